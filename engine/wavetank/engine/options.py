@@ -1,0 +1,121 @@
+"""Where a store lives and how it behaves: `StorageConfig` and `FileStorageOptions`.
+
+Names are RaftLock's. An option is here only if it works.
+"""
+
+from __future__ import annotations
+
+import math
+from os import PathLike, fspath  # noqa: TID251 - naming a path is not touching it
+from typing import Any, Final
+
+from attrs import Attribute, field, frozen
+
+__all__ = ["FileStorageOptions", "StorageConfig", "StorageFeatureFlags"]
+
+_MEBIBYTE: Final = 1 << 20
+
+
+def _boolean(owner: object, attribute: Attribute[bool], value: bool) -> None:  # noqa: FBT001
+    if not isinstance(value, bool):
+        raise TypeError(_expected(owner, attribute.name, "bool", value))
+
+
+def _integer(least: int, most: int) -> Any:  # noqa: ANN401 - attrs' validator type
+    def check(owner: object, attribute: Attribute[int], value: int) -> None:
+        if type(value) is not int:
+            raise TypeError(_expected(owner, attribute.name, "int", value))
+        if not least <= value <= most:
+            raise ValueError(_expected(owner, attribute.name, f"{least} <= value <= {most}", value))
+
+    return check
+
+
+def _seconds(owner: object, attribute: Attribute[float], value: float) -> None:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise TypeError(_expected(owner, attribute.name, "seconds as a number", value))
+    if not (math.isfinite(value) and value > 0):
+        raise ValueError(_expected(owner, attribute.name, "seconds > 0", value))
+
+
+def _expected(owner: object, name: str, expectation: str, value: object) -> str:
+    kind = type(value).__name__
+    return f"{type(owner).__name__}.{name}: expected {expectation} but got {value!r} ({kind})"
+
+
+def _directory(value: str | PathLike[str]) -> str:
+    if not isinstance(value, (str, PathLike)):
+        kind = type(value).__name__
+        raise TypeError(f"StorageConfig.directory: expected a path but got {value!r} ({kind})")
+    path = fspath(value)
+    if not isinstance(path, str) or not path or "\0" in path:
+        raise ValueError(f"StorageConfig.directory: expected a non-empty text path, got {path!r}")
+    return path.rstrip("/") or "/"
+
+
+@frozen(kw_only=True)
+class StorageConfig:
+    """Where the store lives.
+
+    Args:
+        directory: the one directory that holds every file; made if missing.
+
+    >>> StorageConfig(directory="/var/lib/node-1/raft/").directory
+    '/var/lib/node-1/raft'
+    """
+
+    directory: str = field(converter=_directory)
+
+
+@frozen(kw_only=True)
+class StorageFeatureFlags:
+    """Optimisations that can be switched off.
+
+    Args:
+        async_truncation: compact in the background after a snapshot instead of inside the call.
+        lock_timeout: give up on a lock after the options' ``lock_timeout`` seconds; off: wait.
+    """
+
+    async_truncation: bool = field(default=True, validator=_boolean)
+    lock_timeout: bool = field(default=True, validator=_boolean)
+
+
+@frozen(kw_only=True)
+class FileStorageOptions:
+    """How a `FileStorage` behaves; the defaults suit production.
+
+    Args:
+        features: optimisations, each of which can be switched off.
+        auto_truncate_on_snapshot: compact the log once a snapshot is durable.
+        sync_on_append: an append is durable on return; off, only a prefix survives a crash.
+        retained_log_size: entries that a prefix truncation always keeps, for slow followers.
+        chunk_size: bytes read or written at once for large files.
+        lock_timeout: seconds to wait for a lock.
+        truncation_timeout: seconds that close() waits for background compaction.
+        max_entry_size: largest command in bytes.
+        compaction_requires_snapshot: refuse to drop entries that no snapshot covers.
+
+    Raises:
+        TypeError: an option of another type, named.
+        ValueError: an option out of range, named.
+
+    >>> FileStorageOptions(retained_log_size=4).sync_on_append
+    True
+    """
+
+    features: StorageFeatureFlags = field(factory=StorageFeatureFlags)
+    auto_truncate_on_snapshot: bool = field(default=True, validator=_boolean)
+    sync_on_append: bool = field(default=True, validator=_boolean)
+    retained_log_size: int = field(default=100, validator=_integer(0, 2**63))
+    chunk_size: int = field(default=_MEBIBYTE, validator=_integer(512, 1 << 30))
+    lock_timeout: float = field(default=5.0, validator=_seconds)
+    truncation_timeout: float = field(default=30.0, validator=_seconds)
+    max_entry_size: int = field(default=64 * _MEBIBYTE, validator=_integer(1, (1 << 31) - 1))
+    compaction_requires_snapshot: bool = field(default=True, validator=_boolean)
+
+    @features.validator
+    def _check_features(
+        self, attribute: Attribute[StorageFeatureFlags], value: StorageFeatureFlags
+    ) -> None:
+        if not isinstance(value, StorageFeatureFlags):
+            raise TypeError(_expected(self, attribute.name, "StorageFeatureFlags", value))

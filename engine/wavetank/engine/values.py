@@ -1,0 +1,99 @@
+"""The values that go in and out of a store: entries, term and vote, snapshot metadata, bounds.
+
+All frozen, all checked when made, so that no other module checks types again.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from attrs import Attribute, field, frozen
+
+__all__ = ["LogBounds", "LogEntry", "PersistentState", "SnapshotMetadata"]
+
+_LARGEST: Final = 2**64 - 1
+
+
+def _unsigned(least: int) -> Any:  # noqa: ANN401 - attrs' own validator type is generic in Any
+    def check(owner: object, attribute: Attribute[int], value: int) -> None:
+        name = f"{type(owner).__name__}.{attribute.name}"
+        if type(value) is not int:
+            raise TypeError(f"{name}: expected int but got {value!r} ({type(value).__name__})")
+        if not least <= value <= _LARGEST:
+            raise ValueError(f"{name}: expected {least} <= value <= 2**64-1 but got {value!r}")
+
+    return check
+
+
+def _instance(kind: type) -> Any:  # noqa: ANN401 - as above
+    def check(owner: object, attribute: Attribute[object], value: object) -> None:
+        if not isinstance(value, kind):
+            raise TypeError(
+                f"{type(owner).__name__}.{attribute.name}: expected {kind.__name__} "
+                f"but got {value!r} ({type(value).__name__})"
+            )
+
+    return check
+
+
+@frozen
+class LogEntry:
+    """One entry of the Raft log.
+
+    Args:
+        index: position in the log, from 1.
+        term: the leader's term when it was made.
+        command: opaque bytes for the state machine.
+
+    Raises:
+        TypeError: an argument of another type.
+        ValueError: an index below 1, a negative term, or either beyond 64 bits.
+
+    >>> LogEntry(1, 1, b"set x 1")
+    LogEntry(index=1, term=1, command=b'set x 1')
+    """
+
+    index: int = field(validator=_unsigned(1))
+    term: int = field(validator=_unsigned(0))
+    command: bytes = field(validator=_instance(bytes))
+
+
+@frozen
+class PersistentState:
+    """Raft's current term and the candidate voted for in it ("" for none).
+
+    >>> PersistentState(3, "node-a").voted_for
+    'node-a'
+    """
+
+    current_term: int = field(validator=_unsigned(0))
+    voted_for: str = field(validator=_instance(str), default="")
+
+
+@frozen
+class SnapshotMetadata:
+    """Which log entries a snapshot stands for: all up to this index, the last of this term.
+
+    >>> SnapshotMetadata(10, 2)
+    SnapshotMetadata(last_included_index=10, last_included_term=2)
+    """
+
+    last_included_index: int = field(validator=_unsigned(0))
+    last_included_term: int = field(validator=_unsigned(0))
+
+
+@frozen(kw_only=True)
+class LogBounds:
+    """The log's extent, taken at one moment.
+
+    An empty log has ``first_index == last_index + 1`` and the term of the entry just before it.
+    """
+
+    first_index: int
+    last_index: int
+    last_term: int
+
+    @property
+    def entry_count(self) -> int:
+        """How many entries the log holds."""
+        return self.last_index - self.first_index + 1
