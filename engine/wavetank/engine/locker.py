@@ -167,16 +167,17 @@ class RWOperationLocker:
     def _wait_until(self, free: Callable[[], bool], mode: str, timeout_s: float | None) -> None:
         """Wait, with the condition held, until `free` says so."""
         deadline_s = None if timeout_s is None else self._runtime.monotonic() + timeout_s
+        in_time = True
         self._waiter_count += 1
         try:
             while not free():
                 left_s = None if deadline_s is None else deadline_s - self._runtime.monotonic()
-                if left_s is not None and left_s <= 0:
+                if not in_time or (left_s is not None and left_s <= 0):
                     raise LockTimeoutError(
                         f"{self._name}: expected the {mode} lock within {timeout_s} s "
                         f"but it was not free"
                     )
-                self._changed.wait(left_s)
+                in_time = self._changed.wait(left_s)
         finally:
             self._waiter_count -= 1
 

@@ -1,0 +1,412 @@
+import errno
+import os  # noqa: TID251 - looks at the real filesystem from outside the seam
+import resource
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from wavetank.engine.filesystem import File, FileKind, OpenFlag
+from wavetank.engine.os_filesystem import OsFileSystem
+
+READ = OpenFlag.READ
+WRITE = OpenFlag.WRITE
+CREATE = OpenFlag.CREATE
+BOTH = OpenFlag.READ | OpenFlag.WRITE
+NEW = BOTH | CREATE | OpenFlag.EXCLUSIVE
+
+CALLS: dict[str, Callable[[File], object]] = {
+    "pread": lambda file: file.pread(1, 0),
+    "pwrite": lambda file: file.pwrite(b"x", 0),
+    "append": lambda file: file.append(b"x"),
+    "truncate": lambda file: file.truncate(0),
+    "size": lambda file: file.size(),
+    "fsync": lambda file: file.fsync(),
+    "datasync": lambda file: file.datasync(),
+    "preallocate": lambda file: file.preallocate(0, 1),
+    "advise_dont_need": lambda file: file.advise_dont_need(),
+    "lock": lambda file: file.lock(),
+}
+
+fs = OsFileSystem()
+
+
+def descriptor_count() -> int:
+    return sum(1 for _ in Path("/dev/fd").iterdir())
+
+
+# --- what may be opened
+
+
+def test_a_new_file_is_empty_and_has_its_mode(tmp_path: Path) -> None:
+    path = tmp_path / "log.dat"
+    former = os.umask(0)
+    try:
+        file = fs.open(str(path), NEW)
+        fs.mkdir(str(tmp_path / "sub"))
+    finally:
+        os.umask(former)
+    assert file.size() == 0
+    file.close()
+    assert path.stat().st_mode & 0o777 == 0o644
+    assert (tmp_path / "sub").stat().st_mode & 0o777 == 0o755
+
+
+def make_fifo(path: Path) -> None:
+    os.mkfifo(path)
+
+
+def make_socket(path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(path))
+
+
+def make_link(path: Path) -> None:
+    (path.parent / "real").write_bytes(b"real")
+    path.symlink_to("real")
+
+
+def make_dangling_link(path: Path) -> None:
+    path.symlink_to("nowhere")
+
+
+@pytest.mark.parametrize(
+    ("make", "flags", "expected"),
+    [
+        (make_fifo, READ, errno.EINVAL),
+        (make_fifo, WRITE, errno.ENXIO),
+        (make_fifo, BOTH | CREATE, errno.EINVAL),
+        (make_socket, READ, errno.ENXIO),
+        (make_link, READ, errno.ELOOP),
+        (make_link, BOTH | CREATE, errno.ELOOP),
+        (make_dangling_link, BOTH | CREATE, errno.ELOOP),
+        (Path.mkdir, READ, errno.EISDIR),
+        (Path.mkdir, BOTH, errno.EISDIR),
+        (Path.touch, NEW, errno.EEXIST),
+        (lambda _: None, READ, errno.ENOENT),
+    ],
+)
+def test_what_a_store_never_makes_is_refused_at_once_and_leaks_no_descriptor(
+    tmp_path: Path, make: Callable[[Path], None], flags: OpenFlag, expected: int
+) -> None:
+    path = tmp_path / "name"
+    make(path)
+    before = descriptor_count()
+    with pytest.raises(OSError, match="name") as caught:
+        fs.open(str(path), flags)
+    assert (caught.value.errno, caught.value.filename) == (expected, str(path))
+    assert descriptor_count() == before
+    assert not (tmp_path / "nowhere").exists()
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (CREATE, "flags: expected READ, WRITE or both"),
+        (READ | OpenFlag.TRUNCATE, "flags: expected WRITE beside TRUNCATE"),
+        (READ | OpenFlag.APPEND, "flags: expected WRITE beside APPEND"),
+        (BOTH | OpenFlag.EXCLUSIVE, "flags: expected CREATE beside EXCLUSIVE"),
+    ],
+)
+def test_flags_without_a_meaning_are_refused_before_the_file_is_touched(
+    tmp_path: Path, flags: OpenFlag, message: str
+) -> None:
+    path = tmp_path / "name"
+    path.write_bytes(b"kept")
+    with pytest.raises(ValueError, match=message):
+        fs.open(str(path), flags)
+    assert path.read_bytes() == b"kept"
+
+
+def test_flags_of_another_type_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(TypeError, match=r"flags: expected OpenFlag but got 3 \(int\)"):
+        fs.open(str(tmp_path / "name"), 3)  # type: ignore[arg-type]
+
+
+def test_truncate_empties_and_create_keeps(tmp_path: Path) -> None:
+    path = tmp_path / "name"
+    path.write_bytes(b"old")
+    fs.open(str(path), BOTH | CREATE).close()
+    assert path.read_bytes() == b"old"
+    fs.open(str(path), WRITE | OpenFlag.TRUNCATE).close()
+    assert path.read_bytes() == b""
+
+
+def test_a_process_started_meanwhile_inherits_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "name"
+    file = fs.open(str(path), NEW)
+    listing = (
+        "import os\n"
+        "for number in os.listdir('/dev/fd'):\n"
+        "    try: print(os.fstat(int(number)).st_ino)\n"
+        "    except OSError: pass\n"
+    )
+    child = subprocess.run(
+        [sys.executable, "-c", listing], close_fds=False, capture_output=True, check=True
+    )
+    file.close()
+    assert str(path.stat().st_ino).encode() not in child.stdout.split()
+
+
+# --- content
+
+
+class Twice:
+    """A file and the bytes it should hold, changed together."""
+
+    def __init__(self, directory: str) -> None:
+        self.path = f"{directory}/log.dat"
+        self.file = fs.open(self.path, NEW)
+        self.appender = fs.open(self.path, BOTH | OpenFlag.APPEND)
+        self.content = bytearray()
+
+    def apply(self, name: str, data: bytes, first: int, second: int) -> None:
+        match name:
+            case "pwrite":
+                assert self.file.pwrite(data, first) == len(data)
+                if data:
+                    self._grow(first + len(data))
+                    self.content[first : first + len(data)] = data
+            case "append" | "append through another descriptor":
+                file = self.file if name == "append" else self.appender
+                assert file.append(memoryview(data)) == len(data)
+                self.content += data
+            case "truncate":
+                self.file.truncate(first)
+                self._grow(first)
+                del self.content[first:]
+            case "preallocate":
+                self.file.preallocate(first, second + 1)
+                self._grow(first + second + 1)
+            case _:
+                self.file.datasync()
+                self.file.fsync()
+                self.appender.advise_dont_need()
+        assert self.file.size() == self.appender.size() == len(self.content)
+        assert self.appender.pread(second, first) == self.content[first : first + second]
+
+    def close(self) -> bytes:
+        self.file.close()
+        self.appender.close()
+        return Path(self.path).read_bytes()
+
+    def _grow(self, size: int) -> None:
+        self.content += bytes(max(0, size - len(self.content)))
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(
+                [
+                    "pwrite",
+                    "append",
+                    "append through another descriptor",
+                    "truncate",
+                    "preallocate",
+                    "sync",
+                ]
+            ),
+            st.binary(max_size=64),
+            st.integers(0, 9000),
+            st.integers(0, 9000),
+        ),
+        max_size=12,
+    )
+)
+def test_a_file_is_a_growing_array_of_bytes(steps: list[tuple[str, bytes, int, int]]) -> None:
+    with TemporaryDirectory() as directory:
+        twice = Twice(directory)
+        for step in steps:
+            twice.apply(*step)
+        assert twice.close() == twice.content
+
+
+def test_a_pwrite_to_an_appending_file_is_refused_rather_than_moved_to_its_end(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "name"
+    path.write_bytes(b"old")
+    file = fs.open(str(path), WRITE | OpenFlag.APPEND)
+    with pytest.raises(OSError, match="APPEND") as caught:
+        file.pwrite(b"new", 0)
+    assert (caught.value.errno, caught.value.filename) == (errno.EINVAL, str(path))
+    file.close()
+    assert path.read_bytes() == b"old"
+
+
+def test_two_appenders_never_overwrite_each_other(tmp_path: Path) -> None:
+    path = str(tmp_path / "name")
+    first = fs.open(path, WRITE | CREATE | OpenFlag.APPEND)
+    second = fs.open(path, BOTH | OpenFlag.APPEND)
+    for number in range(4):
+        (first, second)[number % 2].append(b"%d" % number)
+    assert second.pread(100, 0) == b"0123"
+    first.close()
+    second.close()
+
+
+def test_a_write_that_finds_no_room_is_short_and_the_next_one_names_the_file(
+    tmp_path: Path,
+) -> None:
+    path = str(tmp_path / "name")
+    file = fs.open(path, NEW)
+    former = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, former[1]))
+    try:
+        taken = file.pwrite(bytes(80), 50)
+        with pytest.raises(OSError, match="name") as caught:
+            file.append(b"x")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, former)
+    assert taken == 50
+    assert (caught.value.errno, caught.value.filename) == (errno.EFBIG, path)
+    file.close()
+
+
+def test_a_file_opened_for_reading_refuses_writes(tmp_path: Path) -> None:
+    path = tmp_path / "name"
+    path.write_bytes(b"old")
+    file = fs.open(str(path), READ)
+    with pytest.raises(OSError, match="name") as caught:
+        file.append(b"new")
+    assert (caught.value.errno, caught.value.filename) == (errno.EBADF, str(path))
+    assert file.pread(10, 0) == b"old"
+    file.close()
+
+
+# --- closing and locking
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_a_closed_file_is_refused_though_its_number_is_in_use_again(
+    tmp_path: Path, name: str
+) -> None:
+    path = str(tmp_path / "old")
+    closed = fs.open(path, NEW)
+    closed.close()
+    heir = fs.open(str(tmp_path / "heir"), NEW)
+    heir.append(b"precious")
+    with pytest.raises(OSError, match="old") as caught:
+        CALLS[name](closed)
+    assert (caught.value.errno, caught.value.filename) == (errno.EBADF, path)
+    closed.close()
+    assert heir.pread(100, 0) == b"precious"
+    heir.close()
+
+
+def test_a_lock_keeps_out_other_openers_until_close(tmp_path: Path) -> None:
+    path = str(tmp_path / "LOCK")
+    holder = fs.open(path, BOTH | CREATE)
+    other = fs.open(path, BOTH | CREATE)
+    holder.lock()
+    holder.lock()
+    with pytest.raises(BlockingIOError) as caught:
+        other.lock()
+    assert caught.value.filename == path
+    holder.close()
+    other.lock()
+    other.close()
+
+
+def test_a_lock_keeps_out_other_processes(tmp_path: Path) -> None:
+    path = str(tmp_path / "LOCK")
+    attempt = (
+        "import sys\n"
+        "from wavetank.engine.filesystem import OpenFlag\n"
+        "from wavetank.engine.os_filesystem import OsFileSystem\n"
+        "file = OsFileSystem().open(sys.argv[1], OpenFlag.WRITE)\n"
+        "try: file.lock()\n"
+        "except BlockingIOError: print('refused')\n"
+        "else: print('taken')\n"
+    )
+
+    def try_in_another_process() -> str:
+        command = [sys.executable, "-c", attempt, path]
+        environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+        return subprocess.run(
+            command, env=environment, capture_output=True, check=True, text=True
+        ).stdout.strip()
+
+    holder = fs.open(path, BOTH | CREATE)
+    assert try_in_another_process() == "taken"
+    holder.lock()
+    assert try_in_another_process() == "refused"
+    holder.close()
+
+
+# --- names
+
+
+def test_an_open_file_stays_itself_when_its_name_goes(tmp_path: Path) -> None:
+    first, second = str(tmp_path / "first"), str(tmp_path / "second")
+    file = fs.open(first, NEW)
+    file.append(b"first")
+    Path(second).write_bytes(b"second")
+    fs.rename(second, first)
+    assert Path(first).read_bytes() == b"second"
+    assert file.pread(10, 0) == b"first"
+    fs.unlink(first)
+    assert fs.listdir(str(tmp_path)) == []
+    file.close()
+
+
+def test_a_link_is_a_second_name_for_one_inode(tmp_path: Path) -> None:
+    first, second = str(tmp_path / "first"), str(tmp_path / "second")
+    Path(first).write_bytes(b"12345")
+    fs.link(first, second)
+    assert fs.stat(first) == fs.stat(second)
+    assert (fs.stat(second).kind, fs.stat(second).size) == (FileKind.FILE, 5)
+    with pytest.raises(FileExistsError):
+        fs.link(first, second)
+
+
+def test_stat_does_not_follow_links(tmp_path: Path) -> None:
+    (tmp_path / "real").write_bytes(b"12345")
+    (tmp_path / "link").symlink_to("real")
+    os.mkfifo(tmp_path / "fifo")
+    assert fs.stat(str(tmp_path / "link")).kind is FileKind.OTHER
+    assert fs.stat(str(tmp_path / "fifo")).kind is FileKind.OTHER
+    directory = fs.stat(str(tmp_path))
+    assert (directory.kind, directory.size) == (FileKind.DIRECTORY, 0)
+
+
+def test_directories_are_made_listed_and_removed(tmp_path: Path) -> None:
+    path = str(tmp_path / "sub")
+    fs.mkdir(path)
+    fs.open(f"{path}/a", NEW).close()
+    fs.open(f"{path}/b", NEW).close()
+    fs.fsync_dir(path)
+    assert sorted(fs.listdir(path)) == ["a", "b"]
+    with pytest.raises(OSError, match="sub") as caught:
+        fs.rmdir(path)
+    assert caught.value.errno == errno.ENOTEMPTY
+    fs.unlink(f"{path}/a")
+    fs.unlink(f"{path}/b")
+    fs.rmdir(path)
+    assert not Path(path).exists()
+
+
+def test_errors_about_names_carry_the_path(tmp_path: Path) -> None:
+    missing, file = str(tmp_path / "missing"), str(tmp_path / "file")
+    Path(file).touch()
+    attempts: list[tuple[Callable[[], object], int, str]] = [
+        (lambda: fs.stat(missing), errno.ENOENT, missing),
+        (lambda: fs.unlink(missing), errno.ENOENT, missing),
+        (lambda: fs.rename(missing, file), errno.ENOENT, missing),
+        (lambda: fs.listdir(missing), errno.ENOENT, missing),
+        (lambda: fs.mkdir(file), errno.EEXIST, file),
+        (lambda: fs.rmdir(file), errno.ENOTDIR, file),
+        (lambda: fs.fsync_dir(file), errno.ENOTDIR, file),
+        (lambda: fs.fsync_dir(missing), errno.ENOENT, missing),
+    ]
+    for attempt, expected, path in attempts:
+        with pytest.raises(OSError, match=r"missing|file") as caught:
+            attempt()
+        assert (caught.value.errno, caught.value.filename) == (expected, path)
