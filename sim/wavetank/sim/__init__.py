@@ -1,0 +1,70 @@
+"""The simulated world: a disk that can lose whatever the filesystem's promises let it lose.
+
+General layout, from the bottom up::
+
+    ops.py             micro-ops, syncs and marks: the op log
+    profile.py         what a filesystem promises about unsynced work
+    image.py           a disk's durable content as a value
+    disk.py            the page cache over an image; records the op log
+    filesystem.py      SimFileSystem: the engine's filesystem seam over a SimDisk
+    serial_runtime.py  SerialRuntime: the engine's runtime seam in one thread
+    pending.py         durable image and pending ops under a profile; any legal image
+    crash_images.py    which legal images are looked at
+
+It imports `wavetank.engine` for the seams alone and does not know what a log entry is. Start
+reading at ops.py, then profile.py.
+"""
+
+from wavetank.sim.crash_images import all_images, newest_images
+from wavetank.sim.disk import SimDisk
+from wavetank.sim.filesystem import SimFile, SimFileSystem
+from wavetank.sim.image import ROOT_INODE, DirectoryContent, DiskImage, FileContent, Node
+from wavetank.sim.ops import (
+    BLOCK_SIZE,
+    Data,
+    Dirent,
+    Mark,
+    MicroOp,
+    OpLog,
+    Record,
+    Size,
+    Sync,
+    SyncKind,
+)
+from wavetank.sim.pending import SECTOR_SIZE, Kept, PendingOps, Tear
+from wavetank.sim.profile import POSIX, PROFILES, SEQUENTIAL, DirentCover, Profile
+from wavetank.sim.serial_runtime import DeadlockError, SerialRuntime
+
+__all__ = [
+    "BLOCK_SIZE",
+    "POSIX",
+    "PROFILES",
+    "ROOT_INODE",
+    "SECTOR_SIZE",
+    "SEQUENTIAL",
+    "Data",
+    "DeadlockError",
+    "DirectoryContent",
+    "Dirent",
+    "DirentCover",
+    "DiskImage",
+    "FileContent",
+    "Kept",
+    "Mark",
+    "MicroOp",
+    "Node",
+    "OpLog",
+    "PendingOps",
+    "Profile",
+    "Record",
+    "SerialRuntime",
+    "SimDisk",
+    "SimFile",
+    "SimFileSystem",
+    "Size",
+    "Sync",
+    "SyncKind",
+    "Tear",
+    "all_images",
+    "newest_images",
+]

@@ -1,0 +1,183 @@
+"""One disk's durable content as a value: what is there when the power comes back.
+
+A `DiskImage` is never changed; deriving another shares everything that is equal, so that an image
+costs what differs from its parent. Content that lies beyond a file's size stays on the medium and
+belongs to the image, since a later size without its data shows it again.
+
+Left out: which images a crash may leave (pending.py), and programs at work (disk.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from hashlib import blake2b
+from typing import Final, TypeAlias
+
+from attrs import frozen
+
+from wavetank.sim.ops import BLOCK_SIZE
+
+__all__ = [
+    "ROOT_INODE",
+    "DirectoryContent",
+    "DiskImage",
+    "FileContent",
+    "Node",
+    "read_blocks",
+    "write_blocks",
+]
+
+ROOT_INODE: Final = 1
+_FLATTEN_AT: Final = 64
+_DIGEST_BYTES: Final = 12
+
+
+def write_blocks(blocks: list[bytes], block: int, start: int, content: bytes) -> None:
+    """Put `content` into block number `block` at byte `start`, growing the list as needed.
+
+    A block shorter than BLOCK_SIZE reads as zeros from its end on.
+    """
+    while len(blocks) <= block:
+        blocks.append(b"")
+    old = blocks[block]
+    if len(old) < start:
+        old = old.ljust(start, b"\0")
+    blocks[block] = old[:start] + content + old[start + len(content) :]
+
+
+@frozen(eq=False)
+class FileContent:
+    """A file as it stands on the medium.
+
+    Attributes:
+        size: length in bytes.
+        blocks: content by block number; what lies beyond `size` is stale but still there.
+    """
+
+    size: int
+    blocks: tuple[bytes, ...]
+
+    def read(self, offset: int, length: int) -> bytes:
+        """Return up to `length` bytes at `offset`; bytes never written are zeros."""
+        return read_blocks(self.blocks, self.size, offset, length)
+
+    def digest(self) -> bytes:
+        """Return a hash of everything here, stale bytes too, stable across processes."""
+        digest = blake2b(self.size.to_bytes(8, "little"), digest_size=_DIGEST_BYTES)
+        for content in self.blocks:
+            stripped = content.rstrip(b"\0")
+            digest.update(len(stripped).to_bytes(2, "little"))
+            digest.update(stripped)
+        return digest.digest()
+
+
+def read_blocks(
+    blocks: tuple[bytes, ...] | list[bytes], size: int, offset: int, length: int
+) -> bytes:
+    """Return the visible bytes of a file of `size` bytes at `offset`, at most `length`."""
+    end = min(offset + length, size)
+    if end <= offset:
+        return b""
+    number, start = divmod(offset, BLOCK_SIZE)
+    wanted = end - offset
+    if start + wanted <= BLOCK_SIZE:
+        piece = blocks[number][start : start + wanted] if number < len(blocks) else b""
+    else:
+        last = (end - 1) // BLOCK_SIZE + 1
+        piece = b"".join(block.ljust(BLOCK_SIZE, b"\0") for block in blocks[number:last])
+        piece = piece[start : start + wanted]
+    return piece if len(piece) == wanted else piece.ljust(wanted, b"\0")
+
+
+@frozen(eq=False)
+class DirectoryContent:
+    """A directory as it stands on the medium.
+
+    Attributes:
+        entries: inode by name.
+    """
+
+    entries: Mapping[str, int]
+
+
+Node: TypeAlias = FileContent | DirectoryContent
+
+
+class DiskImage:
+    """A whole disk: inodes with their content, reachable from `ROOT_INODE`.
+
+    >>> image = DiskImage.empty()
+    >>> grown = image.derive({2: FileContent(2, (b"hi",)), 1: DirectoryContent({"f": 2})})
+    >>> [image.files(), grown.files()]
+    [{}, {'/f': b'hi'}]
+    """
+
+    __slots__ = ("_changes", "_nodes", "next_inode")
+
+    def __init__(
+        self,
+        nodes: Mapping[int, Node],
+        *,
+        changes: Mapping[int, Node] | None = None,
+        next_inode: int,
+    ) -> None:
+        self._nodes = nodes
+        self._changes: Mapping[int, Node] = changes or {}
+        self.next_inode = next_inode
+
+    @classmethod
+    def empty(cls) -> DiskImage:
+        """Return a disk with an empty root directory."""
+        return cls({ROOT_INODE: DirectoryContent({})}, next_inode=ROOT_INODE + 1)
+
+    def node(self, inode: int) -> Node | None:
+        """Return the content of an inode, or None if the disk never saw it."""
+        found = self._changes.get(inode)
+        return found if found is not None else self._nodes.get(inode)
+
+    def derive(self, changes: Mapping[int, Node]) -> DiskImage:
+        """Return an image that differs from this one in `changes` only."""
+        if not changes:
+            return self
+        merged = {**self._changes, **changes}
+        following = max(self.next_inode, max(changes) + 1)
+        if len(merged) <= _FLATTEN_AT:
+            return DiskImage(self._nodes, changes=merged, next_inode=following)
+        return DiskImage({**self._nodes, **merged}, next_inode=following)
+
+    def files(self) -> dict[str, bytes]:
+        """Return the visible content of every file by path, in the order of the paths."""
+        return {
+            path: node.read(0, node.size)
+            for path, _, node in self.walk()
+            if isinstance(node, FileContent)
+        }
+
+    def walk(self) -> Iterator[tuple[str, int, Node]]:
+        """Yield path, inode and content of everything reachable, sorted by name at each level."""
+        root = self.node(ROOT_INODE)
+        assert isinstance(root, DirectoryContent)
+        yield from self._walk("", root)
+
+    def _walk(self, prefix: str, directory: DirectoryContent) -> Iterator[tuple[str, int, Node]]:
+        for name in sorted(directory.entries):
+            inode = directory.entries[name]
+            node = self.node(inode)
+            assert node is not None, f"{prefix}/{name} names inode {inode}, which was never made"
+            path = f"{prefix}/{name}"
+            yield path, inode, node
+            if isinstance(node, DirectoryContent):
+                yield from self._walk(path, node)
+
+    def digest(self) -> bytes:
+        """Return a hash of all that is reachable, equal for equal disks in any process.
+
+        Inode numbers do not count, only which names share an inode.
+        """
+        digest = blake2b(digest_size=_DIGEST_BYTES)
+        seen: dict[int, int] = {}
+        for path, inode, node in self.walk():
+            digest.update(path.encode("utf-8", "surrogateescape"))
+            digest.update(b"\0%d\0" % seen.setdefault(inode, len(seen)))
+            digest.update(b"dir" if isinstance(node, DirectoryContent) else node.digest())
+        return digest.digest()

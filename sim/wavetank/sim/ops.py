@@ -1,0 +1,211 @@
+"""What a program did to a disk, as values: micro-ops, syncs, marks, and the log of them.
+
+The op log is the spine of the product. Whatever recorded it (the simulated filesystem, other
+people's code, a trace of a foreign program), crash images, explanations and reports are made from
+it alone. It is independent of any profile: what may be lost is the profile's business.
+
+Left out: what a micro-op's bytes mean, and which of them may be lost (profile.py, pending.py).
+
+Source: the split of system calls into micro-ops follows Pillai et al., OSDI'14 (ALICE).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from enum import Enum
+from typing import Final, TypeAlias
+
+from attrs import frozen
+
+__all__ = [
+    "BLOCK_SIZE",
+    "Data",
+    "Dirent",
+    "Mark",
+    "MicroOp",
+    "OpLog",
+    "Record",
+    "Size",
+    "Sync",
+    "SyncKind",
+]
+
+BLOCK_SIZE: Final = 4096
+"""Bytes in a block, the unit in which a write reaches the disk (tearing aside)."""
+
+
+@frozen(kw_only=True)
+class Dirent:
+    """A name now stands for an inode, or for nothing.
+
+    Attributes:
+        number: position among the micro-ops of its log.
+        call: the system call it belongs to; the ops of one call share it.
+        directory: inode of the directory.
+        name: the entry.
+        inode: what the entry stands for from now on; None removes it.
+        previous: what it stood for before; None for nothing.
+        renames: whether it is the arriving half of a rename.
+        is_directory: whether `inode` is a directory.
+        joins_next: whether it and the next op form one rename (atomic where the profile says so).
+        path: the full path, for people.
+    """
+
+    number: int
+    call: int
+    directory: int
+    name: str
+    inode: int | None
+    previous: int | None = None
+    renames: bool = False
+    is_directory: bool = False
+    joins_next: bool = False
+    path: str = ""
+
+    @property
+    def target(self) -> tuple[str, int, str]:
+        """What it overwrites; two ops on one target never swap on any filesystem."""
+        return ("dirent", self.directory, self.name)
+
+
+@frozen(kw_only=True)
+class Data:
+    """Bytes within one block of a file.
+
+    Attributes:
+        number: position among the micro-ops of its log.
+        call: the system call it belongs to.
+        inode: the file.
+        block: which block of the file.
+        start: first byte, counted from the start of the block.
+        content: the bytes; they never leave the block.
+        extends: whether this block's write grows the file (a `Size` op follows).
+        tail_block: whether it grows a block that was partly filled before.
+        joins_next: whether the next op is the `Size` that publishes these bytes.
+        path: the name under which the file was opened, for people.
+    """
+
+    number: int
+    call: int
+    inode: int
+    block: int
+    start: int
+    content: bytes
+    extends: bool = False
+    tail_block: bool = False
+    joins_next: bool = False
+    path: str = ""
+
+    @property
+    def target(self) -> tuple[str, int, int]:
+        """What it overwrites."""
+        return ("data", self.inode, self.block)
+
+
+@frozen(kw_only=True)
+class Size:
+    """A file's length in bytes. Content beyond it stays on the medium.
+
+    Attributes:
+        number: position among the micro-ops of its log.
+        call: the system call it belongs to.
+        inode: the file.
+        size: bytes from now on.
+        extends: whether it publishes the data op just before it.
+        path: the name under which the file was opened, for people.
+    """
+
+    number: int
+    call: int
+    inode: int
+    size: int
+    extends: bool = False
+    path: str = ""
+
+    @property
+    def target(self) -> tuple[str, int]:
+        """What it overwrites."""
+        return ("size", self.inode)
+
+
+MicroOp: TypeAlias = Dirent | Data | Size
+"""The smallest change that reaches the disk whole or not at all (tearing aside)."""
+
+
+class SyncKind(Enum):
+    """Which system call asked for durability."""
+
+    FILE = "fsync"
+    DATA = "fdatasync"
+    DIRECTORY = "fsync_dir"
+    EVERYTHING = "sync"
+
+
+@frozen(kw_only=True)
+class Sync:
+    """A completed request for durability; what it covers is the profile's business.
+
+    Attributes:
+        kind: which call.
+        call: position of the call.
+        inode: the file or directory it named; 0 for `SyncKind.EVERYTHING`.
+        path: its name, for people.
+    """
+
+    kind: SyncKind
+    call: int
+    inode: int
+    path: str = ""
+
+
+@frozen
+class Mark:
+    """Something visible outside the machine, such as an acknowledgement; it costs nothing.
+
+    Attributes:
+        word: what was said.
+    """
+
+    word: str
+
+
+Record: TypeAlias = Dirent | Data | Size | Sync | Mark
+
+
+class OpLog:
+    """Everything a program did to a disk, in order; grows at its end and forks cheaply.
+
+    >>> log = OpLog()
+    >>> log.append(Mark("ok"))
+    >>> fork = log.fork()
+    >>> log.append(Mark("later"))
+    >>> [len(log), len(fork)]
+    [2, 1]
+    """
+
+    __slots__ = ("_forked", "_records")
+
+    def __init__(self) -> None:
+        self._forked: tuple[tuple[list[Record], int], ...] = ()
+        self._records: list[Record] = []
+
+    def append(self, record: Record) -> None:
+        """Add a record at the end."""
+        self._records.append(record)
+
+    def fork(self) -> OpLog:
+        """Return a log with the same past and a future of its own, without copying the past."""
+        twin = OpLog()
+        twin._forked = self._forked
+        if self._records:
+            twin._forked = (*self._forked, (self._records, len(self._records)))
+        return twin
+
+    def __len__(self) -> int:
+        return sum(length for _, length in self._forked) + len(self._records)
+
+    def __iter__(self) -> Iterator[Record]:
+        for records, length in self._forked:
+            for position in range(length):
+                yield records[position]
+        yield from self._records

@@ -1,0 +1,292 @@
+"""What a power cut may leave: the durable image and the ops still pending, under one profile.
+
+`PendingOps` reads an op log record by record. It keeps the durable image up to date with every
+completed sync, and for each pending op the set of ops that must be on disk with it, as a bit mask
+over op numbers. A legal image is the durable image plus any set of pending ops that is closed under
+these masks: `Kept` names one. Which of the legal sets are worth a look is crash_images.py's business.
+
+Left out: what a sync that fails does; stale bytes in blocks never written (they read as zeros).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+from attrs import frozen
+
+from wavetank.sim.image import DirectoryContent, DiskImage, FileContent, Node, write_blocks
+from wavetank.sim.ops import BLOCK_SIZE, Data, Dirent, MicroOp, Size, Sync
+from wavetank.sim.profile import Profile
+
+__all__ = ["SECTOR_SIZE", "Kept", "PendingOps", "Tear"]
+
+SECTOR_SIZE: Final = 512
+"""Bytes that a device writes whole or not at all."""
+
+
+@frozen
+class Tear:
+    """One data op that reached the disk in part.
+
+    Attributes:
+        number: the op.
+        sectors: bit k set: the k-th sector of its block was written.
+    """
+
+    number: int
+    sectors: int
+
+
+@frozen
+class Kept:
+    """Which pending ops a crash kept; with the crash point it names one image.
+
+    Attributes:
+        numbers: the ops' numbers, ascending.
+        tear: the one op among them that was written in part, or None.
+    """
+
+    numbers: tuple[int, ...]
+    tear: Tear | None = None
+
+
+class PendingOps:
+    """The pending ops of a disk under a profile, and the images they allow.
+
+    Args:
+        image: the durable content before the first record.
+        profile: the filesystem's promises.
+    """
+
+    __slots__ = (
+        "_closed",
+        "_dependents",
+        "_durable",
+        "_everything",
+        "_first",
+        "_full",
+        "_open_group",
+        "_ops",
+        "profile",
+    )
+
+    def __init__(self, image: DiskImage, profile: Profile) -> None:
+        self.profile = profile
+        self._durable = image
+        self._full = image
+        self._ops: dict[int, MicroOp] = {}
+        # Bit (number - _first) of a mask stands for the op of that number.
+        self._closed: dict[int, int] = {}
+        self._dependents: dict[int, int] = {}
+        self._everything = 0
+        self._first = 0
+        self._open_group = 0
+
+    @property
+    def durable(self) -> DiskImage:
+        """What is on disk if no pending op is kept."""
+        return self._durable
+
+    @property
+    def full(self) -> DiskImage:
+        """What is on disk if every pending op is kept: what programs see."""
+        return self._full
+
+    @property
+    def ops(self) -> Iterable[MicroOp]:
+        """The pending ops in program order."""
+        return self._ops.values()
+
+    @property
+    def whole(self) -> bool:
+        """Whether no atomic group stands open: only then is this a point to crash at."""
+        return not self._open_group
+
+    def add(self, op: MicroOp) -> None:
+        """Take one more micro-op that a program issued."""
+        if not self._ops:
+            self._first = op.number
+        bit = 1 << (op.number - self._first)
+        mask = bit | self._open_group
+        must_precede = self.profile.must_precede
+        for number, earlier in self._ops.items():
+            if not mask >> (number - self._first) & 1 and must_precede(earlier, op):
+                mask |= self._closed[number]
+        for number in self._numbers(self._open_group):
+            mask |= self._closed[number]
+        self._ops[op.number] = op
+        self._everything |= bit
+        group = self._open_group | bit
+        self._dependents[op.number] = 0
+        for number in self._numbers(group):
+            self._closed[number] = mask
+        for number in self._numbers(mask):
+            self._dependents[number] |= group
+        self._open_group = group if self.profile.joined(op) else 0
+        self._full = _apply(self._full, self._full, (op,), None)
+
+    def sync(self, sync: Sync) -> None:
+        """Make durable what a completed sync covers and all that must precede it."""
+        covered = 0
+        for number, op in self._ops.items():
+            if not covered >> (number - self._first) & 1 and self.profile.covers(sync, op):
+                covered |= self._closed[number]
+        if covered:
+            self._make_durable(covered)
+
+    def needs(self, number: int) -> int:
+        """Return the mask of ops that are on disk whenever op `number` is, itself among them."""
+        return self._closed[number]
+
+    def dependents(self, number: int) -> int:
+        """Return the mask of ops that are lost whenever op `number` is, itself among them."""
+        return self._dependents[number]
+
+    @property
+    def everything(self) -> int:
+        """The mask of all pending ops."""
+        return self._everything
+
+    def kept(self, mask: int, tear: Tear | None = None) -> Kept:
+        """Return the name of the set that a mask stands for."""
+        return Kept(tuple(self._numbers(mask)), tear)
+
+    def is_legal(self, kept: Kept) -> bool:
+        """Whether a crash at this point may keep exactly these ops."""
+        if not self.whole or any(number not in self._ops for number in kept.numbers):
+            return False
+        mask = 0
+        for number in kept.numbers:
+            mask |= 1 << (number - self._first)
+        if any(self._closed[number] & ~mask for number in kept.numbers):
+            return False
+        return kept.tear is None or (
+            kept.tear.number in kept.numbers and self.can_tear(self._ops[kept.tear.number], mask)
+        )
+
+    def can_tear(self, op: MicroOp, mask: int) -> bool:
+        """Whether `op` may be written in part while the ops of `mask` are kept.
+
+        A torn op is not whole, so nothing that must follow it may be there. The size that
+        publishes it counts as following only where the profile ties the two together.
+        """
+        if not isinstance(op, Data) or self.profile.joined(op):
+            return False
+        return not mask & self.dependents(op.number) & ~(1 << (op.number - self._first))
+
+    def image(self, kept: Kept) -> DiskImage:
+        """Return the disk that a crash leaves if it keeps exactly these ops.
+
+        Raises:
+            ValueError: ops that are not pending here.
+        """
+        chosen = set(kept.numbers)
+        if not chosen <= self._ops.keys():
+            missing = sorted(chosen - self._ops.keys())
+            raise ValueError(f"kept: expected pending ops but got {missing}, which are not pending")
+        dropped = {
+            holder
+            for number, op in self._ops.items()
+            if number not in chosen
+            for holder in (_holder(op),)
+        }
+        if kept.tear is not None:
+            dropped.add(_holder(self._ops[kept.tear.number]))
+        # Inodes that lost nothing are as in the full image; only the others are made anew.
+        remade = [
+            op
+            for number, op in self._ops.items()
+            if number in chosen and _holder(op) in dropped
+        ]
+        start = self._full.derive(
+            {holder: _or_empty(self._durable.node(holder), self._full.node(holder)) for holder in dropped}
+        )
+        return _apply(start, start, remade, kept.tear)
+
+    def _numbers(self, mask: int) -> Iterator[int]:
+        while mask:
+            low = mask & -mask
+            yield low.bit_length() - 1 + self._first
+            mask ^= low
+
+    def _make_durable(self, covered: int) -> None:
+        settled = [self._ops.pop(number) for number in self._numbers(covered)]
+        self._durable = _apply(self._durable, self._full, settled, None)
+        for op in settled:
+            del self._closed[op.number], self._dependents[op.number]
+        self._everything &= ~covered
+        if not self._ops:
+            self._durable = self._full
+            return
+        first = next(iter(self._ops))
+        shift = first - self._first
+        self._closed = {
+            number: (mask & ~covered) >> shift for number, mask in self._closed.items()
+        }
+        self._dependents = {number: mask >> shift for number, mask in self._dependents.items()}
+        self._everything >>= shift
+        self._first = first
+
+
+def _holder(op: MicroOp) -> int:
+    """Return the inode in which the op's effect lies."""
+    return op.directory if isinstance(op, Dirent) else op.inode
+
+
+def _or_empty(durable: Node | None, seen: Node | None) -> Node:
+    if durable is not None:
+        return durable
+    return DirectoryContent({}) if isinstance(seen, DirectoryContent) else FileContent(0, ())
+
+
+def _apply(
+    image: DiskImage, seen: DiskImage, ops: Iterable[MicroOp], tear: Tear | None
+) -> DiskImage:
+    """Return `image` with `ops` applied in order; `seen` tells the kind of inodes it lacks."""
+    sizes: dict[int, int] = {}
+    blocks: dict[int, list[bytes]] = {}
+    entries: dict[int, dict[str, int]] = {}
+    made: dict[int, Node] = {}
+    for op in ops:
+        if isinstance(op, Dirent):
+            names = entries.get(op.directory)
+            if names is None:
+                node = image.node(op.directory)
+                names = dict(node.entries) if isinstance(node, DirectoryContent) else {}
+                entries[op.directory] = names
+            if op.inode is None:
+                names.pop(op.name, None)
+            else:
+                names[op.name] = op.inode
+                if image.node(op.inode) is None:
+                    empty = DirectoryContent({}) if op.is_directory else FileContent(0, ())
+                    made.setdefault(op.inode, empty)
+            continue
+        if op.inode not in blocks:
+            node = image.node(op.inode)
+            file = node if isinstance(node, FileContent) else FileContent(0, ())
+            sizes[op.inode], blocks[op.inode] = file.size, list(file.blocks)
+        if isinstance(op, Size):
+            sizes[op.inode] = op.size
+        elif tear is not None and tear.number == op.number:
+            _write_torn(blocks[op.inode], op, tear.sectors)
+        else:
+            write_blocks(blocks[op.inode], op.block, op.start, op.content)
+    for inode, content in blocks.items():
+        made[inode] = FileContent(sizes[inode], tuple(content))
+    for inode, names in entries.items():
+        made[inode] = DirectoryContent(names)
+    return image.derive(made)
+
+
+def _write_torn(blocks: list[bytes], op: Data, sectors: int) -> None:
+    """Write those parts of a block that lie in the sectors that made it."""
+    for sector in range(BLOCK_SIZE // SECTOR_SIZE):
+        if not sectors >> sector & 1:
+            continue
+        start = max(op.start, sector * SECTOR_SIZE)
+        stop = min(op.start + len(op.content), (sector + 1) * SECTOR_SIZE)
+        if start < stop:
+            piece = op.content[start - op.start : stop - op.start]
+            write_blocks(blocks, op.block, start, piece)

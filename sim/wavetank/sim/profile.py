@@ -1,0 +1,154 @@
+"""What a filesystem promises about unsynced work: the persistence profile.
+
+A profile is data. It answers, for any two pending micro-ops, whether the later may reach the disk
+without the earlier, which neighbours reach it only together, and what a completed sync makes
+durable. It knows nothing of contents, of tearing below a block, or of syncs that fail.
+
+Read `Profile.must_precede` first: every rule of the table in docs/disk-model.md is one line there.
+
+Sources: Pillai et al., OSDI'14 (ALICE), table 1; Bornholt et al., ASPLOS'16 (Ferrite), section 4.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Final
+
+from attrs import frozen
+
+from wavetank.sim.ops import Data, Dirent, MicroOp, Size, Sync, SyncKind
+
+__all__ = ["POSIX", "PROFILES", "SEQUENTIAL", "DirentCover", "Profile"]
+
+
+class DirentCover(Enum):
+    """Which pending directory ops a sync also makes durable."""
+
+    ALL = "all"
+    OWN = "own"
+    NONE = "none"
+
+
+@frozen(kw_only=True)
+class Profile:
+    """One filesystem's promises. Every field is one row of the table, named as there.
+
+    Attributes:
+        name: what the command line calls it.
+        summary: one sentence for people.
+        program_order: everything reaches the disk in program order.
+        dirents_ordered: directory ops of different calls stay in order.
+        metadata_ordered: directory ops and sizes of different calls stay in order.
+        appends_atomic: an extending write's data and size go together, per block, data first.
+        appends_ordered: extending writes to one file stay in order.
+        overwrites_before_metadata: overwrites come before later directory ops and sizes.
+        rename_after_source: a rename over a name comes after the source's data and sizes.
+        rename_atomic: both halves of a rename, or neither.
+        fsync_file_covers: directory ops that fsync of a file covers.
+        fsync_file_covers_sizes: whether fsync of a file covers every earlier size.
+        fsync_dir_covers: directory ops that fsync of a directory covers.
+        tail_block_as_overwrite: growing a partly filled tail block counts as an overwrite.
+    """
+
+    name: str
+    summary: str
+    program_order: bool = False
+    dirents_ordered: bool = False
+    metadata_ordered: bool = False
+    appends_atomic: bool = False
+    appends_ordered: bool = False
+    overwrites_before_metadata: bool = False
+    rename_after_source: bool = False
+    rename_atomic: bool = True
+    fsync_file_covers: DirentCover = DirentCover.NONE
+    fsync_file_covers_sizes: bool = False
+    fsync_dir_covers: DirentCover = DirentCover.OWN
+    tail_block_as_overwrite: bool = False
+
+    def must_precede(self, first: MicroOp, second: MicroOp) -> bool:
+        """Whether `second` on disk implies `first` on disk; `first` was issued earlier."""
+        if self.program_order or first.target == second.target:
+            return True
+        other_call = first.call != second.call
+        if isinstance(second, Dirent):
+            if isinstance(first, Dirent):
+                return (self.dirents_ordered or self.metadata_ordered) and other_call
+            if self.rename_after_source and second.renames and second.previous is not None:
+                if first.inode == second.inode:
+                    return True
+            if isinstance(first, Size):
+                return self.metadata_ordered and other_call
+            return self.overwrites_before_metadata and not self._extends(first)
+        if isinstance(first, Dirent):
+            return self.metadata_ordered and isinstance(second, Size) and other_call
+        if (
+            self.appends_ordered
+            and first.inode == second.inode
+            and self._extends(first)
+            and self._extends(second)
+        ):
+            return True
+        if isinstance(second, Size):
+            if isinstance(first, Size):
+                return self.metadata_ordered and other_call
+            # An overwrite has no size to publish it, so only this rule ever orders one.
+            return self.overwrites_before_metadata and not self._extends(first)
+        return False
+
+    def joined(self, op: MicroOp) -> bool:
+        """Whether `op` reaches the disk only together with the op after it."""
+        if isinstance(op, Dirent):
+            return op.joins_next and self.rename_atomic
+        if isinstance(op, Data):
+            return op.joins_next and self.appends_atomic and self._extends(op)
+        return False
+
+    def covers(self, sync: Sync, op: MicroOp) -> bool:
+        """Whether the completed `sync` names `op`; what must precede `op` comes with it."""
+        if sync.kind is SyncKind.EVERYTHING:
+            return True
+        if isinstance(op, Dirent):
+            return self._covers_dirent(sync, op)
+        if sync.kind is SyncKind.DIRECTORY:
+            return False
+        if op.inode == sync.inode:
+            return True
+        return self.fsync_file_covers_sizes and isinstance(op, Size)
+
+    def _covers_dirent(self, sync: Sync, op: Dirent) -> bool:
+        if sync.kind is SyncKind.DIRECTORY:
+            return self.fsync_dir_covers is DirentCover.ALL or op.directory == sync.inode
+        if sync.kind is SyncKind.DATA:
+            return False
+        if self.fsync_file_covers is DirentCover.OWN:
+            return sync.inode in (op.inode, op.previous)
+        return self.fsync_file_covers is DirentCover.ALL
+
+    def _extends(self, op: Data | Size) -> bool:
+        if not op.extends:
+            return False
+        return not (self.tail_block_as_overwrite and isinstance(op, Data) and op.tail_block)
+
+
+SEQUENTIAL: Final = Profile(
+    name="sequential",
+    summary="everything reaches the disk in program order; a crash only cuts the end off",
+    program_order=True,
+    dirents_ordered=True,
+    metadata_ordered=True,
+    appends_atomic=True,
+    appends_ordered=True,
+    overwrites_before_metadata=True,
+    rename_after_source=True,
+    fsync_file_covers=DirentCover.ALL,
+    fsync_file_covers_sizes=True,
+    fsync_dir_covers=DirentCover.ALL,
+)
+
+POSIX: Final = Profile(
+    name="posix",
+    summary="the portable contract: nothing is ordered, but a rename is atomic",
+)
+
+PROFILES: Final[tuple[Profile, ...]] = (SEQUENTIAL, POSIX)
+"""Every profile that ships, the strongest first."""
