@@ -4,7 +4,7 @@ import threading  # noqa: TID251 - events and barriers order the threads of thes
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
 from math import inf, nan
-from types import TracebackType
+from typing import cast
 
 import pytest
 from hypothesis import given
@@ -12,10 +12,8 @@ from hypothesis import strategies as st
 
 from wavetank.engine.errors import LockTimeoutError, OperationCancelledError
 from wavetank.engine.locker import RWOperationLocker
-from wavetank.engine.runtime import Condition, Lock, Task
+from wavetank.engine.runtime import Condition
 from wavetank.engine.thread_runtime import ThreadRuntime
-
-Enter = Callable[[RWOperationLocker], AbstractContextManager[None]]
 
 
 class EndlessWaitError(Exception):
@@ -25,84 +23,55 @@ class EndlessWaitError(Exception):
 class LoneCondition:
     """A condition with one thread only: a timed wait passes the time, an untimed one raises.
 
-    What the rest of the world does meanwhile stands in `runtime.meanwhile`, one call per wait.
+    What the rest of the world does meanwhile stands in `runtime.meanwhile`; the wait ends behind
+    the first of these calls that notifies.
     """
 
     def __init__(self, runtime: "LoneRuntime") -> None:
         self.runtime = runtime
         self.held = False
+        self.notified = False
 
-    def acquire(self, timeout_s: float | None = None) -> bool:
-        del timeout_s
+    def __enter__(self) -> bool:
         assert not self.held, "one thread cannot wait for itself"
         self.held = True
         return True
 
-    def release(self) -> None:
-        assert self.held
+    def __exit__(self, *_: object) -> None:
         self.held = False
-
-    def __enter__(self) -> bool:
-        return self.acquire()
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.release()
 
     def wait(self, timeout_s: float | None = None) -> bool:
         self.runtime.waits.append(timeout_s)
-        if self.runtime.meanwhile:
-            self.release()
-            self.runtime.meanwhile.pop(0)()
-            self.acquire()
-            return True
-        if timeout_s is None:
+        self.notified = False
+        while self.runtime.meanwhile and not self.notified:
+            self.held = False
+            self.runtime.meanwhile.pop(0)(self)
+            self.held = True
+        if not self.notified and timeout_s is None:
             raise EndlessWaitError
-        self.runtime.now_s += timeout_s
-        return False
-
-    def notify(self) -> None:
-        assert self.held
+        if not self.notified and self.runtime.clock_moves:
+            self.runtime.now_s += timeout_s or 0
+        return self.notified
 
     def notify_all(self) -> None:
         assert self.held
+        self.notified = True
 
 
-class LoneRuntime:
+class LoneRuntime(ThreadRuntime):
     """A runtime with one thread and a clock that moves only while that thread waits."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, clock_moves: bool = True) -> None:
+        self.clock_moves = clock_moves
         self.now_s = 1000.0
         self.waits: list[float | None] = []
-        self.meanwhile: list[Callable[[], None]] = []
+        self.meanwhile: list[Callable[[LoneCondition], object]] = []
 
     def condition(self) -> Condition:
-        return LoneCondition(self)
+        return cast("Condition", LoneCondition(self))
 
     def monotonic(self) -> float:
         return self.now_s
-
-    def lock(self) -> Lock:
-        raise NotImplementedError
-
-    def rlock(self) -> Lock:
-        raise NotImplementedError
-
-    def spawn(self, name: str, work: Callable[[], None]) -> Task:
-        raise NotImplementedError
-
-    def wall_clock(self) -> float:
-        raise NotImplementedError
-
-    def sleep(self, duration_s: float) -> None:
-        raise NotImplementedError
-
-    def random_bits(self, count: int) -> int:
-        raise NotImplementedError
 
 
 def make(
@@ -226,34 +195,42 @@ def test_an_exception_inside_passes_and_frees_the_lock() -> None:
 # --- waiting
 
 
-def blocked(locker: RWOperationLocker, mode: str) -> tuple[ExitStack, Enter]:
-    """Hold whatever makes `mode` wait; return what holds it, and how to ask for the mode."""
-    holder = ExitStack()
-    match mode:
-        case "read":
-            holder.enter_context(locker.update())
-            holder.enter_context(locker.exclusive())
-        case "update":
-            holder.enter_context(locker.update())
-        case _:
-            holder.enter_context(locker.update())
-            holder.enter_context(locker.read())
-    return holder, lambda locker: getattr(locker, mode)()
+class Contest:
+    """A lock whose `mode` is not to be had until `obstacle` is closed; `outer` does not matter."""
+
+    def __init__(self, locker: RWOperationLocker, mode: str) -> None:
+        self.outer, self.obstacle = ExitStack(), ExitStack()
+        if mode != "update":
+            self.outer.enter_context(locker.update())
+        obstacles = {"read": locker.exclusive, "update": locker.update, "exclusive": locker.read}
+        self.obstacle.enter_context(obstacles[mode]())
+
+    def close(self) -> None:
+        self.obstacle.close()
+        self.outer.close()
+
+
+def enter(locker: RWOperationLocker, mode: str, timeout_s: float | None = None) -> None:
+    holds = {"read": locker.read, "update": locker.update, "exclusive": locker.exclusive}
+    holds[mode](timeout_s).__enter__()
 
 
 MODES = ["read", "update", "exclusive"]
 
 
+@pytest.mark.parametrize("clock_moves", [True, False])
 @pytest.mark.parametrize("mode", MODES)
-def test_a_timeout_names_lock_mode_and_seconds_and_leaves_nothing_behind(mode: str) -> None:
-    runtime = LoneRuntime()
+def test_a_timeout_names_lock_mode_and_seconds_and_leaves_nothing_behind(
+    mode: str, *, clock_moves: bool
+) -> None:
+    runtime = LoneRuntime(clock_moves=clock_moves)
     locker = make(runtime, default_timeout_s=2.5)
-    holder, enter = blocked(locker, mode)
+    contest = Contest(locker, mode)
     with pytest.raises(LockTimeoutError, match=rf"log: expected the {mode} lock within 2\.5 s"):
-        enter(locker).__enter__()
+        enter(locker, mode)
     assert runtime.waits == [2.5]
     assert succeeds(locker.read(0)) == (mode != "read")
-    holder.close()
+    contest.close()
     assert is_untouched(locker)
 
 
@@ -261,11 +238,11 @@ def test_a_timeout_names_lock_mode_and_seconds_and_leaves_nothing_behind(mode: s
 def test_a_timeout_of_zero_tries_once_and_never_waits(mode: str) -> None:
     runtime = LoneRuntime()
     locker = make(runtime)
-    holder, _ = blocked(locker, mode)
+    contest = Contest(locker, mode)
     with pytest.raises(LockTimeoutError, match="within 0 s"):
-        getattr(locker, mode)(0).__enter__()
+        enter(locker, mode, 0)
     assert runtime.waits == []
-    holder.close()
+    contest.close()
     assert is_untouched(locker)
 
 
@@ -273,16 +250,17 @@ def test_a_timeout_of_zero_tries_once_and_never_waits(mode: str) -> None:
 def test_wakings_for_nothing_do_not_stretch_the_timeout(mode: str) -> None:
     runtime = LoneRuntime()
     locker = make(runtime, default_timeout_s=3.0)
-    holder, enter = blocked(locker, mode)
+    contest = Contest(locker, mode)
 
-    def pass_a_second() -> None:
+    def wake_after_a_second(condition: LoneCondition) -> None:
         runtime.now_s += 1.0
+        condition.notified = True
 
-    runtime.meanwhile = [pass_a_second] * 10
+    runtime.meanwhile = [wake_after_a_second] * 10
     with pytest.raises(LockTimeoutError):
-        enter(locker).__enter__()
+        enter(locker, mode)
     assert runtime.waits == [3.0, 2.0, 1.0]
-    holder.close()
+    contest.close()
     assert is_untouched(locker)
 
 
@@ -293,23 +271,22 @@ def test_a_wait_that_the_runtime_breaks_off_leaves_nothing_behind(
 ) -> None:
     runtime = LoneRuntime()
     locker = make(runtime, default_timeout_s=default_timeout_s)
-    holder, enter = blocked(locker, mode)
+    contest = Contest(locker, mode)
     with pytest.raises(EndlessWaitError):
-        enter(locker).__enter__()
+        enter(locker, mode)
     assert runtime.waits == [None]
-    holder.close()
+    contest.close()
     assert is_untouched(locker)
 
 
-def test_a_reader_and_an_updater_enter_when_the_other_leaves() -> None:
+@pytest.mark.parametrize("mode", MODES)
+def test_whoever_waits_is_woken_when_the_way_becomes_free(mode: str) -> None:
     runtime = LoneRuntime()
-    locker = make(runtime)
-    for mode in ("read", "update"):
-        holder, enter = blocked(locker, mode)
-        runtime.meanwhile = [holder.close]
-        with enter(locker):
-            assert succeeds(locker.update(0)) == (mode == "read")
-        assert is_untouched(locker)
+    locker = make(runtime, default_timeout_s=None)
+    contest = Contest(locker, mode)
+    runtime.meanwhile = [lambda _: contest.obstacle.close()]
+    enter(locker, mode)
+    assert runtime.waits == [None]
 
 
 def test_new_readers_queue_while_an_exclusive_waits_and_go_on_if_it_gives_up() -> None:
@@ -317,10 +294,10 @@ def test_new_readers_queue_while_an_exclusive_waits_and_go_on_if_it_gives_up() -
     locker = make(runtime, default_timeout_s=1.0)
     found: list[bool] = []
 
-    def come_as_new_reader() -> None:
+    def come_as_new_reader(_: LoneCondition | None = None) -> None:
         found.append(succeeds(locker.read(0)))
 
-    def leave() -> None:
+    def leave(_: LoneCondition) -> None:
         reader.__exit__(None, None, None)
 
     reader = locker.read()
@@ -466,6 +443,76 @@ def test_a_waiting_exclusive_is_not_starved_by_readers_that_hand_over_to_each_ot
 def read_after(locker: RWOperationLocker, order: list[str]) -> None:
     with locker.read():
         order.append("follower")
+
+
+class HandTimedCondition:
+    """A real condition whose timed waits end when the test says so, and not by any clock."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.timed = threading.Condition(self.lock)
+        self.untimed = threading.Condition(self.lock)
+        self.waiting: list[float | None] = []
+
+    def __enter__(self) -> bool:
+        return self.lock.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        self.lock.release()
+
+    def wait(self, timeout_s: float | None = None) -> bool:
+        self.waiting.append(timeout_s)
+        (self.untimed if timeout_s is None else self.timed).wait()
+        return timeout_s is None
+
+    def notify_all(self) -> None:
+        self.untimed.notify_all()
+
+
+class HandTimedRuntime(ThreadRuntime):
+    """Real threads whose clock stands still."""
+
+    def __init__(self) -> None:
+        self.only = HandTimedCondition()
+
+    def condition(self) -> Condition:
+        return cast("Condition", self.only)
+
+    def monotonic(self) -> float:
+        return 1000.0
+
+    def until_waiting(self, timeouts_s: list[float | None]) -> None:
+        """Return once as many threads wait; inside the lock, for then they have all let go."""
+        while True:
+            with self.only:
+                if len(self.only.waiting) == len(timeouts_s):
+                    assert self.only.waiting == timeouts_s
+                    return
+
+
+def test_readers_queued_behind_an_exclusive_go_on_as_soon_as_it_gives_up() -> None:
+    runtime = HandTimedRuntime()
+    locker = RWOperationLocker(runtime, name="log", default_timeout_s=None)
+    order: list[str] = []
+    followed = threading.Event()
+
+    def give_up() -> None:
+        with locker.update():
+            assert not succeeds(locker.exclusive(100.0))
+            followed.wait()
+
+    with locker.read():
+        updater = runtime.spawn("updater", give_up)
+        runtime.until_waiting([100.0])
+        follower = runtime.spawn("follower", lambda: read_after(locker, order))
+        runtime.until_waiting([100.0, None])
+        with runtime.only:
+            runtime.only.timed.notify_all()
+        assert follower.join()
+        followed.set()
+        assert updater.join()
+    assert order == ["follower"]
+    assert is_untouched(locker)
 
 
 def test_under_load_updates_are_alone_among_updates_and_exclusives_alone_altogether() -> None:
