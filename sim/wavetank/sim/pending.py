@@ -16,7 +16,7 @@ from typing import Final
 from attrs import frozen
 
 from wavetank.sim.image import DirectoryContent, DiskImage, FileContent, Node, write_blocks
-from wavetank.sim.ops import BLOCK_SIZE, Data, Dirent, MicroOp, Size, Sync
+from wavetank.sim.ops import BLOCK_SIZE, Data, Dirent, Mark, MicroOp, Record, Size, Sync
 from wavetank.sim.profile import Profile
 
 __all__ = ["SECTOR_SIZE", "Kept", "PendingOps", "Tear"]
@@ -102,6 +102,18 @@ class PendingOps:
     def whole(self) -> bool:
         """Whether no atomic group stands open: only then is this a point to crash at."""
         return not self._open_group
+
+    def take(self, record: Record) -> None:
+        """Take the next record of an op log; a mark changes nothing."""
+        if isinstance(record, Sync):
+            self.sync(record)
+        elif not isinstance(record, Mark):
+            self.add(record)
+
+    def take_all(self, records: Iterable[Record]) -> None:
+        """Take records in order."""
+        for record in records:
+            self.take(record)
 
     def add(self, op: MicroOp) -> None:
         """Take one more micro-op that a program issued."""

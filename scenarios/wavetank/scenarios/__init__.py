@@ -1,0 +1,118 @@
+"""Workloads, reference model, oracle, runner: the only room where engine, model and disk meet.
+
+General layout, along the way a run takes::
+
+    steps.py, _node.py, catalogue.py   workloads as data, and the eight that ship
+    backend.py                         stores under test; raftlock_published.py is one
+    model.py                           the reference model and what may be on disk meanwhile
+    recording.py                       a workload run once: op log and knowledge over time
+    explorer.py, recovery.py           every crash point, every image; what becomes of one image
+    observation.py, oracle.py          what a store shows, and which invariants that breaks
+    crash_cycles.py                    crash after crash without work
+    violation.py                       a finding told to a person
+    events.py, runner.py               a whole plan, and those who listen
+    replay.py                          one stored finding again
+
+It imports `wavetank.engine`, `wavetank.sim` and `wavetank.faults`. Start reading at model.py.
+"""
+
+from wavetank.scenarios.backend import BACKENDS, Backend, Site, StoreBackend
+from wavetank.scenarios.catalogue import SCENARIOS, Scenario
+from wavetank.scenarios.events import (
+    Event,
+    Listener,
+    RunPlan,
+    RunResult,
+    ScenarioFinished,
+    ScenarioProgress,
+    ScenarioResult,
+    Verdict,
+)
+from wavetank.scenarios.explorer import CrashPoint, Finding, Sweep, explore, judge_image
+from wavetank.scenarios.model import EMPTY, ModelState, acknowledge, begin
+from wavetank.scenarios.observation import Observation, Problem, observe
+from wavetank.scenarios.oracle import INVARIANTS, Knowledge, judge
+from wavetank.scenarios.recording import STORE_DIRECTORY, LiveProblem, Moment, Recording, record
+from wavetank.scenarios.recovery import Outcome, Recovery
+from wavetank.scenarios.runner import (
+    UnknownNameError,
+    backend_named,
+    log_digest,
+    profile_named,
+    run,
+)
+from wavetank.scenarios.steps import (
+    Append,
+    KillProcess,
+    OpenStore,
+    Read,
+    Refused,
+    Reopen,
+    SaveSnapshot,
+    SaveState,
+    Step,
+    TruncatePrefix,
+    TruncateSuffix,
+    Workload,
+)
+from wavetank.scenarios.violation import Violation, describe_op, explain, explain_live
+
+__all__ = [
+    "BACKENDS",
+    "EMPTY",
+    "INVARIANTS",
+    "SCENARIOS",
+    "STORE_DIRECTORY",
+    "Append",
+    "Backend",
+    "CrashPoint",
+    "Event",
+    "Finding",
+    "KillProcess",
+    "Knowledge",
+    "Listener",
+    "LiveProblem",
+    "ModelState",
+    "Moment",
+    "Observation",
+    "OpenStore",
+    "Outcome",
+    "Problem",
+    "Read",
+    "Recording",
+    "Recovery",
+    "Refused",
+    "Reopen",
+    "RunPlan",
+    "RunResult",
+    "SaveSnapshot",
+    "SaveState",
+    "Scenario",
+    "ScenarioFinished",
+    "ScenarioProgress",
+    "ScenarioResult",
+    "Site",
+    "Step",
+    "StoreBackend",
+    "Sweep",
+    "TruncatePrefix",
+    "TruncateSuffix",
+    "UnknownNameError",
+    "Verdict",
+    "Violation",
+    "Workload",
+    "acknowledge",
+    "backend_named",
+    "begin",
+    "describe_op",
+    "explain",
+    "explain_live",
+    "explore",
+    "judge",
+    "judge_image",
+    "log_digest",
+    "observe",
+    "profile_named",
+    "record",
+    "run",
+]

@@ -1,0 +1,51 @@
+"""Crash cycle after crash cycle without any work: the disk must not fill up (O10).
+
+Left out: cycles with work in them, which the workloads themselves have.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from wavetank.engine import FileStorageOptions
+from wavetank.scenarios.backend import Backend, Site
+from wavetank.scenarios.explorer import pending_at
+from wavetank.scenarios.observation import Problem
+from wavetank.scenarios.recording import STORE_DIRECTORY, LiveProblem, Recording
+from wavetank.sim import DiskImage, PendingOps, Profile, SerialRuntime, SimDisk, SimFileSystem
+
+__all__ = ["crash_cycle_problems"]
+
+_CYCLES: Final = 6
+
+
+def crash_cycle_problems(recording: Recording, profile: Profile) -> tuple[LiveProblem, ...]:
+    """Power-cut the finished run, reopen and cut again; tell if the files grow all the time."""
+    if not recording.steps_run:
+        return ()
+    image = pending_at(recording, profile, len(recording.log)).durable
+    sizes: list[int] = []
+    for _ in range(_CYCLES):
+        try:
+            image = _cycle(image, recording.backend, recording.workload.options, profile)
+        except Exception:  # noqa: BLE001 - a store that does not open is the sweep's finding
+            return ()
+        sizes.append(sum(len(content) for content in image.files().values()))
+    if sizes[-1] <= sizes[0]:
+        return ()
+    summary = f"files grew from {sizes[0]} to {sizes[-1]} bytes over {_CYCLES} idle crash cycles"
+    return (LiveProblem(recording.steps_run - 1, Problem("O10", "growth when idle", summary)),)
+
+
+def _cycle(
+    image: DiskImage, backend: Backend, options: FileStorageOptions, profile: Profile
+) -> DiskImage:
+    disk = SimDisk(image)
+    runtime = SerialRuntime()
+    site = Site(
+        fs=SimFileSystem(disk), runtime=runtime, directory=STORE_DIRECTORY, options=options
+    )
+    backend.open(site)
+    pending = PendingOps(image, profile)
+    pending.take_all(disk.log)
+    return pending.full

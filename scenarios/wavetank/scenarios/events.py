@@ -1,0 +1,161 @@
+"""What happens during a run, as values, and the door for those who listen.
+
+A run tells its listeners only; nothing below `reports` prints. Events carry no wall time: equal
+runs have equal events.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Protocol, TypeAlias
+
+from attrs import frozen
+
+from wavetank.scenarios.violation import Violation
+
+__all__ = [
+    "Event",
+    "Listener",
+    "RunPlan",
+    "RunResult",
+    "ScenarioFinished",
+    "ScenarioProgress",
+    "ScenarioResult",
+    "Verdict",
+]
+
+
+class Verdict(Enum):
+    """The answer of a run."""
+
+    PASS = "pass"
+    FAIL = "fail"
+    INCONCLUSIVE = "inconclusive"
+
+
+@frozen(kw_only=True)
+class RunPlan:
+    """What to run; names only, so that it can travel to another process.
+
+    Attributes:
+        scenarios: names from the catalogue, in order.
+        seeds: each scenario runs once per seed.
+        profiles: names of profiles.
+        backend: name of the backend.
+        max_images: distinct images recovered per scenario and profile at most; None: all.
+    """
+
+    scenarios: tuple[str, ...]
+    seeds: tuple[int, ...]
+    profiles: tuple[str, ...]
+    backend: str
+    max_images: int | None = None
+
+
+@frozen(kw_only=True)
+class ScenarioResult:
+    """One scenario on one backend under one profile.
+
+    Attributes:
+        name: the scenario.
+        seed: what its workload was drawn from.
+        backend: the store.
+        profile: the filesystem's promises.
+        steps: operations run.
+        compactions: how often the log was compacted.
+        crash_points: positions at which the op log grew.
+        legal: how many images the profile allows; None where they were not counted.
+        distinct: different images met.
+        judged: images on which recovery ran.
+        unjudged: images left over when the budget ended.
+        cache_hits: images met again.
+        recoveries: stores opened in sum.
+        complete: whether every legal image was judged.
+        violations: what was wrong.
+        digest: a hash of the op log and of every image and verdict.
+    """
+
+    name: str
+    seed: int
+    backend: str
+    profile: str
+    steps: int
+    compactions: int
+    crash_points: int
+    legal: int | None
+    distinct: int
+    judged: int
+    unjudged: int
+    cache_hits: int
+    recoveries: int
+    complete: bool
+    violations: tuple[Violation, ...]
+    digest: str
+
+    @property
+    def verdict(self) -> Verdict:
+        """Fail if anything is wrong, inconclusive if images were left unjudged, else pass."""
+        return _verdict(bool(self.violations), bool(self.unjudged))
+
+
+@frozen(kw_only=True)
+class RunResult:
+    """A whole run.
+
+    Attributes:
+        plan: what was asked for.
+        results: in the order of the plan: scenario, seed, profile.
+        digest: a hash of all results' digests; equal for equal runs.
+    """
+
+    plan: RunPlan
+    results: tuple[ScenarioResult, ...]
+    digest: str
+
+    @property
+    def verdict(self) -> Verdict:
+        """The worst of the results'."""
+        verdicts = [result.verdict for result in self.results]
+        return _verdict(Verdict.FAIL in verdicts, Verdict.INCONCLUSIVE in verdicts)
+
+
+@frozen(kw_only=True)
+class ScenarioProgress:
+    """A scenario has judged so many images by now."""
+
+    name: str
+    seed: int
+    profile: str
+    judged: int
+
+
+@frozen
+class ScenarioFinished:
+    """A scenario has ended under one profile."""
+
+    result: ScenarioResult
+
+
+Event: TypeAlias = ScenarioProgress | ScenarioFinished
+
+
+class Listener(Protocol):
+    """Something that wants to know: a console, a report, a file of failures."""
+
+    def start(self, plan: RunPlan) -> None:
+        """Called once, before anything runs."""
+        ...
+
+    def handle(self, event: Event) -> None:
+        """Called for each event; results come in the order of their completion."""
+        ...
+
+    def finish(self, result: RunResult) -> None:
+        """Called once, when all has run."""
+        ...
+
+
+def _verdict(failed: bool, unfinished: bool) -> Verdict:  # noqa: FBT001 - two facts, one answer
+    if failed:
+        return Verdict.FAIL
+    return Verdict.INCONCLUSIVE if unfinished else Verdict.PASS

@@ -1,0 +1,148 @@
+"""What a store shows when it is asked everything: the one input of the oracle.
+
+`observe` reads state, bounds, every entry both ways and the snapshot, and notes where the store
+disagrees with itself (invariant O6). Left out: whether what it shows is right (oracle.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from attrs import frozen
+
+from wavetank.engine import (
+    EntryNotFoundError,
+    IndexOutOfRangeError,
+    LogBounds,
+    LogEntry,
+    NoSnapshotError,
+    PersistentState,
+    SnapshotMetadata,
+    Storage,
+)
+from wavetank.scenarios.model import ModelState
+
+__all__ = ["Observation", "Problem", "observe"]
+
+
+@frozen
+class Problem:
+    """One invariant broken.
+
+    Attributes:
+        invariant: its id, such as "O2".
+        kind: what is wrong, without particulars; equal problems have equal kinds.
+        summary: the same with particulars, as one sentence.
+    """
+
+    invariant: str
+    kind: str
+    summary: str
+
+
+@frozen(kw_only=True)
+class Observation:
+    """Everything a store shows at one moment.
+
+    Attributes:
+        state: term and vote.
+        bounds: the log's bounds.
+        entries: the whole log.
+        snapshot: metadata and data, or None.
+        problems: where the answers contradict one another.
+    """
+
+    state: PersistentState
+    bounds: LogBounds
+    entries: tuple[LogEntry, ...]
+    snapshot: tuple[SnapshotMetadata, bytes] | None
+    problems: tuple[Problem, ...] = ()
+
+    def as_model(self) -> ModelState:
+        """Return the model state in which a store shows exactly this."""
+        bounds = self.bounds
+        return ModelState(
+            state=self.state,
+            base_index=bounds.first_index - 1,
+            base_term=None if self.entries else bounds.last_term,
+            entries=self.entries,
+            snapshot=self.snapshot,
+        )
+
+
+def observe(store: Storage, *, thorough: bool = True) -> Observation:
+    """Ask `store` everything.
+
+    Args:
+        store: an open store.
+        thorough: also read every entry by itself, and outside the bounds.
+
+    Raises:
+        StorageError: the store refused a question that it must answer.
+    """
+    bounds = store.log_bounds()
+    entries: tuple[LogEntry, ...] = ()
+    if bounds.first_index <= bounds.last_index:
+        entries = tuple(store.get_log_entries(bounds.first_index, bounds.last_index + 1))
+    try:
+        snapshot = store.load_snapshot()
+    except NoSnapshotError:
+        snapshot = None
+    problems = [*_range_problems(bounds, entries)]
+    if thorough:
+        problems.extend(_point_problems(store, bounds, entries))
+    return Observation(
+        state=store.load_state(),
+        bounds=bounds,
+        entries=entries,
+        snapshot=snapshot,
+        problems=tuple(problems),
+    )
+
+
+def _range_problems(bounds: LogBounds, entries: tuple[LogEntry, ...]) -> Iterator[Problem]:
+    shown = [entry.index for entry in entries]
+    wanted = list(range(bounds.first_index, bounds.last_index + 1))
+    if shown != wanted:
+        yield Problem(
+            "O6",
+            "range read against bounds",
+            f"bounds say {bounds.first_index}..{bounds.last_index}, "
+            f"a read of that range gave indices {shown}",
+        )
+    elif entries and entries[-1].term != bounds.last_term:
+        yield Problem(
+            "O6",
+            "last term against last entry",
+            f"last_log_term is {bounds.last_term}, the last entry's term {entries[-1].term}",
+        )
+
+
+def _point_problems(
+    store: Storage, bounds: LogBounds, entries: tuple[LogEntry, ...]
+) -> Iterator[Problem]:
+    singles = (store.first_log_index, store.last_log_index, store.last_log_term)
+    if singles != (bounds.first_index, bounds.last_index, bounds.last_term):
+        yield Problem(
+            "O6", "single bounds against log_bounds()", f"{singles} against {bounds}"
+        )
+    for entry in entries:
+        if store.get_log_entry(entry.index) != entry:
+            yield Problem(
+                "O6",
+                "point read against range read",
+                f"entry {entry.index} read alone differs from the same in a range",
+            )
+    for index in (bounds.first_index - 1, bounds.last_index + 1):
+        if index >= 1 and _finds(store, index):
+            yield Problem(
+                "O6", "read outside the bounds", f"entry {index} is found outside {bounds}"
+            )
+
+
+def _finds(store: Storage, index: int) -> bool:
+    try:
+        store.get_log_entry(index)
+    except (EntryNotFoundError, IndexOutOfRangeError):
+        return False
+    return True

@@ -1,0 +1,208 @@
+"""Running a plan: scenarios × seeds × profiles, one after the other or spread over processes.
+
+The unit of work is one scenario with one seed: it is recorded once and swept under each profile.
+Units share nothing, so that the result, and its digest, is the same however they are spread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor, as_completed
+from hashlib import blake2b
+
+from attrs import frozen
+
+from wavetank.scenarios.backend import BACKENDS, Backend
+from wavetank.scenarios.catalogue import SCENARIOS
+from wavetank.scenarios.crash_cycles import crash_cycle_problems
+from wavetank.scenarios.events import (
+    Listener,
+    RunPlan,
+    RunResult,
+    ScenarioFinished,
+    ScenarioProgress,
+    ScenarioResult,
+)
+from wavetank.scenarios.explorer import explore
+from wavetank.scenarios.recording import Recording, record
+from wavetank.scenarios.violation import explain, explain_live
+from wavetank.sim import PROFILES, Profile
+
+__all__ = ["ProgressSink", "UnknownNameError", "backend_named", "log_digest", "profile_named", "run"]
+
+ProgressSink = Callable[[ScenarioProgress], None]
+"""Where progress goes while a unit runs; it must be picklable if the executor needs that."""
+
+
+class UnknownNameError(LookupError):
+    """No scenario, profile or backend of this name."""
+
+
+@frozen(kw_only=True)
+class _Unit:
+    scenario: str
+    seed: int
+    profiles: tuple[str, ...]
+    backend: str
+    max_images: int | None
+
+
+def run(
+    plan: RunPlan,
+    *,
+    listeners: Sequence[Listener] = (),
+    executor: Executor | None = None,
+    progress: ProgressSink | None = None,
+) -> RunResult:
+    """Run a plan and return everything that was found.
+
+    Args:
+        plan: what to run.
+        listeners: told of the start, each event and the end.
+        executor: where the units run; None runs them here, one after the other.
+        progress: told of progress from inside the units; for units that run here it may be left
+            out, the listeners are told anyway.
+
+    Raises:
+        UnknownNameError: the plan names something that does not exist; nothing was run.
+    """
+    units = list(_units(plan))
+    for listener in listeners:
+        listener.start(plan)
+    done: dict[int, tuple[ScenarioResult, ...]] = {}
+    for number, results in _run_units(units, listeners, executor, progress):
+        done[number] = results
+        for result in results:
+            _tell(listeners, ScenarioFinished(result))
+    ordered = tuple(result for number in sorted(done) for result in done[number])
+    digest = blake2b(digest_size=16)
+    for result in ordered:
+        digest.update(f"{result.name} {result.seed} {result.profile} {result.digest}\n".encode())
+    outcome = RunResult(plan=plan, results=ordered, digest=digest.hexdigest())
+    for listener in listeners:
+        listener.finish(outcome)
+    return outcome
+
+
+def profile_named(name: str) -> Profile:
+    """Return the profile of that name.
+
+    Raises:
+        UnknownNameError: there is none.
+    """
+    for profile in PROFILES:
+        if profile.name == name:
+            return profile
+    raise UnknownNameError(f"profile: expected one of {[p.name for p in PROFILES]}, got {name!r}")
+
+
+def backend_named(name: str) -> Backend:
+    """Return the backend of that name.
+
+    Raises:
+        UnknownNameError: there is none.
+    """
+    for backend in BACKENDS:
+        if backend.name == name:
+            return backend
+    raise UnknownNameError(f"backend: expected one of {[b.name for b in BACKENDS]}, got {name!r}")
+
+
+def log_digest(recording: Recording) -> str:
+    """Return a hash of everything a recorded run did to its disk."""
+    digest = blake2b(digest_size=16)
+    for entry in recording.log:
+        digest.update(repr(entry).encode())
+    return digest.hexdigest()
+
+
+def _units(plan: RunPlan) -> Iterator[_Unit]:
+    backend_named(plan.backend)
+    for name in plan.profiles:
+        profile_named(name)
+    for scenario in plan.scenarios:
+        if scenario not in SCENARIOS:
+            raise UnknownNameError(
+                f"scenario: expected one of {list(SCENARIOS)}, got {scenario!r}"
+            )
+    for scenario in plan.scenarios:
+        for seed in plan.seeds:
+            yield _Unit(
+                scenario=scenario,
+                seed=seed,
+                profiles=plan.profiles,
+                backend=plan.backend,
+                max_images=plan.max_images,
+            )
+
+
+def _run_units(
+    units: list[_Unit],
+    listeners: Sequence[Listener],
+    executor: Executor | None,
+    progress: ProgressSink | None,
+) -> Iterator[tuple[int, tuple[ScenarioResult, ...]]]:
+    if executor is None:
+        sink = progress or (lambda event: _tell(listeners, event))
+        for number, unit in enumerate(units):
+            yield number, _run_unit(unit, sink)
+        return
+    futures = {executor.submit(_run_unit, unit, progress): n for n, unit in enumerate(units)}
+    for future in as_completed(futures):
+        yield futures[future], future.result()
+
+
+def _run_unit(unit: _Unit, progress: ProgressSink | None) -> tuple[ScenarioResult, ...]:
+    workload = SCENARIOS[unit.scenario].workload(unit.seed)
+    recording = record(workload, backend_named(unit.backend))
+    return tuple(
+        _sweep(recording, profile_named(name), unit.max_images, progress)
+        for name in unit.profiles
+    )
+
+
+def _sweep(
+    recording: Recording,
+    profile: Profile,
+    max_images: int | None,
+    progress: ProgressSink | None,
+) -> ScenarioResult:
+    workload = recording.workload
+
+    def tell(judged: int) -> None:
+        if progress is not None:
+            progress(
+                ScenarioProgress(
+                    name=workload.name, seed=workload.seed, profile=profile.name, judged=judged
+                )
+            )
+
+    sweep = explore(recording, profile, max_images=max_images, on_progress=tell)
+    live = (*recording.problems, *crash_cycle_problems(recording, profile))
+    violations = (
+        *(explain_live(recording, profile, problem) for problem in live),
+        *(explain(recording, profile, finding) for finding in sweep.findings),
+    )
+    return ScenarioResult(
+        name=workload.name,
+        seed=workload.seed,
+        backend=recording.backend.name,
+        profile=profile.name,
+        steps=recording.steps_run,
+        compactions=recording.compactions,
+        crash_points=sweep.crash_points,
+        legal=None,
+        distinct=sweep.distinct,
+        judged=sweep.judged,
+        unjudged=sweep.unjudged,
+        cache_hits=sweep.cache_hits,
+        recoveries=sweep.recoveries,
+        complete=False,
+        violations=violations,
+        digest=blake2b((log_digest(recording) + sweep.digest).encode(), digest_size=16).hexdigest(),
+    )
+
+
+def _tell(listeners: Sequence[Listener], event: ScenarioProgress | ScenarioFinished) -> None:
+    for listener in listeners:
+        listener.handle(event)
