@@ -226,8 +226,8 @@ def _require_wanted(cancel: CancelToken) -> None:
 
 
 def _checked_timeout(argument: str, timeout_s: float | None) -> float | None:
-    if timeout_s is None:
-        return None
+    if timeout_s is None or (type(timeout_s) is float and 0 <= timeout_s < math.inf):
+        return timeout_s
     if isinstance(timeout_s, bool) or not isinstance(timeout_s, (int, float)):
         kind = type(timeout_s).__name__
         raise TypeError(f"{argument}: expected seconds as a number but got {timeout_s!r} ({kind})")
