@@ -6,8 +6,7 @@ Names are RaftLock's. An option is here only if it works.
 from __future__ import annotations
 
 import math
-from os import PathLike, fspath  # noqa: TID251 - naming a path is not touching it
-from typing import Any, Final
+from typing import Any, Final, Protocol, runtime_checkable
 
 from attrs import Attribute, field, frozen
 
@@ -43,12 +42,17 @@ def _expected(owner: object, name: str, expectation: str, value: object) -> str:
     return f"{type(owner).__name__}.{name}: expected {expectation} but got {value!r} ({kind})"
 
 
-def _directory(value: str | PathLike[str]) -> str:
-    if not isinstance(value, (str, PathLike)):
+@runtime_checkable
+class _PathLike(Protocol):
+    def __fspath__(self) -> str: ...
+
+
+def _directory(value: str | _PathLike) -> str:
+    path: object = value.__fspath__() if isinstance(value, _PathLike) else value
+    if not isinstance(path, str):
         kind = type(value).__name__
         raise TypeError(f"StorageConfig.directory: expected a path but got {value!r} ({kind})")
-    path = fspath(value)
-    if not isinstance(path, str) or not path or "\0" in path:
+    if not path or "\0" in path:
         raise ValueError(f"StorageConfig.directory: expected a non-empty text path, got {path!r}")
     return path.rstrip("/") or "/"
 
@@ -80,6 +84,11 @@ class StorageFeatureFlags:
     lock_timeout: bool = field(default=True, validator=_boolean)
 
 
+def _features(owner: object, attribute: Attribute[StorageFeatureFlags], value: object) -> None:
+    if not isinstance(value, StorageFeatureFlags):
+        raise TypeError(_expected(owner, attribute.name, "StorageFeatureFlags", value))
+
+
 @frozen(kw_only=True)
 class FileStorageOptions:
     """How a `FileStorage` behaves; the defaults suit production.
@@ -103,7 +112,7 @@ class FileStorageOptions:
     True
     """
 
-    features: StorageFeatureFlags = field(factory=StorageFeatureFlags)
+    features: StorageFeatureFlags = field(factory=StorageFeatureFlags, validator=_features)
     auto_truncate_on_snapshot: bool = field(default=True, validator=_boolean)
     sync_on_append: bool = field(default=True, validator=_boolean)
     retained_log_size: int = field(default=100, validator=_integer(0, 2**63))
@@ -112,10 +121,3 @@ class FileStorageOptions:
     truncation_timeout: float = field(default=30.0, validator=_seconds)
     max_entry_size: int = field(default=64 * _MEBIBYTE, validator=_integer(1, (1 << 31) - 1))
     compaction_requires_snapshot: bool = field(default=True, validator=_boolean)
-
-    @features.validator
-    def _check_features(
-        self, attribute: Attribute[StorageFeatureFlags], value: StorageFeatureFlags
-    ) -> None:
-        if not isinstance(value, StorageFeatureFlags):
-            raise TypeError(_expected(self, attribute.name, "StorageFeatureFlags", value))

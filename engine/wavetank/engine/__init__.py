@@ -1,0 +1,121 @@
+"""The storage engine: a durable, crash-resilient Raft store on one directory.
+
+General layout, from the outside in::
+
+    storage.py           Storage: the contract of every store, this one or another's
+    file_storage.py      FileStorage: this one; start reading here
+    values.py, options.py, errors.py, report.py, snapshot_stream.py
+                         what goes in and comes out
+    filesystem.py        the door to files; os_filesystem.py is the real side
+    runtime.py           the door to threads and time; thread_runtime.py is the real side
+    locker.py            RWOperationLocker: readers beside one writer
+
+Behind them stand small services, one module each: the log (_log_store, _log_appender, _log_reader,
+_log_rewriter over _active_log, _index, _frame), the state (_state), snapshots (_snapshot_store,
+_snapshot_writer over _snapshot), and what an open does (_recovery with _log_recovery and
+_snapshot_recovery). docs/format.md has every byte, docs/engine.md every promise.
+
+It imports the standard library, attrs and a checksum library, and nothing else of this project.
+"""
+
+from wavetank.engine.errors import (
+    CorruptedError,
+    CorruptedLogError,
+    CorruptedSnapshotError,
+    CorruptedStateError,
+    EmptyEntriesError,
+    EntryConflictError,
+    EntryNotFoundError,
+    EntryTooLargeError,
+    IndexOutOfRangeError,
+    InvalidLogRangeError,
+    InvalidOffsetError,
+    LockTimeoutError,
+    LogError,
+    NonContiguousEntriesError,
+    NoSnapshotError,
+    NotInitializedError,
+    OperationCancelledError,
+    OutOfOrderEntriesError,
+    SnapshotError,
+    SnapshotMismatchError,
+    SnapshotOutOfDateError,
+    StateRegressionError,
+    StorageClosedError,
+    StorageError,
+    StorageIOError,
+    StorageLockedError,
+    StoragePoisonedError,
+    UnsupportedFormatError,
+)
+from wavetank.engine.file_storage import FileStorage
+from wavetank.engine.filesystem import Buffer, File, FileKind, FileStat, FileSystem, OpenFlag
+from wavetank.engine.locker import RWOperationLocker
+from wavetank.engine.options import FileStorageOptions, StorageConfig, StorageFeatureFlags
+from wavetank.engine.os_filesystem import OsFileSystem
+from wavetank.engine.report import CutTail, RecoveryAction, RecoveryReport, RecoveryStep
+from wavetank.engine.runtime import Condition, Lock, Runtime, Task
+from wavetank.engine.snapshot_stream import SnapshotStream
+from wavetank.engine.storage import CancelToken, SnapshotData, Storage
+from wavetank.engine.thread_runtime import ThreadRuntime
+from wavetank.engine.values import LogBounds, LogEntry, PersistentState, SnapshotMetadata
+
+__all__ = [
+    "Buffer",
+    "CancelToken",
+    "Condition",
+    "CorruptedError",
+    "CorruptedLogError",
+    "CorruptedSnapshotError",
+    "CorruptedStateError",
+    "CutTail",
+    "EmptyEntriesError",
+    "EntryConflictError",
+    "EntryNotFoundError",
+    "EntryTooLargeError",
+    "File",
+    "FileKind",
+    "FileStat",
+    "FileStorage",
+    "FileStorageOptions",
+    "FileSystem",
+    "IndexOutOfRangeError",
+    "InvalidLogRangeError",
+    "InvalidOffsetError",
+    "Lock",
+    "LockTimeoutError",
+    "LogBounds",
+    "LogEntry",
+    "LogError",
+    "NoSnapshotError",
+    "NonContiguousEntriesError",
+    "NotInitializedError",
+    "OpenFlag",
+    "OperationCancelledError",
+    "OsFileSystem",
+    "OutOfOrderEntriesError",
+    "PersistentState",
+    "RWOperationLocker",
+    "RecoveryAction",
+    "RecoveryReport",
+    "RecoveryStep",
+    "Runtime",
+    "SnapshotData",
+    "SnapshotError",
+    "SnapshotMetadata",
+    "SnapshotMismatchError",
+    "SnapshotOutOfDateError",
+    "SnapshotStream",
+    "StateRegressionError",
+    "Storage",
+    "StorageClosedError",
+    "StorageConfig",
+    "StorageError",
+    "StorageFeatureFlags",
+    "StorageIOError",
+    "StorageLockedError",
+    "StoragePoisonedError",
+    "Task",
+    "ThreadRuntime",
+    "UnsupportedFormatError",
+]

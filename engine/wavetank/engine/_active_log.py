@@ -1,0 +1,121 @@
+"""One incarnation of log.dat, open: where its frames lie, and which frame may come next.
+
+`refusal` is the one place that says which frame may follow which; recovery asks it for every frame
+it reads, and what the appender writes satisfies it by construction. Left out: I/O and locks.
+"""
+
+from __future__ import annotations
+
+from wavetank.engine._frame import (
+    LOG_HEADER_SIZE,
+    ROW_SIZE,
+    Batch,
+    EncodedFrame,
+    FrameHeader,
+    FrameKind,
+    LogHeader,
+    encode_frame,
+)
+from wavetank.engine._index import LogIndex
+from wavetank.engine.filesystem import File
+from wavetank.engine.values import LogBounds
+
+__all__ = ["ActiveLog"]
+
+
+class ActiveLog:
+    """A log file with everything the engine keeps in memory about it.
+
+    Args:
+        file: open for reading and writing; owned by whoever owns this.
+        header: the file's header.
+        header_checksum: the header's checksum, where the chain begins.
+
+    Attributes:
+        index: where the live frames lie.
+        end: bytes up to the end of the last frame.
+        last_batch: number of the last frame, 0 for none.
+        last_checksum: of the last frame, or of the header.
+        durable_batch: highest batch number known durable.
+        last_term: term of the last entry, or the base's.
+    """
+
+    __slots__ = (
+        "durable_batch",
+        "end",
+        "file",
+        "header",
+        "index",
+        "last_batch",
+        "last_checksum",
+        "last_term",
+    )
+
+    def __init__(self, file: File, header: LogHeader, header_checksum: int) -> None:
+        self.file = file
+        self.header = header
+        self.index = LogIndex(header.base_index)
+        self.end = LOG_HEADER_SIZE
+        self.last_batch = 0
+        self.last_checksum = header_checksum
+        self.durable_batch = 0
+        self.last_term = header.base_term
+
+    @property
+    def first_index(self) -> int:
+        """Index of the first entry; base + 1 for an empty log."""
+        return self.header.base_index + 1
+
+    @property
+    def last_index(self) -> int:
+        """Index of the last entry; the base for an empty log."""
+        return self.index.last_index
+
+    def bounds(self) -> LogBounds:
+        """Return the log's extent as one value."""
+        return LogBounds(
+            first_index=self.first_index, last_index=self.last_index, last_term=self.last_term
+        )
+
+    def encode(self, batch: Batch, *, watermark: int | None = None) -> EncodedFrame:
+        """Return the frame that says `batch` behind the last one; nothing changes yet."""
+        return encode_frame(
+            batch,
+            number=self.last_batch + 1,
+            watermark=self.durable_batch if watermark is None else watermark,
+            previous_checksum=self.last_checksum,
+            seed=self.header.seed,
+        )
+
+    def refusal(self, frame: FrameHeader) -> str | None:
+        """Return why an intact frame cannot be the next one, None if it can."""
+        if frame.previous_checksum != self.last_checksum or frame.batch != self.last_batch + 1:
+            return "the frame does not continue the chain"
+        if frame.kind == FrameKind.ENTRIES:
+            follows = (
+                frame.count > 0
+                and frame.first_index == self.last_index + 1
+                and frame.payload_length >= frame.count * ROW_SIZE
+            )
+        else:
+            empty = not frame.count and not frame.payload_length
+            follows = empty and self.first_index <= frame.first_index <= self.last_index
+        return None if follows else "the frame does not fit the log before it"
+
+    def accept(self, frame: FrameHeader) -> None:
+        """Take a frame at `end` into the log."""
+        if frame.kind == FrameKind.ENTRIES:
+            self.index.add(
+                first_index=frame.first_index,
+                count=frame.count,
+                offset=self.end,
+                size=frame.size,
+                checksum=frame.checksum,
+            )
+        else:
+            self.index.remove_from(frame.first_index)
+        self.end += frame.size
+        self.last_batch = frame.batch
+        self.last_checksum = frame.checksum
+        self.durable_batch = max(self.durable_batch, frame.watermark)
+        self.last_term = frame.last_term

@@ -1,0 +1,179 @@
+"""The store's directory: its files by name, and the ways in which they are read and replaced.
+
+Every name a store ever makes stands here. Left out: when a name must be durable; `replace` makes
+content durable, and the caller knows when to `sync` the directory.
+"""
+
+from __future__ import annotations
+
+import errno
+from typing import Final
+
+from wavetank.engine.filesystem import Buffer, File, FileKind, FileSystem, OpenFlag
+
+__all__ = [
+    "LOCK",
+    "LOG",
+    "METADATA",
+    "RECOVERY_MARKER",
+    "SNAPSHOT",
+    "SNAPSHOT_MARKER",
+    "SNAPSHOT_META",
+    "STATE",
+    "STATE_COPY",
+    "TEMPORARY_NAMES",
+    "StoreDirectory",
+    "read_at",
+    "temporary",
+    "write_all",
+]
+
+LOCK: Final = "LOCK"
+LOG: Final = "log.dat"
+METADATA: Final = "metadata.json"
+RECOVERY_MARKER: Final = "recovery.marker"
+SNAPSHOT: Final = "snapshot.dat"
+SNAPSHOT_MARKER: Final = "snapshot.marker"
+SNAPSHOT_META: Final = "snapshot_meta.json"
+STATE: Final = "state.json"
+STATE_COPY: Final = "state.copy.json"
+
+
+def temporary(name: str) -> str:
+    """Return the name under which the next content of `name` is prepared."""
+    return f"{name}.tmp"
+
+
+TEMPORARY_NAMES: Final = tuple(
+    temporary(name) for name in (STATE, STATE_COPY, LOG, METADATA, SNAPSHOT, SNAPSHOT_META)
+)
+
+
+def read_at(file: File, length: int, offset: int) -> bytes:
+    """Read `length` bytes at `offset`, fewer only where the file ends."""
+    content = file.pread(length, offset)
+    if len(content) == length or not content:
+        return content
+    pieces = [content]
+    missing = length - len(content)
+    while missing:
+        piece = file.pread(missing, offset + length - missing)
+        if not piece:
+            break
+        pieces.append(piece)
+        missing -= len(piece)
+    return b"".join(pieces)
+
+
+def write_all(file: File, content: Buffer, offset: int) -> None:
+    """Write all of `content` at `offset`; one call unless the filesystem takes only a part."""
+    written = file.pwrite(content, offset)
+    if written == len(content):
+        return
+    rest = memoryview(content)
+    while True:
+        if written <= 0:
+            raise OSError(errno.EIO, "the filesystem took no bytes of a write")
+        rest, offset = rest[written:], offset + written
+        if not rest:
+            return
+        written = file.pwrite(rest, offset)
+
+
+class StoreDirectory:
+    """One directory and the small set of operations that a store needs in it.
+
+    All methods raise plain ``OSError`` as the filesystem does.
+    """
+
+    def __init__(self, filesystem: FileSystem, path: str) -> None:
+        self.path = path
+        self._filesystem = filesystem
+        self._prefix = path if path.endswith("/") else f"{path}/"
+
+    def path_of(self, name: str) -> str:
+        """Return the path of one of the store's files."""
+        return self._prefix + name
+
+    def open(self, name: str, flags: OpenFlag) -> File:
+        """Open one of the store's files."""
+        return self._filesystem.open(self._prefix + name, flags)
+
+    def names(self) -> frozenset[str]:
+        """Return every name in the directory, foreign ones too."""
+        return frozenset(self._filesystem.listdir(self.path))
+
+    def require_file(self, name: str) -> None:
+        """Raise ``OSError`` unless `name` is a regular file."""
+        path = self._prefix + name
+        kind = self._filesystem.stat(path).kind
+        if kind is not FileKind.FILE:
+            number = errno.EISDIR if kind is FileKind.DIRECTORY else errno.EINVAL
+            raise OSError(number, f"expected a regular file but found a {kind.value}", path)
+
+    def rename(self, source: str, target: str) -> None:
+        """Give `source` the name `target`; durable after `sync`."""
+        self._filesystem.rename(self._prefix + source, self._prefix + target)
+
+    def unlink(self, name: str) -> None:
+        """Remove a name; durable after `sync`."""
+        self._filesystem.unlink(self._prefix + name)
+
+    def create_empty(self, name: str) -> None:
+        """Make an empty file; durable after `sync`."""
+        self.open(name, OpenFlag.WRITE | OpenFlag.CREATE).close()
+
+    def sync(self) -> None:
+        """Make all names in the directory durable."""
+        self._filesystem.fsync_dir(self.path)
+
+    def replace(self, name: str, content: bytes) -> None:
+        """Put durable `content` under `name` in one step; the name is durable after `sync`."""
+        file = self.create_temporary(name)
+        try:
+            write_all(file, content, 0)
+            file.fsync()
+        finally:
+            file.close()
+        self.rename(temporary(name), name)
+
+    def create_temporary(self, name: str) -> File:
+        """Open the empty temporary file of `name` for reading and writing."""
+        flags = OpenFlag.READ | OpenFlag.WRITE | OpenFlag.CREATE | OpenFlag.TRUNCATE
+        return self.open(temporary(name), flags)
+
+    def read_small(self, name: str, limit: int) -> bytes | None:
+        """Return a whole file of at most `limit` bytes, None for a larger one."""
+        file = self.open(name, OpenFlag.READ)
+        try:
+            size = file.size()
+            return read_at(file, size, 0) if size <= limit else None
+        finally:
+            file.close()
+
+    def make(self) -> None:
+        """Make the directory and what is missing above it, each with a durable name."""
+        _make_durably(self._filesystem, self.path)
+
+    def sync_own_name(self) -> None:
+        """Make the directory's own name durable."""
+        self._filesystem.fsync_dir(_parent(self.path))
+
+
+def _make_durably(filesystem: FileSystem, path: str) -> None:
+    try:
+        filesystem.mkdir(path)
+    except FileExistsError:
+        return
+    except FileNotFoundError:
+        parent = _parent(path)
+        if parent == path:
+            raise
+        _make_durably(filesystem, parent)
+        filesystem.mkdir(path)
+    filesystem.fsync_dir(_parent(path))
+
+
+def _parent(path: str) -> str:
+    head, slash, _ = path.rstrip("/").rpartition("/")
+    return head.rstrip("/") or slash or "."

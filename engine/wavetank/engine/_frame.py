@@ -1,0 +1,296 @@
+"""The bytes of log.dat: its header, and one frame per append batch or suffix truncation.
+
+docs/format.md has the layout as a table. Left out: where frames may follow one another
+(_active_log.py) and what a broken one means (_log_recovery.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import IntEnum
+from itertools import accumulate
+from struct import Struct, pack, unpack_from
+from typing import Final
+
+from attrs import Factory, field, frozen
+
+from wavetank.engine._checksum import ALGORITHM_CRC32C, checksum, seed_for
+from wavetank.engine.values import LogEntry
+
+__all__ = [
+    "FRAME_HEADER_SIZE",
+    "FRAME_MAGIC",
+    "LOG_HEADER_SIZE",
+    "LOG_VERSION",
+    "ROW_SIZE",
+    "Batch",
+    "EncodedFrame",
+    "Encoding",
+    "EntryBlock",
+    "FrameHeader",
+    "FrameKind",
+    "LogHeader",
+    "decode_frame_header",
+    "decode_log_header",
+    "encode_frame",
+    "encode_log_header",
+    "log_header_version",
+]
+
+LOG_VERSION: Final = 1
+FRAME_MAGIC: Final = b"\xf7WvF"
+ROW_SIZE: Final = 16
+"""Bytes of table per entry: its term and the end of its command."""
+
+_LOG_MAGIC: Final = b"\xf7WVTLOG\n"
+_LOG_FIELDS: Final = Struct("<8sHBBQQQQ")
+_FRAME_FIELDS: Final = Struct("<4sBBHIQQQQQQII")
+_CRC: Final = Struct("<I")
+
+LOG_HEADER_SIZE: Final = _LOG_FIELDS.size + _CRC.size
+FRAME_HEADER_SIZE: Final = _FRAME_FIELDS.size + _CRC.size
+
+
+class FrameKind(IntEnum):
+    """What a frame does to the log."""
+
+    ENTRIES = 1
+    TRUNCATE = 2
+
+
+class Encoding(IntEnum):
+    """How a frame's payload is written."""
+
+    BINARY = 1
+
+
+@frozen(kw_only=True)
+class LogHeader:
+    """The head of one incarnation of log.dat.
+
+    Args:
+        incarnation: 64-bit id of this log; changes whenever log.dat is made anew.
+        generation: how many logs this store has had, from 1.
+        base_index: index of the entry before the first one.
+        base_term: term of that entry.
+
+    Attributes:
+        seed: start value of every frame checksum of this incarnation.
+    """
+
+    incarnation: int
+    generation: int
+    base_index: int
+    base_term: int
+    seed: int = field(
+        init=False, default=Factory(lambda self: seed_for(self.incarnation), takes_self=True)
+    )
+
+
+@frozen
+class FrameHeader:
+    """The head of one frame, in the order of its bytes.
+
+    Attributes:
+        kind: a `FrameKind`, or a number that a newer release may know.
+        encoding: an `Encoding`, likewise.
+        count: entries in the payload; 0 for a truncation.
+        batch: position among the frames of this incarnation, from 1.
+        first_index: of the first entry, or of the first one removed.
+        payload_length: bytes behind this header.
+        watermark: the highest batch known durable when this frame was published.
+        first_term: of the first entry.
+        last_term: of the last entry that the log holds after this frame.
+        previous_checksum: of the frame before, or of the log's header.
+        payload_checksum: seeded with the incarnation.
+        checksum: of this header, and through it of all that came before.
+    """
+
+    kind: int
+    encoding: int
+    count: int
+    batch: int
+    first_index: int
+    payload_length: int
+    watermark: int
+    first_term: int
+    last_term: int
+    previous_checksum: int
+    payload_checksum: int
+    checksum: int
+
+    @property
+    def size(self) -> int:
+        """Bytes of the whole frame."""
+        return FRAME_HEADER_SIZE + self.payload_length
+
+
+@frozen(kw_only=True)
+class Batch:
+    """What a frame is to say, before it has a place in a log.
+
+    Args:
+        kind: entries, or a truncation (then without terms and commands).
+        first_index: of the first entry, or of the first one removed.
+        terms: one for each entry.
+        commands: one for each entry.
+        last_term: of the last entry that the log holds after this frame.
+    """
+
+    kind: FrameKind
+    first_index: int
+    terms: Sequence[int] = ()
+    commands: Sequence[bytes] = ()
+    last_term: int
+
+    @classmethod
+    def of_entries(cls, entries: Sequence[LogEntry]) -> Batch:
+        """Return the batch that appends `entries`, at least one."""
+        return cls(
+            kind=FrameKind.ENTRIES,
+            first_index=entries[0].index,
+            terms=[entry.term for entry in entries],
+            commands=[entry.command for entry in entries],
+            last_term=entries[-1].term,
+        )
+
+    @classmethod
+    def of_truncation(cls, first_removed: int, last_term: int) -> Batch:
+        """Return the batch that removes all entries from `first_removed` on."""
+        return cls(kind=FrameKind.TRUNCATE, first_index=first_removed, last_term=last_term)
+
+
+@frozen
+class EncodedFrame:
+    """A frame's bytes beside the header they begin with."""
+
+    header: FrameHeader
+    content: bytes
+
+
+def encode_log_header(header: LogHeader) -> tuple[bytes, int]:
+    """Return the bytes of a log's header and their checksum, which begins the chain."""
+    fields = _LOG_FIELDS.pack(
+        _LOG_MAGIC,
+        LOG_VERSION,
+        ALGORITHM_CRC32C,
+        0,
+        header.incarnation,
+        header.generation,
+        header.base_index,
+        header.base_term,
+    )
+    crc = checksum(fields)
+    return fields + _CRC.pack(crc), crc
+
+
+def decode_log_header(content: bytes) -> tuple[LogHeader, int] | None:
+    """Return the header and its checksum, None if it is damaged or of another version."""
+    if log_header_version(content) != LOG_VERSION:
+        return None
+    incarnation, generation, base_index, base_term = _LOG_FIELDS.unpack_from(content)[4:]
+    header = LogHeader(
+        incarnation=incarnation,
+        generation=generation,
+        base_index=base_index,
+        base_term=base_term,
+    )
+    encoded, crc = encode_log_header(header)
+    return (header, crc) if encoded == content else None
+
+
+def log_header_version(content: bytes) -> int | None:
+    """Return the version of an intact header, None if it is damaged.
+
+    Magic, version and checksum keep their places in every version to come.
+    """
+    if len(content) != LOG_HEADER_SIZE or not content.startswith(_LOG_MAGIC):
+        return None
+    fields = content[: _LOG_FIELDS.size]
+    if _CRC.pack(checksum(fields)) != content[_LOG_FIELDS.size :]:
+        return None
+    version: int = _LOG_FIELDS.unpack(fields)[1]
+    return version
+
+
+def encode_frame(
+    batch: Batch, *, number: int, watermark: int, previous_checksum: int, seed: int
+) -> EncodedFrame:
+    """Return a batch as the frame of this number, with this watermark, behind that checksum."""
+    count = len(batch.terms)
+    payload = b"".join(
+        (
+            pack(f"<{count}Q", *batch.terms),
+            pack(f"<{count}Q", *accumulate(map(len, batch.commands))),
+            *batch.commands,
+        )
+    )
+    values = (
+        batch.kind,
+        Encoding.BINARY,
+        count,
+        number,
+        batch.first_index,
+        len(payload),
+        watermark,
+        batch.terms[0] if count else batch.last_term,
+        batch.last_term,
+        previous_checksum,
+        checksum(payload, seed),
+    )
+    fields = _FRAME_FIELDS.pack(FRAME_MAGIC, *values[:2], 0, *values[2:])
+    crc = checksum(fields, seed)
+    return EncodedFrame(FrameHeader(*values, crc), b"".join((fields, _CRC.pack(crc), payload)))
+
+
+def decode_frame_header(content: bytes, seed: int) -> FrameHeader | None:
+    """Return the header in exactly `FRAME_HEADER_SIZE` bytes, None if it is not intact."""
+    if len(content) != FRAME_HEADER_SIZE or not content.startswith(FRAME_MAGIC):
+        return None
+    crc = checksum(content[: _FRAME_FIELDS.size], seed)
+    if (crc,) != _CRC.unpack_from(content, _FRAME_FIELDS.size):
+        return None
+    values: tuple[int, ...] = _FRAME_FIELDS.unpack_from(content)[1:]
+    return None if values[2] else FrameHeader(*(*values[:2], *values[3:], crc))
+
+
+@frozen
+class EntryBlock:
+    """The verified payload of an ENTRIES frame; decodes only the rows that are asked for.
+
+    Args:
+        first_index: index of the first row.
+        count: how many rows there are.
+        payload: all terms, then all command ends, then the commands.
+    """
+
+    first_index: int
+    count: int
+    payload: bytes
+
+    def well_formed(self) -> bool:
+        """Whether the table fits the payload; a checksum alone does not prove that."""
+        table = self.count * ROW_SIZE
+        if not self.count or table > len(self.payload):
+            return False
+        (end,) = unpack_from("<Q", self.payload, table - 8)
+        return bool(end == len(self.payload) - table)
+
+    def term(self, index: int) -> int:
+        """Return the term of one entry."""
+        (term,) = unpack_from("<Q", self.payload, 8 * (index - self.first_index))
+        return int(term)
+
+    def rows(self, start: int, end: int) -> tuple[tuple[int, ...], list[bytes]]:
+        """Return terms and commands of the entries with ``start <= index < end``."""
+        skipped, count = start - self.first_index, end - start
+        terms = unpack_from(f"<{count}Q", self.payload, 8 * skipped)
+        column = 8 * self.count
+        ends = unpack_from(f"<{count}Q", self.payload, column + 8 * skipped)
+        begin = unpack_from("<Q", self.payload, column + 8 * skipped - 8)[0] if skipped else 0
+        base = self.count * ROW_SIZE
+        commands = []
+        for stop in ends:
+            commands.append(self.payload[base + begin : base + stop])
+            begin = stop
+        return terms, commands

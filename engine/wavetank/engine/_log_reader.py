@@ -1,0 +1,112 @@
+"""Log reader: verified entries out of log.dat.
+
+Every frame is checked against its checksum when it is read; only the last small one is kept, so
+that point reads in a row do not check it again. Left out: locks and bounds checks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from attrs import frozen
+
+from wavetank.engine._active_log import ActiveLog
+from wavetank.engine._checksum import checksum
+from wavetank.engine._frame import (
+    FRAME_HEADER_SIZE,
+    EntryBlock,
+    decode_frame_header,
+)
+from wavetank.engine._health import Reading
+from wavetank.engine._index import FrameLocation
+from wavetank.engine._window import Window
+from wavetank.engine.errors import CorruptedLogError
+from wavetank.engine.values import LogEntry
+
+__all__ = ["LogReader"]
+
+_LARGEST_KEPT: Final = 1 << 20
+
+
+@frozen
+class _KeptBlock:
+    """The verified frame that was read last."""
+
+    incarnation: int
+    offset: int
+    block: EntryBlock
+
+
+class LogReader:
+    """Reads entries of whatever incarnation it is given.
+
+    Args:
+        path: of log.dat, for errors.
+        chunk_size: bytes to read at once.
+    """
+
+    def __init__(self, path: str, chunk_size: int) -> None:
+        self._path = path
+        self._chunk_size = chunk_size
+        self._kept: _KeptBlock | None = None
+
+    def entries(self, log: ActiveLog, start: int, end: int) -> list[LogEntry]:
+        """Return the entries with ``start <= index < end``, all of which the log must hold.
+
+        Raises:
+            CorruptedLogError: a frame is not what was written.
+            StorageIOError: the filesystem refused.
+        """
+        found: list[LogEntry] = []
+        for block, first, stop in self.blocks(log, start, end):
+            terms, commands = block.rows(first, stop)
+            found.extend(map(LogEntry, range(first, stop), terms, commands))
+        return found
+
+    def term(self, log: ActiveLog, index: int) -> int:
+        """Return the term of one entry, or of the base; errors as for `entries`."""
+        if index == log.last_index:
+            return log.last_term
+        if index == log.header.base_index:
+            return log.header.base_term
+        (block, _, _), *_ = self.blocks(log, index, index + 1)
+        return block.term(index)
+
+    def blocks(self, log: ActiveLog, start: int, end: int) -> Iterator[tuple[EntryBlock, int, int]]:
+        """Yield each frame that holds a part of the range, with the part: first index and end."""
+        frames = list(log.index.frames(start, end))
+        if not frames:
+            return
+        window = Window(log.file, frames[-1].offset + frames[-1].size, self._chunk_size)
+        for frame in frames:
+            block = self._block(log, window, frame)
+            yield block, max(start, frame.first_index), min(end, frame.end_index)
+
+    def _block(self, log: ActiveLog, window: Window, frame: FrameLocation) -> EntryBlock:
+        kept = self._kept
+        incarnation = log.header.incarnation
+        if kept and kept.offset == frame.offset and kept.incarnation == incarnation:
+            return kept.block
+        with Reading("read of the log", self._path):
+            content = window.read(frame.offset, frame.size)
+        block = self._verified(content, frame, log.header.seed)
+        if frame.size <= _LARGEST_KEPT:
+            self._kept = _KeptBlock(incarnation, frame.offset, block)
+        return block
+
+    def _verified(self, content: bytes, frame: FrameLocation, seed: int) -> EntryBlock:
+        header = decode_frame_header(content[:FRAME_HEADER_SIZE], seed)
+        payload = content[FRAME_HEADER_SIZE:]
+        if header and header.checksum == frame.checksum and len(content) == frame.size:
+            block = EntryBlock(frame.first_index, header.count, payload)
+            if checksum(payload, seed) == header.payload_checksum and block.well_formed():
+                return block
+        raise CorruptedLogError(
+            f"{self._path}: the frame at offset {frame.offset} with entries from index "
+            f"{frame.first_index} on is not what was written",
+            path=self._path,
+            offset=frame.offset,
+            index=frame.first_index,
+            term=header.first_term if header and header.checksum == frame.checksum else None,
+        )

@@ -1,0 +1,128 @@
+"""Log rewriter: the entries worth keeping, as a new incarnation under log.dat's temporary name.
+
+Frames are copied one at a time; the new file is durable when `write` returns, and has no name that
+counts yet. Left out: publishing it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from wavetank.engine._active_log import ActiveLog
+from wavetank.engine._checksum import next_incarnation
+from wavetank.engine._directory import LOG, StoreDirectory, write_all
+from wavetank.engine._frame import Batch, FrameKind, LogHeader, encode_log_header
+from wavetank.engine._log_reader import LogReader
+from wavetank.engine.filesystem import File
+from wavetank.engine.values import SnapshotMetadata
+
+__all__ = ["contradicts", "create_log", "successor", "write_successor"]
+
+
+def contradicts(log: ActiveLog, reader: LogReader, snapshot: SnapshotMetadata) -> bool:
+    """Whether `log` must give way to `snapshot`: it ends before it, or is another branch."""
+    index, term = snapshot.last_included_index, snapshot.last_included_term
+    if index < log.header.base_index:
+        return False
+    return index > log.last_index or reader.term(log, index) != term
+
+
+def successor(log: ActiveLog, base_index: int, base_term: int) -> LogHeader:
+    """Return the header of the log that replaces `log` with this base."""
+    old = log.header
+    return LogHeader(
+        incarnation=next_incarnation(old.incarnation, log.last_checksum, base_index, base_term),
+        generation=old.generation + 1,
+        base_index=base_index,
+        base_term=base_term,
+    )
+
+
+def create_log(directory: StoreDirectory) -> ActiveLog:
+    """Write the first log of a store under the temporary name, durably; ``OSError`` as it comes."""
+    header = LogHeader(
+        incarnation=next_incarnation(0, 0, 0, 0), generation=1, base_index=0, base_term=0
+    )
+    file = directory.create_temporary(LOG)
+    try:
+        log = _begin(file, header)
+        file.fsync()
+    except BaseException:
+        file.close()
+        raise
+    return log
+
+
+def write_successor(
+    directory: StoreDirectory,
+    reader: LogReader,
+    old: ActiveLog,
+    header: LogHeader,
+    *,
+    chunk_size: int,
+    check_wanted: Callable[[], None],
+) -> ActiveLog:
+    """Write the entries of `old` behind the base of `header`, durably.
+
+    Args:
+        directory: where the temporary file goes.
+        reader: reads `old`.
+        old: the log to copy from; unchanged.
+        header: of the new log; its base may lie beyond the end of `old`.
+        chunk_size: bytes to write at once.
+        check_wanted: called before each frame; raises to give up.
+
+    Raises:
+        OSError: from the filesystem; the temporary file stays behind.
+        CorruptedLogError: a frame of `old` is damaged.
+    """
+    file = directory.create_temporary(LOG)
+    try:
+        new = _begin(file, header)
+        _copy(reader, old, new, chunk_size=chunk_size, check_wanted=check_wanted)
+        file.fsync()
+    except BaseException:
+        file.close()
+        raise
+    return new
+
+
+def _begin(file: File, header: LogHeader) -> ActiveLog:
+    content, header_checksum = encode_log_header(header)
+    write_all(file, content, 0)
+    return ActiveLog(file, header, header_checksum)
+
+
+def _copy(
+    reader: LogReader,
+    old: ActiveLog,
+    new: ActiveLog,
+    *,
+    chunk_size: int,
+    check_wanted: Callable[[], None],
+) -> None:
+    start, end = new.first_index, old.last_index + 1
+    # The file gets its name only once it is durable as a whole, so whatever frame is ever read
+    # from it proves that all frames written here were durable.
+    watermark = old.index.frame_count(start, end)
+    pending = bytearray()
+    written = new.end
+    for block, first, stop in reader.blocks(old, start, end):
+        check_wanted()
+        terms, commands = block.rows(first, stop)
+        batch = Batch(
+            kind=FrameKind.ENTRIES,
+            first_index=first,
+            terms=terms,
+            commands=commands,
+            last_term=terms[-1],
+        )
+        frame = new.encode(batch, watermark=watermark)
+        new.accept(frame.header)
+        pending += frame.content
+        if len(pending) >= chunk_size:
+            write_all(new.file, bytes(pending), written)
+            written += len(pending)
+            pending.clear()
+    if pending:
+        write_all(new.file, bytes(pending), written)

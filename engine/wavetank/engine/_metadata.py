@@ -1,0 +1,92 @@
+"""Metadata service: metadata.json, which says what log.dat must at least hold.
+
+It is published last at creation, so its presence means that the log exists; it is rewritten after a
+log rewrite and at a clean close. It is evidence, never a source: recovery rebuilds it from the log.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from attrs import asdict, fields, frozen
+
+from wavetank.engine._active_log import ActiveLog
+from wavetank.engine._directory import METADATA, StoreDirectory
+from wavetank.engine._document import DamagedDocumentError, DocumentFormat, unsigned
+
+__all__ = ["LogMetadata", "publish_metadata", "read_metadata"]
+
+_FORMAT: Final = DocumentFormat("wavetank.metadata")
+
+
+@frozen(kw_only=True)
+class LogMetadata:
+    """What is known of a log whose every frame is durable.
+
+    Attributes:
+        incarnation: of the log.
+        generation: of the log.
+        base_index: index of the entry before the first one.
+        base_term: term of that entry.
+        first_index: of the log.
+        last_index: of the log.
+        last_term: of the log.
+        log_length: bytes up to the end of the last frame.
+        last_checksum: of the last frame.
+        watermark: number of the last frame.
+    """
+
+    incarnation: int
+    generation: int
+    base_index: int
+    base_term: int
+    first_index: int
+    last_index: int
+    last_term: int
+    log_length: int
+    last_checksum: int
+    watermark: int
+
+    @classmethod
+    def of(cls, log: ActiveLog) -> LogMetadata:
+        """Describe a log."""
+        return cls(
+            incarnation=log.header.incarnation,
+            generation=log.header.generation,
+            base_index=log.header.base_index,
+            base_term=log.header.base_term,
+            first_index=log.first_index,
+            last_index=log.last_index,
+            last_term=log.last_term,
+            log_length=log.end,
+            last_checksum=log.last_checksum,
+            watermark=log.last_batch,
+        )
+
+    def describes(self, log: ActiveLog) -> bool:
+        """Whether it names exactly this log, to its last byte."""
+        return (
+            self.incarnation == log.header.incarnation
+            and self.log_length == log.end
+            and self.last_checksum == log.last_checksum
+        )
+
+
+def read_metadata(directory: StoreDirectory) -> LogMetadata:
+    """Read metadata.json.
+
+    Raises:
+        DamagedDocumentError: it is not what was written.
+        UnsupportedFormatError: it is of another version.
+        OSError: from the filesystem.
+    """
+    payload = _FORMAT.read(directory, METADATA)
+    names = [attribute.name for attribute in fields(LogMetadata)]
+    if sorted(payload) != sorted(names):
+        raise DamagedDocumentError("unexpected keys")
+    return LogMetadata(**{name: unsigned(payload, name) for name in names})
+
+
+def publish_metadata(directory: StoreDirectory, metadata: LogMetadata) -> None:
+    """Replace metadata.json; its name is durable after the directory's sync."""
+    directory.replace(METADATA, _FORMAT.encode(asdict(metadata)))

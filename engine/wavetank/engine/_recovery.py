@@ -1,0 +1,279 @@
+"""Recovery service: from whatever a run left in the directory to a store that can be used.
+
+First everything is read and judged, and a refusal leaves the directory as it was; then the repairs
+are made, each of them safe to be cut short and done again. Nothing it writes depends on how often
+it ran. The order of the repairs:
+
+1. the marker, new names of state and log, finished renames; temporary files away
+2. one sync of the directory: it also covers names that a killed run left unsynced
+3. the log's end
+4. the log replaced where it contradicts the snapshot
+5. metadata.json where it is missing: published last, so that its presence proves the log
+
+Left out: how each file is judged (`judge_state`, `judge_log`, `judge_snapshot`).
+"""
+
+from __future__ import annotations
+
+from attrs import define, field, frozen
+
+from wavetank.engine._active_log import ActiveLog
+from wavetank.engine._directory import (
+    LOG,
+    METADATA,
+    RECOVERY_MARKER,
+    SNAPSHOT,
+    SNAPSHOT_MARKER,
+    STATE,
+    TEMPORARY_NAMES,
+    StoreDirectory,
+    temporary,
+)
+from wavetank.engine._document import DamagedDocumentError
+from wavetank.engine._frame import LOG_HEADER_SIZE
+from wavetank.engine._log_reader import LogReader
+from wavetank.engine._log_recovery import LogFinding, judge_log, repair_log
+from wavetank.engine._log_rewriter import contradicts, create_log, successor, write_successor
+from wavetank.engine._metadata import LogMetadata, publish_metadata, read_metadata
+from wavetank.engine._snapshot_recovery import SnapshotFinding, judge_snapshot
+from wavetank.engine._state import INITIAL_STATE, StateFinding, StateRecord, judge_state
+from wavetank.engine.errors import CorruptedLogError, CorruptedSnapshotError, CorruptedStateError
+from wavetank.engine.options import FileStorageOptions
+from wavetank.engine.report import RecoveryAction, RecoveryReport, RecoveryStep
+
+__all__ = ["RecoveredStore", "recover"]
+
+
+@frozen(kw_only=True)
+class RecoveredStore:
+    """A directory ready for use.
+
+    Attributes:
+        state: what both copies of the state hold.
+        log: log.dat, open.
+        metadata: what metadata.json says.
+        snapshot: the current snapshot with its open data.
+        report: what was found and done.
+    """
+
+    state: StateRecord
+    log: ActiveLog
+    metadata: LogMetadata | None
+    snapshot: SnapshotFinding
+    report: RecoveryReport
+
+
+def recover(directory: StoreDirectory, options: FileStorageOptions) -> RecoveredStore:
+    """Judge and repair `directory`, or make a store in it; the caller holds its lock.
+
+    Raises:
+        CorruptedStateError: no intact term and vote.
+        CorruptedLogError: acknowledged entries are damaged or missing.
+        CorruptedSnapshotError: the snapshot is damaged or missing.
+        UnsupportedFormatError: a file of another version.
+        OSError: from the filesystem.
+    """
+    opening = _Opening(directory, options)
+    try:
+        opening.judge()
+        return opening.repair()
+    except BaseException:
+        opening.close()
+        raise
+
+
+@define(eq=False)
+class _Opening:
+    """One open, from the first look at the directory to the store."""
+
+    directory: StoreDirectory
+    options: FileStorageOptions
+    names: frozenset[str] = field(init=False, factory=frozenset)
+    metadata: LogMetadata | None = field(init=False, default=None)
+    metadata_damage: str = field(init=False, default="missing")
+    state: StateFinding = field(init=False, default=StateFinding(None, ()))
+    log: LogFinding | None = field(init=False, default=None)
+    snapshot: SnapshotFinding = field(init=False, factory=SnapshotFinding)
+    steps: list[RecoveryStep] = field(init=False, factory=list)
+    active: ActiveLog | None = field(init=False, default=None)
+
+    # Judging: nothing in the directory changes
+
+    def judge(self) -> None:
+        self.names = self.directory.names()
+        for name in (RECOVERY_MARKER, SNAPSHOT_MARKER, *TEMPORARY_NAMES):
+            if name in self.names:
+                self.directory.require_file(name)
+        clean = RECOVERY_MARKER not in self.names
+        self.metadata = self._judge_metadata()
+        self.state = judge_state(self.directory, self.names)
+        if LOG in self.names:
+            self.log = judge_log(
+                self.directory, self.metadata, clean=clean, chunk_size=self.options.chunk_size
+            )
+            self.active = self.log.log
+        self.snapshot = judge_snapshot(
+            self.directory,
+            self.names,
+            clean=self.log is not None and self.log.trusted,
+            chunk_size=self.options.chunk_size,
+        )
+        self._require_what_must_exist()
+        self._require_snapshot_of_base()
+
+    def _judge_metadata(self) -> LogMetadata | None:
+        if METADATA not in self.names:
+            return None
+        try:
+            return read_metadata(self.directory)
+        except DamagedDocumentError as damage:
+            self.metadata_damage = f"damaged: {damage}"
+            return None
+
+    def _require_what_must_exist(self) -> None:
+        """Missing files are those of an unfinished creation, or they are lost."""
+        record = self.state.record
+        if self.log is None:
+            used = record is not None and record != INITIAL_STATE
+            if METADATA in self.names or used or self.snapshot.record is not None:
+                path = self.directory.path_of(LOG)
+                raise CorruptedLogError(f"{path}: the log is missing", path=path)
+        elif record is None and (METADATA in self.names or not self._log_is_virgin(self.log)):
+            path = self.directory.path_of(STATE)
+            raise CorruptedStateError(f"{path}: both copies of the state are missing", path=path)
+
+    def _log_is_virgin(self, finding: LogFinding) -> bool:
+        return finding.log.header.generation == 1 and finding.size == LOG_HEADER_SIZE
+
+    def _require_snapshot_of_base(self) -> None:
+        if self.active is None or not self.options.compaction_requires_snapshot:
+            return
+        base_index = self.active.header.base_index
+        record = self.snapshot.record
+        if base_index and (record is None or record.metadata.last_included_index < base_index):
+            path = self.directory.path_of(SNAPSHOT)
+            raise CorruptedSnapshotError(
+                f"{path}: the log begins behind index {base_index}, but there is no snapshot of it",
+                path=path,
+                index=base_index,
+                term=self.active.header.base_term,
+            )
+
+    # Repairing
+
+    def repair(self) -> RecoveredStore:
+        created = METADATA not in self.names and (
+            self.log is None or (self._log_is_virgin(self.log) and self._state_is_initial())
+        )
+        if METADATA not in self.names:
+            # A killed run may have made the directory without making its name durable.
+            self.directory.sync_own_name()
+        self._repair_names()
+        self.directory.sync()
+        if SNAPSHOT_MARKER in self.names:
+            self.directory.unlink(SNAPSHOT_MARKER)
+            self._did(RecoveryAction.REMOVED, SNAPSHOT_MARKER, "its snapshot is settled")
+        self._repair_log_end()
+        self._repair_log_base()
+        self._repair_metadata(created=created)
+        return self._store(created=created)
+
+    def _state_is_initial(self) -> bool:
+        return self.state.record in (None, INITIAL_STATE)
+
+    def _repair_names(self) -> None:
+        directory = self.directory
+        if RECOVERY_MARKER not in self.names:
+            directory.create_empty(RECOVERY_MARKER)
+        consumed = set()
+        for source, target in self.snapshot.renames:
+            directory.rename(source, target)
+            consumed.add(source)
+            self._did(RecoveryAction.ROLLED_FORWARD, target, "its snapshot was committed")
+        for name in TEMPORARY_NAMES:
+            if name in self.names and name not in consumed:
+                directory.unlink(name)
+                self._did(RecoveryAction.REMOVED, name, "left by an unfinished replacement")
+        record = self.state.record or INITIAL_STATE
+        for copy in self.state.doubtful:
+            directory.replace(copy.name, record.encode())
+            made = self.state.record is None
+            self._did(
+                RecoveryAction.CREATED if made else RecoveryAction.REPAIRED, copy.name, copy.reason
+            )
+        if self.active is None:
+            self.active = create_log(directory)
+            directory.rename(temporary(LOG), LOG)
+            self._did(RecoveryAction.CREATED, LOG, "missing")
+
+    def _repair_log_end(self) -> None:
+        finding = self.log
+        if finding is None:
+            return
+        if finding.unproven_offset < finding.log.end:
+            length = finding.log.end - finding.unproven_offset
+            reason = f"{length} bytes at offset {finding.unproven_offset} beyond the watermark"
+            self._did(RecoveryAction.ADOPTED, LOG, reason)
+        if finding.tail is not None:
+            reason = f"{finding.tail.length} bytes at offset {finding.tail.offset}"
+            self._did(RecoveryAction.CUT, LOG, f"{reason}: {finding.tail.reason}")
+        repair_log(finding, self.options.chunk_size)
+
+    def _repair_log_base(self) -> None:
+        """Finish what save_snapshot does to a log that ends before the snapshot or is stale."""
+        record = self.snapshot.record
+        assert self.active is not None
+        if record is None or (self.log is not None and self.log.trusted):
+            return
+        chunk_size = self.options.chunk_size
+        reader = LogReader(self.directory.path_of(LOG), chunk_size)
+        old, snapshot = self.active, record.metadata
+        if not contradicts(old, reader, snapshot):
+            return
+        header = successor(old, snapshot.last_included_index, snapshot.last_included_term)
+        new = write_successor(
+            self.directory, reader, old, header, chunk_size=chunk_size, check_wanted=lambda: None
+        )
+        self.active = new
+        old.file.close()
+        self.directory.rename(temporary(LOG), LOG)
+        self.directory.sync()
+        new.durable_batch = new.last_batch
+        self._did(RecoveryAction.REPLACED, LOG, "it ended before the snapshot or contradicted it")
+        self.metadata = LogMetadata.of(new)
+        publish_metadata(self.directory, self.metadata)
+
+    def _repair_metadata(self, *, created: bool) -> None:
+        if self.metadata is not None:
+            return
+        assert self.active is not None
+        self.metadata = LogMetadata.of(self.active)
+        publish_metadata(self.directory, self.metadata)
+        self.directory.sync()
+        action = RecoveryAction.CREATED if created else RecoveryAction.REBUILT
+        self._did(action, METADATA, self.metadata_damage)
+
+    def _store(self, *, created: bool) -> RecoveredStore:
+        assert self.active is not None
+        return RecoveredStore(
+            state=self.state.record or INITIAL_STATE,
+            log=self.active,
+            metadata=self.metadata,
+            snapshot=self.snapshot,
+            report=RecoveryReport(
+                clean=self.log is not None and self.log.trusted,
+                created=created,
+                steps=tuple(self.steps),
+                cut=self.log.tail if self.log else None,
+            ),
+        )
+
+    def _did(self, action: RecoveryAction, name: str, reason: str) -> None:
+        path = self.directory.path_of(name)
+        self.steps.append(RecoveryStep(action=action, path=path, reason=reason))
+
+    def close(self) -> None:
+        if self.active is not None:
+            self.active.file.close()
+        if self.snapshot.file is not None:
+            self.snapshot.file.close()

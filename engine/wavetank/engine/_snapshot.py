@@ -1,0 +1,77 @@
+"""What snapshot_meta.json says: which entries the snapshot stands for, and which data is its own.
+
+The data's checksum begins from the index and term, so that no other generation's data fits, not
+even equal bytes. Left out: reading and writing the data.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from attrs import frozen
+
+from wavetank.engine._checksum import checksum, seed_for
+from wavetank.engine._directory import StoreDirectory, read_at
+from wavetank.engine._document import DocumentFormat, unsigned
+from wavetank.engine.filesystem import File
+from wavetank.engine.values import SnapshotMetadata
+
+__all__ = ["SnapshotRecord", "data_seed"]
+
+_FORMAT: Final = DocumentFormat("wavetank.snapshot")
+
+
+def data_seed(metadata: SnapshotMetadata) -> int:
+    """Return the start value of the data's checksum."""
+    return seed_for(metadata.last_included_index, metadata.last_included_term)
+
+
+@frozen
+class SnapshotRecord:
+    """A snapshot's metadata and what identifies its data.
+
+    Attributes:
+        metadata: the index and term it stands for.
+        data_length: bytes of data.
+        data_checksum: of the data, seeded with `data_seed`.
+    """
+
+    metadata: SnapshotMetadata
+    data_length: int
+    data_checksum: int
+
+    def encode(self) -> bytes:
+        """Return the content of snapshot_meta.json."""
+        return _FORMAT.encode(
+            {
+                "last_included_index": self.metadata.last_included_index,
+                "last_included_term": self.metadata.last_included_term,
+                "data_length": self.data_length,
+                "data_checksum": self.data_checksum,
+            }
+        )
+
+    @classmethod
+    def read(cls, directory: StoreDirectory, name: str) -> SnapshotRecord:
+        """Read a record.
+
+        Raises:
+            DamagedDocumentError: it is not what was written.
+            UnsupportedFormatError: it is of another version.
+            OSError: from the filesystem.
+        """
+        payload = _FORMAT.read(directory, name)
+        metadata = SnapshotMetadata(
+            unsigned(payload, "last_included_index"), unsigned(payload, "last_included_term")
+        )
+        return cls(metadata, unsigned(payload, "data_length"), unsigned(payload, "data_checksum"))
+
+    def matches(self, file: File, chunk_size: int) -> bool:
+        """Whether `file` holds this snapshot's data, all of it and nothing more."""
+        if file.size() != self.data_length:
+            return False
+        found = data_seed(self.metadata)
+        for offset in range(0, self.data_length, chunk_size):
+            length = min(chunk_size, self.data_length - offset)
+            found = checksum(read_at(file, length, offset), found)
+        return found == self.data_checksum

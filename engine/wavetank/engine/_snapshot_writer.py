@@ -1,0 +1,131 @@
+"""Snapshot writer: data and metadata as one durable unit with one commit point.
+
+Both files are durable under temporary names before the marker is made; once the directory is synced
+they are there for good, and recovery finishes the renames whatever a crash leaves of them. Until
+then recovery goes back. Left out: recovery (_snapshot_recovery.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from wavetank.engine._checksum import checksum
+from wavetank.engine._directory import (
+    SNAPSHOT,
+    SNAPSHOT_MARKER,
+    SNAPSHOT_META,
+    StoreDirectory,
+    temporary,
+    write_all,
+)
+from wavetank.engine._health import Health, Mutation
+from wavetank.engine._snapshot import SnapshotRecord, data_seed
+from wavetank.engine.errors import OperationCancelledError
+from wavetank.engine.filesystem import File
+from wavetank.engine.storage import CancelToken, SnapshotData
+from wavetank.engine.values import SnapshotMetadata
+
+__all__ = ["SnapshotWriter", "chunks_of", "require_data"]
+
+
+def require_data(data: object) -> None:
+    """Raise ``TypeError`` unless `data` is bytes or can be iterated over."""
+    if isinstance(data, str) or not isinstance(data, Iterable):
+        kind = type(data).__name__
+        raise TypeError(f"data: expected bytes or an iterable of bytes but got {data!r} ({kind})")
+
+
+def chunks_of(data: SnapshotData, chunk_size: int) -> Iterator[bytes]:
+    """Yield `data` as chunks of at most `chunk_size` bytes; ``TypeError`` for a chunk of text."""
+    whole = isinstance(data, (bytes, bytearray, memoryview))
+    pieces: Iterable[object] = (data,) if whole else data
+    for piece in pieces:
+        if not isinstance(piece, (bytes, bytearray, memoryview)):
+            kind = type(piece).__name__
+            raise TypeError(f"data: expected chunks of bytes but got {piece!r} ({kind})")
+        view = memoryview(piece).cast("B")
+        for offset in range(0, len(view), chunk_size):
+            yield bytes(view[offset : offset + chunk_size])
+
+
+class SnapshotWriter:
+    """Writes snapshots into a directory.
+
+    Args:
+        directory: where they go.
+        chunk_size: bytes to write at once.
+        health: poisoned by any failed write.
+    """
+
+    def __init__(self, directory: StoreDirectory, *, chunk_size: int, health: Health) -> None:
+        self._directory = directory
+        self._chunk_size = chunk_size
+        self._health = health
+        self._path = directory.path_of(SNAPSHOT)
+
+    def write(
+        self, metadata: SnapshotMetadata, data: SnapshotData, cancel: CancelToken | None
+    ) -> tuple[SnapshotRecord, File]:
+        """Replace the snapshot, durably, and return it with its open data file.
+
+        Raises:
+            StorageIOError: the filesystem refused; the store is poisoned.
+            OperationCancelledError: between two chunks; nothing is left behind.
+        """
+        with self._mutation():
+            file = self._directory.create_temporary(SNAPSHOT)
+        try:
+            record = self._write_data(file, metadata, data, cancel)
+            with self._mutation():
+                file.fsync()
+                self._commit(record)
+        except BaseException:
+            file.close()
+            raise
+        return record, file
+
+    def _write_data(
+        self,
+        file: File,
+        metadata: SnapshotMetadata,
+        data: SnapshotData,
+        cancel: CancelToken | None,
+    ) -> SnapshotRecord:
+        offset, found = 0, data_seed(metadata)
+        try:
+            for chunk in chunks_of(data, self._chunk_size):
+                _require_wanted(cancel)
+                with self._mutation():
+                    write_all(file, chunk, offset)
+                offset += len(chunk)
+                found = checksum(chunk, found)
+        except BaseException:
+            # The caller's data or token ended it: nothing counts yet, and one name goes away.
+            if self._health.cause is None:
+                with self._mutation():
+                    self._directory.unlink(temporary(SNAPSHOT))
+            raise
+        return SnapshotRecord(metadata, offset, found)
+
+    def _commit(self, record: SnapshotRecord) -> None:
+        directory = self._directory
+        meta = directory.create_temporary(SNAPSHOT_META)
+        try:
+            write_all(meta, record.encode(), 0)
+            meta.fsync()
+        finally:
+            meta.close()
+        directory.create_empty(SNAPSHOT_MARKER)
+        directory.sync()  # the commit point
+        directory.rename(temporary(SNAPSHOT), SNAPSHOT)
+        directory.rename(temporary(SNAPSHOT_META), SNAPSHOT_META)
+        directory.sync()
+        directory.unlink(SNAPSHOT_MARKER)
+
+    def _mutation(self) -> Mutation:
+        return self._health.mutation("save of the snapshot", self._path)
+
+
+def _require_wanted(cancel: CancelToken | None) -> None:
+    if cancel is not None and cancel.is_set():
+        raise OperationCancelledError("the cancel token was set while the snapshot was written")

@@ -1,0 +1,202 @@
+"""State store: term and vote, in two copies with a sequence number.
+
+Every save replaces both copies, each durable before it gets its name, and both names are durable
+when `save` returns; so one damaged copy never costs a vote. A new store's zero state is written at
+creation like any other, so that a missing file is never taken for it. Left out: when to repair.
+"""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Collection
+from typing import Final
+
+from attrs import frozen
+
+from wavetank.engine._directory import STATE, STATE_COPY, StoreDirectory
+from wavetank.engine._document import (
+    DOCUMENT_LIMIT,
+    DamagedDocumentError,
+    DocumentFormat,
+    text,
+    unsigned,
+)
+from wavetank.engine._health import Health
+from wavetank.engine.errors import CorruptedStateError, StateRegressionError
+from wavetank.engine.locker import RWOperationLocker
+from wavetank.engine.storage import CancelToken
+from wavetank.engine.values import PersistentState
+
+__all__ = [
+    "INITIAL_STATE",
+    "DoubtfulCopy",
+    "StateFinding",
+    "StateRecord",
+    "StateStore",
+    "judge_state",
+]
+
+_FORMAT: Final = DocumentFormat("wavetank.state")
+_COPIES: Final = (STATE, STATE_COPY)
+
+
+@frozen
+class StateRecord:
+    """Term and vote as they stand in a copy.
+
+    Attributes:
+        sequence: how many saves came before, over the store's whole life.
+        state: the term and vote.
+    """
+
+    sequence: int
+    state: PersistentState
+
+    def encode(self) -> bytes:
+        """Return a copy's content."""
+        return _FORMAT.encode(
+            {
+                "sequence": self.sequence,
+                "current_term": self.state.current_term,
+                "voted_for": self.state.voted_for,
+            }
+        )
+
+
+INITIAL_STATE: Final = StateRecord(0, PersistentState(0))
+
+
+@frozen
+class DoubtfulCopy:
+    """A copy that is not the newest record, and why."""
+
+    name: str
+    reason: str
+
+
+@frozen
+class StateFinding:
+    """What stands in the two copies.
+
+    Attributes:
+        record: the newest intact record, None if neither file exists.
+        doubtful: the copies to be made equal to it.
+    """
+
+    record: StateRecord | None
+    doubtful: tuple[DoubtfulCopy, ...]
+
+
+def judge_state(directory: StoreDirectory, names: Collection[str]) -> StateFinding:
+    """Read both copies and choose.
+
+    Raises:
+        CorruptedStateError: no intact copy, or two that contradict one another.
+        UnsupportedFormatError: a copy of another version.
+        OSError: from the filesystem.
+    """
+    records: dict[str, StateRecord] = {}
+    doubtful: list[DoubtfulCopy] = []
+    for name in _COPIES:
+        if name not in names:
+            doubtful.append(DoubtfulCopy(name, "missing"))
+            continue
+        try:
+            records[name] = _read(directory, name)
+        except DamagedDocumentError as damage:
+            doubtful.append(DoubtfulCopy(name, f"damaged: {damage}"))
+    if not records:
+        if not any(name in names for name in _COPIES):
+            return StateFinding(None, tuple(doubtful))
+        found = "; ".join(f"{copy.name} {copy.reason}" for copy in doubtful)
+        path = directory.path_of(STATE)
+        raise CorruptedStateError(f"{path}: no intact copy of term and vote: {found}", path=path)
+    newest = max(records.values(), key=lambda record: record.sequence)
+    for name, record in records.items():
+        if record.sequence < newest.sequence:
+            doubtful.append(DoubtfulCopy(name, "older than the other copy"))
+        elif record != newest:
+            path = directory.path_of(name)
+            raise CorruptedStateError(
+                f"{path}: the two copies of save {newest.sequence} differ", path=path
+            )
+    return StateFinding(newest, tuple(doubtful))
+
+
+def _read(directory: StoreDirectory, name: str) -> StateRecord:
+    try:
+        payload = _FORMAT.read(directory, name)
+    except OSError as error:
+        # A sector that cannot be read is damage, and the other copy is there for that; any other
+        # refusal (too many open files, no permission) says nothing about the copy.
+        if error.errno != errno.EIO:
+            raise
+        raise DamagedDocumentError("unreadable") from error
+    state = PersistentState(unsigned(payload, "current_term"), text(payload, "voted_for"))
+    return StateRecord(unsigned(payload, "sequence"), state)
+
+
+class StateStore:
+    """Saves and returns the state.
+
+    Args:
+        directory: where the copies lie.
+        record: what both copies hold now.
+        lock: guards the record.
+        health: the store's condition.
+    """
+
+    def __init__(
+        self,
+        directory: StoreDirectory,
+        record: StateRecord,
+        *,
+        lock: RWOperationLocker,
+        health: Health,
+    ) -> None:
+        self._directory = directory
+        self._record = record
+        self._lock = lock
+        self._health = health
+
+    def load(self, timeout_s: float | None, cancel: CancelToken | None) -> PersistentState:
+        """Return the state as of the last save that succeeded."""
+        with self._lock.read(timeout_s, cancel):
+            self._health.require_open()
+            return self._record.state
+
+    def save(
+        self, state: PersistentState, timeout_s: float | None, cancel: CancelToken | None
+    ) -> None:
+        """Replace the state, durably; see `Storage.save_state`."""
+        with self._lock.update(timeout_s, cancel):
+            self._health.require_writable()
+            current = self._record.state
+            if state == current:
+                return
+            _require_progress(current, state)
+            record = StateRecord(self._record.sequence + 1, state)
+            content = record.encode()
+            if len(content) > DOCUMENT_LIMIT:
+                raise ValueError(
+                    f"PersistentState.voted_for: expected a name that fits {DOCUMENT_LIMIT} bytes "
+                    f"but the state takes {len(content)}"
+                )
+            with self._health.mutation("save of the state", self._directory.path_of(STATE)):
+                for name in _COPIES:
+                    self._directory.replace(name, content)
+                self._directory.sync()
+            with self._lock.exclusive():
+                self._record = record
+
+
+def _require_progress(current: PersistentState, state: PersistentState) -> None:
+    if state.current_term < current.current_term:
+        raise StateRegressionError(
+            f"current_term: expected at least {current.current_term} but got {state.current_term}"
+        )
+    if state.current_term == current.current_term and current.voted_for:
+        raise StateRegressionError(
+            f"voted_for: expected {current.voted_for!r}, the vote of term "
+            f"{current.current_term}, but got {state.voted_for!r}"
+        )
