@@ -1,0 +1,19 @@
+"""Everything a person sees: the command line, text, JSON, stored failures.
+
+General layout::
+
+    cli.py                        the program: commands, and what errors become
+    _run_command.py, _replay_command.py, _list_command.py    one command each, options only
+    _parameters.py, settings.py   what a person types, checked; [tool.wavetank]
+    _execution.py                 a run as the command line wants it
+    session.py, _workers.py       a plan over processes, interrupted or stopped early
+    progress.py                   what is shown meanwhile, on stderr
+    text.py, documents.py         the result for people and for programs (schemas/)
+    failures.py, _fields.py       .wavetank/failures, written and read back
+    inventory.py                  what there is to choose from
+
+It listens to `wavetank.scenarios` and starts its runs; nothing imports it. Commands import what is
+heavy only when they run, so this package imports nothing. Start reading at cli.py.
+"""
+
+__all__: list[str] = []

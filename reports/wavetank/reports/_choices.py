@@ -1,0 +1,77 @@
+"""Names that a person typed, turned into names that exist, or into an error with the nearest one.
+
+Left out: which names exist; the caller says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from difflib import get_close_matches
+from fnmatch import fnmatchcase
+from typing import Final
+
+__all__ = ["UnknownChoiceError", "choose", "choose_all", "nearest"]
+
+_PATTERN_MARKS: Final = frozenset("*?[")
+
+
+class UnknownChoiceError(LookupError):
+    """A name that does not exist, or a pattern that matches nothing."""
+
+
+def choose(what: str, name: str, known: Collection[str]) -> str:
+    """Return `name` if it is known.
+
+    Args:
+        what: what kind of thing is chosen, for the message.
+        name: what was typed.
+        known: every name there is.
+
+    Raises:
+        UnknownChoiceError: it is not known; the message names the nearest.
+
+    >>> choose("profile", "posix", ["sequential", "posix"])
+    'posix'
+    """
+    if name not in known:
+        raise UnknownChoiceError(
+            f"{what}: expected one of {', '.join(known)}, got {name!r}{nearest(name, known)}"
+        )
+    return name
+
+
+def choose_all(what: str, patterns: Iterable[str], known: Collection[str]) -> tuple[str, ...]:
+    """Return the known names that names and shell patterns select, each once.
+
+    Names come in the order in which they were asked for, a pattern's matches in the order of
+    `known`.
+
+    Raises:
+        UnknownChoiceError: a name is not known, or a pattern matches nothing.
+
+    >>> choose_all("scenario", ["mixed", "log-*"], ["log-conflict", "mixed"])
+    ('mixed', 'log-conflict')
+    """
+    chosen: dict[str, None] = {}
+    for pattern in patterns:
+        if pattern in known or not _PATTERN_MARKS & set(pattern):
+            chosen[choose(what, pattern, known)] = None
+            continue
+        matches = [name for name in known if fnmatchcase(name, pattern)]
+        if not matches:
+            raise UnknownChoiceError(
+                f"{what}: expected a pattern that matches one of {', '.join(known)}, "
+                f"got {pattern!r}{nearest(pattern.strip('*?'), known)}"
+            )
+        chosen.update(dict.fromkeys(matches))
+    return tuple(chosen)
+
+
+def nearest(name: str, known: Collection[str]) -> str:
+    """Return ``"; nearest match: ..."``, or "" if nothing resembles `name`.
+
+    >>> nearest("posiks", ["sequential", "posix"])
+    '; nearest match: posix'
+    """
+    matches = get_close_matches(name, known, n=1, cutoff=0.3)
+    return f"; nearest match: {matches[0]}" if matches else ""

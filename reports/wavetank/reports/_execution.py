@@ -1,0 +1,137 @@
+"""`wavetank run`, once its options are known: check the names, run, show, store the failures.
+
+Left out: options and settings (_run_command.py), and how a plan is spread (session.py).
+"""
+
+from __future__ import annotations
+
+import os  # noqa: TID251 - NO_COLOR is part of the environment
+import sys
+from typing import Final
+
+import click
+from attrs import evolve, frozen
+
+from wavetank.reports._choices import choose, choose_all
+from wavetank.reports._version import version
+from wavetank.reports.documents import run_document, to_text
+from wavetank.reports.exit_codes import ExitCode
+from wavetank.reports.failures import FailureStore, StoredFailure
+from wavetank.reports.progress import progress_on
+from wavetank.reports.session import Session, compare, run_session
+from wavetank.reports.text import first_line, render_session
+from wavetank.scenarios import BACKENDS, SCENARIOS, RunPlan, Verdict
+from wavetank.scenarios.replay import replay_cases
+from wavetank.sim import PROFILES
+
+__all__ = ["RunRequest", "execute", "plan_of"]
+
+_ALL_PROFILES: Final = "all"
+_DEFAULT_PROFILES: Final = ("sequential", "posix")
+_HASH_SEEDS: Final = (1, 2)
+
+
+@frozen(kw_only=True)
+class RunRequest:
+    """What a person asked for, names not yet checked; None or () where they left it open.
+
+    Attributes:
+        scenarios: names and shell patterns.
+        seeds: of every scenario.
+        profiles: names, or ``all``.
+        backend: name of the backend.
+        max_images: distinct images recovered per scenario and profile at most.
+        workers: processes.
+        max_failures: violations after which to stop.
+        check_determinism: run twice under different hash seeds.
+        as_json: print a document instead of text.
+        strict: an inconclusive run fails.
+    """
+
+    scenarios: tuple[str, ...]
+    seeds: range
+    profiles: tuple[str, ...]
+    backend: str | None
+    max_images: int | None
+    workers: int
+    max_failures: int | None
+    check_determinism: bool
+    as_json: bool
+    strict: bool
+
+
+def plan_of(request: RunRequest) -> RunPlan:
+    """Return the plan for a request.
+
+    Raises:
+        UnknownChoiceError: a name in it does not exist.
+    """
+    backends = [backend.name for backend in BACKENDS]
+    profiles = [profile.name for profile in PROFILES]
+    asked = request.profiles or tuple(name for name in _DEFAULT_PROFILES if name in profiles)
+    if _ALL_PROFILES in asked:
+        asked = tuple(profiles)
+    return RunPlan(
+        scenarios=choose_all("scenario", request.scenarios or tuple(SCENARIOS), SCENARIOS),
+        seeds=tuple(request.seeds),
+        profiles=tuple(dict.fromkeys(choose("profile", name, profiles) for name in asked)),
+        backend=choose("backend", request.backend or backends[0], backends),
+        max_images=request.max_images,
+    )
+
+
+def execute(request: RunRequest, plan: RunPlan) -> ExitCode:
+    """Run a plan, show what came of it, and return what to exit with."""
+    click.echo(first_line(version(), plan), err=request.as_json)
+    session = _checked_twice(request, plan) if request.check_determinism else _once(request, plan)
+    _store_failures(session)
+    if request.as_json:
+        click.echo(to_text(run_document(session, version())))
+    else:
+        click.echo(render_session(session))
+    return _exit_code(session, strict=request.strict)
+
+
+def _once(request: RunRequest, plan: RunPlan, with_hash_seed: int | None = None) -> Session:
+    with progress_on(sys.stderr, color="NO_COLOR" not in os.environ) as listener:
+        return run_session(
+            plan,
+            workers=request.workers,
+            listener=listener,
+            max_failures=request.max_failures,
+            with_hash_seed=with_hash_seed,
+        )
+
+
+def _checked_twice(request: RunRequest, plan: RunPlan) -> Session:
+    """Run the plan in fresh processes under each hash seed, and keep the first of the two."""
+    first = _once(request, plan, _HASH_SEEDS[0])
+    if first.interrupted:
+        return first
+    second = _once(request, plan, _HASH_SEEDS[1])
+    if second.interrupted:
+        return evolve(first, interrupted=True)
+    return evolve(first, determinism=compare(first, second, _HASH_SEEDS))
+
+
+def _store_failures(session: Session) -> None:
+    store = FailureStore()
+    try:
+        for case, violation in replay_cases(session.result.results):
+            store.save(StoredFailure(case=case, violation=violation, version=version()))
+    except OSError as error:
+        click.echo(f"failures could not be stored in {store.directory}: {error}", err=True)
+    for problem in store.unreadable():
+        click.echo(str(problem), err=True)
+
+
+def _exit_code(session: Session, *, strict: bool) -> ExitCode:
+    if session.interrupted:
+        return ExitCode.INTERRUPTED
+    if session.determinism is not None and session.determinism.difference:
+        return ExitCode.INTERNAL
+    if session.verdict is Verdict.FAIL:
+        return ExitCode.VIOLATION
+    if session.verdict is Verdict.INCONCLUSIVE and strict:
+        return ExitCode.INCONCLUSIVE
+    return ExitCode.OK

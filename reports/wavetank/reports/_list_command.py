@@ -1,0 +1,56 @@
+"""`wavetank list`: what there is to choose from."""
+
+from __future__ import annotations
+
+from textwrap import indent
+from typing import TYPE_CHECKING, Final
+
+import click
+
+if TYPE_CHECKING:  # what stands here is heavy; the function that needs it imports it
+    from wavetank.reports.inventory import Item
+
+__all__ = ["list_command"]
+
+_KINDS: Final = ("scenarios", "profiles", "backends", "invariants", "options")
+
+_HELP: Final = """List what there is to choose from, with a sentence on each.
+
+\b
+Example:
+  wavetank list profiles
+"""
+
+
+@click.command("list", help=_HELP)
+@click.argument("kind", type=click.Choice(_KINDS))
+@click.option(
+    "--format",
+    "output_format",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="json prints one document on stdout.",
+)
+def list_command(kind: str, output_format: str) -> int:
+    from wavetank.reports._version import version  # noqa: PLC0415 - heavy
+    from wavetank.reports.documents import list_document, to_text  # noqa: PLC0415 - heavy
+    from wavetank.reports.inventory import KINDS  # noqa: PLC0415 - heavy
+
+    items = KINDS[kind]()
+    if output_format == "json":
+        click.echo(to_text(list_document(kind, items, version())))
+    else:
+        click.echo(_render(items))
+    return 0
+
+
+def _render(items: tuple[Item, ...]) -> str:
+    width = max(len(item.name) for item in items)
+    lines: list[str] = []
+    for item in items:
+        lines.append(f"{item.name:<{width}}  {item.summary}")
+        details = "\n".join(f"{name}: {value}" for name, value in item.details.items())
+        if details:
+            lines.append(indent(details, " " * (width + 4)))
+    return "\n".join(lines)

@@ -1,0 +1,135 @@
+"""The options of `wavetank run`. Left out: what they do (_execution.py)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from wavetank.reports._choices import UnknownChoiceError
+from wavetank.reports._parameters import SEED_RANGE, WORKERS, available_workers
+
+if TYPE_CHECKING:  # what stands here is heavy; the function that needs it imports it
+    from wavetank.reports._execution import RunRequest
+    from wavetank.reports.settings import Settings
+
+__all__ = ["run_command"]
+
+_SETTINGS_FILE: Final = Path("pyproject.toml")
+
+_HELP: Final = """Run scenarios and judge what every crash in them may leave.
+
+SCENARIO is a name or a shell pattern; without any, the whole catalogue runs. Every violation is
+stored in .wavetank/failures for `wavetank replay`. Defaults may be set in [tool.wavetank] of
+./pyproject.toml (seed, profile, backend, max-images, workers, strict).
+
+\b
+Examples:
+  wavetank run
+  wavetank run mixed '*-snapshot' --profile posix --seeds 0:5
+  wavetank run --backend raftlock-published -x
+"""
+
+
+@click.command("run", help=_HELP)
+@click.argument("scenario", nargs=-1)
+@click.option("--seed", type=click.IntRange(min=0), help="Seed of every scenario.  [default: 0]")
+@click.option("--seeds", type=SEED_RANGE, help="Run each scenario with the seeds A to B - 1.")
+@click.option(
+    "--profile",
+    multiple=True,
+    metavar="NAME",
+    help="Promises of the filesystem; may be repeated; 'all' for every profile.  "
+    "[default: sequential and posix]",
+)
+@click.option("--backend", metavar="NAME", help="The store under test.  [default: builtin]")
+@click.option(
+    "--max-images",
+    type=click.IntRange(min=1),
+    help="Recover at most N distinct images per scenario and profile.  [default: no limit]",
+)
+@click.option(
+    "--workers", type=WORKERS, help="Processes; 1 runs everything in this one.  [default: auto]"
+)
+@click.option("-x", "stop_at_first", is_flag=True, help="The same as --max-failures 1.")
+@click.option(
+    "--max-failures",
+    type=click.IntRange(min=1),
+    help="Stop after the scenario, in the order of the run, with which N violations were found.",
+)
+@click.option(
+    "--check-determinism",
+    is_flag=True,
+    help="Run twice in new processes with different hash seeds; exit 3 if the digests differ.",
+)
+@click.option(
+    "--format",
+    "output_format",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="json prints one document on stdout, everything else on stderr.",
+)
+@click.option(
+    "--strict/--no-strict", default=None, help="Exit 4 if the run is inconclusive, instead of 0."
+)
+def run_command(
+    *,
+    scenario: tuple[str, ...],
+    seed: int | None,
+    seeds: range | None,
+    profile: tuple[str, ...],
+    backend: str | None,
+    max_images: int | None,
+    workers: int | None,
+    max_failures: int | None,
+    output_format: str,
+    stop_at_first: bool,
+    check_determinism: bool,
+    strict: bool | None,
+) -> int:
+    from wavetank.reports._execution import RunRequest, execute, plan_of  # noqa: PLC0415 - heavy
+
+    if seed is not None and seeds is not None:
+        raise click.UsageError("expected --seed or --seeds, got both")
+    settings = _settings()
+    if seeds is None:
+        one = seed if seed is not None else settings.seed or 0
+        seeds = range(one, one + 1)
+    request = RunRequest(
+        scenarios=scenario,
+        seeds=seeds,
+        profiles=profile or settings.profile or (),
+        backend=backend or settings.backend,
+        max_images=max_images or settings.max_images,
+        workers=workers or settings.workers or available_workers(),
+        max_failures=1 if stop_at_first else max_failures,
+        check_determinism=check_determinism,
+        as_json=output_format == "json",
+        strict=strict if strict is not None else settings.strict or False,
+    )
+    try:
+        plan = plan_of(request)
+    except UnknownChoiceError as error:
+        raise click.UsageError(_sourced(error, request, settings)) from error
+    return execute(request, plan)
+
+
+def _settings() -> Settings:
+    from wavetank.reports.settings import SettingsError, read_settings  # noqa: PLC0415 - heavy
+
+    try:
+        return read_settings(_SETTINGS_FILE)
+    except SettingsError as error:
+        raise click.UsageError(str(error)) from error
+
+
+def _sourced(error: UnknownChoiceError, request: RunRequest, settings: Settings) -> str:
+    """Return the message of an error, with the file if the name comes from there."""
+    for key in ("profile", "backend"):
+        value = getattr(settings, key)
+        asked = request.profiles if key == "profile" else request.backend
+        if value is not None and value is asked and str(error).startswith(key):
+            return f"{_SETTINGS_FILE}: tool.wavetank.{key}: {error}"
+    return str(error)

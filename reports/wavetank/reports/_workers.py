@@ -1,0 +1,95 @@
+"""Worker processes for a run, and the way their progress takes back here.
+
+Workers are new interpreters, so that nothing of this process leaks into a run and a hash seed can
+be given to them. Left out: what they work on (`wavetank.scenarios.run`).
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os  # noqa: TID251 - workers take their hash seed from the environment
+import signal
+import threading  # noqa: TID251 - one thread brings progress from the workers; no run sees it
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, ProcessPoolExecutor
+from contextlib import contextmanager
+from queue import Queue
+from typing import Final, TypeAlias
+
+from attrs import frozen
+
+from wavetank.scenarios import ScenarioProgress
+
+__all__ = ["ProgressQueue", "hash_seed", "worker_pool"]
+
+_HASH_SEED: Final = "PYTHONHASHSEED"
+
+_Messages: TypeAlias = "Queue[ScenarioProgress | None]"
+
+
+@frozen
+class ProgressQueue:
+    """Puts progress into a queue that can be reached from another process."""
+
+    queue: _Messages
+
+    def __call__(self, event: ScenarioProgress) -> None:
+        """Send one event on its way."""
+        self.queue.put(event)
+
+
+@contextmanager
+def worker_pool(
+    workers: int, on_progress: Callable[[ScenarioProgress], None]
+) -> Iterator[tuple[Executor, ProgressQueue]]:
+    """Give an executor of new processes, and the sink by which they tell of their progress.
+
+    When the block ends normally, all work is waited for; when it ends by an exception, the workers
+    are ended where they stand.
+
+    Args:
+        workers: processes, at least 1.
+        on_progress: called for each event, in a thread of its own.
+    """
+    context = multiprocessing.get_context("spawn")
+    with context.Manager() as manager:
+        queue: _Messages = manager.Queue()
+        drain = threading.Thread(target=_drain, args=(queue, on_progress), daemon=True)
+        drain.start()
+        others = set(multiprocessing.active_children())
+        executor = ProcessPoolExecutor(workers, context, initializer=_ignore_interrupts)
+        try:
+            yield executor, ProgressQueue(queue)
+        except BaseException:
+            executor.shutdown(wait=False, cancel_futures=True)
+            for process in set(multiprocessing.active_children()) - others:
+                process.terminate()
+            raise
+        finally:
+            executor.shutdown(wait=True, cancel_futures=True)
+            queue.put(None)
+            drain.join()
+
+
+@contextmanager
+def hash_seed(seed: int) -> Iterator[None]:
+    """Let processes that are started inside the block hash strings with this seed."""
+    before = os.environ.get(_HASH_SEED)
+    os.environ[_HASH_SEED] = str(seed)
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[_HASH_SEED]
+        else:
+            os.environ[_HASH_SEED] = before
+
+
+def _drain(queue: _Messages, on_progress: Callable[[ScenarioProgress], None]) -> None:
+    while (event := queue.get()) is not None:
+        on_progress(event)
+
+
+def _ignore_interrupts() -> None:
+    """Leave Ctrl-C to the process that the person sees; it ends the workers."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -1,0 +1,87 @@
+"""The program `wavetank`: its commands, and what an error becomes.
+
+Nothing heavy is imported here or by the modules that hold the options, so that ``--version`` and
+``--help`` answer at once. Left out: what the commands do.
+"""
+
+from __future__ import annotations
+
+import io
+import sys
+import traceback
+from collections.abc import Sequence
+
+import click
+
+from wavetank.reports._list_command import list_command
+from wavetank.reports._replay_command import replay_command
+from wavetank.reports._run_command import run_command
+from wavetank.reports.exit_codes import ExitCode
+
+__all__ = ["cli", "main"]
+
+
+def _show_version(
+    context: click.Context,
+    parameter: click.Parameter,  # noqa: ARG001 - click gives it
+    value: bool,  # noqa: FBT001 - click gives it
+) -> None:
+    if value:
+        from wavetank.reports._version import version  # noqa: PLC0415 - costs a third of the start
+
+        click.echo(f"wavetank {version()}")
+        context.exit()
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_show_version,
+    help="Show the version and exit.",
+)
+def cli() -> None:
+    r"""Crash simulation for Raft storage.
+
+    \b
+    Example:
+      wavetank run mixed --profile posix
+    """
+
+
+cli.add_command(run_command)
+cli.add_command(replay_command)
+cli.add_command(list_command)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and exit.
+
+    Args:
+        arguments: without the program's name; None: those of the process.
+
+    Raises:
+        SystemExit: always, with an `ExitCode`.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # What a store says in its errors must not break the report about it.
+            stream.reconfigure(errors="backslashreplace")
+    sys.exit(_run(arguments))
+
+
+def _run(arguments: Sequence[str] | None) -> int:
+    try:
+        code: object = cli.main(arguments, "wavetank", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        return ExitCode.USAGE
+    except (click.Abort, KeyboardInterrupt):
+        return ExitCode.INTERRUPTED
+    except Exception as error:  # noqa: BLE001 - the last place where an error can be caught
+        traceback.print_exc()
+        click.echo(f"wavetank: internal error: {type(error).__name__}: {error}", err=True)
+        return ExitCode.INTERNAL
+    return code if isinstance(code, int) else ExitCode.OK

@@ -1,0 +1,162 @@
+"""Results as JSON documents, each with a schema beside this module (``schemas/``).
+
+Pure functions from values to documents; docs/json.md says what each field means. Left out: writing
+them anywhere.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from importlib import resources
+
+from wavetank.reports.failures import StoredFailure
+from wavetank.reports.inventory import Item
+from wavetank.reports.next_commands import remaining_commands, replay_command
+from wavetank.reports.session import Session
+from wavetank.scenarios import ScenarioResult, Violation
+from wavetank.scenarios.replay import ReplayResult, ReplayVerdict
+
+__all__ = ["list_document", "replay_document", "run_document", "schema", "to_text"]
+
+
+def run_document(session: Session, version: str) -> dict[str, object]:
+    """Return a run as ``wavetank.run/1``."""
+    plan = session.result.plan
+    return {
+        "schema": "wavetank.run/1",
+        "version": version,
+        "seed": plan.seeds[0],
+        "seeds": list(plan.seeds),
+        "digest": session.result.digest or None,
+        "verdict": session.verdict.value,
+        "elapsed_s": round(session.elapsed_s, 3),
+        "workers": session.workers,
+        "scenarios": [_scenario(result) for result in session.result.results],
+        "interrupted": session.interrupted,
+        "remaining": list(remaining_commands(session)),
+        "determinism": _determinism(session),
+    }
+
+
+def replay_document(
+    name: str, result: ReplayResult, failure: StoredFailure | None, version: str
+) -> dict[str, object]:
+    """Return a replay as ``wavetank.replay/1``.
+
+    Args:
+        name: what was asked for.
+        result: the answer.
+        failure: what was stored; None if it could not be read.
+        version: of wavetank.
+    """
+    return {
+        "schema": "wavetank.replay/1",
+        "version": version,
+        "verdict": result.verdict.value,
+        "name": name,
+        "explanation": result.explanation,
+        "case": None if failure is None else _case(failure),
+        "violation": _replayed(result, failure),
+    }
+
+
+def list_document(kind: str, items: Sequence[Item], version: str) -> dict[str, object]:
+    """Return what there is to choose from as ``wavetank.list/1``."""
+    return {
+        "schema": "wavetank.list/1",
+        "version": version,
+        "kind": kind,
+        "items": [
+            {"name": item.name, "summary": item.summary, "details": dict(item.details)}
+            for item in items
+        ],
+    }
+
+
+def schema(name: str) -> dict[str, object]:
+    """Return the JSON Schema of a document: ``run``, ``replay`` or ``list``."""
+    file = resources.files("wavetank.reports") / "schemas" / f"{name}.schema.json"
+    document: dict[str, object] = json.loads(file.read_text(encoding="utf-8"))
+    return document
+
+
+def to_text(document: dict[str, object]) -> str:
+    """Return a document as it is printed: one JSON value, ASCII, indented."""
+    return json.dumps(document, indent=2)
+
+
+def _scenario(result: ScenarioResult) -> dict[str, object]:
+    return {
+        "name": result.name,
+        "seed": result.seed,
+        "backend": result.backend,
+        "profile": result.profile,
+        "verdict": result.verdict.value,
+        "ops": result.steps,
+        "compactions": result.compactions,
+        "crash_points": result.crash_points,
+        "images": {
+            "legal": result.legal,
+            "distinct": result.distinct,
+            "judged": result.judged,
+        },
+        "unjudged": result.unjudged,
+        "cache_hits": result.cache_hits,
+        "recoveries": result.recoveries,
+        "depth": 0,
+        "complete": result.complete,
+        "faults_fired": {},
+        "digest": result.digest,
+        "violations": [_violation(violation) for violation in result.violations],
+    }
+
+
+def _violation(violation: Violation) -> dict[str, object]:
+    return {
+        "id": violation.id,
+        "invariant": violation.invariant,
+        "kind": violation.kind,
+        "summary": violation.summary,
+        "why": violation.why,
+        "steps": list(violation.steps),
+        "lost": list(violation.lost),
+        "profiles": list(violation.profiles),
+        "cure": violation.cure,
+        "replay": replay_command(violation.id),
+    }
+
+
+def _determinism(session: Session) -> dict[str, object] | None:
+    check = session.determinism
+    if check is None:
+        return None
+    return {
+        "equal": not check.difference,
+        "hash_seeds": list(check.hash_seeds),
+        "digests": list(check.digests),
+        "difference": check.difference,
+    }
+
+
+def _case(failure: StoredFailure) -> dict[str, object]:
+    case = failure.case
+    return {
+        "scenario": case.scenario,
+        "seed": case.seed,
+        "backend": case.backend,
+        "profile": case.profile,
+        "invariant": case.invariant,
+        "kind": case.kind,
+        "fingerprint": case.fingerprint,
+        "found_by": failure.version,
+    }
+
+
+def _replayed(result: ReplayResult, failure: StoredFailure | None) -> dict[str, object] | None:
+    """Return the finding as it shows today; None unless it does."""
+    if result.verdict is not ReplayVerdict.FAILED:
+        return None
+    if result.violation is not None:
+        return _violation(result.violation)
+    return None if failure is None else _violation(failure.violation)

@@ -1,0 +1,235 @@
+"""Stored failures: one file each in ``.wavetank/failures``, so that they can be replayed.
+
+A file holds the case (what brings the finding back) and its story. A file that this version cannot
+read is never overwritten and never deleted; a new failure of the same id then goes beside it.
+
+Left out: replaying (`wavetank.scenarios.replay`).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from attrs import field, frozen
+
+from wavetank.reports._choices import nearest
+from wavetank.reports._fields import Fields
+from wavetank.scenarios import CrashPoint, Violation
+from wavetank.scenarios.replay import ReplayCase
+from wavetank.sim import Kept, Tear
+
+__all__ = [
+    "DIRECTORY",
+    "FORMAT",
+    "FailureStore",
+    "StoredFailure",
+    "UnknownFailureError",
+    "UnreadableFailureError",
+    "read_failure",
+]
+
+DIRECTORY: Final = Path(".wavetank") / "failures"
+"""Where failures lie, in the working directory."""
+
+FORMAT: Final = 1
+"""Version of the file format that is written, and the only one that is read."""
+
+
+class UnknownFailureError(LookupError):
+    """No failure of this name is stored here."""
+
+
+class UnreadableFailureError(ValueError):
+    """A stored failure is damaged or of another format; it is left as it is."""
+
+
+@frozen(kw_only=True)
+class StoredFailure:
+    """One failure as a file holds it.
+
+    Attributes:
+        case: what brings it back.
+        violation: its story when it was found.
+        version: of wavetank that found it.
+    """
+
+    case: ReplayCase
+    violation: Violation
+    version: str
+
+
+@frozen
+class FailureStore:
+    """A directory of failures.
+
+    Args:
+        directory: made when the first failure is stored.
+    """
+
+    directory: Path = field(default=DIRECTORY)
+
+    def save(self, failure: StoredFailure) -> Path:
+        """Store a failure and return where it is.
+
+        An older file of the same failure is replaced; one that cannot be read is not.
+
+        Raises:
+            OSError: the directory cannot be written.
+        """
+        self.directory.mkdir(parents=True, exist_ok=True)
+        path = self._path(failure.violation.id)
+        temporary = path.with_suffix(".tmp")
+        temporary.write_text(_to_text(failure), encoding="utf-8")
+        temporary.replace(path)
+        return path
+
+    def find(self, name: str) -> StoredFailure:
+        """Return the failure of an id, or in a file.
+
+        Raises:
+            UnknownFailureError: neither; the message names the nearest id.
+            UnreadableFailureError: it is there but cannot be read.
+        """
+        for path in (self._own(name), self._beside(name)):
+            if path.is_file() and _is_readable(path):
+                return read_failure(path)
+        for path in (self._own(name), Path(name)):
+            if path.is_file():
+                return read_failure(path)
+        raise UnknownFailureError(
+            f"failure: expected an id stored in {self.directory} or a file, "
+            f"got {name!r}{nearest(name, self.ids())}"
+        )
+
+    def ids(self) -> tuple[str, ...]:
+        """Return the ids of the stored failures, readable or not, sorted."""
+        return tuple(sorted({path.name.split(".")[0] for path in self.directory.glob("*.json")}))
+
+    def unreadable(self) -> Iterator[UnreadableFailureError]:
+        """Yield what is wrong with each file that cannot be read, by name."""
+        for path in sorted(self.directory.glob("*.json")):
+            try:
+                read_failure(path)
+            except UnreadableFailureError as error:
+                yield error
+
+    def _path(self, failure: str) -> Path:
+        own = self._own(failure)
+        return own if not own.exists() or _is_readable(own) else self._beside(failure)
+
+    def _own(self, failure: str) -> Path:
+        return self.directory / f"{failure}.json"
+
+    def _beside(self, failure: str) -> Path:
+        return self.directory / f"{failure}.format-{FORMAT}.json"
+
+
+def read_failure(path: Path) -> StoredFailure:
+    """Return the failure in a file.
+
+    Raises:
+        UnreadableFailureError: the file is damaged, of another format, or not a failure.
+    """
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(document, dict):
+            raise ValueError(f"$: expected an object, got {type(document).__name__}")  # noqa: TRY004, TRY301 - all damage is one error here
+        return _from_fields(Fields(document))
+    except (OSError, ValueError, RecursionError) as error:
+        raise UnreadableFailureError(f"{path} cannot be read and is kept: {error}") from error
+
+
+def _is_readable(path: Path) -> bool:
+    try:
+        read_failure(path)
+    except UnreadableFailureError:
+        return False
+    return True
+
+
+def _to_text(failure: StoredFailure) -> str:
+    case, violation = failure.case, failure.violation
+    document = {
+        "format": FORMAT,
+        "version": failure.version,
+        "id": violation.id,
+        "fingerprint": case.fingerprint,
+        "case": {
+            "scenario": case.scenario,
+            "seed": case.seed,
+            "backend": case.backend,
+            "profile": case.profile,
+            "invariant": case.invariant,
+            "kind": case.kind,
+            "crash": _crash_document(case.crash),
+            "log_digest": case.log_digest,
+        },
+        "violation": {
+            "summary": violation.summary,
+            "why": violation.why,
+            "steps": list(violation.steps),
+            "lost": list(violation.lost),
+            "profiles": list(violation.profiles),
+            "cure": violation.cure,
+        },
+    }
+    return json.dumps(document, indent=1) + "\n"
+
+
+def _crash_document(crash: CrashPoint | None) -> dict[str, object] | None:
+    if crash is None:
+        return None
+    tear = crash.kept.tear
+    return {
+        "position": crash.position,
+        "kept": list(crash.kept.numbers),
+        "tear": None if tear is None else {"number": tear.number, "sectors": tear.sectors},
+    }
+
+
+def _from_fields(fields: Fields) -> StoredFailure:
+    written = fields.whole("format")
+    if written != FORMAT:
+        raise ValueError(
+            f"$.format: expected {FORMAT}, got {written}, "
+            f"written by wavetank {fields.value.get('version')}"
+        )
+    case = _case(fields.inner("case"))
+    story = fields.inner("violation")
+    violation = Violation(
+        id=fields.text("id"),
+        invariant=case.invariant,
+        kind=case.kind,
+        summary=story.text("summary"),
+        why=story.text("why"),
+        steps=story.texts("steps"),
+        lost=story.texts("lost"),
+        profiles=story.texts("profiles"),
+        cure=story.text("cure"),
+        crash=case.crash,
+    )
+    return StoredFailure(case=case, violation=violation, version=fields.text("version"))
+
+
+def _case(fields: Fields) -> ReplayCase:
+    return ReplayCase(
+        scenario=fields.text("scenario"),
+        seed=fields.whole("seed"),
+        backend=fields.text("backend"),
+        profile=fields.text("profile"),
+        invariant=fields.text("invariant"),
+        kind=fields.text("kind"),
+        crash=_crash(fields.optional("crash")),
+        log_digest=fields.text("log_digest"),
+    )
+
+
+def _crash(fields: Fields | None) -> CrashPoint | None:
+    if fields is None:
+        return None
+    tear = fields.optional("tear")
+    torn = None if tear is None else Tear(tear.whole("number"), tear.whole("sectors"))
+    return CrashPoint(position=fields.whole("position"), kept=Kept(fields.wholes("kept"), torn))

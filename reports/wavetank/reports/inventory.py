@@ -1,0 +1,113 @@
+"""What there is to choose from: scenarios, profiles, backends, invariants, options.
+
+Names and descriptions come from the values and docstrings themselves, so that this list cannot
+drift from what runs. Left out: anything about how they are shown (`wavetank list` does it).
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable, Mapping
+from enum import Enum
+from types import MappingProxyType
+from typing import Final
+
+import attrs
+from attrs import frozen
+
+from wavetank.engine import FileStorageOptions
+from wavetank.scenarios import BACKENDS, INVARIANTS, SCENARIOS
+from wavetank.sim import PROFILES, Profile
+
+__all__ = ["KINDS", "Item"]
+
+_DESCRIBED: Final = re.compile(r"^\s*(\w+): (\S.*)$", re.MULTILINE)
+
+
+@frozen(kw_only=True)
+class Item:
+    """One thing to choose.
+
+    Attributes:
+        name: what to type.
+        summary: one sentence.
+        details: what it consists of, by name, in words.
+    """
+
+    name: str
+    summary: str
+    details: Mapping[str, str] = MappingProxyType({})
+
+
+def _scenarios() -> tuple[Item, ...]:
+    return tuple(Item(name=each.name, summary=each.summary) for each in SCENARIOS.values())
+
+
+def _profiles() -> tuple[Item, ...]:
+    return tuple(
+        Item(name=each.name, summary=each.summary, details=_promises(each)) for each in PROFILES
+    )
+
+
+def _promises(profile: Profile) -> Mapping[str, str]:
+    """Return every field of a profile with its value and what it means."""
+    meanings = _descriptions(Profile)
+    names = [field.name for field in attrs.fields(Profile)]
+    return {
+        name: f"{_word(getattr(profile, name))} ({meanings.get(name, name)})"
+        for name in names
+        if name not in ("name", "summary")
+    }
+
+
+def _backends() -> tuple[Item, ...]:
+    return tuple(Item(name=each.name, summary=each.summary) for each in BACKENDS)
+
+
+def _invariants() -> tuple[Item, ...]:
+    return tuple(Item(name=name, summary=promise) for name, promise in INVARIANTS.items())
+
+
+def _options() -> tuple[Item, ...]:
+    options = FileStorageOptions()
+    return (
+        *_options_of(options, "", leave_out="features"),
+        *_options_of(options.features, "features.", leave_out=""),
+    )
+
+
+def _options_of(owner: attrs.AttrsInstance, prefix: str, *, leave_out: str) -> list[Item]:
+    meanings = _descriptions(type(owner))
+    return [
+        Item(
+            name=f"{prefix}{field.name}",
+            summary=meanings.get(field.name, ""),
+            details={"default": _word(getattr(owner, field.name))},
+        )
+        for field in attrs.fields(type(owner))
+        if field.name != leave_out
+    ]
+
+
+def _descriptions(owner: type) -> dict[str, str]:
+    """Return what a docstring says of each field, its first line."""
+    return dict(_DESCRIBED.findall(inspect.getdoc(owner) or ""))
+
+
+def _word(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return str(value.value if isinstance(value, Enum) else value)
+
+
+KINDS: Final[Mapping[str, Callable[[], tuple[Item, ...]]]] = MappingProxyType(
+    {
+        "scenarios": _scenarios,
+        "profiles": _profiles,
+        "backends": _backends,
+        "invariants": _invariants,
+        "options": _options,
+    }
+)
+"""Every kind of thing that can be listed, and how to list it."""

@@ -1,0 +1,73 @@
+"""Commands for a person to type next, as text that a shell takes.
+
+Left out: when they are shown (text.py, documents.py, story.py).
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterable, Iterator, Sequence
+
+from wavetank.reports.session import Session, Unit
+
+__all__ = ["remaining_commands", "replay_command", "run_command"]
+
+
+def replay_command(failure: str) -> str:
+    """Return the command that looks for a stored failure again."""
+    return shlex.join(["wavetank", "replay", failure])
+
+
+def run_command(
+    *,
+    scenarios: Sequence[str],
+    seeds: range,
+    profiles: Sequence[str],
+    backend: str,
+    max_images: int | None = None,
+) -> str:
+    """Return the command that runs scenarios.
+
+    >>> run_command(scenarios=["mixed"], seeds=range(3, 4), profiles=["posix"], backend="builtin")
+    'wavetank run mixed --seed 3 --profile posix --backend builtin'
+    """
+    words = ["wavetank", "run", *scenarios]
+    if len(seeds) == 1:
+        words += ["--seed", str(seeds.start)]
+    else:
+        words += ["--seeds", f"{seeds.start}:{seeds.stop}"]
+    for profile in profiles:
+        words += ["--profile", profile]
+    words += ["--backend", backend]
+    if max_images is not None:
+        words += ["--max-images", str(max_images)]
+    return shlex.join(words)
+
+
+def remaining_commands(session: Session) -> tuple[str, ...]:
+    """Return the commands that run what a session left; one if the seeds allow it."""
+    plan = session.result.plan
+    groups: dict[range, list[str]] = {}
+    for scenario in plan.scenarios:
+        for seeds in _ranges(session.remaining, scenario):
+            groups.setdefault(seeds, []).append(scenario)
+    return tuple(
+        run_command(
+            scenarios=scenarios,
+            seeds=seeds,
+            profiles=plan.profiles,
+            backend=plan.backend,
+            max_images=plan.max_images,
+        )
+        for seeds, scenarios in groups.items()
+    )
+
+
+def _ranges(units: Iterable[Unit], scenario: str) -> Iterator[range]:
+    """Yield the runs of consecutive seeds that one scenario still needs."""
+    seeds = sorted(unit.seed for unit in units if unit.scenario == scenario)
+    first = 0
+    for number, seed in enumerate(seeds):
+        if number + 1 == len(seeds) or seeds[number + 1] != seed + 1:
+            yield range(seeds[first], seed + 1)
+            first = number + 1

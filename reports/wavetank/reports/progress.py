@@ -1,0 +1,181 @@
+"""What a person sees while a run goes on: bars on a terminal, elsewhere a line now and then.
+
+All of it goes to one stream, stderr; the result itself is shown by text.py and documents.py.
+Left out: how many images there will be, which nobody knows before they are met.
+"""
+
+from __future__ import annotations
+
+import time  # noqa: TID251 - rates and intervals are for people; no run sees them
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Final, TextIO
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+from wavetank.scenarios import (
+    Event,
+    Listener,
+    RunPlan,
+    RunResult,
+    ScenarioFinished,
+    ScenarioProgress,
+)
+
+__all__ = ["LINE_EVERY_S", "BarProgress", "LineProgress", "Tally", "progress_on"]
+
+LINE_EVERY_S: Final = 10.0
+"""Seconds between two lines where there is no terminal."""
+
+Clock = Callable[[], float]
+
+
+@contextmanager
+def progress_on(stream: TextIO, *, color: bool) -> Iterator[Listener]:
+    """Give a listener that shows progress on `stream` as long as the block lasts.
+
+    Args:
+        stream: usually stderr; bars if it is a terminal, lines if not.
+        color: whether bars may be coloured.
+    """
+    if not stream.isatty():
+        yield LineProgress(stream)
+        return
+    console = Console(file=stream, no_color=not color)
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=20),
+        TextColumn("{task.fields[told]}"),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=console) as bars:
+        yield BarProgress(bars)
+
+
+class Tally:
+    """The counts of one scenario over all its seeds and profiles.
+
+    A sweep is one seed under one profile; the sweeps of one seed follow one another.
+    """
+
+    def __init__(self) -> None:
+        self.violations = 0
+        self._judged: dict[tuple[int, str], int] = {}
+        self._finished: set[tuple[int, str]] = set()
+
+    def take(self, event: Event) -> None:
+        """Count one event of the scenario."""
+        if isinstance(event, ScenarioProgress):
+            self._judged[event.seed, event.profile] = event.judged
+            return
+        result = event.result
+        self._judged[result.seed, result.profile] = result.judged
+        self._finished.add((result.seed, result.profile))
+        self.violations += len(result.violations)
+
+    @property
+    def judged(self) -> int:
+        """Images judged so far."""
+        return sum(self._judged.values())
+
+    @property
+    def sweeps_done(self) -> int:
+        """Sweeps that are over: told as finished, or followed by another one of their seed."""
+        seeds = {seed for seed, _ in self._judged}
+        return max(len(self._finished), len(self._judged) - len(seeds))
+
+
+class BarProgress:
+    """A bar per scenario: sweeps done, images judged, rate, violations.
+
+    Args:
+        bars: where the bars are drawn; the caller starts and stops it.
+        clock: gives seconds.
+    """
+
+    def __init__(self, bars: Progress, clock: Clock = time.monotonic) -> None:
+        self._bars = bars
+        self._clock = clock
+        self._tasks: dict[str, TaskID] = {}
+        self._tallies: dict[str, Tally] = {}
+        self._began_s: dict[str, float] = {}
+        self._sweeps = 0
+
+    def start(self, plan: RunPlan) -> None:
+        """Draw every scenario's bar, empty."""
+        self._sweeps = len(plan.seeds) * len(plan.profiles)
+        for name in plan.scenarios:
+            self._tallies[name] = Tally()
+            self._tasks[name] = self._bars.add_task(
+                name, total=self._sweeps, start=False, told="waits"
+            )
+
+    def handle(self, event: Event) -> None:
+        """Move the bar that an event belongs to."""
+        name = _name(event)
+        now_s = self._clock()
+        if name not in self._began_s:
+            self._began_s[name] = now_s
+            self._bars.start_task(self._tasks[name])
+        tally = self._tallies[name]
+        tally.take(event)
+        rate = _rate(tally.judged, now_s - self._began_s[name])
+        self._bars.update(
+            self._tasks[name],
+            completed=tally.sweeps_done,
+            told=f"{tally.judged} images judged{rate}, {tally.violations} violations",
+        )
+
+    def finish(self, result: RunResult) -> None:
+        """Do nothing: the bars stay as they are."""
+
+
+class LineProgress:
+    """A line every ten seconds at most, without any control characters.
+
+    Args:
+        stream: where the lines go.
+        clock: gives seconds.
+    """
+
+    def __init__(self, stream: TextIO, clock: Clock = time.monotonic) -> None:
+        self._stream = stream
+        self._clock = clock
+        self._start_s = self._last_s = clock()
+        self._tallies: dict[str, Tally] = {}
+        self._sweeps = 0
+
+    def start(self, plan: RunPlan) -> None:
+        """Note what there is to do."""
+        self._sweeps = len(plan.scenarios) * len(plan.seeds) * len(plan.profiles)
+
+    def handle(self, event: Event) -> None:
+        """Count an event, and write a line if the last is long ago."""
+        name = _name(event)
+        self._tallies.setdefault(name, Tally()).take(event)
+        now_s = self._clock()
+        if now_s - self._last_s < LINE_EVERY_S:
+            return
+        self._last_s = now_s
+        tallies = self._tallies.values()
+        judged = sum(tally.judged for tally in tallies)
+        elapsed_s = now_s - self._start_s
+        print(
+            f"{elapsed_s:.0f} s: {sum(tally.sweeps_done for tally in tallies)} of {self._sweeps} "
+            f"sweeps done, {judged} images judged{_rate(judged, elapsed_s)}, "
+            f"{sum(tally.violations for tally in tallies)} violations; now {name}",
+            file=self._stream,
+            flush=True,
+        )
+
+    def finish(self, result: RunResult) -> None:
+        """Do nothing: the result is shown elsewhere."""
+
+
+def _name(event: Event) -> str:
+    return event.result.name if isinstance(event, ScenarioFinished) else event.name
+
+
+def _rate(judged: int, elapsed_s: float) -> str:
+    return f" ({judged / elapsed_s:.0f}/s)" if elapsed_s > 0 else ""

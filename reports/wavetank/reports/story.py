@@ -1,0 +1,100 @@
+"""A failure told to a person, on one screen.
+
+What was promised and broken, the steps that lead there, what the crash lost, why, what would have
+cured it, and how to see it again. Left out: which failures are told (text.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from textwrap import wrap
+from typing import Final
+
+from attrs import frozen
+
+from wavetank.reports.next_commands import replay_command, run_command
+from wavetank.scenarios import INVARIANTS, Violation
+
+__all__ = ["STORY_LINES", "Origin", "render_story"]
+
+STORY_LINES: Final = 32
+"""Lines of a failure at most."""
+
+_WIDTH: Final = 100
+_LABEL: Final = 12
+_FIRST_STEPS: Final = 3
+_LAST_STEPS: Final = 8
+_LOST_SHOWN: Final = 3
+_LINES_PER_SENTENCE: Final = 3
+
+
+@frozen(kw_only=True)
+class Origin:
+    """The run in which a failure was found.
+
+    Attributes:
+        scenario: name of the scenario.
+        seed: its seed.
+        profile: name of the profile.
+        backend: name of the store.
+    """
+
+    scenario: str
+    seed: int
+    profile: str
+    backend: str
+
+
+def render_story(violation: Violation, origin: Origin) -> str:
+    """Return one failure in at most `STORY_LINES` lines."""
+    place = f"{origin.scenario}, seed {origin.seed}, {origin.profile}, {origin.backend}"
+    promise = INVARIANTS.get(violation.invariant, "an invariant of another version")
+    command = run_command(
+        scenarios=[origin.scenario],
+        seeds=range(origin.seed, origin.seed + 1),
+        profiles=[origin.profile],
+        backend=origin.backend,
+    )
+    lines = [
+        f"FAIL {violation.id}: {place}",
+        *_sentence("promised", f"{violation.invariant}: {promise}"),
+        *_sentence("broken", violation.summary),
+        *_list("steps", _shortened(violation.steps)),
+        *_list("lost", _first_few(violation.lost)),
+        *_sentence("why", violation.why),
+        *_sentence("profiles", f"allowed by {', '.join(violation.profiles)}"),
+        *_sentence("cure", violation.cure or "no single sync would have prevented it"),
+        f"Reproduce: {replay_command(violation.id)}",
+        f"Elsewhere: first {command}",
+    ]
+    return "\n".join(lines)
+
+
+def _sentence(label: str, sentence: str) -> list[str]:
+    lines = wrap(sentence, _WIDTH - _LABEL)
+    if len(lines) > _LINES_PER_SENTENCE:
+        last = lines[_LINES_PER_SENTENCE - 1]
+        lines = [*lines[: _LINES_PER_SENTENCE - 1], f"{last[: _WIDTH - _LABEL - 4]} ..."]
+    return _list(label, lines)
+
+
+def _list(label: str, lines: Sequence[str]) -> list[str]:
+    room = _WIDTH - _LABEL
+    single = [" ".join(line.split()) for line in lines]
+    short = [line if len(line) <= room else f"{line[: room - 4]} ..." for line in single]
+    labels = [label, *[""] * len(short)]
+    return [f"  {name:<{_LABEL - 2}}{line}" for name, line in zip(labels, short, strict=False)]
+
+
+def _shortened(steps: Sequence[str]) -> list[str]:
+    left_out = len(steps) - _FIRST_STEPS - _LAST_STEPS
+    if left_out <= 1:
+        return list(steps)
+    return [*steps[:_FIRST_STEPS], f"... {left_out} more", *steps[-_LAST_STEPS:]]
+
+
+def _first_few(lost: Sequence[str]) -> list[str]:
+    if not lost:
+        return ["nothing"]
+    left_out = len(lost) - _LOST_SHOWN
+    return [*lost[:_LOST_SHOWN], f"... {left_out} more"] if left_out > 1 else list(lost)

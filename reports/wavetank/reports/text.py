@@ -1,0 +1,152 @@
+"""The result of a run in text: first line, table, failures, last lines.
+
+Pure functions from values to text. Left out: one failure in full (story.py), progress
+(progress.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from wavetank.reports.next_commands import remaining_commands
+from wavetank.reports.session import Session
+from wavetank.reports.story import Origin, render_story
+from wavetank.scenarios import RunPlan, ScenarioResult, Violation
+
+__all__ = ["first_line", "render_session"]
+
+_STORIES: Final = 3
+"""Failures told in full; the others get a line each."""
+
+_LEFT_ALIGNED: Final = frozenset({0, 2, 3})
+
+
+def first_line(version: str, plan: RunPlan) -> str:
+    """Return what a report begins with."""
+    seeds = plan.seeds
+    seed = f"seed {seeds[0]}" if len(seeds) == 1 else f"seeds {seeds[0]}:{seeds[-1] + 1}"
+    profiles = "profile" if len(plan.profiles) == 1 else "profiles"
+    return (
+        f"wavetank {version}, {seed}, {profiles} {', '.join(plan.profiles)}, backend {plan.backend}"
+    )
+
+
+def render_session(session: Session) -> str:
+    """Return everything about a finished or interrupted run, but for its first line."""
+    results = session.result.results
+    found = [(result, violation) for result in results for violation in result.violations]
+    blocks = [_table(results)] if results else []
+    told = _different(found)[:_STORIES]
+    blocks += [render_story(violation, _origin(result)) for result, violation in told]
+    if len(found) > len(told):
+        lines = [_one_line(result, violation) for result, violation in found]
+        blocks.append("\n".join([f"All {len(found)} violations:", *lines]))
+    blocks.append("\n".join(_last_lines(session)))
+    return "\n\n".join(blocks)
+
+
+def _different(
+    found: Sequence[tuple[ScenarioResult, Violation]],
+) -> list[tuple[ScenarioResult, Violation]]:
+    """Return the first violation of each kind: the same story twice helps nobody."""
+    first: dict[tuple[str, str], tuple[ScenarioResult, Violation]] = {}
+    for result, violation in found:
+        first.setdefault((violation.invariant, violation.kind), (result, violation))
+    return list(first.values())
+
+
+def _table(results: Sequence[ScenarioResult]) -> str:
+    header = (
+        "scenario", "seed", "profile", "verdict",
+        "crash points", "distinct", "judged", "complete", "violations",
+    )  # fmt: skip
+    rows = [header, *(_row(result) for result in results)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(header))]
+    return "\n".join(_aligned(row, widths) for row in rows)
+
+
+def _row(result: ScenarioResult) -> tuple[str, ...]:
+    return (
+        result.name,
+        str(result.seed),
+        result.profile,
+        result.verdict.value,
+        str(result.crash_points),
+        str(result.distinct),
+        str(result.judged),
+        "yes" if result.complete else "no",
+        str(len(result.violations)),
+    )
+
+
+def _aligned(row: Sequence[str], widths: Sequence[int]) -> str:
+    """Put words to the left, numbers and their headings to the right."""
+    cells = (
+        cell.ljust(width) if column in _LEFT_ALIGNED else cell.rjust(width)
+        for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+    )
+    return "  ".join(cells).rstrip()
+
+
+def _origin(result: ScenarioResult) -> Origin:
+    return Origin(
+        scenario=result.name, seed=result.seed, profile=result.profile, backend=result.backend
+    )
+
+
+def _one_line(result: ScenarioResult, violation: Violation) -> str:
+    return (
+        f"  {violation.id}  {violation.invariant}  "
+        f"{result.name} seed {result.seed} {result.profile}: {violation.kind}"
+    )
+
+
+def _last_lines(session: Session) -> Iterator[str]:
+    results = session.result.results
+    violations = sum(len(result.violations) for result in results)
+    judged = sum(result.judged for result in results)
+    unjudged = sum(result.unjudged for result in results)
+    yield (
+        f"{session.verdict.value.upper()}: {_counted(violations, 'violation')} "
+        f"in {_counted(len(results), 'sweep')}, {_counted(judged, 'image')} judged "
+        f"in {session.elapsed_s:.1f} s ({_counted(session.workers, 'worker')})"
+    )
+    if unjudged:
+        yield f"The budget ended with {_counted(unjudged, 'image')} unjudged (--max-images)."
+    if any(not result.complete for result in results):
+        yield (
+            "complete: no, where not every legal image was judged but a fixed choice of them "
+            "at each crash point."
+        )
+    if session.result.digest:
+        yield f"digest {session.result.digest}"
+    yield from _determinism_lines(session)
+    yield from _remaining_lines(session)
+
+
+def _determinism_lines(session: Session) -> Iterator[str]:
+    check = session.determinism
+    if check is None:
+        return
+    seeds = " and ".join(map(str, check.hash_seeds))
+    if check.difference:
+        yield f"NOT DETERMINISTIC: two runs under PYTHONHASHSEED {seeds} differ."
+        yield f"  digests {check.digests[0]} and {check.digests[1]}"
+        yield f"  first in {check.difference}"
+    else:
+        yield f"deterministic: the digest is the same under PYTHONHASHSEED {seeds}"
+
+
+def _remaining_lines(session: Session) -> Iterator[str]:
+    if not session.remaining:
+        return
+    left = len({unit.scenario for unit in session.remaining})
+    reason = "Interrupted" if session.interrupted else "Stopped at --max-failures"
+    yield f"{reason}: {_counted(left, 'scenario')} left. To run the rest:"
+    for command in remaining_commands(session):
+        yield f"  {command}"
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
