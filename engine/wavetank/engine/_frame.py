@@ -20,6 +20,7 @@ from wavetank.engine.values import LogEntry
 __all__ = [
     "FRAME_HEADER_SIZE",
     "FRAME_MAGIC",
+    "GUARD_SIZE",
     "LOG_HEADER_SIZE",
     "LOG_VERSION",
     "ROW_SIZE",
@@ -41,6 +42,9 @@ LOG_VERSION: Final = 1
 FRAME_MAGIC: Final = b"\xf7WvF"
 ROW_SIZE: Final = 16
 """Bytes of table per entry: its term and the end of its command."""
+
+GUARD_SIZE: Final = 64
+"""Most zeros that may follow the last frame; fewer than any frame has bytes."""
 
 _LOG_MAGIC: Final = b"\xf7WVTLOG\n"
 _LOG_FIELDS: Final = Struct("<8sHBBQQQQ")

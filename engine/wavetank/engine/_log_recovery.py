@@ -18,6 +18,7 @@ from wavetank.engine._directory import LOG, StoreDirectory, read_at, write_all
 from wavetank.engine._frame import (
     FRAME_HEADER_SIZE,
     FRAME_MAGIC,
+    GUARD_SIZE,
     LOG_HEADER_SIZE,
     LOG_VERSION,
     Encoding,
@@ -114,20 +115,23 @@ def repair_log(finding: LogFinding, chunk_size: int) -> None:
     """Make the kept frames durable and remove the tail, so that none of it can ever come back.
 
     Unproven frames may be in the page cache alone, marked clean by a sync that failed; writing the
-    same bytes again makes the next sync write them. Tail bytes are zeroed before they are cut off:
-    a crash may later keep a larger size without its data, and show what lay there.
+    same bytes again makes the next sync write them. Behind the last frame zeros are written, even
+    where the file already ends: the medium may hold the data of an append whose size was lost, and
+    a later crash that keeps a size without its data would show that frame again.
     """
     log = finding.log
-    if finding.unproven_offset < log.end:
-        for offset in range(finding.unproven_offset, log.end, chunk_size):
-            length = min(chunk_size, log.end - offset)
-            write_all(log.file, read_at(log.file, length, offset), offset)
-    for offset in range(log.end, finding.size, chunk_size):
-        write_all(log.file, bytes(min(chunk_size, finding.size - offset)), offset)
-    if finding.unproven_offset < finding.size:
-        log.file.fsync()
-    if log.end < finding.size:
-        log.file.truncate(log.end)
+    if finding.trusted and finding.tail is None:
+        return
+    guard_end = log.end + GUARD_SIZE
+    for offset in range(finding.unproven_offset, log.end, chunk_size):
+        length = min(chunk_size, log.end - offset)
+        write_all(log.file, read_at(log.file, length, offset), offset)
+    for offset in range(log.end, max(finding.size, guard_end), chunk_size):
+        length = min(chunk_size, max(finding.size, guard_end) - offset)
+        write_all(log.file, bytes(length), offset)
+    log.file.fsync()
+    if finding.size > guard_end:
+        log.file.truncate(guard_end)
         log.file.fsync()
     log.durable_batch = log.last_batch
 
@@ -174,7 +178,7 @@ def _judge(
 ) -> LogFinding:
     broken: _BrokenFrame | None = None
     unproven: deque[tuple[int, int]] = deque()  # batch number and offset of each such frame
-    while log.end < size and broken is None:
+    while log.end < size and broken is None and not _is_guard(window, log.end, size):
         offset = log.end
         broken = _take_frame(path, log, window, size, chunk_size)
         if broken is None:
@@ -186,7 +190,7 @@ def _judge(
         raise _damage(path, log, broken, "metadata.json shows that more was acknowledged")
     if broken and _covered_by_later_frame(log, broken, size, chunk_size):
         raise _damage(path, log, broken, "a later frame shows that it was acknowledged")
-    trusted = clean and broken is None and metadata is not None and metadata.describes(log)
+    trusted = clean and metadata is not None and metadata.describes(log)
     if known:
         log.durable_batch = max(log.durable_batch, known.watermark)
         while unproven and unproven[0][0] <= log.durable_batch:
@@ -195,9 +199,15 @@ def _judge(
         log=log,
         unproven_offset=unproven[0][1] if unproven and not trusted else log.end,
         size=size,
-        tail=_tail(path, log, broken, size) if broken else None,
+        tail=_tail(path, log, broken, size, ambiguous=not trusted) if broken else None,
         trusted=trusted,
     )
+
+
+def _is_guard(window: Window, offset: int, size: int) -> bool:
+    """Whether nothing but the zeros of an earlier recovery lies behind the last frame."""
+    length = size - offset
+    return length <= GUARD_SIZE and not window.read(offset, length).strip(b"\0")
 
 
 def _take_frame(
@@ -267,7 +277,9 @@ def _damage(
     )
 
 
-def _tail(path: str, log: ActiveLog, broken: _BrokenFrame, size: int) -> CutTail:
+def _tail(
+    path: str, log: ActiveLog, broken: _BrokenFrame, size: int, *, ambiguous: bool
+) -> CutTail:
     header = broken.header
     holds_entries = header is not None and header.kind == FrameKind.ENTRIES
     return CutTail(
@@ -277,4 +289,5 @@ def _tail(path: str, log: ActiveLog, broken: _BrokenFrame, size: int) -> CutTail
         first_index=header.first_index if header and holds_entries else None,
         last_index=header.first_index + header.count - 1 if header and holds_entries else None,
         reason=broken.reason,
+        ambiguous=ambiguous,
     )

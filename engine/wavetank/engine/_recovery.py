@@ -4,7 +4,8 @@ First everything is read and judged, and a refusal leaves the directory as it wa
 are made, each of them safe to be cut short and done again. Nothing it writes depends on how often
 it ran. The order of the repairs:
 
-1. the marker, new names of state and log, finished renames; temporary files away
+1. the marker, finished renames (behind the snapshot's commit point), temporary files away, state
+   and log where they are missing or doubtful
 2. one sync of the directory: it also covers names that a killed run left unsynced
 3. the log's end
 4. the log replaced where it contradicts the snapshot
@@ -185,6 +186,9 @@ class _Opening:
         directory = self.directory
         if RECOVERY_MARKER not in self.names:
             directory.create_empty(RECOVERY_MARKER)
+        if self.snapshot.renames:
+            # A killed run may not have reached its commit point: pass it before a name changes.
+            directory.sync()
         consumed = set()
         for source, target in self.snapshot.renames:
             directory.rename(source, target)
@@ -232,7 +236,13 @@ class _Opening:
             return
         header = successor(old, snapshot.last_included_index, snapshot.last_included_term)
         new = write_successor(
-            self.directory, reader, old, header, chunk_size=chunk_size, check_wanted=lambda: None
+            self.directory,
+            reader,
+            old,
+            header,
+            last_index=header.base_index,
+            chunk_size=chunk_size,
+            check_wanted=lambda: None,
         )
         self.active = new
         old.file.close()

@@ -54,8 +54,8 @@ class CutTail:
         first_index: of the entries in it where legible.
         last_index: likewise.
         reason: what was wrong with the first frame in it.
-        ambiguous: always true for now: with one node and one write per append, the remains of an
-            unfinished append and damage to the newest acknowledged one look the same.
+        ambiguous: the last run did not end cleanly, so these are the remains of an unfinished
+            append or of the newest acknowledged one: nothing on one node can tell them apart.
     """
 
     path: str
@@ -64,7 +64,7 @@ class CutTail:
     first_index: int | None
     last_index: int | None
     reason: str
-    ambiguous: bool = True
+    ambiguous: bool
 
 
 @frozen(kw_only=True)
