@@ -9,6 +9,7 @@ from __future__ import annotations
 from wavetank.engine._frame import (
     LOG_HEADER_SIZE,
     ROW_SIZE,
+    TRUNCATION_SIZE,
     Batch,
     EncodedFrame,
     FrameHeader,
@@ -98,8 +99,11 @@ class ActiveLog:
                 and frame.payload_length >= frame.count * ROW_SIZE
             )
         else:
-            empty = not frame.count and not frame.payload_length
-            follows = empty and self.first_index <= frame.first_index <= self.last_index
+            follows = (
+                not frame.count
+                and frame.payload_length == TRUNCATION_SIZE
+                and self.first_index <= frame.first_index <= self.last_index
+            )
         return None if follows else "the frame does not fit the log before it"
 
     def accept(self, frame: FrameHeader) -> None:

@@ -15,7 +15,6 @@ from typing import Final
 from attrs import Factory, field, frozen
 
 from wavetank.engine._checksum import ALGORITHM_CRC32C, checksum, seed_for
-from wavetank.engine.values import LogEntry
 
 __all__ = [
     "FRAME_HEADER_SIZE",
@@ -24,6 +23,7 @@ __all__ = [
     "LOG_HEADER_SIZE",
     "LOG_VERSION",
     "ROW_SIZE",
+    "TRUNCATION_SIZE",
     "Batch",
     "EncodedFrame",
     "Encoding",
@@ -43,8 +43,6 @@ FRAME_MAGIC: Final = b"\xf7WvF"
 ROW_SIZE: Final = 16
 """Bytes of table per entry: its term and the end of its command."""
 
-GUARD_SIZE: Final = 64
-"""Most zeros that may follow the last frame; fewer than any frame has bytes."""
 
 _LOG_MAGIC: Final = b"\xf7WVTLOG\n"
 _LOG_FIELDS: Final = Struct("<8sHBBQQQQ")
@@ -53,6 +51,12 @@ _CRC: Final = Struct("<I")
 
 LOG_HEADER_SIZE: Final = _LOG_FIELDS.size + _CRC.size
 FRAME_HEADER_SIZE: Final = _FRAME_FIELDS.size + _CRC.size
+
+TRUNCATION_SIZE: Final = 8
+"""Bytes of a TRUNCATE frame's payload: the index of the last entry removed."""
+
+GUARD_SIZE: Final = FRAME_HEADER_SIZE
+"""Most zeros that may follow the last frame: a header's place, and less than any frame."""
 
 
 class FrameKind(IntEnum):
@@ -134,34 +138,46 @@ class Batch:
     """What a frame is to say, before it has a place in a log.
 
     Args:
-        kind: entries, or a truncation (then without terms and commands).
+        kind: entries, or a truncation.
         first_index: of the first entry, or of the first one removed.
-        terms: one for each entry.
-        commands: one for each entry.
+        count: how many entries; 0 for a truncation.
+        first_term: of the first entry; for a truncation as `last_term`.
         last_term: of the last entry that the log holds after this frame.
+        payload: what follows the header.
     """
 
     kind: FrameKind
     first_index: int
-    terms: Sequence[int] = ()
-    commands: Sequence[bytes] = ()
+    count: int
+    first_term: int
     last_term: int
+    payload: bytes
 
     @classmethod
-    def of_entries(cls, entries: Sequence[LogEntry]) -> Batch:
-        """Return the batch that appends `entries`, at least one."""
+    def of_entries(cls, first_index: int, terms: Sequence[int], commands: Sequence[bytes]) -> Batch:
+        """Return the batch that appends entries, at least one."""
+        count = len(terms)
+        columns = pack(f"<{count}Q", *terms), pack(f"<{count}Q", *accumulate(map(len, commands)))
         return cls(
             kind=FrameKind.ENTRIES,
-            first_index=entries[0].index,
-            terms=[entry.term for entry in entries],
-            commands=[entry.command for entry in entries],
-            last_term=entries[-1].term,
+            first_index=first_index,
+            count=count,
+            first_term=terms[0],
+            last_term=terms[-1],
+            payload=b"".join((*columns, *commands)),
         )
 
     @classmethod
-    def of_truncation(cls, first_removed: int, last_term: int) -> Batch:
-        """Return the batch that removes all entries from `first_removed` on."""
-        return cls(kind=FrameKind.TRUNCATE, first_index=first_removed, last_term=last_term)
+    def of_truncation(cls, first_removed: int, last_removed: int, last_term: int) -> Batch:
+        """Return the batch that removes the entries from `first_removed` to `last_removed`."""
+        return cls(
+            kind=FrameKind.TRUNCATE,
+            first_index=first_removed,
+            count=0,
+            first_term=last_term,
+            last_term=last_term,
+            payload=pack("<Q", last_removed),
+        )
 
 
 @frozen
@@ -221,30 +237,24 @@ def encode_frame(
     batch: Batch, *, number: int, watermark: int, previous_checksum: int, seed: int
 ) -> EncodedFrame:
     """Return a batch as the frame of this number, with this watermark, behind that checksum."""
-    count = len(batch.terms)
-    payload = b"".join(
-        (
-            pack(f"<{count}Q", *batch.terms),
-            pack(f"<{count}Q", *accumulate(map(len, batch.commands))),
-            *batch.commands,
-        )
-    )
     values = (
         batch.kind,
         Encoding.BINARY,
-        count,
+        batch.count,
         number,
         batch.first_index,
-        len(payload),
+        len(batch.payload),
         watermark,
-        batch.terms[0] if count else batch.last_term,
+        batch.first_term,
         batch.last_term,
         previous_checksum,
-        checksum(payload, seed),
+        checksum(batch.payload, seed),
     )
     fields = _FRAME_FIELDS.pack(FRAME_MAGIC, *values[:2], 0, *values[2:])
     crc = checksum(fields, seed)
-    return EncodedFrame(FrameHeader(*values, crc), b"".join((fields, _CRC.pack(crc), payload)))
+    return EncodedFrame(
+        FrameHeader(*values, crc), b"".join((fields, _CRC.pack(crc), batch.payload))
+    )
 
 
 def decode_frame_header(content: bytes, seed: int) -> FrameHeader | None:

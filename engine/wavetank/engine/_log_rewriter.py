@@ -11,7 +11,7 @@ from collections.abc import Callable
 from wavetank.engine._active_log import ActiveLog
 from wavetank.engine._checksum import next_incarnation
 from wavetank.engine._directory import LOG, StoreDirectory, write_all
-from wavetank.engine._frame import Batch, FrameKind, LogHeader, encode_log_header
+from wavetank.engine._frame import Batch, LogHeader, encode_log_header
 from wavetank.engine._log_reader import LogReader
 from wavetank.engine.filesystem import File
 from wavetank.engine.values import SnapshotMetadata
@@ -59,16 +59,18 @@ def write_successor(
     old: ActiveLog,
     header: LogHeader,
     *,
+    last_index: int,
     chunk_size: int,
     check_wanted: Callable[[], None],
 ) -> ActiveLog:
-    """Write the entries of `old` behind the base of `header`, durably.
+    """Write the entries of `old` from behind the base of `header` to `last_index`, durably.
 
     Args:
         directory: where the temporary file goes.
         reader: reads `old`.
         old: the log to copy from; unchanged.
         header: of the new log; its base may lie beyond the end of `old`.
+        last_index: of the last entry to copy; the base's to copy none.
         chunk_size: bytes to write at once.
         check_wanted: called before each frame; raises to give up.
 
@@ -79,7 +81,14 @@ def write_successor(
     file = directory.create_temporary(LOG)
     try:
         new = _begin(file, header)
-        _copy(reader, old, new, chunk_size=chunk_size, check_wanted=check_wanted)
+        _copy(
+            reader,
+            old,
+            new,
+            end=last_index + 1,
+            chunk_size=chunk_size,
+            check_wanted=check_wanted,
+        )
         file.fsync()
     except BaseException:
         file.close()
@@ -98,10 +107,11 @@ def _copy(
     old: ActiveLog,
     new: ActiveLog,
     *,
+    end: int,
     chunk_size: int,
     check_wanted: Callable[[], None],
 ) -> None:
-    start, end = new.first_index, old.last_index + 1
+    start = new.first_index
     # The file gets its name only once it is durable as a whole, so whatever frame is ever read
     # from it proves that all frames written here were durable.
     watermark = old.index.frame_count(start, end)
@@ -109,15 +119,7 @@ def _copy(
     written = new.end
     for block, first, stop in reader.blocks(old, start, end):
         check_wanted()
-        terms, commands = block.rows(first, stop)
-        batch = Batch(
-            kind=FrameKind.ENTRIES,
-            first_index=first,
-            terms=terms,
-            commands=commands,
-            last_term=terms[-1],
-        )
-        frame = new.encode(batch, watermark=watermark)
+        frame = new.encode(Batch.of_entries(first, *block.rows(first, stop)), watermark=watermark)
         new.accept(frame.header)
         pending += frame.content
         if len(pending) >= chunk_size:

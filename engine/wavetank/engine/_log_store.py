@@ -87,7 +87,10 @@ class LogStore:
                 last_index=self._log.last_index,
                 max_entry_size=self._options.max_entry_size,
             )
-            self._write(Batch.of_entries(entries), sync=self._options.sync_on_append)
+            terms = [entry.term for entry in entries]
+            commands = [entry.command for entry in entries]
+            batch = Batch.of_entries(entries[0].index, terms, commands)
+            self._write(batch, sync=self._options.sync_on_append)
 
     def entries(
         self, start: int, end: int, timeout_s: float | None, cancel: CancelToken | None
@@ -136,7 +139,8 @@ class LogStore:
             if first_removed > log.last_index:
                 return
             last_term = self._reader.term(log, first_removed - 1)
-            self._write(Batch.of_truncation(first_removed, last_term), sync=True)
+            batch = Batch.of_truncation(first_removed, log.last_index, last_term)
+            self._write(batch, sync=True)
 
     def truncate_prefix(
         self, index: int, timeout_s: float | None, cancel: CancelToken | None
@@ -166,7 +170,8 @@ class LogStore:
             self._health.require_writable()
             if not contradicts(self._log, self._reader, snapshot):
                 return False
-            self._replace(snapshot.last_included_index, snapshot.last_included_term, None)
+            index, term = snapshot.last_included_index, snapshot.last_included_term
+            self._replace(index, term, None, last_index=index)
             return True
 
     def finish(self) -> None:
@@ -201,12 +206,15 @@ class LogStore:
         log = self._log
         target = min(index, log.last_index + 1 - self._options.retained_log_size)
         if target > log.first_index:
-            self._replace(target - 1, self._reader.term(log, target - 1), cancel)
+            base_term = self._reader.term(log, target - 1)
+            self._replace(target - 1, base_term, cancel, last_index=log.last_index)
 
-    def _replace(self, base_index: int, base_term: int, cancel: CancelToken | None) -> None:
-        """Put a new log with this base in the place of the old one; nothing is lost in between."""
+    def _replace(
+        self, base_index: int, base_term: int, cancel: CancelToken | None, *, last_index: int
+    ) -> None:
+        """Put a new log, from this base to `last_index`, in the place of the old one."""
         with self._health.mutation("rewrite of the log", self._path):
-            new = self._write_successor(base_index, base_term, cancel)
+            new = self._write_successor(base_index, base_term, cancel, last_index=last_index)
             try:
                 self._directory.rename(temporary(LOG), LOG)
                 self._directory.sync()
@@ -222,7 +230,7 @@ class LogStore:
         self._publish_metadata()
 
     def _write_successor(
-        self, base_index: int, base_term: int, cancel: CancelToken | None
+        self, base_index: int, base_term: int, cancel: CancelToken | None, *, last_index: int
     ) -> ActiveLog:
         def check_wanted() -> None:
             if self._health.closing or (cancel is not None and cancel.is_set()):
@@ -234,6 +242,7 @@ class LogStore:
                 self._reader,
                 self._log,
                 successor(self._log, base_index, base_term),
+                last_index=last_index,
                 chunk_size=self._options.chunk_size,
                 check_wanted=check_wanted,
             )

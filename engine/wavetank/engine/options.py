@@ -6,7 +6,7 @@ Names are RaftLock's. An option is here only if it works.
 from __future__ import annotations
 
 import math
-from typing import Any, Final, Protocol, runtime_checkable
+from typing import Any, Final, Protocol
 
 from attrs import Attribute, field, frozen
 
@@ -42,13 +42,12 @@ def _expected(owner: object, name: str, expectation: str, value: object) -> str:
     return f"{type(owner).__name__}.{name}: expected {expectation} but got {value!r} ({kind})"
 
 
-@runtime_checkable
 class _PathLike(Protocol):
     def __fspath__(self) -> str: ...
 
 
 def _directory(value: str | _PathLike) -> str:
-    path: object = value.__fspath__() if isinstance(value, _PathLike) else value
+    path: object = value if isinstance(value, str) else getattr(value, "__fspath__", lambda: None)()
     if not isinstance(path, str):
         kind = type(value).__name__
         raise TypeError(f"StorageConfig.directory: expected a path but got {value!r} ({kind})")
