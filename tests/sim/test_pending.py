@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from wavetank.engine import OpenFlag
 from wavetank.sim import (
     BLOCK_SIZE,
     POSIX,
@@ -29,7 +30,6 @@ from wavetank.sim import (
     all_images,
     newest_images,
 )
-from wavetank.engine import OpenFlag
 
 CREATE = OpenFlag.READ | OpenFlag.WRITE | OpenFlag.CREATE
 
@@ -102,10 +102,16 @@ def test_a_truncated_block_shows_again_when_a_later_size_comes_without_its_data(
     file.truncate(BLOCK_SIZE)
     file.append(block("X"))
     assert {dict(state)["/log"][::BLOCK_SIZE] for state in states(disk, POSIX)} == {
-        b"a", b"ab", b"aX", b"abc", b"aXc",
+        b"a",
+        b"ab",
+        b"aX",
+        b"abc",
+        b"aXc",
     }
     assert {dict(state)["/log"][::BLOCK_SIZE] for state in states(disk, SEQUENTIAL)} == {
-        b"a", b"aX", b"abc",
+        b"a",
+        b"aX",
+        b"abc",
     }
 
 
@@ -214,9 +220,7 @@ def test_keeping_everything_shows_what_programs_saw(
     fs = SimFileSystem(disk)
     pending = PendingOps(disk.image, profile)
     pending.take_all(disk.log)
-    seen = {
-        path: fs.open(path, OpenFlag.READ).pread(1 << 20, 0) for path in pending.full.files()
-    }
+    seen = {path: fs.open(path, OpenFlag.READ).pread(1 << 20, 0) for path in pending.full.files()}
     assert pending.full.files() == seen
     everything = tuple(op.number for op in pending.ops)
     assert pending.image(Kept(everything)).digest() == pending.full.digest()

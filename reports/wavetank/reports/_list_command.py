@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from textwrap import indent
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
 import click
@@ -50,7 +50,14 @@ def _render(items: tuple[Item, ...]) -> str:
     lines: list[str] = []
     for item in items:
         lines.append(f"{item.name:<{width}}  {item.summary}")
-        details = "\n".join(f"{name}: {value}" for name, value in item.details.items())
-        if details:
-            lines.append(indent(details, " " * (width + 4)))
+        lines += [f"  {line}" for line in _details(item)]
     return "\n".join(lines)
+
+
+def _details(item: Item) -> Iterator[str]:
+    """Yield a line per value, the values first, so that they can be compared at a glance."""
+    name_width = max((len(detail.name) for detail in item.details), default=0)
+    value_width = max((len(detail.value) for detail in item.details), default=0)
+    for detail in item.details:
+        start = f"{detail.name:<{name_width}} = {detail.value:<{value_width}}"
+        yield f"{start}  {detail.meaning}".rstrip()

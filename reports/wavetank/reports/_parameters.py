@@ -1,4 +1,4 @@
-"""The types of command-line values that click does not have.
+"""Command-line values that are no plain numbers: ranges of seeds, numbers or a word.
 
 Left out: names of scenarios, profiles and backends, which are checked once the catalogue is
 imported (_choices.py).
@@ -10,7 +10,7 @@ import os  # noqa: TID251 - the default number of workers is a fact about the ma
 
 import click
 
-__all__ = ["SEED_RANGE", "WORKERS", "SeedRange", "Workers", "available_workers"]
+__all__ = ["available_workers", "image_limit", "seed_range", "worker_count"]
 
 
 def available_workers() -> int:
@@ -20,41 +20,59 @@ def available_workers() -> int:
     return os.cpu_count() or 1
 
 
-class SeedRange(click.ParamType):
-    """A half-open range of seeds, written A:B."""
+def seed_range(
+    context: click.Context, parameter: click.Parameter, value: str | None
+) -> range | None:
+    """Return the half-open range of seeds written A:B; a callback of click.
 
-    name = "A:B"
-
-    def convert(
-        self, value: object, param: click.Parameter | None, ctx: click.Context | None
-    ) -> range:
-        """Return the range; what is not a range is a usage error."""
-        if isinstance(value, range):
-            return value
-        first, colon, end = str(value).partition(":")
-        if not colon or not (first.isdecimal() and end.isdecimal()) or int(first) >= int(end):
-            self.fail(f"expected A:B with 0 <= A < B, such as 0:10, got {value!r}", param, ctx)
-        return range(int(first), int(end))
-
-
-class Workers(click.ParamType):
-    """A number of worker processes, or the word auto."""
-
-    name = "N|auto"
-
-    def convert(
-        self, value: object, param: click.Parameter | None, ctx: click.Context | None
-    ) -> int:
-        """Return the number; what is neither number nor word is a usage error."""
-        if isinstance(value, int):
-            return value
-        text = str(value)
-        if text == "auto":
-            return available_workers()
-        if not text.isdecimal() or int(text) < 1:
-            self.fail(f"expected a number >= 1 or auto, got {value!r}", param, ctx)
-        return int(text)
+    Raises:
+        click.BadParameter: it is no such range.
+    """
+    if value is None:
+        return None
+    first, colon, end = value.partition(":")
+    if not colon or not (_is_whole(first) and _is_whole(end)) or int(first) >= int(end):
+        message = f"expected A:B with 0 <= A < B, such as 0:10, got {value!r}"
+        raise click.BadParameter(message, context, parameter)
+    return range(int(first), int(end))
 
 
-SEED_RANGE = SeedRange()
-WORKERS = Workers()
+def image_limit(
+    context: click.Context, parameter: click.Parameter, value: str | None
+) -> int | None:
+    """Return the number of images written N, 0 for the word all; a callback of click.
+
+    Raises:
+        click.BadParameter: it is neither.
+    """
+    if value is None:
+        return None
+    if value == "all":
+        return 0
+    return _positive(context, parameter, value, "all")
+
+
+def worker_count(
+    context: click.Context, parameter: click.Parameter, value: str | None
+) -> int | None:
+    """Return the number of processes written N or auto; a callback of click.
+
+    Raises:
+        click.BadParameter: it is neither.
+    """
+    if value is None:
+        return None
+    if value == "auto":
+        return available_workers()
+    return _positive(context, parameter, value, "auto")
+
+
+def _positive(context: click.Context, parameter: click.Parameter, value: str, word: str) -> int:
+    if not _is_whole(value) or int(value) < 1:
+        message = f"expected a whole number >= 1 or {word}, got {value!r}"
+        raise click.BadParameter(message, context, parameter)
+    return int(value)
+
+
+def _is_whole(text: str) -> bool:
+    return text.isascii() and text.isdecimal()

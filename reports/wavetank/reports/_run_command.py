@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from wavetank.reports._choices import UnknownChoiceError
-from wavetank.reports._parameters import SEED_RANGE, WORKERS, available_workers
+from wavetank.reports._parameters import available_workers, image_limit, seed_range, worker_count
 
 if TYPE_CHECKING:  # what stands here is heavy; the function that needs it imports it
     from wavetank.reports._execution import RunRequest
@@ -35,7 +35,12 @@ Examples:
 @click.command("run", help=_HELP)
 @click.argument("scenario", nargs=-1)
 @click.option("--seed", type=click.IntRange(min=0), help="Seed of every scenario.  [default: 0]")
-@click.option("--seeds", type=SEED_RANGE, help="Run each scenario with the seeds A to B - 1.")
+@click.option(
+    "--seeds",
+    callback=seed_range,
+    metavar="A:B",
+    help="Run each scenario with the seeds A to B - 1.",
+)
 @click.option(
     "--profile",
     multiple=True,
@@ -46,11 +51,15 @@ Examples:
 @click.option("--backend", metavar="NAME", help="The store under test.  [default: builtin]")
 @click.option(
     "--max-images",
-    type=click.IntRange(min=1),
-    help="Recover at most N distinct images per scenario and profile.  [default: no limit]",
+    callback=image_limit,
+    metavar="N|all",
+    help="Recover at most N distinct images per scenario and profile.  [default: all]",
 )
 @click.option(
-    "--workers", type=WORKERS, help="Processes; 1 runs everything in this one.  [default: auto]"
+    "--workers",
+    callback=worker_count,
+    metavar="N|auto",
+    help="Processes; 1 runs everything in this one.  [default: auto]",
 )
 @click.option("-x", "stop_at_first", is_flag=True, help="The same as --max-failures 1.")
 @click.option(
@@ -102,7 +111,7 @@ def run_command(
         seeds=seeds,
         profiles=profile or settings.profile or (),
         backend=backend or settings.backend,
-        max_images=max_images or settings.max_images,
+        max_images=settings.max_images if max_images is None else max_images or None,
         workers=workers or settings.workers or available_workers(),
         max_failures=1 if stop_at_first else max_failures,
         check_determinism=check_determinism,

@@ -68,7 +68,7 @@ def list_document(kind: str, items: Sequence[Item], version: str) -> dict[str, o
         "version": version,
         "kind": kind,
         "items": [
-            {"name": item.name, "summary": item.summary, "details": dict(item.details)}
+            {"name": item.name, "summary": item.summary, "details": _details(item)}
             for item in items
         ],
     }
@@ -84,6 +84,13 @@ def schema(name: str) -> dict[str, object]:
 def to_text(document: dict[str, object]) -> str:
     """Return a document as it is printed: one JSON value, ASCII, indented."""
     return json.dumps(document, indent=2)
+
+
+def _details(item: Item) -> list[dict[str, object]]:
+    return [
+        {"name": detail.name, "value": detail.value, "meaning": detail.meaning}
+        for detail in item.details
+    ]
 
 
 def _scenario(result: ScenarioResult) -> dict[str, object]:

@@ -20,9 +20,24 @@ from wavetank.engine import FileStorageOptions
 from wavetank.scenarios import BACKENDS, INVARIANTS, SCENARIOS
 from wavetank.sim import PROFILES, Profile
 
-__all__ = ["KINDS", "Item"]
+__all__ = ["KINDS", "Detail", "Item"]
 
 _DESCRIBED: Final = re.compile(r"^\s*(\w+): (\S.*)$", re.MULTILINE)
+
+
+@frozen(kw_only=True)
+class Detail:
+    """One value that belongs to an item.
+
+    Attributes:
+        name: of the field.
+        value: what it is, in one word.
+        meaning: what the field stands for; "" where the item's summary says it.
+    """
+
+    name: str
+    value: str
+    meaning: str = ""
 
 
 @frozen(kw_only=True)
@@ -32,12 +47,12 @@ class Item:
     Attributes:
         name: what to type.
         summary: one sentence.
-        details: what it consists of, by name, in words.
+        details: the values it consists of.
     """
 
     name: str
     summary: str
-    details: Mapping[str, str] = MappingProxyType({})
+    details: tuple[Detail, ...] = ()
 
 
 def _scenarios() -> tuple[Item, ...]:
@@ -50,15 +65,18 @@ def _profiles() -> tuple[Item, ...]:
     )
 
 
-def _promises(profile: Profile) -> Mapping[str, str]:
+def _promises(profile: Profile) -> tuple[Detail, ...]:
     """Return every field of a profile with its value and what it means."""
     meanings = _descriptions(Profile)
-    names = [field.name for field in attrs.fields(Profile)]
-    return {
-        name: f"{_word(getattr(profile, name))} ({meanings.get(name, name)})"
-        for name in names
-        if name not in ("name", "summary")
-    }
+    return tuple(
+        Detail(
+            name=field.name,
+            value=_word(getattr(profile, field.name)),
+            meaning=meanings.get(field.name, ""),
+        )
+        for field in attrs.fields(Profile)
+        if field.name not in ("name", "summary")
+    )
 
 
 def _backends() -> tuple[Item, ...]:
@@ -83,7 +101,7 @@ def _options_of(owner: attrs.AttrsInstance, prefix: str, *, leave_out: str) -> l
         Item(
             name=f"{prefix}{field.name}",
             summary=meanings.get(field.name, ""),
-            details={"default": _word(getattr(owner, field.name))},
+            details=(Detail(name="default", value=_word(getattr(owner, field.name))),),
         )
         for field in attrs.fields(type(owner))
         if field.name != leave_out

@@ -123,11 +123,11 @@ def _snapshot_compaction(node: ScriptedNode) -> None:
 def _install_snapshot(node: ScriptedNode) -> None:
     ahead = node.stream("ahead")
     node.see_term()
-    for number in range(1, 5):
+    for beyond in (True, True, False, True):
         node.append(3)
         node.append(2)
         node.read_back(5)
-        if number == 3:
+        if not beyond:
             node.replace_branch(back=2)
         else:
             node.install_snapshot(ahead=ahead.randint(1, 20))

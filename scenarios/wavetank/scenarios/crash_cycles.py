@@ -42,9 +42,7 @@ def _cycle(
 ) -> DiskImage:
     disk = SimDisk(image)
     runtime = SerialRuntime()
-    site = Site(
-        fs=SimFileSystem(disk), runtime=runtime, directory=STORE_DIRECTORY, options=options
-    )
+    site = Site(fs=SimFileSystem(disk), runtime=runtime, directory=STORE_DIRECTORY, options=options)
     backend.open(site)
     pending = PendingOps(image, profile)
     pending.take_all(disk.log)

@@ -1,4 +1,4 @@
-"""The sweep: every crash point of a recording, every image of the catalogue there, one verdict each.
+"""The sweep: every crash point of a recording, every image of the catalogue, one verdict each.
 
 The op log is walked once per profile. Wherever it grows, the images that hold the newest op are
 recovered and judged; wherever something is acknowledged, all images of that moment are judged
@@ -213,9 +213,7 @@ def pending_at(recording: Recording, profile: Profile, position: int) -> Pending
     return pending
 
 
-def judge_image(
-    recording: Recording, profile: Profile, crash: CrashPoint
-) -> tuple[Problem, ...]:
+def judge_image(recording: Recording, profile: Profile, crash: CrashPoint) -> tuple[Problem, ...]:
     """Return what is wrong with one image alone.
 
     Raises:
@@ -232,9 +230,7 @@ def judge_image(
     return _verdict(outcome, recording.moment_at(crash.position), recording)
 
 
-def _verdict(
-    outcome: Outcome, moment: Moment, recording: Recording
-) -> tuple[Problem, ...]:
+def _verdict(outcome: Outcome, moment: Moment, recording: Recording) -> tuple[Problem, ...]:
     if outcome.observation is None:
         return outcome.problems
     known = judge(outcome.observation, moment.knowledge, recording.workload.options)

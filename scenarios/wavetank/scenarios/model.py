@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TypeAlias
 
-from attrs import evolve, frozen
+from attrs import evolve, field, frozen
 
 from wavetank.engine import (
     FileStorageOptions,
@@ -47,7 +47,7 @@ class ModelState:
         snapshot: metadata and data, or None.
     """
 
-    state: PersistentState = PersistentState(0, "")
+    state: PersistentState = field(factory=lambda: PersistentState(0, ""))
     base_index: int = 0
     base_term: int | None = 0
     entries: tuple[LogEntry, ...] = ()

@@ -123,9 +123,7 @@ def _point_problems(
 ) -> Iterator[Problem]:
     singles = (store.first_log_index, store.last_log_index, store.last_log_term)
     if singles != (bounds.first_index, bounds.last_index, bounds.last_term):
-        yield Problem(
-            "O6", "single bounds against log_bounds()", f"{singles} against {bounds}"
-        )
+        yield Problem("O6", "single bounds against log_bounds()", f"{singles} against {bounds}")
     for entry in entries:
         if store.get_log_entry(entry.index) != entry:
             yield Problem(

@@ -25,7 +25,7 @@ __all__ = ["INVARIANTS", "Knowledge", "judge"]
 
 INVARIANTS: Final[dict[str, str]] = {
     "O1": "term and vote are the last acknowledged ones or one in flight; they never go back",
-    "O2": "every acknowledged entry is there, unchanged; the log is contiguous; nothing is invented",
+    "O2": "acknowledged entries are there, unchanged; the log is contiguous; nothing is invented",
     "O3": "nothing removed by an acknowledged truncation reappears",
     "O4": "snapshot metadata and data belong together and are not older than acknowledged",
     "O5": "no hole between the snapshot and the first log entry",
@@ -67,7 +67,9 @@ def judge(
     if problems and knowledge.closed:
         first = problems[0]
         problems.append(
-            Problem("O12", f"after a clean close: {first.kind}", f"after a clean close {first.summary}")
+            Problem(
+                "O12", f"after a clean close: {first.kind}", f"after a clean close {first.summary}"
+            )
         )
     return tuple(problems)
 
@@ -158,7 +160,9 @@ def _log_problems(seen: Observation, knowledge: Knowledge) -> Iterator[Problem]:
     returned = [entry.index for entry in strange if entry in knowledge.removed]
     invented = [entry.index for entry in strange if entry not in knowledge.removed]
     if returned:
-        yield Problem("O3", "removed entry returned", f"removed entries are back: {_span(returned)}")
+        yield Problem(
+            "O3", "removed entry returned", f"removed entries are back: {_span(returned)}"
+        )
     if invented:
         yield Problem(
             "O2", "entry never submitted", f"entries nobody submitted there: {_span(invented)}"
@@ -176,9 +180,7 @@ def _extent_problem(seen: Observation, possible: Possible) -> Problem:
             "batch torn apart",
             f"the log ends at {last}, inside the batch {lasts[0] + 1}..{lasts[-1]}",
         )
-    wanted = " or ".join(
-        f"{state.base_index + 1}..{state.last_index}" for state in possible
-    )
+    wanted = " or ".join(f"{state.base_index + 1}..{state.last_index}" for state in possible)
     return Problem(
         "O2",
         "log of another extent",

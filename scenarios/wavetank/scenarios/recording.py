@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from contextlib import suppress
-from collections.abc import Iterator
 from typing import Final
 
 from attrs import evolve, field, frozen
@@ -211,8 +210,9 @@ class _Run:
         except Exception as error:  # noqa: BLE001 - whatever a backend raises is a finding
             self._live(number, _refusal("read everything back", error))
             return False
-        problems = judge(seen, Knowledge(possible=self.possible, removed=self.removed),
-                         self.workload.options)
+        problems = judge(
+            seen, Knowledge(possible=self.possible, removed=self.removed), self.workload.options
+        )
         for problem in problems:
             self._live(number, problem)
         if seen.bounds.first_index > self.first_index:
@@ -301,5 +301,3 @@ def _call(store: Storage, step: Step) -> None:
         store.truncate_log_prefix(step.index)
     elif isinstance(step, SaveSnapshot):
         store.save_snapshot(step.metadata, step.data)
-
-

@@ -64,7 +64,9 @@ class Recovery:
         self._workload = workload
         self._backend = backend
         self._profile = profile
-        self._second: dict[tuple[bytes, tuple[MicroOp, ...], Observation], tuple[tuple[Problem, ...], int]] = {}
+        self._second: dict[
+            tuple[bytes, tuple[MicroOp, ...], Observation], tuple[tuple[Problem, ...], int]
+        ] = {}
 
     def outcome(self, image: DiskImage) -> Outcome:
         """Open a store on `image` and find out everything about it."""
@@ -76,9 +78,7 @@ class Recovery:
             return Outcome(observation=None, problems=(_refused(error),), recoveries=1)
         litter = tuple(_litter(disk))
         problems, recoveries = self._second_generation(disk, store, seen)
-        return Outcome(
-            observation=seen, problems=litter + problems, recoveries=recoveries + 1
-        )
+        return Outcome(observation=seen, problems=litter + problems, recoveries=recoveries + 1)
 
     def _second_generation(
         self, disk: SimDisk, store: Storage, seen: Observation
@@ -152,7 +152,9 @@ class Recovery:
 def _refused(error: Exception) -> Problem:
     kind = type(error).__name__
     typed = "" if isinstance(error, StorageError) else "an untyped error, "
-    return Problem("O7", f"does not open: {kind}", f"the store does not open: {typed}{kind}: {error}")
+    return Problem(
+        "O7", f"does not open: {kind}", f"the store does not open: {typed}{kind}: {error}"
+    )
 
 
 def _litter(disk: SimDisk) -> Iterator[Problem]:

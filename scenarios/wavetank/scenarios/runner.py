@@ -1,4 +1,4 @@
-"""Running a plan: scenarios × seeds × profiles, one after the other or spread over processes.
+"""Running a plan: scenarios by seeds by profiles, one after the other or spread over processes.
 
 The unit of work is one scenario with one seed: it is recorded once and swept under each profile.
 Units share nothing, so that the result, and its digest, is the same however they are spread.
@@ -28,7 +28,14 @@ from wavetank.scenarios.recording import Recording, record
 from wavetank.scenarios.violation import explain, explain_live
 from wavetank.sim import PROFILES, Profile
 
-__all__ = ["ProgressSink", "UnknownNameError", "backend_named", "log_digest", "profile_named", "run"]
+__all__ = [
+    "ProgressSink",
+    "UnknownNameError",
+    "backend_named",
+    "log_digest",
+    "profile_named",
+    "run",
+]
 
 ProgressSink = Callable[[ScenarioProgress], None]
 """Where progress goes while a unit runs; it must be picklable if the executor needs that."""
@@ -122,9 +129,7 @@ def _units(plan: RunPlan) -> Iterator[_Unit]:
         profile_named(name)
     for scenario in plan.scenarios:
         if scenario not in SCENARIOS:
-            raise UnknownNameError(
-                f"scenario: expected one of {list(SCENARIOS)}, got {scenario!r}"
-            )
+            raise UnknownNameError(f"scenario: expected one of {list(SCENARIOS)}, got {scenario!r}")
     for scenario in plan.scenarios:
         for seed in plan.seeds:
             yield _Unit(
@@ -156,8 +161,7 @@ def _run_unit(unit: _Unit, progress: ProgressSink | None) -> tuple[ScenarioResul
     workload = SCENARIOS[unit.scenario].workload(unit.seed)
     recording = record(workload, backend_named(unit.backend))
     return tuple(
-        _sweep(recording, profile_named(name), unit.max_images, progress)
-        for name in unit.profiles
+        _sweep(recording, profile_named(name), unit.max_images, progress) for name in unit.profiles
     )
 
 

@@ -1,7 +1,7 @@
 """The steps of a workload, as data: what a Raft node asks of its store, and how its process ends.
 
-A workload is a seeded, finite sequence of steps; the model (model.py) says what each must leave. Left out: how steps are run (recording.py) and made
-(catalogue.py).
+A workload is a seeded, finite sequence of steps; the model (model.py) says what each must leave.
+Left out: how steps are run (recording.py) and made (catalogue.py).
 """
 
 from __future__ import annotations

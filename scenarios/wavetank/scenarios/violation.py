@@ -97,13 +97,14 @@ def explain_live(recording: Recording, profile: Profile, live: LiveProblem) -> V
     )
 
 
-def describe_op(op: MicroOp) -> str:
-    """Return a micro-op in words."""
+def describe_op(op: MicroOp, path: str | None = None) -> str:
+    """Return a micro-op in words; `path` is the file's name by then, if it was renamed."""
+    name = path or op.path
     if isinstance(op, Data):
         start = op.block * BLOCK_SIZE + op.start
-        return f"bytes {start}..{start + len(op.content) - 1} of {op.path}"
+        return f"bytes {start}..{start + len(op.content) - 1} of {name}"
     if isinstance(op, Size):
-        return f"size {op.size} of {op.path}"
+        return f"size {op.size} of {name}"
     if op.inode is None:
         return f"the removal of the name {op.path}"
     return f"the rename to {op.path}" if op.renames else f"the name {op.path}"
@@ -116,19 +117,27 @@ class _LostOps:
         self._recording = recording
         self._crash = finding.crash
         self._step = finding.step
+        self._ops: list[tuple[int, MicroOp]] = []
+        self._names: dict[int, str] = {}
         lost = set(finding.lost)
-        self._ops: list[tuple[int, MicroOp]] = [
-            (position, record)
-            for position, record in enumerate(recording.log)
-            if not isinstance(record, (Sync, Mark)) and record.number in lost
-        ]
+        latest: dict[int, str] = {}
+        for position, entry in enumerate(recording.log):
+            if isinstance(entry, (Sync, Mark)):
+                continue
+            if isinstance(entry, Dirent) and entry.inode is not None:
+                latest[entry.inode] = entry.path
+            if entry.number in lost:
+                self._ops.append((position, entry))
+                if not isinstance(entry, Dirent):
+                    # The name it was opened under may be a temporary one of long ago.
+                    self._names[entry.number] = latest.get(entry.inode, entry.path)
 
     def descriptions(self) -> Iterator[str]:
         """Yield each lost op with the step that issued it."""
         tear = self._crash.kept.tear
         for position, op in self._ops:
             torn = " (torn)" if tear is not None and tear.number == op.number else ""
-            yield f"step {self._step_at(position)}: {describe_op(op)}{torn}"
+            yield f"step {self._step_at(position)}: {self._tell(op)}{torn}"
 
     def why(self) -> str:
         """Return one sentence: what was acknowledged, and which sync never came."""
@@ -137,8 +146,8 @@ class _LostOps:
             step = self._step_at(position)
             if self._acknowledged(step):
                 return (
-                    f"step {step} ('{steps[step]}') was acknowledged, but {describe_op(op)} "
-                    f"needed {_needed_sync(op)}, which had not come when the power went"
+                    f"step {step} ('{steps[step]}') was acknowledged, but {self._tell(op)} "
+                    f"needed {self._needed_sync(op)}, which had not come when the power went"
                 )
         if not self._ops:
             return (
@@ -148,7 +157,7 @@ class _LostOps:
         _, op = self._ops[0]
         return (
             f"the power went during step {self._step} ('{steps[self._step]}'): "
-            f"{describe_op(op)} was lost while other work of that step was kept"
+            f"{self._tell(op)} was lost while other work of that step was kept"
         )
 
     def is_allowed_by(self, profile: Profile) -> bool:
@@ -166,7 +175,7 @@ class _LostOps:
                 continue
             tried.add(key)
             if not self._is_legal(self._pending_with(profile, sync, after=position)):
-                return f"{_needed_sync(op)} right after {describe_op(op)} in step {step}"
+                return f"{self._needed_sync(op)} right after {self._tell(op)} in step {step}"
         return ""
 
     def _is_legal(self, pending: PendingOps) -> bool:
@@ -192,18 +201,20 @@ class _LostOps:
             due = due or position == after
         return pending
 
+    def _tell(self, op: MicroOp) -> str:
+        return describe_op(op, self._names.get(op.number))
+
+    def _needed_sync(self, op: MicroOp) -> str:
+        if isinstance(op, Dirent):
+            return f"a sync of the directory {op.path.rpartition('/')[0] or '/'}"
+        return f"a sync of the file {self._names.get(op.number, op.path)}"
+
     def _step_at(self, position: int) -> int:
         return self._recording.moment_at(position).step
 
     def _acknowledged(self, step: int) -> bool:
         moment = self._recording.moment_at(self._crash.position)
         return step < moment.step or (step == moment.step and moment.acknowledged)
-
-
-def _needed_sync(op: MicroOp) -> str:
-    if isinstance(op, Dirent):
-        return f"a sync of the directory {op.path.rpartition('/')[0] or '/'}"
-    return f"a sync of the file {op.path}"
 
 
 def _sync_for(op: MicroOp) -> Sync:

@@ -8,6 +8,7 @@ General layout, from the bottom up::
     disk.py            the page cache over an image; records the op log
     filesystem.py      SimFileSystem: the engine's filesystem seam over a SimDisk
     serial_runtime.py  SerialRuntime: the engine's runtime seam in one thread
+    _apply.py          micro-ops, whole or torn, put into an image
     pending.py         durable image and pending ops under a profile; any legal image
     crash_images.py    which legal images are looked at
 
@@ -15,6 +16,7 @@ It imports `wavetank.engine` for the seams alone and does not know what a log en
 reading at ops.py, then profile.py.
 """
 
+from wavetank.sim._apply import SECTOR_SIZE, Tear
 from wavetank.sim.crash_images import all_images, newest_images
 from wavetank.sim.disk import SimDisk
 from wavetank.sim.filesystem import SimFile, SimFileSystem
@@ -31,7 +33,7 @@ from wavetank.sim.ops import (
     Sync,
     SyncKind,
 )
-from wavetank.sim.pending import SECTOR_SIZE, Kept, PendingOps, Tear
+from wavetank.sim.pending import Kept, PendingOps
 from wavetank.sim.profile import POSIX, PROFILES, SEQUENTIAL, DirentCover, Profile
 from wavetank.sim.serial_runtime import DeadlockError, SerialRuntime
 

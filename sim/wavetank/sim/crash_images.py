@@ -12,8 +12,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from wavetank.sim._apply import SECTOR_SIZE, Tear
 from wavetank.sim.ops import BLOCK_SIZE, Data, MicroOp
-from wavetank.sim.pending import SECTOR_SIZE, Kept, PendingOps, Tear
+from wavetank.sim.pending import Kept, PendingOps
 
 __all__ = ["all_images", "newest_images"]
 

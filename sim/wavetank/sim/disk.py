@@ -1,9 +1,9 @@
 """The machine's view of a disk while programs run: page cache, names, and the log of their ops.
 
-A `SimDisk` starts from a durable `DiskImage` and shows what programs see: every write at once. What
-is durable is not decided here; the op log says what was done and synced, and pending.py tells, for a
-profile, what a power cut may leave. A process kill gives a new `SimDisk` with the same cache and the
-same past, and none of the descriptors and locks.
+A `SimDisk` starts from a durable `DiskImage` and shows what programs see: every write at once.
+What is durable is not decided here; the op log says what was done and synced, and pending.py tells,
+for a profile, what a power cut may leave. A process kill gives a new `SimDisk` with the same cache
+and the same past, and none of the descriptors and locks.
 
 Invariant: applying the whole op log to the starting image gives exactly what programs see, since
 both sides change only through `write_blocks`, sizes and directory entries.
@@ -103,9 +103,7 @@ class SimDisk:
 
     # What programs do
 
-    def create(
-        self, directory: int, name: str, *, path: str, is_directory: bool = False
-    ) -> int:
+    def create(self, directory: int, name: str, *, path: str, is_directory: bool = False) -> int:
         """Make an empty file or directory and return its inode."""
         inode = self._next_inode
         self._next_inode += 1
@@ -161,7 +159,8 @@ class SimDisk:
             piece = content[position - offset : stop - offset]
             grows = stop > node.size
             tail_block = grows and block * BLOCK_SIZE < node.size
-            self._put(inode, node, block, start, piece, path, grows=grows, tail_block=tail_block)
+            place = (block, start)
+            self._put(inode, place, piece, path=path, grows=grows, tail_block=tail_block)
             if grows:
                 self._set_size(inode, node, stop, path, extends=True)
             position = stop
@@ -189,16 +188,15 @@ class SimDisk:
     def _put(
         self,
         inode: int,
-        node: _CachedFile,
-        block: int,
-        start: int,
+        place: tuple[int, int],
         content: bytes,
-        path: str,
         *,
+        path: str,
         grows: bool,
         tail_block: bool,
     ) -> None:
-        write_blocks(node.blocks, block, start, content)
+        block, start = place
+        write_blocks(self._file(inode).blocks, block, start, content)
         self.log.append(
             Data(
                 number=self._number(),
@@ -274,7 +272,8 @@ class SimDisk:
             stale = node.blocks[block][start : start + stop - position]
             if stale.strip(b"\0"):
                 zeros = bytes(len(stale))
-                self._put(inode, node, block, start, zeros, path, grows=False, tail_block=False)
+                place = (block, start)
+                self._put(inode, place, zeros, path=path, grows=False, tail_block=False)
             position = stop
 
     def _number(self) -> int:

@@ -8,8 +8,8 @@ a forgotten one never reaches a newer file. Left out: permissions, symbolic link
 from __future__ import annotations
 
 import errno
-import os
 from collections.abc import Sequence
+from os import strerror  # noqa: TID251 - the words for an errno, no system call
 from typing import NoReturn
 
 from wavetank.engine import Buffer, FileKind, FileStat, OpenFlag
@@ -28,13 +28,26 @@ _APPEND = int(OpenFlag.APPEND)
 
 
 def _fail(number: int, path: str) -> NoReturn:
-    raise OSError(number, os.strerror(number), path)
+    raise OSError(number, strerror(number), path)
+
+
+def _is_within(path: str, ancestor: str) -> bool:
+    return path.rstrip("/").startswith(ancestor.rstrip("/") + "/")
 
 
 class SimFile:
     """An open file on a simulated disk; implements the engine's `File`."""
 
-    __slots__ = ("_appends", "_disk", "_holds_lock", "_inode", "_open", "_path", "_reads", "_writes")
+    __slots__ = (
+        "_appends",
+        "_disk",
+        "_holds_lock",
+        "_inode",
+        "_open",
+        "_path",
+        "_reads",
+        "_writes",
+    )
 
     def __init__(self, disk: SimDisk, inode: int, path: str, flags: int) -> None:
         self._disk = disk
@@ -55,11 +68,13 @@ class SimFile:
         return self._disk.read(self._inode, offset, length)
 
     def pwrite(self, data: Buffer, offset: int) -> int:
-        """See `File.pwrite`; on an APPEND handle the bytes land at the end, as on Linux."""
+        """See `File.pwrite`; refused on an APPEND handle, where systems disagree."""
+        if self._appends:
+            _fail(errno.EINVAL, self._path)
         self._check_writable()
         if offset < 0:
             _fail(errno.EINVAL, self._path)
-        return self._write(data, self._disk.size(self._inode) if self._appends else offset)
+        return self._write(data, offset)
 
     def append(self, data: Buffer) -> int:
         """See `File.append`."""
@@ -178,17 +193,14 @@ class SimFileSystem:
             _fail(errno.EBUSY, source)
         moved = self._entry(origin, source)
         replaced = self._names(destination[0], target).get(destination[1])
-        moved_names = self._disk.entries(moved)
-        if moved_names is not None and f"{target.rstrip('/')}/".startswith(
-            f"{source.rstrip('/')}/"
-        ):
-            if moved != replaced:
-                _fail(errno.EINVAL, source)
-            return
+        if _is_within(target, source) and moved != replaced:
+            _fail(errno.EINVAL if self._disk.entries(moved) is not None else errno.ENOTDIR, source)
+        if _is_within(source, target) and moved != replaced:
+            _fail(errno.ENOTEMPTY, target)
         if replaced == moved:
             return
         if replaced is not None:
-            self._check_replaceable(moved_names, self._disk.entries(replaced), target)
+            self._check_replaceable(self._disk.entries(moved), self._disk.entries(replaced), target)
         self._disk.rename(origin, destination, source_path=source, target_path=target)
 
     def unlink(self, path: str) -> None:
@@ -269,6 +281,7 @@ class SimFileSystem:
             if inode is None:
                 _fail(errno.ENOENT, path)
             directory = inode
+        self._names(directory, path)
         return directory, parts[-1]
 
     def _names(self, inode: int, path: str) -> dict[str, int]:

@@ -2,8 +2,9 @@
 
 `PendingOps` reads an op log record by record. It keeps the durable image up to date with every
 completed sync, and for each pending op the set of ops that must be on disk with it, as a bit mask
-over op numbers. A legal image is the durable image plus any set of pending ops that is closed under
-these masks: `Kept` names one. Which of the legal sets are worth a look is crash_images.py's business.
+over op numbers. A legal image is the durable image plus any set of pending ops that is closed
+under these masks: `Kept` names one. Which of the legal sets are worth a look is decided elsewhere
+(crash_images.py), how ops change an image as well (_apply.py).
 
 Left out: what a sync that fails does; stale bytes in blocks never written (they read as zeros).
 """
@@ -11,31 +12,15 @@ Left out: what a sync that fails does; stale bytes in blocks never written (they
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Final
 
 from attrs import frozen
 
-from wavetank.sim.image import DirectoryContent, DiskImage, FileContent, Node, write_blocks
-from wavetank.sim.ops import BLOCK_SIZE, Data, Dirent, Mark, MicroOp, Record, Size, Sync
+from wavetank.sim._apply import Tear, apply
+from wavetank.sim.image import DirectoryContent, DiskImage, FileContent, Node
+from wavetank.sim.ops import Data, Dirent, Mark, MicroOp, Record, Sync
 from wavetank.sim.profile import Profile
 
-__all__ = ["SECTOR_SIZE", "Kept", "PendingOps", "Tear"]
-
-SECTOR_SIZE: Final = 512
-"""Bytes that a device writes whole or not at all."""
-
-
-@frozen
-class Tear:
-    """One data op that reached the disk in part.
-
-    Attributes:
-        number: the op.
-        sectors: bit k set: the k-th sector of its block was written.
-    """
-
-    number: int
-    sectors: int
+__all__ = ["Kept", "PendingOps"]
 
 
 @frozen
@@ -136,7 +121,7 @@ class PendingOps:
         for number in self._numbers(mask):
             self._dependents[number] |= group
         self._open_group = group if self.profile.joined(op) else 0
-        self._full = _apply(self._full, self._full, (op,), None)
+        self._full = apply(self._full, (op,))
 
     def sync(self, sync: Sync) -> None:
         """Make durable what a completed sync covers and all that must precede it."""
@@ -207,14 +192,15 @@ class PendingOps:
             dropped.add(_holder(self._ops[kept.tear.number]))
         # Inodes that lost nothing are as in the full image; only the others are made anew.
         remade = [
-            op
-            for number, op in self._ops.items()
-            if number in chosen and _holder(op) in dropped
+            op for number, op in self._ops.items() if number in chosen and _holder(op) in dropped
         ]
         start = self._full.derive(
-            {holder: _or_empty(self._durable.node(holder), self._full.node(holder)) for holder in dropped}
+            {
+                holder: _or_empty(self._durable.node(holder), self._full.node(holder))
+                for holder in dropped
+            }
         )
-        return _apply(start, start, remade, kept.tear)
+        return apply(start, remade, kept.tear)
 
     def _numbers(self, mask: int) -> Iterator[int]:
         while mask:
@@ -224,7 +210,7 @@ class PendingOps:
 
     def _make_durable(self, covered: int) -> None:
         settled = [self._ops.pop(number) for number in self._numbers(covered)]
-        self._durable = _apply(self._durable, self._full, settled, None)
+        self._durable = apply(self._durable, settled)
         for op in settled:
             del self._closed[op.number], self._dependents[op.number]
         self._everything &= ~covered
@@ -233,9 +219,7 @@ class PendingOps:
             return
         first = next(iter(self._ops))
         shift = first - self._first
-        self._closed = {
-            number: (mask & ~covered) >> shift for number, mask in self._closed.items()
-        }
+        self._closed = {number: (mask & ~covered) >> shift for number, mask in self._closed.items()}
         self._dependents = {number: mask >> shift for number, mask in self._dependents.items()}
         self._everything >>= shift
         self._first = first
@@ -250,55 +234,3 @@ def _or_empty(durable: Node | None, seen: Node | None) -> Node:
     if durable is not None:
         return durable
     return DirectoryContent({}) if isinstance(seen, DirectoryContent) else FileContent(0, ())
-
-
-def _apply(
-    image: DiskImage, seen: DiskImage, ops: Iterable[MicroOp], tear: Tear | None
-) -> DiskImage:
-    """Return `image` with `ops` applied in order; `seen` tells the kind of inodes it lacks."""
-    sizes: dict[int, int] = {}
-    blocks: dict[int, list[bytes]] = {}
-    entries: dict[int, dict[str, int]] = {}
-    made: dict[int, Node] = {}
-    for op in ops:
-        if isinstance(op, Dirent):
-            names = entries.get(op.directory)
-            if names is None:
-                node = image.node(op.directory)
-                names = dict(node.entries) if isinstance(node, DirectoryContent) else {}
-                entries[op.directory] = names
-            if op.inode is None:
-                names.pop(op.name, None)
-            else:
-                names[op.name] = op.inode
-                if image.node(op.inode) is None:
-                    empty = DirectoryContent({}) if op.is_directory else FileContent(0, ())
-                    made.setdefault(op.inode, empty)
-            continue
-        if op.inode not in blocks:
-            node = image.node(op.inode)
-            file = node if isinstance(node, FileContent) else FileContent(0, ())
-            sizes[op.inode], blocks[op.inode] = file.size, list(file.blocks)
-        if isinstance(op, Size):
-            sizes[op.inode] = op.size
-        elif tear is not None and tear.number == op.number:
-            _write_torn(blocks[op.inode], op, tear.sectors)
-        else:
-            write_blocks(blocks[op.inode], op.block, op.start, op.content)
-    for inode, content in blocks.items():
-        made[inode] = FileContent(sizes[inode], tuple(content))
-    for inode, names in entries.items():
-        made[inode] = DirectoryContent(names)
-    return image.derive(made)
-
-
-def _write_torn(blocks: list[bytes], op: Data, sectors: int) -> None:
-    """Write those parts of a block that lie in the sectors that made it."""
-    for sector in range(BLOCK_SIZE // SECTOR_SIZE):
-        if not sectors >> sector & 1:
-            continue
-        start = max(op.start, sector * SECTOR_SIZE)
-        stop = min(op.start + len(op.content), (sector + 1) * SECTOR_SIZE)
-        if start < stop:
-            piece = op.content[start - op.start : stop - op.start]
-            write_blocks(blocks, op.block, start, piece)

@@ -69,31 +69,37 @@ class Profile:
         """Whether `second` on disk implies `first` on disk; `first` was issued earlier."""
         if self.program_order or first.target == second.target:
             return True
-        other_call = first.call != second.call
         if isinstance(second, Dirent):
-            if isinstance(first, Dirent):
-                return (self.dirents_ordered or self.metadata_ordered) and other_call
-            if self.rename_after_source and second.renames and second.previous is not None:
-                if first.inode == second.inode:
-                    return True
-            if isinstance(first, Size):
-                return self.metadata_ordered and other_call
-            return self.overwrites_before_metadata and not self._extends(first)
-        if isinstance(first, Dirent):
-            return self.metadata_ordered and isinstance(second, Size) and other_call
-        if (
+            return self._precedes_dirent(first, second)
+        if isinstance(second, Size) and self._precedes_size(first, second):
+            return True
+        return (
             self.appends_ordered
+            and not isinstance(first, Dirent)
             and first.inode == second.inode
             and self._extends(first)
             and self._extends(second)
-        ):
+        )
+
+    def _precedes_dirent(self, first: MicroOp, second: Dirent) -> bool:
+        if isinstance(first, Dirent):
+            ordered = self.dirents_ordered or self.metadata_ordered
+            return ordered and first.call != second.call
+        replaces = second.renames and second.previous is not None
+        if self.rename_after_source and replaces and first.inode == second.inode:
             return True
-        if isinstance(second, Size):
-            if isinstance(first, Size):
-                return self.metadata_ordered and other_call
-            # An overwrite has no size to publish it, so only this rule ever orders one.
-            return self.overwrites_before_metadata and not self._extends(first)
-        return False
+        if isinstance(first, Size):
+            return self.metadata_ordered and first.call != second.call
+        return self._overwrite_comes_first(first)
+
+    def _precedes_size(self, first: MicroOp, second: Size) -> bool:
+        if isinstance(first, Data):
+            return self._overwrite_comes_first(first)
+        return self.metadata_ordered and first.call != second.call
+
+    def _overwrite_comes_first(self, first: Data) -> bool:
+        # An overwrite has no size to publish it, so only this rule ever orders one.
+        return self.overwrites_before_metadata and not self._extends(first)
 
     def joined(self, op: MicroOp) -> bool:
         """Whether `op` reaches the disk only together with the op after it."""

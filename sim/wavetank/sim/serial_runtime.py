@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from random import Random
+from random import Random  # noqa: TID251 - seeded by the run
 from types import TracebackType
 
 __all__ = ["DeadlockError", "SerialRuntime"]

@@ -1,0 +1,70 @@
+"""The eight workloads are what they claim to be, and legal for every seed."""
+
+import pytest
+
+from wavetank.scenarios import (
+    SCENARIOS,
+    Append,
+    OpenStore,
+    SaveSnapshot,
+    TruncatePrefix,
+    backend_named,
+    record,
+)
+
+NAMES = (
+    "leader-steady",
+    "follower-catchup",
+    "election-storm",
+    "log-conflict",
+    "snapshot-compaction",
+    "install-snapshot",
+    "restart-loop",
+    "mixed",
+)
+BUILTIN = backend_named("builtin")
+
+
+def test_the_catalogue_is_complete() -> None:
+    assert tuple(SCENARIOS) == NAMES
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_each_has_enough_work_of_enough_kinds(name: str) -> None:
+    workload = SCENARIOS[name].workload(seed=0)
+    operations = [step for step in workload.steps if not isinstance(step, OpenStore)]
+    assert len(operations) >= 30
+    assert len({type(step) for step in operations}) >= 5
+    assert workload.options.retained_log_size <= 4
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_each_compacts_and_ends_with_twenty_entries_in_eight_frames_and_a_snapshot(
+    name: str,
+) -> None:
+    workload = SCENARIOS[name].workload(seed=0)
+    recording = record(workload, BUILTIN)
+    assert recording.compactions >= 1
+    (end,) = recording.moments[-1].knowledge.possible
+    assert len(end.entries) >= 20
+    assert end.snapshot is not None
+    compacting = (SaveSnapshot, TruncatePrefix)
+    last = max(n for n, step in enumerate(workload.steps) if isinstance(step, compacting))
+    frames = [step for step in workload.steps[last:] if isinstance(step, Append)]
+    assert len(frames) >= 8
+    assert sum(len(step.entries) for step in frames) >= 20
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_seed_gives_a_workload_that_a_right_store_can_do(name: str) -> None:
+    for seed in range(25):
+        recording = record(SCENARIOS[name].workload(seed), BUILTIN)
+        assert recording.problems == ()
+        assert recording.steps_run == len(recording.workload.steps)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_seed_names_one_workload(name: str) -> None:
+    scenario = SCENARIOS[name]
+    assert scenario.workload(3) == scenario.workload(3)
+    assert scenario.workload(3) != scenario.workload(4)

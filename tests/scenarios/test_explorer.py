@@ -1,0 +1,123 @@
+"""The sweep: it accuses who forgets a sync, nobody else, and its shortcuts change no verdict."""
+
+import pytest
+from sick_filesystems import NoDirectorySync, NoFileSync, builtin_over
+
+from wavetank.scenarios import (
+    SCENARIOS,
+    CrashPoint,
+    Problem,
+    Sweep,
+    backend_named,
+    explain,
+    explore,
+    judge_image,
+    record,
+)
+from wavetank.scenarios.explorer import pending_at
+from wavetank.sim import POSIX, PROFILES, SEQUENTIAL, Mark, Profile, Sync, all_images
+
+BUILTIN = backend_named("builtin")
+PUBLISHED = backend_named("raftlock-published")
+
+
+def invariants(sweep: Sweep) -> set[str]:
+    return {finding.problem.invariant for finding in sweep.findings}
+
+
+@pytest.mark.parametrize("profile", PROFILES, ids=lambda profile: profile.name)
+@pytest.mark.parametrize("name", SCENARIOS)
+@pytest.mark.parametrize("seed", [0, 1])
+def test_the_engine_is_never_accused(name: str, profile: Profile, seed: int) -> None:
+    recording = record(SCENARIOS[name].workload(seed), BUILTIN)
+    sweep = explore(recording, profile)
+    assert recording.problems == ()
+    assert sweep.findings == ()
+    assert sweep.judged == sweep.distinct > sweep.crash_points / 2
+
+
+def test_without_directory_syncs_votes_are_lost_where_nothing_else_syncs_names() -> None:
+    backend = builtin_over(NoDirectorySync)
+    recording = record(SCENARIOS["election-storm"].workload(0), backend)
+    assert "O1" not in invariants(explore(recording, SEQUENTIAL))
+    assert invariants(explore(recording, POSIX)) >= {"O1", "O2", "O4"}
+
+
+def test_without_log_syncs_acknowledged_entries_are_lost_under_every_profile() -> None:
+    backend = builtin_over(lambda fs: NoFileSync(fs, "log.dat"))
+    recording = record(SCENARIOS["leader-steady"].workload(0), backend)
+    for profile in PROFILES:
+        assert "O2" in invariants(explore(recording, profile))
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_the_published_store_is_accused_in_every_scenario(name: str) -> None:
+    recording = record(SCENARIOS[name].workload(0), PUBLISHED)
+    assert "O1" in invariants(explore(recording, POSIX, max_images=400))
+
+
+def test_a_budget_leaves_the_rest_unjudged_and_says_so() -> None:
+    recording = record(SCENARIOS["leader-steady"].workload(0), BUILTIN)
+    whole, cut = explore(recording, POSIX), explore(recording, POSIX, max_images=50)
+    assert (cut.judged, cut.judged + cut.unjudged) == (50, whole.distinct)
+
+
+def test_equal_sweeps_have_equal_digests_and_others_do_not() -> None:
+    def digest(seed: int) -> str:
+        return explore(record(SCENARIOS["log-conflict"].workload(seed), BUILTIN), POSIX).digest
+
+    assert digest(1) == digest(1)
+    assert digest(1) != digest(2)
+
+
+def test_remembering_outcomes_changes_no_verdict() -> None:
+    """Twin: judge each image of each point alone, from nothing, and collect what is wrong."""
+    recording = record(SCENARIOS["leader-steady"].workload(0), PUBLISHED)
+    found: set[Problem] = set()
+    for position, entry in enumerate(recording.log, start=1):
+        pending = pending_at(recording, SEQUENTIAL, position)
+        if not isinstance(entry, Sync) and pending.whole:
+            for kept in all_images(pending):
+                crash = CrashPoint(position=position, kept=kept)
+                found.update(judge_image(recording, SEQUENTIAL, crash))
+    kinds = {(problem.invariant, problem.kind) for problem in found}
+    sweep = explore(recording, SEQUENTIAL)
+    assert kinds == {(f.problem.invariant, f.problem.kind) for f in sweep.findings}
+    assert kinds
+
+
+def test_a_finding_tells_what_was_lost_why_where_and_what_would_cure_it() -> None:
+    """The forgotten directory sync behind a vote, told as the README promises."""
+    backend = builtin_over(NoDirectorySync)
+    recording = record(SCENARIOS["election-storm"].workload(0), backend)
+    finding = next(
+        finding
+        for finding in explore(recording, POSIX).findings
+        if finding.problem.kind == "term went back"
+    )
+    story = explain(recording, POSIX, finding)
+    assert story.invariant == "O1"
+    assert story.profiles == ("posix",)
+    assert "needed a sync of the directory /store, which had not come" in story.why
+    assert any("the rename to /store/state" in line for line in story.lost)
+    assert story.steps[0] == "0: open the store"
+    assert story.crash == finding.crash
+
+
+def test_the_cure_is_found_by_trying() -> None:
+    backend = builtin_over(lambda fs: NoFileSync(fs, "log.dat"))
+    recording = record(SCENARIOS["leader-steady"].workload(0), backend)
+    finding = next(
+        finding
+        for finding in explore(recording, POSIX).findings
+        if finding.problem.kind == "acknowledged entry lost"
+    )
+    assert explain(recording, POSIX, finding).cure.startswith(
+        "a sync of the file /store/log.dat right after "
+    )
+
+
+def test_marks_are_no_crash_points() -> None:
+    recording = record(SCENARIOS["leader-steady"].workload(0), BUILTIN)
+    micro_ops = [r for r in recording.log if not isinstance(r, (Sync, Mark))]
+    assert explore(recording, POSIX, max_images=1).crash_points == len(micro_ops)

@@ -1,0 +1,103 @@
+"""A plan runs in its order, tells its listeners, and does not care where its units run."""
+
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+
+import pytest
+
+from wavetank.scenarios import (
+    Event,
+    RunPlan,
+    RunResult,
+    ScenarioFinished,
+    ScenarioProgress,
+    UnknownNameError,
+    Verdict,
+    run,
+)
+
+PLAN = RunPlan(
+    scenarios=("log-conflict", "leader-steady"),
+    seeds=(0, 1),
+    profiles=("sequential", "posix"),
+    backend="builtin",
+)
+
+
+class Diary:
+    """A listener that writes everything down."""
+
+    def __init__(self) -> None:
+        self.plans: list[RunPlan] = []
+        self.events: list[Event] = []
+        self.results: list[RunResult] = []
+
+    def start(self, plan: RunPlan) -> None:
+        self.plans.append(plan)
+
+    def handle(self, event: Event) -> None:
+        self.events.append(event)
+
+    def finish(self, result: RunResult) -> None:
+        self.results.append(result)
+
+
+def test_results_come_in_the_order_of_the_plan_and_listeners_hear_of_each() -> None:
+    diary = Diary()
+    result = run(PLAN, listeners=[diary])
+    assert [(r.name, r.seed, r.profile) for r in result.results] == [
+        (name, seed, profile)
+        for name in PLAN.scenarios
+        for seed in PLAN.seeds
+        for profile in PLAN.profiles
+    ]
+    assert result.verdict is Verdict.PASS
+    assert (diary.plans, diary.results) == ([PLAN], [result])
+    finished = [event.result for event in diary.events if isinstance(event, ScenarioFinished)]
+    assert tuple(finished) == result.results
+    assert any(isinstance(event, ScenarioProgress) for event in diary.events)
+
+
+def test_other_processes_give_the_same_result() -> None:
+    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as executor:
+        assert run(PLAN, executor=executor) == run(PLAN)
+
+
+def test_a_budget_makes_the_verdict_inconclusive() -> None:
+    plan = RunPlan(
+        scenarios=("mixed",), seeds=(0,), profiles=("posix",), backend="builtin", max_images=10
+    )
+    result = run(plan)
+    assert result.verdict is Verdict.INCONCLUSIVE
+    assert result.results[0].unjudged > 0
+
+
+def test_a_broken_store_fails() -> None:
+    plan = RunPlan(
+        scenarios=("leader-steady",),
+        seeds=(0,),
+        profiles=("sequential",),
+        backend="raftlock-published",
+    )
+    result = run(plan)
+    assert result.verdict is Verdict.FAIL
+    identifiers = [violation.id for violation in result.results[0].violations]
+    assert len(set(identifiers)) == len(identifiers)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"scenarios": ("no-such",)}, "scenario: .* got 'no-such'"),
+        ({"profiles": ("ext5",)}, "profile: .* got 'ext5'"),
+        ({"backend": "etcd"}, "backend: .* got 'etcd'"),
+    ],
+)
+def test_unknown_names_are_refused_before_anything_runs(
+    change: dict[str, object], message: str
+) -> None:
+    fields = {"scenarios": ("mixed",), "seeds": (0,), "profiles": ("posix",), "backend": "builtin"}
+    diary = Diary()
+    with pytest.raises(UnknownNameError, match=message):
+        run(RunPlan(**(fields | change)), listeners=[diary])  # type: ignore[arg-type]
+    assert diary.plans == []
