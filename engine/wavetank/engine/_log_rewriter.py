@@ -10,13 +10,13 @@ from collections.abc import Callable
 
 from wavetank.engine._active_log import ActiveLog
 from wavetank.engine._checksum import next_incarnation
-from wavetank.engine._directory import LOG, StoreDirectory, write_all
+from wavetank.engine._directory import LOG, StoreDirectory, temporary, write_all
 from wavetank.engine._frame import Batch, LogHeader, encode_log_header
 from wavetank.engine._log_reader import LogReader
-from wavetank.engine.filesystem import File
+from wavetank.engine.filesystem import File, OpenFlag
 from wavetank.engine.values import SnapshotMetadata
 
-__all__ = ["contradicts", "create_log", "successor", "write_successor"]
+__all__ = ["contradicts", "create_log", "give_name", "successor", "write_successor"]
 
 
 def contradicts(log: ActiveLog, reader: LogReader, snapshot: SnapshotMetadata) -> bool:
@@ -51,6 +51,13 @@ def create_log(directory: StoreDirectory) -> ActiveLog:
         file.close()
         raise
     return log
+
+
+def give_name(directory: StoreDirectory, log: ActiveLog) -> None:
+    """Rename a log that was written under the temporary name, and open it under its own."""
+    log.file.close()
+    directory.rename(temporary(LOG), LOG)
+    log.file = directory.open(LOG, OpenFlag.READ | OpenFlag.WRITE)
 
 
 def write_successor(

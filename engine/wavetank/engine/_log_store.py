@@ -14,7 +14,7 @@ from wavetank.engine._frame import Batch, FrameHeader
 from wavetank.engine._health import Health
 from wavetank.engine._log_appender import check_batch, write_batch
 from wavetank.engine._log_reader import LogReader
-from wavetank.engine._log_rewriter import contradicts, successor, write_successor
+from wavetank.engine._log_rewriter import contradicts, give_name, successor, write_successor
 from wavetank.engine._metadata import LogMetadata, publish_metadata
 from wavetank.engine.errors import (
     CorruptedLogError,
@@ -216,7 +216,7 @@ class LogStore:
         with self._health.mutation("rewrite of the log", self._path):
             new = self._write_successor(base_index, base_term, cancel, last_index=last_index)
             try:
-                self._directory.rename(temporary(LOG), LOG)
+                give_name(self._directory, new)
                 self._directory.sync()
             except BaseException:
                 new.file.close()

@@ -28,13 +28,18 @@ from wavetank.engine._directory import (
     STATE,
     TEMPORARY_NAMES,
     StoreDirectory,
-    temporary,
 )
 from wavetank.engine._document import DamagedDocumentError
 from wavetank.engine._frame import LOG_HEADER_SIZE
 from wavetank.engine._log_reader import LogReader
 from wavetank.engine._log_recovery import LogFinding, judge_log, repair_log
-from wavetank.engine._log_rewriter import contradicts, create_log, successor, write_successor
+from wavetank.engine._log_rewriter import (
+    contradicts,
+    create_log,
+    give_name,
+    successor,
+    write_successor,
+)
 from wavetank.engine._metadata import LogMetadata, publish_metadata, read_metadata
 from wavetank.engine._snapshot_recovery import SnapshotFinding, judge_snapshot
 from wavetank.engine._state import INITIAL_STATE, StateFinding, StateRecord, judge_state
@@ -207,7 +212,7 @@ class _Opening:
             )
         if self.active is None:
             self.active = create_log(directory)
-            directory.rename(temporary(LOG), LOG)
+            give_name(directory, self.active)
             self._did(RecoveryAction.CREATED, LOG, "missing")
 
     def _repair_log_end(self) -> None:
@@ -246,7 +251,7 @@ class _Opening:
         )
         self.active = new
         old.file.close()
-        self.directory.rename(temporary(LOG), LOG)
+        give_name(self.directory, new)
         self.directory.sync()
         new.durable_batch = new.last_batch
         self._did(RecoveryAction.REPLACED, LOG, "it ended before the snapshot or contradicted it")

@@ -1,7 +1,6 @@
 """What snapshot_meta.json says: which entries the snapshot stands for, and which data is its own.
 
-The data's checksum begins from the index and term, so that no other generation's data fits, not
-even equal bytes. Left out: reading and writing the data.
+Left out: reading and writing the data.
 """
 
 from __future__ import annotations
@@ -10,20 +9,15 @@ from typing import Final
 
 from attrs import frozen
 
-from wavetank.engine._checksum import checksum, seed_for
+from wavetank.engine._checksum import SEED, checksum
 from wavetank.engine._directory import StoreDirectory, read_at
 from wavetank.engine._document import DocumentFormat, unsigned
 from wavetank.engine.filesystem import File
 from wavetank.engine.values import SnapshotMetadata
 
-__all__ = ["SnapshotRecord", "data_seed"]
+__all__ = ["SnapshotRecord"]
 
 _FORMAT: Final = DocumentFormat("wavetank.snapshot")
-
-
-def data_seed(metadata: SnapshotMetadata) -> int:
-    """Return the start value of the data's checksum."""
-    return seed_for(metadata.last_included_index, metadata.last_included_term)
 
 
 @frozen
@@ -33,7 +27,7 @@ class SnapshotRecord:
     Attributes:
         metadata: the index and term it stands for.
         data_length: bytes of data.
-        data_checksum: of the data, seeded with `data_seed`.
+        data_checksum: of the data.
     """
 
     metadata: SnapshotMetadata
@@ -70,7 +64,7 @@ class SnapshotRecord:
         """Whether `file` holds this snapshot's data, all of it and nothing more."""
         if file.size() != self.data_length:
             return False
-        found = data_seed(self.metadata)
+        found = SEED
         for offset in range(0, self.data_length, chunk_size):
             length = min(chunk_size, self.data_length - offset)
             found = checksum(read_at(file, length, offset), found)

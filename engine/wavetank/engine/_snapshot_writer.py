@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from wavetank.engine._checksum import checksum
+from wavetank.engine._checksum import SEED, checksum
 from wavetank.engine._directory import (
     SNAPSHOT,
     SNAPSHOT_MARKER,
@@ -19,9 +19,9 @@ from wavetank.engine._directory import (
     write_all,
 )
 from wavetank.engine._health import Health, Mutation
-from wavetank.engine._snapshot import SnapshotRecord, data_seed
+from wavetank.engine._snapshot import SnapshotRecord
 from wavetank.engine.errors import OperationCancelledError
-from wavetank.engine.filesystem import File
+from wavetank.engine.filesystem import File, OpenFlag
 from wavetank.engine.storage import CancelToken, SnapshotData
 from wavetank.engine.values import SnapshotMetadata
 
@@ -73,16 +73,16 @@ class SnapshotWriter:
             OperationCancelledError: between two chunks; nothing is left behind.
         """
         with self._mutation():
-            file = self._directory.create_temporary(SNAPSHOT)
+            temporary_file = self._directory.create_temporary(SNAPSHOT)
         try:
-            record = self._write_data(file, metadata, data, cancel)
+            record = self._write_data(temporary_file, metadata, data, cancel)
             with self._mutation():
-                file.fsync()
-                self._commit(record)
-        except BaseException:
-            file.close()
-            raise
-        return record, file
+                temporary_file.fsync()
+        finally:
+            temporary_file.close()
+        with self._mutation():
+            self._commit(record)
+            return record, self._directory.open(SNAPSHOT, OpenFlag.READ)
 
     def _write_data(
         self,
@@ -91,7 +91,7 @@ class SnapshotWriter:
         data: SnapshotData,
         cancel: CancelToken | None,
     ) -> SnapshotRecord:
-        offset, found = 0, data_seed(metadata)
+        offset, found = 0, SEED
         try:
             for chunk in chunks_of(data, self._chunk_size):
                 _require_wanted(cancel)

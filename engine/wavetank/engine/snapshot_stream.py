@@ -10,11 +10,11 @@ from collections.abc import Iterator
 from types import TracebackType
 from typing import Self
 
-from wavetank.engine._checksum import checksum
+from wavetank.engine._checksum import SEED, checksum
 from wavetank.engine._directory import read_at
 from wavetank.engine._health import Reading
 from wavetank.engine._shared_file import SharedFile
-from wavetank.engine._snapshot import SnapshotRecord, data_seed
+from wavetank.engine._snapshot import SnapshotRecord
 from wavetank.engine.errors import CorruptedSnapshotError
 from wavetank.engine.values import SnapshotMetadata
 
@@ -43,7 +43,7 @@ class SnapshotStream:
         self._path = path
         self._chunk_size = chunk_size
         self._offset = 0
-        self._found = data_seed(record.metadata)
+        self._found = SEED
 
     @property
     def metadata(self) -> SnapshotMetadata:

@@ -1,0 +1,16 @@
+"""`site`: a place for a store, once on the real filesystem and once on the simulated one."""
+
+from pathlib import Path
+
+import pytest
+from engine_site import EngineSite
+
+from wavetank.engine import OsFileSystem, ThreadRuntime
+from wavetank.sim import SerialRuntime, SimDisk, SimFileSystem
+
+
+@pytest.fixture(params=["real", "simulated"])
+def site(request: pytest.FixtureRequest, tmp_path: Path) -> EngineSite:
+    if request.param == "real":
+        return EngineSite(OsFileSystem(), ThreadRuntime, f"{tmp_path}/store")
+    return EngineSite(SimFileSystem(SimDisk()), SerialRuntime, "/store")
