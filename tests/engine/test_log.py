@@ -178,7 +178,7 @@ def test_whatever_is_appended_is_read_back(
     expected: list[LogEntry] = []
     term = first_term
     for batch in batches:
-        made = []
+        made: list[LogEntry] = []
         for rise, command in batch:
             term += rise
             made.append(LogEntry(len(expected) + len(made) + 1, term, command))

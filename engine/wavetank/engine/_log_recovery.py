@@ -188,8 +188,11 @@ def _judge(
     known = metadata if metadata and metadata.incarnation == log.header.incarnation else None
     if known and (known.log_length > log.end or known.watermark > log.last_batch):
         raise _damage(path, log, broken, "metadata.json shows that more was acknowledged")
+    if log.durable_batch > log.last_batch:
+        # Every frame of a rewritten log names the number of frames that were written with it.
+        raise _damage(path, log, broken, "an earlier frame shows that more was acknowledged")
     if broken and _covered_by_later_frame(log, broken, size, chunk_size):
-        raise _damage(path, log, broken, "a later frame shows that it was acknowledged")
+        raise _damage(path, log, broken, "its own or a later frame shows that it was acknowledged")
     trusted = clean and metadata is not None and metadata.describes(log)
     if known:
         log.durable_batch = max(log.durable_batch, known.watermark)
@@ -240,12 +243,14 @@ def _take_frame(
 def _covered_by_later_frame(
     log: ActiveLog, broken: _BrokenFrame, size: int, chunk_size: int
 ) -> bool:
-    """Whether any header behind the broken frame proves that the broken one was durable.
+    """Whether its own header or any behind it proves that the broken frame was durable.
 
     A header alone is enough: whatever became of its payload, it was written only after all frames
     up to its watermark were durable.
     """
     missing = log.last_batch + 1
+    if broken.header and broken.header.watermark >= missing:
+        return True
     start = log.end + (broken.header.size if broken.header else 1)
     step = max(chunk_size, _SMALLEST_CHUNK)
     while start < size:
