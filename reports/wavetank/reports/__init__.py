@@ -5,7 +5,7 @@ General layout::
     cli.py                        the program: commands, and what errors become
     _run_command.py, _replay_command.py, _list_command.py    one command each, options only
     _parameters.py, settings.py   what a person types, checked; [tool.wavetank]
-    _execution.py                 a run as the command line wants it
+    _execution.py, _replaying.py  what two of them do, once the options are known
     session.py, _workers.py       a plan over processes, interrupted or stopped early
     progress.py                   what is shown meanwhile, on stderr
     text.py, documents.py         the result for people and for programs (schemas/)

@@ -18,7 +18,7 @@ from wavetank.reports.documents import run_document, to_text
 from wavetank.reports.exit_codes import ExitCode
 from wavetank.reports.failures import FailureStore, StoredFailure
 from wavetank.reports.progress import progress_on
-from wavetank.reports.session import Session, compare, run_session
+from wavetank.reports.session import Session, compare, run_session, untouched
 from wavetank.reports.text import first_line, render_session
 from wavetank.scenarios import BACKENDS, SCENARIOS, RunPlan, Verdict
 from wavetank.scenarios.replay import replay_cases
@@ -68,7 +68,7 @@ def plan_of(request: RunRequest) -> RunPlan:
     """
     backends = [backend.name for backend in BACKENDS]
     profiles = [profile.name for profile in PROFILES]
-    asked = request.profiles or tuple(name for name in _DEFAULT_PROFILES if name in profiles)
+    asked = request.profiles or _DEFAULT_PROFILES
     if _ALL_PROFILES in asked:
         asked = tuple(profiles)
     return RunPlan(
@@ -82,8 +82,12 @@ def plan_of(request: RunRequest) -> RunPlan:
 
 def execute(request: RunRequest, plan: RunPlan) -> ExitCode:
     """Run a plan, show what came of it, and return what to exit with."""
-    click.echo(first_line(version(), plan), err=request.as_json)
-    session = _checked_twice(request, plan) if request.check_determinism else _once(request, plan)
+    try:
+        click.echo(first_line(version(), plan), err=request.as_json)
+        work = _checked_twice if request.check_determinism else _once
+        session = work(request, plan)
+    except KeyboardInterrupt:
+        session = untouched(plan)
     _store_failures(session)
     if request.as_json:
         click.echo(to_text(run_document(session, version())))

@@ -32,7 +32,7 @@ Example:
     show_default=True,
     help="json prints one document on stdout.",
 )
-def list_command(kind: str, output_format: str) -> int:
+def list_command(kind: str, output_format: str) -> None:
     from wavetank.reports._version import version  # noqa: PLC0415 - heavy
     from wavetank.reports.documents import list_document, to_text  # noqa: PLC0415 - heavy
     from wavetank.reports.inventory import KINDS  # noqa: PLC0415 - heavy
@@ -42,7 +42,6 @@ def list_command(kind: str, output_format: str) -> int:
         click.echo(to_text(list_document(kind, items, version())))
     else:
         click.echo(_render(items))
-    return 0
 
 
 def _render(items: tuple[Item, ...]) -> str:

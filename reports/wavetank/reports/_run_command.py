@@ -97,7 +97,7 @@ def run_command(
     stop_at_first: bool,
     check_determinism: bool,
     strict: bool | None,
-) -> int:
+) -> None:
     from wavetank.reports._execution import RunRequest, execute, plan_of  # noqa: PLC0415 - heavy
 
     if seed is not None and seeds is not None:
@@ -122,7 +122,7 @@ def run_command(
         plan = plan_of(request)
     except UnknownChoiceError as error:
         raise click.UsageError(_sourced(error, request, settings)) from error
-    return execute(request, plan)
+    click.get_current_context().exit(execute(request, plan))
 
 
 def _settings() -> Settings:

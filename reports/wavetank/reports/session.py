@@ -25,7 +25,7 @@ from wavetank.scenarios import (
     run,
 )
 
-__all__ = ["Determinism", "Session", "Unit", "compare", "run_session"]
+__all__ = ["Determinism", "Session", "Unit", "compare", "run_session", "untouched"]
 
 
 @frozen(kw_only=True)
@@ -123,6 +123,18 @@ def run_session(
         interrupted=interrupted,
         elapsed_s=clock() - start_s,
         workers=workers,
+    )
+
+
+def untouched(plan: RunPlan) -> Session:
+    """Return the session of a plan that was interrupted before it began."""
+    _, remaining = _Collector(plan, None).split()
+    return Session(
+        result=RunResult(plan=plan, results=(), digest=""),
+        remaining=remaining,
+        interrupted=True,
+        elapsed_s=0.0,
+        workers=1,
     )
 
 

@@ -37,12 +37,14 @@ class Origin:
         seed: its seed.
         profile: name of the profile.
         backend: name of the store.
+        max_images: the run's budget; None: all.
     """
 
     scenario: str
     seed: int
     profile: str
     backend: str
+    max_images: int | None = None
 
 
 def render_story(violation: Violation, origin: Origin) -> str:
@@ -54,6 +56,7 @@ def render_story(violation: Violation, origin: Origin) -> str:
         seeds=range(origin.seed, origin.seed + 1),
         profiles=[origin.profile],
         backend=origin.backend,
+        max_images=origin.max_images,
     )
     lines = [
         f"FAIL {violation.id}: {place}",

@@ -38,7 +38,7 @@ def render_session(session: Session) -> str:
     found = [(result, violation) for result in results for violation in result.violations]
     blocks = [_table(results)] if results else []
     told = _different(found)[:_STORIES]
-    blocks += [render_story(violation, _origin(result)) for result, violation in told]
+    blocks += [render_story(violation, _origin(result, session)) for result, violation in told]
     if len(found) > len(told):
         lines = [_one_line(result, violation) for result, violation in found]
         blocks.append("\n".join([f"All {len(found)} violations:", *lines]))
@@ -89,9 +89,13 @@ def _aligned(row: Sequence[str], widths: Sequence[int]) -> str:
     return "  ".join(cells).rstrip()
 
 
-def _origin(result: ScenarioResult) -> Origin:
+def _origin(result: ScenarioResult, session: Session) -> Origin:
     return Origin(
-        scenario=result.name, seed=result.seed, profile=result.profile, backend=result.backend
+        scenario=result.name,
+        seed=result.seed,
+        profile=result.profile,
+        backend=result.backend,
+        max_images=session.result.plan.max_images,
     )
 
 

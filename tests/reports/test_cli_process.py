@@ -1,0 +1,208 @@
+"""The command line as a process: exit codes, streams, digests, replay."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+from wavetank.reports.documents import schema
+
+CANARY = ("--backend", "raftlock-published")
+SMALL = ("install-snapshot", "--profile", "sequential")
+
+
+def wavetank(
+    *arguments: str, cwd: Path, environment: dict[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "wavetank", *arguments],
+        cwd=cwd,
+        env={**os.environ, **(environment or {})},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def run_document(arguments: Sequence[str], cwd: Path, **environment: str) -> dict[str, Any]:
+    """Return the document of a run, which must be all that is on stdout, and valid."""
+    done = wavetank("run", "--format", "json", *arguments, cwd=cwd, environment=environment)
+    document: dict[str, Any] = json.loads(done.stdout)
+    jsonschema.validate(document, schema("run"))
+    return document
+
+
+def test_a_run_without_violations_passes(tmp_path: Path) -> None:
+    done = wavetank("run", *SMALL, cwd=tmp_path)
+    assert done.returncode == 0
+    assert done.stdout.splitlines()[-3].startswith("PASS: 0 violations in 1 sweep, ")
+    assert done.stderr == ""
+    assert not (tmp_path / ".wavetank").exists()
+
+
+def test_a_run_with_violations_fails_and_tells_how_to_see_them_again(tmp_path: Path) -> None:
+    done = wavetank("run", *SMALL, *CANARY, cwd=tmp_path)
+    assert done.returncode == 1
+    ids = {path.stem for path in (tmp_path / ".wavetank" / "failures").iterdir()}
+    told = [line for line in done.stdout.splitlines() if line.startswith("Reproduce: ")]
+    assert len(told) == 3
+    assert {line.removeprefix("Reproduce: wavetank replay ") for line in told} < ids
+
+
+def test_output_that_no_terminal_shows_has_no_control_characters(tmp_path: Path) -> None:
+    done = wavetank("run", *SMALL, *CANARY, cwd=tmp_path, environment={"FORCE_COLOR": "1"})
+    assert "\x1b" not in done.stdout + done.stderr
+
+
+def test_images_left_over_fail_a_strict_run_only(tmp_path: Path) -> None:
+    limited = (*SMALL, "--max-images", "3")
+    assert wavetank("run", *limited, cwd=tmp_path).returncode == 0
+    assert wavetank("run", *limited, "--strict", cwd=tmp_path).returncode == 4
+    document = run_document(limited, tmp_path)
+    assert document["verdict"] == "inconclusive"
+    images = document["scenarios"][0]["images"]
+    assert images["judged"] == 3
+    assert document["scenarios"][0]["unjudged"] == images["distinct"] - 3
+
+
+def test_the_digest_is_the_same_for_every_number_of_workers_and_every_hash_seed(
+    tmp_path: Path,
+) -> None:
+    plan = ("install-snapshot", "leader-steady", "--profile", "sequential", *CANARY)
+    runs = [
+        run_document([*plan, "--workers", "1"], tmp_path, PYTHONHASHSEED="7"),
+        run_document([*plan, "--workers", "2"], tmp_path, PYTHONHASHSEED="8"),
+    ]
+    for run in runs:
+        del run["elapsed_s"], run["workers"]
+    assert runs[0]["digest"] is not None
+    assert runs[0] == runs[1]
+
+
+def test_another_seed_gives_another_digest(tmp_path: Path) -> None:
+    document = run_document([*SMALL, "--seeds", "3:5"], tmp_path)
+    assert [each["seed"] for each in document["scenarios"]] == [3, 4]
+    assert len({each["digest"] for each in document["scenarios"]}) == 2
+
+
+def test_a_violation_is_replayed_in_a_new_process(tmp_path: Path) -> None:
+    document = run_document([*SMALL, *CANARY], tmp_path)
+    for violation in document["scenarios"][0]["violations"][::4]:
+        done = wavetank("replay", violation["id"], "--format", "json", cwd=tmp_path)
+        assert done.returncode == 1
+        answer = json.loads(done.stdout)
+        jsonschema.validate(answer, schema("replay"))
+        assert answer["verdict"] == "failed"
+        assert answer["violation"] == violation
+
+
+def test_determinism_is_checked_in_new_processes(tmp_path: Path) -> None:
+    document = run_document([*SMALL, "--check-determinism"], tmp_path)
+    assert document["determinism"] == {
+        "equal": True,
+        "hash_seeds": [1, 2],
+        "digests": [document["digest"]] * 2,
+        "difference": "",
+    }
+
+
+def test_an_older_story_is_looked_for_in_the_whole_scenario(tmp_path: Path) -> None:
+    """What was found before the code changed is found again by a sweep, or told as fixed."""
+    wavetank("run", *SMALL, *CANARY, cwd=tmp_path)
+    stored = min((tmp_path / ".wavetank" / "failures").iterdir())
+    failure = json.loads(stored.read_text())
+    failure["case"]["log_digest"] = "another"
+    stored.write_text(json.dumps(failure))
+    done = wavetank("replay", stored.stem, cwd=tmp_path)
+    assert done.returncode == 1
+    assert "a sweep of install-snapshot found the same kind again" in done.stdout
+    assert done.stdout.splitlines()[-2] == f"Reproduce: wavetank replay {stored.stem}"
+    failure["case"]["backend"] = "builtin"
+    stored.write_text(json.dumps(failure))
+    done = wavetank("replay", stored.stem, cwd=tmp_path)
+    assert done.returncode == 0
+    assert done.stdout == (
+        f"FIXED {stored.stem}: the op log is another one than when this was found; "
+        "a sweep of install-snapshot no longer finds this kind\n"
+    )
+
+
+def unsteady(
+    *arguments: str, cwd: Path, kind: str, script: str = "_unsteady_store.py"
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, str(Path(__file__).parent / script), *arguments],
+        cwd=cwd,
+        env={**os.environ, "UNSTEADY": kind},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_a_store_that_depends_on_the_hash_seed_is_told_from_a_deterministic_one(
+    tmp_path: Path,
+) -> None:
+    done = unsteady("run", *SMALL, "--check-determinism", cwd=tmp_path, kind="hash")
+    assert done.returncode == 3
+    lines = done.stdout.splitlines()
+    assert lines[-3] == "NOT DETERMINISTIC: two runs under PYTHONHASHSEED 1 and 2 differ."
+    _, first, _, second = lines[-2].split()
+    assert first != second
+    assert lines[-1].startswith("  first in install-snapshot, seed 0, sequential: digest ")
+
+
+def test_a_store_that_is_never_the_same_cannot_be_replayed(tmp_path: Path) -> None:
+    wavetank("run", *SMALL, *CANARY, cwd=tmp_path)
+    stored = min((tmp_path / ".wavetank" / "failures").iterdir())
+    stored.write_text(stored.read_text().replace("raftlock-published", "builtin"))
+    done = unsteady("replay", stored.stem, cwd=tmp_path, kind="random")
+    assert done.returncode == 3
+    assert done.stdout.startswith(f"DIVERGED {stored.stem}: two recordings of the same workload")
+
+
+def test_an_internal_error_exits_with_3(tmp_path: Path) -> None:
+    done = unsteady("run", *SMALL, cwd=tmp_path, kind="hash", script="_broken_store.py")
+    assert done.returncode == 3
+    assert done.stdout.count("\n") == 1
+    assert "wavetank: internal error: RuntimeError: a door is stuck" in done.stderr
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_an_interrupted_run_says_how_to_go_on(tmp_path: Path, workers: str) -> None:
+    arguments = [sys.executable, "-m", "wavetank", "run", *SMALL, "--seeds", "0:10000"]
+    with subprocess.Popen(
+        [*arguments, "--workers", workers], cwd=tmp_path, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline().startswith("wavetank ")
+        process.send_signal(signal.SIGINT)
+        rest = process.stdout.read()
+    assert process.returncode == 130
+    *_, told, command = rest.splitlines()
+    assert told == "Interrupted: 1 scenario left. To run the rest:"
+    assert command.startswith("  wavetank run install-snapshot --seeds ")
+    assert command.endswith(":10000 --profile sequential --backend builtin")
+
+
+def test_nothing_heavy_is_imported_for_the_version_or_help() -> None:
+    script = (
+        "import sys\n"
+        "from wavetank.reports.cli import main\n"
+        "try:\n    main(sys.argv[1:])\n"
+        "except SystemExit as end:\n    assert end.code == 0, end.code\n"
+        "heavy = {'rich', 'attr', 'wavetank.engine', 'wavetank.sim', 'wavetank.scenarios'}\n"
+        "print(sorted(heavy & sys.modules.keys()))\n"
+    )
+    for arguments in (["--version"], ["--help"], ["run", "--help"], ["replay", "--help"]):
+        done = subprocess.run(
+            [sys.executable, "-c", script, *arguments], capture_output=True, text=True, check=True
+        )
+        assert done.stdout.splitlines()[-1] == "[]", arguments

@@ -1,0 +1,206 @@
+"""What a person may type wrong, and what the lists show; nothing here runs a scenario."""
+
+import json
+from pathlib import Path
+
+import jsonschema
+import pytest
+from click.testing import CliRunner, Result
+
+from wavetank.engine import FileStorageOptions
+from wavetank.reports.cli import cli
+from wavetank.reports.documents import schema
+from wavetank.reports.exit_codes import ExitCode
+from wavetank.scenarios import BACKENDS, INVARIANTS, SCENARIOS
+from wavetank.sim import PROFILES
+
+
+def invoke(*arguments: str) -> Result:
+    return CliRunner().invoke(cli, arguments)
+
+
+@pytest.fixture(autouse=True)
+def _empty_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def write_settings(text: str) -> None:
+    Path("pyproject.toml").write_text(f"[tool.wavetank]\n{text}\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["run", "mixd"], "got 'mixd'; nearest match: mixed"),
+        (["run", "mixed", "leader-*", "follow-*"], "got 'follow-*'; nearest match: follower-"),
+        (["run", "--profile", "posiks"], "profile: expected one of sequential, "),
+        (["run", "--profile", "posiks"], "got 'posiks'; nearest match: posix"),
+        (["run", "--backend", "bultin"], "got 'bultin'; nearest match: builtin"),
+        (["run", "--seed", "-1"], "-1 is not in the range x>=0"),
+        (["run", "--seeds", "5:5"], "expected A:B with 0 <= A < B, such as 0:10, got '5:5'"),
+        (["run", "--seeds", "5"], "expected A:B with 0 <= A < B, such as 0:10, got '5'"),
+        (["run", "--seed", "1", "--seeds", "1:2"], "expected --seed or --seeds, got both"),
+        (["run", "--workers", "0"], "expected a whole number >= 1 or auto, got '0'"),
+        (["run", "--max-images", "none"], "expected a whole number >= 1 or all, got 'none'"),
+        (["run", "--format", "yaml"], "'yaml' is not one of 'text', 'json'"),
+        (["replay"], "Missing argument 'FAILURE'"),
+        (["list", "faults"], "'faults' is not one of"),
+        (["runn"], "No such command 'runn'"),
+    ],
+)
+def test_what_cannot_be_run_is_told_before_anything_runs(
+    arguments: list[str], message: str
+) -> None:
+    done = invoke(*arguments)
+    assert done.exit_code == 2
+    assert message in done.stderr
+    assert done.stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ("seeds = 3", "pyproject.toml: tool.wavetank.seeds: expected one of the keys seed, "),
+        ("seeds = 3", "got 'seeds'; nearest match: seed"),
+        ("seed = '3'", "tool.wavetank.seed: expected a whole number >= 0, got '3' (str)"),
+        ("seed = true", "tool.wavetank.seed: expected a whole number >= 0, got True (bool)"),
+        ("strict = 1", "tool.wavetank.strict: expected true or false, got 1 (int)"),
+        ("max-images = 0", "tool.wavetank.max-images: expected a whole number >= 1, got 0 (int)"),
+        ("workers = 'all'", 'tool.wavetank.workers: expected a whole number >= 1 or "auto"'),
+        ("profile = []", "tool.wavetank.profile: expected a name or a list of names, got []"),
+        ("profile = ['posiks']", "tool.wavetank.profile: profile: expected one of sequential"),
+        ("backend = 'bultin'", "tool.wavetank.backend: backend: expected one of builtin"),
+        ("seed = ", "pyproject.toml: expected a readable TOML file, got: "),
+    ],
+)
+def test_wrong_settings_are_named_with_file_key_and_nearest_match(
+    settings: str, message: str
+) -> None:
+    write_settings(settings)
+    done = invoke("run")
+    assert done.exit_code == 2
+    assert message in done.stderr
+    assert done.stdout == ""
+
+
+def test_a_table_of_another_kind_is_refused() -> None:
+    Path("pyproject.toml").write_text("[tool]\nwavetank = 3\n")
+    done = invoke("run")
+    assert done.exit_code == 2
+    assert "pyproject.toml: tool.wavetank: expected a table, got 3 (int)" in done.stderr
+
+
+def test_settings_apply_and_the_command_line_wins() -> None:
+    write_settings(
+        "seed = 4\nprofile = 'sequential'\nbackend = 'raftlock-published'\n"
+        "max-images = 1\nworkers = 1\nstrict = true"
+    )
+    settled = invoke("run", "install-snapshot", "--format", "json")
+    document = json.loads(settled.stdout)
+    assert document["seeds"] == [4]
+    (scenario,) = document["scenarios"]
+    assert scenario["profile"] == "sequential"
+    assert scenario["backend"] == "raftlock-published"
+    assert scenario["images"]["judged"] == 1
+    limited = ("run", "install-snapshot", "--backend", "builtin", "--seeds", "0:2")
+    assert invoke(*limited).exit_code == ExitCode.INCONCLUSIVE
+    assert invoke(*limited, "--no-strict").exit_code == ExitCode.OK
+    typed = json.loads(invoke(*limited, "--max-images", "2", "--format", "json").stdout)
+    assert typed["seeds"] == [0, 1]
+    assert [each["images"]["judged"] for each in typed["scenarios"]] == [2, 2]
+    assert {each["backend"] for each in typed["scenarios"]} == {"builtin"}
+    assert typed["verdict"] == "inconclusive"
+    complete = json.loads(invoke(*limited, "--max-images", "all", "--format", "json").stdout)
+    assert complete["verdict"] == "pass"
+
+
+def test_a_pattern_runs_what_it_matches_and_all_means_every_profile() -> None:
+    done = invoke(
+        "run", "install-*", "*-snapshot", "--profile", "all", "--max-images", "1",
+        "--workers", "1", "--format", "json",
+    )  # fmt: skip
+    ran = [(each["name"], each["profile"]) for each in json.loads(done.stdout)["scenarios"]]
+    assert ran == [("install-snapshot", profile.name) for profile in PROFILES]
+
+
+def test_every_command_shows_an_example() -> None:
+    for command in ([], ["run"], ["replay"], ["list"]):
+        assert "  wavetank " in invoke(*command, "--help").stdout.partition("Example")[2]
+
+
+def test_the_version_is_shown() -> None:
+    assert invoke("--version").stdout.startswith("wavetank ")
+
+
+@pytest.mark.parametrize(
+    ("kind", "names"),
+    [
+        ("scenarios", list(SCENARIOS)),
+        ("profiles", [profile.name for profile in PROFILES]),
+        ("backends", [backend.name for backend in BACKENDS]),
+        ("invariants", list(INVARIANTS)),
+    ],
+)
+def test_lists_name_everything_there_is(kind: str, names: list[str]) -> None:
+    document = json.loads(invoke("list", kind, "--format", "json").stdout)
+    jsonschema.validate(document, schema("list"))
+    assert [item["name"] for item in document["items"]] == names
+    assert all(item["summary"] for item in document["items"])
+    text = invoke("list", kind).stdout
+    assert [line.split()[0] for line in text.splitlines() if line[0] != " "] == names
+
+
+def test_options_are_listed_with_their_defaults() -> None:
+    document = json.loads(invoke("list", "options", "--format", "json").stdout)
+    jsonschema.validate(document, schema("list"))
+    defaults = {item["name"]: item["details"][0]["value"] for item in document["items"]}
+    assert defaults["retained_log_size"] == str(FileStorageOptions().retained_log_size)
+    assert defaults["features.async_truncation"] == "yes"
+    assert "features" not in defaults
+
+
+def test_profiles_are_listed_with_what_they_promise() -> None:
+    document = json.loads(invoke("list", "profiles", "--format", "json").stdout)
+    promises = {
+        item["name"]: {detail["name"]: detail["value"] for detail in item["details"]}
+        for item in document["items"]
+    }
+    assert promises["sequential"]["program_order"] == "yes"
+    assert promises["posix"]["program_order"] == "no"
+    assert promises["posix"]["fsync_dir_covers"] == "own"
+
+
+@pytest.mark.parametrize(
+    ("name", "advice"),
+    [
+        ("mixed-00000000", "wavetank run mixed --seed N --profile NAME --backend NAME"),
+        ("nowhere.json", "Failures are stored by `wavetank run` in the directory where it runs."),
+    ],
+)
+def test_a_failure_that_is_not_stored_here_cannot_be_replayed(name: str, advice: str) -> None:
+    done = invoke("replay", name)
+    assert done.exit_code == 2
+    assert f"expected an id stored in .wavetank/failures or a file, got '{name}'" in done.stderr
+    assert advice in done.stderr
+
+
+def test_the_nearest_stored_failure_is_named() -> None:
+    store = Path(".wavetank", "failures")
+    store.mkdir(parents=True)
+    for name in ("mixed-0a1b2c3d", "restart-loop-11111111"):
+        (store / f"{name}.json").touch()
+    assert "nearest match: mixed-0a1b2c3d" in invoke("replay", "mixed-0a1b2c3e").stderr
+
+
+def test_a_failure_of_an_unknown_format_is_an_error_and_is_kept() -> None:
+    path = Path("later.json")
+    path.write_text('{"format": 9, "version": "7.0"}')
+    done = invoke("replay", "later.json", "--format", "json")
+    assert json.loads(done.stdout)["verdict"] == "error"
+    jsonschema.validate(json.loads(done.stdout), schema("replay"))
+    text = invoke("replay", "later.json").stdout
+    assert text == (
+        "ERROR later.json: later.json cannot be read and is kept: "
+        "$.format: expected 1, got 9, written by wavetank 7.0\n"
+    )
+    assert path.read_text() == '{"format": 9, "version": "7.0"}'

@@ -1,0 +1,124 @@
+"""Plans stopped early or interrupted: what is kept depends on the plan alone."""
+
+import pytest
+from attrs import evolve
+
+from wavetank.reports.next_commands import remaining_commands
+from wavetank.reports.session import Session, Unit, compare, run_session, untouched
+from wavetank.scenarios import Event, RunPlan, RunResult, ScenarioFinished, Verdict, run
+
+PLAN = RunPlan(
+    scenarios=("install-snapshot", "leader-steady"),
+    seeds=(0, 1),
+    profiles=("sequential",),
+    backend="raftlock-published",
+    max_images=10,
+)
+UNITS = tuple(Unit(scenario=name, seed=seed) for name in PLAN.scenarios for seed in PLAN.seeds)
+
+
+class Audience:
+    """A listener that remembers, and may press Ctrl-C after so many results."""
+
+    def __init__(self, interrupt_after: int | None = None) -> None:
+        self.calls: list[str] = []
+        self._interrupt_after = interrupt_after
+
+    def start(self, plan: RunPlan) -> None:
+        self.calls.append(f"start {len(plan.scenarios)}")
+
+    def handle(self, event: Event) -> None:
+        if isinstance(event, ScenarioFinished):
+            self.calls.append(f"{event.result.name} {event.result.seed}")
+            if len(self.calls) - 1 == self._interrupt_after:
+                raise KeyboardInterrupt
+
+    def finish(self, result: RunResult) -> None:
+        self.calls.append(f"finish {len(result.results)}")
+
+
+def units(session: Session) -> tuple[Unit, ...]:
+    return tuple(Unit(scenario=each.name, seed=each.seed) for each in session.result.results)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_whole_plan_gives_what_running_it_gives(workers: int) -> None:
+    audience = Audience()
+    ticks = iter([10.0, 12.5])
+    session = run_session(PLAN, workers=workers, listener=audience, clock=lambda: next(ticks))
+    assert session.result == run(PLAN)
+    assert session.remaining == ()
+    assert not session.interrupted
+    assert session.elapsed_s == 2.5
+    assert session.workers == workers
+    assert audience.calls[0] == "start 2"
+    assert sorted(audience.calls[1:-1]) == sorted(f"{u.scenario} {u.seed}" for u in UNITS)
+    assert audience.calls[-1] == "finish 4"
+
+
+def test_no_more_workers_than_units_are_used() -> None:
+    plan = evolve(PLAN, scenarios=("install-snapshot",), seeds=(0,))
+    assert run_session(plan, workers=64, listener=Audience()).workers == 1
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_an_early_stop_keeps_the_beginning_of_the_plan(workers: int) -> None:
+    whole = run(PLAN)
+    found = [len(result.violations) for result in whole.results]
+    session = run_session(PLAN, workers=workers, listener=Audience(), max_failures=found[0] + 1)
+    assert session.result.results == whole.results[:2]
+    assert session.result.digest == ""
+    assert session.remaining == UNITS[2:]
+    assert session.verdict is Verdict.FAIL
+    assert not session.interrupted
+
+
+def test_as_many_failures_as_there_are_stop_nothing() -> None:
+    whole = run(PLAN)
+    found = sum(len(result.violations) for result in whole.results)
+    session = run_session(PLAN, workers=1, listener=Audience(), max_failures=found)
+    assert session.result == whole
+    assert session.remaining == ()
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_an_interrupted_plan_keeps_what_was_finished(workers: int) -> None:
+    audience = Audience(interrupt_after=2)
+    session = run_session(PLAN, workers=workers, listener=audience)
+    assert session.interrupted
+    assert len(session.result.results) == 1
+    assert set(units(session)) | set(session.remaining) == set(UNITS)
+    assert len(session.remaining) == 3
+    assert session.result.digest == ""
+
+
+def test_an_interrupted_plan_without_violations_is_inconclusive() -> None:
+    session = untouched(PLAN)
+    assert session.verdict is Verdict.INCONCLUSIVE
+    assert session.remaining == UNITS
+
+
+def test_one_command_per_range_of_seeds_runs_the_rest() -> None:
+    left = (UNITS[0], UNITS[2], UNITS[3])
+    session = evolve(untouched(PLAN), remaining=left)
+    options = "--profile sequential --backend raftlock-published --max-images 10"
+    assert remaining_commands(session) == (
+        f"wavetank run install-snapshot --seed 0 {options}",
+        f"wavetank run leader-steady --seeds 0:2 {options}",
+    )
+    assert remaining_commands(untouched(PLAN)) == (
+        f"wavetank run install-snapshot leader-steady --seeds 0:2 {options}",
+    )
+
+
+def test_sessions_that_differ_are_told_apart_by_their_first_difference() -> None:
+    session = run_session(evolve(PLAN, seeds=(0,)), workers=1, listener=Audience())
+    first, second = session.result.results
+    assert compare(session, session, (1, 2)).difference == ""
+    other = evolve(
+        session, result=evolve(session.result, results=(first, evolve(second, digest="other")))
+    )
+    difference = compare(session, other, (1, 2)).difference
+    assert difference == f"leader-steady, seed 0, sequential: digest {second.digest} and other"
+    shorter = evolve(session, result=evolve(session.result, results=(first,)))
+    assert compare(session, shorter, (1, 2)).difference == "2 results and 1"
