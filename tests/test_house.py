@@ -1,0 +1,171 @@
+"""The rules of the house that no type checker or linter sees."""
+
+import ast
+import inspect
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+from typing import Final
+
+import pytest
+
+ROOT: Final = Path(__file__).parents[1]
+ROOMS: Final = ("engine", "sim", "faults", "scenarios", "reports")
+BELOW_REPORTS: Final = ROOMS[:-1]
+
+WORLD: Final = frozenset(
+    {
+        *("os", "time", "datetime", "threading", "random", "uuid", "secrets", "signal"),
+        *("socket", "subprocess", "multiprocessing", "tempfile", "shutil", "pathlib", "mmap"),
+    }
+)
+"""Standard modules through which the machine, its clock or chance could come in."""
+
+WORLDLY_BUILTINS: Final = frozenset({"open", "print", "input", "id", "hash"})
+
+TEXT_SUFFIXES: Final = frozenset({".py", ".md", ".toml", ".json", ".cfg", ".txt", ""})
+
+# In two parts each, so that this file does not hold what it forbids.
+REGISTRY_HOSTS: Final = (
+    "pypi" + ".org",
+    "pythonhosted" + ".org",
+    "--index" + "-url",
+    "file" + "://",
+)
+MACHINE_PATH: Final = re.compile("/(tmp|work|root|home|Users)" + "/[a-zA-Z]")
+
+
+def sources(room: str) -> Iterator[Path]:
+    return (path for path in sorted((ROOT / room / "wavetank" / room).rglob("*.py")))
+
+
+def modules() -> Iterator[str]:
+    for room in ROOMS:
+        for path in sources(room):
+            parts = path.relative_to(ROOT / room).with_suffix("").parts
+            yield ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def imported(path: Path) -> set[str]:
+    """Return what a source imports, as far as names tell: ``random.Random``, ``os``."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+def from_the_world(path: Path) -> set[str]:
+    return {name for name in imported(path) if name.partition(".")[0] in WORLD}
+
+
+def builtins_called(path: Path) -> set[str]:
+    calls = (
+        node.func
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call)
+    )
+    return {function.id for function in calls if isinstance(function, ast.Name)}
+
+
+def texts() -> Iterator[Path]:
+    """Yield every text file of the project, but not what tools and runs leave behind."""
+    yield from (path for path in sorted(ROOT.iterdir()) if path.is_file())
+    for folder in (*ROOMS, "tests", "docs", ".ci"):
+        yield from (path for path in sorted((ROOT / folder).rglob("*")) if path.is_file())
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_the_namespace_package_stays_one(room: str) -> None:
+    """With an ``__init__`` here, one room would hide the others from static checkers."""
+    assert not (ROOT / room / "wavetank" / "__init__.py").exists()
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_each_room_is_typed_and_says_what_it_is_for(room: str) -> None:
+    assert (ROOT / room / "wavetank" / room / "py.typed").is_file()
+    docstring = import_module(f"wavetank.{room}").__doc__
+    assert docstring is not None
+    assert docstring.split()
+
+
+def test_nothing_but_portions_and_the_entry_point_stands_beside_a_room() -> None:
+    beside = {
+        path.relative_to(ROOT).as_posix()
+        for room in ROOMS
+        for path in (ROOT / room).glob("wavetank/*")
+        if path.name not in (room, "__pycache__")
+    }
+    assert beside == {"reports/wavetank/__main__.py"}
+
+
+def test_the_engine_brings_no_test_or_screen_library_along() -> None:
+    script = (
+        "import sys\n"
+        "import wavetank.engine\n"
+        "print(*sorted({name.partition('.')[0] for name in sys.modules}))\n"
+        "print(*sorted(name for name in sys.modules if name.startswith('wavetank.')\n"
+        "              and not name.startswith('wavetank.engine')))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    loaded, neighbours = done.stdout.split("\n")[:2]
+    assert set(loaded.split()).isdisjoint({"hypothesis", "pytest", "_pytest", "rich", "click"})
+    assert neighbours == ""
+
+
+def test_the_engine_meets_the_machine_only_in_the_real_sides_of_its_seams() -> None:
+    found = {path.name: names for path in sources("engine") if (names := from_the_world(path))}
+    assert found == {
+        "os_filesystem.py": {"os"},
+        "thread_runtime.py": {"secrets", "threading", "time"},
+    }
+
+
+@pytest.mark.parametrize("room", ["sim", "faults", "scenarios"])
+def test_what_is_simulated_takes_no_more_than_seeded_randomness_from_the_machine(room: str) -> None:
+    found = {name for path in sources(room) for name in from_the_world(path)}
+    assert found <= {"random.Random", "os.strerror"}
+
+
+@pytest.mark.parametrize("room", BELOW_REPORTS)
+def test_below_reports_nothing_prints_opens_or_depends_on_addresses(room: str) -> None:
+    found = {path.name: builtins_called(path) & WORLDLY_BUILTINS for path in sources(room)}
+    assert {name: calls for name, calls in found.items() if calls} == {}
+
+
+@pytest.mark.parametrize("name", list(modules()))
+def test_every_public_name_exists_and_is_described(name: str) -> None:
+    module: ModuleType = import_module(name)
+    public: list[str] = module.__all__
+    assert len(set(public)) == len(public)
+    for each in public:
+        value: object = getattr(module, each)
+        if inspect.isclass(value) or inspect.isfunction(value):
+            assert value.__doc__, each
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_a_room_exports_no_private_name(room: str) -> None:
+    public: list[str] = import_module(f"wavetank.{room}").__all__
+    assert [name for name in public if name.startswith("_")] == []
+
+
+def test_no_file_names_a_registry_or_a_place_on_somebodys_machine() -> None:
+    looked_at = 0
+    for path in texts():
+        if path.suffix not in TEXT_SUFFIXES or "__pycache__" in path.parts:
+            continue
+        looked_at += 1
+        text = path.read_text(encoding="utf-8")
+        found = [host for host in REGISTRY_HOSTS if host in text]
+        found += [match.group() for match in MACHINE_PATH.finditer(text)]
+        assert found == [], path
+    assert looked_at > len(list(modules()))

@@ -1,0 +1,88 @@
+"""The wheel: what is in it, and that it gets along with other people's packages."""
+
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+ROOT: Final = Path(__file__).parents[1]
+ROOMS: Final = ("engine", "sim", "faults", "scenarios", "reports")
+
+STRANGERS_TEST: Final = """
+from pathlib import Path
+
+import engine
+import wavetank.engine
+import wavetank.reports.cli
+
+
+def test_both_engines_are_there():
+    assert engine.HORSEPOWER == 90
+    assert Path(wavetank.engine.__file__).is_relative_to(INSTALLED)
+    assert wavetank.engine.LogEntry(1, 1, b"x").index == 1
+"""
+
+
+def python(*arguments: str, directory: Path, path: str = "") -> str:
+    done = subprocess.run(
+        [sys.executable, *arguments],
+        cwd=directory,
+        env={**os.environ, "PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A wheel built from this tree, as its users get it."""
+    directory = tmp_path_factory.mktemp("wheel")
+    python(
+        *("-m", "build", "--wheel", "--no-isolation", "--outdir", str(directory), str(ROOT)),
+        directory=directory,
+    )
+    (built,) = directory.glob("*.whl")
+    return built
+
+
+def test_it_holds_one_package_with_types_and_data_and_nothing_else(wheel: Path) -> None:
+    names = zipfile.ZipFile(wheel).namelist()
+    tops = {name.partition("/")[0] for name in names}
+    (information,) = (top for top in tops if top.endswith(".dist-info"))
+    assert tops == {"wavetank", information}
+
+    sources = {
+        path.relative_to(ROOT / room).as_posix()
+        for room in ROOMS
+        for path in (ROOT / room / "wavetank").rglob("*")
+        if path.is_file() and path.suffix != ".pyc"
+    }
+    assert {name for name in names if name.startswith("wavetank/")} == sources
+    assert {f"wavetank/{room}/py.typed" for room in ROOMS} <= sources
+    assert "wavetank/reports/schemas/run.schema.json" in sources
+
+
+def test_it_works_beside_a_package_of_the_same_name_as_a_room(wheel: Path, tmp_path: Path) -> None:
+    installed, project = tmp_path / "installed", tmp_path / "project"
+    python(
+        *("-m", "pip", "install", "--no-deps", "--no-index", "--quiet"),
+        *("--target", str(installed), str(wheel)),
+        directory=tmp_path,
+    )
+    (project / "engine").mkdir(parents=True)
+    (project / "engine" / "__init__.py").write_text("HORSEPOWER = 90\n")
+    test = STRANGERS_TEST.replace("INSTALLED", repr(str(installed)))
+    (project / "test_strangers.py").write_text(test)
+
+    path = str(installed)
+    printed = python("-m", "pytest", "-q", "-p", "no:cacheprovider", directory=project, path=path)
+    assert printed.splitlines()[-1].startswith("1 passed")
+    version = python("-m", "wavetank", "--version", directory=project, path=path)
+    assert version == f"wavetank {wheel.name.split('-')[1]}\n"
