@@ -28,7 +28,7 @@ class Health:
 
     Attributes:
         closed: `close` has begun its last step.
-        closing: `close` wants background work to stop.
+        closing: `close` waits for the locks and wants long work to stop.
         cause: what poisoned the store, or None.
     """
 

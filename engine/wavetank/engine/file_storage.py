@@ -346,7 +346,7 @@ class FileStorage:
         A second call does nothing. A poisoned store is only released: its next open recovers it.
 
         Raises:
-            LockTimeoutError: some call still runs; the store stays open.
+            LockTimeoutError: another call still runs; the store stays open.
             StorageIOError: the filesystem refused; the store is closed, but not cleanly.
         """
         if self._health.closed:
@@ -355,12 +355,15 @@ class FileStorage:
             task.join(self._options.truncation_timeout)
         self._health.closing = True
         timeout_s = self._default_timeout_s
-        with (
-            self._snapshot_lock.update(timeout_s),
-            self._log_lock.update(timeout_s),
-            self._state_lock.update(timeout_s),
-        ):
-            self._close_alone()
+        try:
+            with (
+                self._snapshot_lock.update(timeout_s),
+                self._log_lock.update(timeout_s),
+                self._state_lock.update(timeout_s),
+            ):
+                self._close_alone()
+        finally:
+            self._health.closing = False
 
     def _close_alone(self) -> None:
         if self._health.closed:
