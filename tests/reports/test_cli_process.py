@@ -192,6 +192,22 @@ def test_an_interrupted_run_says_how_to_go_on(tmp_path: Path, workers: str) -> N
     assert command.endswith(":10000 --profile sequential --backend builtin")
 
 
+def test_workers_end_when_their_parent_is_killed(tmp_path: Path) -> None:
+    """Workers hold the pipe of standard output, so that it ends only when all of them have."""
+    arguments = [sys.executable, "-m", "wavetank", "run", *SMALL, "--seeds", "0:10000"]
+    with subprocess.Popen(
+        [*arguments, "--workers", "2"], cwd=tmp_path, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline().startswith("wavetank ")
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+        while len(children.read_text().split()) < 4:  # tracker, queue and two workers
+            pass
+        process.kill()
+        assert process.stdout.read() == ""
+    assert process.returncode == -signal.SIGKILL
+
+
 def test_nothing_heavy_is_imported_for_the_version_or_help() -> None:
     script = (
         "import sys\n"

@@ -147,7 +147,8 @@ def test_an_unreadable_file_is_named_kept_and_written_beside(
         ("position", True, "$.case.crash.position: expected a whole number >= 0, got True (bool)"),
         ("kept", [1, "2"], "$.case.crash.kept: expected a list of whole numbers, got [1, '2']"),
         ("kept", 4, "$.case.crash.kept: expected a list of whole numbers, got 4 (int)"),
-        ("tear", [], "$.case.crash.tear: expected an object, got [] (list)"),
+        ("tears", {}, "$.case.crash.tears: expected a list of objects, got {} (dict)"),
+        ("tears", [4], "$.case.crash.tears[0]: expected an object, got 4 (int)"),
     ],
 )
 def test_a_damaged_field_is_named(tmp_path: Path, field: str, value: object, reason: str) -> None:

@@ -62,14 +62,30 @@ class Fields:
 
     def inner(self, name: str) -> Fields:
         """Return a field that is an object."""
+        return _object(self._get(name), f"{self.path}.{name}")
+
+    def inners(self, name: str) -> tuple[Fields, ...]:
+        """Return a field that is a list of objects."""
         value = self._get(name)
-        if not isinstance(value, dict):
-            raise self._error(name, "an object", value)
-        return Fields({str(key): each for key, each in value.items()}, f"{self.path}.{name}")
+        if not isinstance(value, list):
+            raise self._error(name, "a list of objects", value)
+        return tuple(
+            _object(each, f"{self.path}.{name}[{number}]") for number, each in enumerate(value)
+        )
 
     def optional(self, name: str) -> Fields | None:
         """Return a field that is an object or null."""
         return None if self._get(name) is None else self.inner(name)
+
+    def inners(self, name: str) -> tuple[Fields, ...]:
+        """Return a field that is a list of objects."""
+        value = self._get(name)
+        if not isinstance(value, list) or not all(isinstance(each, dict) for each in value):
+            raise self._error(name, "a list of objects", value)
+        return tuple(
+            Fields({str(key): item for key, item in each.items()}, f"{self.path}.{name}[{number}]")
+            for number, each in enumerate(value)
+        )
 
     def _get(self, name: str) -> object:
         if name not in self.value:
@@ -77,5 +93,14 @@ class Fields:
         return self.value[name]
 
     def _error(self, name: str, expectation: str, value: object) -> FieldError:
-        kind = type(value).__name__
-        return FieldError(f"{self.path}.{name}: expected {expectation}, got {value!r} ({kind})")
+        return _unexpected(f"{self.path}.{name}", expectation, value)
+
+
+def _object(value: object, path: str) -> Fields:
+    if not isinstance(value, dict):
+        raise _unexpected(path, "an object", value)
+    return Fields({str(key): each for key, each in value.items()}, path)
+
+
+def _unexpected(path: str, expectation: str, value: object) -> FieldError:
+    return FieldError(f"{path}: expected {expectation}, got {value!r} ({type(value).__name__})")

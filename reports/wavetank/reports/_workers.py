@@ -13,6 +13,7 @@ import threading  # noqa: TID251 - one thread brings progress from the workers; 
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import contextmanager
+from multiprocessing.managers import SyncManager
 from queue import Queue
 from typing import Final, TypeAlias
 
@@ -52,12 +53,14 @@ def worker_pool(
         on_progress: called for each event, in a thread of its own.
     """
     context = multiprocessing.get_context("spawn")
-    with context.Manager() as manager:
+    manager = SyncManager(ctx=context)
+    manager.start(_end_with_parent)
+    with manager:
         queue: _Messages = manager.Queue()
         drain = threading.Thread(target=_drain, args=(queue, on_progress), daemon=True)
         drain.start()
         others = set(multiprocessing.active_children())
-        executor = ProcessPoolExecutor(workers, context, initializer=_ignore_interrupts)
+        executor = ProcessPoolExecutor(workers, context, initializer=_begin_work)
         try:
             yield executor, ProgressQueue(queue)
         except BaseException:
@@ -90,6 +93,19 @@ def _drain(queue: _Messages, on_progress: Callable[[ScenarioProgress], None]) ->
         on_progress(event)
 
 
-def _ignore_interrupts() -> None:
+def _begin_work() -> None:
     """Leave Ctrl-C to the process that the person sees; it ends the workers."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _end_with_parent()
+
+
+def _end_with_parent() -> None:
+    """End this process when its parent is gone, however that came; nobody else would."""
+    threading.Thread(target=_await_parent, daemon=True).start()
+
+
+def _await_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)

@@ -182,11 +182,10 @@ def _to_text(failure: StoredFailure) -> str:
 def _crash_document(crash: CrashPoint | None) -> dict[str, object] | None:
     if crash is None:
         return None
-    tear = crash.kept.tear
     return {
         "position": crash.position,
         "kept": list(crash.kept.numbers),
-        "tear": None if tear is None else {"number": tear.number, "sectors": tear.sectors},
+        "tears": [{"number": tear.number, "sectors": tear.sectors} for tear in crash.kept.tears],
     }
 
 
@@ -230,6 +229,7 @@ def _case(fields: Fields) -> ReplayCase:
 def _crash(fields: Fields | None) -> CrashPoint | None:
     if fields is None:
         return None
-    tear = fields.optional("tear")
-    torn = None if tear is None else Tear(tear.whole("number"), tear.whole("sectors"))
-    return CrashPoint(position=fields.whole("position"), kept=Kept(fields.wholes("kept"), torn))
+    tears = tuple(
+        Tear(tear.whole("number"), tear.whole("sectors")) for tear in fields.inners("tears")
+    )
+    return CrashPoint(position=fields.whole("position"), kept=_kept(fields.wholes("kept"), tears))
