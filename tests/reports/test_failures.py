@@ -25,7 +25,9 @@ tears = st.builds(Tear, number=numbers, sectors=st.integers(0, 255))
 crashes = st.builds(
     CrashPoint,
     position=numbers,
-    kept=st.builds(Kept, st.lists(numbers, max_size=5).map(tuple), st.none() | tears),
+    kept=st.builds(
+        Kept, st.lists(numbers, max_size=5).map(tuple), st.lists(tears, max_size=2).map(tuple)
+    ),
 )
 
 
@@ -60,7 +62,7 @@ def failures(draw: st.DrawFn) -> StoredFailure:
 
 
 def example(summary: str = "an entry is gone") -> StoredFailure:
-    crash = CrashPoint(position=3, kept=Kept((1, 2), Tear(2, 1)))
+    crash = CrashPoint(position=3, kept=Kept((1, 2), (Tear(2, 1),)))
     case = ReplayCase(
         scenario="mixed",
         seed=7,

@@ -64,15 +64,6 @@ class Fields:
         """Return a field that is an object."""
         return _object(self._get(name), f"{self.path}.{name}")
 
-    def inners(self, name: str) -> tuple[Fields, ...]:
-        """Return a field that is a list of objects."""
-        value = self._get(name)
-        if not isinstance(value, list):
-            raise self._error(name, "a list of objects", value)
-        return tuple(
-            _object(each, f"{self.path}.{name}[{number}]") for number, each in enumerate(value)
-        )
-
     def optional(self, name: str) -> Fields | None:
         """Return a field that is an object or null."""
         return None if self._get(name) is None else self.inner(name)
@@ -80,11 +71,10 @@ class Fields:
     def inners(self, name: str) -> tuple[Fields, ...]:
         """Return a field that is a list of objects."""
         value = self._get(name)
-        if not isinstance(value, list) or not all(isinstance(each, dict) for each in value):
+        if not isinstance(value, list):
             raise self._error(name, "a list of objects", value)
         return tuple(
-            Fields({str(key): item for key, item in each.items()}, f"{self.path}.{name}[{number}]")
-            for number, each in enumerate(value)
+            _object(each, f"{self.path}.{name}[{number}]") for number, each in enumerate(value)
         )
 
     def _get(self, name: str) -> object:

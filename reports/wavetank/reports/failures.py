@@ -232,4 +232,4 @@ def _crash(fields: Fields | None) -> CrashPoint | None:
     tears = tuple(
         Tear(tear.whole("number"), tear.whole("sectors")) for tear in fields.inners("tears")
     )
-    return CrashPoint(position=fields.whole("position"), kept=_kept(fields.wholes("kept"), tears))
+    return CrashPoint(position=fields.whole("position"), kept=Kept(fields.wholes("kept"), tears))

@@ -59,7 +59,7 @@ def _different(
 def _table(results: Sequence[ScenarioResult]) -> str:
     header = (
         "scenario", "seed", "profile", "verdict",
-        "crash points", "distinct", "judged", "complete", "violations",
+        "crash points", "legal", "distinct", "judged", "complete", "violations",
     )  # fmt: skip
     rows = [header, *(_row(result) for result in results)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(header))]
@@ -73,6 +73,7 @@ def _row(result: ScenarioResult) -> tuple[str, ...]:
         result.profile,
         result.verdict.value,
         str(result.crash_points),
+        "?" if result.legal is None else str(result.legal),
         str(result.distinct),
         str(result.judged),
         "yes" if result.complete else "no",
@@ -119,10 +120,7 @@ def _last_lines(session: Session) -> Iterator[str]:
     if unjudged:
         yield f"The budget ended with {_counted(unjudged, 'image')} unjudged (--max-images)."
     if any(not result.complete for result in results):
-        yield (
-            "complete: no, where not every legal image was judged but a fixed choice of them "
-            "at each crash point."
-        )
+        yield "complete: no, where not every legal image was judged."
     if session.result.digest:
         yield f"digest {session.result.digest}"
     yield from _determinism_lines(session)
