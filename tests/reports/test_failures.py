@@ -15,8 +15,7 @@ from wavetank.reports.failures import (
     UnreadableFailureError,
     read_failure,
 )
-from wavetank.scenarios import CrashPoint, Violation
-from wavetank.scenarios.replay import ReplayCase
+from wavetank.scenarios import CrashPoint, ReplayCase, Violation
 from wavetank.sim import Kept, Tear
 
 numbers = st.integers(0, 2**40)

@@ -21,7 +21,16 @@ from wavetank.scenarios import (
     record,
 )
 from wavetank.scenarios.explorer import pending_at
-from wavetank.sim import POSIX, PROFILES, SEQUENTIAL, Mark, Profile, Sync, all_images
+from wavetank.sim import (
+    POSIX,
+    PROCESS_KILL,
+    SAFE_PROFILES,
+    SEQUENTIAL,
+    Mark,
+    Profile,
+    Sync,
+    all_images,
+)
 
 BUILTIN = backend_named("builtin")
 PUBLISHED = backend_named("raftlock-published")
@@ -44,7 +53,7 @@ def invariants(sweep: Sweep) -> set[str]:
     return {finding.problem.invariant for finding in sweep.findings}
 
 
-@pytest.mark.parametrize("profile", PROFILES, ids=lambda profile: profile.name)
+@pytest.mark.parametrize("profile", [SEQUENTIAL, POSIX], ids=lambda profile: profile.name)
 @pytest.mark.parametrize("name", SCENARIOS)
 @pytest.mark.parametrize("seed", [0, 1])
 def test_the_engine_is_never_accused(name: str, profile: Profile, seed: int) -> None:
@@ -62,11 +71,12 @@ def test_without_directory_syncs_votes_are_lost_where_nothing_else_syncs_names()
     assert invariants(explore(recording, POSIX)) >= {"O1", "O2", "O4"}
 
 
-def test_without_log_syncs_acknowledged_entries_are_lost_under_every_profile() -> None:
+def test_without_log_syncs_acknowledged_entries_are_lost_wherever_a_crash_loses_anything() -> None:
     backend = builtin_over(lambda fs: NoFileSync(fs, "log.dat"))
     recording = record(FEW_STEPS, backend)
-    for profile in PROFILES:
-        assert "O2" in invariants(explore(recording, profile))
+    for profile in SAFE_PROFILES:
+        if profile is not PROCESS_KILL:
+            assert "O2" in invariants(explore(recording, profile))
 
 
 @pytest.mark.parametrize("name", SCENARIOS)
@@ -96,7 +106,7 @@ def test_remembering_outcomes_changes_no_verdict() -> None:
     for position, entry in enumerate(recording.log, start=1):
         pending = pending_at(recording, SEQUENTIAL, position)
         if not isinstance(entry, Sync) and pending.whole:
-            for kept in all_images(pending):
+            for kept in all_images(pending, limit=100).images:
                 crash = CrashPoint(position=position, kept=kept)
                 found.update(judge_image(recording, SEQUENTIAL, crash))
     kinds = {(problem.invariant, problem.kind) for problem in found}
@@ -116,9 +126,9 @@ def test_a_finding_tells_what_was_lost_why_where_and_what_would_cure_it() -> Non
     )
     story = explain(recording, POSIX, finding)
     assert story.invariant == "O1"
-    assert story.profiles == ("posix",)
+    assert story.profiles == ("btrfs", "posix", "alice", "lying-fsync", "apfs")
     assert "needed a sync of the directory /store, which had not come" in story.why
-    assert any("the rename to /store/state" in line for line in story.lost)
+    assert any("the rename over /store/state" in line for line in story.lost)
     assert story.steps[0] == "0: open the store"
     assert story.crash == finding.crash
 

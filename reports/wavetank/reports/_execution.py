@@ -20,8 +20,7 @@ from wavetank.reports.failures import FailureStore, StoredFailure
 from wavetank.reports.progress import progress_on
 from wavetank.reports.session import Session, compare, run_session, untouched
 from wavetank.reports.text import first_line, render_session
-from wavetank.scenarios import BACKENDS, SCENARIOS, RunPlan, Verdict
-from wavetank.scenarios.replay import replay_cases
+from wavetank.scenarios import BACKENDS, SCENARIOS, RunPlan, Verdict, replay_cases
 from wavetank.sim import PROFILES, SAFE_PROFILES
 
 __all__ = ["RunRequest", "execute", "plan_of"]

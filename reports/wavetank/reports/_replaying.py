@@ -23,8 +23,7 @@ from wavetank.reports.failures import (
     UnreadableFailureError,
 )
 from wavetank.reports.story import Origin, render_story
-from wavetank.scenarios import SCENARIOS
-from wavetank.scenarios.replay import ReplayResult, ReplayVerdict, replay
+from wavetank.scenarios import SCENARIOS, ReplayResult, ReplayVerdict, replay
 
 __all__ = ["execute"]
 

@@ -14,8 +14,7 @@ from wavetank.reports.failures import StoredFailure
 from wavetank.reports.inventory import Item
 from wavetank.reports.next_commands import remaining_commands, replay_command
 from wavetank.reports.session import Session
-from wavetank.scenarios import ScenarioResult, Violation
-from wavetank.scenarios.replay import ReplayResult, ReplayVerdict
+from wavetank.scenarios import ReplayResult, ReplayVerdict, ScenarioResult, Violation
 
 __all__ = ["list_document", "replay_document", "run_document", "schema", "to_text"]
 

@@ -17,8 +17,7 @@ from attrs import field, frozen
 
 from wavetank.reports._choices import nearest
 from wavetank.reports._fields import Fields
-from wavetank.scenarios import CrashPoint, Violation
-from wavetank.scenarios.replay import ReplayCase
+from wavetank.scenarios import CrashPoint, ReplayCase, Violation
 from wavetank.sim import Kept, Tear
 
 __all__ = [

@@ -34,6 +34,7 @@ from wavetank.scenarios.observation import Observation, Problem, observe
 from wavetank.scenarios.oracle import INVARIANTS, Knowledge, judge
 from wavetank.scenarios.recording import STORE_DIRECTORY, LiveProblem, Moment, Recording, record
 from wavetank.scenarios.recovery import Outcome, Recovery
+from wavetank.scenarios.replay import ReplayCase, ReplayResult, ReplayVerdict, replay, replay_cases
 from wavetank.scenarios.runner import (
     UnknownNameError,
     backend_named,
@@ -83,6 +84,9 @@ __all__ = [
     "Recovery",
     "Refused",
     "Reopen",
+    "ReplayCase",
+    "ReplayResult",
+    "ReplayVerdict",
     "RunPlan",
     "RunResult",
     "SaveSnapshot",
@@ -114,5 +118,7 @@ __all__ = [
     "observe",
     "profile_named",
     "record",
+    "replay",
+    "replay_cases",
     "run",
 ]

@@ -1,4 +1,4 @@
-"""The sweep: every crash point of a recording, every image of the catalogue, one verdict each.
+"""The sweep: every crash point of a recording, every image there, one verdict each.
 
 The op log is walked once per profile. Wherever it grows, the images that hold the newest op are
 recovered and judged; wherever something is acknowledged, all images of that moment are judged
@@ -9,7 +9,7 @@ Left out: how one image is recovered (recovery.py), how a finding is explained (
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from hashlib import blake2b
 from itertools import islice
 from typing import Final
@@ -21,6 +21,7 @@ from wavetank.scenarios.oracle import judge
 from wavetank.scenarios.recording import Moment, Recording
 from wavetank.scenarios.recovery import Outcome, Recovery
 from wavetank.sim import (
+    CrashImages,
     DiskImage,
     Kept,
     Mark,
@@ -31,7 +32,18 @@ from wavetank.sim import (
     newest_images,
 )
 
-__all__ = ["CrashPoint", "Finding", "Sweep", "explore", "judge_image", "pending_at"]
+__all__ = [
+    "MAX_SETS_PER_POINT",
+    "CrashPoint",
+    "Finding",
+    "Sweep",
+    "explore",
+    "judge_image",
+    "pending_at",
+]
+
+MAX_SETS_PER_POINT: Final = 4096
+"""Legal sets of pending ops at one crash point up to which all of them are tried."""
 
 _DIGEST_BYTES: Final = 16
 _PROGRESS_EVERY: Final = 50
@@ -74,6 +86,9 @@ class Sweep:
     Attributes:
         profile: the profile.
         crash_points: positions at which the op log grew.
+        legal: how many images the profile allows, each counted at the first point it is allowed
+            at; None where they were too many to count.
+        complete: whether every legal image was judged.
         distinct: different images met.
         judged: images on which recovery ran.
         cache_hits: images met again, whose outcome was known.
@@ -85,6 +100,8 @@ class Sweep:
 
     profile: Profile
     crash_points: int
+    legal: int | None
+    complete: bool
     distinct: int
     judged: int
     cache_hits: int
@@ -99,28 +116,33 @@ def explore(
     profile: Profile,
     *,
     max_images: int | None = None,
+    max_sets_per_point: int = MAX_SETS_PER_POINT,
     on_progress: Callable[[int], None] | None = None,
 ) -> Sweep:
-    """Judge the image catalogue at every crash point of `recording` under `profile`.
+    """Judge the images at every crash point of `recording` under `profile`.
 
     Args:
         recording: the run.
         profile: what a crash may lose.
         max_images: recover at most so many distinct images; the others are counted as unjudged.
+        max_sets_per_point: with more legal sets of pending ops at a crash point than this, a
+            catalogue stands in for them, and the sweep is not complete.
         on_progress: called with the number of images judged so far, now and then.
     """
     sweeper = _Sweeper(recording, profile, max_images, on_progress)
     pending = PendingOps(recording.image, profile)
-    sweeper.visit(pending, 0, all_images(pending))
+    limit = max_sets_per_point
+    sweeper.visit(pending, 0, all_images(pending, limit=limit))
     for number, record in enumerate(recording.log):
         position = number + 1
         pending.take(record)
         if isinstance(record, Mark):
-            sweeper.visit(pending, position, all_images(pending))
+            sweeper.visit(pending, position, all_images(pending, limit=limit))
         elif not isinstance(record, Sync):
             sweeper.crash_points += 1
             if pending.whole:
-                sweeper.visit(pending, position, newest_images(pending))
+                images = newest_images(pending, limit=limit)
+                sweeper.visit(pending, position, images, new=True)
     return sweeper.finish()
 
 
@@ -143,17 +165,23 @@ class _Sweeper:
         self._outcomes: dict[bytes, Outcome] = {}
         self._unjudged: set[bytes] = set()
         self._smallest: dict[tuple[str, str], Finding] = {}
+        self._legal = 0
+        self._complete = True
         self._cache_hits = 0
         self._recoveries = 0
         self._digest = blake2b(digest_size=_DIGEST_BYTES)
 
-    def visit(self, pending: PendingOps, position: int, images: Iterator[Kept]) -> None:
-        """Recover and judge the given images of one crash point."""
+    def visit(
+        self, pending: PendingOps, position: int, images: CrashImages, *, new: bool = False
+    ) -> None:
+        """Recover and judge the given images of one crash point; `new`: not legal before it."""
         moment = self._recording.moment_at(position)
         verdicts: dict[bytes, tuple[Problem, ...]] = {}
-        for kept in images:
+        self._complete = self._complete and images.complete
+        for kept in images.images:
             image = pending.image(kept)
             name = image.digest()
+            self._legal += new or (name not in self._outcomes and name not in self._unjudged)
             outcome = self._outcome(name, image)
             if outcome is None:
                 continue
@@ -169,6 +197,8 @@ class _Sweeper:
         return Sweep(
             profile=self._profile,
             crash_points=self.crash_points,
+            legal=self._legal if self._complete else None,
+            complete=self._complete and not self._unjudged,
             distinct=len(self._outcomes) + len(self._unjudged),
             judged=len(self._outcomes),
             cache_hits=self._cache_hits,
@@ -197,8 +227,7 @@ class _Sweeper:
         self, problem: Problem, crash: CrashPoint, pending: PendingOps, step: int
     ) -> None:
         """Keep, per kind of problem, the finding that lost the fewest ops; the first of those."""
-        torn = crash.kept.tear
-        whole = set(crash.kept.numbers) - ({torn.number} if torn is not None else set())
+        whole = set(crash.kept.numbers) - {tear.number for tear in crash.kept.tears}
         lost = tuple(op.number for op in pending.ops if op.number not in whole)
         key = (problem.invariant, problem.kind)
         best = self._smallest.get(key)

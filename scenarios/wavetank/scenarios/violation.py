@@ -107,7 +107,7 @@ def describe_op(op: MicroOp, path: str | None = None) -> str:
         return f"size {op.size} of {name}"
     if op.inode is None:
         return f"the removal of the name {op.path}"
-    return f"the rename to {op.path}" if op.renames else f"the name {op.path}"
+    return f"the rename over {op.path}" if op.replaces else f"the name {op.path}"
 
 
 class _LostOps:
@@ -134,9 +134,9 @@ class _LostOps:
 
     def descriptions(self) -> Iterator[str]:
         """Yield each lost op with the step that issued it."""
-        tear = self._crash.kept.tear
+        torn_ops = {tear.number for tear in self._crash.kept.tears}
         for position, op in self._ops:
-            torn = " (torn)" if tear is not None and tear.number == op.number else ""
+            torn = " (torn)" if op.number in torn_ops else ""
             yield f"step {self._step_at(position)}: {self._tell(op)}{torn}"
 
     def why(self) -> str:
@@ -179,13 +179,13 @@ class _LostOps:
         return ""
 
     def _is_legal(self, pending: PendingOps) -> bool:
-        tear = self._crash.kept.tear
+        tears = self._crash.kept.tears
         gone = {op.number for _, op in self._ops}
         present = {op.number for op in pending.ops}
         if not gone <= present:
             return False
-        kept = present - gone | ({tear.number} if tear is not None else set())
-        return pending.is_legal(Kept(tuple(sorted(kept)), tear))
+        kept = present - gone | {tear.number for tear in tears}
+        return pending.is_legal(Kept(tuple(sorted(kept)), tears))
 
     def _pending_with(self, profile: Profile, sync: Sync, *, after: int) -> PendingOps:
         """Return what is pending at the crash, had `sync` come where op `after`'s call ended."""

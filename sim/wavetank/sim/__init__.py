@@ -3,13 +3,15 @@
 General layout, from the bottom up::
 
     ops.py             micro-ops, syncs and marks: the op log
-    profile.py         what a filesystem promises about unsynced work
+    profile.py         what a filesystem promises about unsynced work: the rules
+    profiles.py        the promises of the filesystems that ship
     image.py           a disk's durable content as a value
     disk.py            the page cache over an image; records the op log
     filesystem.py      SimFileSystem: the engine's filesystem seam over a SimDisk
     serial_runtime.py  SerialRuntime: the engine's runtime seam in one thread
     _apply.py          micro-ops, whole or torn, put into an image
     pending.py         durable image and pending ops under a profile; any legal image
+    closed_sets.py     every legal set of pending ops
     crash_images.py    which legal images are looked at
 
 It imports `wavetank.engine` for the seams alone and does not know what a log entry is. Start
@@ -17,7 +19,8 @@ reading at ops.py, then profile.py.
 """
 
 from wavetank.sim._apply import SECTOR_SIZE, Tear
-from wavetank.sim.crash_images import all_images, newest_images
+from wavetank.sim.closed_sets import closed_sets
+from wavetank.sim.crash_images import TORN_SECTORS, CrashImages, all_images, newest_images
 from wavetank.sim.disk import SimDisk
 from wavetank.sim.filesystem import SimFile, SimFileSystem
 from wavetank.sim.image import ROOT_INODE, DirectoryContent, DiskImage, FileContent, Node
@@ -34,16 +37,49 @@ from wavetank.sim.ops import (
     SyncKind,
 )
 from wavetank.sim.pending import Kept, PendingOps
-from wavetank.sim.profile import POSIX, PROFILES, SEQUENTIAL, DirentCover, Profile
+from wavetank.sim.profile import DirentCover, Profile
+from wavetank.sim.profiles import (
+    ALICE,
+    APFS,
+    BTRFS,
+    DATA_JOURNAL,
+    EXT3_ORDERED,
+    EXT4,
+    EXT4_OBSERVED,
+    LAZYFS,
+    LYING_FSYNC,
+    POSIX,
+    PROCESS_KILL,
+    PROFILES,
+    SAFE_PROFILES,
+    SEQUENTIAL,
+    WRITEBACK,
+    XFS,
+)
 from wavetank.sim.serial_runtime import DeadlockError, SerialRuntime
 
 __all__ = [
+    "ALICE",
+    "APFS",
     "BLOCK_SIZE",
+    "BTRFS",
+    "DATA_JOURNAL",
+    "EXT3_ORDERED",
+    "EXT4",
+    "EXT4_OBSERVED",
+    "LAZYFS",
+    "LYING_FSYNC",
     "POSIX",
+    "PROCESS_KILL",
     "PROFILES",
     "ROOT_INODE",
+    "SAFE_PROFILES",
     "SECTOR_SIZE",
     "SEQUENTIAL",
+    "TORN_SECTORS",
+    "WRITEBACK",
+    "XFS",
+    "CrashImages",
     "Data",
     "DeadlockError",
     "DirectoryContent",
@@ -68,5 +104,6 @@ __all__ = [
     "SyncKind",
     "Tear",
     "all_images",
+    "closed_sets",
     "newest_images",
 ]

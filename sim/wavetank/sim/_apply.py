@@ -32,16 +32,17 @@ class Tear:
     sectors: int
 
 
-def apply(image: DiskImage, ops: Iterable[MicroOp], tear: Tear | None = None) -> DiskImage:
-    """Return `image` with `ops` applied in order, the torn one among them in part."""
+def apply(image: DiskImage, ops: Iterable[MicroOp], tears: tuple[Tear, ...] = ()) -> DiskImage:
+    """Return `image` with `ops` applied in order, the torn ones among them in part."""
+    torn = {tear.number: tear.sectors for tear in tears}
     changes = _Changes(image)
     for op in ops:
         if isinstance(op, Dirent):
             changes.set_entry(op)
         elif isinstance(op, Size):
             changes.file(op.inode).size = op.size
-        elif tear is not None and tear.number == op.number:
-            _write_torn(changes.file(op.inode).blocks, op, tear.sectors)
+        elif op.number in torn:
+            _write_torn(changes.file(op.inode).blocks, op, torn[op.number])
         else:
             write_blocks(changes.file(op.inode).blocks, op.block, op.start, op.content)
     return image.derive(changes.nodes())

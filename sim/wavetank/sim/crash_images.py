@@ -1,77 +1,122 @@
-"""Which of the legal images at a crash point are looked at.
+"""Which images at a crash point are looked at: every legal one, or a catalogue where they explode.
 
-For now a fixed catalogue: nothing pending kept, everything kept, each single pending op lost with
-all that depends on it, each single one kept with all that it needs, and the newest write torn at
-every sector boundary. At a point where the op log grew, only the images that hold the newest op are
-new; `newest_images` gives those, `all_images` the whole catalogue.
+Every closed set of pending ops gives an image, and so does each way in which one write among them
+can be torn: all subsets of its sectors up to `TORN_SECTORS`, beyond that its front and its back cut
+at each sector boundary. Where there are more sets than the budget allows, a fixed catalogue stands
+in, and the answer says that it is not complete.
 
-Left out: the full set of closed subsets; a verdict over this catalogue is not exhaustive.
+At a point where the op log grew, only the images that hold the newest op are new.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import product
+from typing import Final
+
+from attrs import frozen
 
 from wavetank.sim._apply import SECTOR_SIZE, Tear
-from wavetank.sim.ops import BLOCK_SIZE, Data, MicroOp
+from wavetank.sim.closed_sets import closed_sets
+from wavetank.sim.ops import BLOCK_SIZE, Data
 from wavetank.sim.pending import Kept, PendingOps
 
-__all__ = ["all_images", "newest_images"]
+__all__ = ["TORN_SECTORS", "CrashImages", "all_images", "newest_images"]
+
+TORN_SECTORS: Final = 6
+"""Sectors of a torn write up to which all their subsets are tried."""
+
+_ALL_SECTORS: Final = (1 << BLOCK_SIZE // SECTOR_SIZE) - 1
 
 
-def all_images(pending: PendingOps) -> Iterator[Kept]:
-    """Yield the catalogue at this point, each set once, in a fixed order."""
-    yield from _distinct(_catalogue(pending, newest=None))
+@frozen
+class CrashImages:
+    """The images to look at, at one crash point.
+
+    Attributes:
+        images: each once, in a fixed order.
+        complete: whether these are all legal images (that hold the newest op, if so asked).
+    """
+
+    images: tuple[Kept, ...]
+    complete: bool
 
 
-def newest_images(pending: PendingOps) -> Iterator[Kept]:
-    """Yield the part of the catalogue that holds the newest op, each set once."""
-    newest = None
-    for newest in pending.ops:  # noqa: B007 - the last one is wanted
-        pass
-    if newest is not None:
-        yield from _distinct(_catalogue(pending, newest=newest))
+def all_images(pending: PendingOps, *, limit: int) -> CrashImages:
+    """Return the images of this point.
+
+    Args:
+        pending: what is durable and what is not.
+        limit: more closed sets than this, and a catalogue stands in for them.
+    """
+    return _images(pending, 0, limit)
 
 
-def _catalogue(pending: PendingOps, *, newest: MicroOp | None) -> Iterator[Kept]:
+def newest_images(pending: PendingOps, *, limit: int) -> CrashImages:
+    """Return the images that the newest op made possible; arguments as for `all_images`."""
+    return _images(pending, pending.newest_needs, limit)
+
+
+def _images(pending: PendingOps, holding: int, limit: int) -> CrashImages:
+    sets = closed_sets(pending, holding=holding, limit=limit)
+    complete = sets is not None
+    if sets is None:
+        sets = _catalogue(pending, holding)
+    kept = (image for mask in sets for image in _with_tears(pending, mask))
+    return CrashImages(tuple(dict.fromkeys(kept)), complete)
+
+
+def _catalogue(pending: PendingOps, holding: int) -> list[int]:
+    """Return everything, nothing, and each op alone lost or alone kept, as far as legal."""
     everything = pending.everything
-    held = 0 if newest is None else pending.needs(newest.number)
-    if newest is None:
-        yield pending.kept(0)
-    yield pending.kept(everything)
-    last_data: Data | None = None
+    masks = [holding, everything]
     for op in pending.ops:
-        without = everything & ~pending.dependents(op.number)
-        if not held & ~without:
-            yield pending.kept(without)
-        needed = pending.needs(op.number)
-        if not held & ~needed:
-            yield pending.kept(needed)
-        last = op
-        if isinstance(op, Data):
-            last_data = op
-    if last_data is not None and last.call == last_data.call:
-        yield from _torn(pending, last_data, everything, held)
+        masks.append(everything & ~pending.dependents(op.number))
+        masks.append(pending.needs(op.number) | holding)
+    return [mask for mask in dict.fromkeys(masks) if not holding & ~mask]
 
 
-def _torn(pending: PendingOps, op: Data, everything: int, held: int) -> Iterator[Kept]:
-    """Yield the newest data op cut short and cut open at each sector boundary inside it."""
+def _with_tears(pending: PendingOps, mask: int) -> Iterator[Kept]:
+    yield pending.kept(mask)
+    for tears in _tears(pending.writes_in(mask)):
+        yield pending.kept(mask, tears)
+
+
+def _tears(writes: Iterable[tuple[Data, ...]]) -> Iterator[tuple[Tear, ...]]:
+    """Yield each way in which one of the writes is torn; each is given as its data ops."""
+    for ops in writes:
+        touched = [_sectors_of(op) for op in ops]
+        count = sum(sectors.bit_count() for sectors in touched)
+        if count <= TORN_SECTORS:
+            yield from _every_subset(ops, touched)
+        else:
+            yield from _cuts(ops, touched)
+
+
+def _every_subset(ops: tuple[Data, ...], touched: list[int]) -> Iterator[tuple[Tear, ...]]:
+    # An op of which nothing was written is a lost op, and belongs to another closed set.
+    choices = [[part for part in range(1, full + 1) if part & ~full == 0] for full in touched]
+    for parts in product(*choices):
+        torn = tuple(
+            Tear(op.number, part)
+            for op, part, full in zip(ops, parts, touched, strict=True)
+            if part != full
+        )
+        if torn:
+            yield torn
+
+
+def _cuts(ops: tuple[Data, ...], touched: list[int]) -> Iterator[tuple[Tear, ...]]:
+    for op, full in zip(ops, touched, strict=True):
+        for cut in range(1, BLOCK_SIZE // SECTOR_SIZE):
+            front = full & ((1 << cut) - 1)
+            back = full & ~((1 << cut) - 1) & _ALL_SECTORS
+            if front and back:
+                yield (Tear(op.number, front),)
+                yield (Tear(op.number, back),)
+
+
+def _sectors_of(op: Data) -> int:
     first = op.start // SECTOR_SIZE
     last = (op.start + len(op.content) - 1) // SECTOR_SIZE
-    whole = everything & ~pending.dependents(op.number) | pending.needs(op.number)
-    for mask in (whole, pending.needs(op.number) | held):
-        if not pending.can_tear(op, mask) or held & ~mask:
-            continue
-        for cut in range(first + 1, last + 1):
-            prefix = (1 << cut) - (1 << first)
-            suffix = (1 << BLOCK_SIZE // SECTOR_SIZE) - (1 << cut)
-            yield pending.kept(mask, Tear(op.number, prefix))
-            yield pending.kept(mask, Tear(op.number, suffix))
-
-
-def _distinct(images: Iterator[Kept]) -> Iterator[Kept]:
-    seen: set[Kept] = set()
-    for kept in images:
-        if kept not in seen:
-            seen.add(kept)
-            yield kept
+    return (1 << last + 1) - (1 << first)

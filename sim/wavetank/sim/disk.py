@@ -109,18 +109,19 @@ class SimDisk:
         self._next_inode += 1
         self._cache[inode] = {} if is_directory else _CachedFile(0, ())
         self._calls += 1
-        self._set_entry(directory, name, inode, path=path, is_directory=is_directory)
+        self._set_entry(directory, name, inode, subject=inode, path=path, is_directory=is_directory)
         return inode
 
     def link(self, directory: int, name: str, inode: int, *, path: str) -> None:
         """Give an inode one more name."""
         self._calls += 1
-        self._set_entry(directory, name, inode, path=path)
+        self._set_entry(directory, name, inode, subject=inode, path=path)
 
     def unlink(self, directory: int, name: str, *, path: str) -> None:
         """Remove a name."""
         self._calls += 1
-        self._set_entry(directory, name, None, path=path)
+        subject = self._named((directory, name))
+        self._set_entry(directory, name, None, subject=subject, path=path)
 
     def rename(
         self,
@@ -130,21 +131,25 @@ class SimDisk:
         source_path: str,
         target_path: str,
     ) -> None:
-        """Move an entry over another; two directory ops of one call."""
+        """Move an entry, over another if one is there; directory ops of one call."""
         self._calls += 1
-        names = self.entries(source[0])
-        assert names is not None
-        inode = names[source[1]]
+        inode = self._named(source)
         is_directory = self.entries(inode) is not None
+        names = self.entries(target[0])
+        replaces = names is not None and target[1] in names
+        if replaces:
+            # Where renames are not atomic, a crash can show neither the old file nor the new.
+            self._set_entry(*target, None, subject=inode, path=target_path, joins_next=True)
         self._set_entry(
             *target,
             inode,
+            subject=inode,
             path=target_path,
             is_directory=is_directory,
-            renames=True,
+            replaces=replaces,
             joins_next=True,
         )
-        self._set_entry(*source, None, path=source_path)
+        self._set_entry(*source, None, subject=inode, path=source_path)
 
     def write(self, inode: int, offset: int, content: bytes, *, path: str) -> None:
         """Write bytes at `offset`: block by block, each followed by the size it makes true."""
@@ -233,14 +238,14 @@ class SimDisk:
         name: str,
         inode: int | None,
         *,
+        subject: int,
         path: str,
         is_directory: bool = False,
-        renames: bool = False,
+        replaces: bool = False,
         joins_next: bool = False,
     ) -> None:
         names = self.entries(directory)
         assert names is not None
-        previous = names.get(name)
         if inode is None:
             del names[name]
         else:
@@ -252,8 +257,8 @@ class SimDisk:
                 directory=directory,
                 name=name,
                 inode=inode,
-                previous=previous,
-                renames=renames,
+                subject=subject,
+                replaces=replaces,
                 is_directory=is_directory,
                 joins_next=joins_next,
                 path=path,
@@ -275,6 +280,11 @@ class SimDisk:
                 place = (block, start)
                 self._put(inode, place, zeros, path=path, grows=False, tail_block=False)
             position = stop
+
+    def _named(self, place: tuple[int, str]) -> int:
+        names = self.entries(place[0])
+        assert names is not None
+        return names[place[1]]
 
     def _number(self) -> int:
         number = self._micro_ops

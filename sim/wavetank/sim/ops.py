@@ -44,8 +44,8 @@ class Dirent:
         directory: inode of the directory.
         name: the entry.
         inode: what the entry stands for from now on; None removes it.
-        previous: what it stood for before; None for nothing.
-        renames: whether it is the arriving half of a rename.
+        subject: the inode that the call was about: made, linked, removed or moved.
+        replaces: whether it is the arriving half of a rename over an existing name.
         is_directory: whether `inode` is a directory.
         joins_next: whether it and the next op form one rename (atomic where the profile says so).
         path: the full path, for people.
@@ -56,8 +56,8 @@ class Dirent:
     directory: int
     name: str
     inode: int | None
-    previous: int | None = None
-    renames: bool = False
+    subject: int
+    replaces: bool = False
     is_directory: bool = False
     joins_next: bool = False
     path: str = ""
@@ -139,6 +139,7 @@ class SyncKind(Enum):
     DATA = "fdatasync"
     DIRECTORY = "fsync_dir"
     EVERYTHING = "sync"
+    FULL = "F_FULLFSYNC"
 
 
 @frozen(kw_only=True)

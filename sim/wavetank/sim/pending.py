@@ -29,11 +29,11 @@ class Kept:
 
     Attributes:
         numbers: the ops' numbers, ascending.
-        tear: the one op among them that was written in part, or None.
+        tears: which of them were written in part; all belong to one write.
     """
 
     numbers: tuple[int, ...]
-    tear: Tear | None = None
+    tears: tuple[Tear, ...] = ()
 
 
 class PendingOps:
@@ -45,12 +45,14 @@ class PendingOps:
     """
 
     __slots__ = (
+        "_barrier",
         "_closed",
         "_dependents",
         "_durable",
         "_everything",
         "_first",
         "_full",
+        "_newest",
         "_open_group",
         "_ops",
         "profile",
@@ -67,6 +69,9 @@ class PendingOps:
         self._everything = 0
         self._first = 0
         self._open_group = 0
+        # Ops that syncs ordered before all that follows them without making them durable.
+        self._barrier = 0
+        self._newest = -1
 
     @property
     def durable(self) -> DiskImage:
@@ -105,7 +110,7 @@ class PendingOps:
         if not self._ops:
             self._first = op.number
         bit = 1 << (op.number - self._first)
-        mask = bit | self._open_group
+        mask = bit | self._open_group | self._barrier
         must_precede = self.profile.must_precede
         for number, earlier in self._ops.items():
             if not mask >> (number - self._first) & 1 and must_precede(earlier, op):
@@ -113,6 +118,7 @@ class PendingOps:
         for number in self._numbers(self._open_group):
             mask |= self._closed[number]
         self._ops[op.number] = op
+        self._newest = op.number
         self._everything |= bit
         group = self._open_group | bit
         self._dependents[op.number] = 0
@@ -122,14 +128,22 @@ class PendingOps:
             self._dependents[number] |= group
         self._open_group = group if self.profile.joined(op) else 0
         self._full = apply(self._full, (op,))
+        if not self._open_group and self.profile.at_once(op):
+            self._make_durable(mask)
 
     def sync(self, sync: Sync) -> None:
-        """Make durable what a completed sync covers and all that must precede it."""
+        """Make durable what a completed sync covers and all that must precede it.
+
+        Where the profile's syncs only put things in order, all of that comes before whatever is
+        issued from now on.
+        """
         covered = 0
         for number, op in self._ops.items():
             if not covered >> (number - self._first) & 1 and self.profile.covers(sync, op):
                 covered |= self._closed[number]
-        if covered:
+        if not self.profile.persists(sync):
+            self._barrier |= covered
+        elif covered:
             self._make_durable(covered)
 
     def needs(self, number: int) -> int:
@@ -145,32 +159,50 @@ class PendingOps:
         """The mask of all pending ops."""
         return self._everything
 
-    def kept(self, mask: int, tear: Tear | None = None) -> Kept:
+    @property
+    def newest_needs(self) -> int:
+        """The mask of the newest op and all that must be there with it; 0 if it is durable."""
+        return self._closed.get(self._newest, 0)
+
+    def kept(self, mask: int, tears: tuple[Tear, ...] = ()) -> Kept:
         """Return the name of the set that a mask stands for."""
-        return Kept(tuple(self._numbers(mask)), tear)
+        return Kept(tuple(self._numbers(mask)), tears)
+
+    def writes_in(self, mask: int) -> list[tuple[Data, ...]]:
+        """Return the data ops of a legal set that may be torn, those of one write together."""
+        writes: dict[int, list[Data]] = {}
+        for number in self._numbers(mask):
+            op = self._ops[number]
+            if isinstance(op, Data) and self._can_tear(op, mask):
+                writes.setdefault(op.call, []).append(op)
+        return [tuple(ops) for ops in writes.values()]
 
     def is_legal(self, kept: Kept) -> bool:
         """Whether a crash at this point may keep exactly these ops."""
         if not self.whole or any(number not in self._ops for number in kept.numbers):
+            return False
+        if kept.numbers and not self.profile.keeps_unsynced:
             return False
         mask = 0
         for number in kept.numbers:
             mask |= 1 << (number - self._first)
         if any(self._closed[number] & ~mask for number in kept.numbers):
             return False
-        return kept.tear is None or (
-            kept.tear.number in kept.numbers and self.can_tear(self._ops[kept.tear.number], mask)
-        )
+        return self._are_legal(kept.tears, mask)
 
-    def can_tear(self, op: MicroOp, mask: int) -> bool:
+    def _are_legal(self, tears: tuple[Tear, ...], mask: int) -> bool:
+        torn = {tear.number for tear in tears}
+        return not torn or any(torn <= {op.number for op in ops} for ops in self.writes_in(mask))
+
+    def _can_tear(self, op: Data, mask: int) -> bool:
         """Whether `op` may be written in part while the ops of `mask` are kept.
 
         A torn op is not whole, so nothing that must follow it may be there. The size that
         publishes it counts as following only where the profile ties the two together.
         """
-        if not isinstance(op, Data) or self.profile.joined(op):
+        if self.profile.joined(op):
             return False
-        return not mask & self.dependents(op.number) & ~(1 << (op.number - self._first))
+        return not mask & self._dependents[op.number] & ~(1 << (op.number - self._first))
 
     def image(self, kept: Kept) -> DiskImage:
         """Return the disk that a crash leaves if it keeps exactly these ops.
@@ -188,8 +220,7 @@ class PendingOps:
             if number not in chosen
             for holder in (_holder(op),)
         }
-        if kept.tear is not None:
-            dropped.add(_holder(self._ops[kept.tear.number]))
+        dropped.update(_holder(self._ops[tear.number]) for tear in kept.tears)
         # Inodes that lost nothing are as in the full image; only the others are made anew.
         remade = [
             op for number, op in self._ops.items() if number in chosen and _holder(op) in dropped
@@ -200,7 +231,7 @@ class PendingOps:
                 for holder in dropped
             }
         )
-        return apply(start, remade, kept.tear)
+        return apply(start, remade, kept.tears)
 
     def _numbers(self, mask: int) -> Iterator[int]:
         while mask:
@@ -214,6 +245,7 @@ class PendingOps:
         for op in settled:
             del self._closed[op.number], self._dependents[op.number]
         self._everything &= ~covered
+        self._barrier &= ~covered
         if not self._ops:
             self._durable = self._full
             return

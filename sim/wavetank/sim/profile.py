@@ -12,13 +12,12 @@ Sources: Pillai et al., OSDI'14 (ALICE), table 1; Bornholt et al., ASPLOS'16 (Fe
 from __future__ import annotations
 
 from enum import Enum
-from typing import Final
 
 from attrs import frozen
 
 from wavetank.sim.ops import Data, Dirent, MicroOp, Size, Sync, SyncKind
 
-__all__ = ["POSIX", "PROFILES", "SEQUENTIAL", "DirentCover", "Profile"]
+__all__ = ["DirentCover", "Profile"]
 
 
 class DirentCover(Enum):
@@ -48,6 +47,13 @@ class Profile:
         fsync_file_covers_sizes: whether fsync of a file covers every earlier size.
         fsync_dir_covers: directory ops that fsync of a directory covers.
         tail_block_as_overwrite: growing a partly filled tail block counts as an overwrite.
+        fsync_persists: whether what a sync covers is durable; if not, it only comes before all
+            that follows the sync.
+        full_fsync_persists: the same for F_FULLFSYNC.
+        dirents_at_once: directory ops are durable as soon as they are issued.
+        data_at_once: data and sizes are durable as soon as they are issued.
+        keeps_unsynced: whether anything that is not durable can be on disk after a crash.
+        control: shipped to show what goes wrong, not to be safe on.
     """
 
     name: str
@@ -64,6 +70,12 @@ class Profile:
     fsync_file_covers_sizes: bool = False
     fsync_dir_covers: DirentCover = DirentCover.OWN
     tail_block_as_overwrite: bool = False
+    fsync_persists: bool = True
+    full_fsync_persists: bool = True
+    dirents_at_once: bool = False
+    data_at_once: bool = False
+    keeps_unsynced: bool = True
+    control: bool = False
 
     def must_precede(self, first: MicroOp, second: MicroOp) -> bool:
         """Whether `second` on disk implies `first` on disk; `first` was issued earlier."""
@@ -85,8 +97,7 @@ class Profile:
         if isinstance(first, Dirent):
             ordered = self.dirents_ordered or self.metadata_ordered
             return ordered and first.call != second.call
-        replaces = second.renames and second.previous is not None
-        if self.rename_after_source and replaces and first.inode == second.inode:
+        if self.rename_after_source and second.replaces and first.inode == second.inode:
             return True
         if isinstance(first, Size):
             return self.metadata_ordered and first.call != second.call
@@ -109,6 +120,14 @@ class Profile:
             return op.joins_next and self.appends_atomic and self._extends(op)
         return False
 
+    def at_once(self, op: MicroOp) -> bool:
+        """Whether `op` is durable as soon as it is issued."""
+        return self.dirents_at_once if isinstance(op, Dirent) else self.data_at_once
+
+    def persists(self, sync: Sync) -> bool:
+        """Whether what `sync` covers is durable, and not merely ordered."""
+        return self.full_fsync_persists if sync.kind is SyncKind.FULL else self.fsync_persists
+
     def covers(self, sync: Sync, op: MicroOp) -> bool:
         """Whether the completed `sync` names `op`; what must precede `op` comes with it."""
         if sync.kind is SyncKind.EVERYTHING:
@@ -127,34 +146,10 @@ class Profile:
         if sync.kind is SyncKind.DATA:
             return False
         if self.fsync_file_covers is DirentCover.OWN:
-            return sync.inode in (op.inode, op.previous)
+            return sync.inode == op.subject
         return self.fsync_file_covers is DirentCover.ALL
 
     def _extends(self, op: Data | Size) -> bool:
         if not op.extends:
             return False
         return not (self.tail_block_as_overwrite and isinstance(op, Data) and op.tail_block)
-
-
-SEQUENTIAL: Final = Profile(
-    name="sequential",
-    summary="everything reaches the disk in program order; a crash only cuts the end off",
-    program_order=True,
-    dirents_ordered=True,
-    metadata_ordered=True,
-    appends_atomic=True,
-    appends_ordered=True,
-    overwrites_before_metadata=True,
-    rename_after_source=True,
-    fsync_file_covers=DirentCover.ALL,
-    fsync_file_covers_sizes=True,
-    fsync_dir_covers=DirentCover.ALL,
-)
-
-POSIX: Final = Profile(
-    name="posix",
-    summary="the portable contract: nothing is ordered, but a rename is atomic",
-)
-
-PROFILES: Final[tuple[Profile, ...]] = (SEQUENTIAL, POSIX)
-"""Every profile that ships, the strongest first."""
