@@ -12,9 +12,9 @@ Commands and snapshots appear by their digest.
 
 import hashlib
 import json
-import os  # noqa: TID251 - writes past Python's buffers, which SIGKILL would take along
+import os
 import sys
-from random import Random  # noqa: TID251 - the workload is drawn from a seed
+from random import Random
 
 from wavetank.engine import (
     FileStorage,

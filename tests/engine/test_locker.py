@@ -1,6 +1,6 @@
 """Interleavings are driven from one thread where one suffices; threads prove what needs them."""
 
-import threading  # noqa: TID251 - events and barriers order the threads of these tests
+import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
 from math import inf, nan

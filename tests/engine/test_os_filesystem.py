@@ -1,5 +1,5 @@
 import errno
-import os  # noqa: TID251 - looks at the real filesystem from outside the seam
+import os
 import resource
 import socket
 import subprocess

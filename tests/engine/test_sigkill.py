@@ -5,16 +5,16 @@ and its recovery, not its syncs; lost caches are the simulator's business.
 """
 
 import json
-import os  # noqa: TID251 - the child needs this process's environment
+import os
 import signal
 import subprocess
 import sys
-import threading  # noqa: TID251 - a child that hangs is ended by a timer
-import time  # noqa: TID251 - spreads the kills between two lines; nothing is concluded from it
+import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from random import Random  # noqa: TID251 - the moments of the kills are drawn from a seed
+from random import Random
 from typing import Any
 
 import pytest

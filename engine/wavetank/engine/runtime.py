@@ -38,7 +38,7 @@ class Condition(Lock, Protocol):
     """A lock on which holders wait for a change that another holder announces."""
 
     def wait(self, timeout_s: float | None = None) -> bool:
-        """Release, sleep until notified or `timeout_s` seconds passed, take again. False: timeout."""
+        """Release, sleep until notified or for `timeout_s` seconds, take again. False: timeout."""
         ...
 
     def notify(self) -> None:

@@ -42,7 +42,7 @@ __all__ = [
     "pending_at",
 ]
 
-MAX_SETS_PER_POINT: Final = 4096
+MAX_SETS_PER_POINT: Final = 512
 """Legal sets of pending ops at one crash point up to which all of them are tried."""
 
 _DIGEST_BYTES: Final = 16

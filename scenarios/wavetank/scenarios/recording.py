@@ -14,7 +14,7 @@ from bisect import bisect_right
 from contextlib import suppress
 from typing import Final
 
-from attrs import evolve, field, frozen
+from attrs import Factory, evolve, field, frozen
 
 from wavetank.engine import LogEntry, Storage, StorageError
 from wavetank.scenarios.backend import Backend, Site
@@ -90,11 +90,13 @@ class Recording:
     problems: tuple[LiveProblem, ...]
     compactions: int
     steps_run: int
-    _positions: tuple[int, ...] = field(init=False, repr=False)
-
-    @_positions.default
-    def _positions_default(self) -> tuple[int, ...]:
-        return tuple(moment.position for moment in self.moments)
+    _positions: tuple[int, ...] = field(
+        init=False,
+        repr=False,
+        default=Factory(
+            lambda self: tuple(moment.position for moment in self.moments), takes_self=True
+        ),
+    )
 
     def moment_at(self, position: int) -> Moment:
         """Return what was known when `position` records had been written."""
