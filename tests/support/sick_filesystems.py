@@ -38,18 +38,18 @@ class _UnsyncedFile:
 
 
 class NoFileSync:
-    """Every sync of a file whose name holds `part` is forgotten."""
+    """Every sync of the file `path` is forgotten."""
 
-    def __init__(self, inner: FileSystem, part: str = "") -> None:
+    def __init__(self, inner: FileSystem, path: str) -> None:
         self._inner = inner
-        self._part = part
+        self._path = path
 
     def __getattr__(self, name: str) -> object:
         return getattr(self._inner, name)
 
     def open(self, path: str, flags: object) -> object:
         file = self._inner.open(path, flags)  # type: ignore[arg-type]
-        return _UnsyncedFile(file) if self._part in path else file
+        return _UnsyncedFile(file) if path == self._path else file
 
 
 @frozen
