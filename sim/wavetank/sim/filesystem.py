@@ -25,10 +25,25 @@ _CREATE = int(OpenFlag.CREATE)
 _EXCLUSIVE = int(OpenFlag.EXCLUSIVE)
 _TRUNCATE = int(OpenFlag.TRUNCATE)
 _APPEND = int(OpenFlag.APPEND)
+_NEEDS = ((_EXCLUSIVE, _CREATE), (_TRUNCATE, _WRITE), (_APPEND, _WRITE))
 
 
 def _fail(number: int, path: str) -> NoReturn:
     raise OSError(number, strerror(number), path)
+
+
+def _checked(flags: OpenFlag) -> int:
+    """Return flags as a number, or refuse them as the real side of the seam does."""
+    if not isinstance(flags, OpenFlag):
+        raise TypeError(f"flags: expected OpenFlag but got {flags!r} ({type(flags).__name__})")
+    bits = int(flags)
+    if not bits & (_READ | _WRITE):
+        raise ValueError(f"flags: expected READ, WRITE or both but got {flags!r}")
+    for extra, needed in _NEEDS:
+        if bits & extra and not bits & needed:
+            names = (OpenFlag(needed).name, OpenFlag(extra).name)
+            raise ValueError(f"flags: expected {names[0]} beside {names[1]} but got {flags!r}")
+    return bits
 
 
 def _is_within(path: str, ancestor: str) -> bool:
@@ -61,19 +76,21 @@ class SimFile:
 
     def pread(self, length: int, offset: int) -> bytes:
         """See `File.pread`."""
-        if not (self._open and self._reads):
-            _fail(errno.EBADF, self._path)
+        self._check_open()
         if offset < 0 or length < 0:
             _fail(errno.EINVAL, self._path)
+        if not self._reads:
+            _fail(errno.EBADF, self._path)
         return self._disk.read(self._inode, offset, length)
 
     def pwrite(self, data: Buffer, offset: int) -> int:
         """See `File.pwrite`; refused on an APPEND handle, where systems disagree."""
         if self._appends:
             _fail(errno.EINVAL, self._path)
-        self._check_writable()
+        self._check_open()
         if offset < 0:
             _fail(errno.EINVAL, self._path)
+        self._check_writable()
         return self._write(data, offset)
 
     def append(self, data: Buffer) -> int:
@@ -105,9 +122,10 @@ class SimFile:
 
     def preallocate(self, offset: int, length: int) -> None:
         """See `File.preallocate`."""
-        self._check_writable()
+        self._check_open()
         if offset < 0 or length <= 0:
             _fail(errno.EINVAL, self._path)
+        self._check_writable()
         if offset + length > self._disk.size(self._inode):
             self._disk.truncate(self._inode, offset + length, path=self._path)
 
@@ -168,9 +186,7 @@ class SimFileSystem:
 
     def open(self, path: str, flags: OpenFlag) -> SimFile:
         """See `FileSystem.open`."""
-        bits = int(flags)
-        if not bits & (_READ | _WRITE):
-            _fail(errno.EINVAL, path)
+        bits = _checked(flags)
         directory, name = self._parent(path)
         names = self._names(directory, path)
         inode = names.get(name) if name else directory
@@ -182,7 +198,7 @@ class SimFileSystem:
             _fail(errno.EEXIST, path)
         elif self._disk.entries(inode) is not None:
             _fail(errno.EISDIR, path)
-        elif bits & _TRUNCATE and bits & _WRITE:
+        elif bits & _TRUNCATE:
             self._disk.truncate(inode, 0, path=path)
         return SimFile(self._disk, inode, path, bits)
 
