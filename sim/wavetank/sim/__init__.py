@@ -13,6 +13,10 @@ General layout, from the bottom up::
     pending.py         durable image and pending ops under a profile; any legal image
     closed_sets.py     every legal set of pending ops
     crash_images.py    which legal images are looked at
+    litmus.py          small programs with the states that they may leave
+    litmus_file.py     the same read from JSON; data/litmus.json ships
+    litmus_run.py      the simulated disk held against them
+    _litmus_disk.py    their operations done on a disk
 
 It imports `wavetank.engine` for the seams alone and does not know what a log entry is. Start
 reading at ops.py, then profile.py.
@@ -24,6 +28,18 @@ from wavetank.sim.crash_images import TORN_SECTORS, CrashImages, all_images, new
 from wavetank.sim.disk import SimDisk
 from wavetank.sim.filesystem import SimFile, SimFileSystem
 from wavetank.sim.image import ROOT_INODE, DirectoryContent, DiskImage, FileContent, Node
+from wavetank.sim.litmus import (
+    LITMUS_OPS,
+    UNWRITTEN,
+    LitmusArgument,
+    LitmusError,
+    LitmusOp,
+    LitmusResult,
+    LitmusState,
+    LitmusTest,
+)
+from wavetank.sim.litmus_file import read_litmus, shipped_litmus
+from wavetank.sim.litmus_run import hold_litmus, possible_states
 from wavetank.sim.ops import (
     BLOCK_SIZE,
     Data,
@@ -68,6 +84,7 @@ __all__ = [
     "EXT4",
     "EXT4_OBSERVED",
     "LAZYFS",
+    "LITMUS_OPS",
     "LYING_FSYNC",
     "POSIX",
     "PROCESS_KILL",
@@ -77,6 +94,7 @@ __all__ = [
     "SECTOR_SIZE",
     "SEQUENTIAL",
     "TORN_SECTORS",
+    "UNWRITTEN",
     "WRITEBACK",
     "XFS",
     "CrashImages",
@@ -88,6 +106,12 @@ __all__ = [
     "DiskImage",
     "FileContent",
     "Kept",
+    "LitmusArgument",
+    "LitmusError",
+    "LitmusOp",
+    "LitmusResult",
+    "LitmusState",
+    "LitmusTest",
     "Mark",
     "MicroOp",
     "Node",
@@ -105,5 +129,9 @@ __all__ = [
     "Tear",
     "all_images",
     "closed_sets",
+    "hold_litmus",
     "newest_images",
+    "possible_states",
+    "read_litmus",
+    "shipped_litmus",
 ]
