@@ -11,6 +11,7 @@ General layout::
     text.py, documents.py         the result for people and for programs (schemas/)
     failures.py, _fields.py       .wavetank/failures, written and read back
     inventory.py                  what there is to choose from
+    _litmus_command.py, _litmus.py    the simulated disk held to litmus sets
 
 It listens to `wavetank.scenarios` and starts its runs; nothing imports it. Commands import what is
 heavy only when they run, so this package imports nothing. Start reading at cli.py.

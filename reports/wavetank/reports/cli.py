@@ -14,6 +14,7 @@ from collections.abc import Sequence
 import click
 
 from wavetank.reports._list_command import list_command
+from wavetank.reports._litmus_command import litmus_command
 from wavetank.reports._replay_command import replay_command
 from wavetank.reports._run_command import run_command
 from wavetank.reports.exit_codes import ExitCode
@@ -54,6 +55,7 @@ def cli() -> None:
 cli.add_command(run_command)
 cli.add_command(replay_command)
 cli.add_command(list_command)
+cli.add_command(litmus_command)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

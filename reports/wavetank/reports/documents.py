@@ -15,8 +15,16 @@ from wavetank.reports.inventory import Item
 from wavetank.reports.next_commands import remaining_commands, replay_command
 from wavetank.reports.session import Session
 from wavetank.scenarios import ReplayResult, ReplayVerdict, ScenarioResult, Violation
+from wavetank.sim import LitmusResult, LitmusState
 
-__all__ = ["list_document", "replay_document", "run_document", "schema", "to_text"]
+__all__ = [
+    "list_document",
+    "litmus_document",
+    "replay_document",
+    "run_document",
+    "schema",
+    "to_text",
+]
 
 
 def run_document(session: Session, version: str) -> dict[str, object]:
@@ -73,8 +81,28 @@ def list_document(kind: str, items: Sequence[Item], version: str) -> dict[str, o
     }
 
 
+def litmus_document(results: Sequence[LitmusResult], version: str) -> dict[str, object]:
+    """Return litmus sets, held against the simulated disk, as ``wavetank.litmus/1``."""
+    return {
+        "schema": "wavetank.litmus/1",
+        "version": version,
+        "verdict": "pass" if all(result.equal for result in results) else "fail",
+        "tests": [
+            {
+                "id": result.id,
+                "profile": result.profile,
+                "states": result.states,
+                "equal": result.equal,
+                "missing": [_litmus_state(state) for state in result.missing],
+                "extra": [_litmus_state(state) for state in result.extra],
+            }
+            for result in results
+        ],
+    }
+
+
 def schema(name: str) -> dict[str, object]:
-    """Return the JSON Schema of a document: ``run``, ``replay`` or ``list``."""
+    """Return the JSON Schema of a document: ``run``, ``replay``, ``list`` or ``litmus``."""
     file = resources.files("wavetank.reports") / "schemas" / f"{name}.schema.json"
     document: dict[str, object] = json.loads(file.read_text(encoding="utf-8"))
     return document
@@ -83,6 +111,10 @@ def schema(name: str) -> dict[str, object]:
 def to_text(document: dict[str, object]) -> str:
     """Return a document as it is printed: one JSON value, ASCII, indented."""
     return json.dumps(document, indent=2)
+
+
+def _litmus_state(state: LitmusState) -> dict[str, object]:
+    return {"files": dict(state.files), "marks": list(state.marks)}
 
 
 def _details(item: Item) -> list[dict[str, object]]:
