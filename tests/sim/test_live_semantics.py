@@ -1,0 +1,178 @@
+"""While nothing crashes, the simulated filesystem is the real one: same calls, same answers.
+
+Three sides get the same calls. The simulated and the real one must agree in every answer, errno
+included, and in all there is to see after every call. pyfakefs must agree with them too, but for
+its known differences; after one that leaves other files behind, it is asked no more in that run.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from importlib.metadata import version
+from pathlib import Path
+from typing import Final
+
+import pytest
+from fake_os_filesystem import FakeOsFileSystem
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
+from live_calls import Answer, Argument, Call, Mount, call
+from pyfakefs.fake_filesystem import FakeFilesystem
+from pyfakefs.fake_os import FakeOsModule
+from pyfakefs_differences import DIFFERENCES, VERSION, Answered, Difference
+
+from wavetank.engine import FileSystem, OpenFlag, OsFileSystem
+from wavetank.sim import SimDisk, SimFileSystem
+
+ALL_FLAGS: Final = [OpenFlag(bits) for bits in range(64)]
+USEFUL_FLAGS: Final = [
+    flags
+    for flags in ALL_FLAGS
+    if flags & (OpenFlag.READ | OpenFlag.WRITE)
+    and (OpenFlag.CREATE in flags or OpenFlag.EXCLUSIVE not in flags)
+    and (OpenFlag.WRITE in flags or not flags & (OpenFlag.TRUNCATE | OpenFlag.APPEND))
+]
+HANDLES: Final = 6
+PAPER: Final = Path(__file__).parents[2] / "docs" / "pyfakefs.md"
+
+names = st.sampled_from(["a", "b", "d", "e", "d/a", "d/b", "d/e", "d/e/a", "e/a", "a/x", "no/x"])
+flags = st.sampled_from(USEFUL_FLAGS) | st.sampled_from(ALL_FLAGS)
+handles = st.integers(0, HANDLES - 1)
+numbers = st.integers(0, 9000) | st.sampled_from([-1, 0, 1, 512, 4095, 4096, 4097, 8192])
+contents = st.binary(max_size=30) | st.builds(
+    lambda byte, length: bytes([byte]) * length, st.integers(1, 255), st.integers(0, 9000)
+)
+
+
+def mount(fs: FileSystem) -> Mount:
+    fs.mkdir("/root")
+    return Mount(fs, "/root")
+
+
+class LiveSemantics(RuleBasedStateMachine):
+    """The same calls on three sides."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._directory = tempfile.TemporaryDirectory()
+        self._real = Mount(OsFileSystem(), self._directory.name)
+        self._simulated = mount(SimFileSystem(SimDisk()))
+        self._fake: Mount | None = mount(FakeOsFileSystem())
+        self._seen: dict[str, Answer] = {}
+
+    def teardown(self) -> None:
+        self._real.close()
+        self._directory.cleanup()
+
+    @precondition(lambda self: len(self._real.handles) < HANDLES)
+    @rule(name=names, flags=flags)
+    def open(self, name: str, flags: OpenFlag) -> None:
+        self._same("open", name, flags)
+
+    @rule(
+        call=st.sampled_from(["unlink", "mkdir", "rmdir", "listdir", "stat", "fsync_dir"]),
+        name=names,
+    )
+    def on_a_name(self, call: str, name: str) -> None:
+        self._same(call, name)
+
+    @rule(call=st.sampled_from(["rename", "rename", "link"]), old=names, new=names)
+    def on_two_names(self, call: str, old: str, new: str) -> None:
+        self._same(call, old, new)
+
+    @precondition(lambda self: self._real.handles)
+    @rule(handle=handles, data=contents)
+    def append(self, handle: int, data: bytes) -> None:
+        self._same("append", data, handle=handle)
+
+    @precondition(lambda self: self._real.handles)
+    @rule(handle=handles, data=contents, offset=numbers)
+    def pwrite(self, handle: int, data: bytes, offset: int) -> None:
+        self._same("pwrite", data, offset, handle=handle)
+
+    @precondition(lambda self: self._real.handles)
+    @rule(handle=handles, length=numbers, offset=numbers)
+    def pread(self, handle: int, length: int, offset: int) -> None:
+        self._same("pread", length, offset, handle=handle)
+
+    @precondition(lambda self: self._real.handles)
+    @rule(handle=handles, size=numbers)
+    def truncate(self, handle: int, size: int) -> None:
+        self._same("truncate", size, handle=handle)
+
+    @precondition(lambda self: self._real.handles)
+    @rule(handle=handles, offset=numbers, length=numbers)
+    def preallocate(self, handle: int, offset: int, length: int) -> None:
+        self._same("preallocate", offset, length, handle=handle)
+
+    @precondition(lambda self: self._real.handles)
+    @rule(
+        handle=handles,
+        call=st.sampled_from(["fsync", "datasync", "size", "advise_dont_need", "lock", "close"]),
+    )
+    def on_a_handle(self, handle: int, call: str) -> None:
+        self._same(call, handle=handle)
+
+    def _same(self, name: str, *arguments: Argument, handle: int | None = None) -> None:
+        if handle is not None:
+            handle %= len(self._real.handles)
+        made = call(name, *arguments, handle=handle)
+        answer = self._real.run(made)
+        assert self._simulated.run(made) == answer, made
+        before, self._seen = self._seen, self._real.state()
+        assert self._simulated.state() == self._seen, made
+        if self._fake is not None and name != "lock":
+            self._compare_with_pyfakefs(self._fake, made, answer, before)
+
+    def _compare_with_pyfakefs(
+        self, fake: Mount, made: Call, answer: Answer, before: dict[str, Answer]
+    ) -> None:
+        if isinstance(answer, tuple) and answer[0] == "ValueError":
+            return  # senseless flags never reach an operating system
+        seen = Answered(
+            call=made,
+            linux=answer,
+            pyfakefs=fake.run(made),
+            resized=made.handle is not None and before != self._seen,
+        )
+        excuse = next((each for each in DIFFERENCES if each.excuses(seen)), None)
+        if excuse is None:
+            assert seen.pyfakefs == answer, made
+        if excuse is not None and not excuse.goes_on:
+            self._fake = None
+            return
+        assert fake.state() == self._seen, made
+
+
+TestLiveSemantics = LiveSemantics.TestCase
+TestLiveSemantics.settings = settings(deadline=None, max_examples=150, stateful_step_count=40)
+
+
+@pytest.mark.parametrize("difference", DIFFERENCES, ids=lambda difference: difference.name)
+def test_pyfakefs_differs_as_it_is_told(difference: Difference, tmp_path: Path) -> None:
+    assert version("pyfakefs") == VERSION
+    sides = (
+        (Mount(OsFileSystem(), str(tmp_path)), difference.linux),
+        (mount(SimFileSystem(SimDisk())), difference.linux),
+        (mount(FakeOsFileSystem()), difference.pyfakefs),
+    )
+    for side, expected in sides:
+        *_, last = [side.run(each) for each in difference.example]
+        assert last == expected
+        side.close()
+
+
+@pytest.mark.parametrize("name", ["pread", "pwrite", "posix_fallocate", "posix_fadvise"])
+def test_pyfakefs_hands_on_to_the_real_system_what_it_does_not_fake(name: str) -> None:
+    assert getattr(FakeOsModule(FakeFilesystem()), name) is getattr(os, name)
+
+
+def test_the_paper_lists_every_difference_and_no_other() -> None:
+    paper = PAPER.read_text(encoding="utf-8")
+    listed = [each.name for each in DIFFERENCES]
+    told = re.findall(r"^## (.+)$", paper, re.MULTILINE)
+    assert told == [*listed, "Calls that are not faked", "Locks"]
+    assert f"pyfakefs {VERSION}" in paper
