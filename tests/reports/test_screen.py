@@ -59,6 +59,7 @@ RESULT = ScenarioResult(
     unjudged=0,
     cache_hits=0,
     recoveries=2000,
+    depth=0,
     complete=False,
     violations=(),
     digest="0" * 32,

@@ -8,6 +8,7 @@ from wavetank.scenarios import (
     SCENARIOS,
     Append,
     CrashPoint,
+    Limits,
     OpenStore,
     Problem,
     SaveSnapshot,
@@ -82,12 +83,12 @@ def test_without_log_syncs_acknowledged_entries_are_lost_wherever_a_crash_loses_
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_the_published_store_is_accused_in_every_scenario(name: str) -> None:
     recording = record(SCENARIOS[name].workload(0), PUBLISHED)
-    assert "O1" in invariants(explore(recording, POSIX, max_images=400))
+    assert "O1" in invariants(explore(recording, POSIX, limits=Limits(max_images=400)))
 
 
 def test_a_budget_leaves_the_rest_unjudged_and_says_so() -> None:
     recording = record(SCENARIOS["leader-steady"].workload(0), BUILTIN)
-    whole, cut = explore(recording, POSIX), explore(recording, POSIX, max_images=50)
+    whole, cut = explore(recording, POSIX), explore(recording, POSIX, limits=Limits(max_images=50))
     assert (cut.judged, cut.judged + cut.unjudged) == (50, whole.distinct)
 
 
@@ -149,4 +150,4 @@ def test_the_cure_is_found_by_trying() -> None:
 def test_marks_are_no_crash_points() -> None:
     recording = record(SCENARIOS["leader-steady"].workload(0), BUILTIN)
     micro_ops = [r for r in recording.log if not isinstance(r, (Sync, Mark))]
-    assert explore(recording, POSIX, max_images=1).crash_points == len(micro_ops)
+    assert explore(recording, POSIX, limits=Limits(max_images=1)).crash_points == len(micro_ops)

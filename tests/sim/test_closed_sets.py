@@ -199,6 +199,26 @@ def test_data_journal_is_sequential(program: Program) -> None:
     assert visible(disk, DATA_JOURNAL) == visible(disk, SEQUENTIAL)
 
 
+@settings(deadline=None)
+@given(program=programs, profile=st.sampled_from(PROFILES))
+def test_leaving_out_content_without_a_name_leaves_out_no_disk(
+    program: Program, profile: Profile
+) -> None:
+    disk = run_program(program)
+    pending = PendingOps(disk.image, profile)
+    pending.take_all(disk.log)
+    every = closed_sets(pending, limit=LIMIT)
+    visible = closed_sets(pending, limit=LIMIT, visible_only=True)
+    if every is None or visible is None:
+        return
+    assert set(visible) <= set(every)
+
+    def digests(masks: list[int]) -> set[bytes]:
+        return {pending.image(pending.kept(mask)).digest() for mask in masks}
+
+    assert digests(visible) == digests(every)
+
+
 def test_beyond_the_limit_there_is_no_answer() -> None:
     disk = run_program([(0, 0, 0), (0, 1, 0), (0, 2, 0)])
     pending = PendingOps(disk.image, POSIX)

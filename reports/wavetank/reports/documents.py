@@ -142,7 +142,7 @@ def _scenario(result: ScenarioResult) -> dict[str, object]:
         "unjudged": result.unjudged,
         "cache_hits": result.cache_hits,
         "recoveries": result.recoveries,
-        "depth": 0,
+        "depth": result.depth,
         "complete": result.complete,
         "faults_fired": {},
         "digest": result.digest,

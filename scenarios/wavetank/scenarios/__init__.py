@@ -18,6 +18,7 @@ It imports `wavetank.engine`, `wavetank.sim` and `wavetank.faults`. Start readin
 
 from wavetank.scenarios.backend import BACKENDS, Backend, Site, StoreBackend
 from wavetank.scenarios.catalogue import SCENARIOS, Scenario
+from wavetank.scenarios.crash_point import CrashPoint
 from wavetank.scenarios.events import (
     Event,
     Listener,
@@ -28,12 +29,13 @@ from wavetank.scenarios.events import (
     ScenarioResult,
     Verdict,
 )
-from wavetank.scenarios.explorer import CrashPoint, Finding, Sweep, explore, judge_image
+from wavetank.scenarios.explorer import Finding, Sweep, explore, judge_image
+from wavetank.scenarios.fates import Limits
 from wavetank.scenarios.model import EMPTY, ModelState, acknowledge, begin
 from wavetank.scenarios.observation import Observation, Problem, observe
 from wavetank.scenarios.oracle import INVARIANTS, Knowledge, judge
 from wavetank.scenarios.recording import STORE_DIRECTORY, LiveProblem, Moment, Recording, record
-from wavetank.scenarios.recovery import Outcome, Recovery
+from wavetank.scenarios.recovery import Opening, Recovery
 from wavetank.scenarios.replay import ReplayCase, ReplayResult, ReplayVerdict, replay, replay_cases
 from wavetank.scenarios.runner import (
     UnknownNameError,
@@ -71,13 +73,14 @@ __all__ = [
     "Finding",
     "KillProcess",
     "Knowledge",
+    "Limits",
     "Listener",
     "LiveProblem",
     "ModelState",
     "Moment",
     "Observation",
     "OpenStore",
-    "Outcome",
+    "Opening",
     "Problem",
     "Read",
     "Recording",

@@ -9,7 +9,7 @@ from typing import Final
 
 from wavetank.engine import FileStorageOptions
 from wavetank.scenarios.backend import Backend, Site
-from wavetank.scenarios.explorer import pending_at
+from wavetank.scenarios.crash_point import pending_at
 from wavetank.scenarios.observation import Problem
 from wavetank.scenarios.recording import STORE_DIRECTORY, LiveProblem, Recording
 from wavetank.sim import DiskImage, PendingOps, Profile, SerialRuntime, SimDisk, SimFileSystem

@@ -43,6 +43,7 @@ class RunPlan:
         profiles: names of profiles.
         backend: name of the backend.
         max_images: distinct images recovered per scenario and profile at most; None: all.
+        depth: crashes inside recoveries, one inside the other; None: until nothing new comes.
     """
 
     scenarios: tuple[str, ...]
@@ -50,6 +51,7 @@ class RunPlan:
     profiles: tuple[str, ...]
     backend: str
     max_images: int | None = None
+    depth: int | None = 0
 
 
 @frozen(kw_only=True)
@@ -70,6 +72,7 @@ class ScenarioResult:
         unjudged: images left over when the budget ended.
         cache_hits: images met again.
         recoveries: stores opened in sum.
+        depth: at which depth of crashes inside recoveries the last new image came.
         complete: whether every legal image was judged.
         violations: what was wrong.
         digest: a hash of the op log and of every image and verdict.
@@ -88,6 +91,7 @@ class ScenarioResult:
     unjudged: int
     cache_hits: int
     recoveries: int
+    depth: int
     complete: bool
     violations: tuple[Violation, ...]
     digest: str

@@ -1,29 +1,36 @@
 """The sweep: every crash point of a recording, every image there, one verdict each.
 
-The op log is walked once per profile. Wherever it grows, the images that hold the newest op are
-recovered and judged; wherever something is acknowledged, all images of that moment are judged
-again, since more is demanded of them. Equal images are recovered once.
+The op log is walked once. Wherever it grows, the images that hold the newest op are recovered and
+judged; wherever something is acknowledged, all images of that moment are judged again, since more
+is demanded of them. With a depth, the same is asked of every image that a crash inside a recovery
+leaves, and of those after a process kill and a restart on the surviving cache.
 
-Left out: how one image is recovered (recovery.py), how a finding is explained (explanation.py).
+Verified here: O9 (crashing inside a recovery and opening again loses nothing). Left out: how images
+are recovered (fates.py), how a finding is explained (violation.py).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from hashlib import blake2b
-from itertools import islice
 from typing import Final
 
-from attrs import frozen
+from attrs import evolve, frozen
 
-from wavetank.scenarios.observation import Problem
-from wavetank.scenarios.oracle import judge
+from wavetank.scenarios.crash_point import (
+    CrashPoint,
+    continue_after_kill,
+    pending_at,
+    rebuild,
+)
+from wavetank.scenarios.fates import Fates, Limits, images_during
+from wavetank.scenarios.observation import Observation, Problem
+from wavetank.scenarios.oracle import Knowledge, judge
 from wavetank.scenarios.recording import Moment, Recording
-from wavetank.scenarios.recovery import Outcome, Recovery
+from wavetank.scenarios.recovery import Recovery
 from wavetank.sim import (
     CrashImages,
     DiskImage,
-    Kept,
     Mark,
     PendingOps,
     Profile,
@@ -32,34 +39,10 @@ from wavetank.sim import (
     newest_images,
 )
 
-__all__ = [
-    "MAX_SETS_PER_POINT",
-    "CrashPoint",
-    "Finding",
-    "Sweep",
-    "explore",
-    "judge_image",
-    "pending_at",
-]
-
-MAX_SETS_PER_POINT: Final = 512
-"""Legal sets of pending ops at one crash point up to which all of them are tried."""
+__all__ = ["Finding", "Limits", "Sweep", "explore", "judge_image", "pending_at"]
 
 _DIGEST_BYTES: Final = 16
 _PROGRESS_EVERY: Final = 50
-
-
-@frozen(kw_only=True)
-class CrashPoint:
-    """One image of one recording, by name.
-
-    Attributes:
-        position: records of the op log before the crash.
-        kept: which pending ops the crash kept.
-    """
-
-    position: int
-    kept: Kept
 
 
 @frozen(kw_only=True)
@@ -69,8 +52,8 @@ class Finding:
     Attributes:
         problem: which, and how.
         crash: the image.
-        lost: numbers of the ops that the crash lost, ascending; the torn op is among them.
-        step: the step of the workload at which the power went.
+        lost: numbers of the ops that the first power cut lost, ascending; torn ones among them.
+        step: the step of the workload at which the power went, or the process was killed.
     """
 
     problem: Problem
@@ -89,11 +72,12 @@ class Sweep:
         legal: how many images the profile allows, each counted at the first point it is allowed
             at; None where they were too many to count.
         complete: whether every legal image was judged.
-        distinct: different images met.
+        distinct: different images met, those inside recoveries among them.
         judged: images on which recovery ran.
-        cache_hits: images met again, whose outcome was known.
+        cache_hits: images met again, whose fate was known.
         unjudged: images left over when the budget ended.
         recoveries: stores opened in sum, second generations among them.
+        depth: at which depth of crashes inside recoveries the last new image came.
         findings: per kind of problem the one that lost least, in the order of their discovery.
         digest: a hash of every image and verdict, in order.
     """
@@ -107,6 +91,7 @@ class Sweep:
     cache_hits: int
     unjudged: int
     recoveries: int
+    depth: int
     findings: tuple[Finding, ...]
     digest: str
 
@@ -115,8 +100,7 @@ def explore(
     recording: Recording,
     profile: Profile,
     *,
-    max_images: int | None = None,
-    max_sets_per_point: int = MAX_SETS_PER_POINT,
+    limits: Limits | None = None,
     on_progress: Callable[[int], None] | None = None,
 ) -> Sweep:
     """Judge the images at every crash point of `recording` under `profile`.
@@ -124,26 +108,33 @@ def explore(
     Args:
         recording: the run.
         profile: what a crash may lose.
-        max_images: recover at most so many distinct images; the others are counted as unjudged.
-        max_sets_per_point: with more legal sets of pending ops at a crash point than this, a
-            catalogue stands in for them, and the sweep is not complete.
+        limits: how far to go; by default every image, and no crash inside a recovery.
         on_progress: called with the number of images judged so far, now and then.
     """
-    sweeper = _Sweeper(recording, profile, max_images, on_progress)
-    pending = PendingOps(recording.image, profile)
-    limit = max_sets_per_point
-    sweeper.visit(pending, 0, all_images(pending, limit=limit))
-    for number, record in enumerate(recording.log):
-        position = number + 1
-        pending.take(record)
-        if isinstance(record, Mark):
-            sweeper.visit(pending, position, all_images(pending, limit=limit))
-        elif not isinstance(record, Sync):
-            sweeper.crash_points += 1
-            if pending.whole:
-                images = newest_images(pending, limit=limit)
-                sweeper.visit(pending, position, images, new=True)
+    sweeper = _Sweeper(recording, profile, limits or Limits(), on_progress)
+    sweeper.run()
     return sweeper.finish()
+
+
+def judge_image(recording: Recording, profile: Profile, crash: CrashPoint) -> tuple[Problem, ...]:
+    """Return what is wrong with one image alone, made from nothing but its name.
+
+    Raises:
+        ValueError: the crash point names an image that is not legal there.
+    """
+    image = rebuild(recording, profile, crash)
+    recovery = Recovery(recording.workload, recording.backend)
+    options = recording.workload.options
+    fates = Fates(recovery, profile, options, Limits(depth=0), lambda _: None)
+    fates.meet(image.digest(), image)
+    fate = fates[image.digest()]
+    killed_at = crash.position if crash.killed_at is None else crash.killed_at
+    knowledge = recording.moment_at(killed_at).knowledge
+    problems = _verdict(fate.observation, fate.problems, knowledge, recording)
+    if not crash.then and crash.killed_at is None:
+        return problems
+    lost_again = _shown_before(recording, profile, crash, fate.observation)
+    return (*(_inside(problem, crash.killed_at) for problem in problems), *lost_again)
 
 
 class _Sweeper:
@@ -153,114 +144,211 @@ class _Sweeper:
         self,
         recording: Recording,
         profile: Profile,
-        max_images: int | None,
+        limits: Limits,
         on_progress: Callable[[int], None] | None,
     ) -> None:
-        self.crash_points = 0
         self._recording = recording
         self._profile = profile
-        self._max_images = max_images
+        self._limits = limits
+        self._recovery = Recovery(recording.workload, recording.backend)
         self._on_progress = on_progress
-        self._recovery = Recovery(recording.workload, recording.backend, profile)
-        self._outcomes: dict[bytes, Outcome] = {}
-        self._unjudged: set[bytes] = set()
-        self._smallest: dict[tuple[str, str], Finding] = {}
+        self._fates = Fates(self._recovery, profile, recording.workload.options, limits, self._tell)
+        self._crash_points = 0
         self._legal = 0
         self._complete = True
         self._cache_hits = 0
-        self._recoveries = 0
+        self._smallest: dict[tuple[str, str], Finding] = {}
         self._digest = blake2b(digest_size=_DIGEST_BYTES)
+        self._moment: Moment | None = None
+        self._verdicts: dict[int, tuple[Problem, ...]] = {}
+        self._descended: set[bytes] = set()
 
-    def visit(
-        self, pending: PendingOps, position: int, images: CrashImages, *, new: bool = False
-    ) -> None:
-        """Recover and judge the given images of one crash point; `new`: not legal before it."""
-        moment = self._recording.moment_at(position)
-        verdicts: dict[bytes, tuple[Problem, ...]] = {}
-        self._complete = self._complete and images.complete
-        for kept in images.images:
-            image = pending.image(kept)
-            name = image.digest()
-            self._legal += new or (name not in self._outcomes and name not in self._unjudged)
-            outcome = self._outcome(name, image)
-            if outcome is None:
-                continue
-            if name not in verdicts:
-                verdicts[name] = _verdict(outcome, moment, self._recording)
-                self._digest.update(name)
-            for problem in verdicts[name]:
-                self._digest.update(f"{position} {problem.invariant} {problem.summary}\n".encode())
-                crash = CrashPoint(position=position, kept=kept)
-                self._keep_smallest(problem, crash, pending, moment.step)
+    def run(self) -> None:
+        pending = PendingOps(self._recording.image, self._profile)
+        limit = self._limits.max_sets_per_point
+        self._visit(pending, 0, all_images(pending, limit=limit))
+        for position, record in enumerate(self._recording.log, start=1):
+            pending.take(record)
+            if isinstance(record, Mark):
+                self._visit(pending, position, all_images(pending, limit=limit))
+            elif not isinstance(record, Sync):
+                self._crash_points += 1
+                if pending.whole:
+                    images = newest_images(pending, limit=limit)
+                    self._visit(pending, position, images, new=True)
+                    if self._limits.depth != 0:
+                        self._kill(pending, position)
 
     def finish(self) -> Sweep:
+        unjudged = len(self._fates.unjudged)
+        complete = self._complete and self._fates.complete
         return Sweep(
             profile=self._profile,
-            crash_points=self.crash_points,
+            crash_points=self._crash_points,
             legal=self._legal if self._complete else None,
-            complete=self._complete and not self._unjudged,
-            distinct=len(self._outcomes) + len(self._unjudged),
-            judged=len(self._outcomes),
+            complete=complete and not unjudged,
+            distinct=len(self._fates) + unjudged,
+            judged=len(self._fates),
             cache_hits=self._cache_hits,
-            unjudged=len(self._unjudged),
-            recoveries=self._recoveries,
+            unjudged=unjudged,
+            recoveries=self._recovery.recoveries,
+            depth=self._fates.deepest,
             findings=tuple(self._smallest.values()),
             digest=self._digest.hexdigest(),
         )
 
-    def _outcome(self, name: bytes, image: DiskImage) -> Outcome | None:
-        """Return what becomes of an image, recovering it once; None if the budget is used up."""
-        known = self._outcomes.get(name)
-        if known is not None:
-            self._cache_hits += 1
-            return known
-        if self._max_images is not None and len(self._outcomes) >= self._max_images:
-            self._unjudged.add(name)
-            return None
-        outcome = self._outcomes[name] = self._recovery.outcome(image)
-        self._recoveries += outcome.recoveries
-        if self._on_progress is not None and len(self._outcomes) % _PROGRESS_EVERY == 0:
-            self._on_progress(len(self._outcomes))
-        return outcome
-
-    def _keep_smallest(
-        self, problem: Problem, crash: CrashPoint, pending: PendingOps, step: int
+    def _visit(
+        self, pending: PendingOps, position: int, images: CrashImages, *, new: bool = False
     ) -> None:
+        """Recover and judge the given images of one crash point; `new`: not legal before it."""
+        self._enter(self._recording.moment_at(position))
+        self._complete = self._complete and images.complete
+        seen: set[bytes] = set()
+        for kept in images.images:
+            image = pending.image(kept)
+            name = image.digest()
+            known = name in self._fates or name in self._fates.unjudged
+            self._legal += new or not known
+            self._cache_hits += known
+            if name in seen:
+                continue
+            seen.add(name)
+            self._digest.update(name)
+            self._judge(pending, CrashPoint(position=position, kept=kept), image)
+
+    def _kill(self, pending: PendingOps, position: int) -> None:
+        """Kill the process here, open the store on the cache, and cut the power during that."""
+        moment = self._recording.moment_at(position)
+        disk = continue_after_kill(self._recording, pending)
+        opening = self._recovery.open_on(disk)
+        inner, complete = images_during(pending.fork(), opening.log, self._limits)
+        self._complete = self._complete and complete
+        shown = opening.observation
+        promised = None if shown is None else Knowledge(possible=(shown.as_model(),))
+        for each in inner:
+            crash = CrashPoint(
+                position=position + each.position, kept=each.kept, killed_at=position
+            )
+            self._judge(pending, crash, each.image)
+            fate = self._fates.get(each.name)
+            if each.at_end and promised is not None and fate is not None and fate.observation:
+                options = self._recording.workload.options
+                for problem in judge(fate.observation, promised, options):
+                    self._keep(_lost_again(problem), crash, pending, moment.step)
+
+    def _enter(self, moment: Moment) -> None:
+        """Forget the verdicts of another moment: more or less is demanded now."""
+        if moment is not self._moment:
+            self._moment = moment
+            self._verdicts.clear()
+            self._descended.clear()
+
+    def _judge(self, pending: PendingOps, crash: CrashPoint, image: DiskImage) -> None:
+        name = image.digest()
+        self._fates.meet(name, image)
+        if name not in self._fates:
+            return
+        assert self._moment is not None
+        step = self._moment.step
+        killed_at = crash.killed_at
+        for problem in self._verdict(name):
+            told = problem if killed_at is None else _inside(problem, killed_at)
+            self._keep(told, crash, pending, step)
+        for problem, child in self._fates.judge_after(name):
+            self._keep_inner(problem, crash, pending, image, child)
+        for child in self._fates.descendants(name, self._descended):
+            for problem in self._verdict(child):
+                self._keep_inner(_inside(problem, None), crash, pending, image, child)
+            for problem, grandchild in self._fates.judge_after(child):
+                self._keep_inner(problem, crash, pending, image, grandchild)
+
+    def _verdict(self, name: bytes) -> tuple[Problem, ...]:
+        """Return what is wrong with an image at this moment; equal showings are judged once."""
+        fate = self._fates[name]
+        if fate.observation is None:
+            return fate.problems
+        assert self._moment is not None
+        known = self._verdicts.get(fate.shown)
+        if known is None:
+            options = self._recording.workload.options
+            known = judge(fate.observation, self._moment.knowledge, options)
+            self._verdicts[fate.shown] = known
+        return known + fate.problems
+
+    def _keep_inner(
+        self,
+        problem: Problem,
+        crash: CrashPoint,
+        pending: PendingOps,
+        image: DiskImage,
+        target: bytes,
+    ) -> None:
+        if (problem.invariant, problem.kind) in self._smallest:
+            return
+        then = self._fates.path(image.digest(), image, target)
+        assert self._moment is not None
+        self._keep(problem, evolve(crash, then=then), pending, self._moment.step)
+
+    def _keep(self, problem: Problem, crash: CrashPoint, pending: PendingOps, step: int) -> None:
         """Keep, per kind of problem, the finding that lost the fewest ops; the first of those."""
-        whole = set(crash.kept.numbers) - {tear.number for tear in crash.kept.tears}
-        lost = tuple(op.number for op in pending.ops if op.number not in whole)
+        self._digest.update(f"{crash.position} {problem.invariant} {problem.summary}\n".encode())
         key = (problem.invariant, problem.kind)
         best = self._smallest.get(key)
+        if crash.killed_at is not None:
+            if best is not None:
+                return
+            # The recovery may have made durable what was pending at the kill.
+            pending = pending_at(self._recording, self._profile, crash)
+        whole = set(crash.kept.numbers) - {tear.number for tear in crash.kept.tears}
+        lost = tuple(op.number for op in pending.ops if op.number not in whole)
         if best is None or len(lost) < len(best.lost):
             self._smallest[key] = Finding(problem=problem, crash=crash, lost=lost, step=step)
 
-
-def pending_at(recording: Recording, profile: Profile, position: int) -> PendingOps:
-    """Return what is durable and what is pending when `position` records have been written."""
-    pending = PendingOps(recording.image, profile)
-    pending.take_all(islice(recording.log, position))
-    return pending
+    def _tell(self, judged: int) -> None:
+        if self._on_progress is not None and judged % _PROGRESS_EVERY == 0:
+            self._on_progress(judged)
 
 
-def judge_image(recording: Recording, profile: Profile, crash: CrashPoint) -> tuple[Problem, ...]:
-    """Return what is wrong with one image alone.
-
-    Raises:
-        ValueError: the crash point names an image that is not legal there.
-    """
-    pending = pending_at(recording, profile, crash.position)
-    if not pending.is_legal(crash.kept):
-        raise ValueError(
-            f"crash: expected ops that {profile.name} may keep alone at position "
-            f"{crash.position}, got {crash.kept}"
-        )
-    recovery = Recovery(recording.workload, recording.backend, profile)
-    outcome = recovery.outcome(pending.image(crash.kept))
-    return _verdict(outcome, recording.moment_at(crash.position), recording)
+def _verdict(
+    observation: Observation | None,
+    problems: tuple[Problem, ...],
+    knowledge: Knowledge,
+    recording: Recording,
+) -> tuple[Problem, ...]:
+    if observation is None:
+        return problems
+    return judge(observation, knowledge, recording.workload.options) + problems
 
 
-def _verdict(outcome: Outcome, moment: Moment, recording: Recording) -> tuple[Problem, ...]:
-    if outcome.observation is None:
-        return outcome.problems
-    known = judge(outcome.observation, moment.knowledge, recording.workload.options)
-    return known + outcome.problems
+def _inside(problem: Problem, killed_at: int | None) -> Problem:
+    """Return a problem as one of recovery: without the second crash it would not have come."""
+    how = "a crash inside recovery" if killed_at is None else "a crash after a kill and a restart"
+    kind = f"{how}: {problem.invariant} {problem.kind}"
+    return Problem("O9", kind, f"after {how}, {problem.summary}")
+
+
+def _lost_again(problem: Problem) -> Problem:
+    kind = f"after an opening: {problem.invariant} {problem.kind}"
+    summary = f"what the opened store had shown did not survive: {problem.summary}"
+    return Problem("O15", kind, summary)
+
+
+def _shown_before(
+    recording: Recording, profile: Profile, crash: CrashPoint, left: Observation | None
+) -> Iterator[Problem]:
+    """Yield what the opening before the last crash had shown, if it had ended, and is lost."""
+    recovery = Recovery(recording.workload, recording.backend)
+    if crash.then:
+        before = rebuild(recording, profile, evolve(crash, then=crash.then[:-1]))
+        opening, ended_at = recovery.open(before), crash.then[-1].position
+    else:
+        assert crash.killed_at is not None
+        pending = pending_at(recording, profile, crash.killed_at)
+        opening = recovery.open_on(continue_after_kill(recording, pending))
+        ended_at = crash.position - crash.killed_at
+    shown = opening.observation
+    if shown is None or left is None or ended_at < len(opening.log):
+        return
+    knowledge = Knowledge(possible=(shown.as_model(),))
+    for problem in judge(left, knowledge, recording.workload.options):
+        yield _lost_again(problem)

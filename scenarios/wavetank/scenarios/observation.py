@@ -1,7 +1,8 @@
 """What a store shows when it is asked everything: the one input of the oracle.
 
-`observe` reads state, bounds, every entry both ways and the snapshot, and notes where the store
-disagrees with itself (invariant O6). Left out: whether what it shows is right (oracle.py).
+`observe` reads state, bounds, the whole log and the snapshot; `check_points` reads each entry by
+itself. Both note where the store disagrees with itself (invariant O6). Left out: whether what it
+shows is right (oracle.py).
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from wavetank.engine import (
 )
 from wavetank.scenarios.model import ModelState
 
-__all__ = ["Observation", "Problem", "observe"]
+__all__ = ["Observation", "Problem", "check_points", "observe"]
 
 
 @frozen
@@ -70,12 +71,11 @@ class Observation:
         )
 
 
-def observe(store: Storage, *, thorough: bool = True) -> Observation:
-    """Ask `store` everything.
+def observe(store: Storage) -> Observation:
+    """Ask `store` for its state, its bounds, all entries in one read, and the snapshot.
 
     Args:
         store: an open store.
-        thorough: also read every entry by itself, and outside the bounds.
 
     Raises:
         StorageError: the store refused a question that it must answer.
@@ -88,16 +88,22 @@ def observe(store: Storage, *, thorough: bool = True) -> Observation:
         snapshot = store.load_snapshot()
     except NoSnapshotError:
         snapshot = None
-    problems = [*_range_problems(bounds, entries)]
-    if thorough:
-        problems.extend(_point_problems(store, bounds, entries))
     return Observation(
         state=store.load_state(),
         bounds=bounds,
         entries=entries,
         snapshot=snapshot,
-        problems=tuple(problems),
+        problems=tuple(_range_problems(bounds, entries)),
     )
+
+
+def check_points(store: Storage, seen: Observation) -> Iterator[Problem]:
+    """Ask for everything again, one by one, and yield where the answers differ from `seen`.
+
+    Raises:
+        StorageError: the store refused a question that it must answer.
+    """
+    yield from _point_problems(store, seen.bounds, seen.entries)
 
 
 def _range_problems(bounds: LogBounds, entries: tuple[LogEntry, ...]) -> Iterator[Problem]:

@@ -32,9 +32,11 @@ INVARIANTS: Final[dict[str, str]] = {
     "O6": "bounds, point reads, range reads and scans agree",
     "O7": "the store opens on every image that legal work can leave",
     "O8": "a recovered store takes the next append and save, and these survive another crash",
+    "O9": "a crash inside a recovery loses nothing: opening again ends in an allowed state",
     "O10": "no litter after a clean open, and no growth over crash cycles",
     "O11": "a batch that was not acknowledged is there as a whole or not at all",
     "O12": "a clean close makes everything durable",
+    "O15": "what an opened store has shown survives the next crash",
 }
 """What is checked, by id."""
 

@@ -19,7 +19,7 @@ from attrs import Factory, evolve, field, frozen
 from wavetank.engine import LogEntry, Storage, StorageError
 from wavetank.scenarios.backend import Backend, Site
 from wavetank.scenarios.model import EMPTY, ModelState, Possible, acknowledge, begin
-from wavetank.scenarios.observation import Observation, Problem, observe
+from wavetank.scenarios.observation import Observation, Problem, check_points, observe
 from wavetank.scenarios.oracle import Knowledge, judge
 from wavetank.scenarios.steps import (
     Append,
@@ -239,7 +239,8 @@ class _Run:
 
     def _observe(self) -> Observation:
         assert self.store is not None
-        return observe(self.store)
+        seen = observe(self.store)
+        return evolve(seen, problems=(*seen.problems, *check_points(self.store, seen)))
 
     def _adopt(self, number: int, seen: Observation) -> None:
         self.possible = (_with_compaction(seen.as_model(), self.possible),)

@@ -1,135 +1,158 @@
-"""What becomes of a store after one crash: restart it, look, let it work, crash it again, look.
+"""What becomes of a store on one image: it is opened, asked everything, and given work to do.
 
-`Recovery.outcome` is a function of the image alone (the engine is deterministic), so outcomes are
-kept by image and judged again whenever more has been acknowledged. Verified here because they are
-questions about a whole recovery: O7 (it opens), O8 (it takes work, which survives a second crash),
-O10 (no litter, no growth when nothing is added). The second crash keeps
-nothing pending, or everything. Left out: crashes inside the recovery itself.
+`Recovery.open` restarts the store and looks; `Recovery.work` lets it go on, crashes it again and
+looks at what is left of that work. Both are functions of the image alone, since stores are
+deterministic. Verified here, because they are questions about a whole recovery: O7 (it opens), O8
+(it takes work, which survives a second crash), O10 (no litter). Left out: crashes inside the
+recovery itself (fates.py), and what was acknowledged before (oracle.py).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Final
 
 from attrs import frozen
 
 from wavetank.engine import LogEntry, PersistentState, Storage, StorageError
 from wavetank.scenarios.backend import Backend, Site
 from wavetank.scenarios.model import Possible, acknowledge
-from wavetank.scenarios.observation import Observation, Problem, observe
+from wavetank.scenarios.observation import Observation, Problem, check_points, observe
 from wavetank.scenarios.oracle import Knowledge, judge
 from wavetank.scenarios.recording import STORE_DIRECTORY
 from wavetank.scenarios.steps import Append, SaveState, Workload
 from wavetank.sim import (
     DiskImage,
     MicroOp,
-    OpLog,
     PendingOps,
-    Profile,
+    Record,
     SerialRuntime,
     SimDisk,
     SimFileSystem,
 )
 
-__all__ = ["Outcome", "Recovery"]
+__all__ = ["Opening", "Recovery"]
 
-_LITTER = (".tmp", "snapshot.marker")
+_LITTER: Final = (".tmp", "snapshot.marker")
 
 
 @frozen(kw_only=True)
-class Outcome:
-    """What came of one image.
+class Opening:
+    """A store opened on an image.
 
     Attributes:
-        observation: what the reopened store showed; None if it did not open.
-        problems: invariants broken whatever was acknowledged before the crash.
-        recoveries: how many times a store was opened to find out.
+        disk: the machine's disk, with the log of the recovery.
+        store: the store; None if it did not open.
+        observation: what it shows; None if it did not open.
+        problems: what is wrong whatever was acknowledged before the crash.
+        log: what opening did to the disk, without what came after.
     """
 
+    disk: SimDisk
+    store: Storage | None
     observation: Observation | None
     problems: tuple[Problem, ...]
-    recoveries: int
+    log: tuple[Record, ...]
 
 
 class Recovery:
-    """Recovers one workload's images under one profile, and remembers what it saw.
+    """Recovers the images of one workload on one backend, and remembers what it saw.
 
     Args:
         workload: whose options the store is opened with.
         backend: the store.
-        profile: what the second crash may lose.
+
+    Attributes:
+        recoveries: how many times a store was opened.
     """
 
-    def __init__(self, workload: Workload, backend: Backend, profile: Profile) -> None:
+    def __init__(self, workload: Workload, backend: Backend) -> None:
+        self.recoveries = 0
         self._workload = workload
         self._backend = backend
-        self._profile = profile
-        self._second: dict[
-            tuple[bytes, tuple[MicroOp, ...], Observation], tuple[tuple[Problem, ...], int]
-        ] = {}
+        self._worked: dict[_Settled, tuple[Problem, ...]] = {}
+        self._reopened: dict[bytes, Observation | Exception] = {}
 
-    def outcome(self, image: DiskImage) -> Outcome:
-        """Open a store on `image` and find out everything about it."""
-        disk = SimDisk(image)
+    def open(self, image: DiskImage) -> Opening:
+        """Open a store on `image` after a power cut."""
+        return self.open_on(SimDisk(image))
+
+    def open_on(self, disk: SimDisk) -> Opening:
+        """Open a store on a disk whose cache may hold more than is durable: after a kill."""
+        self.recoveries += 1
+        store: Storage | None = None
         try:
-            store = self._open(disk)
+            store = self._backend.open(_site(disk, self._workload))
+            length = len(disk.log)
             seen = observe(store)
         except Exception as error:  # noqa: BLE001 - whatever a backend raises is a finding
-            return Outcome(observation=None, problems=(_refused(error),), recoveries=1)
-        litter = tuple(_litter(disk))
-        problems, recoveries = self._second_generation(disk, store, seen)
-        return Outcome(observation=seen, problems=litter + problems, recoveries=recoveries + 1)
+            problems: tuple[Problem, ...] = (_refused(error),)
+            log = tuple(disk.log)
+            return Opening(disk=disk, store=None, observation=None, problems=problems, log=log)
+        return Opening(
+            disk=disk,
+            store=store,
+            observation=seen,
+            problems=(*seen.problems, *_litter(disk)),
+            log=tuple(disk.log)[:length],
+        )
 
-    def _second_generation(
-        self, disk: SimDisk, store: Storage, seen: Observation
-    ) -> tuple[tuple[Problem, ...], int]:
-        """Work on the recovered store, crash again, and hold what comes back against that work.
+    def work(self, opening: Opening, pending: PendingOps) -> tuple[Problem, ...]:
+        """Let an opened store work, crash it again, and tell what was wrong with that.
+
+        Args:
+            opening: of a store that did open; it is used up.
+            pending: what is durable and what is not after the opening.
 
         Stores that show the same on the same disk do the same from here on: each is done once.
         """
-        pending = _settle(disk.image, disk.log, self._profile)
-        key = (pending.durable.digest(), tuple(pending.ops), seen)
-        if key not in self._second:
-            self._second[key] = self._work_and_crash(disk, store, seen)
-            return self._second[key]
-        return self._second[key][0], 0
+        assert opening.store is not None
+        assert opening.observation is not None
+        key = _Settled(
+            pending.profile.name, pending.durable.digest(), tuple(pending.ops), opening.observation
+        )
+        if key not in self._worked:
+            problems = [*_point_reads(opening.store, opening.observation)]
+            pending = pending.fork()
+            pending.take_all(tuple(opening.disk.log)[len(opening.log) :])
+            problems += self._work_and_crash(opening, pending)
+            self._worked[key] = tuple(problems)
+        return self._worked[key]
 
-    def _work_and_crash(
-        self, disk: SimDisk, store: Storage, seen: Observation
-    ) -> tuple[tuple[Problem, ...], int]:
+    def _work_and_crash(self, opening: Opening, pending: PendingOps) -> Iterator[Problem]:
+        store, seen = opening.store, opening.observation
+        assert store is not None
+        assert seen is not None
         term = max(seen.state.current_term, seen.bounds.last_term) + 1
         entry = LogEntry(seen.bounds.last_index + 1, term, b"after the crash")
         steps = (Append((entry,)), SaveState(PersistentState(term, "second-generation")))
-        possible: Possible = (seen.as_model(),)
+        before = len(opening.disk.log)
         try:
             store.append_log_entries(steps[0].entries)
             store.save_state(steps[1].state)
         except Exception as error:  # noqa: BLE001 - whatever a backend raises is a finding
             kind = type(error).__name__
             summary = f"the recovered store refused new work: {kind}: {error}"
-            return (Problem("O8", f"new work refused: {kind}", summary),), 0
+            yield Problem("O8", f"new work refused: {kind}", summary)
+            return
+        possible: Possible = (seen.as_model(),)
         for step in steps:
             possible = acknowledge(possible, step, self._workload.options)
-        knowledge = Knowledge(possible=possible)
-        pending = _settle(disk.image, disk.log, self._profile)
+        pending.take_all(tuple(opening.disk.log)[before:])
         found: dict[str, Problem] = {}
-        recoveries = 0
         for image in dict.fromkeys((pending.durable, pending.full)):
-            recoveries += 1
-            for problem in self._reopen(image, knowledge):
+            for problem in self._second_crash(image, Knowledge(possible=possible)):
                 found.setdefault(problem.kind, problem)
-        return tuple(found.values()), recoveries
+        yield from found.values()
 
-    def _reopen(self, image: DiskImage, knowledge: Knowledge) -> Iterator[Problem]:
-        disk = SimDisk(image)
-        try:
-            seen = observe(self._open(disk), thorough=False)
-        except Exception as error:  # noqa: BLE001 - whatever a backend raises is a finding
-            kind = type(error).__name__
+    def _second_crash(self, image: DiskImage, knowledge: Knowledge) -> Iterator[Problem]:
+        seen = self._reopen(image)
+        if isinstance(seen, Exception):
+            kind = type(seen).__name__
             yield Problem(
                 "O8",
                 f"does not open after a second crash: {kind}",
-                f"after a second crash the store does not open: {kind}: {error}",
+                f"after a second crash the store does not open: {kind}: {seen}",
             )
             return
         for problem in judge(seen, knowledge, self._workload.options):
@@ -139,14 +162,43 @@ class Recovery:
                 f"work done after the crash did not survive a second one: {problem.summary}",
             )
 
-    def _open(self, disk: SimDisk) -> Storage:
-        site = Site(
-            fs=SimFileSystem(disk),
-            runtime=SerialRuntime(self._workload.seed),
-            directory=STORE_DIRECTORY,
-            options=self._workload.options,
-        )
-        return self._backend.open(site)
+    def _reopen(self, image: DiskImage) -> Observation | Exception:
+        name = image.digest()
+        if name not in self._reopened:
+            self.recoveries += 1
+            try:
+                store = self._backend.open(_site(SimDisk(image), self._workload))
+                self._reopened[name] = observe(store)
+            except Exception as error:  # noqa: BLE001 - whatever a backend raises is a finding
+                self._reopened[name] = error.with_traceback(None)
+        return self._reopened[name]
+
+
+@frozen
+class _Settled:
+    """A disk after a recovery, and what the store on it shows."""
+
+    profile: str
+    durable: bytes
+    pending: tuple[MicroOp, ...]
+    seen: Observation
+
+
+def _site(disk: SimDisk, workload: Workload) -> Site:
+    return Site(
+        fs=SimFileSystem(disk),
+        runtime=SerialRuntime(workload.seed),
+        directory=STORE_DIRECTORY,
+        options=workload.options,
+    )
+
+
+def _point_reads(store: Storage, seen: Observation) -> Iterator[Problem]:
+    try:
+        yield from check_points(store, seen)
+    except Exception as error:  # noqa: BLE001 - whatever a backend raises is a finding
+        kind = type(error).__name__
+        yield Problem("O6", f"point read refused: {kind}", f"a point read was refused: {error}")
 
 
 def _refused(error: Exception) -> Problem:
@@ -161,10 +213,3 @@ def _litter(disk: SimDisk) -> Iterator[Problem]:
     for name in SimFileSystem(disk).listdir(STORE_DIRECTORY):
         if name.endswith(_LITTER):
             yield Problem("O10", f"litter: {name}", f"{name} is left behind after a clean open")
-
-
-def _settle(image: DiskImage, log: OpLog, profile: Profile) -> PendingOps:
-    """Return what is durable and what is pending at the end of `log`."""
-    pending = PendingOps(image, profile)
-    pending.take_all(log)
-    return pending

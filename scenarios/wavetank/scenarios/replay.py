@@ -16,8 +16,9 @@ from attrs import frozen
 
 from wavetank.scenarios.catalogue import SCENARIOS
 from wavetank.scenarios.crash_cycles import crash_cycle_problems
+from wavetank.scenarios.crash_point import CrashPoint
 from wavetank.scenarios.events import RunPlan, ScenarioResult
-from wavetank.scenarios.explorer import CrashPoint, judge_image
+from wavetank.scenarios.explorer import judge_image
 from wavetank.scenarios.observation import Problem
 from wavetank.scenarios.recording import Recording, record
 from wavetank.scenarios.runner import (

@@ -24,6 +24,7 @@ from wavetank.scenarios.events import (
     ScenarioResult,
 )
 from wavetank.scenarios.explorer import explore
+from wavetank.scenarios.fates import Limits
 from wavetank.scenarios.recording import Recording, record
 from wavetank.scenarios.violation import explain, explain_live
 from wavetank.sim import PROFILES, Profile
@@ -51,7 +52,7 @@ class _Unit:
     seed: int
     profiles: tuple[str, ...]
     backend: str
-    max_images: int | None
+    limits: Limits
 
 
 def run(
@@ -137,7 +138,7 @@ def _units(plan: RunPlan) -> Iterator[_Unit]:
                 seed=seed,
                 profiles=plan.profiles,
                 backend=plan.backend,
-                max_images=plan.max_images,
+                limits=Limits(depth=plan.depth, max_images=plan.max_images),
             )
 
 
@@ -161,14 +162,14 @@ def _run_unit(unit: _Unit, progress: ProgressSink | None) -> tuple[ScenarioResul
     workload = SCENARIOS[unit.scenario].workload(unit.seed)
     recording = record(workload, backend_named(unit.backend))
     return tuple(
-        _sweep(recording, profile_named(name), unit.max_images, progress) for name in unit.profiles
+        _sweep(recording, profile_named(name), unit.limits, progress) for name in unit.profiles
     )
 
 
 def _sweep(
     recording: Recording,
     profile: Profile,
-    max_images: int | None,
+    limits: Limits,
     progress: ProgressSink | None,
 ) -> ScenarioResult:
     workload = recording.workload
@@ -181,7 +182,7 @@ def _sweep(
                 )
             )
 
-    sweep = explore(recording, profile, max_images=max_images, on_progress=tell)
+    sweep = explore(recording, profile, limits=limits, on_progress=tell)
     live = (*recording.problems, *crash_cycle_problems(recording, profile))
     violations = (
         *(explain_live(recording, profile, problem) for problem in live),
@@ -201,6 +202,7 @@ def _sweep(
         unjudged=sweep.unjudged,
         cache_hits=sweep.cache_hits,
         recoveries=sweep.recoveries,
+        depth=sweep.depth,
         complete=sweep.complete,
         violations=violations,
         digest=blake2b((log_digest(recording) + sweep.digest).encode(), digest_size=16).hexdigest(),

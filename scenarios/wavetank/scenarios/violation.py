@@ -14,7 +14,8 @@ from hashlib import blake2b
 
 from attrs import frozen
 
-from wavetank.scenarios.explorer import CrashPoint, Finding, pending_at
+from wavetank.scenarios.crash_point import CrashPoint, is_allowed_by
+from wavetank.scenarios.explorer import Finding
 from wavetank.scenarios.recording import LiveProblem, Recording
 from wavetank.sim import (
     BLOCK_SIZE,
@@ -72,9 +73,11 @@ def explain(recording: Recording, profile: Profile, finding: Finding) -> Violati
         kind=finding.problem.kind,
         summary=finding.problem.summary,
         why=lost.why(),
-        steps=_numbered(recording, finding.step),
+        steps=(*_numbered(recording, finding.step), *_crashes(finding.crash)),
         lost=tuple(lost.descriptions()),
-        profiles=tuple(each.name for each in PROFILES if lost.is_allowed_by(each)),
+        profiles=tuple(
+            each.name for each in PROFILES if is_allowed_by(recording, profile, each, finding.crash)
+        ),
         cure=lost.cure(profile),
         crash=finding.crash,
     )
@@ -160,10 +163,6 @@ class _LostOps:
             f"{self._tell(op)} was lost while other work of that step was kept"
         )
 
-    def is_allowed_by(self, profile: Profile) -> bool:
-        """Whether a crash at the same moment may lose exactly these ops under `profile`."""
-        return self._is_legal(pending_at(self._recording, profile, self._crash.position))
-
     def cure(self, profile: Profile) -> str:
         """Return the first single sync that would have forbidden the image."""
         tried: set[tuple[SyncKind, int, int]] = set()
@@ -221,6 +220,15 @@ def _sync_for(op: MicroOp) -> Sync:
     if isinstance(op, Dirent):
         return Sync(kind=SyncKind.DIRECTORY, call=op.call, inode=op.directory)
     return Sync(kind=SyncKind.FILE, call=op.call, inode=op.inode)
+
+
+def _crashes(crash: CrashPoint) -> Iterator[str]:
+    """Yield what happened after the last step, where it was more than one power cut."""
+    if crash.killed_at is not None:
+        records = crash.position - crash.killed_at
+        yield f"the process is killed; the store is opened again; power cut at op {records} of that"
+    for again in crash.then:
+        yield f"power cut at op {again.position} of the recovery"
 
 
 def _numbered(recording: Recording, last: int) -> tuple[str, ...]:

@@ -22,7 +22,7 @@ It imports `wavetank.engine` for the seams alone and does not know what a log en
 reading at ops.py, then profile.py.
 """
 
-from wavetank.sim._apply import SECTOR_SIZE, Tear
+from wavetank.sim._apply import STALE_WORD, Tear
 from wavetank.sim.closed_sets import closed_sets
 from wavetank.sim.crash_images import TORN_SECTORS, CrashImages, all_images, newest_images
 from wavetank.sim.disk import SimDisk

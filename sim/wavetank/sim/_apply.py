@@ -5,18 +5,27 @@ Left out: which of them a crash keeps (pending.py).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from hashlib import shake_128
 from typing import Final
 
 from attrs import frozen
 
-from wavetank.sim.image import DirectoryContent, DiskImage, FileContent, Node, write_blocks
+from wavetank.sim.image import (
+    DirectoryContent,
+    DiskImage,
+    FileContent,
+    LinkContent,
+    Node,
+    write_blocks,
+)
 from wavetank.sim.ops import BLOCK_SIZE, Data, Dirent, MicroOp, Size
+from wavetank.sim.tearing import SECTOR_SIZE
 
-__all__ = ["SECTOR_SIZE", "Tear", "apply"]
+__all__ = ["STALE_WORD", "Tear", "apply"]
 
-SECTOR_SIZE: Final = 512
-"""Bytes that a device writes whole or not at all."""
+STALE_WORD: Final = b"what somebody else once wrote here. "
+"""What a block shows, over and over, that belongs to a file and was never written, if not zeros."""
 
 
 @frozen
@@ -25,17 +34,41 @@ class Tear:
 
     Attributes:
         number: the op.
-        sectors: bit k set: the k-th sector of its block was written.
+        sectors: bit k set: the k-th sector of 512 bytes of its block was written.
+        garbage: bit k set: that sector holds neither what was there nor what was to be written.
+        spills: whether garbage fills its sector, and not only bytes that were to change.
+        span: only the bytes from the first to before the second, counted from the start of the
+            block, were written; None sets no such bound.
     """
 
     number: int
     sectors: int
+    garbage: int = 0
+    spills: bool = False
+    span: tuple[int, int] | None = None
 
 
-def apply(image: DiskImage, ops: Iterable[MicroOp], tears: tuple[Tear, ...] = ()) -> DiskImage:
-    """Return `image` with `ops` applied in order, the torn ones among them in part."""
-    torn = {tear.number: tear.sectors for tear in tears}
-    changes = _Changes(image)
+def apply(
+    image: DiskImage,
+    ops: Iterable[MicroOp],
+    tears: tuple[Tear, ...] = (),
+    *,
+    start: Mapping[int, Node] | None = None,
+    stale: Iterable[tuple[int, int]] = (),
+) -> DiskImage:
+    """Return `image` with `ops` applied in order, the torn ones among them in part.
+
+    Args:
+        image: the disk before.
+        ops: what reached it.
+        tears: which of them did so in part.
+        start: inodes that begin with this content instead of the image's.
+        stale: blocks, by inode and number, that hold foreign bytes before any op.
+    """
+    torn = {tear.number: tear for tear in tears}
+    changes = _Changes(image, start or {})
+    for inode, block in stale:
+        write_blocks(changes.file(inode).blocks, block, 0, _STALE_BLOCK)
     for op in ops:
         if isinstance(op, Dirent):
             changes.set_entry(op)
@@ -46,6 +79,9 @@ def apply(image: DiskImage, ops: Iterable[MicroOp], tears: tuple[Tear, ...] = ()
         else:
             write_blocks(changes.file(op.inode).blocks, op.block, op.start, op.content)
     return image.derive(changes.nodes())
+
+
+_STALE_BLOCK: Final = (STALE_WORD * BLOCK_SIZE)[:BLOCK_SIZE]
 
 
 class _ChangingFile:
@@ -62,22 +98,24 @@ class _Changes:
 
     __slots__ = ("_directories", "_files", "_image", "_made")
 
-    def __init__(self, image: DiskImage) -> None:
+    def __init__(self, image: DiskImage, start: Mapping[int, Node]) -> None:
         self._image = image
         self._files: dict[int, _ChangingFile] = {}
         self._directories: dict[int, dict[str, int]] = {}
-        self._made: dict[int, Node] = {}
+        self._made: dict[int, Node] = dict(start)
 
     def file(self, inode: int) -> _ChangingFile:
         known = self._files.get(inode)
         if known is None:
-            known = self._files[inode] = _ChangingFile(self._image.node(inode))
+            known = self._files[inode] = _ChangingFile(
+                self._made.get(inode) or self._image.node(inode)
+            )
         return known
 
     def set_entry(self, op: Dirent) -> None:
         names = self._directories.get(op.directory)
         if names is None:
-            node = self._image.node(op.directory)
+            node = self._made.get(op.directory) or self._image.node(op.directory)
             names = dict(node.entries) if isinstance(node, DirectoryContent) else {}
             self._directories[op.directory] = names
         if op.inode is None:
@@ -86,8 +124,7 @@ class _Changes:
         names[op.name] = op.inode
         if self._image.node(op.inode) is None:
             # A name can be kept while all of its inode's own ops are lost.
-            empty = DirectoryContent({}) if op.is_directory else FileContent(0, ())
-            self._made.setdefault(op.inode, empty)
+            self._made.setdefault(op.inode, _first_content(op))
 
     def nodes(self) -> dict[int, Node]:
         made = self._made
@@ -98,13 +135,41 @@ class _Changes:
         return made
 
 
-def _write_torn(blocks: list[bytes], op: Data, sectors: int) -> None:
-    """Write those parts of a block that lie in the sectors that made it."""
+def _first_content(op: Dirent) -> Node:
+    if op.symlink_target is not None:
+        return LinkContent(op.symlink_target)
+    return DirectoryContent({}) if op.is_directory else FileContent(0, ())
+
+
+def _write_torn(blocks: list[bytes], op: Data, tear: Tear) -> None:
+    """Write those parts of a block that made it, and garbage where the tear has some."""
+    first, last = tear.span or (0, BLOCK_SIZE)
     for sector in range(BLOCK_SIZE // SECTOR_SIZE):
-        if not sectors >> sector & 1:
+        start = max(op.start, sector * SECTOR_SIZE, first)
+        stop = min(op.start + len(op.content), (sector + 1) * SECTOR_SIZE, last)
+        if start >= stop:
             continue
-        start = max(op.start, sector * SECTOR_SIZE)
-        stop = min(op.start + len(op.content), (sector + 1) * SECTOR_SIZE)
-        if start < stop:
+        if tear.garbage >> sector & 1:
+            _write_garbage(blocks, op, (sector, start, stop), spills=tear.spills)
+        elif tear.sectors >> sector & 1:
             piece = op.content[start - op.start : stop - op.start]
             write_blocks(blocks, op.block, start, piece)
+
+
+def _write_garbage(
+    blocks: list[bytes], op: Data, place: tuple[int, int, int], *, spills: bool
+) -> None:
+    """Put bytes into a sector that depend on nothing but where it lies."""
+    sector, start, stop = place
+    noise = shake_128(f"{op.block} {sector}".encode()).digest(SECTOR_SIZE)
+    if spills:
+        write_blocks(blocks, op.block, sector * SECTOR_SIZE, noise)
+        return
+    old = blocks[op.block][start:stop] if op.block < len(blocks) else b""
+    new = op.content[start - op.start : stop - op.start]
+    noise = noise[start - sector * SECTOR_SIZE :]
+    mixed = bytes(
+        was if was == becomes else between
+        for was, becomes, between in zip(old.ljust(len(new), b"\0"), new, noise, strict=False)
+    )
+    write_blocks(blocks, op.block, start, mixed)

@@ -2,13 +2,17 @@
 
 A set is legal if with each op it holds all that must precede it, and with each member of an atomic
 group the whole group. `closed_sets` enumerates them all, or gives up at a limit, since they grow
-exponentially with ops that nothing orders. Left out: ops that reach the disk in part.
+exponentially with ops that nothing orders. Sets that differ only in the content of files without a
+name give equal disks, and can be left out. Not here: ops that reach the disk in part.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from attrs import frozen
 
+from wavetank.sim.ops import Data, Dirent, MicroOp, Size
 from wavetank.sim.pending import PendingOps
 
 __all__ = ["closed_sets"]
@@ -20,37 +24,100 @@ class _Unit:
 
     members: int
     needs: int
+    ops: tuple[MicroOp, ...]
 
 
-def closed_sets(pending: PendingOps, *, holding: int = 0, limit: int) -> list[int] | None:
+def closed_sets(
+    pending: PendingOps, *, holding: int = 0, limit: int, visible_only: bool = False
+) -> list[int] | None:
     """Return every legal set that holds the ops of `holding`, as masks in a fixed order.
 
     Args:
         pending: the ops and their order.
         holding: a mask; only sets that contain all of it are wanted. It must be closed itself.
         limit: give up beyond so many sets.
+        visible_only: leave out sets that give the same disk as a smaller one, because they keep
+            content of new files whose names they lose.
 
     Returns:
         The masks, or None if there are more than `limit`.
     """
     if not pending.profile.keeps_unsynced:
         return [] if holding else [0]
-    sets = [holding]
-    for unit in _units(pending):
-        if unit.members & holding:
+    units = _units(pending)
+    if not visible_only:
+        return _extend([holding], units, ~0, limit)
+    naming = [unit for unit in units if isinstance(unit.ops[0], Dirent)]
+    writing = [unit for unit in units if not isinstance(unit.ops[0], Dirent)]
+    names = 0
+    for unit in naming:
+        names |= unit.members
+    newest = 1 << holding.bit_length() >> 1
+    sets: list[int] = []
+    starts = _extend([holding], naming, names, limit)
+    if starts is None:
+        return None
+    for start in starts:
+        visible = _visible(pending, start, naming, writing)
+        if newest & ~names and not any(unit.members & newest for unit in visible):
             continue
-        sets += [kept | unit.members for kept in sets if not unit.needs & ~kept]
-        if len(sets) > limit:
+        chosen = names
+        for unit in visible:
+            chosen |= unit.members
+        more = _extend([start], visible, chosen, limit - len(sets))
+        if more is None:
             return None
+        sets += more
     return sets
 
 
 def _units(pending: PendingOps) -> list[_Unit]:
     """Return the pending ops in program order, those of one atomic group as one."""
-    units: list[_Unit] = []
+    grouped: dict[int, list[MicroOp]] = {}
+    needed: dict[int, int] = {}
     for op in pending.ops:
         needs = pending.needs(op.number)
         members = needs & pending.dependents(op.number)
-        if not units or units[-1].members != members:
-            units.append(_Unit(members, needs & ~members))
-    return units
+        grouped.setdefault(members, []).append(op)
+        needed[members] = needs & ~members
+    return [_Unit(members, needed[members], tuple(ops)) for members, ops in grouped.items()]
+
+
+def _extend(sets: list[int], units: Sequence[_Unit], chosen: int, limit: int) -> list[int] | None:
+    """Return `sets` and all that can be made of them by adding units; None beyond the limit.
+
+    What a unit needs must be there already as far as it lies in `chosen`; the rest, which nobody
+    can see, comes with it.
+    """
+    common = sets[0]
+    for unit in units:
+        if not unit.members & common:
+            added = unit.needs | unit.members
+            sets += [kept | added for kept in sets if not unit.needs & chosen & ~kept]
+            if len(sets) > limit:
+                return None
+    return sets
+
+
+def _visible(
+    pending: PendingOps, kept: int, naming: Sequence[_Unit], writing: Sequence[_Unit]
+) -> list[_Unit]:
+    """Return the writes to files that have a name when the ops of `kept` are on disk."""
+    final: dict[tuple[int, str], int | None] = {}
+    for unit in naming:
+        if unit.members & kept:
+            for op in unit.ops:
+                assert isinstance(op, Dirent)
+                final[op.directory, op.name] = op.inode
+    named = set(final.values())
+    return [
+        unit
+        for unit in writing
+        if _inode(unit) in named or pending.durable.node(_inode(unit)) is not None
+    ]
+
+
+def _inode(unit: _Unit) -> int:
+    op = unit.ops[0]
+    assert isinstance(op, (Data, Size))
+    return op.inode

@@ -2,8 +2,9 @@
 
 Every closed set of pending ops gives an image, and so does each way in which one write among them
 can be torn: all subsets of its sectors up to `TORN_SECTORS`, beyond that its front and its back cut
-at each sector boundary. Where there are more sets than the budget allows, a fixed catalogue stands
-in, and the answer says that it is not complete.
+at each sector boundary. Content of files that lose their names is left out: no program can see it.
+Where there are more sets than the budget allows, a fixed catalogue stands in, and the answer says
+that it is not complete.
 
 At a point where the op log grew, only the images that hold the newest op are new.
 """
@@ -16,7 +17,8 @@ from typing import Final
 
 from attrs import frozen
 
-from wavetank.sim._apply import SECTOR_SIZE, Tear
+from wavetank.sim._apply import Tear
+from wavetank.sim.tearing import SECTOR_SIZE
 from wavetank.sim.closed_sets import closed_sets
 from wavetank.sim.ops import BLOCK_SIZE, Data
 from wavetank.sim.pending import Kept, PendingOps
@@ -58,12 +60,12 @@ def newest_images(pending: PendingOps, *, limit: int) -> CrashImages:
 
 
 def _images(pending: PendingOps, holding: int, limit: int) -> CrashImages:
-    sets = closed_sets(pending, holding=holding, limit=limit)
+    sets = closed_sets(pending, holding=holding, limit=limit, visible_only=True)
     complete = sets is not None
     if sets is None:
         sets = _catalogue(pending, holding)
     kept = (image for mask in sets for image in _with_tears(pending, mask))
-    return CrashImages(tuple(dict.fromkeys(kept)), complete)
+    return CrashImages(tuple(kept), complete)
 
 
 def _catalogue(pending: PendingOps, holding: int) -> list[int]:

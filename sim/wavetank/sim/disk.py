@@ -42,7 +42,9 @@ class SimDisk:
     """Inodes as programs see them, and the record of everything done to them.
 
     Args:
-        image: the durable content to start from; empty if omitted.
+        image: the content to start from; empty if omitted.
+        first_call: calls are counted from here, for a log that continues another.
+        first_number: micro-ops are numbered from here.
 
     Attributes:
         image: the durable content at the start of `log`.
@@ -61,14 +63,16 @@ class SimDisk:
 
     __slots__ = ("_cache", "_calls", "_micro_ops", "_next_inode", "image", "locked", "log")
 
-    def __init__(self, image: DiskImage | None = None) -> None:
+    def __init__(
+        self, image: DiskImage | None = None, *, first_call: int = 0, first_number: int = 0
+    ) -> None:
         self.image = DiskImage.empty() if image is None else image
         self.log = OpLog()
         self.locked: set[int] = set()
         self._cache: dict[int, _CachedFile | dict[str, int]] = {}
         self._next_inode = self.image.next_inode
-        self._calls = 0
-        self._micro_ops = 0
+        self._calls = first_call
+        self._micro_ops = first_number
 
     def process_kill(self) -> SimDisk:
         """Return the disk as the next process finds it: same cache, same pending ops, no locks."""

@@ -10,6 +10,7 @@ Left out: which images a crash may leave (pending.py), and programs at work (dis
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import cached_property
 from hashlib import blake2b
 from typing import Final, TypeAlias
 
@@ -22,6 +23,7 @@ __all__ = [
     "DirectoryContent",
     "DiskImage",
     "FileContent",
+    "LinkContent",
     "Node",
     "read_blocks",
     "write_blocks",
@@ -61,8 +63,9 @@ class FileContent:
         """Return up to `length` bytes at `offset`; bytes never written are zeros."""
         return read_blocks(self.blocks, self.size, offset, length)
 
+    @cached_property
     def digest(self) -> bytes:
-        """Return a hash of everything here, stale bytes too, stable across processes."""
+        """A hash of everything here, stale bytes too, stable across processes."""
         digest = blake2b(self.size.to_bytes(8, "little"), digest_size=_DIGEST_BYTES)
         for content in self.blocks:
             stripped = content.rstrip(b"\0")
@@ -100,7 +103,18 @@ class DirectoryContent:
     entries: Mapping[str, int]
 
 
-Node: TypeAlias = FileContent | DirectoryContent
+@frozen
+class LinkContent:
+    """A symbolic link.
+
+    Attributes:
+        target: where it points, a path as it was given.
+    """
+
+    target: str
+
+
+Node: TypeAlias = FileContent | DirectoryContent | LinkContent
 
 
 class DiskImage:
@@ -112,7 +126,7 @@ class DiskImage:
     [{}, {'/f': b'hi'}]
     """
 
-    __slots__ = ("_changes", "_nodes", "next_inode")
+    __slots__ = ("_changes", "_digest", "_nodes", "next_inode")
 
     def __init__(
         self,
@@ -124,6 +138,7 @@ class DiskImage:
         self._nodes = nodes
         self._changes: Mapping[int, Node] = changes or {}
         self.next_inode = next_inode
+        self._digest: bytes | None = None
 
     @classmethod
     def empty(cls) -> DiskImage:
@@ -174,10 +189,29 @@ class DiskImage:
 
         Inode numbers do not count, only which names share an inode.
         """
-        digest = blake2b(digest_size=_DIGEST_BYTES)
-        seen: dict[int, int] = {}
-        for path, inode, node in self.walk():
-            digest.update(path.encode("utf-8", "surrogateescape"))
-            digest.update(b"\0%d\0" % seen.setdefault(inode, len(seen)))
-            digest.update(b"dir" if isinstance(node, DirectoryContent) else node.digest())
-        return digest.digest()
+        if self._digest is None:
+            parts: list[bytes] = []
+            self._describe(b"", ROOT_INODE, {}, parts)
+            self._digest = blake2b(b"".join(parts), digest_size=_DIGEST_BYTES).digest()
+        return self._digest
+
+    def _describe(
+        self, prefix: bytes, directory: int, seen: dict[int, int], parts: list[bytes]
+    ) -> None:
+        node = self.node(directory)
+        assert isinstance(node, DirectoryContent)
+        for name in sorted(node.entries):
+            inode = node.entries[name]
+            child = self.node(inode)
+            assert child is not None, f"{name} names inode {inode}, which was never made"
+            path = b"%s/%s" % (prefix, name.encode("utf-8", "surrogateescape"))
+            digest = _digest_of(child)
+            parts.append(b"%s\0%d\0%s\0" % (path, seen.setdefault(inode, len(seen)), digest))
+            if isinstance(child, DirectoryContent):
+                self._describe(path, inode, seen, parts)
+
+
+def _digest_of(node: Node) -> bytes:
+    if isinstance(node, FileContent):
+        return node.digest
+    return b"dir" if isinstance(node, DirectoryContent) else f"link {node.target}".encode()

@@ -4,7 +4,8 @@ The op log is the spine of the product. Whatever recorded it (the simulated file
 people's code, a trace of a foreign program), crash images, explanations and reports are made from
 it alone. It is independent of any profile: what may be lost is the profile's business.
 
-Left out: what a micro-op's bytes mean, and which of them may be lost (profile.py, pending.py).
+Left out: what a micro-op's bytes mean, and which of them may be lost (profile.py, pending.py); why a
+sync failed (fsync_failure.py).
 
 Source: the split of system calls into micro-ops follows Pillai et al., OSDI'14 (ALICE).
 """
@@ -48,6 +49,7 @@ class Dirent:
         replaces: whether it is the arriving half of a rename over an existing name.
         is_directory: whether `inode` is a directory.
         joins_next: whether it and the next op form one rename (atomic where the profile says so).
+        symlink_target: where `inode` points, if it is a symbolic link.
         path: the full path, for people.
     """
 
@@ -60,6 +62,7 @@ class Dirent:
     replaces: bool = False
     is_directory: bool = False
     joins_next: bool = False
+    symlink_target: str | None = None
     path: str = ""
 
     @property
@@ -82,6 +85,7 @@ class Data:
         extends: whether this block's write grows the file (a `Size` op follows).
         tail_block: whether it grows a block that was partly filled before.
         joins_next: whether the next op is the `Size` that publishes these bytes.
+        write_bytes: length of the whole write that it is a part of; 0 if it is none.
         path: the name under which the file was opened, for people.
     """
 
@@ -94,6 +98,7 @@ class Data:
     extends: bool = False
     tail_block: bool = False
     joins_next: bool = False
+    write_bytes: int = 0
     path: str = ""
 
     @property
@@ -151,12 +156,17 @@ class Sync:
         call: position of the call.
         inode: the file or directory it named; 0 for `SyncKind.EVERYTHING`.
         path: its name, for people.
+        failed: whether it returned an error; then it covers nothing.
+        dropped: numbers of the ops that from now on can never reach the disk: their write failed,
+            and the cache takes their pages for clean. It may say so and yet not have `failed`.
     """
 
     kind: SyncKind
     call: int
     inode: int
     path: str = ""
+    failed: bool = False
+    dropped: tuple[int, ...] = ()
 
 
 @frozen

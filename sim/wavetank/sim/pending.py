@@ -6,7 +6,7 @@ over op numbers. A legal image is the durable image plus any set of pending ops 
 under these masks: `Kept` names one. Which of the legal sets are worth a look is decided elsewhere
 (crash_images.py), how ops change an image as well (_apply.py).
 
-Left out: what a sync that fails does; stale bytes in blocks never written (they read as zeros).
+Left out: which writes a failing sync drops (fsync_failure.py).
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from collections.abc import Iterable, Iterator
 from attrs import frozen
 
 from wavetank.sim._apply import Tear, apply
+from wavetank.sim._unwritten import UnwrittenBlocks
 from wavetank.sim.image import DirectoryContent, DiskImage, FileContent, Node
 from wavetank.sim.ops import Data, Dirent, Mark, MicroOp, Record, Sync
 from wavetank.sim.profile import Profile
@@ -30,10 +31,12 @@ class Kept:
     Attributes:
         numbers: the ops' numbers, ascending.
         tears: which of them were written in part; all belong to one write.
+        stale: whether blocks that were never written show foreign bytes, and not zeros.
     """
 
     numbers: tuple[int, ...]
     tears: tuple[Tear, ...] = ()
+    stale: bool = False
 
 
 class PendingOps:
@@ -48,6 +51,7 @@ class PendingOps:
         "_barrier",
         "_closed",
         "_dependents",
+        "_dropped",
         "_durable",
         "_everything",
         "_first",
@@ -72,6 +76,8 @@ class PendingOps:
         # Ops that syncs ordered before all that follows them without making them durable.
         self._barrier = 0
         self._newest = -1
+        # Data that can never reach the disk, since writing it has failed.
+        self._dropped: tuple[Data, ...] = ()
 
     @property
     def durable(self) -> DiskImage:
@@ -93,6 +99,21 @@ class PendingOps:
         """Whether no atomic group stands open: only then is this a point to crash at."""
         return not self._open_group
 
+    def fork(self) -> PendingOps:
+        """Return an equal value with a future of its own."""
+        twin = PendingOps(self._durable, self.profile)
+        twin._full = self._full
+        twin._ops = dict(self._ops)
+        twin._closed = dict(self._closed)
+        twin._dependents = dict(self._dependents)
+        twin._everything = self._everything
+        twin._first = self._first
+        twin._open_group = self._open_group
+        twin._barrier = self._barrier
+        twin._newest = self._newest
+        twin._dropped = self._dropped
+        return twin
+
     def take(self, record: Record) -> None:
         """Take the next record of an op log; a mark changes nothing."""
         if isinstance(record, Sync):
@@ -109,6 +130,9 @@ class PendingOps:
         """Take one more micro-op that a program issued."""
         if not self._ops:
             self._first = op.number
+        if isinstance(op, Data) and self._changes_nothing(op):
+            self._newest = -1
+            return
         bit = 1 << (op.number - self._first)
         mask = bit | self._open_group | self._barrier
         must_precede = self.profile.must_precede
@@ -135,8 +159,12 @@ class PendingOps:
         """Make durable what a completed sync covers and all that must precede it.
 
         Where the profile's syncs only put things in order, all of that comes before whatever is
-        issued from now on.
+        issued from now on. What it could not write is gone first.
         """
+        if sync.dropped:
+            self._drop(sync.dropped)
+        if sync.failed:
+            return
         covered = 0
         for number, op in self._ops.items():
             if not covered >> (number - self._first) & 1 and self.profile.covers(sync, op):
@@ -164,9 +192,14 @@ class PendingOps:
         """The mask of the newest op and all that must be there with it; 0 if it is durable."""
         return self._closed.get(self._newest, 0)
 
-    def kept(self, mask: int, tears: tuple[Tear, ...] = ()) -> Kept:
+    def kept(self, mask: int, tears: tuple[Tear, ...] = (), *, stale: bool = False) -> Kept:
         """Return the name of the set that a mask stands for."""
-        return Kept(tuple(self._numbers(mask)), tears)
+        return Kept(tuple(self._numbers(mask)), tears, stale)
+
+    def unwritten(self) -> UnwrittenBlocks:
+        """Return which sets leave blocks unwritten that their files show."""
+        bits = {1 << (number - self._first): op for number, op in self._ops.items()}
+        return UnwrittenBlocks(bits, self._dropped, self._durable)
 
     def writes_in(self, mask: int) -> list[tuple[Data, ...]]:
         """Return the data ops of a legal set that may be torn, those of one write together."""
@@ -214,30 +247,67 @@ class PendingOps:
         if not chosen <= self._ops.keys():
             missing = sorted(chosen - self._ops.keys())
             raise ValueError(f"kept: expected pending ops but got {missing}, which are not pending")
-        dropped = {
-            holder
-            for number, op in self._ops.items()
-            if number not in chosen
-            for holder in (_holder(op),)
-        }
-        dropped.update(_holder(self._ops[tear.number]) for tear in kept.tears)
+        torn = {tear.number for tear in kept.tears}
+        stale = self._exposed(kept) if kept.stale else ()
+        dropped = {inode for inode, _ in stale}
+        for number, op in self._ops.items():
+            if number not in chosen or number in torn:
+                dropped.add(_holder(op))
         # Inodes that lost nothing are as in the full image; only the others are made anew.
+        start = {
+            holder: _or_empty(self._durable.node(holder), self._full.node(holder))
+            for holder in dropped
+        }
         remade = [
             op for number, op in self._ops.items() if number in chosen and _holder(op) in dropped
         ]
-        start = self._full.derive(
-            {
-                holder: _or_empty(self._durable.node(holder), self._full.node(holder))
-                for holder in dropped
-            }
-        )
-        return apply(start, remade, kept.tears)
+        return apply(self._full, remade, kept.tears, start=start, stale=stale)
+
+    def _exposed(self, kept: Kept) -> tuple[tuple[int, int], ...]:
+        mask = 0
+        for number in kept.numbers:
+            mask |= 1 << (number - self._first)
+        return self.unwritten().exposed(mask)
+
+    def _changes_nothing(self, op: Data) -> bool:
+        """Whether `op` writes what is there already, in every image that a crash may leave.
+
+        Such an op may be left out: no image tells whether it is kept. Ops that other ops follow
+        only through it do not exist, since nothing pending comes before it.
+        """
+        if op.joins_next or self.profile.program_order or self._barrier or self._open_group:
+            return False
+        if any(
+            isinstance(other, Data) and other.target == op.target for other in self._ops.values()
+        ):
+            return False
+        node = self._durable.node(op.inode)
+        if not isinstance(node, FileContent) or len(node.blocks) <= op.block:
+            return False
+        return node.blocks[op.block][op.start : op.start + len(op.content)] == op.content
 
     def _numbers(self, mask: int) -> Iterator[int]:
         while mask:
             low = mask & -mask
             yield low.bit_length() - 1 + self._first
             mask ^= low
+
+    def _drop(self, numbers: Iterable[int]) -> None:
+        """Forget those of the ops that are still pending: their write has failed for good."""
+        gone = 0
+        for number in numbers:
+            op = self._ops.pop(number, None)
+            if op is None:
+                continue
+            gone |= 1 << (number - self._first)
+            del self._closed[number], self._dependents[number]
+            if isinstance(op, Data):
+                self._dropped = (*self._dropped, op)
+        self._closed = {number: mask & ~gone for number, mask in self._closed.items()}
+        self._dependents = {number: mask & ~gone for number, mask in self._dependents.items()}
+        self._everything &= ~gone
+        self._barrier &= ~gone
+        self._full = apply(self._durable, self._ops.values())
 
     def _make_durable(self, covered: int) -> None:
         settled = [self._ops.pop(number) for number in self._numbers(covered)]

@@ -1,0 +1,113 @@
+"""The name of an image: where the power went, what the crash kept, and how often it went again.
+
+`CrashPoint` says it as data; `rebuild` makes the image from it alone, with nothing remembered from
+the sweep that found it. Left out: judging the image (explorer.py).
+"""
+
+from __future__ import annotations
+
+from itertools import islice
+
+from attrs import frozen
+
+from wavetank.scenarios.recording import Recording
+from wavetank.scenarios.recovery import Recovery
+from wavetank.sim import DiskImage, Kept, PendingOps, Profile, SimDisk
+
+__all__ = ["CrashPoint", "continue_after_kill", "is_allowed_by", "pending_at", "rebuild"]
+
+
+@frozen(kw_only=True)
+class CrashPoint:
+    """One image of one recording, by name.
+
+    Attributes:
+        position: records of the op log before the power cut; after a kill, those of the recovery
+            that followed it count on.
+        kept: which pending ops the crash kept.
+        killed_at: the process was killed at this position, and the store was opened again on the
+            surviving cache, before the power went; None if nobody was killed.
+        then: power cuts inside the recovery from the one before, by position in its own log.
+    """
+
+    position: int
+    kept: Kept
+    killed_at: int | None = None
+    then: tuple[CrashPoint, ...] = ()
+
+
+def pending_at(recording: Recording, profile: Profile, crash: CrashPoint | int) -> PendingOps:
+    """Return what is durable and what is pending at a crash point (the first of a chain)."""
+    pending = PendingOps(recording.image, profile)
+    if isinstance(crash, int):
+        pending.take_all(islice(recording.log, crash))
+        return pending
+    if crash.killed_at is None:
+        return pending_at(recording, profile, crash.position)
+    pending.take_all(islice(recording.log, crash.killed_at))
+    disk = continue_after_kill(recording, pending)
+    opening = Recovery(recording.workload, recording.backend).open_on(disk)
+    pending.take_all(opening.log[: crash.position - crash.killed_at])
+    return pending
+
+
+def continue_after_kill(recording: Recording, pending: PendingOps) -> SimDisk:
+    """Return the disk as the next process finds it: all that was done is in its cache."""
+    beyond = len(recording.log)
+    return SimDisk(pending.full, first_call=beyond, first_number=beyond)
+
+
+def rebuild(recording: Recording, profile: Profile, crash: CrashPoint) -> DiskImage:
+    """Return the image of a crash point.
+
+    Raises:
+        ValueError: `profile` does not allow it.
+    """
+    pending = pending_at(recording, profile, crash)
+    image = _image(pending, crash)
+    recovery = Recovery(recording.workload, recording.backend)
+    for again in crash.then:
+        pending = PendingOps(image, profile)
+        pending.take_all(recovery.open(image).log[: again.position])
+        image = _image(pending, again)
+    return image
+
+
+def is_allowed_by(
+    recording: Recording, profile: Profile, other: Profile, crash: CrashPoint
+) -> bool:
+    """Whether a crash point that `profile` allows, with all its crashes, is one of `other` too."""
+    mine, theirs = pending_at(recording, profile, crash), pending_at(recording, other, crash)
+    recovery = Recovery(recording.workload, recording.backend)
+    for again in (*crash.then, None):
+        kept = _loses_the_same(mine, theirs, crash.kept)
+        if kept is None:
+            return False
+        if again is None:
+            return True
+        image = mine.image(crash.kept)
+        log = recovery.open(image).log[: again.position]
+        mine, theirs = PendingOps(image, profile), PendingOps(image, other)
+        mine.take_all(log)
+        theirs.take_all(log)
+        crash = again
+    return True
+
+
+def _loses_the_same(mine: PendingOps, theirs: PendingOps, kept: Kept) -> Kept | None:
+    """Return what `theirs` keeps when it loses what `mine` loses; None if it cannot."""
+    lost = {op.number for op in mine.ops} - set(kept.numbers)
+    present = {op.number for op in theirs.ops}
+    if not lost <= present:
+        return None
+    same = Kept(tuple(sorted(present - lost)), kept.tears)
+    return same if theirs.is_legal(same) else None
+
+
+def _image(pending: PendingOps, crash: CrashPoint) -> DiskImage:
+    if not pending.is_legal(crash.kept):
+        raise ValueError(
+            f"crash: expected ops that {pending.profile.name} may keep alone at position "
+            f"{crash.position}, got {crash.kept}"
+        )
+    return pending.image(crash.kept)

@@ -1,0 +1,283 @@
+"""What becomes of images: each is recovered once, and so is each that a crash inside that leaves.
+
+A `Fate` is all that can be said of an image under a profile before anybody asks what had been
+acknowledged: what the reopened store shows, what is wrong with it in any case, and which images a
+power cut during the recovery, or right after it, may leave. `Fates` is the graph of them. It grows
+to a fixpoint, or to the depth asked for, and is shared by all crash points of a sweep.
+
+Verified here: O15 (what an opened store has shown survives). Left out: the verdict (explorer.py).
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator
+
+from attrs import define, frozen
+
+from wavetank.engine import FileStorageOptions
+from wavetank.scenarios.crash_point import CrashPoint
+from wavetank.scenarios.observation import Observation, Problem
+from wavetank.scenarios.oracle import Knowledge, judge
+from wavetank.scenarios.recovery import Opening, Recovery
+from wavetank.sim import (
+    CrashImages,
+    DiskImage,
+    Kept,
+    Mark,
+    PendingOps,
+    Profile,
+    Record,
+    Sync,
+    all_images,
+    newest_images,
+)
+
+__all__ = ["Fate", "Fates", "InnerImage", "Limits", "images_during"]
+
+
+@frozen(kw_only=True)
+class Limits:
+    """How far a sweep goes.
+
+    Attributes:
+        depth: crashes inside recoveries, one inside the other; None: until no new image comes.
+        max_images: distinct images recovered at most; None: all.
+        max_sets_per_point: legal sets of pending ops at one crash point up to which all are
+            tried; beyond, a catalogue stands in for them, and the sweep is not complete.
+    """
+
+    depth: int | None = 0
+    max_images: int | None = None
+    max_sets_per_point: int = 512
+
+
+@define
+class Fate:
+    """What becomes of one image.
+
+    Attributes:
+        observation: what the reopened store shows; None if it does not open.
+        shown: a number for that; equal showings have equal numbers.
+        problems: what is wrong whatever had been acknowledged.
+        during: the images that a power cut during the recovery may leave.
+        after: the images that a power cut right after it may leave.
+        expanded: whether `during` and `after` have been filled in.
+        judged_after: what O15 says of `after`; None until asked.
+    """
+
+    observation: Observation | None
+    problems: tuple[Problem, ...]
+    shown: int = -1
+    during: tuple[bytes, ...] = ()
+    after: tuple[bytes, ...] = ()
+    expanded: bool = False
+    judged_after: tuple[tuple[Problem, bytes], ...] | None = None
+
+    @property
+    def children(self) -> tuple[bytes, ...]:
+        """Every image that one more crash may leave."""
+        return self.during + self.after
+
+
+@frozen
+class InnerImage:
+    """An image that a crash in a stretch of an op log may leave.
+
+    Attributes:
+        position: records of that stretch before the crash.
+        kept: what the crash kept.
+        name: the image's digest.
+        image: the image.
+        at_end: whether the stretch had ended.
+    """
+
+    position: int
+    kept: Kept
+    name: bytes
+    image: DiskImage
+    at_end: bool
+
+
+class Fates:
+    """The fates of all images met in one sweep.
+
+    Args:
+        recovery: opens stores.
+        profile: what each crash may lose.
+        options: of the store.
+        limits: how far to go.
+        on_image: called after each recovered image with their number.
+
+    Attributes:
+        deepest: at which depth the last image came that had not been met before.
+        complete: whether every legal image was enumerated.
+        unjudged: names of the images left over when the budget ended.
+    """
+
+    def __init__(
+        self,
+        recovery: Recovery,
+        profile: Profile,
+        options: FileStorageOptions,
+        limits: Limits,
+        on_image: Callable[[int], None],
+    ) -> None:
+        self.deepest = 0
+        self.complete = True
+        self.unjudged: set[bytes] = set()
+        self._recovery = recovery
+        self._profile = profile
+        self._options = options
+        self._limits = limits
+        self._on_image = on_image
+        self._fates: dict[bytes, Fate] = {}
+        self._shown: dict[Observation, tuple[int, Observation]] = {}
+
+    def __len__(self) -> int:
+        return len(self._fates)
+
+    def __contains__(self, name: bytes) -> bool:
+        return name in self._fates
+
+    def __getitem__(self, name: bytes) -> Fate:
+        return self._fates[name]
+
+    def get(self, name: bytes) -> Fate | None:
+        """Return an image's fate, None if the budget ended before it."""
+        return self._fates.get(name)
+
+    def meet(self, name: bytes, image: DiskImage) -> None:
+        """Find out the fate of an image, and of those that crashes inside its recovery leave."""
+        todo = deque([(name, image, 0)])
+        while todo:
+            name, image, depth = todo.popleft()
+            wanted = self._limits.depth is None or depth < self._limits.depth
+            known = self._fates.get(name)
+            if known is not None and (known.expanded or not wanted):
+                continue
+            if known is None and self._spent():
+                self.unjudged.add(name)
+                continue
+            if known is None:
+                self.deepest = max(self.deepest, depth)
+            for inner in self._recover(name, image, expand=wanted):
+                if inner.name not in self._fates or not self._fates[inner.name].expanded:
+                    todo.append((inner.name, inner.image, depth + 1))
+
+    def descendants(self, name: bytes, seen: set[bytes]) -> Iterator[bytes]:
+        """Yield the images that crashes inside the recovery of `name` may leave, each once."""
+        todo = list(self._fates[name].children)
+        while todo:
+            child = todo.pop()
+            if child in seen:
+                continue
+            seen.add(child)
+            fate = self._fates.get(child)
+            if fate is not None:
+                yield child
+                todo.extend(fate.children)
+
+    def judge_after(self, name: bytes) -> tuple[tuple[Problem, bytes], ...]:
+        """Return where a crash right after the opening loses what the store has shown (O15)."""
+        fate = self._fates[name]
+        if fate.judged_after is None:
+            fate.judged_after = tuple(self._judge_after(fate))
+        return fate.judged_after
+
+    def path(self, name: bytes, image: DiskImage, target: bytes) -> tuple[CrashPoint, ...]:
+        """Return the crashes inside recoveries that lead from an image to another, the fewest."""
+        start: tuple[bytes, DiskImage, tuple[CrashPoint, ...]] = (name, image, ())
+        todo = deque([start])
+        seen = {name}
+        while todo:
+            name, image, crashes = todo.popleft()
+            if name == target:
+                return crashes
+            for inner in images_during(
+                PendingOps(image, self._profile), self._recovery.open(image).log, self._limits
+            )[0]:
+                if inner.name not in seen:
+                    seen.add(inner.name)
+                    crash = CrashPoint(position=inner.position, kept=inner.kept)
+                    todo.append((inner.name, inner.image, (*crashes, crash)))
+        raise LookupError(f"no chain of crashes leads to the image {target.hex()}")
+
+    def _recover(self, name: bytes, image: DiskImage, *, expand: bool) -> list[InnerImage]:
+        opening = self._recovery.open(image)
+        fate = self._fates.get(name)
+        if fate is None:
+            fate = self._fates[name] = self._fate_of(opening, image)
+            self._on_image(len(self._fates))
+        if not expand:
+            return []
+        inner = self._expand(fate, opening, image)
+        fate.expanded = True
+        return inner
+
+    def _fate_of(self, opening: Opening, image: DiskImage) -> Fate:
+        if opening.observation is None:
+            return Fate(None, opening.problems)
+        pending = PendingOps(image, self._profile)
+        pending.take_all(opening.log)
+        problems = opening.problems + self._recovery.work(opening, pending)
+        showing = (len(self._shown), opening.observation)
+        number, observation = self._shown.setdefault(opening.observation, showing)
+        return Fate(observation, problems, number)
+
+    def _expand(self, fate: Fate, opening: Opening, image: DiskImage) -> list[InnerImage]:
+        pending = PendingOps(image, self._profile)
+        inner, complete = images_during(pending, opening.log, self._limits)
+        self.complete = self.complete and complete
+        opened = opening.observation is not None
+        during = dict.fromkeys(each.name for each in inner if not (each.at_end and opened))
+        after = dict.fromkeys(each.name for each in inner if each.at_end and opened)
+        fate.during, fate.after = tuple(during), tuple(after)
+        return inner
+
+    def _judge_after(self, fate: Fate) -> Iterator[tuple[Problem, bytes]]:
+        if fate.observation is None:
+            return
+        shown = Knowledge(possible=(fate.observation.as_model(),))
+        for name in fate.after:
+            left = self._fates.get(name)
+            if left is None or left.observation is None:
+                continue
+            for problem in judge(left.observation, shown, self._options):
+                kind = f"after an opening: {problem.invariant} {problem.kind}"
+                summary = f"what the opened store had shown did not survive: {problem.summary}"
+                yield Problem("O15", kind, summary), name
+
+    def _spent(self) -> bool:
+        limit = self._limits.max_images
+        return limit is not None and len(self._fates) >= limit
+
+
+def images_during(
+    pending: PendingOps, log: tuple[Record, ...], limits: Limits
+) -> tuple[list[InnerImage], bool]:
+    """Return the images that a crash during `log` or at its end may leave; and if these are all.
+
+    Args:
+        pending: what is durable and what is not before it; it takes the whole log.
+        log: what a store does.
+        limits: how many sets are tried at one point.
+    """
+    found: dict[tuple[bytes, bool], InnerImage] = {}
+    complete = True
+
+    def look(position: int, images: CrashImages, *, at_end: bool = False) -> None:
+        nonlocal complete
+        complete = complete and images.complete
+        for kept in images.images:
+            image = pending.image(kept)
+            name = image.digest()
+            found.setdefault((name, at_end), InnerImage(position, kept, name, image, at_end))
+
+    limit = limits.max_sets_per_point
+    for position, record in enumerate(log, start=1):
+        pending.take(record)
+        if not isinstance(record, (Sync, Mark)) and pending.whole:
+            look(position, newest_images(pending, limit=limit))
+    look(len(log), all_images(pending, limit=limit), at_end=True)
+    return list(found.values()), complete
