@@ -5,6 +5,7 @@ General layout, from the bottom up::
     ops.py             micro-ops, syncs and marks: the op log
     profile.py         what a filesystem promises about unsynced work: the rules
     profiles.py        the promises of the filesystems that ship
+    profile_file.py    profiles of one's own, from TOML
     image.py           a disk's durable content as a value
     disk.py            the page cache over an image; records the op log
     filesystem.py      SimFileSystem: the engine's filesystem seam over a SimDisk
@@ -54,6 +55,14 @@ from wavetank.sim.ops import (
 )
 from wavetank.sim.pending import Kept, PendingOps
 from wavetank.sim.profile import DirentCover, Profile
+from wavetank.sim.profile_file import (
+    ProfileFileError,
+    is_profile_file,
+    profile_from_table,
+    profile_from_toml,
+    profile_table,
+    read_profile,
+)
 from wavetank.sim.profiles import (
     ALICE,
     APFS,
@@ -118,6 +127,7 @@ __all__ = [
     "OpLog",
     "PendingOps",
     "Profile",
+    "ProfileFileError",
     "Record",
     "SerialRuntime",
     "SimDisk",
@@ -130,8 +140,13 @@ __all__ = [
     "all_images",
     "closed_sets",
     "hold_litmus",
+    "is_profile_file",
     "newest_images",
     "possible_states",
+    "profile_from_table",
+    "profile_from_toml",
+    "profile_table",
     "read_litmus",
+    "read_profile",
     "shipped_litmus",
 ]
