@@ -24,11 +24,19 @@ reading at ops.py, then profile.py.
 """
 
 from wavetank.sim._apply import STALE_WORD, Tear
+from wavetank.sim._tears import TORN_SECTORS
 from wavetank.sim.closed_sets import closed_sets
-from wavetank.sim.crash_images import TORN_SECTORS, CrashImages, all_images, newest_images
+from wavetank.sim.crash_images import CrashImages, all_images, newest_images
 from wavetank.sim.disk import SimDisk
 from wavetank.sim.filesystem import SimFile, SimFileSystem
-from wavetank.sim.image import ROOT_INODE, DirectoryContent, DiskImage, FileContent, Node
+from wavetank.sim.image import (
+    ROOT_INODE,
+    DirectoryContent,
+    DiskImage,
+    FileContent,
+    LinkContent,
+    Node,
+)
 from wavetank.sim.litmus import (
     LITMUS_OPS,
     UNWRITTEN,
@@ -82,6 +90,7 @@ from wavetank.sim.profiles import (
     XFS,
 )
 from wavetank.sim.serial_runtime import DeadlockError, SerialRuntime
+from wavetank.sim.tearing import SECTOR_SIZE, AppendFill, AtomicUnit, Tearing, TearShape
 
 __all__ = [
     "ALICE",
@@ -102,10 +111,13 @@ __all__ = [
     "SAFE_PROFILES",
     "SECTOR_SIZE",
     "SEQUENTIAL",
+    "STALE_WORD",
     "TORN_SECTORS",
     "UNWRITTEN",
     "WRITEBACK",
     "XFS",
+    "AppendFill",
+    "AtomicUnit",
     "CrashImages",
     "Data",
     "DeadlockError",
@@ -115,6 +127,7 @@ __all__ = [
     "DiskImage",
     "FileContent",
     "Kept",
+    "LinkContent",
     "LitmusArgument",
     "LitmusError",
     "LitmusOp",
@@ -137,6 +150,8 @@ __all__ = [
     "Sync",
     "SyncKind",
     "Tear",
+    "TearShape",
+    "Tearing",
     "all_images",
     "closed_sets",
     "hold_litmus",

@@ -42,9 +42,7 @@ def tears(writes: Iterable[tuple[Data, ...]], tearing: Tearing) -> Iterator[tupl
             yield from _garbage(ops, touched, spills=not tearing.powersafe_overwrite)
 
 
-def _subsets(
-    ops: tuple[Data, ...], touched: list[tuple[int, ...]]
-) -> Iterator[tuple[Tear, ...]]:
+def _subsets(ops: tuple[Data, ...], touched: list[tuple[int, ...]]) -> Iterator[tuple[Tear, ...]]:
     # An op of which nothing was written is a lost op, and belongs to another closed set.
     for parts in product(*(_unions(sectors)[1:] for sectors in touched)):
         torn = tuple(

@@ -9,10 +9,27 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from attrs import define
+
 from wavetank.sim.image import DiskImage, FileContent
 from wavetank.sim.ops import BLOCK_SIZE, Data, MicroOp, Size
 
 __all__ = ["UnwrittenBlocks"]
+
+
+@define
+class _FreshBlock:
+    """A block that was never durably written.
+
+    Attributes:
+        writers: the ops that write to it.
+        publishers: the sizes that made it the file's.
+        published: whether such a size is durable.
+    """
+
+    writers: int = 0
+    publishers: int = 0
+    published: bool = False
 
 
 class UnwrittenBlocks:
@@ -22,33 +39,43 @@ class UnwrittenBlocks:
         pending: each pending op by its bit, in program order.
         dropped: data ops that can never reach the disk.
         durable: the disk without the pending ops.
+        newest: number of the op that was issued last.
     """
 
-    __slots__ = ("_durable", "_fresh", "_grown", "_sizes")
+    __slots__ = ("_durable", "_fresh", "_grown", "_newest", "_sizes")
 
     def __init__(
-        self, pending: Mapping[int, MicroOp], dropped: Iterable[Data], durable: DiskImage
+        self,
+        pending: Mapping[int, MicroOp],
+        dropped: Iterable[Data],
+        durable: DiskImage,
+        newest: int,
     ) -> None:
         self._durable = durable
+        self._newest = newest
         self._sizes: dict[int, list[tuple[int, int]]] = {}
         # Each growing write by its bit, and the file and byte where it begins.
         self._grown: list[tuple[int, int, int]] = []
-        # Each block that was never durably written, and the ops that write to it.
-        self._fresh: dict[tuple[int, int], int] = {}
+        self._fresh: dict[tuple[int, int], _FreshBlock] = {}
+        bits = {op.number: bit for bit, op in pending.items()}
         for op in dropped:
-            self._add(0, op)
+            self._add(0, op, bits)
         for bit, op in pending.items():
             if isinstance(op, Size):
                 self._sizes.setdefault(op.inode, []).append((bit, op.size))
             elif isinstance(op, Data):
-                self._add(bit, op)
+                self._add(bit, op, bits)
 
     def exposed(self, kept: int) -> tuple[tuple[int, int], ...]:
         """Return the unwritten blocks inside their file's size, by inode and number."""
+        if not self._fresh:
+            return ()
         return tuple(
             (inode, block)
-            for (inode, block), writers in self._fresh.items()
-            if not kept & writers and self._size(inode, kept) > block * BLOCK_SIZE
+            for (inode, block), fresh in self._fresh.items()
+            if not kept & fresh.writers
+            and (fresh.published or kept & fresh.publishers)
+            and self._size(inode, kept) > block * BLOCK_SIZE
         )
 
     def shows_growth_without_data(self, kept: int) -> bool:
@@ -57,14 +84,21 @@ class UnwrittenBlocks:
             not kept & bit and self._size(inode, kept) > first for bit, inode, first in self._grown
         )
 
-    def _add(self, bit: int, op: Data) -> None:
+    def _add(self, bit: int, op: Data, bits: Mapping[int, int]) -> None:
         place = (op.inode, op.block)
         if op.extends:
             self._grown.append((bit, op.inode, op.block * BLOCK_SIZE + op.start))
             if place not in self._fresh and self._never_written(op):
-                self._fresh[place] = 0
-        if place in self._fresh:
-            self._fresh[place] |= bit
+                self._fresh[place] = _FreshBlock()
+        fresh = self._fresh.get(place)
+        if fresh is None:
+            return
+        fresh.writers |= bit
+        if op.extends:
+            # The block belongs to the file once the write's own size is on disk: the next op.
+            publisher = bits.get(op.number + 1)
+            fresh.publishers |= publisher or 0
+            fresh.published |= publisher is None and op.number != self._newest
 
     def _never_written(self, op: Data) -> bool:
         node = self._durable.node(op.inode)

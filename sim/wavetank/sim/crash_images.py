@@ -1,8 +1,8 @@
 """Which images at a crash point are looked at: every legal one, or a catalogue where they explode.
 
 Every closed set of pending ops gives an image, and so does each way in which one write among them
-can be torn: all subsets of its sectors up to `TORN_SECTORS`, beyond that its front and its back cut
-at each sector boundary. Content of files that lose their names is left out: no program can see it.
+can be torn (_tears.py); a set that leaves a block unwritten which its file shows gives one more,
+with foreign bytes there. Content of files that lose their names is left out: no program can see it.
 Where there are more sets than the budget allows, a fixed catalogue stands in, and the answer says
 that it is not complete.
 
@@ -11,24 +11,21 @@ At a point where the op log grew, only the images that hold the newest op are ne
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from itertools import product
+from collections.abc import Iterator
 from typing import Final
 
 from attrs import frozen
 
-from wavetank.sim._apply import Tear
-from wavetank.sim.tearing import SECTOR_SIZE
+from wavetank.sim._tears import tears
+from wavetank.sim._unwritten import UnwrittenBlocks
 from wavetank.sim.closed_sets import closed_sets
-from wavetank.sim.ops import BLOCK_SIZE, Data
+from wavetank.sim.ops import Data
 from wavetank.sim.pending import Kept, PendingOps
+from wavetank.sim.tearing import AppendFill, AtomicUnit, Tearing
 
-__all__ = ["TORN_SECTORS", "CrashImages", "all_images", "newest_images"]
+__all__ = ["CrashImages", "all_images", "newest_images"]
 
-TORN_SECTORS: Final = 6
-"""Sectors of a torn write up to which all their subsets are tried."""
-
-_ALL_SECTORS: Final = (1 << BLOCK_SIZE // SECTOR_SIZE) - 1
+_DEFAULT: Final = Tearing()
 
 
 @frozen
@@ -44,28 +41,79 @@ class CrashImages:
     complete: bool
 
 
-def all_images(pending: PendingOps, *, limit: int) -> CrashImages:
+def all_images(pending: PendingOps, *, limit: int, tearing: Tearing = _DEFAULT) -> CrashImages:
     """Return the images of this point.
 
     Args:
         pending: what is durable and what is not.
         limit: more closed sets than this, and a catalogue stands in for them.
+        tearing: what the device does below a block.
     """
-    return _images(pending, 0, limit)
+    return _images(pending, 0, limit, tearing)
 
 
-def newest_images(pending: PendingOps, *, limit: int) -> CrashImages:
+def newest_images(pending: PendingOps, *, limit: int, tearing: Tearing = _DEFAULT) -> CrashImages:
     """Return the images that the newest op made possible; arguments as for `all_images`."""
-    return _images(pending, pending.newest_needs, limit)
+    return _images(pending, pending.newest_needs, limit, tearing)
 
 
-def _images(pending: PendingOps, holding: int, limit: int) -> CrashImages:
+def _images(pending: PendingOps, holding: int, limit: int, tearing: Tearing) -> CrashImages:
     sets = closed_sets(pending, holding=holding, limit=limit, visible_only=True)
     complete = sets is not None
     if sets is None:
         sets = _catalogue(pending, holding)
-    kept = (image for mask in sets for image in _with_tears(pending, mask))
+    sets = _without_parts(sets, _atomic_writes(pending, tearing))
+    unwritten = pending.unwritten()
+    kept = (image for mask in sets for image in _below_blocks(pending, mask, unwritten, tearing))
     return CrashImages(tuple(kept), complete)
+
+
+def _below_blocks(
+    pending: PendingOps, mask: int, unwritten: UnwrittenBlocks, tearing: Tearing
+) -> Iterator[Kept]:
+    """Yield a set of ops as it is, with each way to tear a write, and with foreign bytes."""
+    if not _may_show(unwritten, mask, tearing.append_fill):
+        return
+    yield pending.kept(mask)
+    for torn in tears(pending.writes_in(mask), tearing):
+        yield pending.kept(mask, torn)
+    if tearing.append_fill is AppendFill.STALE and unwritten.exposed(mask):
+        yield pending.kept(mask, stale=True)
+
+
+def _may_show(unwritten: UnwrittenBlocks, mask: int, fill: AppendFill) -> bool:
+    if fill is AppendFill.NEVER:
+        return not unwritten.shows_growth_without_data(mask)
+    return fill is not AppendFill.ZERO_TAIL or not unwritten.exposed(mask)
+
+
+def _atomic_writes(pending: PendingOps, tearing: Tearing) -> list[tuple[int, bool]]:
+    """Return each write that is whole or not there: its data as a mask, and whether all is there.
+
+    Of the newest write, blocks may still be to come.
+    """
+    if tearing.atomic_unit is not AtomicUnit.WRITE and not tearing.atomic_write_max_bytes:
+        return []
+    masks: dict[int, int] = {}
+    last: dict[int, Data] = {}
+    newest = 0
+    for op in pending.ops:
+        newest = op.call
+        if isinstance(op, Data) and tearing.is_atomic(op.write_bytes):
+            own = pending.needs(op.number) & pending.dependents(op.number)
+            masks[op.call] = masks.get(op.call, 0) | own
+            last[op.call] = op
+    return [(mask, not (call == newest and last[call].continues)) for call, mask in masks.items()]
+
+
+def _without_parts(sets: list[int], writes: list[tuple[int, bool]]) -> list[int]:
+    if not writes:
+        return sets
+    return [
+        kept
+        for kept in sets
+        if all(not kept & mask or (ended and not mask & ~kept) for mask, ended in writes)
+    ]
 
 
 def _catalogue(pending: PendingOps, holding: int) -> list[int]:
@@ -76,49 +124,3 @@ def _catalogue(pending: PendingOps, holding: int) -> list[int]:
         masks.append(everything & ~pending.dependents(op.number))
         masks.append(pending.needs(op.number) | holding)
     return [mask for mask in dict.fromkeys(masks) if not holding & ~mask]
-
-
-def _with_tears(pending: PendingOps, mask: int) -> Iterator[Kept]:
-    yield pending.kept(mask)
-    for tears in _tears(pending.writes_in(mask)):
-        yield pending.kept(mask, tears)
-
-
-def _tears(writes: Iterable[tuple[Data, ...]]) -> Iterator[tuple[Tear, ...]]:
-    """Yield each way in which one of the writes is torn; each is given as its data ops."""
-    for ops in writes:
-        touched = [_sectors_of(op) for op in ops]
-        count = sum(sectors.bit_count() for sectors in touched)
-        if count <= TORN_SECTORS:
-            yield from _every_subset(ops, touched)
-        else:
-            yield from _cuts(ops, touched)
-
-
-def _every_subset(ops: tuple[Data, ...], touched: list[int]) -> Iterator[tuple[Tear, ...]]:
-    # An op of which nothing was written is a lost op, and belongs to another closed set.
-    choices = [[part for part in range(1, full + 1) if part & ~full == 0] for full in touched]
-    for parts in product(*choices):
-        torn = tuple(
-            Tear(op.number, part)
-            for op, part, full in zip(ops, parts, touched, strict=True)
-            if part != full
-        )
-        if torn:
-            yield torn
-
-
-def _cuts(ops: tuple[Data, ...], touched: list[int]) -> Iterator[tuple[Tear, ...]]:
-    for op, full in zip(ops, touched, strict=True):
-        for cut in range(1, BLOCK_SIZE // SECTOR_SIZE):
-            front = full & ((1 << cut) - 1)
-            back = full & ~((1 << cut) - 1) & _ALL_SECTORS
-            if front and back:
-                yield (Tear(op.number, front),)
-                yield (Tear(op.number, back),)
-
-
-def _sectors_of(op: Data) -> int:
-    first = op.start // SECTOR_SIZE
-    last = (op.start + len(op.content) - 1) // SECTOR_SIZE
-    return (1 << last + 1) - (1 << first)

@@ -86,6 +86,7 @@ class Data:
         tail_block: whether it grows a block that was partly filled before.
         joins_next: whether the next op is the `Size` that publishes these bytes.
         write_bytes: length of the whole write that it is a part of; 0 if it is none.
+        continues: whether that write has more blocks to come.
         path: the name under which the file was opened, for people.
     """
 
@@ -99,6 +100,7 @@ class Data:
     tail_block: bool = False
     joins_next: bool = False
     write_bytes: int = 0
+    continues: bool = False
     path: str = ""
 
     @property

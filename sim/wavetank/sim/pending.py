@@ -199,7 +199,7 @@ class PendingOps:
     def unwritten(self) -> UnwrittenBlocks:
         """Return which sets leave blocks unwritten that their files show."""
         bits = {1 << (number - self._first): op for number, op in self._ops.items()}
-        return UnwrittenBlocks(bits, self._dropped, self._durable)
+        return UnwrittenBlocks(bits, self._dropped, self._durable, self._newest)
 
     def writes_in(self, mask: int) -> list[tuple[Data, ...]]:
         """Return the data ops of a legal set that may be torn, those of one write together."""
@@ -295,13 +295,15 @@ class PendingOps:
     def _drop(self, numbers: Iterable[int]) -> None:
         """Forget those of the ops that are still pending: their write has failed for good."""
         gone = 0
-        for number in numbers:
+        listed = frozenset(numbers)
+        for number in sorted(listed):
             op = self._ops.pop(number, None)
             if op is None:
                 continue
             gone |= 1 << (number - self._first)
             del self._closed[number], self._dependents[number]
-            if isinstance(op, Data):
+            # Without the size that follows it, the block never belongs to the file.
+            if isinstance(op, Data) and number + 1 not in listed:
                 self._dropped = (*self._dropped, op)
         self._closed = {number: mask & ~gone for number, mask in self._closed.items()}
         self._dependents = {number: mask & ~gone for number, mask in self._dependents.items()}

@@ -97,9 +97,7 @@ class Tearing:
     """
 
     sector_bytes: int = field(default=SECTOR_SIZE, validator=_is_sector_size)
-    atomic_unit: AtomicUnit = field(
-        default=AtomicUnit.SECTOR, validator=instance_of(AtomicUnit)
-    )
+    atomic_unit: AtomicUnit = field(default=AtomicUnit.SECTOR, validator=instance_of(AtomicUnit))
     shapes: frozenset[TearShape] = field(default=frozenset(TearShape), validator=_are_shapes)
     powersafe_overwrite: bool = field(default=True, validator=instance_of(bool))
     append_fill: AppendFill = field(default=AppendFill.STALE, validator=instance_of(AppendFill))
