@@ -22,6 +22,7 @@ from wavetank.scenarios.crash_point import CrashPoint
 from wavetank.scenarios.events import (
     Event,
     Listener,
+    OwnProfile,
     RunPlan,
     RunResult,
     ScenarioFinished,
@@ -81,6 +82,7 @@ __all__ = [
     "Observation",
     "OpenStore",
     "Opening",
+    "OwnProfile",
     "Problem",
     "Read",
     "Recording",

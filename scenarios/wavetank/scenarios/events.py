@@ -12,10 +12,12 @@ from typing import Protocol, TypeAlias
 from attrs import frozen
 
 from wavetank.scenarios.violation import Violation
+from wavetank.sim import Profile
 
 __all__ = [
     "Event",
     "Listener",
+    "OwnProfile",
     "RunPlan",
     "RunResult",
     "ScenarioFinished",
@@ -33,9 +35,22 @@ class Verdict(Enum):
     INCONCLUSIVE = "inconclusive"
 
 
+@frozen
+class OwnProfile:
+    """A profile that does not ship.
+
+    Attributes:
+        profile: what it promises; its name is none of those that ship.
+        file: where it was read from, as a person would type it again.
+    """
+
+    profile: Profile
+    file: str
+
+
 @frozen(kw_only=True)
 class RunPlan:
-    """What to run; names only, so that it can travel to another process.
+    """What to run; names and plain values, so that it can travel to another process.
 
     Attributes:
         scenarios: names from the catalogue, in order.
@@ -44,6 +59,7 @@ class RunPlan:
         backend: name of the backend.
         max_images: distinct images recovered per scenario and profile at most; None: all.
         depth: crashes inside recoveries, one inside the other; None: until nothing new comes.
+        own_profiles: those among the profiles that do not ship.
     """
 
     scenarios: tuple[str, ...]
@@ -52,6 +68,7 @@ class RunPlan:
     backend: str
     max_images: int | None = None
     depth: int | None = 0
+    own_profiles: tuple[OwnProfile, ...] = ()
 
 
 @frozen(kw_only=True)

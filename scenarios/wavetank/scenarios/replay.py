@@ -17,7 +17,7 @@ from attrs import frozen
 from wavetank.scenarios.catalogue import SCENARIOS
 from wavetank.scenarios.crash_cycles import crash_cycle_problems
 from wavetank.scenarios.crash_point import CrashPoint
-from wavetank.scenarios.events import RunPlan, ScenarioResult
+from wavetank.scenarios.events import OwnProfile, RunPlan, ScenarioResult
 from wavetank.scenarios.explorer import judge_image
 from wavetank.scenarios.observation import Problem
 from wavetank.scenarios.recording import Recording, record
@@ -56,6 +56,7 @@ class ReplayCase:
         kind: what is wrong, without particulars.
         crash: the image; None if no crash is needed.
         log_digest: `log_digest` of the recording in which it was found.
+        own_profile: the profile itself, if it does not ship.
     """
 
     scenario: str
@@ -66,6 +67,12 @@ class ReplayCase:
     kind: str
     crash: CrashPoint | None
     log_digest: str
+    own_profile: OwnProfile | None = None
+
+    @property
+    def own_profiles(self) -> tuple[OwnProfile, ...]:
+        """The profiles that do not ship and are needed to replay this: one or none."""
+        return () if self.own_profile is None else (self.own_profile,)
 
     @property
     def fingerprint(self) -> str:
@@ -90,11 +97,18 @@ class ReplayResult:
     violation: Violation | None = None
 
 
-def replay_cases(results: Iterable[ScenarioResult]) -> Iterator[tuple[ReplayCase, Violation]]:
+def replay_cases(
+    results: Iterable[ScenarioResult], own_profiles: Iterable[OwnProfile] = ()
+) -> Iterator[tuple[ReplayCase, Violation]]:
     """Yield each violation of a run with the case that brings it back.
 
     Each workload that failed is recorded once more, since a result does not hold its op log.
+
+    Args:
+        results: of the run.
+        own_profiles: those of its plan.
     """
+    own = {each.profile.name: each for each in own_profiles}
     digests: dict[tuple[str, int, str], str] = {}
     for result in results:
         if not result.violations:
@@ -112,6 +126,7 @@ def replay_cases(results: Iterable[ScenarioResult]) -> Iterator[tuple[ReplayCase
                 kind=violation.kind,
                 crash=violation.crash,
                 log_digest=digests[key],
+                own_profile=own.get(result.profile),
             )
             yield case, violation
 
@@ -124,7 +139,7 @@ def replay(case: ReplayCase) -> ReplayResult:
         recordings of the same workload differ, so that no answer can be trusted.
     """
     try:
-        profile = profile_named(case.profile)
+        profile = profile_named(case.profile, case.own_profiles)
         recording = _record(case.scenario, case.seed, case.backend)
     except UnknownNameError as error:
         return ReplayResult(verdict=ReplayVerdict.ERROR, explanation=str(error))
@@ -177,6 +192,7 @@ def _search(case: ReplayCase, reason: str) -> ReplayResult:
         seeds=(case.seed,),
         profiles=(case.profile,),
         backend=case.backend,
+        own_profiles=case.own_profiles,
     )
     for result in run(plan).results:
         for violation in result.violations:

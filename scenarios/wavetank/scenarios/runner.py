@@ -6,7 +6,7 @@ Units share nothing, so that the result, and its digest, is the same however the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, as_completed
 from hashlib import blake2b
 
@@ -17,6 +17,7 @@ from wavetank.scenarios.catalogue import SCENARIOS
 from wavetank.scenarios.crash_cycles import crash_cycle_problems
 from wavetank.scenarios.events import (
     Listener,
+    OwnProfile,
     RunPlan,
     RunResult,
     ScenarioFinished,
@@ -50,7 +51,7 @@ class UnknownNameError(LookupError):
 class _Unit:
     scenario: str
     seed: int
-    profiles: tuple[str, ...]
+    profiles: tuple[Profile, ...]
     backend: str
     limits: Limits
 
@@ -92,16 +93,17 @@ def run(
     return outcome
 
 
-def profile_named(name: str) -> Profile:
-    """Return the profile of that name.
+def profile_named(name: str, own_profiles: Iterable[OwnProfile] = ()) -> Profile:
+    """Return the profile of that name, among those that ship and those of one's own.
 
     Raises:
         UnknownNameError: there is none.
     """
-    for profile in PROFILES:
+    profiles = (*PROFILES, *(own.profile for own in own_profiles))
+    for profile in profiles:
         if profile.name == name:
             return profile
-    raise UnknownNameError(f"profile: expected one of {[p.name for p in PROFILES]}, got {name!r}")
+    raise UnknownNameError(f"profile: expected one of {[p.name for p in profiles]}, got {name!r}")
 
 
 def backend_named(name: str) -> Backend:
@@ -126,8 +128,7 @@ def log_digest(recording: Recording) -> str:
 
 def _units(plan: RunPlan) -> Iterator[_Unit]:
     backend_named(plan.backend)
-    for name in plan.profiles:
-        profile_named(name)
+    profiles = tuple(profile_named(name, plan.own_profiles) for name in plan.profiles)
     for scenario in plan.scenarios:
         if scenario not in SCENARIOS:
             raise UnknownNameError(f"scenario: expected one of {list(SCENARIOS)}, got {scenario!r}")
@@ -136,7 +137,7 @@ def _units(plan: RunPlan) -> Iterator[_Unit]:
             yield _Unit(
                 scenario=scenario,
                 seed=seed,
-                profiles=plan.profiles,
+                profiles=profiles,
                 backend=plan.backend,
                 limits=Limits(depth=plan.depth, max_images=plan.max_images),
             )
@@ -162,7 +163,7 @@ def _run_unit(unit: _Unit, progress: ProgressSink | None) -> tuple[ScenarioResul
     workload = SCENARIOS[unit.scenario].workload(unit.seed)
     recording = record(workload, backend_named(unit.backend))
     return tuple(
-        _sweep(recording, profile_named(name), unit.limits, progress) for name in unit.profiles
+        _sweep(recording, profile, unit.limits, progress) for profile in unit.profiles
     )
 
 

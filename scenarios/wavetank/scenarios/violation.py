@@ -76,7 +76,9 @@ def explain(recording: Recording, profile: Profile, finding: Finding) -> Violati
         steps=(*_numbered(recording, finding.step), *_crashes(finding.crash)),
         lost=tuple(lost.descriptions()),
         profiles=tuple(
-            each.name for each in PROFILES if is_allowed_by(recording, profile, each, finding.crash)
+            each.name
+            for each in _profiles_with(profile)
+            if is_allowed_by(recording, profile, each, finding.crash)
         ),
         cure=lost.cure(profile),
         crash=finding.crash,
@@ -94,7 +96,7 @@ def explain_live(recording: Recording, profile: Profile, live: LiveProblem) -> V
         why="no crash is needed: the running store itself was wrong after this step",
         steps=_numbered(recording, live.step),
         lost=(),
-        profiles=tuple(each.name for each in PROFILES),
+        profiles=tuple(each.name for each in _profiles_with(profile)),
         cure="",
         crash=None,
     )
@@ -214,6 +216,11 @@ class _LostOps:
     def _acknowledged(self, step: int) -> bool:
         moment = self._recording.moment_at(self._crash.position)
         return step < moment.step or (step == moment.step and moment.acknowledged)
+
+
+def _profiles_with(profile: Profile) -> tuple[Profile, ...]:
+    """Return every profile that ships, and at the end this one if it does not."""
+    return PROFILES if profile in PROFILES else (*PROFILES, profile)
 
 
 def _sync_for(op: MicroOp) -> Sync:
