@@ -201,6 +201,6 @@ def test_a_failure_of_an_unknown_format_is_an_error_and_is_kept() -> None:
     text = invoke("replay", "later.json").stdout
     assert text == (
         "ERROR later.json: later.json cannot be read and is kept: "
-        "$.format: expected 1, got 9, written by wavetank 7.0\n"
+        "$.format: expected 2, got 9, written by wavetank 7.0\n"
     )
     assert path.read_text() == '{"format": 9, "version": "7.0"}'

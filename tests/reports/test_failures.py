@@ -20,13 +20,27 @@ from wavetank.sim import Kept, Tear
 
 numbers = st.integers(0, 2**40)
 texts = st.lists(st.text(), max_size=3).map(tuple)
-tears = st.builds(Tear, number=numbers, sectors=st.integers(0, 255))
+tears = st.builds(
+    Tear,
+    number=numbers,
+    sectors=st.integers(0, 255),
+    garbage=st.integers(0, 255),
+    spills=st.booleans(),
+    span=st.none() | st.tuples(numbers, numbers),
+)
+kept = st.builds(
+    Kept,
+    st.lists(numbers, max_size=5).map(tuple),
+    st.lists(tears, max_size=2).map(tuple),
+    st.booleans(),
+)
+inner_crashes = st.builds(CrashPoint, position=numbers, kept=kept)
 crashes = st.builds(
     CrashPoint,
     position=numbers,
-    kept=st.builds(
-        Kept, st.lists(numbers, max_size=5).map(tuple), st.lists(tears, max_size=2).map(tuple)
-    ),
+    kept=kept,
+    killed_at=st.none() | numbers,
+    then=st.lists(inner_crashes, max_size=2).map(tuple),
 )
 
 
@@ -55,6 +69,7 @@ def failures(draw: st.DrawFn) -> StoredFailure:
         lost=draw(texts),
         profiles=draw(texts),
         cure=draw(st.text()),
+        rules=draw(texts),
         crash=case.crash,
     )
     return StoredFailure(case=case, violation=violation, version=draw(st.text()))
@@ -82,6 +97,7 @@ def example(summary: str = "an entry is gone") -> StoredFailure:
         lost=("step 0: size 3 of /store/log.dat",),
         profiles=("posix",),
         cure="",
+        rules=("dirents_ordered",),
         crash=crash,
     )
     return StoredFailure(case=case, violation=violation, version="0.1.0")
@@ -100,7 +116,7 @@ def test_what_is_stored_is_found_by_id_and_by_file(failure: StoredFailure) -> No
 
 def test_the_file_carries_format_version_and_fingerprint(tmp_path: Path) -> None:
     document = json.loads(FailureStore(tmp_path).save(example()).read_text())
-    assert document["format"] == 1
+    assert document["format"] == 2
     assert document["version"] == "0.1.0"
     assert document["fingerprint"] == "builtin/mixed/7/posix/O2/acknowledged entry lost"
 
@@ -115,12 +131,12 @@ def test_the_same_failure_is_stored_once_and_shows_its_latest_story(tmp_path: Pa
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        ('{"format": 9, "version": "7.1"}', "$.format: expected 1, got 9, written by wavetank 7.1"),
+        ('{"format": 9, "version": "7.1"}', "$.format: expected 2, got 9, written by wavetank 7.1"),
         ("", "Expecting value"),
         ("[]", "$: expected an object, got list"),
-        ('{"format": 1}', "$.case: expected a value, got none"),
-        ('{"format": 1, "case": 3}', "$.case: expected an object, got 3 (int)"),
-        ('{"format": 1, "case": {"scenario": 3}}', "$.case.scenario: expected text, got 3 (int)"),
+        ('{"format": 2}', "$.case: expected a value, got none"),
+        ('{"format": 2, "case": 3}', "$.case: expected an object, got 3 (int)"),
+        ('{"format": 2, "case": {"scenario": 3}}', "$.case.scenario: expected text, got 3 (int)"),
         ("[" * 100_000, "maximum recursion depth"),
     ],
 )
@@ -135,7 +151,7 @@ def test_an_unreadable_file_is_named_kept_and_written_beside(
     (problem,) = store.unreadable()
     assert f"{own} cannot be read and is kept: " in str(problem)
     assert reason in str(problem)
-    assert store.save(example()).name == "mixed-00112233.format-1.json"
+    assert store.save(example()).name == "mixed-00112233.format-2.json"
     assert store.find("mixed-00112233") == example()
     assert own.read_text() == content
     assert store.ids() == ("mixed-00112233",)

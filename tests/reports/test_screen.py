@@ -42,6 +42,7 @@ VIOLATION = Violation(
     lost=("step 1: size 3 of /store/log.dat",),
     profiles=("posix",),
     cure="",
+    rules=(),
     crash=None,
 )
 

@@ -40,6 +40,7 @@ class RunRequest:
         profiles: names, or ``all``.
         backend: name of the backend.
         max_images: distinct images recovered per scenario and profile at most.
+        depth: crashes inside recoveries; None: none; negative: until nothing new comes.
         workers: processes.
         max_failures: violations after which to stop.
         check_determinism: run twice under different hash seeds.
@@ -52,6 +53,7 @@ class RunRequest:
     profiles: tuple[str, ...]
     backend: str | None
     max_images: int | None
+    depth: int | None
     workers: int
     max_failures: int | None
     check_determinism: bool
@@ -76,6 +78,7 @@ def plan_of(request: RunRequest) -> RunPlan:
         profiles=tuple(dict.fromkeys(choose("profile", name, profiles) for name in asked)),
         backend=choose("backend", request.backend or backends[0], backends),
         max_images=request.max_images,
+        depth=None if request.depth is not None and request.depth < 0 else request.depth or 0,
     )
 
 

@@ -77,6 +77,21 @@ class Fields:
             _object(each, f"{self.path}.{name}[{number}]") for number, each in enumerate(value)
         )
 
+    def flag(self, name: str) -> bool:
+        """Return a field that is true or false."""
+        value = self._get(name)
+        if not isinstance(value, bool):
+            raise self._error(name, "true or false", value)
+        return value
+
+    def whole_or_none(self, name: str) -> int | None:
+        """Return a field that is a whole number or null."""
+        return None if self._get(name) is None else self.whole(name)
+
+    def wholes_or_none(self, name: str) -> tuple[int, ...] | None:
+        """Return a field that is a list of whole numbers or null."""
+        return None if self._get(name) is None else self.wholes(name)
+
     def _get(self, name: str) -> object:
         if name not in self.value:
             raise FieldError(f"{self.path}.{name}: expected a value, got none")

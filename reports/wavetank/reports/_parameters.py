@@ -7,10 +7,22 @@ imported (_choices.py).
 from __future__ import annotations
 
 import os  # noqa: TID251 - the default number of workers is a fact about the machine
+from typing import Final
 
 import click
 
-__all__ = ["available_workers", "image_limit", "seed_range", "worker_count"]
+__all__ = [
+    "FIXPOINT",
+    "available_workers",
+    "crash_depth",
+    "image_limit",
+    "seed_range",
+    "worker_count",
+]
+
+
+FIXPOINT: Final = -1
+"""The depth that goes on until no new image comes."""
 
 
 def available_workers() -> int:
@@ -50,6 +62,24 @@ def image_limit(
     if value == "all":
         return 0
     return _positive(context, parameter, value, "all")
+
+
+def crash_depth(
+    context: click.Context, parameter: click.Parameter, value: str | None
+) -> int | None:
+    """Return the depth written N, `FIXPOINT` for that word; a callback of click.
+
+    Raises:
+        click.BadParameter: it is neither.
+    """
+    if value is None:
+        return None
+    if value == "fixpoint":
+        return FIXPOINT
+    if not _is_whole(value):
+        message = f"expected a whole number >= 0 or fixpoint, got {value!r}"
+        raise click.BadParameter(message, context, parameter)
+    return int(value)
 
 
 def worker_count(

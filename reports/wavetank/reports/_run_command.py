@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from wavetank.reports._choices import UnknownChoiceError
-from wavetank.reports._parameters import available_workers, image_limit, seed_range, worker_count
+from wavetank.reports._parameters import (
+    available_workers,
+    crash_depth,
+    image_limit,
+    seed_range,
+    worker_count,
+)
 
 if TYPE_CHECKING:  # what stands here is heavy; the function that needs it imports it
     from wavetank.reports._execution import RunRequest
@@ -22,13 +28,15 @@ _HELP: Final = """Run scenarios and judge what every crash in them may leave.
 
 SCENARIO is a name or a shell pattern; without any, the whole catalogue runs. Every violation is
 stored in .wavetank/failures for `wavetank replay`. Defaults may be set in [tool.wavetank] of
-./pyproject.toml (seed, profile, backend, max-images, workers, strict).
+./pyproject.toml (seed, profile, backend, max-images, depth, workers,
+strict).
 
 \b
 Examples:
   wavetank run
   wavetank run mixed '*-snapshot' --profile posix --seeds 0:5
   wavetank run --backend raftlock-published -x
+  wavetank run --profile all --depth fixpoint
 """
 
 
@@ -45,7 +53,7 @@ Examples:
     "--profile",
     multiple=True,
     metavar="NAME",
-    help="Promises of the filesystem; may be repeated; 'all' for every profile.  "
+    help="Promises of the filesystem; may be repeated; 'all' for every one to be safe on.  "
     "[default: sequential and posix]",
 )
 @click.option("--backend", metavar="NAME", help="The store under test.  [default: builtin]")
@@ -54,6 +62,14 @@ Examples:
     callback=image_limit,
     metavar="N|all",
     help="Recover at most N distinct images per scenario and profile.  [default: all]",
+)
+@click.option(
+    "--depth",
+    callback=crash_depth,
+    metavar="N|fixpoint",
+    help="Crash inside recoveries too, N times one inside the other, or until nothing new comes; "
+    "from 1 on also kill the process, restart on the warm cache and then cut the power.  "
+    "[default: 0]",
 )
 @click.option(
     "--workers",
@@ -91,6 +107,7 @@ def run_command(
     profile: tuple[str, ...],
     backend: str | None,
     max_images: int | None,
+    depth: int | None,
     workers: int | None,
     max_failures: int | None,
     output_format: str,
@@ -112,6 +129,7 @@ def run_command(
         profiles=profile or settings.profile or (),
         backend=backend or settings.backend,
         max_images=settings.max_images if max_images is None else max_images or None,
+        depth=settings.depth if depth is None else depth,
         workers=workers or settings.workers or available_workers(),
         max_failures=1 if stop_at_first else max_failures,
         check_determinism=check_determinism,

@@ -161,6 +161,7 @@ def _violation(violation: Violation) -> dict[str, object]:
         "lost": list(violation.lost),
         "profiles": list(violation.profiles),
         "cure": violation.cure,
+        "rules": list(violation.rules),
         "replay": replay_command(violation.id),
     }
 

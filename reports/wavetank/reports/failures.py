@@ -33,7 +33,8 @@ __all__ = [
 DIRECTORY: Final = Path(".wavetank") / "failures"
 """Where failures lie, in the working directory."""
 
-FORMAT: Final = 1
+FORMAT: Final = 2
+_SPAN_ENDS: Final = 2
 """Version of the file format that is written, and the only one that is read."""
 
 
@@ -173,6 +174,7 @@ def _to_text(failure: StoredFailure) -> str:
             "lost": list(violation.lost),
             "profiles": list(violation.profiles),
             "cure": violation.cure,
+            "rules": list(violation.rules),
         },
     }
     return json.dumps(document, indent=1) + "\n"
@@ -184,7 +186,19 @@ def _crash_document(crash: CrashPoint | None) -> dict[str, object] | None:
     return {
         "position": crash.position,
         "kept": list(crash.kept.numbers),
-        "tears": [{"number": tear.number, "sectors": tear.sectors} for tear in crash.kept.tears],
+        "tears": [
+            {
+                "number": tear.number,
+                "sectors": tear.sectors,
+                "garbage": tear.garbage,
+                "spills": tear.spills,
+                "span": None if tear.span is None else list(tear.span),
+            }
+            for tear in crash.kept.tears
+        ],
+        "stale": crash.kept.stale,
+        "killed_at": crash.killed_at,
+        "then": [_crash_document(again) for again in crash.then],
     }
 
 
@@ -207,6 +221,7 @@ def _from_fields(fields: Fields) -> StoredFailure:
         lost=story.texts("lost"),
         profiles=story.texts("profiles"),
         cure=story.text("cure"),
+        rules=story.texts("rules"),
         crash=case.crash,
     )
     return StoredFailure(case=case, violation=violation, version=fields.text("version"))
@@ -226,9 +241,30 @@ def _case(fields: Fields) -> ReplayCase:
 
 
 def _crash(fields: Fields | None) -> CrashPoint | None:
-    if fields is None:
-        return None
-    tears = tuple(
-        Tear(tear.whole("number"), tear.whole("sectors")) for tear in fields.inners("tears")
+    return None if fields is None else _crash_point(fields)
+
+
+def _crash_point(fields: Fields) -> CrashPoint:
+    return CrashPoint(
+        position=fields.whole("position"),
+        kept=Kept(
+            fields.wholes("kept"),
+            tuple(_tear(tear) for tear in fields.inners("tears")),
+            fields.flag("stale"),
+        ),
+        killed_at=fields.whole_or_none("killed_at"),
+        then=tuple(_crash_point(again) for again in fields.inners("then")),
     )
-    return CrashPoint(position=fields.whole("position"), kept=Kept(fields.wholes("kept"), tears))
+
+
+def _tear(fields: Fields) -> Tear:
+    span = fields.wholes_or_none("span")
+    if span is not None and len(span) != _SPAN_ENDS:
+        raise ValueError(f"{fields.path}.span: expected two whole numbers, got {list(span)}")
+    return Tear(
+        fields.whole("number"),
+        fields.whole("sectors"),
+        garbage=fields.whole("garbage"),
+        spills=fields.flag("spills"),
+        span=None if span is None else (span[0], span[1]),
+    )

@@ -25,6 +25,7 @@ def run_command(
     profiles: Sequence[str],
     backend: str,
     max_images: int | None = None,
+    depth: int | None = 0,
 ) -> str:
     """Return the command that runs scenarios.
 
@@ -41,6 +42,8 @@ def run_command(
     words += ["--backend", backend]
     if max_images is not None:
         words += ["--max-images", str(max_images)]
+    if depth != 0:
+        words += ["--depth", "fixpoint" if depth is None else str(depth)]
     return shlex.join(words)
 
 
@@ -58,6 +61,7 @@ def remaining_commands(session: Session) -> tuple[str, ...]:
             profiles=plan.profiles,
             backend=plan.backend,
             max_images=plan.max_images,
+            depth=plan.depth,
         )
         for seeds, scenarios in groups.items()
     )

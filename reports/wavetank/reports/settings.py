@@ -14,11 +14,11 @@ from typing import Final, TypeVar
 from attrs import frozen
 
 from wavetank.reports._choices import nearest
-from wavetank.reports._parameters import available_workers
+from wavetank.reports._parameters import FIXPOINT, available_workers
 
 __all__ = ["Settings", "SettingsError", "read_settings"]
 
-_KEYS: Final = ("seed", "profile", "backend", "max-images", "workers", "strict")
+_KEYS: Final = ("seed", "profile", "backend", "max-images", "depth", "workers", "strict")
 
 _Value = TypeVar("_Value")
 
@@ -36,6 +36,7 @@ class Settings:
         profile: names of profiles.
         backend: name of the backend.
         max_images: distinct images recovered per scenario and profile at most.
+        depth: crashes inside recoveries, one inside the other; `FIXPOINT` for all.
         workers: processes.
         strict: whether an inconclusive run fails.
     """
@@ -44,6 +45,7 @@ class Settings:
     profile: tuple[str, ...] | None = None
     backend: str | None = None
     max_images: int | None = None
+    depth: int | None = None
     workers: int | None = None
     strict: bool | None = None
 
@@ -104,6 +106,7 @@ def _settings(table: _Table) -> Settings:
         profile=table.get("profile", _names),
         backend=table.get("backend", _name),
         max_images=table.get("max-images", _whole_from(1)),
+        depth=table.get("depth", _depth),
         workers=table.get("workers", _workers),
         strict=table.get("strict", _flag),
     )
@@ -120,6 +123,14 @@ def _whole_from(least: int) -> Callable[[object], int]:
         return value
 
     return convert
+
+
+def _depth(value: object) -> int:
+    if value == "fixpoint":
+        return FIXPOINT
+    if type(value) is not int or value < 0:
+        raise _WrongValueError('a whole number >= 0 or "fixpoint"')
+    return value
 
 
 def _name(value: object) -> str:

@@ -38,6 +38,7 @@ class Origin:
         profile: name of the profile.
         backend: name of the store.
         max_images: the run's budget; None: all.
+        depth: of crashes inside recoveries; None: until nothing new came.
     """
 
     scenario: str
@@ -45,6 +46,7 @@ class Origin:
     profile: str
     backend: str
     max_images: int | None = None
+    depth: int | None = 0
 
 
 def render_story(violation: Violation, origin: Origin) -> str:
@@ -57,6 +59,7 @@ def render_story(violation: Violation, origin: Origin) -> str:
         profiles=[origin.profile],
         backend=origin.backend,
         max_images=origin.max_images,
+        depth=origin.depth,
     )
     lines = [
         f"FAIL {violation.id}: {place}",
@@ -67,10 +70,17 @@ def render_story(violation: Violation, origin: Origin) -> str:
         *_sentence("why", violation.why),
         *_sentence("profiles", f"allowed by {', '.join(violation.profiles)}"),
         *_sentence("cure", violation.cure or "no single sync would have prevented it"),
+        *_sentence("rules", _rules(violation.rules)),
         f"Reproduce: {replay_command(violation.id)}",
         f"Elsewhere: first {command}",
     ]
     return "\n".join(lines)
+
+
+def _rules(rules: Sequence[str]) -> str:
+    if not rules:
+        return "no single promise of a filesystem would forbid it"
+    return f"a filesystem forbids it if {' or '.join(rules)}"
 
 
 def _sentence(label: str, sentence: str) -> list[str]:

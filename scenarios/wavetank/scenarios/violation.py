@@ -49,6 +49,7 @@ class Violation:
         lost: the pending ops that the crash lost or tore.
         profiles: which profiles allow the image, the strongest first.
         cure: one sync that would have made the image impossible; "" if no single one does.
+        rules: promises that the profile does not make, each of which alone would forbid the image.
         crash: the image; None if it needs no crash.
     """
 
@@ -61,6 +62,7 @@ class Violation:
     lost: tuple[str, ...]
     profiles: tuple[str, ...]
     cure: str
+    rules: tuple[str, ...]
     crash: CrashPoint | None
 
 
@@ -81,6 +83,7 @@ def explain(recording: Recording, profile: Profile, finding: Finding) -> Violati
             if is_allowed_by(recording, profile, each, finding.crash)
         ),
         cure=lost.cure(profile),
+        rules=tuple(_forbidding(recording, profile, finding.crash)),
         crash=finding.crash,
     )
 
@@ -98,6 +101,7 @@ def explain_live(recording: Recording, profile: Profile, live: LiveProblem) -> V
         lost=(),
         profiles=tuple(each.name for each in _profiles_with(profile)),
         cure="",
+        rules=(),
         crash=None,
     )
 
@@ -227,6 +231,13 @@ def _sync_for(op: MicroOp) -> Sync:
     if isinstance(op, Dirent):
         return Sync(kind=SyncKind.DIRECTORY, call=op.call, inode=op.directory)
     return Sync(kind=SyncKind.FILE, call=op.call, inode=op.inode)
+
+
+def _forbidding(recording: Recording, profile: Profile, crash: CrashPoint) -> Iterator[str]:
+    """Yield each rule that would forbid the image if the filesystem kept it, by trying."""
+    for name, stronger in profile.with_one_rule_more():
+        if not is_allowed_by(recording, profile, stronger, crash):
+            yield name
 
 
 def _crashes(crash: CrashPoint) -> Iterator[str]:

@@ -11,13 +11,28 @@ Sources: Pillai et al., OSDI'14 (ALICE), table 1; Bornholt et al., ASPLOS'16 (Fe
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from enum import Enum
+from typing import Final
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from wavetank.sim.ops import Data, Dirent, MicroOp, Size, Sync, SyncKind
 
 __all__ = ["DirentCover", "Profile"]
+
+
+_RULES: Final = (
+    "dirents_ordered",
+    "metadata_ordered",
+    "appends_atomic",
+    "appends_ordered",
+    "overwrites_before_metadata",
+    "rename_after_source",
+    "rename_atomic",
+    "fsync_file_covers_sizes",
+    "program_order",
+)
 
 
 class DirentCover(Enum):
@@ -111,6 +126,17 @@ class Profile:
     def _overwrite_comes_first(self, first: Data) -> bool:
         # An overwrite has no size to publish it, so only this rule ever orders one.
         return self.overwrites_before_metadata and not self._extends(first)
+
+    def with_one_rule_more(self) -> Iterator[tuple[str, Profile]]:
+        """Yield, for each promise that this profile does not make, its name and one that does."""
+        for name in _RULES:
+            if not getattr(self, name):
+                yield name, evolve(self, name=f"{self.name} with {name}", **{name: True})
+        if self.fsync_file_covers is not DirentCover.ALL:
+            stronger = evolve(self, fsync_file_covers=DirentCover.ALL)
+            yield "fsync_file_covers = all", stronger
+        if self.fsync_dir_covers is not DirentCover.ALL:
+            yield "fsync_dir_covers = all", evolve(self, fsync_dir_covers=DirentCover.ALL)
 
     def joined(self, op: MicroOp) -> bool:
         """Whether `op` reaches the disk only together with the op after it."""
