@@ -162,9 +162,7 @@ def _run_units(
 def _run_unit(unit: _Unit, progress: ProgressSink | None) -> tuple[ScenarioResult, ...]:
     workload = SCENARIOS[unit.scenario].workload(unit.seed)
     recording = record(workload, backend_named(unit.backend))
-    return tuple(
-        _sweep(recording, profile, unit.limits, progress) for profile in unit.profiles
-    )
+    return tuple(_sweep(recording, profile, unit.limits, progress) for profile in unit.profiles)
 
 
 def _sweep(
