@@ -54,12 +54,14 @@ class Finding:
         crash: the image.
         lost: numbers of the ops that the first power cut lost, ascending; torn ones among them.
         step: the step of the workload at which the power went, or the process was killed.
+        judged: how many images had been judged when this kind of problem first came.
     """
 
     problem: Problem
     crash: CrashPoint
     lost: tuple[int, ...]
     step: int
+    judged: int = 0
 
 
 @frozen(kw_only=True)
@@ -150,7 +152,7 @@ class _Sweeper:
         self._recording = recording
         self._profile = profile
         self._limits = limits
-        self._recovery = Recovery(recording.workload, recording.backend)
+        self._recovery = Recovery(recording.workload, recording.backend, limits.disabled)
         self._on_progress = on_progress
         self._fates = Fates(self._recovery, profile, recording.workload.options, limits, self._tell)
         self._crash_points = 0
@@ -233,7 +235,7 @@ class _Sweeper:
             fate = self._fates.get(each.name)
             if each.at_end and promised is not None and fate is not None and fate.observation:
                 options = self._recording.workload.options
-                for problem in judge(fate.observation, promised, options):
+                for problem in judge(fate.observation, promised, options, self._limits.disabled):
                     self._keep(_lost_again(problem), crash, pending, moment.step)
 
     def _enter(self, moment: Moment) -> None:
@@ -271,7 +273,8 @@ class _Sweeper:
         known = self._verdicts.get(fate.shown)
         if known is None:
             options = self._recording.workload.options
-            known = judge(fate.observation, self._moment.knowledge, options)
+            disabled = self._limits.disabled
+            known = judge(fate.observation, self._moment.knowledge, options, disabled)
             self._verdicts[fate.shown] = known
         return known + fate.problems
 
@@ -283,7 +286,8 @@ class _Sweeper:
         image: DiskImage,
         target: bytes,
     ) -> None:
-        if (problem.invariant, problem.kind) in self._smallest:
+        known = (problem.invariant, problem.kind) in self._smallest
+        if known or problem.invariant in self._limits.disabled:
             return
         then = self._fates.path(image.digest(), image, target)
         assert self._moment is not None
@@ -291,6 +295,8 @@ class _Sweeper:
 
     def _keep(self, problem: Problem, crash: CrashPoint, pending: PendingOps, step: int) -> None:
         """Keep, per kind of problem, the finding that lost the fewest ops; the first of those."""
+        if problem.invariant in self._limits.disabled:
+            return
         self._digest.update(f"{crash.position} {problem.invariant} {problem.summary}\n".encode())
         key = (problem.invariant, problem.kind)
         best = self._smallest.get(key)
@@ -302,7 +308,10 @@ class _Sweeper:
         whole = set(crash.kept.numbers) - {tear.number for tear in crash.kept.tears}
         lost = tuple(op.number for op in pending.ops if op.number not in whole)
         if best is None or len(lost) < len(best.lost):
-            self._smallest[key] = Finding(problem=problem, crash=crash, lost=lost, step=step)
+            judged = len(self._fates) if best is None else best.judged
+            self._smallest[key] = Finding(
+                problem=problem, crash=crash, lost=lost, step=step, judged=judged
+            )
 
     def _tell(self, judged: int) -> None:
         if self._on_progress is not None and judged % _PROGRESS_EVERY == 0:

@@ -45,11 +45,13 @@ class Limits:
         max_images: distinct images recovered at most; None: all.
         max_sets_per_point: legal sets of pending ops at one crash point up to which all are
             tried; beyond, a catalogue stands in for them, and the sweep is not complete.
+        disabled: invariants in whose name nobody is accused, to test the tester.
     """
 
     depth: int | None = 0
     max_images: int | None = None
     max_sets_per_point: int = 512
+    disabled: frozenset[str] = frozenset()
 
 
 @define
@@ -243,7 +245,7 @@ class Fates:
             left = self._fates.get(name)
             if left is None or left.observation is None:
                 continue
-            for problem in judge(left.observation, shown, self._options):
+            for problem in judge(left.observation, shown, self._options, self._limits.disabled):
                 kind = f"after an opening: {problem.invariant} {problem.kind}"
                 summary = f"what the opened store had shown did not survive: {problem.summary}"
                 yield Problem("O15", kind, summary), name

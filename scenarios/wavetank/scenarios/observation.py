@@ -93,7 +93,7 @@ def observe(store: Storage) -> Observation:
         bounds=bounds,
         entries=entries,
         snapshot=snapshot,
-        problems=tuple(_range_problems(bounds, entries)),
+        problems=(*_range_problems(bounds, entries), *_bounds_problems(store, bounds)),
     )
 
 
@@ -124,12 +124,15 @@ def _range_problems(bounds: LogBounds, entries: tuple[LogEntry, ...]) -> Iterato
         )
 
 
-def _point_problems(
-    store: Storage, bounds: LogBounds, entries: tuple[LogEntry, ...]
-) -> Iterator[Problem]:
+def _bounds_problems(store: Storage, bounds: LogBounds) -> Iterator[Problem]:
     singles = (store.first_log_index, store.last_log_index, store.last_log_term)
     if singles != (bounds.first_index, bounds.last_index, bounds.last_term):
         yield Problem("O6", "single bounds against log_bounds()", f"{singles} against {bounds}")
+
+
+def _point_problems(
+    store: Storage, bounds: LogBounds, entries: tuple[LogEntry, ...]
+) -> Iterator[Problem]:
     for entry in entries:
         if store.get_log_entry(entry.index) != entry:
             yield Problem(

@@ -9,7 +9,7 @@ recovery itself (fates.py), and what was acknowledged before (oracle.py).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from attrs import frozen
@@ -61,15 +61,19 @@ class Recovery:
     Args:
         workload: whose options the store is opened with.
         backend: the store.
+        disabled: invariants in whose name nobody is accused, to test the tester.
 
     Attributes:
         recoveries: how many times a store was opened.
     """
 
-    def __init__(self, workload: Workload, backend: Backend) -> None:
+    def __init__(
+        self, workload: Workload, backend: Backend, disabled: frozenset[str] = frozenset()
+    ) -> None:
         self.recoveries = 0
         self._workload = workload
         self._backend = backend
+        self._disabled = disabled
         self._worked: dict[_Settled, tuple[Problem, ...]] = {}
         self._reopened: dict[bytes, Observation | Exception] = {}
 
@@ -86,14 +90,14 @@ class Recovery:
             length = len(disk.log)
             seen = observe(store)
         except Exception as error:  # noqa: BLE001 - whatever a backend raises is a finding
-            problems: tuple[Problem, ...] = (_refused(error),)
+            problems = self._enabled((_refused(error),))
             log = tuple(disk.log)
             return Opening(disk=disk, store=None, observation=None, problems=problems, log=log)
         return Opening(
             disk=disk,
             store=store,
             observation=seen,
-            problems=(*seen.problems, *_litter(disk)),
+            problems=self._enabled((*seen.problems, *_litter(disk))),
             log=tuple(disk.log)[:length],
         )
 
@@ -116,7 +120,7 @@ class Recovery:
             pending = pending.fork()
             pending.take_all(tuple(opening.disk.log)[len(opening.log) :])
             problems += self._work_and_crash(opening, pending)
-            self._worked[key] = tuple(problems)
+            self._worked[key] = self._enabled(problems)
         return self._worked[key]
 
     def _work_and_crash(self, opening: Opening, pending: PendingOps) -> Iterator[Problem]:
@@ -155,12 +159,15 @@ class Recovery:
                 f"after a second crash the store does not open: {kind}: {seen}",
             )
             return
-        for problem in judge(seen, knowledge, self._workload.options):
+        for problem in judge(seen, knowledge, self._workload.options, self._disabled):
             yield Problem(
                 "O8",
                 f"second crash: {problem.invariant} {problem.kind}",
                 f"work done after the crash did not survive a second one: {problem.summary}",
             )
+
+    def _enabled(self, problems: Iterable[Problem]) -> tuple[Problem, ...]:
+        return tuple(each for each in problems if each.invariant not in self._disabled)
 
     def _reopen(self, image: DiskImage) -> Observation | Exception:
         name = image.digest()
