@@ -89,6 +89,7 @@ def test_a_story_tells_promise_break_steps_loss_cause_cure_and_command() -> None
           why       step 1 ('append entry 4 of term 1') was acknowledged
           profiles  allowed by posix
           cure      no single sync would have prevented it
+          rules     no single promise of a filesystem would forbid it
         Reproduce: wavetank replay mixed-00112233
         Elsewhere: first {RERUN}""")
 
