@@ -89,9 +89,13 @@ def _render(tests: Sequence[LitmusTest], results: Sequence[LitmusResult]) -> str
     ]
     different = [result for result in results if not result.equal]
     blocks += ["\n".join(_difference(result)) for result in different]
-    sets = f"{len(results)} sets of {sum(map(bool, by_test.values()))} tests"
+    sets = f"{_count(len(results), 'set')} of {_count(sum(map(bool, by_test.values())), 'test')}"
     blocks.append(f"{sets}: {f'{len(different)} differ' if different else 'all equal'}")
     return "\n\n".join(blocks)
+
+
+def _count(number: int, word: str) -> str:
+    return f"{number} {word}" if number == 1 else f"{number} {word}s"
 
 
 def _told(results: Sequence[LitmusResult]) -> str:

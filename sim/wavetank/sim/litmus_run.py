@@ -21,32 +21,35 @@ from wavetank.sim.profile import Profile
 
 __all__ = ["hold_litmus", "possible_states"]
 
-_MOST_SETS: Final = 1 << 20
+_MOST_SETS: Final = 1 << 18
 
 
-def possible_states(test: LitmusTest, profile: Profile) -> frozenset[LitmusState]:
+def possible_states(
+    test: LitmusTest, profile: Profile, *, limit: int = _MOST_SETS
+) -> frozenset[LitmusState]:
     """Return every state that a power cut may leave, at any point of the program.
 
     Args:
         test: the program; the states that it names are not looked at.
         profile: the filesystem's promises.
+        limit: give up where a point of the program has more legal sets of micro-ops.
 
     Raises:
-        LitmusError: an operation cannot be done, or nothing orders so many micro-ops that their
-            legal sets cannot be counted out.
+        LitmusError: an operation cannot be done, or there are more sets than `limit`.
     """
     recording = record_litmus(test)
     marks = recording.setup_marks
     pending = PendingOps(recording.image, profile)
-    found = _states(test, pending, marks, holding=0)
+    found = _states(pending, marks, holding=0, limit=limit)
     for record in recording.records:
         pending.take(record)
         if isinstance(record, Mark | Sync):
             # The same images, but more was promised; or fewer, and perhaps others, as on lazyfs.
             marks = (*marks, record.word) if isinstance(record, Mark) else marks
-            found |= _states(test, pending, marks, holding=0)
+            found |= _states(pending, marks, holding=0, limit=limit)
         elif pending.whole:
-            found |= _states(test, pending, marks, holding=pending.newest_needs)
+            newest = pending.newest_needs
+            found |= _states(pending, marks, holding=newest, limit=limit)
     return frozenset(found)
 
 
@@ -58,7 +61,10 @@ def hold_litmus(test: LitmusTest, profile: Profile) -> LitmusResult:
         LitmusError: as for `possible_states`.
     """
     named = test.states[profile.name]
-    found = possible_states(test, profile)
+    try:
+        found = possible_states(test, profile)
+    except LitmusError as error:
+        raise LitmusError(f"test {test.id}: {error}") from error
     return LitmusResult(
         id=test.id,
         profile=profile.name,
@@ -69,13 +75,13 @@ def hold_litmus(test: LitmusTest, profile: Profile) -> LitmusResult:
 
 
 def _states(
-    test: LitmusTest, pending: PendingOps, marks: tuple[str, ...], *, holding: int
+    pending: PendingOps, marks: tuple[str, ...], *, holding: int, limit: int
 ) -> set[LitmusState]:
-    masks = closed_sets(pending, holding=holding, limit=_MOST_SETS)
+    masks = closed_sets(pending, holding=holding, limit=limit)
     if masks is None:
         raise LitmusError(
-            f"test {test.id}: expected at most {_MOST_SETS} legal sets of micro-ops at each point "
-            f"of the program, got more under {pending.profile.name}"
+            f"program: expected at most {limit} legal sets of micro-ops at each point, "
+            f"got more under {pending.profile.name}"
         )
     return {LitmusState(marks, _read(pending.image(pending.kept(mask)))) for mask in masks}
 
