@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os  # noqa: TID251 - NO_COLOR is part of the environment
 import sys
+from collections.abc import Iterable
 from typing import Final
 
 import click
@@ -20,8 +21,21 @@ from wavetank.reports.failures import FailureStore, StoredFailure
 from wavetank.reports.progress import progress_on
 from wavetank.reports.session import Session, compare, run_session, untouched
 from wavetank.reports.text import first_line, render_session
-from wavetank.scenarios import BACKENDS, SCENARIOS, RunPlan, Verdict, replay_cases
-from wavetank.sim import PROFILES, SAFE_PROFILES
+from wavetank.scenarios import (
+    BACKENDS,
+    SCENARIOS,
+    OwnProfile,
+    RunPlan,
+    Verdict,
+    replay_cases,
+)
+from wavetank.sim import (
+    PROFILES,
+    SAFE_PROFILES,
+    ProfileFileError,
+    is_profile_file,
+    read_profile,
+)
 
 __all__ = ["RunRequest", "execute", "plan_of"]
 
@@ -37,7 +51,7 @@ class RunRequest:
     Attributes:
         scenarios: names and shell patterns.
         seeds: of every scenario.
-        profiles: names, or ``all``.
+        profiles: names, files, or ``all``.
         backend: name of the backend.
         max_images: distinct images recovered per scenario and profile at most.
         depth: crashes inside recoveries; None: none; negative: until nothing new comes.
@@ -66,20 +80,41 @@ def plan_of(request: RunRequest) -> RunPlan:
 
     Raises:
         UnknownChoiceError: a name in it does not exist.
+        ProfileFileError: a file in it holds no profile, or one whose name is taken.
     """
     backends = [backend.name for backend in BACKENDS]
-    profiles = [profile.name for profile in PROFILES]
-    asked = request.profiles or _DEFAULT_PROFILES
-    if _ALL_PROFILES in asked:
-        asked = tuple(profile.name for profile in SAFE_PROFILES)
+    profiles, own_profiles = _profiles(request.profiles or _DEFAULT_PROFILES)
     return RunPlan(
         scenarios=choose_all("scenario", request.scenarios or tuple(SCENARIOS), SCENARIOS),
         seeds=tuple(request.seeds),
-        profiles=tuple(dict.fromkeys(choose("profile", name, profiles) for name in asked)),
+        profiles=profiles,
         backend=choose("backend", request.backend or backends[0], backends),
         max_images=request.max_images,
         depth=None if request.depth is not None and request.depth < 0 else request.depth or 0,
+        own_profiles=own_profiles,
     )
+
+
+def _profiles(asked: Iterable[str]) -> tuple[tuple[str, ...], tuple[OwnProfile, ...]]:
+    """Return the names of the profiles that were asked for, and those of one's own."""
+    shipped = [profile.name for profile in PROFILES]
+    names: dict[str, None] = {}
+    own: dict[str, OwnProfile] = {}
+    for value in asked:
+        if value == _ALL_PROFILES:
+            names.update(dict.fromkeys(profile.name for profile in SAFE_PROFILES))
+        elif is_profile_file(value):
+            profile = read_profile(value)
+            known = own.setdefault(profile.name, OwnProfile(profile, value))
+            if known.profile != profile:
+                expected = f"expected another name than in {known.file}, got {profile.name!r}"
+                raise ProfileFileError(
+                    f"{value}: profile.name: {expected}", file=value, key="profile.name"
+                )
+            names[profile.name] = None
+        else:
+            names[choose("profile", value, shipped)] = None
+    return tuple(names), tuple(own.values())
 
 
 def execute(request: RunRequest, plan: RunPlan) -> ExitCode:
@@ -123,7 +158,8 @@ def _checked_twice(request: RunRequest, plan: RunPlan) -> Session:
 def _store_failures(session: Session) -> None:
     store = FailureStore()
     try:
-        for case, violation in replay_cases(session.result.results):
+        result = session.result
+        for case, violation in replay_cases(result.results, result.plan.own_profiles):
             store.save(StoredFailure(case=case, violation=violation, version=version()))
     except OSError as error:
         click.echo(f"failures could not be stored in {store.directory}: {error}", err=True)

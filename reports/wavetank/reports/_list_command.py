@@ -16,6 +16,8 @@ _KINDS: Final = ("scenarios", "profiles", "backends", "invariants", "options")
 
 _HELP: Final = """List what there is to choose from, with a sentence on each.
 
+Profiles come with every rule, under the names that a profile file uses (run --profile FILE).
+
 \b
 Example:
   wavetank list profiles

@@ -86,7 +86,11 @@ def _render(name: str, stored: StoredFailure | None, result: ReplayResult) -> st
     if stored is not None and result.verdict is ReplayVerdict.FAILED:
         case = stored.case
         origin = Origin(
-            scenario=case.scenario, seed=case.seed, profile=case.profile, backend=case.backend
+            scenario=case.scenario,
+            seed=case.seed,
+            profile=case.profile,
+            backend=case.backend,
+            own_profiles=case.own_profiles,
         )
         lines += ["", render_story(result.violation or stored.violation, origin)]
     return "\n".join(lines)

@@ -52,9 +52,9 @@ Examples:
 @click.option(
     "--profile",
     multiple=True,
-    metavar="NAME",
-    help="Promises of the filesystem; may be repeated; 'all' for every one to be safe on.  "
-    "[default: sequential and posix]",
+    metavar="NAME|FILE",
+    help="Promises of the filesystem, or a TOML file with some; may be repeated; 'all' for every "
+    "one to be safe on.  [default: sequential and posix]",
 )
 @click.option("--backend", metavar="NAME", help="The store under test.  [default: builtin]")
 @click.option(
@@ -116,6 +116,7 @@ def run_command(
     strict: bool | None,
 ) -> None:
     from wavetank.reports._execution import RunRequest, execute, plan_of  # noqa: PLC0415 - heavy
+    from wavetank.sim import ProfileFileError  # noqa: PLC0415 - heavy
 
     if seed is not None and seeds is not None:
         raise click.UsageError("expected --seed or --seeds, got both")
@@ -140,6 +141,8 @@ def run_command(
         plan = plan_of(request)
     except UnknownChoiceError as error:
         raise click.UsageError(_sourced(error, request, settings)) from error
+    except ProfileFileError as error:
+        raise click.UsageError(str(error)) from error
     click.get_current_context().exit(execute(request, plan))
 
 

@@ -17,8 +17,8 @@ from attrs import field, frozen
 
 from wavetank.reports._choices import nearest
 from wavetank.reports._fields import Fields
-from wavetank.scenarios import CrashPoint, ReplayCase, Violation
-from wavetank.sim import Kept, Tear
+from wavetank.scenarios import CrashPoint, OwnProfile, ReplayCase, Violation
+from wavetank.sim import Kept, Tear, profile_from_table, profile_table
 
 __all__ = [
     "DIRECTORY",
@@ -166,6 +166,7 @@ def _to_text(failure: StoredFailure) -> str:
             "kind": case.kind,
             "crash": _crash_document(case.crash),
             "log_digest": case.log_digest,
+            "own_profile": _own_profile_document(case.own_profile),
         },
         "violation": {
             "summary": violation.summary,
@@ -178,6 +179,10 @@ def _to_text(failure: StoredFailure) -> str:
         },
     }
     return json.dumps(document, indent=1) + "\n"
+
+
+def _own_profile_document(own: OwnProfile | None) -> dict[str, object] | None:
+    return None if own is None else {"file": own.file, "profile": profile_table(own.profile)}
 
 
 def _crash_document(crash: CrashPoint | None) -> dict[str, object] | None:
@@ -237,7 +242,16 @@ def _case(fields: Fields) -> ReplayCase:
         kind=fields.text("kind"),
         crash=_crash(fields.optional("crash")),
         log_digest=fields.text("log_digest"),
+        own_profile=_own_profile(fields.optional("own_profile")),
     )
+
+
+def _own_profile(fields: Fields | None) -> OwnProfile | None:
+    if fields is None:
+        return None
+    table = fields.inner("profile")
+    file = fields.text("file")
+    return OwnProfile(profile_from_table(table.value, file="its profile", path=table.path), file)
 
 
 def _crash(fields: Fields | None) -> CrashPoint | None:

@@ -9,13 +9,22 @@ import shlex
 from collections.abc import Iterable, Iterator, Sequence
 
 from wavetank.reports.session import Session, Unit
+from wavetank.scenarios import OwnProfile
 
-__all__ = ["remaining_commands", "replay_command", "run_command"]
+__all__ = ["profile_arguments", "remaining_commands", "replay_command", "run_command"]
 
 
 def replay_command(failure: str) -> str:
     """Return the command that looks for a stored failure again."""
     return shlex.join(["wavetank", "replay", failure])
+
+
+def profile_arguments(
+    profiles: Iterable[str], own_profiles: Iterable[OwnProfile]
+) -> tuple[str, ...]:
+    """Return what ``--profile`` takes for each profile: its name, or the file it came from."""
+    files = {own.profile.name: own.file for own in own_profiles}
+    return tuple(files.get(name, name) for name in profiles)
 
 
 def run_command(
@@ -58,7 +67,7 @@ def remaining_commands(session: Session) -> tuple[str, ...]:
         run_command(
             scenarios=scenarios,
             seeds=seeds,
-            profiles=plan.profiles,
+            profiles=profile_arguments(plan.profiles, plan.own_profiles),
             backend=plan.backend,
             max_images=plan.max_images,
             depth=plan.depth,

@@ -12,8 +12,8 @@ from typing import Final
 
 from attrs import frozen
 
-from wavetank.reports.next_commands import replay_command, run_command
-from wavetank.scenarios import INVARIANTS, Violation
+from wavetank.reports.next_commands import profile_arguments, replay_command, run_command
+from wavetank.scenarios import INVARIANTS, OwnProfile, Violation
 
 __all__ = ["STORY_LINES", "Origin", "render_story"]
 
@@ -38,6 +38,7 @@ class Origin:
         profile: name of the profile.
         backend: name of the store.
         max_images: the run's budget; None: all.
+        own_profiles: profiles of one's own, of that run.
         depth: of crashes inside recoveries; None: until nothing new came.
     """
 
@@ -46,6 +47,7 @@ class Origin:
     profile: str
     backend: str
     max_images: int | None = None
+    own_profiles: tuple[OwnProfile, ...] = ()
     depth: int | None = 0
 
 
@@ -56,7 +58,7 @@ def render_story(violation: Violation, origin: Origin) -> str:
     command = run_command(
         scenarios=[origin.scenario],
         seeds=range(origin.seed, origin.seed + 1),
-        profiles=[origin.profile],
+        profiles=profile_arguments([origin.profile], origin.own_profiles),
         backend=origin.backend,
         max_images=origin.max_images,
         depth=origin.depth,

@@ -97,6 +97,7 @@ def _origin(result: ScenarioResult, session: Session) -> Origin:
         profile=result.profile,
         backend=result.backend,
         max_images=session.result.plan.max_images,
+        own_profiles=session.result.plan.own_profiles,
         depth=session.result.plan.depth,
     )
 
