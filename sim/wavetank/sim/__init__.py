@@ -7,9 +7,14 @@ General layout, from the bottom up::
     profiles.py        the promises of the filesystems that ship
     profile_file.py    profiles of one's own, from TOML
     image.py           a disk's durable content as a value
+    fsync_failure.py   what a failed fsync leaves, by filesystem
     disk.py            the page cache over an image; records the op log
+    sim_file.py        SimFile: the engine's file seam over a SimDisk
     filesystem.py      SimFileSystem: the engine's filesystem seam over a SimDisk
     serial_runtime.py  SerialRuntime: the engine's runtime seam in one thread
+    tearing.py         what a device does below a block
+    _tears.py          every way to tear a write
+    _unwritten.py      blocks that a file shows and nobody wrote
     _apply.py          micro-ops, whole or torn, put into an image
     pending.py         durable image and pending ops under a profile; any legal image
     closed_sets.py     every legal set of pending ops
@@ -28,7 +33,8 @@ from wavetank.sim._tears import TORN_SECTORS
 from wavetank.sim.closed_sets import closed_sets
 from wavetank.sim.crash_images import CrashImages, all_images, newest_images
 from wavetank.sim.disk import SimDisk
-from wavetank.sim.filesystem import SimFile, SimFileSystem
+from wavetank.sim.filesystem import SimFileSystem
+from wavetank.sim.fsync_failure import FsyncFailure
 from wavetank.sim.image import (
     ROOT_INODE,
     DirectoryContent,
@@ -90,6 +96,7 @@ from wavetank.sim.profiles import (
     XFS,
 )
 from wavetank.sim.serial_runtime import DeadlockError, SerialRuntime
+from wavetank.sim.sim_file import SimFile
 from wavetank.sim.tearing import SECTOR_SIZE, AppendFill, AtomicUnit, Tearing, TearShape
 
 __all__ = [
@@ -126,6 +133,7 @@ __all__ = [
     "DirentCover",
     "DiskImage",
     "FileContent",
+    "FsyncFailure",
     "Kept",
     "LinkContent",
     "LitmusArgument",

@@ -13,10 +13,11 @@ from attrs import evolve, frozen
 from wavetank.engine import OpenFlag
 from wavetank.sim._apply import apply
 from wavetank.sim.disk import SimDisk
-from wavetank.sim.filesystem import SimFile, SimFileSystem
+from wavetank.sim.filesystem import SimFileSystem
 from wavetank.sim.image import DiskImage
 from wavetank.sim.litmus import LitmusError, LitmusOp, LitmusTest
 from wavetank.sim.ops import BLOCK_SIZE, Data, Dirent, Mark, Record, Size, Sync, SyncKind
+from wavetank.sim.sim_file import SimFile
 
 __all__ = ["LitmusRecording", "record_litmus"]
 

@@ -58,8 +58,8 @@ class UnwrittenBlocks:
         self._grown: list[tuple[int, int, int]] = []
         self._fresh: dict[tuple[int, int], _FreshBlock] = {}
         bits = {op.number: bit for bit, op in pending.items()}
-        for op in dropped:
-            self._add(0, op, bits)
+        for gone in dropped:
+            self._add(0, gone, bits)
         for bit, op in pending.items():
             if isinstance(op, Size):
                 self._sizes.setdefault(op.inode, []).append((bit, op.size))

@@ -8,34 +8,31 @@ and the same past, and none of the descriptors and locks.
 Invariant: applying the whole op log to the starting image gives exactly what programs see, since
 both sides change only through `write_blocks`, sizes and directory entries.
 
-Left out: paths, permissions and descriptors (filesystem.py).
+Left out: paths, permissions and descriptors (filesystem.py, sim_file.py).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import errno
+from collections.abc import Collection
 
-from wavetank.sim.image import (
-    DirectoryContent,
-    DiskImage,
-    FileContent,
-    Node,
-    read_blocks,
-    write_blocks,
+from attrs import evolve
+
+from wavetank.sim._apply import apply
+from wavetank.sim._errno import fail as _fail
+from wavetank.sim._page_cache import CachedFile, PageCache
+from wavetank.sim._sync_faults import (
+    ArmedFailure,
+    SyncFaults,
+    is_of_file,
+    uncommitted_metadata,
+    unsynced_writes,
 )
+from wavetank.sim.fsync_failure import FsyncFailure
+from wavetank.sim.image import DiskImage, FileContent, read_blocks, write_blocks
 from wavetank.sim.ops import BLOCK_SIZE, Data, Dirent, Mark, OpLog, Size, Sync, SyncKind
 
 __all__ = ["SimDisk"]
-
-
-class _CachedFile:
-    """A file in the page cache; `blocks` may hold stale content beyond `size`."""
-
-    __slots__ = ("blocks", "size")
-
-    def __init__(self, size: int, blocks: Sequence[bytes]) -> None:
-        self.size = size
-        self.blocks = list(blocks)
 
 
 class SimDisk:
@@ -50,6 +47,7 @@ class SimDisk:
         image: the durable content at the start of `log`.
         log: every micro-op, sync and mark since then.
         locked: inodes under an exclusive lock.
+        read_only: whether the filesystem has given up writing, after its journal failed.
 
     >>> from wavetank.sim import ROOT_INODE
     >>> disk = SimDisk()
@@ -61,7 +59,18 @@ class SimDisk:
     3
     """
 
-    __slots__ = ("_cache", "_calls", "_micro_ops", "_next_inode", "image", "locked", "log")
+    __slots__ = (
+        "_cache",
+        "_calls",
+        "_faults",
+        "_linkable",
+        "_micro_ops",
+        "_next_inode",
+        "image",
+        "locked",
+        "log",
+        "read_only",
+    )
 
     def __init__(
         self, image: DiskImage | None = None, *, first_call: int = 0, first_number: int = 0
@@ -69,7 +78,11 @@ class SimDisk:
         self.image = DiskImage.empty() if image is None else image
         self.log = OpLog()
         self.locked: set[int] = set()
-        self._cache: dict[int, _CachedFile | dict[str, int]] = {}
+        self.read_only = False
+        self._cache = PageCache(self.image)
+        self._faults: SyncFaults | None = None
+        # Inodes made without a name, which may still get one.
+        self._linkable: set[int] = set()
         self._next_inode = self.image.next_inode
         self._calls = first_call
         self._micro_ops = first_number
@@ -78,10 +91,9 @@ class SimDisk:
         """Return the disk as the next process finds it: same cache, same pending ops, no locks."""
         twin = SimDisk(self.image)
         twin.log = self.log.fork()
-        twin._cache = {
-            inode: dict(node) if isinstance(node, dict) else _CachedFile(node.size, node.blocks)
-            for inode, node in self._cache.items()
-        }
+        twin.read_only = self.read_only
+        twin._cache = self._cache.copy()
+        twin._faults = self._faults.copy() if self._faults is not None else None
         twin._next_inode = self._next_inode
         twin._calls = self._calls
         twin._micro_ops = self._micro_ops
@@ -91,39 +103,62 @@ class SimDisk:
 
     def entries(self, inode: int) -> dict[str, int] | None:
         """Return a directory's names and inodes (not to be changed), None for a file."""
-        node = self._cache.get(inode)
-        if node is None:
-            node = self._load(inode)
+        node = self._cache.node(inode)
         return node if isinstance(node, dict) else None
+
+    def link_target(self, inode: int) -> str | None:
+        """Return where a symbolic link points, None for anything else."""
+        node = self._cache.node(inode)
+        return node if isinstance(node, str) else None
 
     def size(self, inode: int) -> int:
         """Return a file's length in bytes."""
-        return self._file(inode).size
+        return self._cache.file(inode).size
 
     def read(self, inode: int, offset: int, length: int) -> bytes:
         """Return up to `length` visible bytes at `offset`."""
-        node = self._file(inode)
+        node = self._cache.file(inode)
         return read_blocks(node.blocks, node.size, offset, length)
 
     # What programs do
 
     def create(self, directory: int, name: str, *, path: str, is_directory: bool = False) -> int:
         """Make an empty file or directory and return its inode."""
-        inode = self._next_inode
-        self._next_inode += 1
-        self._cache[inode] = {} if is_directory else _CachedFile(0, ())
-        self._calls += 1
-        self._set_entry(directory, name, inode, subject=inode, path=path, is_directory=is_directory)
+        self._begin(path)
+        inode = self._new_inode()
+        self._cache.put(inode, {} if is_directory else CachedFile(0, ()))
+        self._set_entry(directory, name, inode, subject=inode, path=path)
+        return inode
+
+    def create_unnamed(self, *, path: str) -> int:
+        """Make an empty file without a name (O_TMPFILE) and return its inode."""
+        self._begin(path)
+        inode = self._new_inode()
+        self._cache.put(inode, CachedFile(0, ()))
+        self._linkable.add(inode)
+        return inode
+
+    def is_linkable(self, inode: int) -> bool:
+        """Whether a file was made without a name and has had none yet."""
+        return inode in self._linkable
+
+    def symlink(self, directory: int, name: str, target: str, *, path: str) -> int:
+        """Make a symbolic link to `target`, a path, and return its inode."""
+        self._begin(path)
+        inode = self._new_inode()
+        self._cache.put(inode, target)
+        self._set_entry(directory, name, inode, subject=inode, path=path)
         return inode
 
     def link(self, directory: int, name: str, inode: int, *, path: str) -> None:
-        """Give an inode one more name."""
-        self._calls += 1
+        """Give an inode one more name, or its first."""
+        self._begin(path)
+        self._linkable.discard(inode)
         self._set_entry(directory, name, inode, subject=inode, path=path)
 
     def unlink(self, directory: int, name: str, *, path: str) -> None:
         """Remove a name."""
-        self._calls += 1
+        self._begin(path)
         subject = self._named((directory, name))
         self._set_entry(directory, name, None, subject=subject, path=path)
 
@@ -136,9 +171,8 @@ class SimDisk:
         target_path: str,
     ) -> None:
         """Move an entry, over another if one is there; directory ops of one call."""
-        self._calls += 1
+        self._begin(source_path)
         inode = self._named(source)
-        is_directory = self.entries(inode) is not None
         names = self.entries(target[0])
         replaces = names is not None and target[1] in names
         if replaces:
@@ -149,16 +183,29 @@ class SimDisk:
             inode,
             subject=inode,
             path=target_path,
-            is_directory=is_directory,
             replaces=replaces,
             joins_next=True,
         )
         self._set_entry(*source, None, subject=inode, path=source_path)
 
+    def exchange(
+        self,
+        first: tuple[int, str],
+        second: tuple[int, str],
+        *,
+        first_path: str,
+        second_path: str,
+    ) -> None:
+        """Let two names swap what they stand for, in one step where renames are one."""
+        self._begin(first_path)
+        one, other = self._named(first), self._named(second)
+        self._set_entry(*first, other, subject=other, path=first_path, joins_next=True)
+        self._set_entry(*second, one, subject=one, path=second_path)
+
     def write(self, inode: int, offset: int, content: bytes, *, path: str) -> None:
         """Write bytes at `offset`: block by block, each followed by the size it makes true."""
-        self._calls += 1
-        node = self._file(inode)
+        self._begin(path)
+        node = self._cache.file(inode)
         if offset > node.size:
             self._hide_stale(inode, node, offset, path)
         position, end = offset, offset + len(content)
@@ -168,31 +215,189 @@ class SimDisk:
             piece = content[position - offset : stop - offset]
             grows = stop > node.size
             tail_block = grows and block * BLOCK_SIZE < node.size
-            place = (block, start)
-            self._put(inode, place, piece, path=path, grows=grows, tail_block=tail_block)
+            self._put(
+                inode,
+                (block, start),
+                piece,
+                path=path,
+                grows=grows,
+                tail_block=tail_block,
+                write_bytes=len(content),
+                continues=stop < end,
+            )
             if grows:
                 self._set_size(inode, node, stop, path, extends=True)
             position = stop
 
     def truncate(self, inode: int, size: int, *, path: str) -> None:
         """Set the size; growth reads as zeros, and what is cut off stays on the medium."""
-        self._calls += 1
-        node = self._file(inode)
+        self._begin(path)
+        node = self._cache.file(inode)
         if size > node.size:
             self._hide_stale(inode, node, size, path)
         if size != node.size:
             self._set_size(inode, node, size, path, extends=False)
 
-    def sync(self, kind: SyncKind, inode: int, *, path: str) -> None:
-        """Record a completed sync of a file, of a directory, or of everything (inode 0)."""
-        self._calls += 1
-        self.log.append(Sync(kind=kind, call=self._calls, inode=inode, path=path))
+    def sync(self, kind: SyncKind, inode: int, *, path: str, told: int | None = None) -> None:
+        """Record a completed sync of a file, of a directory, or of everything (inode 0).
+
+        Args:
+            kind: which call.
+            inode: what it names.
+            path: its name, for people.
+            told: of how many write errors the caller's descriptor knows (`errors_told`); None if
+                there is no descriptor: then only an error that comes now counts.
+
+        Raises:
+            OSError: EIO if writing has failed, EROFS on a filesystem that has given up.
+        """
+        self._begin(path)
+        if self._faults is None:
+            self.log.append(Sync(kind=kind, call=self._calls, inode=inode, path=path))
+        else:
+            self._sync_or_fail(self._faults, kind, inode, path, told)
 
     def mark(self, word: str) -> None:
         """Record something visible outside the machine."""
         self.log.append(Mark(word))
 
+    # What goes wrong
+
+    def fail_next_sync(
+        self,
+        machine: FsyncFailure,
+        *,
+        inode: int | None = None,
+        path: str | None = None,
+        skip: int = 0,
+        blocks: Collection[int] | None = None,
+    ) -> None:
+        """Let writing fail at the next matching fsync, fdatasync or F_FULLFSYNC of a file.
+
+        Args:
+            machine: what that leaves behind.
+            inode: only this file; None for any.
+            path: only of a file opened under this name; None for any.
+            skip: matching syncs that succeed before.
+            blocks: the blocks whose write fails, all if omitted.
+
+        Raises:
+            ValueError: `skip` is negative, or `blocks` are given for btrfs, which reverts all.
+        """
+        if blocks is not None and machine is FsyncFailure.BTRFS:
+            raise ValueError(f"blocks: expected None, as btrfs reverts them all, but got {blocks}")
+        failing = None if blocks is None else frozenset(blocks)
+        self._arm(machine, inode=inode, path=path, skip=skip, blocks=failing)
+
+    def fail_next_commit(
+        self, *, inode: int | None = None, path: str | None = None, skip: int = 0
+    ) -> None:
+        """Let the journal fail at the next matching sync of a file or directory, or of everything.
+
+        It returns EIO; no name and no size that is pending will ever be on disk, and from then on
+        the filesystem is read-only (EROFS). Arguments as for `fail_next_sync`.
+        """
+        self._arm(None, inode=inode, path=path, skip=skip, blocks=None)
+
+    def evict(self, inode: int | None = None) -> None:
+        """Drop the clean pages of a file, or of all: what is read next comes from the disk.
+
+        Only after a failed write does this change what programs see.
+        """
+        for each in list(self._cache.unsaved()):
+            if inode in (None, each):
+                self._reload(each)
+
+    def errors_told(self, inode: int, *, opening: bool = False) -> int:
+        """Return how many write errors a file has had; on `opening`, those told to anybody."""
+        if self._faults is None:
+            return 0
+        return self._faults.told(inode) if opening else self._faults.count(inode)
+
+    def _arm(
+        self,
+        machine: FsyncFailure | None,
+        *,
+        inode: int | None,
+        path: str | None,
+        skip: int,
+        blocks: frozenset[int] | None,
+    ) -> None:
+        if skip < 0:
+            raise ValueError(f"skip: expected syncs >= 0 but got {skip}")
+        if self._faults is None:
+            self._faults = SyncFaults()
+        self._faults.arm(machine, inode=inode, path=path, skip=skip, blocks=blocks)
+
+    def _sync_or_fail(
+        self, faults: SyncFaults, kind: SyncKind, inode: int, path: str, told: int | None
+    ) -> None:
+        known = faults.count(inode) if told is None else told
+        armed = faults.take(kind, inode, path)
+        record = Sync(kind=kind, call=self._calls, inode=inode, path=path)
+        if armed is not None and armed.machine is None:
+            self.log.append(evolve(record, failed=True, dropped=uncommitted_metadata(self.log)))
+            self.read_only = True
+            _fail(errno.EIO, path)
+        dropped = () if armed is None else self._lose(inode, armed)
+        late = armed is not None and armed.machine is FsyncFailure.EXT4_DATA_JOURNAL
+        if armed is not None and not late:
+            faults.note(inode)
+        failed = is_of_file(kind) and faults.count(inode) > known
+        self.log.append(evolve(record, failed=failed, dropped=dropped))
+        if armed is not None and armed.machine is FsyncFailure.BTRFS:
+            self._reload(inode)
+        if late:
+            faults.note(inode)
+        if failed:
+            faults.tell(inode)
+            _fail(errno.EIO, path)
+
+    def _lose(self, inode: int, armed: ArmedFailure) -> tuple[int, ...]:
+        """Return the ops that will never reach the disk, and remember where the cache is alone."""
+        writes = unsynced_writes(self.log, inode)
+        if armed.machine is FsyncFailure.BTRFS:
+            return tuple(op.number for op in writes if isinstance(op, Data) or op.extends)
+        lost = [
+            op
+            for op in writes
+            if isinstance(op, Data) and (armed.blocks is None or op.block in armed.blocks)
+        ]
+        node = self._cache.file(inode)
+        node.unsaved = (node.unsaved or set()) | {op.block for op in lost}
+        return tuple(op.number for op in lost)
+
+    def _reload(self, inode: int) -> None:
+        """Let a file show what the disk holds, or will hold once what is pending has come."""
+        records = list(self.log)
+        lost = {
+            number for record in records if isinstance(record, Sync) for number in record.dropped
+        }
+        ops = [
+            record
+            for record in records
+            if isinstance(record, (Data, Size))
+            and record.inode == inode
+            and record.number not in lost
+        ]
+        content = apply(self.image, ops).node(inode)
+        assert content is None or isinstance(content, FileContent)
+        known = content or FileContent(0, ())
+        node = self._cache.file(inode)
+        node.size, node.blocks, node.unsaved = known.size, list(known.blocks), None
+
     # The two truths, changed together
+
+    def _begin(self, path: str) -> None:
+        """Begin a call that changes something."""
+        if self.read_only:
+            _fail(errno.EROFS, path)
+        self._calls += 1
+
+    def _new_inode(self) -> int:
+        inode = self._next_inode
+        self._next_inode += 1
+        return inode
 
     def _put(
         self,
@@ -203,9 +408,16 @@ class SimDisk:
         path: str,
         grows: bool,
         tail_block: bool,
+        write_bytes: int = 0,
+        continues: bool = False,
     ) -> None:
         block, start = place
-        write_blocks(self._file(inode).blocks, block, start, content)
+        node = self._cache.file(inode)
+        write_blocks(node.blocks, block, start, content)
+        if node.unsaved and block in node.unsaved:
+            # The page is dirty again, and whatever it holds will be written with it.
+            node.unsaved.discard(block)
+            start, content = 0, node.blocks[block]
         self.log.append(
             Data(
                 number=self._number(),
@@ -217,12 +429,14 @@ class SimDisk:
                 extends=grows,
                 tail_block=tail_block,
                 joins_next=grows,
+                write_bytes=write_bytes,
+                continues=continues,
                 path=path,
             )
         )
 
     def _set_size(
-        self, inode: int, node: _CachedFile, size: int, path: str, *, extends: bool
+        self, inode: int, node: CachedFile, size: int, path: str, *, extends: bool
     ) -> None:
         node.size = size
         self.log.append(
@@ -244,7 +458,6 @@ class SimDisk:
         *,
         subject: int,
         path: str,
-        is_directory: bool = False,
         replaces: bool = False,
         joins_next: bool = False,
     ) -> None:
@@ -254,6 +467,7 @@ class SimDisk:
             del names[name]
         else:
             names[name] = inode
+        named = None if inode is None else self._cache.node(inode)
         self.log.append(
             Dirent(
                 number=self._number(),
@@ -263,13 +477,14 @@ class SimDisk:
                 inode=inode,
                 subject=subject,
                 replaces=replaces,
-                is_directory=is_directory,
+                is_directory=isinstance(named, dict),
                 joins_next=joins_next,
+                symlink_target=named if isinstance(named, str) else None,
                 path=path,
             )
         )
 
-    def _hide_stale(self, inode: int, node: _CachedFile, until: int, path: str) -> None:
+    def _hide_stale(self, inode: int, node: CachedFile, until: int, path: str) -> None:
         """Zero what an earlier truncation left between the size and `until`.
 
         Kernels do this before they extend a file; a crash may still keep the size alone.
@@ -294,24 +509,3 @@ class SimDisk:
         number = self._micro_ops
         self._micro_ops += 1
         return number
-
-    def _file(self, inode: int) -> _CachedFile:
-        node = self._cache.get(inode)
-        if node is None:
-            node = self._load(inode)
-        assert isinstance(node, _CachedFile)
-        return node
-
-    def _load(self, inode: int) -> _CachedFile | dict[str, int]:
-        durable = self.image.node(inode)
-        assert durable is not None, f"inode {inode} was never made"
-        node = _cached(durable)
-        self._cache[inode] = node
-        return node
-
-
-def _cached(durable: Node) -> _CachedFile | dict[str, int]:
-    if isinstance(durable, DirectoryContent):
-        return dict(durable.entries)
-    assert isinstance(durable, FileContent)
-    return _CachedFile(durable.size, durable.blocks)

@@ -1,21 +1,22 @@
 """`SimFileSystem`: the engine's filesystem seam over a simulated disk.
 
 It follows Linux in what succeeds and which ``errno`` it fails with, and uses the freedom that the
-contract leaves: names come in an order nobody asked for. Closed handles refuse everything, so that
-a forgotten one never reaches a newer file. Left out: permissions, symbolic links, times.
+contract leaves: names come in an order nobody asked for. Beyond the seam it offers what Linux has
+besides: symbolic links, exchange, files without a name, sync. Left out: permissions, times.
 """
 
 from __future__ import annotations
 
 import errno
 from collections.abc import Sequence
-from os import strerror  # noqa: TID251 - the words for an errno, no system call
-from typing import NoReturn
+from typing import Final
 
-from wavetank.engine import Buffer, FileKind, FileStat, OpenFlag
+from wavetank.engine import FileKind, FileStat, OpenFlag
+from wavetank.sim._errno import fail as _fail
 from wavetank.sim.disk import SimDisk
 from wavetank.sim.image import ROOT_INODE
 from wavetank.sim.ops import SyncKind
+from wavetank.sim.sim_file import SimFile
 
 __all__ = ["SimFile", "SimFileSystem"]
 
@@ -25,11 +26,8 @@ _CREATE = int(OpenFlag.CREATE)
 _EXCLUSIVE = int(OpenFlag.EXCLUSIVE)
 _TRUNCATE = int(OpenFlag.TRUNCATE)
 _APPEND = int(OpenFlag.APPEND)
+_MAX_LINKS: Final = 40
 _NEEDS = ((_EXCLUSIVE, _CREATE), (_TRUNCATE, _WRITE), (_APPEND, _WRITE))
-
-
-def _fail(number: int, path: str) -> NoReturn:
-    raise OSError(number, strerror(number), path)
 
 
 def _checked(flags: OpenFlag) -> int:
@@ -48,121 +46,6 @@ def _checked(flags: OpenFlag) -> int:
 
 def _is_within(path: str, ancestor: str) -> bool:
     return path.rstrip("/").startswith(ancestor.rstrip("/") + "/")
-
-
-class SimFile:
-    """An open file on a simulated disk; implements the engine's `File`."""
-
-    __slots__ = (
-        "_appends",
-        "_disk",
-        "_holds_lock",
-        "_inode",
-        "_open",
-        "_path",
-        "_reads",
-        "_writes",
-    )
-
-    def __init__(self, disk: SimDisk, inode: int, path: str, flags: int) -> None:
-        self._disk = disk
-        self._inode = inode
-        self._path = path
-        self._reads = bool(flags & _READ)
-        self._writes = bool(flags & _WRITE)
-        self._appends = bool(flags & _APPEND)
-        self._open = True
-        self._holds_lock = False
-
-    def pread(self, length: int, offset: int) -> bytes:
-        """See `File.pread`."""
-        self._check_open()
-        if offset < 0 or length < 0:
-            _fail(errno.EINVAL, self._path)
-        if not self._reads:
-            _fail(errno.EBADF, self._path)
-        return self._disk.read(self._inode, offset, length)
-
-    def pwrite(self, data: Buffer, offset: int) -> int:
-        """See `File.pwrite`; refused on an APPEND handle, where systems disagree."""
-        if self._appends:
-            _fail(errno.EINVAL, self._path)
-        self._check_open()
-        if offset < 0:
-            _fail(errno.EINVAL, self._path)
-        self._check_writable()
-        return self._write(data, offset)
-
-    def append(self, data: Buffer) -> int:
-        """See `File.append`."""
-        self._check_writable()
-        return self._write(data, self._disk.size(self._inode))
-
-    def truncate(self, size: int) -> None:
-        """See `File.truncate`."""
-        self._check_open()
-        if size < 0 or not self._writes:
-            _fail(errno.EINVAL, self._path)
-        self._disk.truncate(self._inode, size, path=self._path)
-
-    def size(self) -> int:
-        """See `File.size`."""
-        self._check_open()
-        return self._disk.size(self._inode)
-
-    def fsync(self) -> None:
-        """See `File.fsync`."""
-        self._check_open()
-        self._disk.sync(SyncKind.FILE, self._inode, path=self._path)
-
-    def datasync(self) -> None:
-        """See `File.datasync`."""
-        self._check_open()
-        self._disk.sync(SyncKind.DATA, self._inode, path=self._path)
-
-    def preallocate(self, offset: int, length: int) -> None:
-        """See `File.preallocate`."""
-        self._check_open()
-        if offset < 0 or length <= 0:
-            _fail(errno.EINVAL, self._path)
-        self._check_writable()
-        if offset + length > self._disk.size(self._inode):
-            self._disk.truncate(self._inode, offset + length, path=self._path)
-
-    def advise_dont_need(self) -> None:
-        """See `File.advise_dont_need`; dirty pages stay, and here the clean ones are equal."""
-        self._check_open()
-
-    def lock(self) -> None:
-        """See `File.lock`."""
-        self._check_open()
-        if self._holds_lock:
-            return
-        if self._inode in self._disk.locked:
-            _fail(errno.EWOULDBLOCK, self._path)
-        self._disk.locked.add(self._inode)
-        self._holds_lock = True
-
-    def close(self) -> None:
-        """See `File.close`."""
-        if self._holds_lock:
-            self._disk.locked.discard(self._inode)
-            self._holds_lock = False
-        self._open = False
-
-    def _write(self, data: Buffer, offset: int) -> int:
-        content = bytes(data)
-        if content:
-            self._disk.write(self._inode, offset, content, path=self._path)
-        return len(content)
-
-    def _check_open(self) -> None:
-        if not self._open:
-            _fail(errno.EBADF, self._path)
-
-    def _check_writable(self) -> None:
-        if not (self._open and self._writes):
-            _fail(errno.EBADF, self._path)
 
 
 class SimFileSystem:
@@ -198,9 +81,13 @@ class SimFileSystem:
             _fail(errno.EEXIST, path)
         elif self._disk.entries(inode) is not None:
             _fail(errno.EISDIR, path)
+        elif self._disk.link_target(inode) is not None:
+            _fail(errno.ELOOP, path)
+        elif bits & _WRITE and self._disk.read_only:
+            _fail(errno.EROFS, path)
         elif bits & _TRUNCATE:
             self._disk.truncate(inode, 0, path=path)
-        return SimFile(self._disk, inode, path, bits)
+        return SimFile(self._disk, inode, path, flags)
 
     def rename(self, source: str, target: str) -> None:
         """See `FileSystem.rename`."""
@@ -255,15 +142,69 @@ class SimFileSystem:
             _fail(errno.ENOTEMPTY, path)
         self._disk.unlink(*place, path=path)
 
+    def symlink(self, target: str, path: str) -> None:
+        """Let `path` be a symbolic link to `target`, which need not exist."""
+        if not target:
+            _fail(errno.ENOENT, path)
+        directory, name = self._parent(path)
+        if not name or name in self._names(directory, path):
+            _fail(errno.EEXIST, path)
+        self._disk.symlink(directory, name, target, path=path)
+
+    def readlink(self, path: str) -> str:
+        """Return where a symbolic link points; EINVAL for anything else."""
+        target = self._disk.link_target(self._find(path))
+        if target is None:
+            _fail(errno.EINVAL, path)
+        return target
+
+    def exchange(self, first: str, second: str) -> None:
+        """Let two names swap what they stand for (RENAME_EXCHANGE)."""
+        one, other = self._parent(first), self._parent(second)
+        if not one[1] or not other[1]:
+            _fail(errno.EBUSY, first)
+        mine, theirs = self._entry(one, first), self._entry(other, second)
+        if (_is_within(second, first) or _is_within(first, second)) and mine != theirs:
+            _fail(errno.EINVAL, first)
+        if mine != theirs:
+            self._disk.exchange(one, other, first_path=first, second_path=second)
+
+    def open_unnamed(self, directory: str, flags: OpenFlag) -> SimFile:
+        """Open a new file that has no name yet, in a directory (O_TMPFILE); it must be for writing.
+
+        It is gone with its last descriptor unless `link_unnamed` gives it a name.
+        """
+        bits = _checked(flags)
+        if not bits & _WRITE:
+            _fail(errno.EINVAL, directory)
+        self._names(self._find(directory), directory)
+        return SimFile(self._disk, self._disk.create_unnamed(path=directory), directory, flags)
+
+    def link_unnamed(self, file: SimFile, target: str) -> None:
+        """Give a file of `open_unnamed` its first name; ENOENT if it has had one."""
+        directory, name = self._parent(target)
+        if not name or name in self._names(directory, target):
+            _fail(errno.EEXIST, target)
+        if not self._disk.is_linkable(file.inode):
+            _fail(errno.ENOENT, target)
+        self._disk.link(directory, name, file.inode, path=target)
+
+    def sync(self) -> None:
+        """Make everything durable, as sync and syncfs do."""
+        self._disk.sync(SyncKind.EVERYTHING, 0, path="")
+
     def listdir(self, path: str) -> Sequence[str]:
         """See `FileSystem.listdir`; the order is the reverse of the alphabet."""
-        return sorted(self._names(self._find(path), path), reverse=True)
+        return sorted(self._names(self._find(path, follow=True), path), reverse=True)
 
     def stat(self, path: str) -> FileStat:
         """See `FileSystem.stat`."""
         inode = self._find(path)
         if self._disk.entries(inode) is not None:
             return FileStat(kind=FileKind.DIRECTORY, size=0, inode=inode)
+        target = self._disk.link_target(inode)
+        if target is not None:
+            return FileStat(kind=FileKind.OTHER, size=len(target.encode()), inode=inode)
         return FileStat(kind=FileKind.FILE, size=self._disk.size(inode), inode=inode)
 
     def fsync_dir(self, path: str) -> None:
@@ -273,9 +214,13 @@ class SimFileSystem:
             _fail(errno.ENOTDIR, path)
         self._disk.sync(SyncKind.DIRECTORY, inode, path=path)
 
-    def _find(self, path: str) -> int:
+    def _find(self, path: str, *, follow: bool = False) -> int:
         place = self._parent(path)
-        return self._entry(place, path) if place[1] else ROOT_INODE
+        if not place[1]:
+            return ROOT_INODE
+        inode = self._entry(place, path)
+        target = self._disk.link_target(inode) if follow else None
+        return inode if target is None else self._follow(place[0], target, path, 1)
 
     def _entry(self, place: tuple[int, str], path: str) -> int:
         directory, name = place
@@ -293,12 +238,26 @@ class SimFileSystem:
             return ROOT_INODE, ""
         directory = ROOT_INODE
         for part in parts[:-1]:
-            inode = self._names(directory, path).get(part)
-            if inode is None:
-                _fail(errno.ENOENT, path)
-            directory = inode
+            directory = self._step(directory, part, path, 0)
         self._names(directory, path)
         return directory, parts[-1]
+
+    def _step(self, directory: int, part: str, path: str, links: int) -> int:
+        """Return what a name stands for, through symbolic links."""
+        inode = self._names(directory, path).get(part)
+        if inode is None:
+            _fail(errno.ENOENT, path)
+        target = self._disk.link_target(inode)
+        return inode if target is None else self._follow(directory, target, path, links + 1)
+
+    def _follow(self, directory: int, target: str, path: str, links: int) -> int:
+        if links > _MAX_LINKS:
+            _fail(errno.ELOOP, path)
+        inode = ROOT_INODE if target.startswith("/") else directory
+        for part in target.split("/"):
+            if part and part != ".":
+                inode = self._step(inode, part, path, links)
+        return inode
 
     def _names(self, inode: int, path: str) -> dict[str, int]:
         names = self._disk.entries(inode)

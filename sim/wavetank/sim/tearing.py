@@ -5,7 +5,7 @@ tearing says what a block looks like that was being written when the power went,
 a block that belongs to a file and was never written. Sectors are aligned to the start of the file,
 never to the start of a write. Left out: how the images are made (_tears.py, _apply.py).
 
-Source: the device characteristics of SQLite's VFS (powersafe overwrite, safe append, atomic writes).
+Source: the device characteristics of SQLite's VFS: powersafe overwrite, safe append, atomic write.
 """
 
 from __future__ import annotations
