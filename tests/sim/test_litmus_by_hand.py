@@ -236,6 +236,17 @@ CASES = [
         },
     ),
     Case(
+        name="two names change places",
+        setup="create f i1; append i1 a; create g i2; append i2 b",
+        program="exchange f g; fsyncdir .; mark ok",
+        states={
+            f"{JOURNALS} writeback {EXTENTS} btrfs posix": {
+                "f=a g=b", "f=b g=a", "f=b g=a after ok",
+            },
+            "alice": {"f=a g=b", "f=b g=b", "f=a g=a", "f=b g=a", "f=b g=a after ok"},
+        },
+    ),
+    Case(
         name="rename between directories, and fsync of the one it came to",
         setup="create D/a i1; append i1 x",
         program="rename D/a E/a; fsyncdir E; mark ok",

@@ -132,6 +132,8 @@ class _Machine:
         match op.name, *op.arguments:
             case "rename", str(source), str(target):
                 self._fs.rename(f"/{source}", f"/{target}")
+            case "exchange", str(first), str(second):
+                self._fs.exchange(f"/{first}", f"/{second}")
             case "link", str(source), str(target):
                 self._fs.link(f"/{source}", f"/{target}")
             case "unlink", str(path):

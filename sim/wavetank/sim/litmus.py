@@ -57,6 +57,7 @@ LITMUS_OPS: Final[Mapping[str, tuple[LitmusArgument, ...]]] = MappingProxyType(
         "overwrite": (LitmusArgument.INODE, LitmusArgument.BLOCK, LitmusArgument.LETTER),
         "truncate": (LitmusArgument.INODE, LitmusArgument.BLOCK),
         "rename": (LitmusArgument.PATH, LitmusArgument.PATH),
+        "exchange": (LitmusArgument.PATH, LitmusArgument.PATH),
         "link": (LitmusArgument.PATH, LitmusArgument.PATH),
         "unlink": (LitmusArgument.PATH,),
         "mkdir": (LitmusArgument.PATH,),
