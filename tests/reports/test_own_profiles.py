@@ -19,6 +19,7 @@ from wavetank.reports.failures import (
     read_failure,
 )
 from wavetank.reports.next_commands import profile_arguments
+from wavetank.reports.profile_files import is_profile_file, read_profile
 from wavetank.scenarios import (
     OwnProfile,
     ReplayCase,
@@ -30,7 +31,7 @@ from wavetank.scenarios import (
     replay_cases,
     run,
 )
-from wavetank.sim import SEQUENTIAL, profile_from_toml
+from wavetank.sim import PROFILES, SEQUENTIAL, ProfileFileError, profile_from_toml
 
 CANARY = ("--backend", "raftlock-published")
 MINE = '[profile]\nname = "mine"\nextends = "sequential"\n'
@@ -204,3 +205,33 @@ def test_all_and_a_file_are_every_profile_to_be_safe_on_and_that_one(tmp_path: P
     names = [each["profile"] for each in document(done, "run")["scenarios"]]
     assert names[:2] == ["mine", SEQUENTIAL.name]
     assert len(names) == 12
+
+
+def test_files_are_told_from_names() -> None:
+    assert [is_profile_file(value) for value in ("a.toml", "./a", "a/b")] == [True] * 3
+    assert not any(is_profile_file(profile.name) for profile in PROFILES)
+
+
+def test_a_file_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(MINE, encoding="utf-8")
+    assert read_profile(str(path)) == OWN.profile
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (b"\xff", "expected a readable file in UTF-8, got 'utf-8' codec"),
+        (b"#" * 65_537, "expected at most 65536 bytes, got more"),
+        (b"[profile", "expected TOML, got "),
+    ],
+)
+def test_a_file_that_holds_no_profile_is_named(
+    tmp_path: Path, content: bytes, expected: str
+) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_bytes(content)
+    with pytest.raises(ProfileFileError) as raised:
+        read_profile(str(path))
+    assert str(raised.value).startswith(f"{path}: {expected}")
+    assert raised.value.file == str(path)

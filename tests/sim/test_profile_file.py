@@ -17,11 +17,9 @@ from wavetank.sim import (
     DirentCover,
     Profile,
     ProfileFileError,
-    is_profile_file,
     profile_from_table,
     profile_from_toml,
     profile_table,
-    read_profile,
 )
 
 PAPER: Final = Path(__file__).parents[2] / "docs" / "disk-model.md"
@@ -139,37 +137,14 @@ def test_an_error_in_a_key_tells_file_key_expectation_and_what_came(
     assert (raised.value.file, raised.value.key) == ("mine.toml", f"profile.{key}")
 
 
-@pytest.mark.parametrize(
-    ("content", "expected"),
-    [
-        (b"[profile", "expected TOML, got "),
-        (b"profile = " + b"[" * 30_000, "expected TOML, got "),
-        (b"\xff", "expected a readable file in UTF-8, got 'utf-8' codec"),
-        (b"#" * 65_537, "expected at most 65536 bytes, got more"),
-    ],
-)
-def test_a_file_that_is_no_profile_file(tmp_path: Path, content: bytes, expected: str) -> None:
-    path = tmp_path / "mine.toml"
-    path.write_bytes(content)
-    with pytest.raises(ProfileFileError) as raised:
-        read_profile(path)
-    assert str(raised.value).startswith(f"{path}: {expected}")
-
-
-def test_a_file_is_read_and_one_that_is_not_there_is_named(tmp_path: Path) -> None:
-    path = tmp_path / "mine.toml"
-    with pytest.raises(ProfileFileError, match=r"mine\.toml: expected a readable file.*No such"):
-        read_profile(path)
-    path.write_text('[profile]\nname = "mine"', encoding="utf-8")
-    assert read_profile(str(path)) == profile_from_toml('[profile]\nname = "mine"')
+@pytest.mark.parametrize("text", ["[profile", "profile = " + "[" * 30_000, "profile = \ud800"])
+def test_what_is_no_toml_is_refused(text: str) -> None:
+    with pytest.raises(ProfileFileError, match=r"^mine\.toml: expected TOML, got ") as raised:
+        profile_from_toml(text, file="mine.toml")
+    assert (raised.value.file, raised.value.key) == ("mine.toml", "")
 
 
 def test_an_error_travels_between_processes() -> None:
     error = ProfileFileError("f: k: expected x, got y", file="f", key="k")
     twin = pickle.loads(pickle.dumps(error))
     assert (str(twin), twin.file, twin.key) == (str(error), "f", "k")
-
-
-def test_files_are_told_from_names() -> None:
-    assert [is_profile_file(value) for value in ("a.toml", "./a", "a/b")] == [True] * 3
-    assert not any(is_profile_file(profile.name) for profile in PROFILES)

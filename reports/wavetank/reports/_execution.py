@@ -18,6 +18,7 @@ from wavetank.reports._version import version
 from wavetank.reports.documents import run_document, to_text
 from wavetank.reports.exit_codes import ExitCode
 from wavetank.reports.failures import FailureStore, StoredFailure
+from wavetank.reports.profile_files import is_profile_file, read_profile
 from wavetank.reports.progress import progress_on
 from wavetank.reports.session import Session, compare, run_session, untouched
 from wavetank.reports.text import first_line, render_session
@@ -29,13 +30,7 @@ from wavetank.scenarios import (
     Verdict,
     replay_cases,
 )
-from wavetank.sim import (
-    PROFILES,
-    SAFE_PROFILES,
-    ProfileFileError,
-    is_profile_file,
-    read_profile,
-)
+from wavetank.sim import PROFILES, SAFE_PROFILES, ProfileFileError
 
 __all__ = ["RunRequest", "execute", "plan_of"]
 

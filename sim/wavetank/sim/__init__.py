@@ -71,11 +71,9 @@ from wavetank.sim.pending import Kept, PendingOps
 from wavetank.sim.profile import DirentCover, Profile
 from wavetank.sim.profile_file import (
     ProfileFileError,
-    is_profile_file,
     profile_from_table,
     profile_from_toml,
     profile_table,
-    read_profile,
 )
 from wavetank.sim.profiles import (
     ALICE,
@@ -163,13 +161,11 @@ __all__ = [
     "all_images",
     "closed_sets",
     "hold_litmus",
-    "is_profile_file",
     "newest_images",
     "possible_states",
     "profile_from_table",
     "profile_from_toml",
     "profile_table",
     "read_litmus",
-    "read_profile",
     "shipped_litmus",
 ]

@@ -1,10 +1,11 @@
-"""A profile of one's own, read from a TOML file.
+"""A profile of one's own, in the words of a TOML file.
 
 The file has one table, ``profile``: a name, and what differs from the profile that it extends, with
 the field names of `Profile`. docs/disk-model.md shows one. Whoever writes a profile says with
 ``control = false`` that stores are to be safe on it; unless they do, it is a control.
 
-Left out: whether the promises make sense together. Any combination has its legal images.
+Left out: reading files, and whether the promises make sense together. Any combination has its legal
+images.
 """
 
 from __future__ import annotations
@@ -14,7 +15,6 @@ import tomllib
 from collections.abc import Collection, Mapping
 from difflib import get_close_matches
 from enum import Enum
-from pathlib import Path
 from types import MappingProxyType
 from typing import Final, TypeAlias
 
@@ -26,15 +26,12 @@ from wavetank.sim.profiles import PROFILES
 
 __all__ = [
     "ProfileFileError",
-    "is_profile_file",
     "profile_from_table",
     "profile_from_toml",
     "profile_table",
-    "read_profile",
 ]
 
 _TABLE: Final = "profile"
-_BYTES_AT_MOST: Final = 1 << 16
 _SUMMARY: Final = "a profile of one's own"
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 _SHIPPED: Final[Mapping[str, Profile]] = MappingProxyType({each.name: each for each in PROFILES})
@@ -59,32 +56,6 @@ class ProfileFileError(ValueError):
         super().__init__(message)
         self.file = file
         self.key = key
-
-
-def is_profile_file(value: str) -> bool:
-    """Whether a value of ``--profile`` is a file and no name.
-
-    >>> [is_profile_file(value) for value in ("posix", "mine.toml", "./mine")]
-    [False, True, True]
-    """
-    return value.endswith(".toml") or "/" in value
-
-
-def read_profile(path: str | Path) -> Profile:
-    """Return the profile in a file.
-
-    Raises:
-        ProfileFileError: the file cannot be read, or is no profile.
-    """
-    try:
-        with Path(path).open("rb") as file:
-            content = file.read(_BYTES_AT_MOST + 1)
-        text = content.decode("utf-8")
-    except (OSError, ValueError) as error:
-        raise _Place(str(path), "").error("a readable file in UTF-8", str(error)) from error
-    if len(content) > _BYTES_AT_MOST:
-        raise _Place(str(path), "").error(f"at most {_BYTES_AT_MOST} bytes", "more")
-    return profile_from_toml(text, file=str(path))
 
 
 def profile_from_toml(text: str, *, file: str = "(text)") -> Profile:
