@@ -21,7 +21,7 @@ from wavetank.sim.profile import Profile
 
 __all__ = ["hold_litmus", "possible_states"]
 
-_MOST_SETS: Final = 1 << 18
+_MOST_SETS: Final = 1 << 20
 
 
 def possible_states(
