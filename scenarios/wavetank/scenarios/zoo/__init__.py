@@ -1,0 +1,48 @@
+"""The zoo: bugs planted in variants of the engine, to see whether the testbed finds them.
+
+General layout::
+
+    misled.py        filesystems that do something else than they are asked for
+    trial.py         the few steps on which a bug is hunted; small_steps.py writes them
+    planted_bug.py   a bug as a value
+    state_bugs.py, append_bugs.py, log_bugs.py, snapshot_bugs.py, recovery_bugs.py
+                     the bugs, a module per family
+    witnesses.py     the smallest bugs that one invariant alone accuses
+    bugs.py          all of them
+    missing_syncs.py the engine without one of its syncs, for every sync
+    hunt.py          one variant on one trial under one profile
+    zoo.py           everything: kill matrix, necessity table, the oracle with parts missing
+
+The engine is never changed. Start reading at planted_bug.py.
+"""
+
+from wavetank.scenarios.zoo.bugs import BUGS
+from wavetank.scenarios.zoo.hunt import Hunt, Kill
+from wavetank.scenarios.zoo.missing_syncs import SyncSite
+from wavetank.scenarios.zoo.planted_bug import PlantedBug
+from wavetank.scenarios.zoo.trial import Trial
+from wavetank.scenarios.zoo.zoo import (
+    BugResult,
+    Necessity,
+    NecessityResult,
+    Progress,
+    Witness,
+    ZooResult,
+    run_zoo,
+)
+
+__all__ = [
+    "BUGS",
+    "BugResult",
+    "Hunt",
+    "Kill",
+    "Necessity",
+    "NecessityResult",
+    "PlantedBug",
+    "Progress",
+    "SyncSite",
+    "Trial",
+    "Witness",
+    "ZooResult",
+    "run_zoo",
+]
