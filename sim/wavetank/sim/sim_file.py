@@ -149,8 +149,9 @@ class SimFile:
         self._check_open()
         try:
             self._disk.sync(kind, self.inode, path=self._path, told=self._errors_told)
-        finally:
+        except OSError:
             self._errors_told = self._disk.errors_told(self.inode)
+            raise
 
     def _check_open(self) -> None:
         if not self._open:
