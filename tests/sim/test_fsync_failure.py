@@ -76,7 +76,7 @@ def fails(call: Callable[[], object], number: int = errno.EIO) -> bool:
 
 
 def test_xfs_is_the_machine_of_ext4() -> None:
-    assert FsyncFailure.XFS is FsyncFailure.EXT4
+    assert FsyncFailure["XFS"] is FsyncFailure.EXT4
 
 
 # ext4 and xfs
