@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, NoReturn
 
 from wavetank.engine import FileKind, FileStat, OpenFlag
 from wavetank.sim._errno import fail as _fail
+from wavetank.sim._path_walk import Place, find, lookup, walk
 from wavetank.sim.disk import SimDisk
-from wavetank.sim.image import ROOT_INODE
 from wavetank.sim.ops import SyncKind
 from wavetank.sim.sim_file import SimFile
 
@@ -26,7 +26,7 @@ _CREATE = int(OpenFlag.CREATE)
 _EXCLUSIVE = int(OpenFlag.EXCLUSIVE)
 _TRUNCATE = int(OpenFlag.TRUNCATE)
 _APPEND = int(OpenFlag.APPEND)
-_MAX_LINKS: Final = 40
+_ON_RMDIR_OF: Final = {"": errno.EBUSY, ".": errno.EINVAL, "..": errno.ENOTEMPTY}
 _NEEDS = ((_EXCLUSIVE, _CREATE), (_TRUNCATE, _WRITE), (_APPEND, _WRITE))
 
 
@@ -42,10 +42,6 @@ def _checked(flags: OpenFlag) -> int:
             names = (OpenFlag(needed).name, OpenFlag(extra).name)
             raise ValueError(f"flags: expected {names[0]} beside {names[1]} but got {flags!r}")
     return bits
-
-
-def _is_within(path: str, ancestor: str) -> bool:
-    return path.rstrip("/").startswith(ancestor.rstrip("/") + "/")
 
 
 class SimFileSystem:
@@ -70,13 +66,14 @@ class SimFileSystem:
     def open(self, path: str, flags: OpenFlag) -> SimFile:
         """See `FileSystem.open`."""
         bits = _checked(flags)
-        directory, name = self._parent(path)
-        names = self._names(directory, path)
-        inode = names.get(name) if name else directory
+        place = walk(self._disk, path)
+        if place.is_dots or place.is_slashed:
+            self._refuse_directory(place, bits, path)
+        inode = lookup(self._disk, place, path)
         if inode is None:
             if not bits & _CREATE:
                 _fail(errno.ENOENT, path)
-            inode = self._disk.create(directory, name, path=path)
+            inode = self._disk.create(place.directory, place.name, path=path)
         elif bits & _CREATE and bits & _EXCLUSIVE:
             _fail(errno.EEXIST, path)
         elif self._disk.entries(inode) is not None:
@@ -91,83 +88,95 @@ class SimFileSystem:
 
     def rename(self, source: str, target: str) -> None:
         """See `FileSystem.rename`."""
-        origin, destination = self._parent(source), self._parent(target)
-        if not origin[1] or not destination[1]:
+        origin, destination = walk(self._disk, source), walk(self._disk, target)
+        if origin.is_dots or destination.is_dots:
             _fail(errno.EBUSY, source)
-        moved = self._entry(origin, source)
-        replaced = self._names(destination[0], target).get(destination[1])
-        if _is_within(target, source) and moved != replaced:
-            _fail(errno.EINVAL if self._disk.entries(moved) is not None else errno.ENOTDIR, source)
-        if _is_within(source, target) and moved != replaced:
+        moved = self._present(origin, source)
+        replaced = lookup(self._disk, destination, target)
+        is_directory = self._disk.entries(moved) is not None
+        if not is_directory and (origin.is_slashed or destination.is_slashed):
+            _fail(errno.ENOTDIR, source)
+        if moved in destination.directories:
+            _fail(errno.EINVAL, source)
+        if replaced in origin.directories:
             _fail(errno.ENOTEMPTY, target)
         if replaced == moved:
             return
         if replaced is not None:
             self._check_replaceable(self._disk.entries(moved), self._disk.entries(replaced), target)
-        self._disk.rename(origin, destination, source_path=source, target_path=target)
+        self._disk.rename(
+            (origin.directory, origin.name),
+            (destination.directory, destination.name),
+            source_path=source,
+            target_path=target,
+        )
 
     def unlink(self, path: str) -> None:
         """See `FileSystem.unlink`."""
-        place = self._parent(path)
-        if not place[1] or self._disk.entries(self._entry(place, path)) is not None:
+        place = walk(self._disk, path)
+        if place.is_dots or self._disk.entries(self._present(place, path)) is not None:
             _fail(errno.EISDIR, path)
-        self._disk.unlink(*place, path=path)
+        if place.is_slashed:
+            _fail(errno.ENOTDIR, path)
+        self._disk.unlink(place.directory, place.name, path=path)
 
     def link(self, source: str, target: str) -> None:
         """See `FileSystem.link`."""
-        inode = self._entry(self._parent(source), source)
-        directory, name = self._parent(target)
-        if not name or name in self._names(directory, target):
-            _fail(errno.EEXIST, target)
+        inode = find(self._disk, source)
+        place = self._new_name(target)
         if self._disk.entries(inode) is not None:
             _fail(errno.EPERM, source)
-        self._disk.link(directory, name, inode, path=target)
+        self._disk.link(place.directory, place.name, inode, path=target)
 
     def mkdir(self, path: str) -> None:
         """See `FileSystem.mkdir`."""
-        directory, name = self._parent(path)
-        if not name or name in self._names(directory, path):
-            _fail(errno.EEXIST, path)
-        self._disk.create(directory, name, path=path, is_directory=True)
+        place = self._new_name(path, may_be_slashed=True)
+        self._disk.create(place.directory, place.name, path=path, is_directory=True)
 
     def rmdir(self, path: str) -> None:
         """See `FileSystem.rmdir`."""
-        place = self._parent(path)
-        if not place[1]:
-            _fail(errno.EBUSY, path)
-        names = self._disk.entries(self._entry(place, path))
+        place = walk(self._disk, path)
+        if place.is_dots:
+            _fail(_ON_RMDIR_OF[place.name], path)
+        names = self._disk.entries(self._present(place, path))
         if names is None:
             _fail(errno.ENOTDIR, path)
         if names:
             _fail(errno.ENOTEMPTY, path)
-        self._disk.unlink(*place, path=path)
+        self._disk.unlink(place.directory, place.name, path=path)
 
     def symlink(self, target: str, path: str) -> None:
         """Let `path` be a symbolic link to `target`, which need not exist."""
         if not target:
             _fail(errno.ENOENT, path)
-        directory, name = self._parent(path)
-        if not name or name in self._names(directory, path):
-            _fail(errno.EEXIST, path)
-        self._disk.symlink(directory, name, target, path=path)
+        place = self._new_name(path)
+        self._disk.symlink(place.directory, place.name, target, path=path)
 
     def readlink(self, path: str) -> str:
         """Return where a symbolic link points; EINVAL for anything else."""
-        target = self._disk.link_target(self._find(path))
+        target = self._disk.link_target(find(self._disk, path))
         if target is None:
             _fail(errno.EINVAL, path)
         return target
 
     def exchange(self, first: str, second: str) -> None:
         """Let two names swap what they stand for (RENAME_EXCHANGE)."""
-        one, other = self._parent(first), self._parent(second)
-        if not one[1] or not other[1]:
+        one, other = walk(self._disk, first), walk(self._disk, second)
+        if one.is_dots or other.is_dots:
             _fail(errno.EBUSY, first)
-        mine, theirs = self._entry(one, first), self._entry(other, second)
-        if (_is_within(second, first) or _is_within(first, second)) and mine != theirs:
+        mine, theirs = self._present(one, first), self._present(other, second)
+        for place, inode in ((one, mine), (other, theirs)):
+            if place.is_slashed and self._disk.entries(inode) is None:
+                _fail(errno.ENOTDIR, first)
+        if mine in other.directories or theirs in one.directories:
             _fail(errno.EINVAL, first)
         if mine != theirs:
-            self._disk.exchange(one, other, first_path=first, second_path=second)
+            self._disk.exchange(
+                (one.directory, one.name),
+                (other.directory, other.name),
+                first_path=first,
+                second_path=second,
+            )
 
     def open_unnamed(self, directory: str, flags: OpenFlag) -> SimFile:
         """Open a new file that has no name yet, in a directory (O_TMPFILE); it must be for writing.
@@ -177,17 +186,15 @@ class SimFileSystem:
         bits = _checked(flags)
         if not bits & _WRITE:
             _fail(errno.EINVAL, directory)
-        self._names(self._find(directory), directory)
+        self._names(find(self._disk, directory), directory)
         return SimFile(self._disk, self._disk.create_unnamed(path=directory), directory, flags)
 
     def link_unnamed(self, file: SimFile, target: str) -> None:
         """Give a file of `open_unnamed` its first name; ENOENT if it has had one."""
-        directory, name = self._parent(target)
-        if not name or name in self._names(directory, target):
-            _fail(errno.EEXIST, target)
+        place = self._new_name(target)
         if not self._disk.is_linkable(file.inode):
             _fail(errno.ENOENT, target)
-        self._disk.link(directory, name, file.inode, path=target)
+        self._disk.link(place.directory, place.name, file.inode, path=target)
 
     def sync(self) -> None:
         """Make everything durable, as sync and syncfs do."""
@@ -195,11 +202,11 @@ class SimFileSystem:
 
     def listdir(self, path: str) -> Sequence[str]:
         """See `FileSystem.listdir`; the order is the reverse of the alphabet."""
-        return sorted(self._names(self._find(path, follow=True), path), reverse=True)
+        return sorted(self._names(find(self._disk, path, follow=True), path), reverse=True)
 
     def stat(self, path: str) -> FileStat:
         """See `FileSystem.stat`."""
-        inode = self._find(path)
+        inode = find(self._disk, path)
         if self._disk.entries(inode) is not None:
             return FileStat(kind=FileKind.DIRECTORY, size=0, inode=inode)
         target = self._disk.link_target(inode)
@@ -209,55 +216,34 @@ class SimFileSystem:
 
     def fsync_dir(self, path: str) -> None:
         """See `FileSystem.fsync_dir`."""
-        inode = self._find(path)
+        inode = find(self._disk, path)
         if self._disk.entries(inode) is None:
             _fail(errno.ENOTDIR, path)
         self._disk.sync(SyncKind.DIRECTORY, inode, path=path)
 
-    def _find(self, path: str, *, follow: bool = False) -> int:
-        place = self._parent(path)
-        if not place[1]:
-            return ROOT_INODE
-        inode = self._entry(place, path)
-        target = self._disk.link_target(inode) if follow else None
-        return inode if target is None else self._follow(place[0], target, path, 1)
+    def _refuse_directory(self, place: Place, bits: int, path: str) -> NoReturn:
+        """Say why a path that can only be a directory's cannot be opened."""
+        if place.is_dots:
+            is_new = bits & _CREATE and bits & _EXCLUSIVE
+            _fail(errno.EEXIST if is_new else errno.EISDIR, path)
+        if not bits & _CREATE:
+            find(self._disk, path)
+        _fail(errno.EISDIR, path)
 
-    def _entry(self, place: tuple[int, str], path: str) -> int:
-        directory, name = place
-        inode = self._names(directory, path).get(name) if name else directory
+    def _present(self, place: Place, path: str) -> int:
+        inode = lookup(self._disk, place, path)
         if inode is None:
             _fail(errno.ENOENT, path)
         return inode
 
-    def _parent(self, path: str) -> tuple[int, str]:
-        """Return the directory's inode and the last name of `path`; "" names the root."""
-        parts = [part for part in path.split("/") if part and part != "."]
-        if not parts:
-            if not path:
-                _fail(errno.ENOENT, path)
-            return ROOT_INODE, ""
-        directory = ROOT_INODE
-        for part in parts[:-1]:
-            directory = self._step(directory, part, path, 0)
-        self._names(directory, path)
-        return directory, parts[-1]
-
-    def _step(self, directory: int, part: str, path: str, links: int) -> int:
-        """Return what a name stands for, through symbolic links."""
-        inode = self._names(directory, path).get(part)
-        if inode is None:
+    def _new_name(self, path: str, *, may_be_slashed: bool = False) -> Place:
+        """Return the place of a name that is free."""
+        place = walk(self._disk, path)
+        if lookup(self._disk, place, path) is not None:
+            _fail(errno.EEXIST, path)
+        if place.is_slashed and not may_be_slashed:
             _fail(errno.ENOENT, path)
-        target = self._disk.link_target(inode)
-        return inode if target is None else self._follow(directory, target, path, links + 1)
-
-    def _follow(self, directory: int, target: str, path: str, links: int) -> int:
-        if links > _MAX_LINKS:
-            _fail(errno.ELOOP, path)
-        inode = ROOT_INODE if target.startswith("/") else directory
-        for part in target.split("/"):
-            if part and part != ".":
-                inode = self._step(inode, part, path, links)
-        return inode
+        return place
 
     def _names(self, inode: int, path: str) -> dict[str, int]:
         names = self._disk.entries(inode)
