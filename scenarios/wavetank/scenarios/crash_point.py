@@ -100,7 +100,7 @@ def _loses_the_same(mine: PendingOps, theirs: PendingOps, kept: Kept) -> Kept | 
     present = {op.number for op in theirs.ops}
     if not lost <= present:
         return None
-    same = Kept(tuple(sorted(present - lost)), kept.tears)
+    same = Kept(tuple(sorted(present - lost)), kept.tears, kept.stale)
     return same if theirs.is_legal(same) else None
 
 
