@@ -326,6 +326,7 @@ class PendingOps:
         self._closed = {number: (mask & ~covered) >> shift for number, mask in self._closed.items()}
         self._dependents = {number: mask >> shift for number, mask in self._dependents.items()}
         self._everything >>= shift
+        self._barrier >>= shift
         self._first = first
 
 
