@@ -8,7 +8,10 @@ General layout, from the bottom up::
     profile_file.py    profiles of one's own, from TOML
     image.py           a disk's durable content as a value
     fsync_failure.py   what a failed fsync leaves, by filesystem
-    disk.py            the page cache over an image; records the op log
+    _page_cache.py     files, directories and links as programs see them
+    _recorder.py       the page cache and the op log, changed together
+    _sync_faults.py    which syncs fail, and what comes of it
+    disk.py            SimDisk: calls on inodes, made of micro-ops
     sim_file.py        SimFile: the engine's file seam over a SimDisk
     filesystem.py      SimFileSystem: the engine's filesystem seam over a SimDisk
     serial_runtime.py  SerialRuntime: the engine's runtime seam in one thread

@@ -5,8 +5,8 @@ What is durable is not decided here; the op log says what was done and synced, a
 for a profile, what a power cut may leave. A process kill gives a new `SimDisk` with the same cache
 and the same past, and none of the descriptors and locks.
 
-Invariant: applying the whole op log to the starting image gives exactly what programs see, since
-both sides change only through `write_blocks`, sizes and directory entries.
+Invariant: applying the whole op log to the starting image gives exactly what programs see, until
+a write fails; then it gives what they see once the clean pages are evicted.
 
 Left out: paths, permissions and descriptors (filesystem.py, sim_file.py).
 """
@@ -16,21 +16,13 @@ from __future__ import annotations
 import errno
 from collections.abc import Collection
 
-from attrs import evolve
-
-from wavetank.sim._apply import apply
 from wavetank.sim._errno import fail as _fail
 from wavetank.sim._page_cache import CachedFile, PageCache
-from wavetank.sim._sync_faults import (
-    ArmedFailure,
-    SyncFaults,
-    is_of_file,
-    uncommitted_metadata,
-    unsynced_writes,
-)
+from wavetank.sim._recorder import Recorder
+from wavetank.sim._sync_faults import SyncFaults
 from wavetank.sim.fsync_failure import FsyncFailure
-from wavetank.sim.image import DiskImage, FileContent, read_blocks, write_blocks
-from wavetank.sim.ops import BLOCK_SIZE, Data, Dirent, Mark, OpLog, Size, Sync, SyncKind
+from wavetank.sim.image import DiskImage, read_blocks
+from wavetank.sim.ops import BLOCK_SIZE, Mark, OpLog, Sync, SyncKind
 
 __all__ = ["SimDisk"]
 
@@ -61,11 +53,10 @@ class SimDisk:
 
     __slots__ = (
         "_cache",
-        "_calls",
         "_faults",
         "_linkable",
-        "_micro_ops",
         "_next_inode",
+        "_recorder",
         "image",
         "locked",
         "log",
@@ -84,19 +75,19 @@ class SimDisk:
         # Inodes made without a name, which may still get one.
         self._linkable: set[int] = set()
         self._next_inode = self.image.next_inode
-        self._calls = first_call
-        self._micro_ops = first_number
+        self._recorder = Recorder(self._cache, self.log, calls=first_call, micro_ops=first_number)
 
     def process_kill(self) -> SimDisk:
         """Return the disk as the next process finds it: same cache, same pending ops, no locks."""
+        mine = self._recorder
         twin = SimDisk(self.image)
         twin.log = self.log.fork()
         twin.read_only = self.read_only
         twin._cache = self._cache.copy()
-        twin._faults = self._faults.copy() if self._faults is not None else None
+        twin._recorder = Recorder(twin._cache, twin.log, calls=mine.calls, micro_ops=mine.micro_ops)
+        if self._faults is not None:
+            twin._faults = self._faults.copy(twin.log, twin._cache)
         twin._next_inode = self._next_inode
-        twin._calls = self._calls
-        twin._micro_ops = self._micro_ops
         return twin
 
     # What programs see
@@ -127,7 +118,7 @@ class SimDisk:
         self._begin(path)
         inode = self._new_inode()
         self._cache.put(inode, {} if is_directory else CachedFile(0, ()))
-        self._set_entry(directory, name, inode, subject=inode, path=path)
+        self._recorder.set_entry(directory, name, inode, subject=inode, path=path)
         return inode
 
     def create_unnamed(self, *, path: str) -> int:
@@ -147,20 +138,20 @@ class SimDisk:
         self._begin(path)
         inode = self._new_inode()
         self._cache.put(inode, target)
-        self._set_entry(directory, name, inode, subject=inode, path=path)
+        self._recorder.set_entry(directory, name, inode, subject=inode, path=path)
         return inode
 
     def link(self, directory: int, name: str, inode: int, *, path: str) -> None:
         """Give an inode one more name, or its first."""
         self._begin(path)
         self._linkable.discard(inode)
-        self._set_entry(directory, name, inode, subject=inode, path=path)
+        self._recorder.set_entry(directory, name, inode, subject=inode, path=path)
 
     def unlink(self, directory: int, name: str, *, path: str) -> None:
         """Remove a name."""
         self._begin(path)
         subject = self._named((directory, name))
-        self._set_entry(directory, name, None, subject=subject, path=path)
+        self._recorder.set_entry(directory, name, None, subject=subject, path=path)
 
     def rename(
         self,
@@ -177,8 +168,10 @@ class SimDisk:
         replaces = names is not None and target[1] in names
         if replaces:
             # Where renames are not atomic, a crash can show neither the old file nor the new.
-            self._set_entry(*target, None, subject=inode, path=target_path, joins_next=True)
-        self._set_entry(
+            self._recorder.set_entry(
+                *target, None, subject=inode, path=target_path, joins_next=True
+            )
+        self._recorder.set_entry(
             *target,
             inode,
             subject=inode,
@@ -186,7 +179,7 @@ class SimDisk:
             replaces=replaces,
             joins_next=True,
         )
-        self._set_entry(*source, None, subject=inode, path=source_path)
+        self._recorder.set_entry(*source, None, subject=inode, path=source_path)
 
     def exchange(
         self,
@@ -199,15 +192,15 @@ class SimDisk:
         """Let two names swap what they stand for, in one step where renames are one."""
         self._begin(first_path)
         one, other = self._named(first), self._named(second)
-        self._set_entry(*first, other, subject=other, path=first_path, joins_next=True)
-        self._set_entry(*second, one, subject=one, path=second_path)
+        self._recorder.set_entry(*first, other, subject=other, path=first_path, joins_next=True)
+        self._recorder.set_entry(*second, one, subject=one, path=second_path)
 
     def write(self, inode: int, offset: int, content: bytes, *, path: str) -> None:
         """Write bytes at `offset`: block by block, each followed by the size it makes true."""
         self._begin(path)
         node = self._cache.file(inode)
         if offset > node.size:
-            self._hide_stale(inode, node, offset, path)
+            self._recorder.hide_stale(inode, node, offset, path)
         position, end = offset, offset + len(content)
         while position < end:
             block, start = divmod(position, BLOCK_SIZE)
@@ -215,7 +208,7 @@ class SimDisk:
             piece = content[position - offset : stop - offset]
             grows = stop > node.size
             tail_block = grows and block * BLOCK_SIZE < node.size
-            self._put(
+            self._recorder.put(
                 inode,
                 (block, start),
                 piece,
@@ -226,7 +219,7 @@ class SimDisk:
                 continues=stop < end,
             )
             if grows:
-                self._set_size(inode, node, stop, path, extends=True)
+                self._recorder.set_size(inode, node, stop, path, extends=True)
             position = stop
 
     def truncate(self, inode: int, size: int, *, path: str) -> None:
@@ -234,9 +227,9 @@ class SimDisk:
         self._begin(path)
         node = self._cache.file(inode)
         if size > node.size:
-            self._hide_stale(inode, node, size, path)
+            self._recorder.hide_stale(inode, node, size, path)
         if size != node.size:
-            self._set_size(inode, node, size, path, extends=False)
+            self._recorder.set_size(inode, node, size, path, extends=False)
 
     def sync(self, kind: SyncKind, inode: int, *, path: str, told: int | None = None) -> None:
         """Record a completed sync of a file, of a directory, or of everything (inode 0).
@@ -252,10 +245,14 @@ class SimDisk:
             OSError: EIO if writing has failed, EROFS on a filesystem that has given up.
         """
         self._begin(path)
+        sync = Sync(kind=kind, call=self._recorder.calls, inode=inode, path=path)
         if self._faults is None:
-            self.log.append(Sync(kind=kind, call=self._calls, inode=inode, path=path))
-        else:
-            self._sync_or_fail(self._faults, kind, inode, path, told)
+            self.log.append(sync)
+            return
+        try:
+            self._faults.sync(sync, told)
+        finally:
+            self.read_only = self._faults.journal_failed
 
     def mark(self, word: str) -> None:
         """Record something visible outside the machine."""
@@ -304,9 +301,8 @@ class SimDisk:
 
         Only after a failed write does this change what programs see.
         """
-        for each in list(self._cache.unsaved()):
-            if inode in (None, each):
-                self._reload(each)
+        if self._faults is not None:
+            self._faults.evict(inode)
 
     def errors_told(self, inode: int, *, opening: bool = False) -> int:
         """Return how many write errors a file has had; on `opening`, those told to anybody."""
@@ -326,186 +322,21 @@ class SimDisk:
         if skip < 0:
             raise ValueError(f"skip: expected syncs >= 0 but got {skip}")
         if self._faults is None:
-            self._faults = SyncFaults()
+            self._faults = SyncFaults(self.image, self.log, self._cache)
         self._faults.arm(machine, inode=inode, path=path, skip=skip, blocks=blocks)
-
-    def _sync_or_fail(
-        self, faults: SyncFaults, kind: SyncKind, inode: int, path: str, told: int | None
-    ) -> None:
-        known = faults.count(inode) if told is None else told
-        armed = faults.take(kind, inode, path)
-        record = Sync(kind=kind, call=self._calls, inode=inode, path=path)
-        if armed is not None and armed.machine is None:
-            self.log.append(evolve(record, failed=True, dropped=uncommitted_metadata(self.log)))
-            self.read_only = True
-            _fail(errno.EIO, path)
-        dropped = () if armed is None else self._lose(inode, armed)
-        late = armed is not None and armed.machine is FsyncFailure.EXT4_DATA_JOURNAL
-        if armed is not None and not late:
-            faults.note(inode)
-        failed = is_of_file(kind) and faults.count(inode) > known
-        self.log.append(evolve(record, failed=failed, dropped=dropped))
-        if armed is not None and armed.machine is FsyncFailure.BTRFS:
-            self._reload(inode)
-        if late:
-            faults.note(inode)
-        if failed:
-            faults.tell(inode)
-            _fail(errno.EIO, path)
-
-    def _lose(self, inode: int, armed: ArmedFailure) -> tuple[int, ...]:
-        """Return the ops that will never reach the disk, and remember where the cache is alone."""
-        writes = unsynced_writes(self.log, inode)
-        if armed.machine is FsyncFailure.BTRFS:
-            return tuple(op.number for op in writes if isinstance(op, Data) or op.extends)
-        lost = [
-            op
-            for op in writes
-            if isinstance(op, Data) and (armed.blocks is None or op.block in armed.blocks)
-        ]
-        node = self._cache.file(inode)
-        node.unsaved = (node.unsaved or set()) | {op.block for op in lost}
-        return tuple(op.number for op in lost)
-
-    def _reload(self, inode: int) -> None:
-        """Let a file show what the disk holds, or will hold once what is pending has come."""
-        records = list(self.log)
-        lost = {
-            number for record in records if isinstance(record, Sync) for number in record.dropped
-        }
-        ops = [
-            record
-            for record in records
-            if isinstance(record, (Data, Size))
-            and record.inode == inode
-            and record.number not in lost
-        ]
-        content = apply(self.image, ops).node(inode)
-        assert content is None or isinstance(content, FileContent)
-        known = content or FileContent(0, ())
-        node = self._cache.file(inode)
-        node.size, node.blocks, node.unsaved = known.size, list(known.blocks), None
-
-    # The two truths, changed together
 
     def _begin(self, path: str) -> None:
         """Begin a call that changes something."""
         if self.read_only:
             _fail(errno.EROFS, path)
-        self._calls += 1
+        self._recorder.calls += 1
 
     def _new_inode(self) -> int:
         inode = self._next_inode
         self._next_inode += 1
         return inode
 
-    def _put(
-        self,
-        inode: int,
-        place: tuple[int, int],
-        content: bytes,
-        *,
-        path: str,
-        grows: bool,
-        tail_block: bool,
-        write_bytes: int = 0,
-        continues: bool = False,
-    ) -> None:
-        block, start = place
-        node = self._cache.file(inode)
-        write_blocks(node.blocks, block, start, content)
-        if node.unsaved and block in node.unsaved:
-            # The page is dirty again, and whatever it holds will be written with it.
-            node.unsaved.discard(block)
-            start, content = 0, node.blocks[block]
-        self.log.append(
-            Data(
-                number=self._number(),
-                call=self._calls,
-                inode=inode,
-                block=block,
-                start=start,
-                content=content,
-                extends=grows,
-                tail_block=tail_block,
-                joins_next=grows,
-                write_bytes=write_bytes,
-                continues=continues,
-                path=path,
-            )
-        )
-
-    def _set_size(
-        self, inode: int, node: CachedFile, size: int, path: str, *, extends: bool
-    ) -> None:
-        node.size = size
-        self.log.append(
-            Size(
-                number=self._number(),
-                call=self._calls,
-                inode=inode,
-                size=size,
-                extends=extends,
-                path=path,
-            )
-        )
-
-    def _set_entry(
-        self,
-        directory: int,
-        name: str,
-        inode: int | None,
-        *,
-        subject: int,
-        path: str,
-        replaces: bool = False,
-        joins_next: bool = False,
-    ) -> None:
-        names = self.entries(directory)
-        assert names is not None
-        if inode is None:
-            del names[name]
-        else:
-            names[name] = inode
-        named = None if inode is None else self._cache.node(inode)
-        self.log.append(
-            Dirent(
-                number=self._number(),
-                call=self._calls,
-                directory=directory,
-                name=name,
-                inode=inode,
-                subject=subject,
-                replaces=replaces,
-                is_directory=isinstance(named, dict),
-                joins_next=joins_next,
-                symlink_target=named if isinstance(named, str) else None,
-                path=path,
-            )
-        )
-
-    def _hide_stale(self, inode: int, node: CachedFile, until: int, path: str) -> None:
-        """Zero what an earlier truncation left between the size and `until`.
-
-        Kernels do this before they extend a file; a crash may still keep the size alone.
-        """
-        position, end = node.size, min(until, len(node.blocks) * BLOCK_SIZE)
-        while position < end:
-            block, start = divmod(position, BLOCK_SIZE)
-            stop = min(end, position - start + BLOCK_SIZE)
-            stale = node.blocks[block][start : start + stop - position]
-            if stale.strip(b"\0"):
-                zeros = bytes(len(stale))
-                place = (block, start)
-                self._put(inode, place, zeros, path=path, grows=False, tail_block=False)
-            position = stop
-
     def _named(self, place: tuple[int, str]) -> int:
         names = self.entries(place[0])
         assert names is not None
         return names[place[1]]
-
-    def _number(self) -> int:
-        number = self._micro_ops
-        self._micro_ops += 1
-        return number

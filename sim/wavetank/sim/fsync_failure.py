@@ -13,8 +13,8 @@ btrfs          old, reverted  old           now                  reverted
 ============== ============== ============= ==================== ==========================
 
 An error is told once per descriptor that was open when it came; to one that is opened later, only
-if nobody has been told. Left out: who has been told (_sync_faults.py), what a failure does to the
-cache (disk.py) and to the images (pending.py).
+if nobody has been told. Left out: how it is done to the cache (_sync_faults.py) and to the images
+(pending.py).
 
 Source: Rebello et al., *Can Applications Recover from fsync Failures?*, USENIX ATC 2020 (CuttleFS).
 """
