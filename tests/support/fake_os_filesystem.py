@@ -38,53 +38,57 @@ class FakeOsFileSystem:
     """A filesystem of pyfakefs behind the engine's seam; empty but for its root.
 
     Flags are taken to be sensible: which ones are not is no matter of the operating system.
+
+    Attributes:
+        os: the fake module.
     """
 
     def __init__(self) -> None:
-        self._os = FakeOsModule(FakeFilesystem())
+        self.os = FakeOsModule(FakeFilesystem())
 
     def open(self, path: str, flags: OpenFlag) -> FakeOsFile:
         native = _ALWAYS | _ACCESS[flags & (OpenFlag.READ | OpenFlag.WRITE)]
         for flag, extra in _EXTRAS.items():
             if flag in flags:
                 native |= extra
-        descriptor = self._os.open(path, native, 0o644)
-        if stat.S_ISDIR(self._os.fstat(descriptor).st_mode):
-            self._os.close(descriptor)
+        descriptor = self.os.open(path, native, 0o644)
+        if stat.S_ISDIR(self.os.fstat(descriptor).st_mode):
+            self.os.close(descriptor)
             _fail(errno.EISDIR, path)
-        return FakeOsFile(self._os, descriptor, path, flags)
+        return FakeOsFile(self.os, descriptor, path, flags)
 
     def rename(self, source: str, target: str) -> None:
-        self._os.rename(source, target)
+        self.os.rename(source, target)
 
     def unlink(self, path: str) -> None:
-        self._os.unlink(path)
+        self.os.unlink(path)
 
     def link(self, source: str, target: str) -> None:
-        self._os.link(source, target, follow_symlinks=False)
+        self.os.link(source, target, follow_symlinks=False)
 
     def mkdir(self, path: str) -> None:
-        self._os.mkdir(path, 0o755)
+        self.os.mkdir(path, 0o755)
 
     def rmdir(self, path: str) -> None:
-        self._os.rmdir(path)
+        self.os.rmdir(path)
 
     def listdir(self, path: str) -> Sequence[str]:
-        return self._os.listdir(path)
+        return self.os.listdir(path)
 
     def stat(self, path: str) -> FileStat:
-        status = self._os.lstat(path)
+        status = self.os.lstat(path)
         assert status.st_ino is not None
         if stat.S_ISDIR(status.st_mode):
             return FileStat(kind=FileKind.DIRECTORY, size=0, inode=status.st_ino)
-        return FileStat(kind=FileKind.FILE, size=status.st_size, inode=status.st_ino)
+        kind = FileKind.FILE if stat.S_ISREG(status.st_mode) else FileKind.OTHER
+        return FileStat(kind=kind, size=status.st_size, inode=status.st_ino)
 
     def fsync_dir(self, path: str) -> None:
-        descriptor = self._os.open(path, os.O_RDONLY | os.O_DIRECTORY | _ALWAYS)
+        descriptor = self.os.open(path, os.O_RDONLY | os.O_DIRECTORY | _ALWAYS)
         try:
-            self._os.fsync(descriptor)
+            self.os.fsync(descriptor)
         finally:
-            self._os.close(descriptor)
+            self.os.close(descriptor)
 
 
 class FakeOsFile:

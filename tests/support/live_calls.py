@@ -7,28 +7,32 @@ of names, no texts of errors.
 
 from __future__ import annotations
 
-from typing import Final, TypeAlias
+from typing import Protocol, TypeAlias
 
 from attrs import frozen
 
 from wavetank.engine import Buffer, File, FileKind, FileSystem, OpenFlag
 
-__all__ = ["Answer", "Call", "Mount", "call"]
+__all__ = ["Answer", "Argument", "Call", "Links", "Mount", "call"]
 
 Argument: TypeAlias = str | int | Buffer | OpenFlag
 Answer: TypeAlias = object
 
-_ON_NAMES: Final = frozenset(
-    {"open", "rename", "unlink", "link", "mkdir", "rmdir", "listdir", "stat", "fsync_dir"}
-)
+
+class Links(Protocol):
+    """Symbolic links, which the engine's seam leaves out."""
+
+    def symlink(self, target: str, path: str, /) -> None: ...
+
+    def readlink(self, path: str, /) -> str: ...
 
 
 @frozen
 class Call:
-    """A method and its arguments; paths are relative to the mount.
+    """A method and its arguments; paths are relative to the mount, or begin with a slash there.
 
     Attributes:
-        name: of the method of `FileSystem`, or of `File` if there is a handle.
+        name: of the method of `FileSystem` or `Links`, or of `File` if there is a handle.
         arguments: of the method.
         handle: number of the handle, counted from the first one that was opened.
     """
@@ -48,14 +52,16 @@ class Mount:
 
     Args:
         fs: the filesystem.
+        links: its symbolic links.
         root: path of the directory.
 
     Attributes:
         handles: every handle that was opened, closed ones too.
     """
 
-    def __init__(self, fs: FileSystem, root: str) -> None:
+    def __init__(self, fs: FileSystem, links: Links, root: str) -> None:
         self._fs = fs
+        self._links = links
         self._root = root
         self.handles: list[File] = []
 
@@ -86,6 +92,8 @@ class Mount:
     def _run(self, call: Call) -> Answer:
         if call.handle is not None:
             return getattr(self.handles[call.handle], call.name)(*call.arguments)
+        if call.name in ("symlink", "readlink"):
+            return self._run_on_links(call.name, *map(str, call.arguments))
         paths = [self._path(each) for each in call.arguments if isinstance(each, str)]
         others = [each for each in call.arguments if not isinstance(each, str)]
         answer = getattr(self._fs, call.name)(*paths, *others)
@@ -95,7 +103,7 @@ class Mount:
         if call.name == "listdir":
             return sorted(answer)
         if call.name == "stat":
-            return (answer.kind, answer.size)
+            return (answer.kind, answer.kind is FileKind.FILE and answer.size)
         return answer
 
     def _walk(self, path: str, seen: dict[str, Answer], first_names: dict[int, str]) -> None:
@@ -107,9 +115,22 @@ class Mount:
                 seen[inner] = (status.kind, same_as)
                 self._walk(inner, seen, first_names)
                 continue
+            if status.kind is FileKind.OTHER:
+                seen[inner] = (status.kind, same_as, self._readlink(inner))
+                continue
             file = self._fs.open(self._path(inner), OpenFlag.READ)
             seen[inner] = (status.kind, same_as, status.size, file.pread(status.size + 1, 0))
             file.close()
 
+    def _run_on_links(self, name: str, *paths: str) -> Answer:
+        if name == "readlink":
+            return self._readlink(paths[0])
+        target = self._path(paths[0]) if paths[0].startswith("/") else paths[0]
+        self._links.symlink(target, self._path(paths[1]))
+        return None
+
+    def _readlink(self, path: str) -> str:
+        return self._links.readlink(self._path(path)).removeprefix(self._root)
+
     def _path(self, path: str) -> str:
-        return f"{self._root}/{path}"
+        return f"{self._root}/{path.removeprefix('/')}"

@@ -14,7 +14,7 @@ from wavetank.sim._errno import fail
 from wavetank.sim.disk import SimDisk
 from wavetank.sim.image import ROOT_INODE
 
-__all__ = ["Place", "find", "lookup", "walk"]
+__all__ = ["Place", "check", "find", "lookup", "walk"]
 
 _MAX_LINKS: Final = 40
 _MAX_NAME_BYTES: Final = 255
@@ -51,9 +51,7 @@ class Place(NamedTuple):
 
 def walk(disk: SimDisk, path: str) -> Place:
     """Return where `path` ends, with everything before its last name looked up."""
-    names, last, is_slashed = _split(path)
-    if last is None:
-        fail(errno.ENAMETOOLONG if path else errno.ENOENT, path)
+    names, last, is_slashed = check(path)
     directories = [ROOT_INODE]
     if names:
         _descend(disk, directories, names, path, 0)
@@ -86,12 +84,21 @@ def find(disk: SimDisk, path: str, *, follow: bool = False) -> int:
     return inode
 
 
+def check(path: str) -> tuple[tuple[str, ...], str, bool]:
+    """Refuse what is no path before anything is looked up, all paths of a call alike.
+
+    Returns:
+        The names before the last one, the last one, and whether a slash follows it.
+    """
+    names, last, is_slashed = _split(path)
+    if last is None:
+        fail(errno.ENAMETOOLONG if path else errno.ENOENT, path)
+    return names, last, is_slashed
+
+
 @lru_cache(maxsize=1024)
 def _split(path: str) -> tuple[tuple[str, ...], str | None, bool]:
-    """Return the names before the last one, the last one, and whether a slash follows it.
-
-    The last one is None for a path that is empty or too long. A store uses few paths, very often.
-    """
+    # A store uses few paths, very often. The last name of an empty or too long path is None.
     if "\0" in path:
         raise ValueError(f"path: expected no null character but got {path!r}")
     if not path or _is_longer(path, _MAX_PATH_BYTES):

@@ -13,7 +13,7 @@ from typing import Final, NoReturn
 
 from wavetank.engine import FileKind, FileStat, OpenFlag
 from wavetank.sim._errno import fail as _fail
-from wavetank.sim._path_walk import Place, find, lookup, walk
+from wavetank.sim._path_walk import Place, check, find, lookup, walk
 from wavetank.sim.disk import SimDisk
 from wavetank.sim.ops import SyncKind
 from wavetank.sim.sim_file import SimFile
@@ -88,6 +88,7 @@ class SimFileSystem:
 
     def rename(self, source: str, target: str) -> None:
         """See `FileSystem.rename`."""
+        check(target)
         origin, destination = walk(self._disk, source), walk(self._disk, target)
         if origin.is_dots or destination.is_dots:
             _fail(errno.EBUSY, source)
@@ -122,6 +123,7 @@ class SimFileSystem:
 
     def link(self, source: str, target: str) -> None:
         """See `FileSystem.link`."""
+        check(target)
         inode = find(self._disk, source)
         place = self._new_name(target)
         if self._disk.entries(inode) is not None:
@@ -161,6 +163,7 @@ class SimFileSystem:
 
     def exchange(self, first: str, second: str) -> None:
         """Let two names swap what they stand for (RENAME_EXCHANGE)."""
+        check(second)
         one, other = walk(self._disk, first), walk(self._disk, second)
         if one.is_dots or other.is_dots:
             _fail(errno.EBUSY, first)
