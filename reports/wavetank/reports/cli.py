@@ -17,6 +17,7 @@ from wavetank.reports._list_command import list_command
 from wavetank.reports._litmus_command import litmus_command
 from wavetank.reports._replay_command import replay_command
 from wavetank.reports._run_command import run_command
+from wavetank.reports._zoo_command import zoo_command
 from wavetank.reports.exit_codes import ExitCode
 
 __all__ = ["cli", "main"]
@@ -56,6 +57,7 @@ cli.add_command(run_command)
 cli.add_command(replay_command)
 cli.add_command(list_command)
 cli.add_command(litmus_command)
+cli.add_command(zoo_command)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -12,6 +12,7 @@ General layout, along the way a run takes::
     violation.py                       a finding told to a person
     events.py, runner.py               a whole plan, and those who listen
     replay.py                          one stored finding again
+    zoo/                               bugs planted in variants of the engine, and their hunt
 
 It imports `wavetank.engine`, `wavetank.sim` and `wavetank.faults`. Start reading at model.py.
 """

@@ -18,9 +18,9 @@ The engine is never changed. Start reading at planted_bug.py.
 
 from wavetank.scenarios.zoo.bugs import BUGS
 from wavetank.scenarios.zoo.hunt import Hunt, Kill
-from wavetank.scenarios.zoo.missing_syncs import SyncSite
+from wavetank.scenarios.zoo.missing_syncs import SYNC_TRIALS, SyncSite, sync_sites, without
 from wavetank.scenarios.zoo.planted_bug import PlantedBug
-from wavetank.scenarios.zoo.trial import Trial
+from wavetank.scenarios.zoo.trial import Trial, record_trial
 from wavetank.scenarios.zoo.zoo import (
     BugResult,
     Necessity,
@@ -28,11 +28,14 @@ from wavetank.scenarios.zoo.zoo import (
     Progress,
     Witness,
     ZooResult,
+    missed_without,
+    need_of,
     run_zoo,
 )
 
 __all__ = [
     "BUGS",
+    "SYNC_TRIALS",
     "BugResult",
     "Hunt",
     "Kill",
@@ -44,5 +47,10 @@ __all__ = [
     "Trial",
     "Witness",
     "ZooResult",
+    "missed_without",
+    "need_of",
+    "record_trial",
     "run_zoo",
+    "sync_sites",
+    "without",
 ]

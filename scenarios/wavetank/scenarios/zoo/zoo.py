@@ -31,6 +31,8 @@ __all__ = [
     "Progress",
     "Witness",
     "ZooResult",
+    "missed_without",
+    "need_of",
     "run_zoo",
 ]
 
@@ -58,6 +60,14 @@ class BugResult:
     def killed_by(self) -> tuple[Hunt, ...]:
         """The hunts that killed it."""
         return tuple(each for each in self.hunts if each.kill is not None)
+
+    @property
+    def shortest(self) -> Hunt | None:
+        """The hunt whose kill takes the fewest steps and losses; None if it survived."""
+        kills = [(each.kill, each) for each in self.hunts if each.kill is not None]
+        if not kills:
+            return None
+        return min(kills, key=lambda pair: (len(pair[0].steps), len(pair[0].lost)))[1]
 
 
 class Necessity(Enum):
@@ -125,6 +135,11 @@ class ZooResult:
         """The ids of the bugs that nothing killed."""
         return tuple(bug.id for bug in self.bugs if not bug.killed_by)
 
+    @property
+    def passed(self) -> bool:
+        """Whether every bug was killed and the engine itself accused of nothing."""
+        return not (self.survivors or self.false_alarms)
+
 
 Progress: TypeAlias = Callable[[str, int, int], None]
 """Told what is being done, how much of it is done, and of how much."""
@@ -157,8 +172,8 @@ def run_zoo(
         sites = sync_sites()
         ordinals = _ordinals(sites)
         units = [(site, numbers, ordinals[site]) for site, numbers in sites.items()]
-        necessity = spread("missing syncs", _need, units)
-        witnesses = spread("invariants", _witness, [(each, results) for each in INVARIANTS])
+        necessity = spread("missing syncs", need_of, units)
+        witnesses = spread("invariants", missed_without, [(each, results) for each in INVARIANTS])
     alarms = spread("trials of the engine itself", _false_alarms, [(each,) for each in trials])
     return ZooResult(
         bugs=results,
@@ -225,7 +240,14 @@ def _ordinals(sites: Iterable[SyncSite]) -> dict[SyncSite, int]:
     return numbers
 
 
-def _need(site: SyncSite, numbers: tuple[int, ...], ordinal: int) -> NecessityResult:
+def need_of(site: SyncSite, numbers: tuple[int, ...], ordinal: int = 1) -> NecessityResult:
+    """Hunt the engine without one sync, until it is killed or all trials are through.
+
+    Args:
+        site: the sync.
+        numbers: of the trials that reach it.
+        ordinal: its number among those of its function and target.
+    """
     backend = without(site)
     trials = [SYNC_TRIALS[number] for number in numbers]
     if site.operation == "creation":
@@ -254,7 +276,13 @@ def _need(site: SyncSite, numbers: tuple[int, ...], ordinal: int) -> NecessityRe
     )
 
 
-def _witness(invariant: str, results: Sequence[BugResult]) -> Witness:
+def missed_without(invariant: str, results: Sequence[BugResult]) -> Witness:
+    """Hunt again, with one invariant switched off, the bugs that seem to depend on it.
+
+    Args:
+        invariant: the one.
+        results: what became of the bugs with all of them on.
+    """
     survivors: list[tuple[str, str]] = []
     for result in results:
         bug = BUGS[result.id]

@@ -1,0 +1,133 @@
+"""What came of the zoo, for people: the kill matrix, the shortest repros, the two tables.
+
+Left out: colour, and anything that depends on the width of a terminal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from string import ascii_lowercase
+from typing import Final
+
+from wavetank.scenarios.zoo import (
+    BUGS,
+    BugResult,
+    Hunt,
+    Kill,
+    Necessity,
+    NecessityResult,
+    Witness,
+    ZooResult,
+)
+
+__all__ = ["zoo_text"]
+
+_SURVIVED: Final = "-"
+_PLACES: Final = {".": "the directory", "..": "the directory above"}
+
+
+def zoo_text(result: ZooResult, version: str) -> str:
+    """Return everything as text."""
+    lines = [f"wavetank {version}, planted bugs in the backend builtin", ""]
+    lines += _matrix(result.bugs)
+    for bug in result.bugs:
+        lines += _repro(bug)
+    if result.necessity:
+        lines += _necessity(result.necessity)
+    if result.witnesses:
+        lines += _witnesses(result.witnesses)
+    lines += [f"false alarm: {alarm}" for alarm in result.false_alarms]
+    return "\n".join([*lines, _verdict(result)])
+
+
+def _matrix(bugs: Sequence[BugResult]) -> Iterator[str]:
+    yield "Killed by which invariant, after how many judged images:"
+    yield ""
+    profiles = [hunt.profile for hunt in bugs[0].hunts]
+    letters = ascii_lowercase[: len(profiles)]
+    rows = [["", *letters]]
+    rows += [[bug.id, *(_cell(hunt) for hunt in bug.hunts)] for bug in bugs]
+    yield from _table(rows)
+    yield ""
+    pairs = zip(letters, profiles, strict=True)
+    yield "  " + ", ".join(f"{letter} {profile}" for letter, profile in pairs)
+    yield ""
+
+
+def _cell(hunt: Hunt) -> str:
+    return _SURVIVED if hunt.kill is None else f"{hunt.kill.invariant}@{hunt.kill.judged}"
+
+
+def _repro(result: BugResult) -> Iterator[str]:
+    bug = BUGS[result.id]
+    shortest = result.shortest
+    yield f"{bug.id}: {bug.summary}"
+    yield f"  costs     {bug.cost}"
+    if shortest is None or shortest.kill is None:
+        yield "  SURVIVED under every safe profile"
+    else:
+        yield f"  killed    {shortest.kill.invariant} under {shortest.profile}"
+        yield from _story(shortest.kill)
+    yield ""
+
+
+def _story(kill: Kill) -> Iterator[str]:
+    yield f"  broken    {kill.summary}"
+    yield from _labelled("steps", kill.steps)
+    yield from _labelled("lost", kill.lost)
+    yield f"  why       {kill.why}"
+    if kill.cure:
+        yield f"  cure      {kill.cure}"
+
+
+def _labelled(label: str, lines: Sequence[str]) -> Iterator[str]:
+    for number, line in enumerate(lines):
+        yield f"  {label if not number else '':<9} {line}"
+
+
+def _necessity(results: Sequence[NecessityResult]) -> Iterator[str]:
+    yield "Without one of its syncs, the engine breaks:"
+    yield ""
+    rows = [["call", "sync of", "asked for by", "breaks", "under"]]
+    for result in results:
+        target = _PLACES.get(result.site.target, result.site.target)
+        function = f"{result.site.function} {result.ordinal}"
+        rows.append([result.site.operation, target, function, *_need(result)])
+    yield from _table(rows)
+    yield ""
+
+
+def _need(result: NecessityResult) -> tuple[str, str]:
+    if result.kill is not None:
+        return result.kill.invariant, ", ".join(result.profiles)
+    if result.necessity is Necessity.UNDECIDED:
+        return "undecided", "not every image was judged"
+    return "redundant", f"nothing, on {result.judged} images"
+
+
+def _witnesses(witnesses: Sequence[Witness]) -> Iterator[str]:
+    yield "Without one of its invariants, the oracle misses:"
+    yield ""
+    for witness in witnesses:
+        missed = ", ".join(f"{bug} under {profile}" for bug, profile in witness.survivors)
+        yield f"  {witness.invariant:<4} {missed or 'nothing: whatever breaks it breaks another'}"
+    yield ""
+
+
+def _table(rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    for row in rows:
+        cells = (f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True))
+        yield f"  {'  '.join(cells)}".rstrip()
+
+
+def _verdict(result: ZooResult) -> str:
+    killed = len(result.bugs) - len(result.survivors)
+    redundant = sum(each.necessity is Necessity.REDUNDANT for each in result.necessity)
+    counts = [f"{killed} of {len(result.bugs)} bugs killed"]
+    if result.survivors:
+        counts.append(f"survived: {', '.join(result.survivors)}")
+    counts.append(f"{len(result.false_alarms)} false alarms")
+    if result.necessity:
+        counts.append(f"{redundant} of {len(result.necessity)} syncs redundant")
+    return f"{'PASS' if result.passed else 'FAIL'}: {', '.join(counts)}"
