@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator
+from typing import Final
 
 from attrs import define, frozen
 
@@ -21,6 +22,7 @@ from wavetank.scenarios.observation import Observation, Problem
 from wavetank.scenarios.oracle import Knowledge, judge
 from wavetank.scenarios.recovery import Opening, Recovery
 from wavetank.sim import (
+    AppendFill,
     CrashImages,
     DiskImage,
     Kept,
@@ -29,11 +31,19 @@ from wavetank.sim import (
     Profile,
     Record,
     Sync,
+    Tearing,
+    TearShape,
     all_images,
     newest_images,
 )
 
 __all__ = ["Fate", "Fates", "InnerImage", "Limits", "images_during"]
+
+_PLAIN: Final = Tearing(
+    shapes=frozenset(TearShape) - {TearShape.GARBAGE}, append_fill=AppendFill.ZEROS
+)
+"""Inside recoveries writes tear at sectors; garbage and stale blocks are left to the first crash,
+since with them the images of each crash multiply and nothing ends."""
 
 
 @frozen(kw_only=True)
@@ -280,6 +290,6 @@ def images_during(
     for position, record in enumerate(log, start=1):
         pending.take(record)
         if not isinstance(record, (Sync, Mark)) and pending.whole:
-            look(position, newest_images(pending, limit=limit))
-    look(len(log), all_images(pending, limit=limit), at_end=True)
+            look(position, newest_images(pending, limit=limit, tearing=_PLAIN))
+    look(len(log), all_images(pending, limit=limit, tearing=_PLAIN), at_end=True)
     return list(found.values()), complete
