@@ -15,6 +15,7 @@ from wavetank.scenarios import (
     backend_named,
     explore,
     judge_image,
+    log_digest,
     record,
 )
 from wavetank.scenarios.zoo import (
@@ -207,6 +208,12 @@ def test_every_kind_of_sync_is_reached(
         "truncate_log_prefix",
         "truncate_log_suffix",
     }
+
+
+def test_a_filesystem_that_misleads_nobody_changes_nothing() -> None:
+    nowhere = SyncSite(operation="none", function="none", line=0, target="none")
+    workload = SCENARIOS["mixed"].workload(0)
+    assert log_digest(record(workload, without(nowhere))) == log_digest(record(workload, BUILTIN))
 
 
 @pytest.mark.parametrize(
