@@ -97,5 +97,4 @@ def _garbage(
 ) -> Iterator[tuple[Tear, ...]]:
     for op, sectors in zip(ops, touched, strict=True):
         for place, sector in enumerate(sectors):
-            for written in dict.fromkeys((sectors[:place], sectors[place + 1 :])):
-                yield (Tear(op.number, sum(written), garbage=sector, spills=spills),)
+            yield (Tear(op.number, sum(sectors[:place]), garbage=sector, spills=spills),)

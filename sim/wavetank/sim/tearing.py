@@ -36,8 +36,8 @@ class AtomicUnit(Enum):
 class TearShape(Enum):
     """What may be left of a block that was torn; which blocks are there is the profile's business.
 
-    PREFIX: its first sectors. SUFFIX: its last. SUBSET: any of them. GARBAGE: its first or its
-    last, then one sector that holds neither the old bytes nor the new.
+    PREFIX: its first sectors. SUFFIX: its last. SUBSET: any of them. GARBAGE: its first (or none),
+    then one sector that holds neither the old bytes nor the new.
     """
 
     PREFIX = "prefix"
