@@ -12,6 +12,7 @@ General layout::
     failures.py, _fields.py       .wavetank/failures, written and read back
     inventory.py                  what there is to choose from
     _litmus_command.py, _litmus.py    the simulated disk held to litmus sets
+    _litmus_real.py, kernel/      litmus programs on real filesystems
     _zoo_command.py, _zoo.py, zoo_text.py, zoo_document.py    the planted bugs, hunted
 
 It listens to `wavetank.scenarios` and starts its runs; nothing imports it. Commands import what is

@@ -1,4 +1,4 @@
-"""The options of `wavetank litmus`. Left out: what it does (_litmus.py)."""
+"""The options of `wavetank litmus`. Left out: what it does (_litmus.py, _litmus_real.py)."""
 
 from __future__ import annotations
 
@@ -17,11 +17,19 @@ A litmus test is a small program with the exact set of states that a crash may l
 profile. Every set is computed from the profile's rules and compared; exit 1 if one differs, with
 the states that are missing (named, and never left) and extra (left, and not named).
 
+With --real the programs run on a real filesystem instead, on a device that loses unflushed writes:
+what is seen must lie inside the sets. That needs root, FUSE, loop devices, mkfs and mfusepy; where
+one is missing, it is named, and nothing is run.
+
 \b
 Examples:
   wavetank litmus
   wavetank litmus --file mine.json --profile ext4 --profile posix
+  wavetank litmus --real xfs --real btrfs
 """
+
+_REAL: Final = ("ext4", "xfs", "btrfs")
+_ONLY_REAL: Final = ("mount_option", "runs", "images", "seed")
 
 
 @click.command("litmus", help=_HELP)
@@ -40,6 +48,39 @@ Examples:
     "[default: every profile that a test names]",
 )
 @click.option(
+    "--real",
+    multiple=True,
+    type=click.Choice(_REAL),
+    help="Run the programs on this filesystem of the kernel; may be repeated.",
+)
+@click.option(
+    "--mount-option",
+    multiple=True,
+    metavar="OPTION",
+    help="With --real: mount with this option too; may be repeated.",
+)
+@click.option(
+    "--runs",
+    type=click.IntRange(min=1),
+    default=10,
+    show_default=True,
+    help="With --real: how often to run each program.",
+)
+@click.option(
+    "--images",
+    type=click.IntRange(min=1),
+    default=8,
+    show_default=True,
+    help="With --real: how many images to look at between two flushes.",
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    help="With --real: of what is done between steps, and of the choice of images.",
+)
+@click.option(
     "--format",
     "output_format",
     type=click.Choice(["text", "json"]),
@@ -47,11 +88,47 @@ Examples:
     show_default=True,
     help="json prints one document on stdout.",
 )
-def litmus_command(*, file: Path | None, profile: tuple[str, ...], output_format: str) -> None:
+@click.pass_context
+def litmus_command(
+    context: click.Context,
+    *,
+    file: Path | None,
+    profile: tuple[str, ...],
+    real: tuple[str, ...],
+    mount_option: tuple[str, ...],
+    runs: int,
+    images: int,
+    seed: int,
+    output_format: str,
+) -> None:
+    _check_company(context, real=bool(real))
+    if real:
+        from wavetank.reports._litmus_real import execute as look  # noqa: PLC0415 - heavy
+
+        code = look(
+            real,
+            file=file,
+            mount_options=mount_option,
+            runs=runs,
+            images=images,
+            seed=seed,
+            as_json=output_format == "json",
+        )
+        context.exit(code)
     from wavetank.reports._litmus import execute  # noqa: PLC0415 - heavy
 
     try:
         code = execute(file, profile, as_json=output_format == "json")
     except UnknownChoiceError as error:
         raise click.UsageError(str(error)) from error
-    click.get_current_context().exit(code)
+    context.exit(code)
+
+
+def _check_company(context: click.Context, *, real: bool) -> None:
+    """Refuse options that mean nothing without, or with, ``--real``."""
+    given = click.core.ParameterSource.COMMANDLINE
+    for name in ("profile",) if real else _ONLY_REAL:
+        if context.get_parameter_source(name) is given:
+            option = f"--{name.replace('_', '-')}"
+            rule = "cannot be used with --real" if real else "needs --real"
+            raise click.UsageError(f"{option} {rule}")

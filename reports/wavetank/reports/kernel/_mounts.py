@@ -1,0 +1,174 @@
+"""Mounts that nobody else sees, and that go away whatever happens.
+
+A process enters a mount name space of its own: what is mounted there ends with it, even if it is
+killed. A server of what is mounted must not stay in there: the last process in a name space
+unmounts everything, and would wait for its own answers.
+
+The kernel's own calls are used, since an experiment mounts thousands of images, and programs would
+take longer than the mounts.
+
+Left out: what is mounted (machine.py), loop devices (_loop.py).
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os  # noqa: TID251 - this is the machine's side
+import signal
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from threading import current_thread, main_thread  # noqa: TID251 - this is the machine's side
+from types import FrameType
+from typing import Final
+
+from attrs import frozen
+
+from wavetank.reports.kernel.real_result import MachineError
+
+__all__ = [
+    "Mount",
+    "enter_private_mounts",
+    "leave_private_mounts",
+    "mounted",
+    "terminated_as_interrupted",
+    "uninterrupted",
+    "unmount",
+    "work_folder",
+]
+
+_libc: Final = ctypes.CDLL(None, use_errno=True)
+
+# sched.h, sys/mount.h
+_CLONE_NEWNS: Final = 0x20000
+_MS_REC: Final = 0x4000
+_MS_PRIVATE: Final = 0x40000
+_MNT_DETACH: Final = 2
+
+
+@frozen(kw_only=True)
+class Mount:
+    """What is to be mounted.
+
+    Attributes:
+        source: a block device, or any word where none is needed.
+        type: of the filesystem.
+        options: separated by commas.
+    """
+
+    source: str
+    type: str
+    options: str
+
+
+def enter_private_mounts() -> int:
+    """Give this process a mount name space of its own, for good.
+
+    Returns:
+        a descriptor of the name space it was in before, for `leave_private_mounts`.
+
+    Raises:
+        MachineError: the machine refused.
+    """
+    try:
+        before = os.open("/proc/self/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
+    except OSError as error:
+        raise MachineError(f"the mount name space: {error}") from error
+    if _libc.unshare(_CLONE_NEWNS):
+        raise MachineError(f"a mount name space of its own: {_reason()}")
+    if _libc.mount(b"none", b"/", None, ctypes.c_ulong(_MS_REC | _MS_PRIVATE), None):
+        raise MachineError(f"mounts that nobody else sees: {_reason()}")
+    return before
+
+
+def leave_private_mounts(before: int) -> None:
+    """Go back to the mount name space of a descriptor, which must be inherited.
+
+    Raises:
+        MachineError: the machine refused.
+    """
+    if _libc.setns(before, _CLONE_NEWNS):
+        raise MachineError(f"the mount name space from before: {_reason()}")
+
+
+@contextmanager
+def work_folder() -> Iterator[Path]:
+    """Yield an empty folder in memory; what is in it ends with the name space at the latest.
+
+    Raises:
+        MachineError: the machine refused.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="wavetank-litmus-"))
+    try:
+        memory = Mount(source="wavetank", type="tmpfs", options="mode=700")
+        with mounted(memory, folder):
+            yield folder
+    finally:
+        with suppress(OSError):
+            folder.rmdir()
+
+
+@contextmanager
+def mounted(what: Mount, folder: Path) -> Iterator[None]:
+    """Mount something on an empty folder and unmount it at the end, also if interrupted.
+
+    Raises:
+        MachineError: mounting failed.
+    """
+    try:
+        words = (what.source, str(folder), what.type)
+        options = what.options.encode() or None
+        if _libc.mount(*(os.fsencode(word) for word in words), ctypes.c_ulong(0), options):
+            raise MachineError(f"mounting {what.type} ({what.options}): {_reason()}")
+        yield
+    finally:
+        with uninterrupted():
+            if os.path.ismount(folder):
+                unmount(folder)
+
+
+def unmount(folder: Path) -> None:
+    """Unmount now, or, if somebody still uses what is mounted, as soon as nobody does.
+
+    Raises:
+        MachineError: the machine refused.
+    """
+    path = os.fsencode(folder)
+    if _libc.umount2(path, 0) and _libc.umount2(path, _MNT_DETACH):
+        raise MachineError(f"unmounting {folder}: {_reason()}")
+
+
+@contextmanager
+def terminated_as_interrupted() -> Iterator[None]:
+    """Let a request to terminate end this process as Ctrl-C does, so that it cleans up."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Hold Ctrl-C back until the end of a piece of cleaning up; it never reaches other threads."""
+    if current_thread() is not main_thread():
+        yield
+        return
+    held: list[int] = []
+
+    def hold(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - signal gives it
+        held.append(number)
+
+    before = {each: signal.signal(each, hold) for each in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
+    for number in held[:1]:
+        signal.raise_signal(number)
+
+
+def _reason() -> str:
+    return os.strerror(ctypes.get_errno())

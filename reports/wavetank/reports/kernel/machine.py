@@ -1,0 +1,234 @@
+"""A recording device with a real filesystem on it, and images of it that are mounted and read.
+
+The device is a file served over FUSE (_device_server.py) under a loop device. What the filesystem
+writes is logged before it is answered. Everything is taken away again at the end, however it comes.
+
+Left out: what is done in the filesystem (program_run.py), what an image holds (crash_points.py).
+"""
+
+from __future__ import annotations
+
+import os  # noqa: TID251 - this is the machine's side
+import subprocess
+import sys
+import time  # noqa: TID251 - this is the machine's side
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Timer  # noqa: TID251 - this is the machine's side
+from typing import Final
+
+from attrs import frozen
+
+from wavetank.reports.kernel._loop import loop_device
+from wavetank.reports.kernel._mounts import Mount, mounted, uninterrupted, unmount
+from wavetank.reports.kernel.device_log import LoggedEvent, read_events
+from wavetank.reports.kernel.program_run import COMMIT_INTERVAL_S
+from wavetank.reports.kernel.real_result import MachineError
+
+__all__ = ["REAL_FILESYSTEMS", "RealFilesystem", "RecordingMachine", "image_mounted", "recording"]
+
+_MIB: Final = 1 << 20
+_START_TIMEOUT_S: Final = 20.0
+_POLL_S: Final = 0.02
+_MAKE_TIMEOUT_S: Final = 60.0
+_END_TIMEOUT_S: Final = 30.0
+
+
+@frozen(kw_only=True)
+class RealFilesystem:
+    """A kernel's filesystem, and what it is held against.
+
+    Attributes:
+        name: as mount(8) knows it.
+        make: the command that makes it, without the device.
+        size_bytes: of the device.
+        mount_options: to mount it with, on the device and on images.
+        profiles: names of the profiles that claim to describe it.
+        timer: whether it commits every `COMMIT_INTERVAL_S` seconds when told so.
+        images_at_once: how many copies of one filesystem may be mounted at the same time. Mounting
+            is mostly waiting, but btrfs takes two copies for one.
+    """
+
+    name: str
+    make: tuple[str, ...]
+    size_bytes: int
+    mount_options: str
+    profiles: tuple[str, ...]
+    timer: bool
+    images_at_once: int
+
+
+_ALL: Final = (
+    RealFilesystem(
+        name="ext4",
+        # No lazy initialisation: its writes would come between those that are of interest.
+        make=(
+            *("mkfs.ext4", "-q", "-F", "-b", "4096", "-J", "size=4"),
+            *("-E", "lazy_itable_init=0,lazy_journal_init=0"),
+        ),
+        size_bytes=64 * _MIB,
+        mount_options=f"commit={COMMIT_INTERVAL_S}",
+        profiles=("ext4", "ext4-observed"),
+        timer=True,
+        images_at_once=8,
+    ),
+    RealFilesystem(
+        name="xfs",
+        make=("mkfs.xfs", "-q", "-f"),
+        size_bytes=300 * _MIB,
+        mount_options="nouuid",
+        profiles=("xfs",),
+        timer=False,
+        images_at_once=8,
+    ),
+    RealFilesystem(
+        name="btrfs",
+        make=("mkfs.btrfs", "-q", "-f"),
+        size_bytes=128 * _MIB,
+        mount_options=f"commit={COMMIT_INTERVAL_S}",
+        profiles=("btrfs",),
+        timer=True,
+        images_at_once=1,
+    ),
+)
+
+REAL_FILESYSTEMS: Final = {each.name: each for each in _ALL}
+"""The filesystems that can be looked at, by name."""
+
+
+@frozen(kw_only=True)
+class RecordingMachine:
+    """A real filesystem on a device that logs what it is given.
+
+    Attributes:
+        folder: where it is mounted.
+        log: the device's log.
+    """
+
+    folder: Path
+    log: Path
+
+    def log_length(self) -> int:
+        """Return how long the device's log is by now, in bytes."""
+        return self.log.stat().st_size
+
+    def events(self) -> tuple[LoggedEvent, ...]:
+        """Return what the device was asked to do so far."""
+        return tuple(read_events(self.log.read_bytes()))
+
+
+def make_filesystem(filesystem: RealFilesystem, device: Path) -> None:
+    """Make the filesystem in a new sparse file.
+
+    Raises:
+        MachineError: the command that does it failed.
+    """
+    with device.open("wb") as file:
+        file.truncate(filesystem.size_bytes)
+    command = [*filesystem.make, str(device)]
+    try:
+        done = subprocess.run(  # noqa: S603 - the commands stand in this module
+            command,
+            check=False,
+            capture_output=True,
+            stdin=subprocess.DEVNULL,
+            text=True,
+            timeout=_MAKE_TIMEOUT_S,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise MachineError(f"{command[0]}: {error}") from error
+    if done.returncode:
+        raise MachineError(f"{command[0]}: exit {done.returncode}: {done.stderr.strip()}")
+
+
+@contextmanager
+def recording(
+    filesystem: RealFilesystem, device: Path, work: Path, *, outside: int, timeout_s: float
+) -> Iterator[RecordingMachine]:
+    """Serve `device` and mount it; its log is complete when this ends.
+
+    Args:
+        filesystem: what is on the device.
+        device: its content; it is written to.
+        work: an empty folder for mounts and log.
+        outside: descriptor of the mount name space that the device's server is to live in.
+        timeout_s: the device is broken off when it has been served for so many seconds; calls on
+            the filesystem then fail.
+
+    Raises:
+        MachineError: the machine refused something.
+    """
+    served, folder, log = work / "served", work / "live", work / "log"
+    served.mkdir()
+    folder.mkdir()
+    log.touch()
+    with (
+        _serving(device, served, log, outside=outside, timeout_s=timeout_s) as disk,
+        image_mounted(filesystem, disk, folder),
+    ):
+        yield RecordingMachine(folder=folder, log=log)
+
+
+@contextmanager
+def image_mounted(filesystem: RealFilesystem, image: Path, folder: Path) -> Iterator[None]:
+    """Mount what a file holds on `folder`, which makes the kernel recover it.
+
+    Raises:
+        MachineError: it cannot be mounted.
+    """
+    with loop_device(image) as device:
+        mount = Mount(source=str(device), type=filesystem.name, options=filesystem.mount_options)
+        with mounted(mount, folder):
+            yield
+
+
+@contextmanager
+def _serving(
+    device: Path, served: Path, log: Path, *, outside: int, timeout_s: float
+) -> Iterator[Path]:
+    """Yield the served file's path while its server runs."""
+    errors = log.with_suffix(".errors")
+    with errors.open("wb") as output:
+        server = subprocess.Popen(  # noqa: S603 - this interpreter, a module of this package
+            [
+                *(sys.executable, "-m", "wavetank.reports.kernel._device_server"),
+                *(str(served), str(device), str(log), str(outside)),
+            ],
+            pass_fds=[outside],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+    deadline = Timer(timeout_s, server.kill)
+    deadline.daemon = True
+    deadline.start()
+    try:
+        yield _wait_for_disk(server, served, errors)
+    finally:
+        with uninterrupted():
+            deadline.cancel()
+            _end(server, served)
+
+
+def _wait_for_disk(server: subprocess.Popen[bytes], served: Path, errors: Path) -> Path:
+    disk = served / "disk"
+    deadline_s = time.monotonic() + _START_TIMEOUT_S
+    while not disk.exists():
+        if server.poll() is not None or time.monotonic() > deadline_s:
+            said = errors.read_text(errors="replace").strip() or "it said nothing"
+            raise MachineError(f"the device did not start to be served: {said}")
+        time.sleep(_POLL_S)
+    return disk
+
+
+def _end(server: subprocess.Popen[bytes], served: Path) -> None:
+    """Unmount what is served, which ends its server; end the server itself if it does not."""
+    if os.path.ismount(served):
+        unmount(served)
+    try:
+        server.wait(_END_TIMEOUT_S)
+    except subprocess.TimeoutExpired:
+        server.kill()
+        server.wait()
