@@ -7,6 +7,7 @@ op log's records, tries every subset of the micro-ops, and asks each rule of eac
 from itertools import combinations
 
 from wavetank.sim import (
+    BLOCK_SIZE,
     Data,
     Dirent,
     DirentCover,
@@ -22,6 +23,21 @@ from wavetank.sim import (
 
 def micro_ops(records: list[Record]) -> list[MicroOp]:
     return [record for record in records if not isinstance(record, (Sync, Mark))]
+
+
+def idle_writes(records: list[Record]) -> set[int]:
+    """Writes of bytes that programs saw there already; no disk tells whether they were kept."""
+    seen: dict[tuple[int, int], int] = {}
+    idle = set()
+    for op in micro_ops(records):
+        if not isinstance(op, Data):
+            continue
+        first = op.block * BLOCK_SIZE + op.start
+        cells = {(op.inode, first + place): byte for place, byte in enumerate(op.content)}
+        if all(seen.get(cell) == byte for cell, byte in cells.items()):
+            idle.add(op.number)
+        seen.update(cells)
+    return idle
 
 
 def legal_sets(records: list[Record], profile: Profile) -> set[frozenset[int]]:

@@ -54,6 +54,8 @@ def all_images(pending: PendingOps, *, limit: int, tearing: Tearing = _DEFAULT) 
 
 def newest_images(pending: PendingOps, *, limit: int, tearing: Tearing = _DEFAULT) -> CrashImages:
     """Return the images that the newest op made possible; arguments as for `all_images`."""
+    if pending.nothing_new:
+        return CrashImages((), complete=True)
     return _images(pending, pending.newest_needs, limit, tearing)
 
 

@@ -45,6 +45,10 @@ class PendingOps:
     Args:
         image: the durable content before the first record.
         profile: the filesystem's promises.
+
+    Attributes:
+        profile: the same.
+        nothing_new: the newest op wrote what was there already, and was left out.
     """
 
     __slots__ = (
@@ -59,6 +63,7 @@ class PendingOps:
         "_newest",
         "_open_group",
         "_ops",
+        "nothing_new",
         "profile",
     )
 
@@ -76,6 +81,7 @@ class PendingOps:
         # Ops that syncs ordered before all that follows them without making them durable.
         self._barrier = 0
         self._newest = -1
+        self.nothing_new = False
         # Data that can never reach the disk, since writing it has failed.
         self._dropped: tuple[Data, ...] = ()
 
@@ -111,6 +117,7 @@ class PendingOps:
         twin._open_group = self._open_group
         twin._barrier = self._barrier
         twin._newest = self._newest
+        twin.nothing_new = self.nothing_new
         twin._dropped = self._dropped
         return twin
 
@@ -130,8 +137,8 @@ class PendingOps:
         """Take one more micro-op that a program issued."""
         if not self._ops:
             self._first = op.number
-        if isinstance(op, Data) and self._changes_nothing(op):
-            self._newest = -1
+        self.nothing_new = isinstance(op, Data) and self._changes_nothing(op)
+        if self.nothing_new:
             return
         bit = 1 << (op.number - self._first)
         mask = bit | self._open_group | self._barrier

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from enum import Enum
-from typing import Final
+from typing import Any, Final
 
 from attrs import evolve, frozen
 
@@ -129,9 +129,10 @@ class Profile:
 
     def with_one_rule_more(self) -> Iterator[tuple[str, Profile]]:
         """Yield, for each promise that this profile does not make, its name and one that does."""
-        for name in _RULES:
-            if not getattr(self, name):
-                yield name, evolve(self, name=f"{self.name} with {name}", **{name: True})
+        for rule in _RULES:
+            if not getattr(self, rule):
+                fields: dict[str, Any] = {rule: True}
+                yield rule, evolve(self, name=f"{self.name} with {rule}", **fields)
         if self.fsync_file_covers is not DirentCover.ALL:
             stronger = evolve(self, fsync_file_covers=DirentCover.ALL)
             yield "fsync_file_covers = all", stronger
