@@ -217,3 +217,14 @@ def test_a_terminal_gets_a_bar_per_scenario() -> None:
     assert "1 violations" in mixed
     assert "log-conflict" in other
     assert "waits" in other
+
+
+def test_under_many_profiles_each_scenario_says_on_which_it_is_safe() -> None:
+    safe = [evolve(RESULT, profile=name, depth=2) for name in ("sequential", "ext4")]
+    lost = evolve(RESULT, profile="posix", violations=(VIOLATION,))
+    text = render_session(finished(*safe, lost))
+    assert (
+        "mixed seed 0: safe on sequential, ext4; not shown safe on posix; "
+        "last new image at depth 2\n"
+    ) in text
+    assert "safe on" not in render_session(finished(*safe))

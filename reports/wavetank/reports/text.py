@@ -12,12 +12,15 @@ from typing import Final
 from wavetank.reports.next_commands import remaining_commands
 from wavetank.reports.session import Session
 from wavetank.reports.story import Origin, render_story
-from wavetank.scenarios import RunPlan, ScenarioResult, Violation
+from wavetank.scenarios import RunPlan, ScenarioResult, Verdict, Violation
 
 __all__ = ["first_line", "render_session"]
 
 _STORIES: Final = 3
 """Failures told in full; the others get a line each."""
+
+_MANY_PROFILES: Final = 3
+"""Profiles from which on a line per scenario says on which of them it is safe."""
 
 _LEFT_ALIGNED: Final = frozenset({0, 2, 3})
 
@@ -37,6 +40,9 @@ def render_session(session: Session) -> str:
     results = session.result.results
     found = [(result, violation) for result in results for violation in result.violations]
     blocks = [_table(results)] if results else []
+    answers = list(_where_safe(results))
+    if answers:
+        blocks.append("\n".join(answers))
     told = _different(found)[:_STORIES]
     blocks += [render_story(violation, _origin(result, session)) for result, violation in told]
     if len(found) > len(told):
@@ -54,6 +60,21 @@ def _different(
     for result, violation in found:
         first.setdefault((violation.invariant, violation.kind), (result, violation))
     return list(first.values())
+
+
+def _where_safe(results: Sequence[ScenarioResult]) -> Iterator[str]:
+    """Yield, for each scenario run under many profiles, on which of them it is safe."""
+    scenarios: dict[tuple[str, int], list[ScenarioResult]] = {}
+    for result in results:
+        scenarios.setdefault((result.name, result.seed), []).append(result)
+    for (name, seed), group in scenarios.items():
+        if len(group) >= _MANY_PROFILES:
+            wrong = [result.profile for result in group if result.verdict is not Verdict.PASS]
+            right = [result.profile for result in group if result.verdict is Verdict.PASS]
+            answer = f"safe on {', '.join(right) or 'none of them'}"
+            not_safe = f"; not shown safe on {', '.join(wrong)}" if wrong else ""
+            depth = max(result.depth for result in group)
+            yield f"{name} seed {seed}: {answer}{not_safe}; last new image at depth {depth}"
 
 
 def _table(results: Sequence[ScenarioResult]) -> str:
