@@ -102,7 +102,7 @@ def litmus_document(results: Sequence[LitmusResult], version: str) -> dict[str, 
 
 
 def schema(name: str) -> dict[str, object]:
-    """Return the JSON Schema of a document: ``run``, ``replay``, ``list`` or ``litmus``."""
+    """Return the JSON Schema of a document, such as ``run`` or ``litmus-real``."""
     file = resources.files("wavetank.reports") / "schemas" / f"{name}.schema.json"
     document: dict[str, object] = json.loads(file.read_text(encoding="utf-8"))
     return document
