@@ -18,7 +18,7 @@ import pytest
 from fake_os_filesystem import FakeOsFileSystem
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 from live_calls import Answer, Argument, Call, Mount, call
 from pyfakefs.fake_filesystem import FakeFilesystem
 from pyfakefs.fake_os import FakeOsModule
@@ -35,9 +35,11 @@ USEFUL_FLAGS: Final = [
     and (OpenFlag.CREATE in flags or OpenFlag.EXCLUSIVE not in flags)
     and (OpenFlag.WRITE in flags or not flags & (OpenFlag.TRUNCATE | OpenFlag.APPEND))
 ]
-HANDLES: Final = 6
+HANDLES: Final = 8
+MOST_LINKS: Final = 2
 PAPER: Final = Path(__file__).parents[2] / "docs" / "pyfakefs.md"
 
+FEW: Final = ["a", "d", "d/a", "d/e"]
 PLAIN: Final = ["a", "b", "d", "e", "d/a", "d/b", "d/e", "d/e/a", "e/a", "a/x", "no/x"]
 ODD: Final = [
     *("a/", "b/", "d/", "d/e/", "no/", "d//a", "./a", "d/./a", "d/../b", "d/e/../a", "a/../b"),
@@ -46,8 +48,22 @@ ODD: Final = [
 ]
 TARGETS: Final = ["a", "d", "l", "no", "d/", "d/.", "e/a", "/d", "/no/x", "/d/l", ""]
 
-names = st.sampled_from(PLAIN) | st.sampled_from(PLAIN) | st.sampled_from(ODD)
-flags = st.sampled_from(USEFUL_FLAGS) | st.sampled_from(ALL_FLAGS)
+START: Final = [
+    call("mkdir", "d"),
+    call("mkdir", "d/e"),
+    call("mkdir", "e"),
+    call("open", "a", OpenFlag.READ | OpenFlag.WRITE | OpenFlag.CREATE),
+    call("open", "d/a", OpenFlag.READ | OpenFlag.WRITE | OpenFlag.CREATE | OpenFlag.APPEND),
+    call("open", "d/e/a", OpenFlag.WRITE | OpenFlag.CREATE),
+    call("link", "a", "b"),
+    call("link", "a", "d/b"),
+]
+
+# A number is the name of that place among those that there are. The others need not be there.
+known = st.integers(0, 9)
+names = known | st.sampled_from(FEW) | st.sampled_from(PLAIN) | st.sampled_from(ODD)
+creating = st.sampled_from([flags for flags in USEFUL_FLAGS if OpenFlag.CREATE in flags])
+flags = st.sampled_from(USEFUL_FLAGS) | creating | st.sampled_from(ALL_FLAGS)
 handles = st.integers(0, HANDLES - 1)
 numbers = st.integers(0, 9000) | st.sampled_from([-1, 0, 1, 512, 4095, 4096, 4097, 8192])
 contents = st.binary(max_size=30) | st.builds(
@@ -77,6 +93,13 @@ class LiveSemantics(RuleBasedStateMachine):
         self._simulated = simulated()
         self._fake: Mount | None = faked()
         self._seen: dict[str, Answer] = {}
+        self._links = 0
+
+    @initialize(made=st.sets(st.sampled_from(range(len(START)))))
+    def begin(self, made: set[int]) -> None:
+        for number in sorted(made):
+            each = START[number]
+            self._same(each.name, *each.arguments, handle=each.handle)
 
     def teardown(self) -> None:
         self._real.close()
@@ -84,8 +107,8 @@ class LiveSemantics(RuleBasedStateMachine):
 
     @precondition(lambda self: len(self._real.handles) < HANDLES)
     @rule(name=names, flags=flags)
-    def open(self, name: str, flags: OpenFlag) -> None:
-        self._same("open", name, flags)
+    def open(self, name: str | int, flags: OpenFlag) -> None:
+        self._same("open", self._named(name), flags)
 
     @rule(
         call=st.sampled_from(
@@ -93,15 +116,17 @@ class LiveSemantics(RuleBasedStateMachine):
         ),
         name=names,
     )
-    def on_a_name(self, call: str, name: str) -> None:
-        self._same(call, name)
+    def on_a_name(self, call: str, name: str | int) -> None:
+        self._same(call, self._named(name))
 
-    @rule(call=st.sampled_from(["rename", "rename", "link"]), old=names, new=names)
-    def on_two_names(self, call: str, old: str, new: str) -> None:
-        self._same(call, old, new)
+    @rule(call=st.sampled_from(["rename", "rename", "link"]), old=known | names, new=names)
+    def on_two_names(self, call: str, old: str | int, new: str | int) -> None:
+        self._same(call, self._named(old), self._named(new))
 
+    @precondition(lambda self: self._links < MOST_LINKS)
     @rule(to=st.sampled_from(TARGETS), name=st.sampled_from(["l", "l", "d/l", "d", "a"]))
     def symlink(self, to: str, name: str) -> None:
+        self._links += 1
         self._same("symlink", to, name)
 
     @precondition(lambda self: self._real.handles)
@@ -137,6 +162,12 @@ class LiveSemantics(RuleBasedStateMachine):
     def on_a_handle(self, handle: int, call: str) -> None:
         self._same(call, handle=handle)
 
+    def _named(self, name: str | int) -> str:
+        if isinstance(name, str):
+            return name
+        there = sorted(path.removeprefix("/") for path in self._seen if path.startswith("/"))
+        return there[name % len(there)] if there else "a"
+
     def _same(self, name: str, *arguments: Argument, handle: int | None = None) -> None:
         if handle is not None:
             handle %= len(self._real.handles)
@@ -171,7 +202,7 @@ class LiveSemantics(RuleBasedStateMachine):
 
 
 TestLiveSemantics = LiveSemantics.TestCase
-TestLiveSemantics.settings = settings(deadline=None, max_examples=150, stateful_step_count=40)
+TestLiveSemantics.settings = settings(deadline=None, max_examples=300, stateful_step_count=40)
 
 
 @pytest.mark.parametrize("difference", DIFFERENCES, ids=lambda difference: difference.name)
