@@ -10,6 +10,7 @@ General layout::
     progress.py                   what is shown meanwhile, on stderr
     text.py, documents.py         the result for people and for programs (schemas/)
     failures.py, _fields.py       .wavetank/failures, written and read back
+    profile_files.py              files with profiles of one's own
     inventory.py                  what there is to choose from
     _litmus_command.py, _litmus.py    the simulated disk held to litmus sets
     _litmus_real.py, kernel/      litmus programs on real filesystems

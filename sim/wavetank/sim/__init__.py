@@ -13,6 +13,7 @@ General layout, from the bottom up::
     _sync_faults.py    which syncs fail, and what comes of it
     disk.py            SimDisk: calls on inodes, made of micro-ops
     sim_file.py        SimFile: the engine's file seam over a SimDisk
+    _path_walk.py      from a path to an inode, as Linux walks
     filesystem.py      SimFileSystem: the engine's filesystem seam over a SimDisk
     serial_runtime.py  SerialRuntime: the engine's runtime seam in one thread
     tearing.py         what a device does below a block
