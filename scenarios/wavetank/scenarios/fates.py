@@ -144,6 +144,7 @@ class Fates:
         self._limits = limits
         self._on_image = on_image
         self._fates: dict[bytes, Fate] = {}
+        self._names: dict[bytes, bytes] = {}
         self._shown: dict[Observation, tuple[int, Observation]] = {}
 
     def __len__(self) -> int:
@@ -242,8 +243,11 @@ class Fates:
         inner, complete = images_during(pending, opening.log, self._limits)
         self.complete = self.complete and complete
         opened = opening.observation is not None
-        during = dict.fromkeys(each.name for each in inner if not (each.at_end and opened))
-        after = dict.fromkeys(each.name for each in inner if each.at_end and opened)
+        # The graph has many more edges than images: every edge to an image shares one name.
+        shared = self._names.setdefault
+        names = [(shared(each.name, each.name), each.at_end and opened) for each in inner]
+        during = dict.fromkeys(name for name, ended in names if not ended)
+        after = dict.fromkeys(name for name, ended in names if ended)
         fate.during, fate.after = tuple(during), tuple(after)
         return inner
 
