@@ -1,6 +1,8 @@
 """The sweep: it accuses who forgets a sync, nobody else, and its shortcuts change no verdict."""
 
+import order_rules
 import pytest
+from attrs import evolve
 from sick_filesystems import NoDirectorySync, NoFileSync, builtin_over
 
 from wavetank.engine import FileStorageOptions, LogEntry, PersistentState, SnapshotMetadata
@@ -23,10 +25,13 @@ from wavetank.scenarios import (
 )
 from wavetank.scenarios.explorer import pending_at
 from wavetank.sim import (
+    BTRFS,
+    EXT4,
     POSIX,
     PROCESS_KILL,
     SAFE_PROFILES,
     SEQUENTIAL,
+    Kept,
     Mark,
     Profile,
     Sync,
@@ -151,3 +156,36 @@ def test_marks_are_no_crash_points() -> None:
     recording = record(SCENARIOS["leader-steady"].workload(0), BUILTIN)
     micro_ops = [r for r in recording.log if not isinstance(r, (Sync, Mark))]
     assert explore(recording, POSIX, limits=Limits(max_images=1)).crash_points == len(micro_ops)
+
+
+@pytest.mark.parametrize("profile", [SEQUENTIAL, EXT4, BTRFS], ids=lambda profile: profile.name)
+def test_verdicts_equal_those_of_all_subsets_tried_one_by_one(profile: Profile) -> None:
+    """Brute-force twin: every subset that the rules read literally allow, judged alone."""
+    backend = builtin_over(lambda fs: NoFileSync(fs, "/store/log.dat"))
+    recording = record(evolve(FEW_STEPS, steps=FEW_STEPS.steps[:4]), backend)
+    records = list(recording.log)
+    literal: set[tuple[str, str]] = set()
+    seen: set[tuple[int, bytes]] = set()
+    for position in range(len(records) + 1):
+        pending = pending_at(recording, profile, position)
+        durable = order_rules.durable(records[:position], profile)
+        if not pending.whole:
+            continue
+        for present in order_rules.legal_sets(records[:position], profile):
+            waiting = {op.number for op in pending.ops}
+            kept = Kept(tuple(sorted(number for number in present if number in waiting)))
+            assert present - waiting <= durable | order_rules.idle_writes(records[:position])
+            name = (recording.moment_at(position).position, pending.image(kept).digest())
+            if name not in seen:
+                seen.add(name)
+                problems = judge_image(recording, profile, CrashPoint(position=position, kept=kept))
+                literal |= {(problem.invariant, problem.kind) for problem in problems}
+    findings = explore(recording, profile).findings
+    found = {(f.problem.invariant, f.problem.kind) for f in findings}
+    untorn = {
+        (f.problem.invariant, f.problem.kind)
+        for f in findings
+        if not f.crash.kept.tears and not f.crash.kept.stale
+    }
+    assert literal
+    assert untorn <= literal <= found
