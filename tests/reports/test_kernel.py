@@ -87,7 +87,6 @@ def points(
 
 def sighting(state: LitmusState | None, image: int, *, error: str = "") -> Sighting:
     return Sighting(
-        id="vote",
         image=image,
         state=state,
         error=error,
@@ -250,7 +249,7 @@ def test_the_timer_is_waited_for_in_one_run_and_once() -> None:
 
 
 def test_what_lies_inside_the_set_is_told_apart_from_what_was_never_seen() -> None:
-    (outcome,) = judge([vote()], ["xfs"], [sighting(OLD, 0), sighting(ACKNOWLEDGED, 1)])
+    (outcome,) = judge(vote(), ["xfs"], [sighting(OLD, 0), sighting(ACKNOWLEDGED, 1)])
     assert outcome.seen == (OLD, ACKNOWLEDGED)
     assert outcome.unseen == (NEW,)
     assert outcome.outside == ()
@@ -263,7 +262,7 @@ def test_a_state_outside_the_set_and_an_image_that_cannot_be_read_are_findings()
         sighting(LOST, 1),
         sighting(None, 2, error="Structure needs cleaning"),
     ]
-    (outcome,) = judge([vote()], ["btrfs"], seen)
+    (outcome,) = judge(vote(), ["btrfs"], seen)
     assert [(each.state, each.error, each.times) for each in outcome.outside] == [
         (LOST, "", 2),
         (None, "Structure needs cleaning", 1),
@@ -342,7 +341,7 @@ def test_a_synced_overwrite_is_there_after_every_cut(name: str, tmp_path: Path) 
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize("while_it", [": vote: ", "reading images"])
+@pytest.mark.parametrize("while_it", ["vote: running", "vote: reading images"])
 def test_interrupted_it_takes_everything_away(
     number: signal.Signals, while_it: str, tmp_path: Path
 ) -> None:

@@ -1,11 +1,10 @@
 """Litmus programs on one real filesystem, and whether what is seen lies inside the model's sets.
 
-First every program runs, several times, each time in a directory of its own and with other nudges
-between its steps, while the device logs what it is given. Then, for the log between two flushes,
-images are made of what a power cut may have left there, mounted and read.
+Each program gets a new filesystem. It runs there several times, each time in a directory of its own
+and with other nudges between its steps, while the device logs what it is given. Then, for the log
+between two flushes, images are made of what a power cut may have left there, mounted and read.
 
-Runs share one filesystem, and nothing of an earlier one is removed: a block is never used twice, so
-that a letter can only come from the run in which it is read.
+Nothing of an earlier run is removed before the next.
 
 Left out: which machine can do it (requirements.py).
 """
@@ -39,7 +38,7 @@ from wavetank.reports.kernel.machine import (
 from wavetank.reports.kernel.nudges import Nudge, plan_nudges
 from wavetank.reports.kernel.program_run import ProgramRun, run_program
 from wavetank.reports.kernel.reading import program_letters, read_files
-from wavetank.reports.kernel.real_result import MachineError, RealResult
+from wavetank.reports.kernel.real_result import MachineError, RealOutcome, RealResult
 from wavetank.reports.kernel.sightings import Sighting, judge
 from wavetank.sim import LitmusState, LitmusTest
 
@@ -100,48 +99,62 @@ def observe(
         MachineError: the machine refused something.
     """
     outside = enter_private_mounts()
-    with terminated_as_interrupted(), work_folder() as work:
-        device, base = work / "device", work / "base"
-        make_filesystem(filesystem, device)
-        copy_sparse(device, base)
-        timeout_s = _TIMEOUT_BASE_S + _TIMEOUT_PER_RUN_S * plan.runs * len(plan.tests)
-        with recording(filesystem, device, work, outside=outside, timeout_s=timeout_s) as machine:
-            recorded = _record(machine, filesystem, plan, progress)
-        reader = _Reader(filesystem=filesystem, base=base, work=work)
-        progress(f"{filesystem.name}: reading images")
-        sightings = tuple(reader.sightings(machine, recorded, plan))
+    images = 0
+    outcomes: list[RealOutcome] = []
+    with terminated_as_interrupted():
+        for test in plan.tests:
+            with work_folder() as work:
+                sightings = _look_at(
+                    filesystem, test, plan, work, outside=outside, progress=progress
+                )
+            images += len({sighting.image for sighting in sightings})
+            outcomes += judge(test, filesystem.profiles, sightings)
     return RealResult(
         filesystem=filesystem.name,
         kernel=platform.release(),
         make=" ".join(filesystem.make),
         mount_options=filesystem.mount_options,
         runs=plan.runs,
-        images=len({sighting.image for sighting in sightings}),
-        outcomes=judge(plan.tests, filesystem.profiles, sightings),
+        images=images,
+        outcomes=tuple(outcomes),
     )
 
 
-def _record(
-    machine: RecordingMachine,
+def _look_at(
     filesystem: RealFilesystem,
+    test: LitmusTest,
     plan: RealPlan,
+    work: Path,
+    *,
+    outside: int,
     progress: Callable[[str], None],
-) -> tuple[_Recorded, ...]:
-    found: list[_Recorded] = []
-    for place, test in enumerate(plan.tests):
-        progress(f"{filesystem.name}: {test.id}: {plan.runs} runs")
-        for number in range(plan.runs):
-            nudges = plan_nudges(number, len(test.program), plan.seed, timer=filesystem.timer)
-            folder = machine.folder / f"{place}.{number}"
-            folder.mkdir()
-            try:
-                run = run_program(test, folder, nudges, machine.log_length)
-            except OSError as error:
-                raise MachineError(f"{test.id}, run {number}: {error}") from error
-            found.append(
-                _Recorded(test=test, number=number, folder=folder.name, nudges=nudges, run=run)
-            )
-    return tuple(found)
+) -> list[Sighting]:
+    """Run one program on a new filesystem, and read what power cuts leave of it."""
+    device, base = work / "device", work / "base"
+    make_filesystem(filesystem, device)
+    copy_sparse(device, base)
+    timeout_s = _TIMEOUT_BASE_S + _TIMEOUT_PER_RUN_S * plan.runs
+    progress(f"{filesystem.name}: {test.id}: running")
+    with recording(filesystem, device, work, outside=outside, timeout_s=timeout_s) as machine:
+        recorded = [
+            _record(machine, filesystem, test, number, plan.seed) for number in range(plan.runs)
+        ]
+    reader = _Reader(filesystem=filesystem, base=base, work=work)
+    progress(f"{filesystem.name}: {test.id}: reading images")
+    return list(reader.sightings(machine, recorded, plan))
+
+
+def _record(
+    machine: RecordingMachine, filesystem: RealFilesystem, test: LitmusTest, number: int, seed: int
+) -> _Recorded:
+    nudges = plan_nudges(number, len(test.program), seed, timer=filesystem.timer)
+    folder = machine.folder / f"run{number}"
+    folder.mkdir()
+    try:
+        run = run_program(test, folder, nudges, machine.log_length)
+    except OSError as error:
+        raise MachineError(f"{test.id}, run {number}: {error}") from error
+    return _Recorded(test=test, number=number, folder=folder.name, nudges=nudges, run=run)
 
 
 class _Reader:
@@ -232,7 +245,6 @@ def _moments(
     for marks in point.marks:
         state = LitmusState.of(found.files, *each.run.setup_marks, *marks)
         yield Sighting(
-            id=each.test.id,
             image=found.image,
             state=None if found.error else state,
             error=found.error,

@@ -20,7 +20,6 @@ class Sighting:
     """One image at one moment.
 
     Attributes:
-        id: of the litmus test.
         image: which image of all; one image can stand for several moments.
         state: what was read; None if the image could not be mounted or read.
         error: why it could not; "" if it could.
@@ -31,7 +30,6 @@ class Sighting:
         written: how many there were.
     """
 
-    id: str
     image: int
     state: LitmusState | None
     error: str
@@ -43,26 +41,23 @@ class Sighting:
 
 
 def judge(
-    tests: Sequence[LitmusTest], profiles: Sequence[str], sightings: Sequence[Sighting]
+    test: LitmusTest, profiles: Sequence[str], sightings: Sequence[Sighting]
 ) -> tuple[RealOutcome, ...]:
-    """Hold what was seen of each program against each profile.
+    """Hold what was seen of a program against each profile.
 
     Args:
-        tests: the programs.
+        test: the program.
         profiles: names of profiles that ship.
-        sightings: what was seen of them.
+        sightings: what was seen of it.
 
     Raises:
-        LitmusError: a program's states cannot be counted out.
+        LitmusError: the program's states cannot be counted out.
     """
-    chosen = [profile for profile in PROFILES if profile.name in profiles]
-    outcomes: list[RealOutcome] = []
-    for test in tests:
-        own = [sighting for sighting in sightings if sighting.id == test.id]
-        for profile in chosen:
-            allowed = possible_states(test, profile)
-            outcomes.append(_outcome(test.id, profile.name, allowed, own))
-    return tuple(outcomes)
+    return tuple(
+        _outcome(test.id, profile.name, possible_states(test, profile), sightings)
+        for profile in PROFILES
+        if profile.name in profiles
+    )
 
 
 def _outcome(
