@@ -41,7 +41,7 @@ class Problem:
     summary: str
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, cache_hash=True)
 class Observation:
     """Everything a store shows at one moment.
 

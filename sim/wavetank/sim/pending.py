@@ -63,6 +63,7 @@ class PendingOps:
         "_newest",
         "_open_group",
         "_ops",
+        "_unapplied",
         "nothing_new",
         "profile",
     )
@@ -71,6 +72,8 @@ class PendingOps:
         self.profile = profile
         self._durable = image
         self._full = image
+        # Many logs are read for what they leave durable alone: the full image is made when asked.
+        self._unapplied: list[MicroOp] = []
         self._ops: dict[int, MicroOp] = {}
         # Bit (number - _first) of a mask stands for the op of that number.
         self._closed: dict[int, int] = {}
@@ -93,6 +96,9 @@ class PendingOps:
     @property
     def full(self) -> DiskImage:
         """What is on disk if every pending op is kept: what programs see."""
+        if self._unapplied:
+            self._full = apply(self._full, self._unapplied)
+            self._unapplied = []
         return self._full
 
     @property
@@ -108,7 +114,7 @@ class PendingOps:
     def fork(self) -> PendingOps:
         """Return an equal value with a future of its own."""
         twin = PendingOps(self._durable, self.profile)
-        twin._full = self._full
+        twin._full = self.full
         twin._ops = dict(self._ops)
         twin._closed = dict(self._closed)
         twin._dependents = dict(self._dependents)
@@ -158,7 +164,7 @@ class PendingOps:
         for number in self._numbers(mask):
             self._dependents[number] |= group
         self._open_group = group if self.profile.joined(op) else 0
-        self._full = apply(self._full, (op,))
+        self._unapplied.append(op)
         if not self._open_group and self.profile.at_once(op):
             self._make_durable(mask)
 
@@ -262,13 +268,13 @@ class PendingOps:
                 dropped.add(_holder(op))
         # Inodes that lost nothing are as in the full image; only the others are made anew.
         start = {
-            holder: _or_empty(self._durable.node(holder), self._full.node(holder))
+            holder: _or_empty(self._durable.node(holder), self.full.node(holder))
             for holder in dropped
         }
         remade = [
             op for number, op in self._ops.items() if number in chosen and _holder(op) in dropped
         ]
-        return apply(self._full, remade, kept.tears, start=start, stale=stale)
+        return apply(self.full, remade, kept.tears, start=start, stale=stale)
 
     def _exposed(self, kept: Kept) -> tuple[tuple[int, int], ...]:
         mask = 0
@@ -317,6 +323,7 @@ class PendingOps:
         self._everything &= ~gone
         self._barrier &= ~gone
         self._full = apply(self._durable, self._ops.values())
+        self._unapplied = []
 
     def _make_durable(self, covered: int) -> None:
         settled = [self._ops.pop(number) for number in self._numbers(covered)]
@@ -326,7 +333,8 @@ class PendingOps:
         self._everything &= ~covered
         self._barrier &= ~covered
         if not self._ops:
-            self._durable = self._full
+            self._full = self._durable
+            self._unapplied = []
             return
         first = next(iter(self._ops))
         shift = first - self._first
