@@ -10,6 +10,7 @@ from wavetank.engine import (
     LogEntry,
     PersistentState,
     SnapshotMetadata,
+    Storage,
 )
 from wavetank.scenarios import (
     SCENARIOS,
@@ -20,6 +21,8 @@ from wavetank.scenarios import (
     Recording,
     SaveSnapshot,
     SaveState,
+    Site,
+    StoreBackend,
     Sweep,
     TruncateSuffix,
     Workload,
@@ -135,6 +138,22 @@ def test_names_that_a_recovery_shows_and_does_not_sync_are_missed_after_the_next
 ) -> None:
     _, found = unsynced_names
     assert {"O9", "O15"} <= {finding.problem.invariant for finding in found.findings}
+
+
+def test_the_same_is_asked_after_a_power_cut_without_any_kill() -> None:
+    """A planted bug: each opening takes a new term, shows it, and leaves its name unsynced."""
+    inner = builtin_over(NoDirectorySyncOnceMade)
+
+    def open_in_a_new_term(site: Site) -> Storage:
+        store = inner.open(site)
+        store.save_state(PersistentState(store.load_state().current_term + 1, ""))
+        return store
+
+    backend = StoreBackend(name="new-term", summary="restless", opener=open_in_a_new_term)
+    recording = record(evolve(FEW_STEPS, steps=FEW_STEPS.steps[:1]), backend)
+    found = explore(recording, BTRFS, limits=Limits(depth=1)).findings
+    kinds = {f.problem.kind for f in found if f.problem.invariant == "O15" and f.crash.then}
+    assert "after an opening: O1 term never saved" in kinds
 
 
 def test_every_finding_can_be_judged_again_from_its_name_alone(
