@@ -137,6 +137,20 @@ class StoreDirectory:
             file.close()
         self.rename(temporary(name), name)
 
+    def overwrite(self, name: str, content: bytes) -> None:
+        """Put durable `content` into `name` in place; a crash may leave a mixture of old and new.
+
+        The name is durable after `sync` if it was not there before.
+        """
+        file = self.open(name, OpenFlag.WRITE | OpenFlag.CREATE)
+        try:
+            write_all(file, content, 0)
+            if file.size() > len(content):
+                file.truncate(len(content))
+            file.fsync()
+        finally:
+            file.close()
+
     def create_temporary(self, name: str) -> File:
         """Open the empty temporary file of `name` for reading and writing."""
         flags = OpenFlag.READ | OpenFlag.WRITE | OpenFlag.CREATE | OpenFlag.TRUNCATE

@@ -69,7 +69,7 @@ class LogStore:
         self._options = options
         self._lock = lock
         self._health = health
-        self._reader = LogReader(self._path, options.chunk_size)
+        self._reader = LogReader(self._path, options.transfer_size)
 
     @property
     def bounds(self) -> LogBounds:
@@ -183,7 +183,7 @@ class LogStore:
             self._log.file.datasync()
         metadata = LogMetadata.of(self._log)
         if metadata != self._published:
-            publish_metadata(self._directory, metadata)
+            self._put_metadata(metadata)
 
     def close(self) -> None:
         """Let go of the file."""
@@ -243,7 +243,7 @@ class LogStore:
                 self._log,
                 successor(self._log, base_index, base_term),
                 last_index=last_index,
-                chunk_size=self._options.chunk_size,
+                chunk_size=self._options.transfer_size,
                 check_wanted=check_wanted,
             )
         except (OperationCancelledError, CorruptedLogError):
@@ -255,8 +255,11 @@ class LogStore:
         # recovery takes for what it is, and every later sync of the directory covers it.
         metadata = LogMetadata.of(self._log)
         with self._health.mutation("write of the metadata", self._directory.path_of(METADATA)):
-            publish_metadata(self._directory, metadata)
+            self._put_metadata(metadata)
         self._published = metadata
+
+    def _put_metadata(self, metadata: LogMetadata) -> None:
+        publish_metadata(self._directory, metadata, atomic=self._options.features.atomic_writes)
 
     def _require_within(self, index: int, log: ActiveLog) -> None:
         if index > log.last_index + 1:

@@ -87,6 +87,15 @@ def read_metadata(directory: StoreDirectory) -> LogMetadata:
     return LogMetadata(**{name: unsigned(payload, name) for name in names})
 
 
-def publish_metadata(directory: StoreDirectory, metadata: LogMetadata) -> None:
-    """Replace metadata.json; its name is durable after the directory's sync."""
-    directory.replace(METADATA, _FORMAT.encode(asdict(metadata)))
+def publish_metadata(
+    directory: StoreDirectory, metadata: LogMetadata, *, atomic: bool = True
+) -> None:
+    """Replace metadata.json; its name is durable after the directory's sync.
+
+    Args:
+        directory: where it lies.
+        metadata: what it is to say.
+        atomic: in one step; else in place, where a crash may damage it.
+    """
+    put = directory.replace if atomic else directory.overwrite
+    put(METADATA, _FORMAT.encode(asdict(metadata)))

@@ -115,14 +115,14 @@ class _Opening:
         self.state = judge_state(self.directory, self.names)
         if LOG in self.names:
             self.log = judge_log(
-                self.directory, self.metadata, clean=clean, chunk_size=self.options.chunk_size
+                self.directory, self.metadata, clean=clean, chunk_size=self.options.transfer_size
             )
             self.active = self.log.log
         self.snapshot = judge_snapshot(
             self.directory,
             self.names,
             clean=self.log is not None and self.log.trusted,
-            chunk_size=self.options.chunk_size,
+            chunk_size=self.options.transfer_size,
         )
         self._require_what_must_exist()
         self._require_snapshot_of_base()
@@ -226,7 +226,7 @@ class _Opening:
         if finding.tail is not None:
             reason = f"{finding.tail.length} bytes at offset {finding.tail.offset}"
             self._did(RecoveryAction.CUT, LOG, f"{reason}: {finding.tail.reason}")
-        repair_log(finding, self.options.chunk_size)
+        repair_log(finding, self.options.transfer_size)
 
     def _repair_log_base(self) -> None:
         """Finish what save_snapshot does to a log that ends before the snapshot or is stale."""
@@ -234,7 +234,7 @@ class _Opening:
         assert self.active is not None
         if record is None or (self.log is not None and self.log.trusted):
             return
-        chunk_size = self.options.chunk_size
+        chunk_size = self.options.transfer_size
         reader = LogReader(self.directory.path_of(LOG), chunk_size)
         old, snapshot = self.active, record.metadata
         if not contradicts(old, reader, snapshot):

@@ -10,7 +10,7 @@ from wavetank.engine._directory import SNAPSHOT, StoreDirectory
 from wavetank.engine._health import Health
 from wavetank.engine._shared_file import SharedFile
 from wavetank.engine._snapshot import SnapshotRecord
-from wavetank.engine._snapshot_writer import SnapshotWriter
+from wavetank.engine._snapshot_writer import SnapshotSink
 from wavetank.engine.errors import (
     NoSnapshotError,
     SnapshotMismatchError,
@@ -34,7 +34,8 @@ class SnapshotStore:
         current: the snapshot found at open with its data file, or None.
         runtime: where locks come from.
         lock: guards the current snapshot; the caller of `replace` holds its update.
-        chunk_size: bytes to read and write at once.
+        writer: replaces the snapshot.
+        chunk_size: bytes to read at once.
         health: the store's condition.
     """
 
@@ -45,6 +46,7 @@ class SnapshotStore:
         *,
         runtime: Runtime,
         lock: RWOperationLocker,
+        writer: SnapshotSink,
         chunk_size: int,
         health: Health,
     ) -> None:
@@ -53,7 +55,7 @@ class SnapshotStore:
         self._lock = lock
         self._chunk_size = chunk_size
         self._health = health
-        self._writer = SnapshotWriter(directory, chunk_size=chunk_size, health=health)
+        self._writer = writer
         self._current: tuple[SnapshotRecord, SharedFile] | None = None
         if current is not None:
             record, file = current

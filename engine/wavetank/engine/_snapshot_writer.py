@@ -1,13 +1,16 @@
-"""Snapshot writer: data and metadata as one durable unit with one commit point.
+"""Snapshot writers: data and metadata as one durable unit with one commit point, or in place.
 
-Both files are durable under temporary names before the marker is made; once the directory is synced
-they are there for good, and recovery finishes the renames whatever a crash leaves of them. Until
-then recovery goes back. Left out: recovery (_snapshot_recovery.py).
+`SnapshotWriter`: both files are durable under temporary names before the marker is made; once the
+directory is synced they are there for good, and recovery finishes the renames whatever a crash
+leaves of them. Until then recovery goes back. `InPlaceSnapshotWriter` gives the old snapshot up
+first; what a crash leaves of the new one fails its checksums. Left out: recovery
+(_snapshot_recovery.py).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import Protocol
 
 from wavetank.engine._checksum import SEED, checksum
 from wavetank.engine._directory import (
@@ -25,7 +28,22 @@ from wavetank.engine.filesystem import File, OpenFlag
 from wavetank.engine.storage import CancelToken, SnapshotData
 from wavetank.engine.values import SnapshotMetadata
 
-__all__ = ["SnapshotWriter", "chunks_of", "require_data"]
+__all__ = ["InPlaceSnapshotWriter", "SnapshotSink", "SnapshotWriter", "chunks_of", "require_data"]
+
+
+class SnapshotSink(Protocol):
+    """Where a new snapshot goes."""
+
+    def write(
+        self, metadata: SnapshotMetadata, data: SnapshotData, cancel: CancelToken | None
+    ) -> tuple[SnapshotRecord, File]:
+        """Replace the snapshot, durably, and return it with its open data file.
+
+        Raises:
+            StorageIOError: the filesystem refused; the store is poisoned.
+            OperationCancelledError: in time to leave nothing behind.
+        """
+        ...
 
 
 def require_data(data: object) -> None:
@@ -36,16 +54,28 @@ def require_data(data: object) -> None:
 
 
 def chunks_of(data: SnapshotData, chunk_size: int) -> Iterator[bytes]:
-    """Yield `data` as chunks of at most `chunk_size` bytes; ``TypeError`` for a chunk of text."""
+    """Yield `data` as chunks of `chunk_size` bytes, and the rest; ``TypeError`` for text."""
     whole = isinstance(data, (bytes, bytearray, memoryview))
     pieces: Iterable[object] = (data,) if whole else data
+    pending = bytearray()
     for piece in pieces:
         if not isinstance(piece, (bytes, bytearray, memoryview)):
             kind = type(piece).__name__
             raise TypeError(f"data: expected chunks of bytes but got {piece!r} ({kind})")
         view = memoryview(piece).cast("B")
-        for offset in range(0, len(view), chunk_size):
-            yield bytes(view[offset : offset + chunk_size])
+        offset = 0
+        while offset < len(view):
+            taken = view[offset : offset + chunk_size - len(pending)]
+            offset += len(taken)
+            if not pending and len(taken) == chunk_size:
+                yield bytes(taken)
+                continue
+            pending += taken
+            if len(pending) == chunk_size:
+                yield bytes(pending)
+                pending.clear()
+    if pending:
+        yield bytes(pending)
 
 
 class SnapshotWriter:
@@ -66,12 +96,7 @@ class SnapshotWriter:
     def write(
         self, metadata: SnapshotMetadata, data: SnapshotData, cancel: CancelToken | None
     ) -> tuple[SnapshotRecord, File]:
-        """Replace the snapshot, durably, and return it with its open data file.
-
-        Raises:
-            StorageIOError: the filesystem refused; the store is poisoned.
-            OperationCancelledError: between two chunks; nothing is left behind.
-        """
+        """See `SnapshotSink.write`; cancelled between two chunks."""
         with self._mutation():
             temporary_file = self._directory.create_temporary(SNAPSHOT)
         try:
@@ -124,6 +149,52 @@ class SnapshotWriter:
 
     def _mutation(self) -> Mutation:
         return self._health.mutation("save of the snapshot", self._path)
+
+
+class InPlaceSnapshotWriter:
+    """Writes snapshots under their own names, for stores without atomic writes.
+
+    Readers keep the old data, whose file lives on without its name. The caller's data is collected
+    before the old snapshot goes, since nothing could be taken back: memory for all of it.
+
+    Args:
+        directory: where they go.
+        chunk_size: bytes to write at once.
+        health: poisoned by any failed write.
+    """
+
+    def __init__(self, directory: StoreDirectory, *, chunk_size: int, health: Health) -> None:
+        self._directory = directory
+        self._chunk_size = chunk_size
+        self._health = health
+
+    def write(
+        self, metadata: SnapshotMetadata, data: SnapshotData, cancel: CancelToken | None
+    ) -> tuple[SnapshotRecord, File]:
+        """See `SnapshotSink.write`; cancelled before the first byte."""
+        chunks = list(chunks_of(data, self._chunk_size))
+        _require_wanted(cancel)
+        directory = self._directory
+        with self._health.mutation("save of the snapshot", directory.path_of(SNAPSHOT)):
+            if SNAPSHOT in directory.names():
+                directory.unlink(SNAPSHOT)
+            record = self._write_data(metadata, chunks)
+            directory.overwrite(SNAPSHOT_META, record.encode())
+            directory.sync()
+            return record, directory.open(SNAPSHOT, OpenFlag.READ)
+
+    def _write_data(self, metadata: SnapshotMetadata, chunks: Iterable[bytes]) -> SnapshotRecord:
+        offset, found = 0, SEED
+        file = self._directory.open(SNAPSHOT, OpenFlag.WRITE | OpenFlag.CREATE)
+        try:
+            for chunk in chunks:
+                write_all(file, chunk, offset)
+                offset += len(chunk)
+                found = checksum(chunk, found)
+            file.fsync()
+        finally:
+            file.close()
+        return SnapshotRecord(metadata, offset, found)
 
 
 def _require_wanted(cancel: CancelToken | None) -> None:

@@ -144,6 +144,7 @@ class StateStore:
         record: what both copies hold now.
         lock: guards the record.
         health: the store's condition.
+        atomic: replace each copy in one step; else in place, which the other copy survives.
     """
 
     def __init__(
@@ -153,9 +154,11 @@ class StateStore:
         *,
         lock: RWOperationLocker,
         health: Health,
+        atomic: bool,
     ) -> None:
         self._directory = directory
         self._record = record
+        self._atomic = atomic
         self._lock = lock
         self._health = health
 
@@ -183,11 +186,20 @@ class StateStore:
                     f"but the state takes {len(content)}"
                 )
             with self._health.mutation("save of the state", self._directory.path_of(STATE)):
-                for name in _COPIES:
-                    self._directory.replace(name, content)
-                self._directory.sync()
+                self._write(content)
             with self._lock.exclusive():
                 self._record = record
+
+    def _write(self, content: bytes) -> None:
+        """Write one copy after the other, so that at any moment one of them is whole."""
+        directory = self._directory
+        for name in _COPIES:
+            if self._atomic:
+                directory.replace(name, content)
+            else:
+                directory.overwrite(name, content)
+        if self._atomic:
+            directory.sync()
 
 
 def _require_progress(current: PersistentState, state: PersistentState) -> None:

@@ -24,7 +24,11 @@ from wavetank.engine._log_appender import require_entries
 from wavetank.engine._log_store import LogStore
 from wavetank.engine._recovery import RecoveredStore, recover
 from wavetank.engine._snapshot_store import SnapshotStore
-from wavetank.engine._snapshot_writer import require_data
+from wavetank.engine._snapshot_writer import (
+    InPlaceSnapshotWriter,
+    SnapshotWriter,
+    require_data,
+)
 from wavetank.engine._state import StateStore
 from wavetank.engine.errors import OperationCancelledError, StorageError, StorageLockedError
 from wavetank.engine.filesystem import File, FileSystem, OpenFlag
@@ -107,8 +111,14 @@ class FileStorage:
         self._state_lock = self._lock("state")
         self._log_lock = self._lock("log")
         self._snapshot_lock = self._lock("snapshot")
+        atomic = self._options.features.atomic_writes
+        chunk_size = self._options.transfer_size
         self._state = StateStore(
-            self._directory, recovered.state, lock=self._state_lock, health=self._health
+            self._directory,
+            recovered.state,
+            lock=self._state_lock,
+            health=self._health,
+            atomic=atomic,
         )
         record, file = recovered.snapshot.record, recovered.snapshot.file
         self._snapshots = SnapshotStore(
@@ -116,7 +126,10 @@ class FileStorage:
             (record, file) if record and file else None,
             runtime=self._runtime,
             lock=self._snapshot_lock,
-            chunk_size=self._options.chunk_size,
+            writer=(SnapshotWriter if atomic else InPlaceSnapshotWriter)(
+                self._directory, chunk_size=chunk_size, health=self._health
+            ),
+            chunk_size=chunk_size,
             health=self._health,
         )
         self._log = LogStore(

@@ -13,6 +13,8 @@ from attrs import Attribute, field, frozen
 __all__ = ["FileStorageOptions", "StorageConfig", "StorageFeatureFlags"]
 
 _MEBIBYTE: Final = 1 << 20
+_UNLIMITED: Final = 1 << 62
+"""More bytes than a file can have."""
 
 
 def _boolean(owner: object, attribute: Attribute[bool], value: bool) -> None:  # noqa: FBT001
@@ -76,10 +78,16 @@ class StorageFeatureFlags:
 
     Args:
         async_truncation: compact in the background after a snapshot instead of inside the call.
+        chunked_io: read and write large files ``chunk_size`` bytes at a time; off: each in one
+            call, which takes as much memory as the file.
+        atomic_writes: replace state, metadata and snapshot under a temporary name; off: write them
+            in place, where a crash can leave damage. That is then detected, but not undone.
         lock_timeout: give up on a lock after the options' ``lock_timeout`` seconds; off: wait.
     """
 
     async_truncation: bool = field(default=True, validator=_boolean)
+    chunked_io: bool = field(default=True, validator=_boolean)
+    atomic_writes: bool = field(default=True, validator=_boolean)
     lock_timeout: bool = field(default=True, validator=_boolean)
 
 
@@ -97,7 +105,7 @@ class FileStorageOptions:
         auto_truncate_on_snapshot: compact the log once a snapshot is durable.
         sync_on_append: an append is durable on return; off, only a prefix survives a crash.
         retained_log_size: entries that a prefix truncation always keeps, for slow followers.
-        chunk_size: bytes read or written at once for large files.
+        chunk_size: bytes read or written at once for large files, with the feature ``chunked_io``.
         lock_timeout: seconds to wait for a lock.
         truncation_timeout: seconds that close() waits for background compaction.
         max_entry_size: largest command in bytes.
@@ -120,3 +128,8 @@ class FileStorageOptions:
     truncation_timeout: float = field(default=30.0, validator=_seconds)
     max_entry_size: int = field(default=64 * _MEBIBYTE, validator=_integer(1, (1 << 31) - 1))
     compaction_requires_snapshot: bool = field(default=True, validator=_boolean)
+
+    @property
+    def transfer_size(self) -> int:
+        """How many bytes a large file is read or written by: ``chunk_size``, or no limit."""
+        return self.chunk_size if self.features.chunked_io else _UNLIMITED

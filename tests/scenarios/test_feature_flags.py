@@ -1,0 +1,67 @@
+"""Every feature flag turned: the crash sweep finds nothing beyond what the flag gives up."""
+
+import pytest
+from attrs import evolve
+
+from wavetank.engine import FileStorageOptions, StorageFeatureFlags
+from wavetank.scenarios import SCENARIOS, Limits, Sweep, backend_named, explore, record
+from wavetank.sim import POSIX
+
+BUILTIN = backend_named("builtin")
+FLAGS = ("chunked_io",)
+
+
+def sweep(name: str, options: FileStorageOptions, limits: Limits) -> Sweep:
+    workload = SCENARIOS[name].workload(1)
+    options = evolve(options, retained_log_size=workload.options.retained_log_size)
+    recording = record(evolve(workload, options=options), BUILTIN)
+    assert recording.problems == ()
+    return explore(recording, POSIX, limits=limits)
+
+
+def turned_off(flag: str) -> FileStorageOptions:
+    return FileStorageOptions(features=evolve(StorageFeatureFlags(), **{flag: False}))
+
+
+@pytest.mark.parametrize("name", ["mixed", "snapshot-compaction", "restart-loop"])
+@pytest.mark.parametrize("flag", FLAGS)
+def test_without_an_optimisation_every_promise_holds(name: str, flag: str) -> None:
+    result = sweep(name, turned_off(flag), Limits())
+    assert result.findings == ()
+    assert result.judged > 100
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SCENARIOS)
+@pytest.mark.parametrize("flag", FLAGS)
+def test_so_it_does_when_the_recovery_crashes_too(name: str, flag: str) -> None:
+    assert sweep(name, turned_off(flag), Limits(depth=1)).findings == ()
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_without_atomic_writes_an_open_refuses_what_is_damaged_and_shows_nothing_wrong(
+    name: str,
+) -> None:
+    """All that is given up is that the store opens (O7), and with it what needs an open store."""
+    options = FileStorageOptions(features=StorageFeatureFlags(atomic_writes=False))
+    result = sweep(name, options, Limits(disabled=frozenset({"O7"})))
+    assert result.findings == ()
+    strict = sweep(name, options, Limits())
+    kinds = {(each.problem.invariant, each.problem.kind) for each in strict.findings}
+    assert kinds == {("O7", "does not open: CorruptedSnapshotError")}
+
+
+def test_without_atomic_writes_term_vote_and_log_survive_all_the_same() -> None:
+    """One of the two copies of the state is whole at any moment, and the log is made anew aside."""
+    workload = SCENARIOS["election-storm"].workload(1)
+    steps = tuple(step for step in workload.steps if type(step).__name__ != "SaveSnapshot")
+    options = FileStorageOptions(
+        retained_log_size=0,
+        compaction_requires_snapshot=False,
+        features=StorageFeatureFlags(atomic_writes=False),
+    )
+    recording = record(evolve(workload, steps=steps, options=options), BUILTIN)
+    assert recording.problems == ()
+    result = explore(recording, POSIX, limits=Limits(depth=1))
+    assert result.findings == ()
+    assert result.judged > 100
