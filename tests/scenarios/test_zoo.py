@@ -219,7 +219,7 @@ def test_a_filesystem_that_misleads_nobody_changes_nothing() -> None:
 @pytest.mark.parametrize(
     ("key", "necessity", "profiles"),
     [
-        (("save_state", ".", "StateStore.save"), Necessity.NECESSARY, ("btrfs", "posix")),
+        (("save_state", ".", "StateStore._write"), Necessity.NECESSARY, ("btrfs", "posix")),
         (("creation", "..", "Opening.repair"), Necessity.NECESSARY, ("btrfs", "posix")),
         (("opening", ".", "Opening.repair"), Necessity.NECESSARY, ("btrfs", "posix")),
         (("close", ".", "FileStorage._finish"), Necessity.REDUNDANT, ()),
