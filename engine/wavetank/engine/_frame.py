@@ -1,15 +1,13 @@
 """The bytes of log.dat: its header, and one frame per append batch or suffix truncation.
 
 docs/format.md has the layout as a table. Left out: where frames may follow one another
-(_active_log.py) and what a broken one means (_log_recovery.py).
+(_active_log.py), what a broken one means (_log_recovery.py), entries (_serializer.py).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from enum import IntEnum
-from itertools import accumulate
-from struct import Struct, pack, unpack_from
+from struct import Struct, pack
 from typing import Final
 
 from attrs import Factory, field, frozen
@@ -27,7 +25,6 @@ __all__ = [
     "Batch",
     "EncodedFrame",
     "Encoding",
-    "EntryBlock",
     "FrameHeader",
     "FrameKind",
     "LogHeader",
@@ -41,7 +38,7 @@ __all__ = [
 LOG_VERSION: Final = 1
 FRAME_MAGIC: Final = b"\xf7WvF"
 ROW_SIZE: Final = 16
-"""Bytes of table per entry: its term and the end of its command."""
+"""Bytes per entry in binary: its term and the end of its command; no encoding takes fewer."""
 
 
 _LOG_MAGIC: Final = b"\xf7WVTLOG\n"
@@ -67,9 +64,10 @@ class FrameKind(IntEnum):
 
 
 class Encoding(IntEnum):
-    """How a frame's payload is written."""
+    """How a frame's payload is written; truncations are always binary."""
 
     BINARY = 1
+    JSON = 2
 
 
 @frozen(kw_only=True)
@@ -139,6 +137,7 @@ class Batch:
 
     Args:
         kind: entries, or a truncation.
+        encoding: of the payload.
         first_index: of the first entry, or of the first one removed.
         count: how many entries; 0 for a truncation.
         first_term: of the first entry; for a truncation as `last_term`.
@@ -147,25 +146,12 @@ class Batch:
     """
 
     kind: FrameKind
+    encoding: Encoding = Encoding.BINARY
     first_index: int
     count: int
     first_term: int
     last_term: int
     payload: bytes
-
-    @classmethod
-    def of_entries(cls, first_index: int, terms: Sequence[int], commands: Sequence[bytes]) -> Batch:
-        """Return the batch that appends entries, at least one."""
-        count = len(terms)
-        columns = pack(f"<{count}Q", *terms), pack(f"<{count}Q", *accumulate(map(len, commands)))
-        return cls(
-            kind=FrameKind.ENTRIES,
-            first_index=first_index,
-            count=count,
-            first_term=terms[0],
-            last_term=terms[-1],
-            payload=b"".join((*columns, *commands)),
-        )
 
     @classmethod
     def of_truncation(cls, first_removed: int, last_removed: int, last_term: int) -> Batch:
@@ -239,7 +225,7 @@ def encode_frame(
     """Return a batch as the frame of this number, with this watermark, behind that checksum."""
     values = (
         batch.kind,
-        Encoding.BINARY,
+        batch.encoding,
         batch.count,
         number,
         batch.first_index,
@@ -266,45 +252,3 @@ def decode_frame_header(content: bytes, seed: int) -> FrameHeader | None:
         return None
     values: tuple[int, ...] = _FRAME_FIELDS.unpack_from(content)[1:]
     return None if values[2] else FrameHeader(*(*values[:2], *values[3:], crc))
-
-
-@frozen
-class EntryBlock:
-    """The verified payload of an ENTRIES frame; decodes only the rows that are asked for.
-
-    Args:
-        first_index: index of the first row.
-        count: how many rows there are.
-        payload: all terms, then all command ends, then the commands.
-    """
-
-    first_index: int
-    count: int
-    payload: bytes
-
-    def well_formed(self) -> bool:
-        """Whether the table fits the payload; a checksum alone does not prove that."""
-        table = self.count * ROW_SIZE
-        if not self.count or table > len(self.payload):
-            return False
-        (end,) = unpack_from("<Q", self.payload, table - 8)
-        return bool(end == len(self.payload) - table)
-
-    def term(self, index: int) -> int:
-        """Return the term of one entry."""
-        (term,) = unpack_from("<Q", self.payload, 8 * (index - self.first_index))
-        return int(term)
-
-    def rows(self, start: int, end: int) -> tuple[tuple[int, ...], list[bytes]]:
-        """Return terms and commands of the entries with ``start <= index < end``."""
-        skipped, count = start - self.first_index, end - start
-        terms = unpack_from(f"<{count}Q", self.payload, 8 * skipped)
-        column = 8 * self.count
-        ends = unpack_from(f"<{count}Q", self.payload, column + 8 * skipped)
-        begin = unpack_from("<Q", self.payload, column + 8 * skipped - 8)[0] if skipped else 0
-        base = self.count * ROW_SIZE
-        commands = []
-        for stop in ends:
-            commands.append(self.payload[base + begin : base + stop])
-            begin = stop
-        return terms, commands

@@ -15,11 +15,11 @@ from wavetank.engine._active_log import ActiveLog
 from wavetank.engine._checksum import checksum
 from wavetank.engine._frame import (
     FRAME_HEADER_SIZE,
-    EntryBlock,
     decode_frame_header,
 )
 from wavetank.engine._health import Reading
 from wavetank.engine._index import FrameLocation
+from wavetank.engine._serializer import EntryBlock, EntryCodec
 from wavetank.engine._window import Window
 from wavetank.engine.errors import CorruptedLogError
 from wavetank.engine.values import LogEntry
@@ -44,11 +44,13 @@ class LogReader:
     Args:
         path: of log.dat, for errors.
         chunk_size: bytes to read at once.
+        codec: decodes the entries.
     """
 
-    def __init__(self, path: str, chunk_size: int) -> None:
+    def __init__(self, path: str, chunk_size: int, codec: EntryCodec) -> None:
         self._path = path
         self._chunk_size = chunk_size
+        self._codec = codec
         self._kept: _KeptBlock | None = None
 
     def entries(self, log: ActiveLog, start: int, end: int) -> list[LogEntry]:
@@ -99,8 +101,9 @@ class LogReader:
         header = decode_frame_header(content[:FRAME_HEADER_SIZE], seed)
         payload = content[FRAME_HEADER_SIZE:]
         if header and header.checksum == frame.checksum and len(content) == frame.size:
-            block = EntryBlock(frame.first_index, header.count, payload)
-            if checksum(payload, seed) == header.payload_checksum and block.well_formed():
+            intact = checksum(payload, seed) == header.payload_checksum
+            block = self._codec.block(header, payload) if intact else None
+            if block is not None:
                 return block
         raise CorruptedLogError(
             f"{self._path}: the frame at offset {frame.offset} with entries from index "

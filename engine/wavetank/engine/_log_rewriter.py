@@ -11,8 +11,9 @@ from collections.abc import Callable
 from wavetank.engine._active_log import ActiveLog
 from wavetank.engine._checksum import next_incarnation
 from wavetank.engine._directory import LOG, StoreDirectory, temporary, write_all
-from wavetank.engine._frame import Batch, LogHeader, encode_log_header
+from wavetank.engine._frame import LogHeader, encode_log_header
 from wavetank.engine._log_reader import LogReader
+from wavetank.engine._serializer import EntryCodec
 from wavetank.engine.filesystem import File, OpenFlag
 from wavetank.engine.values import SnapshotMetadata
 
@@ -66,6 +67,7 @@ def write_successor(
     old: ActiveLog,
     header: LogHeader,
     *,
+    codec: EntryCodec,
     last_index: int,
     chunk_size: int,
     check_wanted: Callable[[], None],
@@ -77,6 +79,7 @@ def write_successor(
         reader: reads `old`.
         old: the log to copy from; unchanged.
         header: of the new log; its base may lie beyond the end of `old`.
+        codec: encodes the entries.
         last_index: of the last entry to copy; the base's to copy none.
         chunk_size: bytes to write at once.
         check_wanted: called before each frame; raises to give up.
@@ -92,6 +95,7 @@ def write_successor(
             reader,
             old,
             new,
+            codec=codec,
             end=last_index + 1,
             chunk_size=chunk_size,
             check_wanted=check_wanted,
@@ -114,6 +118,7 @@ def _copy(
     old: ActiveLog,
     new: ActiveLog,
     *,
+    codec: EntryCodec,
     end: int,
     chunk_size: int,
     check_wanted: Callable[[], None],
@@ -126,7 +131,7 @@ def _copy(
     written = new.end
     for block, first, stop in reader.blocks(old, start, end):
         check_wanted()
-        frame = new.encode(Batch.of_entries(first, *block.rows(first, stop)), watermark=watermark)
+        frame = new.encode(codec.batch(first, *block.rows(first, stop)), watermark=watermark)
         new.accept(frame.header)
         pending += frame.content
         if len(pending) >= chunk_size:

@@ -16,6 +16,7 @@ from wavetank.engine._log_appender import check_batch, write_batch
 from wavetank.engine._log_reader import LogReader
 from wavetank.engine._log_rewriter import contradicts, give_name, successor, write_successor
 from wavetank.engine._metadata import LogMetadata, publish_metadata
+from wavetank.engine._serializer import EntryCodec
 from wavetank.engine.errors import (
     CorruptedLogError,
     EntryConflictError,
@@ -69,7 +70,8 @@ class LogStore:
         self._options = options
         self._lock = lock
         self._health = health
-        self._reader = LogReader(self._path, options.transfer_size)
+        self._codec = EntryCodec(binary=options.features.binary_format)
+        self._reader = LogReader(self._path, options.transfer_size, self._codec)
 
     @property
     def bounds(self) -> LogBounds:
@@ -89,7 +91,7 @@ class LogStore:
             )
             terms = [entry.term for entry in entries]
             commands = [entry.command for entry in entries]
-            batch = Batch.of_entries(entries[0].index, terms, commands)
+            batch = self._codec.batch(entries[0].index, terms, commands)
             self._write(batch, sync=self._options.sync_on_append)
 
     def entries(
@@ -242,6 +244,7 @@ class LogStore:
                 self._reader,
                 self._log,
                 successor(self._log, base_index, base_term),
+                codec=self._codec,
                 last_index=last_index,
                 chunk_size=self._options.transfer_size,
                 check_wanted=check_wanted,

@@ -41,6 +41,7 @@ from wavetank.engine._log_rewriter import (
     write_successor,
 )
 from wavetank.engine._metadata import LogMetadata, publish_metadata, read_metadata
+from wavetank.engine._serializer import EntryCodec
 from wavetank.engine._snapshot_recovery import SnapshotFinding, judge_snapshot
 from wavetank.engine._state import INITIAL_STATE, StateFinding, StateRecord, judge_state
 from wavetank.engine.errors import CorruptedLogError, CorruptedSnapshotError, CorruptedStateError
@@ -235,7 +236,8 @@ class _Opening:
         if record is None or (self.log is not None and self.log.trusted):
             return
         chunk_size = self.options.transfer_size
-        reader = LogReader(self.directory.path_of(LOG), chunk_size)
+        codec = EntryCodec(binary=self.options.features.binary_format)
+        reader = LogReader(self.directory.path_of(LOG), chunk_size, codec)
         old, snapshot = self.active, record.metadata
         if not contradicts(old, reader, snapshot):
             return
@@ -245,6 +247,7 @@ class _Opening:
             reader,
             old,
             header,
+            codec=codec,
             last_index=header.base_index,
             chunk_size=chunk_size,
             check_wanted=lambda: None,

@@ -77,6 +77,7 @@ class StorageFeatureFlags:
     """Optimisations that can be switched off.
 
     Args:
+        binary_format: write log entries in a compact binary form; off: in JSON.
         async_truncation: compact in the background after a snapshot instead of inside the call.
         chunked_io: read and write large files ``chunk_size`` bytes at a time; off: each in one
             call, which takes as much memory as the file.
@@ -85,6 +86,7 @@ class StorageFeatureFlags:
         lock_timeout: give up on a lock after the options' ``lock_timeout`` seconds; off: wait.
     """
 
+    binary_format: bool = field(default=True, validator=_boolean)
     async_truncation: bool = field(default=True, validator=_boolean)
     chunked_io: bool = field(default=True, validator=_boolean)
     atomic_writes: bool = field(default=True, validator=_boolean)
