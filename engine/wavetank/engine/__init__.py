@@ -51,9 +51,22 @@ from wavetank.engine.errors import (
 from wavetank.engine.file_storage import FileStorage
 from wavetank.engine.filesystem import Buffer, File, FileKind, FileStat, FileSystem, OpenFlag
 from wavetank.engine.locker import RWOperationLocker
-from wavetank.engine.options import FileStorageOptions, StorageConfig, StorageFeatureFlags
+from wavetank.engine.options import (
+    FileStorageOptions,
+    RecoveryMode,
+    StorageConfig,
+    StorageFeatureFlags,
+)
 from wavetank.engine.os_filesystem import OsFileSystem
-from wavetank.engine.report import CutTail, RecoveryAction, RecoveryReport, RecoveryStep
+from wavetank.engine.report import (
+    CutTail,
+    FileCondition,
+    FoundFile,
+    LostData,
+    RecoveryAction,
+    RecoveryReport,
+    RecoveryStep,
+)
 from wavetank.engine.runtime import Condition, Lock, Runtime, Task
 from wavetank.engine.snapshot_stream import SnapshotStream
 from wavetank.engine.storage import CancelToken, SnapshotData, Storage
@@ -74,11 +87,13 @@ __all__ = [
     "EntryNotFoundError",
     "EntryTooLargeError",
     "File",
+    "FileCondition",
     "FileKind",
     "FileStat",
     "FileStorage",
     "FileStorageOptions",
     "FileSystem",
+    "FoundFile",
     "IndexOutOfRangeError",
     "InvalidLogRangeError",
     "InvalidOffsetError",
@@ -87,6 +102,7 @@ __all__ = [
     "LogBounds",
     "LogEntry",
     "LogError",
+    "LostData",
     "NoSnapshotError",
     "NonContiguousEntriesError",
     "NotInitializedError",
@@ -97,6 +113,7 @@ __all__ = [
     "PersistentState",
     "RWOperationLocker",
     "RecoveryAction",
+    "RecoveryMode",
     "RecoveryReport",
     "RecoveryStep",
     "Runtime",

@@ -23,6 +23,7 @@ __all__ = [
     "STATE_COPY",
     "TEMPORARY_NAMES",
     "StoreDirectory",
+    "is_unreadable",
     "read_at",
     "temporary",
     "write_all",
@@ -63,6 +64,11 @@ def read_at(file: File, length: int, offset: int) -> bytes:
         pieces.append(piece)
         missing -= len(piece)
     return b"".join(pieces)
+
+
+def is_unreadable(error: OSError) -> bool:
+    """Whether it says that the medium lost these bytes, and nothing about who asks for them."""
+    return error.errno == errno.EIO
 
 
 def write_all(file: File, content: Buffer, offset: int) -> None:

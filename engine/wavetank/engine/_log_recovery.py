@@ -2,7 +2,8 @@
 
 `judge_log` only reads; `repair_log` only changes. A broken frame is the remains of an unfinished
 append, and is cut, unless something shows that it was once durable: a later frame whose watermark
-covers it, or metadata.json. Left out: salvage of what lies behind damage.
+covers it, or metadata.json. In `RecoveryMode.AGGRESSIVE` such a loss is described instead of
+refused, and what lies before it is kept. Left out: the new log that a loss makes necessary.
 """
 
 from __future__ import annotations
@@ -10,33 +11,40 @@ from __future__ import annotations
 from collections import deque
 from typing import Final
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from wavetank.engine._active_log import ActiveLog
 from wavetank.engine._checksum import checksum
-from wavetank.engine._directory import LOG, StoreDirectory, read_at, write_all
+from wavetank.engine._directory import (
+    LOG,
+    StoreDirectory,
+    is_unreadable,
+    read_at,
+    write_all,
+)
 from wavetank.engine._frame import (
     FRAME_HEADER_SIZE,
-    FRAME_MAGIC,
     GUARD_SIZE,
     LOG_HEADER_SIZE,
     LOG_VERSION,
     Encoding,
-    FrameHeader,
     FrameKind,
+    LogHeader,
     decode_frame_header,
     decode_log_header,
+    encode_log_header,
     log_header_version,
 )
+from wavetank.engine._log_damage import BrokenEnd, BrokenFrame
 from wavetank.engine._metadata import LogMetadata
 from wavetank.engine._window import Window
 from wavetank.engine.errors import CorruptedLogError, UnsupportedFormatError
 from wavetank.engine.filesystem import File, OpenFlag
-from wavetank.engine.report import CutTail
+from wavetank.engine.options import RecoveryMode
+from wavetank.engine.report import CutTail, LostData
 
 __all__ = ["LogFinding", "judge_log", "repair_log"]
 
-_SMALLEST_CHUNK: Final = 4096
 _KINDS: Final = frozenset(int(kind) for kind in FrameKind)
 _ENCODINGS: Final = frozenset(int(encoding) for encoding in Encoding)
 
@@ -51,6 +59,8 @@ class LogFinding:
         size: of the file in bytes.
         tail: what has to be cut behind the last frame, or None.
         trusted: metadata.json of a clean close describes the log exactly.
+        lost: what was acknowledged and is given up, or None.
+        rebuilt: the header was damaged and has been taken from metadata.json.
     """
 
     log: ActiveLog
@@ -58,19 +68,13 @@ class LogFinding:
     size: int
     tail: CutTail | None
     trusted: bool
+    lost: LostData | None = None
+    rebuilt: bool = False
 
-
-@frozen
-class _BrokenFrame:
-    """The first frame that is not intact.
-
-    Attributes:
-        reason: what is wrong with it.
-        header: its header, if that is intact and in its place.
-    """
-
-    reason: str
-    header: FrameHeader | None = None
+    @property
+    def beyond_repair(self) -> bool:
+        """Whether the file cannot stay: what is kept must go into a new log."""
+        return self.lost is not None or self.rebuilt
 
 
 def judge_log(
@@ -79,6 +83,7 @@ def judge_log(
     *,
     clean: bool,
     chunk_size: int,
+    mode: RecoveryMode,
 ) -> LogFinding:
     """Open log.dat and read it to the end; the caller closes the finding's file.
 
@@ -87,9 +92,11 @@ def judge_log(
         metadata: an intact metadata.json, or None.
         clean: no recovery.marker was there.
         chunk_size: bytes to read at once.
+        mode: what may be given up.
 
     Raises:
-        CorruptedLogError: acknowledged frames, or the header, are damaged or missing.
+        CorruptedLogError: acknowledged frames, or the header, are damaged or missing, and the mode
+            does not give them up; in `RecoveryMode.CONSERVATIVE` also a tail in doubt.
         UnsupportedFormatError: log.dat is of another version.
         OSError: from the filesystem.
     """
@@ -103,9 +110,13 @@ def judge_log(
             file.fsync()
             file.advise_dont_need()
         window = Window(file, size, chunk_size)
-        log = _begin(path, file, window.read(0, LOG_HEADER_SIZE))
+        salvaged = metadata if mode is RecoveryMode.AGGRESSIVE else None
+        log, rebuilt = _begin(path, file, window.read(0, LOG_HEADER_SIZE), salvaged)
         _check_generation(path, log, metadata)
-        return _judge(path, log, window, size, metadata, clean=clean, chunk_size=chunk_size)
+        finding = _judge(
+            path, log, window, size, metadata, clean=clean, chunk_size=chunk_size, mode=mode
+        )
+        return _require_proof_of_header(path, finding) if rebuilt else finding
     except BaseException:
         file.close()
         raise
@@ -136,17 +147,41 @@ def repair_log(finding: LogFinding, chunk_size: int) -> None:
     log.durable_batch = log.last_batch
 
 
-def _begin(path: str, file: File, content: bytes) -> ActiveLog:
+def _begin(
+    path: str, file: File, content: bytes, metadata: LogMetadata | None
+) -> tuple[ActiveLog, bool]:
+    """Return the log of a header, and whether that had to be taken from the metadata."""
     decoded = decode_log_header(content)
     if decoded is not None:
-        return ActiveLog(file, *decoded)
+        return ActiveLog(file, *decoded), False
     version = log_header_version(content)
     if version is not None and version != LOG_VERSION:
         raise UnsupportedFormatError(
             f"{path}: expected log version {LOG_VERSION} but found version {version}"
         )
-    raise CorruptedLogError(
-        f"{path}: expected an intact header of {LOG_HEADER_SIZE} bytes", path=path, offset=0
+    if metadata is None:
+        raise _damaged_header(path)
+    header = LogHeader(
+        incarnation=metadata.incarnation,
+        generation=metadata.generation,
+        base_index=metadata.base_index,
+        base_term=metadata.base_term,
+    )
+    return ActiveLog(file, header, encode_log_header(header)[1]), True
+
+
+def _require_proof_of_header(path: str, finding: LogFinding) -> LogFinding:
+    if not finding.log.last_batch:
+        raise _damaged_header(path)  # no frame shows that the header was this one
+    return evolve(finding, rebuilt=True, trusted=False)
+
+
+def _damaged_header(path: str) -> CorruptedLogError:
+    return CorruptedLogError(
+        f"{path}: expected an intact header of {LOG_HEADER_SIZE} bytes; without it nothing in the "
+        "log can be told from damage; restore the directory, or let the node join anew",
+        path=path,
+        offset=0,
     )
 
 
@@ -159,7 +194,8 @@ def _check_generation(path: str, log: ActiveLog, metadata: LogMetadata | None) -
     if older or other:
         raise CorruptedLogError(
             f"{path}: expected generation {metadata.generation} as metadata.json says, "
-            f"but found {'another' if other else f'generation {header.generation}'}",
+            f"but found {'another' if other else f'generation {header.generation}'}; "
+            "restore the log that belongs to this directory",
             path=path,
             offset=0,
             index=log.first_index,
@@ -175,25 +211,29 @@ def _judge(
     *,
     clean: bool,
     chunk_size: int,
+    mode: RecoveryMode,
 ) -> LogFinding:
-    broken: _BrokenFrame | None = None
     unproven: deque[tuple[int, int]] = deque()  # batch number and offset of each such frame
-    while log.end < size and broken is None and not _is_guard(window, log.end, size):
-        offset = log.end
-        broken = _take_frame(path, log, window, size, chunk_size)
-        if broken is None:
-            unproven.append((log.last_batch, offset))
-            while unproven and unproven[0][0] <= log.durable_batch:
-                unproven.popleft()
+    broken = _take_frames(path, log, window, size, unproven, chunk_size=chunk_size, mode=mode)
     known = metadata if metadata and metadata.incarnation == log.header.incarnation else None
-    if known and (known.log_length > log.end or known.watermark > log.last_batch):
-        raise _damage(path, log, broken, "metadata.json shows that more was acknowledged")
-    if log.durable_batch > log.last_batch:
-        # Every frame of a rewritten log names the number of frames that were written with it.
-        raise _damage(path, log, broken, "an earlier frame shows that more was acknowledged")
-    if broken and _covered_by_later_frame(log, broken, size, chunk_size):
-        raise _damage(path, log, broken, "its own or a later frame shows that it was acknowledged")
     trusted = clean and metadata is not None and metadata.describes(log)
+    end = BrokenEnd(
+        path=path, log=log, broken=broken, size=size, known=known, chunk_size=chunk_size
+    )
+    proof = end.proof_of_loss(closed_here=trusted)
+    if proof is not None and mode is not RecoveryMode.AGGRESSIVE:
+        raise end.refusal(proof)
+    if proof is not None:
+        return LogFinding(
+            log=log,
+            unproven_offset=log.end,
+            size=size,
+            tail=None,
+            trusted=False,
+            lost=end.loss(proof),
+        )
+    if broken and not trusted and mode is RecoveryMode.CONSERVATIVE:
+        raise end.doubt()
     if known:
         log.durable_batch = max(log.durable_batch, known.watermark)
         while unproven and unproven[0][0] <= log.durable_batch:
@@ -202,9 +242,38 @@ def _judge(
         log=log,
         unproven_offset=unproven[0][1] if unproven and not trusted else log.end,
         size=size,
-        tail=_tail(path, log, broken, size, ambiguous=not trusted) if broken else None,
+        tail=end.tail(ambiguous=not trusted),
         trusted=trusted,
     )
+
+
+def _take_frames(
+    path: str,
+    log: ActiveLog,
+    window: Window,
+    size: int,
+    unproven: deque[tuple[int, int]],
+    *,
+    chunk_size: int,
+    mode: RecoveryMode,
+) -> BrokenFrame | None:
+    """Accept frames up to the end, or to the first one that is broken."""
+    while log.end < size:
+        offset = log.end
+        try:
+            if _is_guard(window, offset, size):
+                return None
+            broken = _take_frame(path, log, window, size, chunk_size)
+        except OSError as error:
+            if mode is not RecoveryMode.AGGRESSIVE or not is_unreadable(error):
+                raise
+            return BrokenFrame("the medium does not give it back", unreadable=True)
+        if broken is not None:
+            return broken
+        unproven.append((log.last_batch, offset))
+        while unproven and unproven[0][0] <= log.durable_batch:
+            unproven.popleft()
+    return None
 
 
 def _is_guard(window: Window, offset: int, size: int) -> bool:
@@ -215,84 +284,26 @@ def _is_guard(window: Window, offset: int, size: int) -> bool:
 
 def _take_frame(
     path: str, log: ActiveLog, window: Window, size: int, chunk_size: int
-) -> _BrokenFrame | None:
+) -> BrokenFrame | None:
     """Accept the frame at the end of `log`, or tell what is wrong with it."""
     seed = log.header.seed
     frame = decode_frame_header(window.read(log.end, FRAME_HEADER_SIZE), seed)
     if frame is None:
-        return _BrokenFrame("no intact frame header")
+        return BrokenFrame("no intact frame header")
     if frame.kind not in _KINDS or frame.encoding not in _ENCODINGS:
         raise UnsupportedFormatError(
             f"{path}: offset {log.end}: unknown frame kind {frame.kind}, encoding {frame.encoding}"
         )
     refusal = log.refusal(frame)
     if refusal is not None:
-        return _BrokenFrame(refusal)
+        return BrokenFrame(refusal)
     end = log.end + frame.size
     if end > size:
-        return _BrokenFrame("the file ends inside the frame", frame)
+        return BrokenFrame("the file ends inside the frame", frame)
     found = seed
     for offset in range(log.end + FRAME_HEADER_SIZE, end, chunk_size):
         found = checksum(window.read(offset, min(chunk_size, end - offset)), found)
     if found != frame.payload_checksum:
-        return _BrokenFrame("the payload fails its checksum", frame)
+        return BrokenFrame("the payload fails its checksum", frame)
     log.accept(frame)
     return None
-
-
-def _covered_by_later_frame(
-    log: ActiveLog, broken: _BrokenFrame, size: int, chunk_size: int
-) -> bool:
-    """Whether its own header or any behind it proves that the broken frame was durable.
-
-    A header alone is enough: whatever became of its payload, it was written only after all frames
-    up to its watermark were durable.
-    """
-    missing = log.last_batch + 1
-    if broken.header and broken.header.watermark >= missing:
-        return True
-    start = log.end + (broken.header.size if broken.header else 1)
-    step = max(chunk_size, _SMALLEST_CHUNK)
-    while start < size:
-        content = read_at(log.file, min(step + FRAME_HEADER_SIZE, size - start), start)
-        position = content.find(FRAME_MAGIC)
-        while 0 <= position < step:
-            later = decode_frame_header(
-                content[position : position + FRAME_HEADER_SIZE], log.header.seed
-            )
-            if later and later.batch > missing and later.watermark >= missing:
-                return True
-            position = content.find(FRAME_MAGIC, position + 1)
-        start += step
-    return False
-
-
-def _damage(
-    path: str, log: ActiveLog, broken: _BrokenFrame | None, proof: str
-) -> CorruptedLogError:
-    header = broken.header if broken else None
-    reason = broken.reason if broken else "the file ends"
-    index = log.last_index + 1
-    return CorruptedLogError(
-        f"{path}: damaged at offset {log.end}, where index {index} was expected: {reason}; {proof}",
-        path=path,
-        offset=log.end,
-        index=index,
-        term=header.first_term if header else None,
-    )
-
-
-def _tail(
-    path: str, log: ActiveLog, broken: _BrokenFrame, size: int, *, ambiguous: bool
-) -> CutTail:
-    header = broken.header
-    holds_entries = header is not None and header.kind == FrameKind.ENTRIES
-    return CutTail(
-        path=path,
-        offset=log.end,
-        length=size - log.end,
-        first_index=header.first_index if header and holds_entries else None,
-        last_index=header.first_index + header.count - 1 if header and holds_entries else None,
-        reason=broken.reason,
-        ambiguous=ambiguous,
-    )

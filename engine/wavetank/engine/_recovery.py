@@ -4,17 +4,21 @@ First everything is read and judged, and a refusal leaves the directory as it wa
 are made, each of them safe to be cut short and done again. Nothing it writes depends on how often
 it ran. The order of the repairs:
 
-1. the marker, finished renames (behind the snapshot's commit point), temporary files away, state
+1. a damaged snapshot away, if the mode gives it up; before the marker, since the clean close that
+   allows it must still show if this is cut short
+2. the marker, finished renames (behind the snapshot's commit point), temporary files away, state
    and log where they are missing or doubtful
-2. one sync of the directory: it also covers names that a killed run left unsynced
-3. the log's end
-4. the log replaced where it contradicts the snapshot
-5. metadata.json where it is missing: published last, so that its presence proves the log
+3. one sync of the directory: it also covers names that a killed run left unsynced
+4. the log's end; or, where acknowledged frames are given up, a new log of those that are kept
+5. the log replaced where it contradicts the snapshot
+6. metadata.json where it is missing: published last, so that its presence proves the log
 
 Left out: how each file is judged (`judge_state`, `judge_log`, `judge_snapshot`).
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterator
 
 from attrs import define, field, frozen
 
@@ -25,12 +29,20 @@ from wavetank.engine._directory import (
     RECOVERY_MARKER,
     SNAPSHOT,
     SNAPSHOT_MARKER,
+    SNAPSHOT_META,
     STATE,
     TEMPORARY_NAMES,
     StoreDirectory,
 )
 from wavetank.engine._document import DamagedDocumentError
-from wavetank.engine._frame import LOG_HEADER_SIZE
+from wavetank.engine._found_files import (
+    found_log,
+    found_metadata,
+    found_rest,
+    found_snapshot,
+    found_state,
+)
+from wavetank.engine._frame import LOG_HEADER_SIZE, LogHeader
 from wavetank.engine._log_reader import LogReader
 from wavetank.engine._log_recovery import LogFinding, judge_log, repair_log
 from wavetank.engine._log_rewriter import (
@@ -45,8 +57,15 @@ from wavetank.engine._serializer import EntryCodec
 from wavetank.engine._snapshot_recovery import SnapshotFinding, judge_snapshot
 from wavetank.engine._state import INITIAL_STATE, StateFinding, StateRecord, judge_state
 from wavetank.engine.errors import CorruptedLogError, CorruptedSnapshotError, CorruptedStateError
-from wavetank.engine.options import FileStorageOptions
-from wavetank.engine.report import RecoveryAction, RecoveryReport, RecoveryStep
+from wavetank.engine.options import FileStorageOptions, RecoveryMode
+from wavetank.engine.report import (
+    FoundFile,
+    LostData,
+    RecoveryAction,
+    RecoveryReport,
+    RecoveryStep,
+)
+from wavetank.engine.values import SnapshotMetadata
 
 __all__ = ["RecoveredStore", "recover"]
 
@@ -101,7 +120,10 @@ class _Opening:
     state: StateFinding = field(init=False, default=StateFinding(None, ()))
     log: LogFinding | None = field(init=False, default=None)
     snapshot: SnapshotFinding = field(init=False, factory=SnapshotFinding)
+    dropped_snapshot: CorruptedSnapshotError | None = field(init=False, default=None)
+    found: tuple[FoundFile, ...] = field(init=False, default=())
     steps: list[RecoveryStep] = field(init=False, factory=list)
+    lost: list[LostData] = field(init=False, factory=list)
     active: ActiveLog | None = field(init=False, default=None)
 
     # Judging: nothing in the directory changes
@@ -116,17 +138,27 @@ class _Opening:
         self.state = judge_state(self.directory, self.names)
         if LOG in self.names:
             self.log = judge_log(
-                self.directory, self.metadata, clean=clean, chunk_size=self.options.transfer_size
+                self.directory,
+                self.metadata,
+                clean=clean,
+                chunk_size=self.options.transfer_size,
+                mode=self.options.recovery_mode,
             )
             self.active = self.log.log
-        self.snapshot = judge_snapshot(
-            self.directory,
-            self.names,
-            clean=self.log is not None and self.log.trusted,
-            chunk_size=self.options.transfer_size,
-        )
+        try:
+            self.snapshot = judge_snapshot(
+                self.directory,
+                self.names,
+                clean=self.log is not None and self.log.trusted,
+                chunk_size=self.options.transfer_size,
+            )
+        except CorruptedSnapshotError as damage:
+            if not self._can_do_without(damage):
+                raise
+            self.dropped_snapshot = damage
         self._require_what_must_exist()
         self._require_snapshot_of_base()
+        self.found = tuple(self._found())
 
     def _judge_metadata(self) -> LogMetadata | None:
         if METADATA not in self.names:
@@ -148,6 +180,30 @@ class _Opening:
         elif record is None and (METADATA in self.names or not self._log_is_virgin(self.log)):
             path = self.directory.path_of(STATE)
             raise CorruptedStateError(f"{path}: both copies of the state are missing", path=path)
+
+    def _can_do_without(self, damage: CorruptedSnapshotError) -> bool:
+        """Whether the mode gives up a damaged snapshot, and the log provably holds all it held."""
+        finding = self.log
+        if self.options.recovery_mode is not RecoveryMode.AGGRESSIVE or finding is None:
+            return False
+        if finding.lost is not None or finding.log.header.base_index:
+            return False
+        if damage.index is None or damage.term is None:
+            # It may have been saved beyond the log; but no run that did that closes cleanly before
+            # the log has followed.
+            return finding.trusted
+        return not contradicts(
+            finding.log, self._reader(), SnapshotMetadata(damage.index, damage.term)
+        )
+
+    def _found(self) -> Iterator[FoundFile]:
+        directory = self.directory
+        damage = str(self.dropped_snapshot or "")
+        yield from found_state(directory, self.state)
+        yield from found_log(directory, self.log)
+        yield from found_metadata(directory, self.metadata, self.metadata_damage, self.log)
+        yield from found_snapshot(directory, self.snapshot, damage)
+        yield from found_rest(directory, self.names)
 
     def _log_is_virgin(self, finding: LogFinding) -> bool:
         return finding.log.header.generation == 1 and finding.size == LOG_HEADER_SIZE
@@ -175,6 +231,7 @@ class _Opening:
         if METADATA not in self.names:
             # A killed run may have made the directory without making its name durable.
             self.directory.sync_own_name()
+        self._drop_snapshot()
         self._repair_names()
         self.directory.sync()
         if SNAPSHOT_MARKER in self.names:
@@ -187,6 +244,22 @@ class _Opening:
 
     def _state_is_initial(self) -> bool:
         return self.state.record in (None, INITIAL_STATE)
+
+    def _drop_snapshot(self) -> None:
+        """Remove a snapshot that is given up: the data first, since the metadata says whose it was.
+
+        Each name is durably gone before the next goes, so that a crash leaves what ends here too.
+        """
+        damage = self.dropped_snapshot
+        if damage is None:
+            return
+        held = f"the log still holds every entry from index 1 on: {damage}"
+        self.lost.append(LostData(path=self.directory.path_of(SNAPSHOT), reason=held))
+        for name in (SNAPSHOT, SNAPSHOT_META):
+            if name in self.names:
+                self.directory.unlink(name)
+                self.directory.sync()
+                self._did(RecoveryAction.REMOVED, name, "the snapshot is damaged")
 
     def _repair_names(self) -> None:
         directory = self.directory
@@ -220,6 +293,9 @@ class _Opening:
         finding = self.log
         if finding is None:
             return
+        if finding.beyond_repair:
+            self._salvage_log(finding)
+            return
         if finding.unproven_offset < finding.log.end:
             length = finding.log.end - finding.unproven_offset
             reason = f"{length} bytes at offset {finding.unproven_offset} beyond the watermark"
@@ -229,27 +305,40 @@ class _Opening:
             self._did(RecoveryAction.CUT, LOG, f"{reason}: {finding.tail.reason}")
         repair_log(finding, self.options.transfer_size)
 
+    def _salvage_log(self, finding: LogFinding) -> None:
+        """Put what is kept into a new log; the old one stays whole until the new one is durable."""
+        old = finding.log
+        reason = "its header was damaged; metadata.json knows it"
+        if finding.lost is not None:
+            self.lost.append(finding.lost)
+            reason = "the frames before the damage are kept, the rest is given up"
+        header = successor(old, old.header.base_index, old.header.base_term)
+        self._replace_log(old, header, last_index=old.last_index)
+        self._did(RecoveryAction.REPLACED, LOG, reason)
+
     def _repair_log_base(self) -> None:
         """Finish what save_snapshot does to a log that ends before the snapshot or is stale."""
         record = self.snapshot.record
         assert self.active is not None
         if record is None or (self.log is not None and self.log.trusted):
             return
-        chunk_size = self.options.transfer_size
-        codec = EntryCodec(binary=self.options.features.binary_format)
-        reader = LogReader(self.directory.path_of(LOG), chunk_size, codec)
         old, snapshot = self.active, record.metadata
-        if not contradicts(old, reader, snapshot):
+        if not contradicts(old, self._reader(), snapshot):
             return
         header = successor(old, snapshot.last_included_index, snapshot.last_included_term)
+        self._replace_log(old, header, last_index=header.base_index)
+        self._did(RecoveryAction.REPLACED, LOG, "it ended before the snapshot or contradicted it")
+
+    def _replace_log(self, old: ActiveLog, header: LogHeader, *, last_index: int) -> None:
+        """Put the entries of `old` from the new base to `last_index` into a log of its own."""
         new = write_successor(
             self.directory,
-            reader,
+            self._reader(),
             old,
             header,
-            codec=codec,
-            last_index=header.base_index,
-            chunk_size=chunk_size,
+            codec=self._codec(),
+            last_index=last_index,
+            chunk_size=self.options.transfer_size,
             check_wanted=lambda: None,
         )
         self.active = new
@@ -257,9 +346,15 @@ class _Opening:
         give_name(self.directory, new)
         self.directory.sync()
         new.durable_batch = new.last_batch
-        self._did(RecoveryAction.REPLACED, LOG, "it ended before the snapshot or contradicted it")
         self.metadata = LogMetadata.of(new)
         publish_metadata(self.directory, self.metadata)
+
+    def _codec(self) -> EntryCodec:
+        return EntryCodec(binary=self.options.features.binary_format)
+
+    def _reader(self) -> LogReader:
+        path = self.directory.path_of(LOG)
+        return LogReader(path, self.options.transfer_size, self._codec())
 
     def _repair_metadata(self, *, created: bool) -> None:
         if self.metadata is not None:
@@ -283,6 +378,9 @@ class _Opening:
                 created=created,
                 steps=tuple(self.steps),
                 cut=self.log.tail if self.log else None,
+                mode=self.options.recovery_mode,
+                found=self.found,
+                lost=tuple(self.lost),
             ),
         )
 

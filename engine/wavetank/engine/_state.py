@@ -7,13 +7,12 @@ creation like any other, so that a missing file is never taken for it. Left out:
 
 from __future__ import annotations
 
-import errno
 from collections.abc import Collection
 from typing import Final
 
 from attrs import frozen
 
-from wavetank.engine._directory import STATE, STATE_COPY, StoreDirectory
+from wavetank.engine._directory import STATE, STATE_COPY, StoreDirectory, is_unreadable
 from wavetank.engine._document import (
     DOCUMENT_LIMIT,
     DamagedDocumentError,
@@ -24,6 +23,7 @@ from wavetank.engine._document import (
 from wavetank.engine._health import Health
 from wavetank.engine.errors import CorruptedStateError, StateRegressionError
 from wavetank.engine.locker import RWOperationLocker
+from wavetank.engine.report import FileCondition
 from wavetank.engine.storage import CancelToken
 from wavetank.engine.values import PersistentState
 
@@ -38,6 +38,10 @@ __all__ = [
 
 _FORMAT: Final = DocumentFormat("wavetank.state")
 _COPIES: Final = (STATE, STATE_COPY)
+_NO_WAY_ON: Final = (
+    "no recovery mode makes them up, since a node that forgets its vote may vote twice; read the "
+    "rest with read_only=True, and let the node join anew under another name"
+)
 
 
 @frozen
@@ -71,6 +75,7 @@ class DoubtfulCopy:
     """A copy that is not the newest record, and why."""
 
     name: str
+    condition: FileCondition
     reason: str
 
 
@@ -99,26 +104,30 @@ def judge_state(directory: StoreDirectory, names: Collection[str]) -> StateFindi
     doubtful: list[DoubtfulCopy] = []
     for name in _COPIES:
         if name not in names:
-            doubtful.append(DoubtfulCopy(name, "missing"))
+            doubtful.append(DoubtfulCopy(name, FileCondition.MISSING, "missing"))
             continue
         try:
             records[name] = _read(directory, name)
         except DamagedDocumentError as damage:
-            doubtful.append(DoubtfulCopy(name, f"damaged: {damage}"))
+            doubtful.append(DoubtfulCopy(name, FileCondition.DAMAGED, f"damaged: {damage}"))
     if not records:
         if not any(name in names for name in _COPIES):
             return StateFinding(None, tuple(doubtful))
         found = "; ".join(f"{copy.name} {copy.reason}" for copy in doubtful)
         path = directory.path_of(STATE)
-        raise CorruptedStateError(f"{path}: no intact copy of term and vote: {found}", path=path)
+        raise CorruptedStateError(
+            f"{path}: no intact copy of term and vote: {found}; {_NO_WAY_ON}", path=path
+        )
     newest = max(records.values(), key=lambda record: record.sequence)
     for name, record in records.items():
         if record.sequence < newest.sequence:
-            doubtful.append(DoubtfulCopy(name, "older than the other copy"))
+            reason = "older than the other copy"
+            doubtful.append(DoubtfulCopy(name, FileCondition.OUTDATED, reason))
         elif record != newest:
             path = directory.path_of(name)
             raise CorruptedStateError(
-                f"{path}: the two copies of save {newest.sequence} differ", path=path
+                f"{path}: the two copies of save {newest.sequence} differ; {_NO_WAY_ON}",
+                path=path,
             )
     return StateFinding(newest, tuple(doubtful))
 
@@ -129,7 +138,7 @@ def _read(directory: StoreDirectory, name: str) -> StateRecord:
     except OSError as error:
         # A sector that cannot be read is damage, and the other copy is there for that; any other
         # refusal (too many open files, no permission) says nothing about the copy.
-        if error.errno != errno.EIO:
+        if not is_unreadable(error):
             raise
         raise DamagedDocumentError("unreadable") from error
     state = PersistentState(unsigned(payload, "current_term"), text(payload, "voted_for"))

@@ -5,7 +5,7 @@ Left out: writing, and going back cheaply.
 
 from __future__ import annotations
 
-from wavetank.engine._directory import read_at
+from wavetank.engine._directory import is_unreadable, read_at
 from wavetank.engine.filesystem import File
 
 __all__ = ["Window"]
@@ -33,8 +33,20 @@ class Window:
         """Return `length` bytes at `offset`, fewer only where the file or the limit ends."""
         start = offset - self._chunk_offset
         if start < 0 or start + length > len(self._chunk):
-            wanted = min(max(length, self._chunk_size), self._limit - offset)
-            self._chunk = read_at(self._file, wanted, offset) if wanted > 0 else b""
+            self._chunk = self._ahead(offset, length)
             self._chunk_offset = offset
             start = 0
         return self._chunk[start : start + length]
+
+    def _ahead(self, offset: int, length: int) -> bytes:
+        left = self._limit - offset
+        wanted = min(max(length, self._chunk_size), left)
+        if wanted <= 0:
+            return b""
+        try:
+            return read_at(self._file, wanted, offset)
+        except OSError as error:
+            if wanted <= length or not is_unreadable(error):
+                raise
+            # A bad sector ahead is no reason to refuse what was asked for.
+            return read_at(self._file, min(length, left), offset)

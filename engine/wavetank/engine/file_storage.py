@@ -108,6 +108,8 @@ class FileStorage:
         self._report = recovered.report
         for step in recovered.report.steps:
             self._logger.info("recovery: %s", step)
+        for loss in recovered.report.lost:
+            self._logger.warning("recovery: %s", loss)
         self._state_lock = self._lock("state")
         self._log_lock = self._lock("log")
         self._snapshot_lock = self._lock("snapshot")

@@ -6,11 +6,12 @@ Names are RaftLock's. An option is here only if it works.
 from __future__ import annotations
 
 import math
+from enum import Enum
 from typing import Any, Final, Protocol
 
 from attrs import Attribute, field, frozen
 
-__all__ = ["FileStorageOptions", "StorageConfig", "StorageFeatureFlags"]
+__all__ = ["FileStorageOptions", "RecoveryMode", "StorageConfig", "StorageFeatureFlags"]
 
 _MEBIBYTE: Final = 1 << 20
 _UNLIMITED: Final = 1 << 62
@@ -53,9 +54,18 @@ def _directory(value: str | _PathLike) -> str:
     if not isinstance(path, str):
         kind = type(value).__name__
         raise TypeError(f"StorageConfig.directory: expected a path but got {value!r} ({kind})")
-    if not path or "\0" in path:
+    if not path or "\0" in path or not _is_encodable(path):
         raise ValueError(f"StorageConfig.directory: expected a non-empty text path, got {path!r}")
     return path.rstrip("/") or "/"
+
+
+def _is_encodable(path: str) -> bool:
+    """Whether the system can be asked for it; lone surrogates but for escaped bytes cannot."""
+    try:
+        path.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 @frozen(kw_only=True)
@@ -70,6 +80,31 @@ class StorageConfig:
     """
 
     directory: str = field(converter=_directory)
+
+
+class RecoveryMode(Enum):
+    """What an open may do with damage. Whatever it may do, it reports.
+
+    Attributes:
+        CONSERVATIVE: cut nothing from the log unless it was certainly never acknowledged.
+        NORMAL: cut what may be an unfinished append; refuse to lose what was acknowledged.
+        AGGRESSIVE: keep what can be read, give up the rest, and report it as lost.
+    """
+
+    CONSERVATIVE = "conservative"
+    NORMAL = "normal"
+    AGGRESSIVE = "aggressive"
+
+
+def _recovery_mode(value: RecoveryMode | str) -> RecoveryMode:
+    given: object = value
+    for mode in RecoveryMode:
+        if given is mode or given == mode.value:
+            return mode
+    names = ", ".join(mode.value for mode in RecoveryMode)
+    kind = type(given).__name__
+    message = f"FileStorageOptions.recovery_mode: expected {names} but got {given!r} ({kind})"
+    raise ValueError(message) if isinstance(given, str) else TypeError(message)
 
 
 @frozen(kw_only=True)
@@ -106,6 +141,7 @@ class FileStorageOptions:
         features: optimisations, each of which can be switched off.
         auto_truncate_on_snapshot: compact the log once a snapshot is durable.
         sync_on_append: an append is durable on return; off, only a prefix survives a crash.
+        recovery_mode: what an open may do with damage; a `RecoveryMode`, or its name.
         retained_log_size: entries that a prefix truncation always keeps, for slow followers.
         chunk_size: bytes read or written at once for large files, with the feature ``chunked_io``.
         lock_timeout: seconds to wait for a lock.
@@ -124,6 +160,7 @@ class FileStorageOptions:
     features: StorageFeatureFlags = field(factory=StorageFeatureFlags, validator=_features)
     auto_truncate_on_snapshot: bool = field(default=True, validator=_boolean)
     sync_on_append: bool = field(default=True, validator=_boolean)
+    recovery_mode: RecoveryMode = field(default=RecoveryMode.NORMAL, converter=_recovery_mode)
     retained_log_size: int = field(default=100, validator=_integer(0, 2**63))
     chunk_size: int = field(default=_MEBIBYTE, validator=_integer(512, 1 << 30))
     lock_timeout: float = field(default=5.0, validator=_seconds)

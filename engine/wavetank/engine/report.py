@@ -1,6 +1,7 @@
-"""What an open found and did: `RecoveryReport`.
+"""What an open found, did, cut and lost: `RecoveryReport`.
 
-Left out: anything that would differ between two openings of equal directories, such as times.
+Every part prints as one sentence. Left out: anything that would differ between two openings of
+equal directories, such as times.
 """
 
 from __future__ import annotations
@@ -9,7 +10,53 @@ from enum import Enum
 
 from attrs import frozen
 
-__all__ = ["CutTail", "RecoveryAction", "RecoveryReport", "RecoveryStep"]
+from wavetank.engine.options import RecoveryMode
+
+__all__ = [
+    "CutTail",
+    "FileCondition",
+    "FoundFile",
+    "LostData",
+    "RecoveryAction",
+    "RecoveryReport",
+    "RecoveryStep",
+]
+
+
+class FileCondition(Enum):
+    """What a file was like when the store was opened.
+
+    Attributes:
+        INTACT: every checksum held.
+        UNFINISHED: as an interrupted operation leaves it.
+        OUTDATED: intact, but something newer was there.
+        DAMAGED: not what was written.
+        MISSING: not there, though a store has it.
+    """
+
+    INTACT = "intact"
+    UNFINISHED = "unfinished"
+    OUTDATED = "outdated"
+    DAMAGED = "damaged"
+    MISSING = "missing"
+
+
+@frozen(kw_only=True)
+class FoundFile:
+    """One file as an open found it.
+
+    Attributes:
+        path: of the file.
+        condition: what it was like.
+        detail: what it held, or what was wrong with it.
+    """
+
+    path: str
+    condition: FileCondition
+    detail: str
+
+    def __str__(self) -> str:
+        return f"found {self.path} {self.condition.value}: {self.detail}"
 
 
 class RecoveryAction(Enum):
@@ -66,19 +113,83 @@ class CutTail:
     reason: str
     ambiguous: bool
 
+    def __str__(self) -> str:
+        held = _indices(self.first_index, self.last_index)
+        doubt = ", perhaps of an acknowledged append" if self.ambiguous else ""
+        return (
+            f"cut {self.length} bytes at offset {self.offset} of {self.path}{held}{doubt}: "
+            f"{self.reason}"
+        )
+
+
+@frozen(kw_only=True)
+class LostData:
+    """What had been acknowledged and is gone: given up, or not to be read.
+
+    A node with such a loss has forgotten promises that it made to others. Until it has caught up
+    with its leader it must not vote and must not count for a majority.
+
+    Attributes:
+        path: the file that held it.
+        offset: where in the file the loss begins, None for the whole file.
+        length: bytes of the file from there on that are given up, None for the whole file.
+        first_index: of the first log entry lost, None if no entry is.
+        last_index: the highest index that anything legible still names, None if nothing does; there
+            may have been more.
+        reason: what was wrong, and what showed that it had been acknowledged.
+    """
+
+    path: str
+    offset: int | None = None
+    length: int | None = None
+    first_index: int | None = None
+    last_index: int | None = None
+    reason: str
+
+    def __str__(self) -> str:
+        place = f"{self.path} as a whole"
+        if self.offset is not None:
+            place = f"{self.length} bytes at offset {self.offset} of {self.path}"
+        return f"lost {place}{_indices(self.first_index, self.last_index)}: {self.reason}"
+
 
 @frozen(kw_only=True)
 class RecoveryReport:
-    """What an open found, did, cut, and why.
+    """What an open found, did, cut and lost, and why.
 
     Attributes:
         clean: the last run ended with a clean close, and nothing had to be checked beyond it.
         created: the store was new, or its creation had been interrupted.
         steps: everything that was changed, in order.
-        cut: the tail that was removed from the log, or None.
+        cut: the tail that was removed from the log, or None; with ``read_only`` it is still there
+            and only left out of what is read.
+        mode: what the open was allowed to do with damage.
+        found: the store's files as they were before.
+        lost: what had been acknowledged and is gone; empty unless damage was given up.
+
+    >>> report = RecoveryReport(clean=True, created=False, steps=(), cut=None)
+    >>> report.sentences()
+    ()
     """
 
     clean: bool
     created: bool
     steps: tuple[RecoveryStep, ...]
     cut: CutTail | None
+    mode: RecoveryMode = RecoveryMode.NORMAL
+    found: tuple[FoundFile, ...] = ()
+    lost: tuple[LostData, ...] = ()
+
+    def sentences(self) -> tuple[str, ...]:
+        """Return the whole report in words: what was found, then done, then lost."""
+        return tuple(str(part) for part in (*self.found, *self.steps, *self.lost))
+
+
+def _indices(first: int | None, last: int | None) -> str:
+    if first is None:
+        return ""
+    if last is None:
+        return f", with the entries from index {first} on"
+    if first == last:
+        return f", with entry {first}"
+    return f", with the entries from index {first} to {last}"
