@@ -33,6 +33,7 @@ kept = st.builds(
     st.lists(numbers, max_size=5).map(tuple),
     st.lists(tears, max_size=2).map(tuple),
     st.booleans(),
+    st.booleans(),
 )
 inner_crashes = st.builds(CrashPoint, position=numbers, kept=kept)
 crashes = st.builds(
@@ -112,6 +113,14 @@ def test_what_is_stored_is_found_by_id_and_by_file(failure: StoredFailure) -> No
         assert store.find(str(path)) == failure
         assert store.ids() == (failure.violation.id,)
         assert list(store.unreadable()) == []
+
+
+def test_a_file_from_before_truncations_could_forget_is_read(tmp_path: Path) -> None:
+    path = FailureStore(tmp_path).save(example())
+    document = json.loads(path.read_text())
+    assert document["case"]["crash"].pop("forgotten") is False
+    path.write_text(json.dumps(document))
+    assert FailureStore(tmp_path).find(str(path)) == example()
 
 
 def test_the_file_carries_format_version_and_fingerprint(tmp_path: Path) -> None:

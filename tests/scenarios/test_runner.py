@@ -7,6 +7,7 @@ import pytest
 
 from wavetank.scenarios import (
     Event,
+    OwnProfile,
     RunPlan,
     RunResult,
     ScenarioFinished,
@@ -15,6 +16,7 @@ from wavetank.scenarios import (
     Verdict,
     run,
 )
+from wavetank.sim import example_profile
 
 PLAN = RunPlan(
     scenarios=("log-conflict", "leader-steady"),
@@ -83,6 +85,20 @@ def test_a_broken_store_fails() -> None:
     assert result.verdict is Verdict.FAIL
     identifiers = [violation.id for violation in result.results[0].violations]
     assert len(set(identifiers)) == len(identifiers)
+
+
+def test_the_engine_is_safe_on_ext4_as_it_is_mounted_by_default() -> None:
+    own = OwnProfile(example_profile("ext4-dioread-nolock"), "ext4-dioread-nolock.toml")
+    plan = RunPlan(
+        scenarios=("log-conflict",),
+        seeds=(0,),
+        profiles=(own.profile.name,),
+        backend="builtin",
+        own_profiles=(own,),
+    )
+    result = run(plan)
+    assert result.verdict is Verdict.PASS
+    assert all(each.complete for each in result.results)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import order_rules
 import pytest
+from attrs import evolve
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -29,6 +30,7 @@ from wavetank.sim import (
     SimDisk,
     SyncKind,
     closed_sets,
+    example_profile,
 )
 
 LIMIT = 1 << 12
@@ -102,6 +104,8 @@ def visible(disk: SimDisk, profile: Profile) -> set[tuple[tuple[str, bytes], ...
     if found is None:
         return None
     pending, sets = found
+    if profile.truncate_forgets:
+        sets += [evolve(kept, forgotten=True) for kept in sets]
     return {tuple(pending.image(kept).files().items()) for kept in sets}
 
 
@@ -144,6 +148,10 @@ def _fast(records: list[Record], profile: Profile) -> set[frozenset[int]]:
     return set(kept)
 
 
+NOLOCK = example_profile("ext4-dioread-nolock")
+NOLOCK_BUT_REMEMBERING = evolve(NOLOCK, name="remembering", truncate_forgets=False)
+FORGETTING = evolve(POSIX, name="posix-forgetting", truncate_forgets=True)
+
 INCLUSIONS = [
     (SEQUENTIAL, EXT3_ORDERED),
     (EXT3_ORDERED, EXT4),
@@ -158,6 +166,11 @@ INCLUSIONS = [
     (POSIX, ALICE),
     (PROCESS_KILL, SEQUENTIAL),
     (POSIX, LYING_FSYNC),
+    (EXT4, NOLOCK_BUT_REMEMBERING),
+    (NOLOCK_BUT_REMEMBERING, NOLOCK),
+    (NOLOCK_BUT_REMEMBERING, POSIX),
+    (NOLOCK, FORGETTING),
+    (POSIX, FORGETTING),
 ]
 
 

@@ -6,6 +6,7 @@ from importlib import resources
 from typing import Any
 
 import pytest
+from attrs import evolve
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from litmus_twin import twin_states
@@ -350,6 +351,20 @@ def test_the_rules_read_literally_leave_the_same_states(
     chosen: list[tuple[int, int, int]], profile: Profile
 ) -> None:
     check_against_the_twin(program_of(chosen), profile)
+
+
+truncating = st.lists(
+    st.tuples(st.sampled_from([0, 3, 4, 4, 5, 9, 11]), st.integers(0, 1), st.integers(0, 3)),
+    max_size=6,
+)
+
+
+@settings(max_examples=100, deadline=None)
+@given(chosen=truncating, profile=st.sampled_from(PROFILES))
+def test_the_twin_agrees_where_truncations_may_forget(
+    chosen: list[tuple[int, int, int]], profile: Profile
+) -> None:
+    check_against_the_twin(program_of(chosen), evolve(profile, truncate_forgets=True))
 
 
 @pytest.mark.slow

@@ -2,6 +2,7 @@
 
 import pickle
 import re
+from importlib import resources
 from pathlib import Path
 from typing import Final
 
@@ -11,12 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wavetank.sim import (
+    EXAMPLE_PROFILES,
     EXT4,
     POSIX,
     PROFILES,
     DirentCover,
     Profile,
     ProfileFileError,
+    example_profile,
     profile_from_table,
     profile_from_toml,
     profile_table,
@@ -80,6 +83,34 @@ def test_the_example_of_the_paper_is_a_profile() -> None:
         fsync_file_covers=DirentCover.OWN,
         control=True,
     )
+
+
+@pytest.mark.parametrize("name", EXAMPLE_PROFILES)
+def test_an_example_has_the_name_of_its_file_and_stores_are_to_be_safe_on_it(name: str) -> None:
+    profile = example_profile(name)
+    assert profile.name == name
+    assert not profile.control
+    assert profile not in PROFILES
+
+
+def test_the_paper_shows_the_example_of_ext4_as_it_stands() -> None:
+    file = resources.files("wavetank.sim") / "data" / "profiles" / "ext4-dioread-nolock.toml"
+    table = file.read_text(encoding="utf-8").partition("\n\n")[2]
+    assert f"```toml\n{table}```" in PAPER.read_text(encoding="utf-8")
+    assert example_profile("ext4-dioread-nolock") == attrs.evolve(
+        EXT4,
+        name="ext4-dioread-nolock",
+        summary=example_profile("ext4-dioread-nolock").summary,
+        appends_atomic=False,
+        appends_ordered=False,
+        rename_after_source=False,
+        truncate_forgets=True,
+    )
+
+
+def test_an_example_that_is_not_there_is_refused() -> None:
+    with pytest.raises(KeyError, match="expected one of ext4-dioread-nolock, got 'zfs'"):
+        example_profile("zfs")
 
 
 KEYS: Final = ", ".join(["name", "summary", "extends", *(field.name for field in PROMISES)])

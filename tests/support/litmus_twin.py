@@ -38,14 +38,15 @@ def twin_states(test: LitmusTest, profile: Profile) -> set[LitmusState]:
     durable = micro_ops(machine.records)
     marks = tuple(record.word for record in machine.records if isinstance(record, Mark))
     start = len(machine.records)
-    found = {machine.shown(durable, marks)}
+    found = {machine.shown(durable, [], marks)}
+    readings = {False, profile.truncate_forgets}
     for op in test.program:
         machine.do(op)
         past = machine.records[start:]
         said = (*marks, *(record.word for record in past if isinstance(record, Mark)))
         for kept in legal_sets(past, profile):
             chosen = [each for each in micro_ops(past) if each.number in kept]
-            found.add(machine.shown([*durable, *chosen], said))
+            found |= {machine.shown(durable, chosen, said, forgets=each) for each in readings}
     return found
 
 
@@ -157,16 +158,31 @@ class Machine:
         folder, _, name = path.rpartition("/")
         return (self.folders[folder] if folder else ROOT_INODE), name
 
-    def shown(self, ops: list[MicroOp], marks: tuple[str, ...]) -> LitmusState:
-        """What is on disk if exactly these ops are."""
+    def shown(
+        self,
+        durable: list[MicroOp],
+        kept: list[MicroOp],
+        marks: tuple[str, ...],
+        *,
+        forgets: bool = False,
+    ) -> LitmusState:
+        """What is on disk if exactly these ops are; truncations of the setup forget nothing."""
         names: dict[tuple[int, str], int | None] = {}
         sizes: dict[int, int] = {}
         blocks: dict[tuple[int, int], str] = {}
-        for op in ops:
+        for number, op in enumerate([*durable, *kept]):
+            if forgets and number == len(durable):
+                for inode, block in set(blocks):
+                    if block >= sizes.get(inode, 0):
+                        del blocks[inode, block]
             if isinstance(op, Dirent):
                 names[op.directory, op.name] = op.inode
             elif isinstance(op, Size):
                 sizes[op.inode] = op.size
+                if forgets and number >= len(durable) and not op.extends:
+                    for inode, block in set(blocks):
+                        if inode == op.inode and block >= op.size:
+                            del blocks[inode, block]
             else:
                 blocks[op.inode, op.block] = op.content.decode()
         prefixes = {ROOT_INODE: ""} | {number: f"{path}/" for path, number in self.folders.items()}

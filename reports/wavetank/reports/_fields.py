@@ -84,6 +84,10 @@ class Fields:
             raise self._error(name, "true or false", value)
         return value
 
+    def flag_or_false(self, name: str) -> bool:
+        """Return a field that is true or false, or, as in files from before it, is not there."""
+        return name in self.value and self.flag(name)
+
     def whole_or_none(self, name: str) -> int | None:
         """Return a field that is a whole number or null."""
         return None if self._get(name) is None else self.whole(name)

@@ -202,6 +202,7 @@ def _crash_document(crash: CrashPoint | None) -> dict[str, object] | None:
             for tear in crash.kept.tears
         ],
         "stale": crash.kept.stale,
+        "forgotten": crash.kept.forgotten,
         "killed_at": crash.killed_at,
         "then": [_crash_document(again) for again in crash.then],
     }
@@ -265,6 +266,7 @@ def _crash_point(fields: Fields) -> CrashPoint:
             fields.wholes("kept"),
             tuple(_tear(tear) for tear in fields.inners("tears")),
             fields.flag("stale"),
+            fields.flag_or_false("forgotten"),
         ),
         killed_at=fields.whole_or_none("killed_at"),
         then=tuple(_crash_point(again) for again in fields.inners("then")),

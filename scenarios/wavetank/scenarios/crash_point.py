@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from itertools import islice
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from wavetank.scenarios.recording import Recording
 from wavetank.scenarios.recovery import Recovery
@@ -100,7 +100,7 @@ def _loses_the_same(mine: PendingOps, theirs: PendingOps, kept: Kept) -> Kept | 
     present = {op.number for op in theirs.ops}
     if not lost <= present:
         return None
-    same = Kept(tuple(sorted(present - lost)), kept.tears, kept.stale)
+    same = evolve(kept, numbers=tuple(sorted(present - lost)))
     return same if theirs.is_legal(same) else None
 
 

@@ -6,6 +6,7 @@ General layout, from the bottom up::
     profile.py         what a filesystem promises about unsynced work: the rules
     profiles.py        the promises of the filesystems that ship
     profile_file.py    profiles of one's own, from TOML
+    example_profiles.py  profiles that ship in that form: data/profiles
     image.py           a disk's durable content as a value
     fsync_failure.py   what a failed fsync leaves, by filesystem
     _page_cache.py     files, directories and links as programs see them
@@ -20,6 +21,7 @@ General layout, from the bottom up::
     _tears.py          every way to tear a write
     _unwritten.py      blocks that a file shows and nobody wrote
     _apply.py          micro-ops, whole or torn, put into an image
+    _forgetting.py     the same where a truncation frees what it cuts off
     pending.py         durable image and pending ops under a profile; any legal image
     closed_sets.py     every legal set of pending ops
     crash_images.py    which legal images are looked at
@@ -37,6 +39,7 @@ from wavetank.sim._tears import TORN_SECTORS
 from wavetank.sim.closed_sets import closed_sets
 from wavetank.sim.crash_images import CrashImages, all_images, newest_images
 from wavetank.sim.disk import SimDisk
+from wavetank.sim.example_profiles import EXAMPLE_PROFILES, example_profile
 from wavetank.sim.filesystem import SimFileSystem
 from wavetank.sim.fsync_failure import FsyncFailure
 from wavetank.sim.image import (
@@ -107,6 +110,7 @@ __all__ = [
     "BLOCK_SIZE",
     "BTRFS",
     "DATA_JOURNAL",
+    "EXAMPLE_PROFILES",
     "EXT3_ORDERED",
     "EXT4",
     "EXT4_OBSERVED",
@@ -164,6 +168,7 @@ __all__ = [
     "Tearing",
     "all_images",
     "closed_sets",
+    "example_profile",
     "hold_litmus",
     "newest_images",
     "possible_states",

@@ -22,7 +22,7 @@ from wavetank.sim.image import (
 from wavetank.sim.ops import BLOCK_SIZE, Data, Dirent, MicroOp, Size
 from wavetank.sim.tearing import SECTOR_SIZE
 
-__all__ = ["STALE_WORD", "Tear", "apply"]
+__all__ = ["STALE_BLOCK", "STALE_WORD", "Changes", "Tear", "apply"]
 
 STALE_WORD: Final = b"what somebody else once wrote here. "
 """What a block shows, over and over, that belongs to a file and was never written, if not zeros."""
@@ -66,9 +66,9 @@ def apply(
         stale: blocks, by inode and number, that hold foreign bytes before any op.
     """
     torn = {tear.number: tear for tear in tears}
-    changes = _Changes(image, start or {})
+    changes = Changes(image, start or {})
     for inode, block in stale:
-        write_blocks(changes.file(inode).blocks, block, 0, _STALE_BLOCK)
+        write_blocks(changes.file(inode).blocks, block, 0, STALE_BLOCK)
     for op in ops:
         if isinstance(op, Dirent):
             changes.set_entry(op)
@@ -81,7 +81,8 @@ def apply(
     return image.derive(changes.nodes())
 
 
-_STALE_BLOCK: Final = (STALE_WORD * BLOCK_SIZE)[:BLOCK_SIZE]
+STALE_BLOCK: Final = (STALE_WORD * BLOCK_SIZE)[:BLOCK_SIZE]
+"""Such a block, whole."""
 
 
 class _ChangingFile:
@@ -93,7 +94,7 @@ class _ChangingFile:
         self.blocks = list(known.blocks)
 
 
-class _Changes:
+class Changes:
     """Copies of the files and directories that a run of ops touches."""
 
     __slots__ = ("_directories", "_files", "_image", "_made")

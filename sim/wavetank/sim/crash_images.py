@@ -6,6 +6,8 @@ with foreign bytes there. Content of files that lose their names is left out: no
 Where there are more sets than the budget allows, a fixed catalogue stands in, and the answer says
 that it is not complete.
 
+Where truncations may forget what they cut off, each set is looked at once more, without that.
+
 At a point where the op log grew, only the images that hold the newest op are new.
 """
 
@@ -66,8 +68,22 @@ def _images(pending: PendingOps, holding: int, limit: int, tearing: Tearing) -> 
         sets = _catalogue(pending, holding)
     sets = _without_parts(sets, _atomic_writes(pending, tearing))
     unwritten = pending.unwritten()
-    kept = (image for mask in sets for image in _below_blocks(pending, mask, unwritten, tearing))
+    kept = [image for mask in sets for image in _below_blocks(pending, mask, unwritten, tearing)]
+    if pending.profile.truncate_forgets:
+        unwritten = pending.unwritten(forgotten=True)
+        kept += [image for mask in sets for image in _forgotten(pending, mask, unwritten, tearing)]
     return CrashImages(tuple(kept), complete)
+
+
+def _forgotten(
+    pending: PendingOps, mask: int, unwritten: UnwrittenBlocks, tearing: Tearing
+) -> Iterator[Kept]:
+    """Yield a set of ops on a disk that has forgotten what was cut off, and with foreign bytes."""
+    if not _may_show(unwritten, mask, tearing.append_fill):
+        return
+    yield pending.kept(mask, forgotten=True)
+    if tearing.append_fill is AppendFill.STALE and unwritten.exposed(mask):
+        yield pending.kept(mask, stale=True, forgotten=True)
 
 
 def _below_blocks(

@@ -83,7 +83,12 @@ def _states(
             f"program: expected at most {limit} legal sets of micro-ops at each point, "
             f"got more under {pending.profile.name}"
         )
-    return {LitmusState(marks, _read(pending.image(pending.kept(mask)))) for mask in masks}
+    readings = (False, True) if pending.profile.truncate_forgets else (False,)
+    return {
+        LitmusState(marks, _read(pending.image(pending.kept(mask, forgotten=forgotten))))
+        for mask in masks
+        for forgotten in readings
+    }
 
 
 def _read(image: DiskImage) -> tuple[tuple[str, str], ...]:

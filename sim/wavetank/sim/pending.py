@@ -16,6 +16,7 @@ from collections.abc import Iterable, Iterator
 from attrs import frozen
 
 from wavetank.sim._apply import Tear, apply
+from wavetank.sim._forgetting import ForgettingDisk
 from wavetank.sim._unwritten import UnwrittenBlocks
 from wavetank.sim.image import DirectoryContent, DiskImage, FileContent, Node
 from wavetank.sim.ops import Data, Dirent, Mark, MicroOp, Record, Sync
@@ -32,11 +33,13 @@ class Kept:
         numbers: the ops' numbers, ascending.
         tears: which of them were written in part; all belong to one write.
         stale: whether blocks that were never written show foreign bytes, and not zeros.
+        forgotten: whether what a truncation cut off is gone, where the profile says it may be.
     """
 
     numbers: tuple[int, ...]
     tears: tuple[Tear, ...] = ()
     stale: bool = False
+    forgotten: bool = False
 
 
 class PendingOps:
@@ -59,6 +62,7 @@ class PendingOps:
         "_durable",
         "_everything",
         "_first",
+        "_forgetting",
         "_full",
         "_newest",
         "_open_group",
@@ -87,6 +91,7 @@ class PendingOps:
         self.nothing_new = False
         # Data that can never reach the disk, since writing it has failed.
         self._dropped: tuple[Data, ...] = ()
+        self._forgetting = ForgettingDisk(image) if profile.truncate_forgets else None
 
     @property
     def durable(self) -> DiskImage:
@@ -125,6 +130,7 @@ class PendingOps:
         twin._newest = self._newest
         twin.nothing_new = self.nothing_new
         twin._dropped = self._dropped
+        twin._forgetting = self._forgetting and self._forgetting.fork()
         return twin
 
     def take(self, record: Record) -> None:
@@ -205,14 +211,27 @@ class PendingOps:
         """The mask of the newest op and all that must be there with it; 0 if it is durable."""
         return self._closed.get(self._newest, 0)
 
-    def kept(self, mask: int, tears: tuple[Tear, ...] = (), *, stale: bool = False) -> Kept:
+    def kept(
+        self,
+        mask: int,
+        tears: tuple[Tear, ...] = (),
+        *,
+        stale: bool = False,
+        forgotten: bool = False,
+    ) -> Kept:
         """Return the name of the set that a mask stands for."""
-        return Kept(tuple(self._numbers(mask)), tears, stale)
+        return Kept(tuple(self._numbers(mask)), tears, stale, forgotten)
 
-    def unwritten(self) -> UnwrittenBlocks:
-        """Return which sets leave blocks unwritten that their files show."""
+    def unwritten(self, *, forgotten: bool = False) -> UnwrittenBlocks:
+        """Return which sets leave blocks unwritten that their files show.
+
+        Args:
+            forgotten: whether a block counts as never written when it was cut off since; only
+                where the profile says that a truncation may forget.
+        """
         bits = {1 << (number - self._first): op for number, op in self._ops.items()}
-        return UnwrittenBlocks(bits, self._dropped, self._durable, self._newest)
+        durable = self._forgetting.durable if forgotten and self._forgetting else self._durable
+        return UnwrittenBlocks(bits, self._dropped, durable, self._newest, cuts=forgotten)
 
     def writes_in(self, mask: int) -> list[tuple[Data, ...]]:
         """Return the data ops of a legal set that may be torn, those of one write together."""
@@ -228,6 +247,8 @@ class PendingOps:
         if not self.whole or any(number not in self._ops for number in kept.numbers):
             return False
         if kept.numbers and not self.profile.keeps_unsynced:
+            return False
+        if kept.forgotten and (kept.tears or not self.profile.truncate_forgets):
             return False
         mask = 0
         for number in kept.numbers:
@@ -260,8 +281,12 @@ class PendingOps:
         if not chosen <= self._ops.keys():
             missing = sorted(chosen - self._ops.keys())
             raise ValueError(f"kept: expected pending ops but got {missing}, which are not pending")
-        torn = {tear.number for tear in kept.tears}
         stale = self._exposed(kept) if kept.stale else ()
+        if kept.forgotten and self._forgetting is not None:
+            return self._forgetting.image(
+                [self._ops[number] for number in kept.numbers], stale=stale
+            )
+        torn = {tear.number for tear in kept.tears}
         dropped = {inode for inode, _ in stale}
         for number, op in self._ops.items():
             if number not in chosen or number in torn:
@@ -280,7 +305,7 @@ class PendingOps:
         mask = 0
         for number in kept.numbers:
             mask |= 1 << (number - self._first)
-        return self.unwritten().exposed(mask)
+        return self.unwritten(forgotten=kept.forgotten).exposed(mask)
 
     def _changes_nothing(self, op: Data) -> bool:
         """Whether `op` writes what is there already, in every image that a crash may leave.
@@ -289,6 +314,8 @@ class PendingOps:
         only through it do not exist, since nothing pending comes before it.
         """
         if op.joins_next or self.profile.program_order or self._barrier or self._open_group:
+            return False
+        if self.profile.truncate_forgets:
             return False
         if any(
             isinstance(other, Data) and other.target == op.target for other in self._ops.values()
@@ -328,6 +355,8 @@ class PendingOps:
     def _make_durable(self, covered: int) -> None:
         settled = [self._ops.pop(number) for number in self._numbers(covered)]
         self._durable = apply(self._durable, settled)
+        if self._forgetting is not None:
+            self._forgetting.settle(settled)
         for op in settled:
             del self._closed[op.number], self._dependents[op.number]
         self._everything &= ~covered

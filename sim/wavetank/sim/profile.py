@@ -62,6 +62,7 @@ class Profile:
         fsync_file_covers_sizes: whether fsync of a file covers every earlier size.
         fsync_dir_covers: directory ops that fsync of a directory covers.
         tail_block_as_overwrite: growing a partly filled tail block counts as an overwrite.
+        truncate_forgets: what a truncation cut off may be gone when a later size shows it again.
         fsync_persists: whether what a sync covers is durable; if not, it only comes before all
             that follows the sync.
         full_fsync_persists: the same for F_FULLFSYNC.
@@ -85,6 +86,7 @@ class Profile:
     fsync_file_covers_sizes: bool = False
     fsync_dir_covers: DirentCover = DirentCover.OWN
     tail_block_as_overwrite: bool = False
+    truncate_forgets: bool = False
     fsync_persists: bool = True
     full_fsync_persists: bool = True
     dirents_at_once: bool = False
@@ -138,6 +140,8 @@ class Profile:
             yield "fsync_file_covers = all", stronger
         if self.fsync_dir_covers is not DirentCover.ALL:
             yield "fsync_dir_covers = all", evolve(self, fsync_dir_covers=DirentCover.ALL)
+        if self.truncate_forgets:
+            yield "truncate_forgets = no", evolve(self, truncate_forgets=False)
 
     def joined(self, op: MicroOp) -> bool:
         """Whether `op` reaches the disk only together with the op after it."""

@@ -1,0 +1,105 @@
+"""A disk on which a truncation frees what it cuts off, as `Profile.truncate_forgets` allows.
+
+By the micro-op table content beyond a file's size stays where it is, and a later size shows it
+again. A filesystem that frees blocks gives the file other ones when it grows: they read zeros until
+they are written, or what somebody else left there. This is the durable content of such a disk, next
+to the one that forgets nothing (pending.py).
+
+Left out: which images are looked at in both ways (crash_images.py); torn writes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from wavetank.sim._apply import STALE_BLOCK, Changes
+from wavetank.sim.image import DiskImage, FileContent, Node, write_blocks
+from wavetank.sim.ops import BLOCK_SIZE, Data, Dirent, MicroOp, Size
+
+__all__ = ["ForgettingDisk"]
+
+
+class ForgettingDisk:
+    """The durable content of such a disk.
+
+    Args:
+        image: its content before the first op; what lies beyond a file's size is gone.
+
+    Attributes:
+        durable: what is on disk if no pending op is kept.
+    """
+
+    __slots__ = ("_written", "durable")
+
+    def __init__(self, image: DiskImage) -> None:
+        self.durable = _without_cut_content(image)
+        # Number of the last durable op that wrote to a block, by inode and block.
+        self._written: Mapping[tuple[int, int], int] = {}
+
+    def fork(self) -> ForgettingDisk:
+        """Return an equal value with a future of its own."""
+        twin = ForgettingDisk(DiskImage.empty())
+        twin.durable = self.durable
+        twin._written = self._written
+        return twin
+
+    def settle(self, ops: Iterable[MicroOp]) -> None:
+        """Take ops, in program order, that have become durable."""
+        settled = tuple(ops)
+        self.durable = self.image(settled)
+        writes = {(op.inode, op.block): op.number for op in settled if isinstance(op, Data)}
+        self._written = {**self._written, **writes} if writes else self._written
+
+    def image(self, ops: Iterable[MicroOp], *, stale: Iterable[tuple[int, int]] = ()) -> DiskImage:
+        """Return the disk with pending ops on it.
+
+        Args:
+            ops: what reached it whole, in program order.
+            stale: blocks, by inode and number, that show foreign bytes in the end.
+        """
+        changes = Changes(self.durable, {})
+        for op in ops:
+            if isinstance(op, Dirent):
+                changes.set_entry(op)
+            elif isinstance(op, Data):
+                write_blocks(changes.file(op.inode).blocks, op.block, op.start, op.content)
+            else:
+                file = changes.file(op.inode)
+                file.size = op.size
+                if not op.extends:
+                    self._cut(file.blocks, op)
+        for inode, block in stale:
+            write_blocks(changes.file(inode).blocks, block, 0, STALE_BLOCK)
+        return self.durable.derive(changes.nodes())
+
+    def _cut(self, blocks: list[bytes], truncation: Size) -> None:
+        """Free what lies beyond a size, but for what was written after it and came before it."""
+        spared = {
+            block: blocks[block]
+            for block in range(truncation.size // BLOCK_SIZE, len(blocks))
+            if self._written.get((truncation.inode, block), -1) > truncation.number
+        }
+        _cut_at(blocks, truncation.size)
+        for block, content in spared.items():
+            write_blocks(blocks, block, 0, content)
+
+
+def _without_cut_content(image: DiskImage) -> DiskImage:
+    changes: dict[int, Node] = {}
+    for _, inode, node in image.walk():
+        if isinstance(node, FileContent):
+            blocks = list(node.blocks)
+            if _cut_at(blocks, node.size):
+                changes[inode] = FileContent(node.size, tuple(blocks))
+    return image.derive(changes)
+
+
+def _cut_at(blocks: list[bytes], size: int) -> bool:
+    """Drop what lies beyond a size; return whether there was anything."""
+    whole, rest = divmod(size, BLOCK_SIZE)
+    beyond = blocks[whole:]
+    if not beyond or (len(beyond) == 1 and len(beyond[0]) <= rest):
+        return False
+    tail = beyond[0][:rest]
+    blocks[whole:] = [tail] if tail else []
+    return True
