@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from functools import cached_property, lru_cache
 from hashlib import blake2b
-from typing import Final, TypeAlias
+from typing import ClassVar, Final, TypeAlias
 
 from attrs import frozen
 
@@ -103,6 +103,15 @@ class DirectoryContent:
     """
 
     entries: Mapping[str, int]
+    digest: ClassVar[bytes] = b"dir"
+
+    @cached_property
+    def listing(self) -> tuple[tuple[bytes, int], ...]:
+        """The inodes by name, sorted by it; each name is bytes that begin with a slash."""
+        return tuple(
+            (b"/" + name.encode("utf-8", "surrogateescape"), self.entries[name])
+            for name in sorted(self.entries)
+        )
 
 
 @frozen
@@ -114,6 +123,11 @@ class LinkContent:
     """
 
     target: str
+
+    @property
+    def digest(self) -> bytes:
+        """What stands for it in an image's digest."""
+        return f"link {self.target}".encode()
 
 
 Node: TypeAlias = FileContent | DirectoryContent | LinkContent
@@ -193,27 +207,20 @@ class DiskImage:
         """
         if self._digest is None:
             parts: list[bytes] = []
-            self._describe(b"", ROOT_INODE, {}, parts)
+            root = self.node(ROOT_INODE)
+            assert isinstance(root, DirectoryContent)
+            self._describe(b"", root, {}, parts)
             self._digest = blake2b(b"".join(parts), digest_size=_DIGEST_BYTES).digest()
         return self._digest
 
     def _describe(
-        self, prefix: bytes, directory: int, seen: dict[int, int], parts: list[bytes]
+        self, prefix: bytes, directory: DirectoryContent, seen: dict[int, int], parts: list[bytes]
     ) -> None:
-        node = self.node(directory)
-        assert isinstance(node, DirectoryContent)
-        for name in sorted(node.entries):
-            inode = node.entries[name]
+        for name, inode in directory.listing:
             child = self.node(inode)
-            assert child is not None, f"{name} names inode {inode}, which was never made"
-            path = b"%s/%s" % (prefix, name.encode("utf-8", "surrogateescape"))
-            digest = _digest_of(child)
-            parts.append(b"%s\0%d\0%s\0" % (path, seen.setdefault(inode, len(seen)), digest))
+            assert child is not None, f"{name!r} names inode {inode}, which was never made"
+            path = prefix + name
+            number = seen.setdefault(inode, len(seen))
+            parts.append(b"%s\0%d\0%s\0" % (path, number, child.digest))
             if isinstance(child, DirectoryContent):
-                self._describe(path, inode, seen, parts)
-
-
-def _digest_of(node: Node) -> bytes:
-    if isinstance(node, FileContent):
-        return node.digest
-    return b"dir" if isinstance(node, DirectoryContent) else f"link {node.target}".encode()
+                self._describe(path, child, seen, parts)

@@ -12,6 +12,7 @@ Left out: which writes a failing sync drops (fsync_failure.py).
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import TypeAlias
 
 from attrs import frozen
 
@@ -23,6 +24,9 @@ from wavetank.sim.ops import Data, Dirent, Mark, MicroOp, Record, Sync
 from wavetank.sim.profile import Profile
 
 __all__ = ["Kept", "PendingOps"]
+
+_Remains: TypeAlias = tuple[int, int, tuple[Tear, ...], tuple[tuple[int, int], ...]]
+"""An inode, the mask of its ops that are kept, which of them are torn, and its stale blocks."""
 
 
 @frozen
@@ -64,9 +68,12 @@ class PendingOps:
         "_first",
         "_forgetting",
         "_full",
+        "_holders",
         "_newest",
         "_open_group",
         "_ops",
+        "_remade",
+        "_settled",
         "_unapplied",
         "nothing_new",
         "profile",
@@ -76,13 +83,18 @@ class PendingOps:
         self.profile = profile
         self._durable = image
         self._full = image
-        # Many logs are read for what they leave durable alone: the full image is made when asked.
+        # Most logs are read on before anybody asks for an image: they are made when asked for.
+        self._settled: list[MicroOp] = []
         self._unapplied: list[MicroOp] = []
         self._ops: dict[int, MicroOp] = {}
         # Bit (number - _first) of a mask stands for the op of that number.
         self._closed: dict[int, int] = {}
         self._dependents: dict[int, int] = {}
         self._everything = 0
+        # By inode: the mask of the ops whose effect lies in it.
+        self._holders: dict[int, int] = {}
+        # Crashes that keep the same ops of an inode leave it the same, whatever else they keep.
+        self._remade: dict[_Remains, Node] = {}
         self._first = 0
         self._open_group = 0
         # Ops that syncs ordered before all that follows them without making them durable.
@@ -96,6 +108,9 @@ class PendingOps:
     @property
     def durable(self) -> DiskImage:
         """What is on disk if no pending op is kept."""
+        if self._settled:
+            self._durable = apply(self._durable, self._settled) if self._ops else self.full
+            self._settled = []
         return self._durable
 
     @property
@@ -118,12 +133,13 @@ class PendingOps:
 
     def fork(self) -> PendingOps:
         """Return an equal value with a future of its own."""
-        twin = PendingOps(self._durable, self.profile)
+        twin = PendingOps(self.durable, self.profile)
         twin._full = self.full
         twin._ops = dict(self._ops)
         twin._closed = dict(self._closed)
         twin._dependents = dict(self._dependents)
         twin._everything = self._everything
+        twin._holders = dict(self._holders)
         twin._first = self._first
         twin._open_group = self._open_group
         twin._barrier = self._barrier
@@ -163,12 +179,16 @@ class PendingOps:
         self._ops[op.number] = op
         self._newest = op.number
         self._everything |= bit
+        holder = _holder(op)
+        self._holders[holder] = self._holders.get(holder, 0) | bit
         group = self._open_group | bit
-        self._dependents[op.number] = 0
-        for number in self._numbers(group):
-            self._closed[number] = mask
-        for number in self._numbers(mask):
-            self._dependents[number] |= group
+        self._closed[op.number] = mask
+        self._dependents[op.number] = bit
+        if mask != bit:
+            for number in self._numbers(group):
+                self._closed[number] = mask
+            for number in self._numbers(mask):
+                self._dependents[number] |= group
         self._open_group = group if self.profile.joined(op) else 0
         self._unapplied.append(op)
         if not self._open_group and self.profile.at_once(op):
@@ -220,7 +240,9 @@ class PendingOps:
         forgotten: bool = False,
     ) -> Kept:
         """Return the name of the set that a mask stands for."""
-        return Kept(tuple(self._numbers(mask)), tears, stale, forgotten)
+        first = self._first
+        numbers = tuple([n for n in self._ops if mask >> n - first & 1])
+        return Kept(numbers, tears, stale, forgotten)
 
     def unwritten(self, *, forgotten: bool = False) -> UnwrittenBlocks:
         """Return which sets leave blocks unwritten that their files show.
@@ -230,7 +252,7 @@ class PendingOps:
                 where the profile says that a truncation may forget.
         """
         bits = {1 << (number - self._first): op for number, op in self._ops.items()}
-        durable = self._forgetting.durable if forgotten and self._forgetting else self._durable
+        durable = self._forgetting.durable if forgotten and self._forgetting else self.durable
         return UnwrittenBlocks(bits, self._dropped, durable, self._newest, cuts=forgotten)
 
     def writes_in(self, mask: int) -> list[tuple[Data, ...]]:
@@ -277,35 +299,48 @@ class PendingOps:
         Raises:
             ValueError: ops that are not pending here.
         """
-        chosen = set(kept.numbers)
-        if not chosen <= self._ops.keys():
-            missing = sorted(chosen - self._ops.keys())
-            raise ValueError(f"kept: expected pending ops but got {missing}, which are not pending")
-        stale = self._exposed(kept) if kept.stale else ()
+        mask, torn, tears = self._mask(kept.numbers), 0, kept.tears
+        stale = self.unwritten(forgotten=kept.forgotten).exposed(mask) if kept.stale else ()
         if kept.forgotten and self._forgetting is not None:
             return self._forgetting.image(
                 [self._ops[number] for number in kept.numbers], stale=stale
             )
-        torn = {tear.number for tear in kept.tears}
-        dropped = {inode for inode, _ in stale}
-        for number, op in self._ops.items():
-            if number not in chosen or number in torn:
-                dropped.add(_holder(op))
+        for tear in tears:
+            torn |= 1 << (tear.number - self._first)
+        harmed = self._everything & ~mask | torn
         # Inodes that lost nothing are as in the full image; only the others are made anew.
-        start = {
-            holder: _or_empty(self._durable.node(holder), self.full.node(holder))
-            for holder in dropped
-        }
-        remade = [
-            op for number, op in self._ops.items() if number in chosen and _holder(op) in dropped
-        ]
-        return apply(self.full, remade, kept.tears, start=start, stale=stale)
+        remade: dict[int, Node] = {}
+        for holder, bits in self._holders.items():
+            if bits & harmed:
+                own_tears = tears if bits & torn else ()
+                remade[holder] = self._remake((holder, bits & mask, own_tears, ()))
+        for holder in {inode for inode, _ in stale}:
+            own = tuple(place for place in stale if place[0] == holder)
+            bits = self._holders.get(holder, 0)
+            remade[holder] = self._remake((holder, bits & mask, tears if bits & torn else (), own))
+        return self.full.derive(remade)
 
-    def _exposed(self, kept: Kept) -> tuple[tuple[int, int], ...]:
-        mask = 0
-        for number in kept.numbers:
-            mask |= 1 << (number - self._first)
-        return self.unwritten(forgotten=kept.forgotten).exposed(mask)
+    def _mask(self, numbers: tuple[int, ...]) -> int:
+        mask, first, ops = 0, self._first, self._ops
+        for number in numbers:
+            if number not in ops:
+                missing = sorted(set(numbers) - ops.keys())
+                raise ValueError(
+                    f"kept: expected pending ops but got {missing}, which are not pending"
+                )
+            mask |= 1 << number - first
+        return mask
+
+    def _remake(self, remains: _Remains) -> Node:
+        """Return what a crash leaves of one inode."""
+        known = self._remade.get(remains)
+        if known is None:
+            holder, mask, tears, stale = remains
+            start = _or_empty(self.durable.node(holder), self.full.node(holder))
+            ops = [self._ops[number] for number in self._numbers(mask)]
+            changes = apply(self.full, ops, tears, start={holder: start}, stale=stale)
+            known = self._remade[remains] = changes.node(holder) or start
+        return known
 
     def _changes_nothing(self, op: Data) -> bool:
         """Whether `op` writes what is there already, in every image that a crash may leave.
@@ -321,7 +356,7 @@ class PendingOps:
             isinstance(other, Data) and other.target == op.target for other in self._ops.values()
         ):
             return False
-        node = self._durable.node(op.inode)
+        node = self.durable.node(op.inode)
         if not isinstance(node, FileContent) or len(node.blocks) <= op.block:
             return False
         return node.blocks[op.block][op.start : op.start + len(op.content)] == op.content
@@ -336,6 +371,7 @@ class PendingOps:
         """Forget those of the ops that are still pending: their write has failed for good."""
         gone = 0
         listed = frozenset(numbers)
+        durable = self.durable
         for number in sorted(listed):
             op = self._ops.pop(number, None)
             if op is None:
@@ -349,28 +385,37 @@ class PendingOps:
         self._dependents = {number: mask & ~gone for number, mask in self._dependents.items()}
         self._everything &= ~gone
         self._barrier &= ~gone
-        self._full = apply(self._durable, self._ops.values())
+        self._holders = {holder: mask & ~gone for holder, mask in self._holders.items()}
+        self._remade.clear()
+        self._full = apply(durable, self._ops.values())
         self._unapplied = []
 
     def _make_durable(self, covered: int) -> None:
+        self._remade.clear()
         settled = [self._ops.pop(number) for number in self._numbers(covered)]
-        self._durable = apply(self._durable, settled)
+        self._settled += settled
         if self._forgetting is not None:
             self._forgetting.settle(settled)
+        if not self._ops:
+            for each in (self._closed, self._dependents, self._holders):
+                each.clear()
+            self._everything = self._barrier = 0
+            return
         for op in settled:
             del self._closed[op.number], self._dependents[op.number]
         self._everything &= ~covered
         self._barrier &= ~covered
-        if not self._ops:
-            self._full = self._durable
-            self._unapplied = []
-            return
         first = next(iter(self._ops))
         shift = first - self._first
         self._closed = {number: (mask & ~covered) >> shift for number, mask in self._closed.items()}
         self._dependents = {number: mask >> shift for number, mask in self._dependents.items()}
         self._everything >>= shift
         self._barrier >>= shift
+        self._holders = {
+            holder: left
+            for holder, mask in self._holders.items()
+            if (left := (mask & ~covered) >> shift)
+        }
         self._first = first
 
 
