@@ -30,11 +30,13 @@ class Place(NamedTuple):
 
     Attributes:
         directories: inodes from the root to the directory.
+        names: the directory's names and inodes (not to be changed).
         name: the last name of the path; "" if it is the root.
         is_slashed: whether a slash follows it, so that it must be a directory.
     """
 
     directories: list[int]
+    names: dict[str, int]
     name: str
     is_slashed: bool
 
@@ -51,20 +53,19 @@ class Place(NamedTuple):
 
 def walk(disk: SimDisk, path: str) -> Place:
     """Return where `path` ends, with everything before its last name looked up."""
-    names, last, is_slashed = check(path)
+    above, last, is_slashed = check(path)
     directories = [ROOT_INODE]
-    if names:
-        _descend(disk, directories, names, path, 0)
-    return Place(directories, last, is_slashed)
+    names = _descend(disk, directories, above, path, 0)
+    return Place(directories, names, last, is_slashed)
 
 
-def lookup(disk: SimDisk, place: Place, path: str) -> int | None:
+def lookup(place: Place, path: str) -> int | None:
     """Return the inode of a name as it stands there, None if there is none."""
-    directories, name, _ = place
+    directories, names, name, _ = place
     if name in _DOTS:
         is_above = name == ".." and len(directories) > 1
         return directories[-2] if is_above else directories[-1]
-    return _entry(disk, directories[-1], name, path)
+    return _entry(names, name, path)
 
 
 def find(disk: SimDisk, path: str, *, follow: bool = False) -> int:
@@ -77,8 +78,9 @@ def find(disk: SimDisk, path: str, *, follow: bool = False) -> int:
     """
     place = walk(disk, path)
     if (follow or place.is_slashed) and place.name:
-        return _descend(disk, place.directories, (place.name,), path, 0)
-    inode = lookup(disk, place, path)
+        _descend(disk, place.directories, (place.name,), path, 0)
+        return place.directory
+    inode = lookup(place, path)
     if inode is None:
         fail(errno.ENOENT, path)
     return inode
@@ -109,20 +111,24 @@ def _split(path: str) -> tuple[tuple[str, ...], str | None, bool]:
 
 def _descend(
     disk: SimDisk, directories: list[int], names: Iterable[str], path: str, links: int
-) -> int:
-    """Walk down (or up) directories, through symbolic links, and return where that ends."""
+) -> dict[str, int]:
+    """Walk down (or up) directories, through symbolic links, and return the names where it ends."""
+    here = _names(disk, directories[-1])
     for name in names:
         if name == ".":
             continue
         if name == "..":
             if len(directories) > 1:
                 del directories[-1]
+                here = _names(disk, directories[-1])
             continue
-        inode = _entry(disk, directories[-1], name, path)
+        inode = _entry(here, name, path)
         if inode is None:
             fail(errno.ENOENT, path)
-        if disk.entries(inode) is not None:
+        below = disk.entries(inode)
+        if below is not None:
             directories.append(inode)
+            here = below
             continue
         target = disk.link_target(inode)
         if target is None:
@@ -132,15 +138,20 @@ def _descend(
             fail(errno.ELOOP, path)
         if target.startswith("/"):
             del directories[1:]
-        _descend(disk, directories, [part for part in target.split("/") if part], path, links)
-    return directories[-1]
+        parts = [part for part in target.split("/") if part]
+        here = _descend(disk, directories, parts, path, links)
+    return here
 
 
-def _entry(disk: SimDisk, directory: int, name: str, path: str) -> int | None:
-    if len(name) > _SHORT_NAME and _is_longer(name, _MAX_NAME_BYTES):
-        fail(errno.ENAMETOOLONG, path)
+def _names(disk: SimDisk, directory: int) -> dict[str, int]:
     names = disk.entries(directory)
     assert names is not None
+    return names
+
+
+def _entry(names: dict[str, int], name: str, path: str) -> int | None:
+    if len(name) > _SHORT_NAME and _is_longer(name, _MAX_NAME_BYTES):
+        fail(errno.ENAMETOOLONG, path)
     return names.get(name)
 
 

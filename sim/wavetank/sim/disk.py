@@ -97,6 +97,10 @@ class SimDisk:
         node = self._cache.node(inode)
         return node if isinstance(node, dict) else None
 
+    def is_file(self, inode: int) -> bool:
+        """Whether it is a regular file."""
+        return isinstance(self._cache.node(inode), CachedFile)
+
     def link_target(self, inode: int) -> str | None:
         """Return where a symbolic link points, None for anything else."""
         node = self._cache.node(inode)

@@ -28,6 +28,12 @@ _TRUNCATE = int(OpenFlag.TRUNCATE)
 _APPEND = int(OpenFlag.APPEND)
 _ON_RMDIR_OF: Final = {"": errno.EBUSY, ".": errno.EINVAL, "..": errno.ENOTEMPTY}
 _NEEDS = ((_EXCLUSIVE, _CREATE), (_TRUNCATE, _WRITE), (_APPEND, _WRITE))
+_ALLOWED: Final = frozenset(
+    bits
+    for bits in range(2 * _APPEND)
+    if bits & (_READ | _WRITE)
+    and all(not bits & extra or bits & needed for extra, needed in _NEEDS)
+)
 
 
 def _checked(flags: OpenFlag) -> int:
@@ -35,6 +41,8 @@ def _checked(flags: OpenFlag) -> int:
     if not isinstance(flags, OpenFlag):
         raise TypeError(f"flags: expected OpenFlag but got {flags!r} ({type(flags).__name__})")
     bits = int(flags)
+    if bits in _ALLOWED:
+        return bits
     if not bits & (_READ | _WRITE):
         raise ValueError(f"flags: expected READ, WRITE or both but got {flags!r}")
     for extra, needed in _NEEDS:
@@ -69,17 +77,15 @@ class SimFileSystem:
         place = walk(self._disk, path)
         if place.is_dots or place.is_slashed:
             self._refuse_directory(place, bits, path)
-        inode = lookup(self._disk, place, path)
+        inode = lookup(place, path)
         if inode is None:
             if not bits & _CREATE:
                 _fail(errno.ENOENT, path)
             inode = self._disk.create(place.directory, place.name, path=path)
         elif bits & _CREATE and bits & _EXCLUSIVE:
             _fail(errno.EEXIST, path)
-        elif self._disk.entries(inode) is not None:
-            _fail(errno.EISDIR, path)
-        elif self._disk.link_target(inode) is not None:
-            _fail(errno.ELOOP, path)
+        elif not self._disk.is_file(inode):
+            _fail(errno.ELOOP if self._disk.entries(inode) is None else errno.EISDIR, path)
         elif bits & _WRITE and self._disk.read_only:
             _fail(errno.EROFS, path)
         elif bits & _TRUNCATE:
@@ -93,7 +99,7 @@ class SimFileSystem:
         if origin.is_dots or destination.is_dots:
             _fail(errno.EBUSY, source)
         moved = self._present(origin, source)
-        replaced = lookup(self._disk, destination, target)
+        replaced = lookup(destination, target)
         is_directory = self._disk.entries(moved) is not None
         if not is_directory and (origin.is_slashed or destination.is_slashed):
             _fail(errno.ENOTDIR, source)
@@ -234,7 +240,7 @@ class SimFileSystem:
         _fail(errno.EISDIR, path)
 
     def _present(self, place: Place, path: str) -> int:
-        inode = lookup(self._disk, place, path)
+        inode = lookup(place, path)
         if inode is None:
             _fail(errno.ENOENT, path)
         return inode
@@ -242,7 +248,7 @@ class SimFileSystem:
     def _new_name(self, path: str, *, may_be_slashed: bool = False) -> Place:
         """Return the place of a name that is free."""
         place = walk(self._disk, path)
-        if lookup(self._disk, place, path) is not None:
+        if lookup(place, path) is not None:
             _fail(errno.EEXIST, path)
         if place.is_slashed and not may_be_slashed:
             _fail(errno.ENOENT, path)
