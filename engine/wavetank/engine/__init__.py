@@ -13,7 +13,8 @@ General layout, from the outside in::
 Behind them stand small services, one module each: the log (_log_store, _log_appender, _log_reader,
 _log_rewriter over _active_log, _index, _frame), the state (_state), snapshots (_snapshot_store,
 _snapshot_writer over _snapshot), and what an open does (_recovery with _log_recovery and
-_snapshot_recovery). docs/format.md has every byte, docs/engine.md every promise.
+_snapshot_recovery; _read_only with _read_only_log and _log_walk where nothing may change).
+docs/format.md has every byte, docs/engine.md every promise.
 
 It imports the standard library, attrs and a checksum library, and nothing else of this project.
 """
@@ -46,6 +47,7 @@ from wavetank.engine.errors import (
     StorageIOError,
     StorageLockedError,
     StoragePoisonedError,
+    StorageReadOnlyError,
     UnsupportedFormatError,
 )
 from wavetank.engine.file_storage import FileStorage
@@ -132,6 +134,7 @@ __all__ = [
     "StorageIOError",
     "StorageLockedError",
     "StoragePoisonedError",
+    "StorageReadOnlyError",
     "Task",
     "ThreadRuntime",
     "UnsupportedFormatError",

@@ -7,6 +7,7 @@ content durable, and the caller knows when to `sync` the directory.
 from __future__ import annotations
 
 import errno
+from collections.abc import Collection
 from typing import Final
 
 from wavetank.engine.filesystem import Buffer, File, FileKind, FileSystem, OpenFlag
@@ -108,6 +109,21 @@ class StoreDirectory:
     def names(self) -> frozenset[str]:
         """Return every name in the directory, foreign ones too."""
         return frozenset(self._filesystem.listdir(self.path))
+
+    def identities(self, names: Collection[str]) -> dict[str, tuple[int, int]]:
+        """Return inode and size of those of the names that are there; of the log only the inode.
+
+        Equal answers before and after a look mean that nothing was replaced meanwhile; the log
+        grows all the time.
+        """
+        found = {}
+        for name in names:
+            try:
+                stat = self._filesystem.stat(self._prefix + name)
+            except FileNotFoundError:
+                continue
+            found[name] = (stat.inode, 0 if name == LOG else stat.size)
+        return found
 
     def require_file(self, name: str) -> None:
         """Raise ``OSError`` unless `name` is a regular file."""

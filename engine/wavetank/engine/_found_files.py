@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
+from wavetank.engine._active_log import ActiveLog
 from wavetank.engine._directory import (
     LOG,
     METADATA,
@@ -19,7 +20,6 @@ from wavetank.engine._directory import (
     TEMPORARY_NAMES,
     StoreDirectory,
 )
-from wavetank.engine._log_recovery import LogFinding
 from wavetank.engine._metadata import LogMetadata
 from wavetank.engine._snapshot_recovery import SnapshotFinding
 from wavetank.engine._state import StateFinding
@@ -41,25 +41,21 @@ def found_state(directory: StoreDirectory, finding: StateFinding) -> Iterator[Fo
         yield _found(directory, name, condition, detail)
 
 
-def found_log(directory: StoreDirectory, finding: LogFinding | None) -> Iterator[FoundFile]:
-    """Yield log.dat."""
-    if finding is None:
-        yield _found(directory, LOG, FileCondition.MISSING, "there is no log")
+def found_log(
+    directory: StoreDirectory, log: ActiveLog | None, condition: FileCondition
+) -> Iterator[FoundFile]:
+    """Yield log.dat, in this condition if it could be read."""
+    if log is None:
+        yield _found(directory, LOG, FileCondition.MISSING, "there is no log to read")
         return
-    log = finding.log
     entries = f"entries {log.first_index} to {log.last_index}"
     if log.last_index < log.first_index:
         entries = f"no entries behind index {log.header.base_index}"
-    condition = FileCondition.INTACT
-    if finding.lost is not None or finding.rebuilt:
-        condition = FileCondition.DAMAGED
-    elif finding.tail is not None:
-        condition = FileCondition.UNFINISHED
     yield _found(directory, LOG, condition, f"generation {log.header.generation}, {entries}")
 
 
 def found_metadata(
-    directory: StoreDirectory, metadata: LogMetadata | None, damage: str, log: LogFinding | None
+    directory: StoreDirectory, metadata: LogMetadata | None, damage: str, log: ActiveLog | None
 ) -> Iterator[FoundFile]:
     """Yield metadata.json."""
     if metadata is None:
@@ -67,7 +63,7 @@ def found_metadata(
         condition = FileCondition.MISSING if missing else FileCondition.DAMAGED
         yield _found(directory, METADATA, condition, damage)
         return
-    outdated = log is not None and metadata.incarnation != log.log.header.incarnation
+    outdated = log is not None and metadata.incarnation != log.header.incarnation
     detail = f"generation {metadata.generation}, entries up to {metadata.last_index}"
     condition = FileCondition.OUTDATED if outdated else FileCondition.INTACT
     yield _found(directory, METADATA, condition, detail)

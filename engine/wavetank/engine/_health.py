@@ -1,4 +1,4 @@
-"""Whether a store may still be used: closed, poisoned, or neither; and how errors leave it.
+"""Whether a store may be used: closed, poisoned, read-only, damaged; and how errors leave it.
 
 Left out: any retry. After a failed write or sync the page cache and the disk may disagree, and only
 recovery, which reads and rewrites, can tell.
@@ -6,16 +6,28 @@ recovery, which reads and rewrites, can tell.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from enum import Enum
 from types import TracebackType
 
 from wavetank.engine.errors import (
+    CorruptedError,
     StorageClosedError,
     StorageError,
     StorageIOError,
     StoragePoisonedError,
+    StorageReadOnlyError,
 )
 
-__all__ = ["Health", "Mutation", "Reading", "io_error"]
+__all__ = ["Health", "Mutation", "Part", "Reading", "io_error"]
+
+
+class Part(Enum):
+    """What a store consists of; only a read-only one is open while a part of it is damaged."""
+
+    STATE = "state"
+    LOG = "log"
+    SNAPSHOT = "snapshot"
 
 
 def io_error(action: str, path: str, error: OSError) -> StorageIOError:
@@ -30,22 +42,41 @@ class Health:
         closed: `close` has begun its last step.
         closing: `close` waits for the locks and wants long work to stop.
         cause: what poisoned the store, or None.
+        read_only: the options forbid every change.
+        damage: parts that cannot be read, and why.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, read_only: bool) -> None:
         self.closed = False
         self.closing = False
         self.cause: BaseException | None = None
+        self.read_only = read_only
+        self.damage: Mapping[Part, CorruptedError] = {}
 
     def require_open(self) -> None:
         """Raise `StorageClosedError` after close."""
         if self.closed:
             raise StorageClosedError("the store is closed")
 
+    def require_readable(self, part: Part) -> None:
+        """Raise if the store is closed, or this part of it is damaged."""
+        self.require_open()
+        damage = self.damage.get(part)
+        if damage is not None:
+            raise type(damage)(
+                str(damage),
+                path=damage.path,
+                offset=damage.offset,
+                index=damage.index,
+                term=damage.term,
+            ) from damage
+
     def require_writable(self) -> None:
-        """Raise if the store is closed or poisoned."""
+        """Raise if the store is closed, read-only or poisoned."""
         if self.closed:
             raise StorageClosedError("the store is closed")
+        if self.read_only:
+            raise StorageReadOnlyError("the store was opened with read_only=True")
         if self.cause is not None:
             raise StoragePoisonedError(
                 f"an earlier write or sync failed ({self.cause}); reopen the store"

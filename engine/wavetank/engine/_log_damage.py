@@ -59,6 +59,7 @@ class BrokenEnd:
         size: of the file in bytes.
         known: metadata.json, if it speaks of this incarnation.
         chunk_size: bytes to read at once.
+        lenient: pass over what cannot be read behind the broken frame.
     """
 
     path: str
@@ -67,6 +68,7 @@ class BrokenEnd:
     size: int
     known: LogMetadata | None
     chunk_size: int
+    lenient: bool = False
 
     def proof_of_loss(self, *, closed_here: bool) -> str | None:
         """Return what shows that more was acknowledged than the intact frames hold.
@@ -178,7 +180,7 @@ class BrokenEnd:
             start=start,
             end=min(self.size, start + LONGEST_TAIL),
             chunk_size=self.chunk_size,
-            lenient=broken.unreadable,
+            lenient=self.lenient or broken.unreadable,
         )
         return (header for _, header in found if header.batch > self.log.last_batch + 1)
 

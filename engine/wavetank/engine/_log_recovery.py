@@ -41,9 +41,16 @@ from wavetank.engine._window import Window
 from wavetank.engine.errors import CorruptedLogError, UnsupportedFormatError
 from wavetank.engine.filesystem import File, OpenFlag
 from wavetank.engine.options import RecoveryMode
-from wavetank.engine.report import CutTail, LostData
+from wavetank.engine.report import CutTail, FileCondition, LostData
 
-__all__ = ["LogFinding", "judge_log", "repair_log"]
+__all__ = [
+    "LogFinding",
+    "begin_log",
+    "check_generation",
+    "judge_log",
+    "repair_log",
+    "require_proof_of_header",
+]
 
 _KINDS: Final = frozenset(int(kind) for kind in FrameKind)
 _ENCODINGS: Final = frozenset(int(encoding) for encoding in Encoding)
@@ -70,6 +77,13 @@ class LogFinding:
     trusted: bool
     lost: LostData | None = None
     rebuilt: bool = False
+
+    @property
+    def condition(self) -> FileCondition:
+        """In a word."""
+        if self.beyond_repair:
+            return FileCondition.DAMAGED
+        return FileCondition.INTACT if self.tail is None else FileCondition.UNFINISHED
 
     @property
     def beyond_repair(self) -> bool:
@@ -111,12 +125,14 @@ def judge_log(
             file.advise_dont_need()
         window = Window(file, size, chunk_size)
         salvaged = metadata if mode is RecoveryMode.AGGRESSIVE else None
-        log, rebuilt = _begin(path, file, window.read(0, LOG_HEADER_SIZE), salvaged)
-        _check_generation(path, log, metadata)
+        log, rebuilt = begin_log(path, file, window.read(0, LOG_HEADER_SIZE), salvaged)
+        check_generation(path, log, metadata)
         finding = _judge(
             path, log, window, size, metadata, clean=clean, chunk_size=chunk_size, mode=mode
         )
-        return _require_proof_of_header(path, finding) if rebuilt else finding
+        if rebuilt:
+            require_proof_of_header(path, log)
+        return evolve(finding, rebuilt=True, trusted=False) if rebuilt else finding
     except BaseException:
         file.close()
         raise
@@ -147,10 +163,21 @@ def repair_log(finding: LogFinding, chunk_size: int) -> None:
     log.durable_batch = log.last_batch
 
 
-def _begin(
+def begin_log(
     path: str, file: File, content: bytes, metadata: LogMetadata | None
 ) -> tuple[ActiveLog, bool]:
-    """Return the log of a header, and whether that had to be taken from the metadata."""
+    """Return the log of a header, and whether that had to be taken from the metadata.
+
+    Args:
+        path: of the log, for errors.
+        file: the log.
+        content: the bytes where the header belongs.
+        metadata: what may stand in for a damaged header, or None.
+
+    Raises:
+        CorruptedLogError: the header is damaged, and nothing stands in for it.
+        UnsupportedFormatError: it is of another version.
+    """
     decoded = decode_log_header(content)
     if decoded is not None:
         return ActiveLog(file, *decoded), False
@@ -170,10 +197,10 @@ def _begin(
     return ActiveLog(file, header, encode_log_header(header)[1]), True
 
 
-def _require_proof_of_header(path: str, finding: LogFinding) -> LogFinding:
-    if not finding.log.last_batch:
-        raise _damaged_header(path)  # no frame shows that the header was this one
-    return evolve(finding, rebuilt=True, trusted=False)
+def require_proof_of_header(path: str, log: ActiveLog) -> None:
+    """Raise `CorruptedLogError` unless a frame shows that a rebuilt header is the right one."""
+    if not log.last_batch:
+        raise _damaged_header(path)
 
 
 def _damaged_header(path: str) -> CorruptedLogError:
@@ -185,7 +212,8 @@ def _damaged_header(path: str) -> CorruptedLogError:
     )
 
 
-def _check_generation(path: str, log: ActiveLog, metadata: LogMetadata | None) -> None:
+def check_generation(path: str, log: ActiveLog, metadata: LogMetadata | None) -> None:
+    """Raise `CorruptedLogError` for a log that is older than metadata.json, or another."""
     if metadata is None:
         return
     header = log.header

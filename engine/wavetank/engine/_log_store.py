@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from wavetank.engine._active_log import ActiveLog
 from wavetank.engine._directory import LOG, METADATA, StoreDirectory, temporary
 from wavetank.engine._frame import Batch, FrameHeader
-from wavetank.engine._health import Health
+from wavetank.engine._health import Health, Part
 from wavetank.engine._log_appender import check_batch, write_batch
 from wavetank.engine._log_reader import LogReader
 from wavetank.engine._log_rewriter import contradicts, give_name, successor, write_successor
@@ -99,7 +99,7 @@ class LogStore:
     ) -> list[LogEntry]:
         """See `Storage.get_log_entries`."""
         with self._lock.read(timeout_s, cancel):
-            self._health.require_open()
+            self._health.require_readable(Part.LOG)
             if start >= end:
                 raise InvalidLogRangeError(f"start: expected start < end but got {start} >= {end}")
             bounds = self._bounds
@@ -113,7 +113,7 @@ class LogStore:
     def entry(self, index: int, timeout_s: float | None, cancel: CancelToken | None) -> LogEntry:
         """See `Storage.get_log_entry`."""
         with self._lock.read(timeout_s, cancel):
-            self._health.require_open()
+            self._health.require_readable(Part.LOG)
             bounds = self._bounds
             if not bounds.first_index <= index <= bounds.last_index:
                 raise EntryNotFoundError(

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from attrs import define, field, frozen
+from attrs import define, field
 
 from wavetank.engine._active_log import ActiveLog
 from wavetank.engine._directory import (
@@ -53,12 +53,14 @@ from wavetank.engine._log_rewriter import (
     write_successor,
 )
 from wavetank.engine._metadata import LogMetadata, publish_metadata, read_metadata
+from wavetank.engine._recovered import RecoveredStore
 from wavetank.engine._serializer import EntryCodec
 from wavetank.engine._snapshot_recovery import SnapshotFinding, judge_snapshot
-from wavetank.engine._state import INITIAL_STATE, StateFinding, StateRecord, judge_state
+from wavetank.engine._state import INITIAL_STATE, StateFinding, judge_state
 from wavetank.engine.errors import CorruptedLogError, CorruptedSnapshotError, CorruptedStateError
 from wavetank.engine.options import FileStorageOptions, RecoveryMode
 from wavetank.engine.report import (
+    FileCondition,
     FoundFile,
     LostData,
     RecoveryAction,
@@ -67,26 +69,7 @@ from wavetank.engine.report import (
 )
 from wavetank.engine.values import SnapshotMetadata
 
-__all__ = ["RecoveredStore", "recover"]
-
-
-@frozen(kw_only=True)
-class RecoveredStore:
-    """A directory ready for use.
-
-    Attributes:
-        state: what both copies of the state hold.
-        log: log.dat, open.
-        metadata: what metadata.json says.
-        snapshot: the current snapshot with its open data.
-        report: what was found and done.
-    """
-
-    state: StateRecord
-    log: ActiveLog
-    metadata: LogMetadata | None
-    snapshot: SnapshotFinding
-    report: RecoveryReport
+__all__ = ["recover"]
 
 
 def recover(directory: StoreDirectory, options: FileStorageOptions) -> RecoveredStore:
@@ -200,8 +183,9 @@ class _Opening:
         directory = self.directory
         damage = str(self.dropped_snapshot or "")
         yield from found_state(directory, self.state)
-        yield from found_log(directory, self.log)
-        yield from found_metadata(directory, self.metadata, self.metadata_damage, self.log)
+        condition = self.log.condition if self.log else FileCondition.MISSING
+        yield from found_log(directory, self.active, condition)
+        yield from found_metadata(directory, self.metadata, self.metadata_damage, self.active)
         yield from found_snapshot(directory, self.snapshot, damage)
         yield from found_rest(directory, self.names)
 

@@ -7,7 +7,7 @@ name. Left out: what a snapshot means for the log.
 from __future__ import annotations
 
 from wavetank.engine._directory import SNAPSHOT, StoreDirectory
-from wavetank.engine._health import Health
+from wavetank.engine._health import Health, Part
 from wavetank.engine._shared_file import SharedFile
 from wavetank.engine._snapshot import SnapshotRecord
 from wavetank.engine._snapshot_writer import SnapshotSink
@@ -96,7 +96,7 @@ class SnapshotStore:
     def stream(self, timeout_s: float | None, cancel: CancelToken | None) -> SnapshotStream:
         """Return a stream over the current snapshot; `NoSnapshotError` if there is none."""
         with self._lock.read(timeout_s, cancel):
-            self._health.require_open()
+            self._health.require_readable(Part.SNAPSHOT)
             if self._current is None:
                 raise NoSnapshotError("no snapshot has been saved")
             record, shared = self._current

@@ -20,7 +20,7 @@ from wavetank.engine._document import (
     text,
     unsigned,
 )
-from wavetank.engine._health import Health
+from wavetank.engine._health import Health, Part
 from wavetank.engine.errors import CorruptedStateError, StateRegressionError
 from wavetank.engine.locker import RWOperationLocker
 from wavetank.engine.report import FileCondition
@@ -174,7 +174,7 @@ class StateStore:
     def load(self, timeout_s: float | None, cancel: CancelToken | None) -> PersistentState:
         """Return the state as of the last save that succeeded."""
         with self._lock.read(timeout_s, cancel):
-            self._health.require_open()
+            self._health.require_readable(Part.STATE)
             return self._record.state
 
     def save(

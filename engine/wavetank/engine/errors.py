@@ -7,6 +7,7 @@
     │   └── StoragePoisonedError              a write or sync failed earlier; reopen the store
     ├── NotInitializedError (RuntimeError)    the directory holds no store and may not get one
     ├── StorageClosedError (RuntimeError)     used after close()
+    ├── StorageReadOnlyError (PermissionError) a change to a store opened with read_only
     ├── StorageLockedError (OSError)          another process or instance has the directory
     ├── LockTimeoutError (TimeoutError)       a lock was not free in time
     ├── OperationCancelledError               the caller's cancel token was set
@@ -65,6 +66,7 @@ __all__ = [
     "StorageIOError",
     "StorageLockedError",
     "StoragePoisonedError",
+    "StorageReadOnlyError",
     "UnsupportedFormatError",
 ]
 
@@ -88,11 +90,15 @@ class StoragePoisonedError(StorageIOError):
 
 
 class NotInitializedError(StorageError, RuntimeError):
-    """The directory holds no store, and the options forbid making one."""
+    """The directory holds no store, and the options (``read_only``) forbid making one."""
 
 
 class StorageClosedError(StorageError, RuntimeError):
     """The store was used after ``close()``."""
+
+
+class StorageReadOnlyError(StorageError, PermissionError):
+    """A change was asked of a store that was opened with ``read_only``; nothing was changed."""
 
 
 class StorageLockedError(StorageError, OSError):

@@ -5,7 +5,7 @@ state, log or snapshots, and decides what those mean to one another. Lock order:
 state stands alone.
 
     file_storage.py      this: the public face
-    _recovery.py         what an open does
+    _recovery.py         what an open does; _read_only.py what it does with read_only
     _log_store.py        append, reads, truncations; with _log_appender, _log_reader, _log_rewriter
     _state.py            term and vote
     _snapshot_store.py   snapshots; with _snapshot_writer, snapshot_stream
@@ -19,10 +19,12 @@ from types import TracebackType
 from typing import Final, Self
 
 from wavetank.engine._directory import LOCK, LOG, RECOVERY_MARKER, StoreDirectory
-from wavetank.engine._health import Health, io_error
+from wavetank.engine._health import Health, Part, io_error
 from wavetank.engine._log_appender import require_entries
 from wavetank.engine._log_store import LogStore
-from wavetank.engine._recovery import RecoveredStore, recover
+from wavetank.engine._read_only import look
+from wavetank.engine._recovered import RecoveredStore
+from wavetank.engine._recovery import recover
 from wavetank.engine._snapshot_store import SnapshotStore
 from wavetank.engine._snapshot_writer import (
     InPlaceSnapshotWriter,
@@ -64,6 +66,7 @@ class FileStorage:
 
     Raises:
         StorageLockedError: another process or instance has the directory.
+        NotInitializedError: ``read_only``, and there is no store.
         CorruptedError: acknowledged data is damaged or missing; nothing was changed.
         UnsupportedFormatError: a file is of a version that this release does not know.
         StorageIOError: the filesystem refused.
@@ -92,20 +95,23 @@ class FileStorage:
         self._logger = logger if logger is not None else logging.getLogger("wavetank.engine")
         filesystem = fs if fs is not None else OsFileSystem()
         self._directory = StoreDirectory(filesystem, config.directory)
-        self._health = Health()
+        self._health = Health(read_only=options.read_only)
         self._default_timeout_s = options.lock_timeout if options.features.lock_timeout else None
         self._tasks: list[Task] = []
-        self._lock_file = _locked(self._directory)
+        self._lock_file = None if options.read_only else _locked(self._directory)
         try:
-            self._build(recover(self._directory, options))
+            open_store = look if options.read_only else recover
+            self._build(open_store(self._directory, options))
         except BaseException as error:
-            self._lock_file.close()
+            if self._lock_file is not None:
+                self._lock_file.close()
             if isinstance(error, OSError) and not isinstance(error, StorageError):
                 raise io_error("open of the store", self._directory.path, error) from error
             raise
 
     def _build(self, recovered: RecoveredStore) -> None:
         self._report = recovered.report
+        self._health.damage = recovered.damage
         for step in recovered.report.steps:
             self._logger.info("recovery: %s", step)
         for loss in recovered.report.lost:
@@ -280,7 +286,7 @@ class FileStorage:
 
     def log_bounds(self) -> LogBounds:
         """Return all bounds as one value, without I/O."""
-        self._health.require_open()
+        self._health.require_readable(Part.LOG)
         return self._log.bounds
 
     # Snapshots
@@ -385,7 +391,7 @@ class FileStorage:
             return  # by another thread, while this one waited for the locks
         self._health.closed = True
         try:
-            if self._health.cause is None:
+            if self._health.cause is None and not self._health.read_only:
                 self._finish()
         finally:
             self._release()
@@ -401,7 +407,8 @@ class FileStorage:
         with self._log_lock.exclusive():
             self._log.close()
         self._snapshots.close()
-        self._lock_file.close()
+        if self._lock_file is not None:
+            self._lock_file.close()
 
     def __enter__(self) -> Self:
         return self

@@ -142,6 +142,7 @@ class FileStorageOptions:
         auto_truncate_on_snapshot: compact the log once a snapshot is durable.
         sync_on_append: an append is durable on return; off, only a prefix survives a crash.
         recovery_mode: what an open may do with damage; a `RecoveryMode`, or its name.
+        read_only: open without a lock, change nothing, and read what is intact, damaged or not.
         retained_log_size: entries that a prefix truncation always keeps, for slow followers.
         chunk_size: bytes read or written at once for large files, with the feature ``chunked_io``.
         lock_timeout: seconds to wait for a lock.
@@ -161,6 +162,7 @@ class FileStorageOptions:
     auto_truncate_on_snapshot: bool = field(default=True, validator=_boolean)
     sync_on_append: bool = field(default=True, validator=_boolean)
     recovery_mode: RecoveryMode = field(default=RecoveryMode.NORMAL, converter=_recovery_mode)
+    read_only: bool = field(default=False, validator=_boolean)
     retained_log_size: int = field(default=100, validator=_integer(0, 2**63))
     chunk_size: int = field(default=_MEBIBYTE, validator=_integer(512, 1 << 30))
     lock_timeout: float = field(default=5.0, validator=_seconds)

@@ -1,0 +1,148 @@
+"""A walk over all of log.dat, past whatever is damaged: frames, damaged stretches, guard.
+
+For those who look and change nothing: read-only opens, verify, dump. A frame is in place if it
+continues the chain; behind damage the walk goes on at the next intact header that can only have
+been written later. Left out: what a damage means (_log_damage.py), and which entries are alive.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final, TypeAlias
+
+from attrs import frozen
+
+from wavetank.engine._checksum import checksum
+from wavetank.engine._directory import is_unreadable, read_at
+from wavetank.engine._frame import (
+    FRAME_HEADER_SIZE,
+    GUARD_SIZE,
+    LOG_HEADER_SIZE,
+    FrameHeader,
+    decode_frame_header,
+)
+from wavetank.engine._frame_scan import frame_headers, read_around
+from wavetank.engine._log_damage import LONGEST_TAIL
+from wavetank.engine.filesystem import File
+
+__all__ = ["DamagedStretch", "LogPart", "WalkedFrame", "ZeroGuard", "walk_log"]
+
+_CHUNK_SIZE: Final = 1 << 18
+
+
+@frozen
+class WalkedFrame:
+    """An intact frame, header and payload.
+
+    Attributes:
+        offset: of its header.
+        header: what it says.
+    """
+
+    offset: int
+    header: FrameHeader
+
+
+@frozen
+class DamagedStretch:
+    """Bytes that are no intact frame.
+
+    Attributes:
+        offset: of the first one.
+        length: up to the next intact frame, or to the end of the file.
+        reason: what is wrong at its beginning.
+        header: of the frame at its beginning, where that is legible and in place.
+        missing: frames that were here according to the next one, None if there is none.
+    """
+
+    offset: int
+    length: int
+    reason: str
+    header: FrameHeader | None = None
+    missing: int | None = None
+
+
+@frozen
+class ZeroGuard:
+    """Zeros that a recovery has put behind the last frame; part of a sound log."""
+
+    offset: int
+    length: int
+
+
+LogPart: TypeAlias = WalkedFrame | DamagedStretch | ZeroGuard
+
+
+def walk_log(file: File, *, seed: int, header_checksum: int, size: int) -> Iterator[LogPart]:
+    """Yield the parts of a log behind its header, in the order of their offsets.
+
+    Memory does not depend on the size of the log. Sectors that cannot be read are damage.
+
+    Args:
+        file: the log.
+        seed: of the log's incarnation.
+        header_checksum: of the log's header, where the chain begins.
+        size: where to stop, in bytes.
+
+    Raises:
+        OSError: from the filesystem, for other reasons than a bad medium.
+    """
+    offset, batch, link = LOG_HEADER_SIZE, 0, header_checksum
+    while offset < size:
+        if size - offset <= GUARD_SIZE and not read_around(file, size - offset, offset).strip(
+            b"\0"
+        ):
+            yield ZeroGuard(offset, size - offset)
+            return
+        header, reason = _frame_at(file, offset, size, seed)
+        if header is not None and (header.batch, header.previous_checksum) != (batch + 1, link):
+            header, reason = None, "the frame does not continue the chain"
+        if header is not None and not reason:
+            yield WalkedFrame(offset, header)
+        elif header is not None and offset + header.size <= size:
+            yield DamagedStretch(offset, header.size, reason, header, missing=1)
+        else:
+            following = _next_frame(file, offset + 1, size, seed, batch)
+            if following is None:
+                yield DamagedStretch(offset, size - offset, reason, header)
+                return
+            found, later = following
+            missing = later.batch - batch - 1
+            yield DamagedStretch(offset, found - offset, reason, header, missing)
+            offset, batch, link = found, later.batch - 1, later.previous_checksum
+            continue
+        offset, batch, link = offset + header.size, header.batch, header.checksum
+
+
+def _frame_at(file: File, offset: int, size: int, seed: int) -> tuple[FrameHeader | None, str]:
+    """Return the header at an offset, if legible, and what is wrong with the frame, if anything."""
+    try:
+        header = decode_frame_header(read_at(file, FRAME_HEADER_SIZE, offset), seed)
+        if header is None:
+            return None, "no intact frame header"
+        if offset + header.size > size:
+            return header, "the file ends inside the frame"
+        found = seed
+        for start in range(offset + FRAME_HEADER_SIZE, offset + header.size, _CHUNK_SIZE):
+            length = min(_CHUNK_SIZE, offset + header.size - start)
+            found = checksum(read_at(file, length, start), found)
+    except OSError as error:
+        if not is_unreadable(error):
+            raise
+        content = read_around(file, FRAME_HEADER_SIZE, offset)
+        return decode_frame_header(content, seed), "the medium does not give it back"
+    intact = found == header.payload_checksum
+    return header, "" if intact else "the payload fails its checksum"
+
+
+def _next_frame(
+    file: File, start: int, size: int, seed: int, batch: int
+) -> tuple[int, FrameHeader] | None:
+    """Return the first header behind damage that is later than `batch`, with its offset."""
+    end = min(size, start + LONGEST_TAIL)
+    for offset, header in frame_headers(
+        file, seed=seed, start=start, end=end, chunk_size=_CHUNK_SIZE, lenient=True
+    ):
+        if header.batch > batch and offset + header.size <= size:
+            return offset, header
+    return None
