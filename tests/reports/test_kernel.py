@@ -38,7 +38,17 @@ from wavetank.reports.kernel.real_report import litmus_real_document, render_rea
 from wavetank.reports.kernel.real_result import RealResult, RealVerdict
 from wavetank.reports.kernel.requirements import missing_requirements
 from wavetank.reports.kernel.sightings import Sighting, judge
-from wavetank.sim import LitmusState, LitmusTest, read_litmus
+from wavetank.sim import (
+    BTRFS,
+    EXT4,
+    EXT4_OBSERVED,
+    XFS,
+    LitmusState,
+    LitmusTest,
+    example_profile,
+    read_litmus,
+    shipped_litmus,
+)
 
 Json = dict[str, Any]
 
@@ -249,7 +259,7 @@ def test_the_timer_is_waited_for_in_one_run_and_once() -> None:
 
 
 def test_what_lies_inside_the_set_is_told_apart_from_what_was_never_seen() -> None:
-    (outcome,) = judge(vote(), ["xfs"], [sighting(OLD, 0), sighting(ACKNOWLEDGED, 1)])
+    (outcome,) = judge(vote(), [XFS], [sighting(OLD, 0), sighting(ACKNOWLEDGED, 1)])
     assert outcome.seen == (OLD, ACKNOWLEDGED)
     assert outcome.unseen == (NEW,)
     assert outcome.outside == ()
@@ -262,7 +272,7 @@ def test_a_state_outside_the_set_and_an_image_that_cannot_be_read_are_findings()
         sighting(LOST, 1),
         sighting(None, 2, error="Structure needs cleaning"),
     ]
-    (outcome,) = judge(vote(), ["btrfs"], seen)
+    (outcome,) = judge(vote(), [BTRFS], seen)
     assert [(each.state, each.error, each.times) for each in outcome.outside] == [
         (LOST, "", 2),
         (None, "Structure needs cleaning", 1),
@@ -278,8 +288,47 @@ def test_a_state_outside_the_set_and_an_image_that_cannot_be_read_are_findings()
     assert "kept, of 4 writes since, 0, 2" in text
 
 
+def test_each_filesystem_is_held_against_what_describes_its_mount() -> None:
+    told = {
+        name: (each.type, each.mount_options, each.profiles)
+        for name, each in REAL_FILESYSTEMS.items()
+    }
+    nolock = example_profile("ext4-dioread-nolock")
+    assert told == {
+        "ext4": ("ext4", "commit=1,dioread_lock", (EXT4, EXT4_OBSERVED)),
+        "ext4-default": ("ext4", "commit=1", (nolock,)),
+        "xfs": ("xfs", "nouuid", (XFS,)),
+        "btrfs": ("btrfs", "commit=1", (BTRFS,)),
+    }
+
+
+# What ext4 was seen to leave on Linux 6.18, by mount options, in programs that ship.
+SEEN_BY_DEFAULT: Final = [
+    ("L01", {"f": "a??"}, ()),
+    ("L06", {"f": "??"}, ()),
+    ("L19", {"log": "1", "meta": "1", "t": "?"}, ()),
+    ("L29", {"log": "a?"}, ()),
+    ("L30", {"f": "?"}, ()),
+    ("L33", {"st": "?"}, ("voteA",)),
+    ("L38", {"log": "a?", "st": "1"}, ("ack",)),
+]
+
+
+@pytest.mark.parametrize(("program", "files", "marks"), SEEN_BY_DEFAULT)
+def test_what_ext4_left_as_it_is_mounted_by_default_lies_in_the_profile_that_ships_for_it(
+    program: str, files: dict[str, str], marks: tuple[str, ...]
+) -> None:
+    test = next(each for each in shipped_litmus() if each.id == program)
+    seen = [sighting(LitmusState.of(files, *marks), 0)]
+    for profile in (EXT4, EXT4_OBSERVED):
+        (outcome,) = judge(test, [profile], seen)
+        assert [each.state for each in outcome.outside] == [seen[0].state]
+    (outcome,) = judge(test, REAL_FILESYSTEMS["ext4-default"].profiles, seen)
+    assert (outcome.seen, outcome.outside) == ((seen[0].state,), ())
+
+
 def test_a_machine_that_lacks_something_is_skipped_by_name() -> None:
-    nowhere = evolve(REAL_FILESYSTEMS["xfs"], name="nofs", make=("mkfs.nofs",))
+    nowhere = evolve(REAL_FILESYSTEMS["xfs"], type="nofs", make=("mkfs.nofs",))
     missing = missing_requirements(nowhere)
     assert missing[-2:] == ("mkfs.nofs", "nofs in the kernel")
 
@@ -300,8 +349,9 @@ def test_the_command_says_what_is_missing_and_exits_with_0(tmp_path: Path) -> No
     [
         (("--runs", "3"), "--runs needs --real"),
         (("--mount-option", "x"), "--mount-option needs --real"),
-        (("--real", "xfs", "--profile", "posix"), "--profile cannot be used with --real"),
-        (("--real", "zfs"), "'zfs' is not one of 'ext4', 'xfs', 'btrfs'"),
+        (("--real", "xfs", "--profile", "posiks"), "got 'posiks'; nearest match: posix"),
+        (("--real", "xfs", "--profile", "no.toml"), "no.toml: expected a readable file in UTF-8"),
+        (("--real", "zfs"), "'zfs' is not one of 'ext4', 'ext4-default', 'xfs', 'btrfs'"),
     ],
 )
 def test_options_that_do_not_go_together_are_refused(

@@ -138,9 +138,32 @@ def test_a_test_without_the_profile_is_left_out(shipped: list[Json], tmp_path: P
     assert invoke("--file", file, "--profile", "btrfs").stdout.count("1 of 1 equal") == 1
 
 
+def test_a_profile_of_ones_own_is_compared_where_a_test_names_states_for_it(
+    shipped: list[Json], tmp_path: Path
+) -> None:
+    mine = tmp_path / "mine.toml"
+    mine.write_text('[profile]\nname = "mine"\nextends = "ext4"\n', encoding="utf-8")
+    shipped[0]["states"]["mine"] = shipped[0]["states"]["ext4"]
+    shipped[5]["states"]["mine"] = shipped[5]["states"]["posix"]
+    file = stored(shipped, tmp_path)
+    code, document = documented("--file", file, "--profile", str(mine))
+    assert code == 1
+    told = [(each["id"], each["profile"], each["equal"]) for each in document["tests"]]
+    assert told == [("L01", "mine", True), (shipped[5]["id"], "mine", False)]
+    both = ("--file", file, "--profile", str(mine), "--profile", "ext4")
+    assert [each["profile"] for each in documented(*both)[1]["tests"]][:2] == ["ext4", "mine"]
+    # Without the file nobody knows that profile.
+    assert "$[0].states.mine: expected one of the profiles " in invoke("--file", file).stderr
+    untold = invoke("--profile", str(mine))
+    assert untold.exit_code == 2
+    assert "expected one for which the tests that ship names states" in untold.stderr
+    assert untold.stderr.rstrip().endswith(", got mine")
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (["--profile", "absent.toml"], "absent.toml: expected a readable file in UTF-8, got "),
         (["--profile", "posiks"], "got 'posiks'; nearest match: posix"),
         (["--profile", "apfs"], "profile: expected one for which the tests that ship names"),
         (["--format", "yaml"], "'yaml' is not one of 'text', 'json'"),

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os  # noqa: TID251 - NO_COLOR is part of the environment
 import sys
-from collections.abc import Iterable
 from typing import Final
 
 import click
@@ -18,7 +17,7 @@ from wavetank.reports._version import version
 from wavetank.reports.documents import run_document, to_text
 from wavetank.reports.exit_codes import ExitCode
 from wavetank.reports.failures import FailureStore, StoredFailure
-from wavetank.reports.profile_files import is_profile_file, read_profile
+from wavetank.reports.profile_files import choose_profiles
 from wavetank.reports.progress import progress_on
 from wavetank.reports.session import Session, compare, run_session, untouched
 from wavetank.reports.text import first_line, render_session
@@ -30,7 +29,7 @@ from wavetank.scenarios import (
     Verdict,
     replay_cases,
 )
-from wavetank.sim import PROFILES, SAFE_PROFILES, ProfileFileError
+from wavetank.sim import SAFE_PROFILES
 
 __all__ = ["RunRequest", "execute", "plan_of"]
 
@@ -78,38 +77,16 @@ def plan_of(request: RunRequest) -> RunPlan:
         ProfileFileError: a file in it holds no profile, or one whose name is taken.
     """
     backends = [backend.name for backend in BACKENDS]
-    profiles, own_profiles = _profiles(request.profiles or _DEFAULT_PROFILES)
+    chosen = choose_profiles(request.profiles or _DEFAULT_PROFILES, everything=SAFE_PROFILES)
     return RunPlan(
         scenarios=choose_all("scenario", request.scenarios or tuple(SCENARIOS), SCENARIOS),
         seeds=tuple(request.seeds),
-        profiles=profiles,
+        profiles=tuple(each.profile.name for each in chosen),
         backend=choose("backend", request.backend or backends[0], backends),
         max_images=request.max_images,
         depth=None if request.depth is not None and request.depth < 0 else request.depth or 0,
-        own_profiles=own_profiles,
+        own_profiles=tuple(OwnProfile(each.profile, each.file) for each in chosen if each.file),
     )
-
-
-def _profiles(asked: Iterable[str]) -> tuple[tuple[str, ...], tuple[OwnProfile, ...]]:
-    """Return the names of the profiles that were asked for, and those of one's own."""
-    shipped = [profile.name for profile in PROFILES]
-    names: dict[str, None] = {}
-    own: dict[str, OwnProfile] = {}
-    for value in asked:
-        if value == _ALL_PROFILES:
-            names.update(dict.fromkeys(profile.name for profile in SAFE_PROFILES))
-        elif is_profile_file(value):
-            profile = read_profile(value)
-            known = own.setdefault(profile.name, OwnProfile(profile, value))
-            if known.profile != profile:
-                expected = f"expected another name than in {known.file}, got {profile.name!r}"
-                raise ProfileFileError(
-                    f"{value}: profile.name: {expected}", file=value, key="profile.name"
-                )
-            names[profile.name] = None
-        else:
-            names[choose("profile", value, shipped)] = None
-    return tuple(names), tuple(own.values())
 
 
 def execute(request: RunRequest, plan: RunPlan) -> ExitCode:

@@ -5,28 +5,30 @@ Left out: options (_litmus_command.py), and how a set is computed (`wavetank.sim
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
 import click
 
-from wavetank.reports._choices import UnknownChoiceError, choose_all
+from wavetank.reports._choices import UnknownChoiceError
 from wavetank.reports._version import version
 from wavetank.reports.documents import litmus_document, to_text
 from wavetank.reports.exit_codes import ExitCode
+from wavetank.reports.profile_files import choose_profiles
 from wavetank.sim import (
     PROFILES,
     LitmusError,
     LitmusResult,
     LitmusState,
     LitmusTest,
+    Profile,
     hold_litmus,
     read_litmus,
     shipped_litmus,
 )
 
-__all__ = ["execute"]
+__all__ = ["execute", "read_tests"]
 
 _SHOWN_STATES: Final = 20
 """States listed of one difference; the others are counted."""
@@ -37,28 +39,27 @@ def execute(file: Path | None, profiles: Sequence[str], *, as_json: bool) -> Exi
 
     Args:
         file: the tests; None for those that ship.
-        profiles: names; all that the tests name if empty or if one is ``all``.
+        profiles: names and files; all that ship if empty, or where one is ``all``.
         as_json: whether one JSON document is wanted.
 
     Raises:
         UnknownChoiceError: a profile does not exist, or no test names it.
+        ProfileFileError: a file holds no profile.
         click.UsageError: the file cannot be read, or is no litmus file.
     """
-    names = tuple(profile.name for profile in PROFILES)
-    asked = names if "all" in profiles else choose_all("profile", profiles, names) or names
+    chosen = choose_profiles(profiles or ["all"], everything=PROFILES)
+    asked = [each.profile for each in chosen]
     source = "the tests that ship" if file is None else str(file)
+    tests = read_tests(file, own=[each.profile for each in chosen if each.file])
     try:
-        tests = shipped_litmus() if file is None else read_litmus(file.read_text(encoding="utf-8"))
         results = _results(tests, asked)
-    except (OSError, UnicodeDecodeError) as error:
-        raise click.UsageError(f"{source}: expected a readable file, got: {error}") from error
     except LitmusError as error:
         raise click.UsageError(f"{source}: {error}") from error
     if not results:
         named = sorted({name for test in tests for name in test.states}) or ["no profile"]
         raise UnknownChoiceError(
             f"profile: expected one for which {source} names states ({', '.join(named)}), "
-            f"got {', '.join(asked)}"
+            f"got {', '.join(profile.name for profile in asked)}"
         )
     if as_json:
         click.echo(to_text(litmus_document(results, version())))
@@ -67,12 +68,34 @@ def execute(file: Path | None, profiles: Sequence[str], *, as_json: bool) -> Exi
     return ExitCode.OK if all(result.equal for result in results) else ExitCode.VIOLATION
 
 
-def _results(tests: Sequence[LitmusTest], asked: Sequence[str]) -> list[LitmusResult]:
+def read_tests(file: Path | None, *, own: Iterable[Profile] = ()) -> tuple[LitmusTest, ...]:
+    """Return the tests in a file.
+
+    Args:
+        file: the file; None for the tests that ship.
+        own: profiles of one's own, for which the file may name states too.
+
+    Raises:
+        click.UsageError: the file cannot be read, or is no litmus file.
+    """
+    if file is None:
+        return shipped_litmus()
+    try:
+        return read_litmus(file.read_text(encoding="utf-8"), profiles=(*PROFILES, *own))
+    except (OSError, UnicodeDecodeError) as error:
+        raise click.UsageError(f"{file}: expected a readable file, got: {error}") from error
+    except LitmusError as error:
+        raise click.UsageError(f"{file}: {error}") from error
+
+
+def _results(tests: Sequence[LitmusTest], asked: Sequence[Profile]) -> list[LitmusResult]:
+    ordered = [each for each in PROFILES if each in asked]
+    ordered += [each for each in asked if each not in PROFILES]
     return [
         hold_litmus(test, profile)
         for test in tests
-        for profile in PROFILES
-        if profile.name in asked and profile.name in test.states
+        for profile in ordered
+        if profile.name in test.states
     ]
 
 

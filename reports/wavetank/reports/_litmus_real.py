@@ -12,6 +12,7 @@ from pathlib import Path
 import click
 from attrs import evolve
 
+from wavetank.reports._litmus import read_tests
 from wavetank.reports._version import version
 from wavetank.reports.documents import to_text
 from wavetank.reports.exit_codes import ExitCode
@@ -20,7 +21,8 @@ from wavetank.reports.kernel.machine import REAL_FILESYSTEMS, RealFilesystem
 from wavetank.reports.kernel.real_report import litmus_real_document, overall_verdict, render_real
 from wavetank.reports.kernel.real_result import MachineError, RealResult, RealVerdict
 from wavetank.reports.kernel.requirements import missing_requirements
-from wavetank.sim import LitmusError, read_litmus, shipped_litmus
+from wavetank.reports.profile_files import choose_profiles
+from wavetank.sim import PROFILES, Profile
 
 __all__ = ["execute"]
 
@@ -29,6 +31,7 @@ def execute(
     filesystems: Sequence[str],
     *,
     file: Path | None,
+    profiles: Sequence[str],
     mount_options: Sequence[str],
     runs: int,
     images: int,
@@ -40,6 +43,8 @@ def execute(
     Args:
         filesystems: their names.
         file: the tests; None for those that ship.
+        profiles: names and files of those to hold them against; if empty, those that claim to
+            describe each filesystem.
         mount_options: to mount with besides the usual ones.
         runs: of each program.
         images: to look at between two flushes.
@@ -48,21 +53,20 @@ def execute(
 
     Raises:
         click.UsageError: the file cannot be read, or is no litmus file.
+        UnknownChoiceError: a profile does not exist.
+        ProfileFileError: a file holds no profile.
     """
+    chosen = choose_profiles(profiles, everything=PROFILES)
+    asked = tuple(each.profile for each in chosen)
+    tests = read_tests(file, own=[each.profile for each in chosen if each.file])
     source = "the tests that ship" if file is None else str(file)
-    try:
-        tests = shipped_litmus() if file is None else read_litmus(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise click.UsageError(f"{source}: expected a readable file, got: {error}") from error
-    except LitmusError as error:
-        raise click.UsageError(f"{source}: {error}") from error
-    plan = RealPlan(tests=tuple(tests), runs=runs, most_images=images, seed=seed)
+    plan = RealPlan(tests=tests, runs=runs, most_images=images, seed=seed)
     results: list[RealResult] = []
     if not as_json:
         click.echo(f"wavetank {version()}, litmus on real filesystems, {source}")
     for name in dict.fromkeys(filesystems):
         try:
-            result = _look_at(_with_options(REAL_FILESYSTEMS[name], mount_options), plan)
+            result = _look_at(_adapted(REAL_FILESYSTEMS[name], mount_options, asked), plan)
         except MachineError as error:
             click.echo(f"wavetank: {name}: {error}", err=True)
             return ExitCode.INTERNAL
@@ -82,5 +86,11 @@ def _look_at(filesystem: RealFilesystem, plan: RealPlan) -> RealResult:
     return observe(filesystem, plan, lambda line: click.echo(line, err=True))
 
 
-def _with_options(filesystem: RealFilesystem, extra: Sequence[str]) -> RealFilesystem:
-    return evolve(filesystem, mount_options=",".join([filesystem.mount_options, *extra]))
+def _adapted(
+    filesystem: RealFilesystem, extra: Sequence[str], profiles: tuple[Profile, ...]
+) -> RealFilesystem:
+    return evolve(
+        filesystem,
+        mount_options=",".join([filesystem.mount_options, *extra]),
+        profiles=profiles or filesystem.profiles,
+    )

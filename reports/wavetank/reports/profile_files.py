@@ -1,18 +1,66 @@
-"""Files with profiles of one's own: which values name them, and reading them.
+"""Values of ``--profile``: names of profiles that ship, and files with profiles of one's own.
 
 Left out: what a file may say (`wavetank.sim.profile_from_toml`).
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
-from wavetank.sim import Profile, ProfileFileError, profile_from_toml
+from attrs import frozen
 
-__all__ = ["is_profile_file", "read_profile"]
+from wavetank.reports._choices import choose
+from wavetank.sim import PROFILES, Profile, ProfileFileError, profile_from_toml
 
+__all__ = ["ChosenProfile", "choose_profiles", "is_profile_file", "read_profile"]
+
+_ALL: Final = "all"
 _BYTES_AT_MOST: Final = 1 << 16
+
+
+@frozen
+class ChosenProfile:
+    """A profile that was asked for.
+
+    Attributes:
+        profile: the profile.
+        file: the file that it stands in; "" if it ships under its name.
+    """
+
+    profile: Profile
+    file: str = ""
+
+
+def choose_profiles(
+    values: Iterable[str], *, everything: Sequence[Profile]
+) -> tuple[ChosenProfile, ...]:
+    """Return the profiles that were asked for, each once, in the order asked for.
+
+    Args:
+        values: names, files, or the word ``all``.
+        everything: the profiles that this word stands for.
+
+    Raises:
+        UnknownChoiceError: a name does not exist.
+        ProfileFileError: a file holds no profile, or one whose name another file gives to another.
+    """
+    shipped = {profile.name: profile for profile in PROFILES}
+    chosen: dict[str, ChosenProfile] = {}
+    for value in values:
+        if is_profile_file(value):
+            profile = read_profile(value)
+            known = chosen.setdefault(profile.name, ChosenProfile(profile, value))
+            if known.profile != profile:
+                expected = f"expected another name than in {known.file}, got {profile.name!r}"
+                message = f"{value}: profile.name: {expected}"
+                raise ProfileFileError(message, file=value, key="profile.name")
+            continue
+        named = everything if value == _ALL else [shipped[choose("profile", value, shipped)]]
+        for profile in named:
+            chosen.setdefault(profile.name, ChosenProfile(profile))
+    return tuple(chosen.values())
 
 
 def is_profile_file(value: str) -> bool:

@@ -11,6 +11,7 @@ Left out: opening files; and judging programs (litmus_run.py), except that each 
 from __future__ import annotations
 
 import json
+from collections.abc import Collection, Iterable
 from difflib import get_close_matches
 from importlib import resources
 from typing import Final, NoReturn, cast
@@ -27,6 +28,7 @@ from wavetank.sim.litmus import (
     LitmusState,
     LitmusTest,
 )
+from wavetank.sim.profile import Profile
 from wavetank.sim.profiles import PROFILES
 
 __all__ = ["read_litmus", "shipped_litmus"]
@@ -35,11 +37,12 @@ _BLOCKS: Final = range(1000)
 _SHOWN: Final = 60
 
 
-def read_litmus(text: str) -> tuple[LitmusTest, ...]:
+def read_litmus(text: str, *, profiles: Iterable[Profile] = PROFILES) -> tuple[LitmusTest, ...]:
     """Return the tests of a litmus file.
 
     Args:
         text: its content.
+        profiles: those for which a test may name states.
 
     Raises:
         LitmusError: it is no litmus file; the message gives the place, such as ``$[3].program[2]``.
@@ -53,9 +56,10 @@ def read_litmus(text: str) -> tuple[LitmusTest, ...]:
         value: object = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise LitmusError(f"$: expected JSON, got: {error}") from error
+    known = [profile.name for profile in profiles]
     tests: dict[str, LitmusTest] = {}
     for place in _Place(value, "$").items("a list of litmus tests"):
-        test = _test(place)
+        test = _test(place, known)
         if test.id in tests:
             place.at("id").fail("an id that no test before it has")
         tests[test.id] = test
@@ -111,7 +115,7 @@ class _Place:
         return self.value
 
 
-def _test(place: _Place) -> LitmusTest:
+def _test(place: _Place, known: Collection[str]) -> LitmusTest:
     title = place.members("a litmus test").get("title")
     test = LitmusTest(
         id=place.at("id").word(),
@@ -119,7 +123,7 @@ def _test(place: _Place) -> LitmusTest:
         setup=_ops(place.at("setup")),
         program=_ops(place.at("program")),
         states={
-            _profile(name, states): _states(states)
+            _profile(name, states, known): _states(states)
             for name, states in place.at("states").members("states by profile").items()
         },
     )
@@ -127,8 +131,7 @@ def _test(place: _Place) -> LitmusTest:
     return test
 
 
-def _profile(name: str, place: _Place) -> str:
-    known = [profile.name for profile in PROFILES]
+def _profile(name: str, place: _Place, known: Collection[str]) -> str:
     if name not in known:
         close = get_close_matches(name, known, n=1, cutoff=0.3)
         hint = f"; nearest match: {close[0]}" if close else ""

@@ -40,8 +40,8 @@ def _missing(filesystem: RealFilesystem) -> Iterator[str]:
     yield from _missing_library()
     if shutil.which(filesystem.make[0]) is None:
         yield filesystem.make[0]
-    if not _kernel_knows(filesystem.name):
-        yield f"{filesystem.name} in the kernel"
+    if not _kernel_knows(filesystem.type):
+        yield f"{filesystem.type} in the kernel"
 
 
 def _may_mount() -> bool:

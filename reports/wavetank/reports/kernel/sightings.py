@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from attrs import frozen
 
 from wavetank.reports.kernel.real_result import RealOutcome, RealSighting
-from wavetank.sim import PROFILES, LitmusState, LitmusTest, possible_states
+from wavetank.sim import LitmusState, LitmusTest, Profile, possible_states
 
 __all__ = ["Sighting", "judge"]
 
@@ -41,13 +41,13 @@ class Sighting:
 
 
 def judge(
-    test: LitmusTest, profiles: Sequence[str], sightings: Sequence[Sighting]
+    test: LitmusTest, profiles: Sequence[Profile], sightings: Sequence[Sighting]
 ) -> tuple[RealOutcome, ...]:
     """Hold what was seen of a program against each profile.
 
     Args:
         test: the program.
-        profiles: names of profiles that ship.
+        profiles: what it is held against.
         sightings: what was seen of it.
 
     Raises:
@@ -55,8 +55,7 @@ def judge(
     """
     return tuple(
         _outcome(test.id, profile.name, possible_states(test, profile), sightings)
-        for profile in PROFILES
-        if profile.name in profiles
+        for profile in profiles
     )
 
 
