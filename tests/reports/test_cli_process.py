@@ -47,6 +47,20 @@ def test_a_run_without_violations_passes(tmp_path: Path) -> None:
     assert not (tmp_path / ".wavetank").exists()
 
 
+def test_files_that_cannot_be_read_are_kept_and_told_in_one_line(tmp_path: Path) -> None:
+    folder = tmp_path / ".wavetank" / "failures"
+    folder.mkdir(parents=True)
+    old = '{"format": 1, "version": "0.0.9"}'
+    first = f"{folder.relative_to(tmp_path)}/mixed-00.json cannot be read and is kept: $.format: "
+    first += "expected 2, got 1, written by wavetank 0.0.9"
+    for number in range(3):
+        (folder / f"mixed-0{number}.json").write_text(old, encoding="utf-8")
+        told = wavetank("run", *SMALL, cwd=tmp_path).stderr
+        more = f" (and {number} more in .wavetank/failures)" if number else ""
+        assert told == f"{first}{more}\n"
+    assert {path.read_text(encoding="utf-8") for path in folder.iterdir()} == {old}
+
+
 def test_a_run_with_violations_fails_and_tells_how_to_see_them_again(tmp_path: Path) -> None:
     done = wavetank("run", *SMALL, *CANARY, cwd=tmp_path)
     assert done.returncode == 1

@@ -135,8 +135,11 @@ def _store_failures(session: Session) -> None:
             store.save(StoredFailure(case=case, violation=violation, version=version()))
     except OSError as error:
         click.echo(f"failures could not be stored in {store.directory}: {error}", err=True)
-    for problem in store.unreadable():
-        click.echo(str(problem), err=True)
+    unreadable = list(store.unreadable())
+    if unreadable:
+        others = len(unreadable) - 1
+        more = f" (and {others} more in {store.directory})" if others else ""
+        click.echo(f"{unreadable[0]}{more}", err=True)
 
 
 def _exit_code(session: Session, *, strict: bool) -> ExitCode:
