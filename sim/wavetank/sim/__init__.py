@@ -24,6 +24,8 @@ General layout, from the bottom up::
     _forgetting.py     the same where a truncation frees what it cuts off
     pending.py         durable image and pending ops under a profile; any legal image
     closed_sets.py     every legal set of pending ops
+    read_trace.py      what a program looked at
+    forking.py         images chosen by what is read of them, where they are too many
     crash_images.py    which legal images are looked at
     litmus.py          small programs with the states that they may leave
     litmus_file.py     the same read from JSON; data/litmus.json ships
@@ -41,6 +43,7 @@ from wavetank.sim.crash_images import CrashImages, all_images, newest_images
 from wavetank.sim.disk import SimDisk
 from wavetank.sim.example_profiles import EXAMPLE_PROFILES, example_profile
 from wavetank.sim.filesystem import SimFileSystem
+from wavetank.sim.forking import Reader, forked_images
 from wavetank.sim.fsync_failure import FsyncFailure
 from wavetank.sim.image import (
     ROOT_INODE,
@@ -100,6 +103,7 @@ from wavetank.sim.profiles import (
     WRITEBACK,
     XFS,
 )
+from wavetank.sim.read_trace import Cell, ReadTrace
 from wavetank.sim.serial_runtime import DeadlockError, SerialRuntime
 from wavetank.sim.sim_file import SimFile
 from wavetank.sim.tearing import SECTOR_SIZE, AppendFill, AtomicUnit, Tearing, TearShape
@@ -131,6 +135,7 @@ __all__ = [
     "XFS",
     "AppendFill",
     "AtomicUnit",
+    "Cell",
     "CrashImages",
     "Data",
     "DeadlockError",
@@ -155,6 +160,8 @@ __all__ = [
     "PendingOps",
     "Profile",
     "ProfileFileError",
+    "ReadTrace",
+    "Reader",
     "Record",
     "SerialRuntime",
     "SimDisk",
@@ -169,6 +176,7 @@ __all__ = [
     "all_images",
     "closed_sets",
     "example_profile",
+    "forked_images",
     "hold_litmus",
     "newest_images",
     "possible_states",

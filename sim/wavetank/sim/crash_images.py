@@ -3,8 +3,9 @@
 Every closed set of pending ops gives an image, and so does each way in which one write among them
 can be torn (_tears.py); a set that leaves a block unwritten which its file shows gives one more,
 with foreign bytes there. Content of files that lose their names is left out: no program can see it.
-Where there are more sets than the budget allows, a fixed catalogue stands in, and the answer says
-that it is not complete.
+Where there are more sets than the budget allows, images are chosen by what a reader looks at
+(forking.py), so that they still stand for all. Without a reader, or where even these are too many,
+a fixed catalogue stands in, and the answer says that it is not complete.
 
 Where truncations may forget what they cut off, each set is looked at once more, without that.
 
@@ -21,6 +22,7 @@ from attrs import frozen
 from wavetank.sim._tears import tears
 from wavetank.sim._unwritten import UnwrittenBlocks
 from wavetank.sim.closed_sets import closed_sets
+from wavetank.sim.forking import Reader, forked_images
 from wavetank.sim.ops import Data
 from wavetank.sim.pending import Kept, PendingOps
 from wavetank.sim.tearing import AppendFill, AtomicUnit, Tearing
@@ -36,34 +38,49 @@ class CrashImages:
 
     Attributes:
         images: each once, in a fixed order.
-        complete: whether these are all legal images (that hold the newest op, if so asked).
+        complete: whether these are all legal images (that hold the newest op, if so asked), or
+            stand for all.
+        forked: whether each stands for all images that are equal in what the reader looked at.
     """
 
     images: tuple[Kept, ...]
     complete: bool
+    forked: bool = False
 
 
-def all_images(pending: PendingOps, *, limit: int, tearing: Tearing = _DEFAULT) -> CrashImages:
+def all_images(
+    pending: PendingOps, *, limit: int, tearing: Tearing = _DEFAULT, reader: Reader | None = None
+) -> CrashImages:
     """Return the images of this point.
 
     Args:
         pending: what is durable and what is not.
-        limit: more closed sets than this, and a catalogue stands in for them.
+        limit: more closed sets than this, and images are chosen by what the reader looks at;
+            more of these, too, and a catalogue stands in for them.
         tearing: what the device does below a block.
+        reader: opens an image and tells what it looked at; None if nobody can.
     """
-    return _images(pending, 0, limit, tearing)
+    return _images(pending, 0, limit, tearing, reader)
 
 
-def newest_images(pending: PendingOps, *, limit: int, tearing: Tearing = _DEFAULT) -> CrashImages:
+def newest_images(
+    pending: PendingOps, *, limit: int, tearing: Tearing = _DEFAULT, reader: Reader | None = None
+) -> CrashImages:
     """Return the images that the newest op made possible; arguments as for `all_images`."""
     if pending.nothing_new:
         return CrashImages((), complete=True)
-    return _images(pending, pending.newest_needs, limit, tearing)
+    return _images(pending, pending.newest_needs, limit, tearing, reader)
 
 
-def _images(pending: PendingOps, holding: int, limit: int, tearing: Tearing) -> CrashImages:
+def _images(
+    pending: PendingOps, holding: int, limit: int, tearing: Tearing, reader: Reader | None
+) -> CrashImages:
     sets = closed_sets(pending, holding=holding, limit=limit, visible_only=True)
     complete = sets is not None
+    if sets is None and reader is not None:
+        forked = forked_images(pending, reader, holding=holding, limit=limit, tearing=tearing)
+        if forked is not None:
+            return CrashImages(forked, complete=True, forked=True)
     if sets is None:
         sets = _catalogue(pending, holding)
     sets = _without_parts(sets, _atomic_writes(pending, tearing))

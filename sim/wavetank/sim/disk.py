@@ -23,6 +23,7 @@ from wavetank.sim._sync_faults import SyncFaults
 from wavetank.sim.fsync_failure import FsyncFailure
 from wavetank.sim.image import DiskImage, read_blocks
 from wavetank.sim.ops import BLOCK_SIZE, Mark, OpLog, Sync, SyncKind
+from wavetank.sim.read_trace import ReadTrace
 
 __all__ = ["SimDisk"]
 
@@ -34,6 +35,7 @@ class SimDisk:
         image: the content to start from; empty if omitted.
         first_call: calls are counted from here, for a log that continues another.
         first_number: micro-ops are numbered from here.
+        reads: told of everything that is looked at; None to keep no account.
 
     Attributes:
         image: the durable content at the start of `log`.
@@ -56,6 +58,7 @@ class SimDisk:
         "_faults",
         "_linkable",
         "_next_inode",
+        "_reads",
         "_recorder",
         "image",
         "locked",
@@ -64,7 +67,12 @@ class SimDisk:
     )
 
     def __init__(
-        self, image: DiskImage | None = None, *, first_call: int = 0, first_number: int = 0
+        self,
+        image: DiskImage | None = None,
+        *,
+        first_call: int = 0,
+        first_number: int = 0,
+        reads: ReadTrace | None = None,
     ) -> None:
         self.image = DiskImage.empty() if image is None else image
         self.log = OpLog()
@@ -72,6 +80,7 @@ class SimDisk:
         self.read_only = False
         self._cache = PageCache(self.image)
         self._faults: SyncFaults | None = None
+        self._reads = reads
         # Inodes made without a name, which may still get one.
         self._linkable: set[int] = set()
         self._next_inode = self.image.next_inode
@@ -83,6 +92,7 @@ class SimDisk:
         twin = SimDisk(self.image)
         twin.log = self.log.fork()
         twin.read_only = self.read_only
+        twin._reads = self._reads
         twin._cache = self._cache.copy()
         twin._recorder = Recorder(twin._cache, twin.log, calls=mine.calls, micro_ops=mine.micro_ops)
         if self._faults is not None:
@@ -95,7 +105,11 @@ class SimDisk:
     def entries(self, inode: int) -> dict[str, int] | None:
         """Return a directory's names and inodes (not to be changed), None for a file."""
         node = self._cache.node(inode)
-        return node if isinstance(node, dict) else None
+        if not isinstance(node, dict):
+            return None
+        if self._reads is not None:
+            self._reads.names(inode)
+        return node
 
     def is_file(self, inode: int) -> bool:
         """Whether it is a regular file."""
@@ -108,11 +122,17 @@ class SimDisk:
 
     def size(self, inode: int) -> int:
         """Return a file's length in bytes."""
+        if self._reads is not None:
+            self._reads.size(inode)
         return self._cache.file(inode).size
 
     def read(self, inode: int, offset: int, length: int) -> bytes:
         """Return up to `length` visible bytes at `offset`."""
         node = self._cache.file(inode)
+        if self._reads is not None:
+            self._reads.size(inode)
+            end = min(offset + length, node.size)
+            self._reads.blocks(inode, range(offset // BLOCK_SIZE, -(-end // BLOCK_SIZE)))
         return read_blocks(node.blocks, node.size, offset, length)
 
     # What programs do
@@ -203,6 +223,11 @@ class SimDisk:
         """Write bytes at `offset`: block by block, each followed by the size it makes true."""
         self._begin(path)
         node = self._cache.file(inode)
+        if self._reads is not None:
+            # What a write does depends on the size, and on what lies between that and its start.
+            self._reads.size(inode)
+            if offset > node.size:
+                self._reads.blocks(inode, range(node.size // BLOCK_SIZE, -(-offset // BLOCK_SIZE)))
         if offset > node.size:
             self._recorder.hide_stale(inode, node, offset, path)
         position, end = offset, offset + len(content)
@@ -230,6 +255,10 @@ class SimDisk:
         """Set the size; growth reads as zeros, and what is cut off stays on the medium."""
         self._begin(path)
         node = self._cache.file(inode)
+        if self._reads is not None:
+            self._reads.size(inode)
+            if size > node.size:
+                self._reads.blocks(inode, range(node.size // BLOCK_SIZE, -(-size // BLOCK_SIZE)))
         if size > node.size:
             self._recorder.hide_stale(inode, node, size, path)
         if size != node.size:

@@ -213,6 +213,10 @@ class PendingOps:
         elif covered:
             self._make_durable(covered)
 
+    def bit(self, number: int) -> int:
+        """Return the mask of op `number` alone."""
+        return 1 << (number - self._first)
+
     def needs(self, number: int) -> int:
         """Return the mask of ops that are on disk whenever op `number` is, itself among them."""
         return self._closed[number]
