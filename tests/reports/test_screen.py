@@ -62,6 +62,7 @@ RESULT = ScenarioResult(
     recoveries=2000,
     depth=0,
     complete=False,
+    forked_points=0,
     violations=(),
     digest="0" * 32,
 )

@@ -31,6 +31,7 @@ from wavetank.sim import (
     PROCESS_KILL,
     SAFE_PROFILES,
     SEQUENTIAL,
+    XFS,
     Kept,
     Mark,
     Profile,
@@ -57,6 +58,10 @@ FEW_STEPS = Workload(
 
 def invariants(sweep: Sweep) -> set[str]:
     return {finding.problem.invariant for finding in sweep.findings}
+
+
+def kinds(sweep: Sweep) -> set[tuple[str, str]]:
+    return {(finding.problem.invariant, finding.problem.kind) for finding in sweep.findings}
 
 
 @pytest.mark.parametrize("profile", [SEQUENTIAL, POSIX], ids=lambda profile: profile.name)
@@ -150,6 +155,36 @@ def test_the_cure_is_found_by_trying() -> None:
     assert explain(recording, POSIX, finding).cure.startswith(
         "a sync of the file /store/log.dat right after "
     )
+
+
+@pytest.mark.parametrize(
+    ("steps", "profile", "limit", "forked", "judged"),
+    [
+        (5, EXT4, 64, 1, (71, 71)),
+        (5, XFS, 64, 3, (119, 112)),
+        (4, BTRFS, 64, 1, (106, 106)),
+        (3, POSIX, 256, 5, (3613, 1513)),
+    ],
+)
+def test_images_chosen_by_what_is_read_show_all_that_can_go_wrong(
+    steps: int, profile: Profile, limit: int, forked: int, judged: tuple[int, int]
+) -> None:
+    """Twin: the same sweep with every legal image."""
+    recording = record(evolve(FEW_STEPS, steps=FEW_STEPS.steps[:steps]), PUBLISHED)
+    every = explore(recording, profile, limits=Limits(max_sets_per_point=1024))
+    some = explore(recording, profile, limits=Limits(max_sets_per_point=limit))
+    assert (every.forked_points, some.forked_points) == (0, forked)
+    assert every.complete
+    assert some.complete
+    assert (every.judged, some.judged) == judged
+    assert (some.legal is None) == (forked > 0)
+    assert kinds(every) == kinds(some) != set()
+
+
+def test_forked_points_are_not_complete_for_crashes_inside_recoveries() -> None:
+    recording = record(FEW_STEPS, PUBLISHED)
+    sweep = explore(recording, XFS, limits=Limits(max_sets_per_point=64, depth=1))
+    assert (sweep.forked_points, sweep.unjudged, sweep.complete) == (3, 0, False)
 
 
 def test_marks_are_no_crash_points() -> None:

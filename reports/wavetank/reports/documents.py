@@ -144,6 +144,7 @@ def _scenario(result: ScenarioResult) -> dict[str, object]:
         "recoveries": result.recoveries,
         "depth": result.depth,
         "complete": result.complete,
+        "forked_points": result.forked_points,
         "faults_fired": {},
         "digest": result.digest,
         "violations": [_violation(violation) for violation in result.violations],

@@ -90,7 +90,8 @@ class ScenarioResult:
         cache_hits: images met again.
         recoveries: stores opened in sum.
         depth: at which depth of crashes inside recoveries the last new image came.
-        complete: whether every legal image was judged.
+        complete: whether every legal image was judged, or one that stands for it.
+        forked_points: at how many crash points images stand for all that recovery reads alike.
         violations: what was wrong.
         digest: a hash of the op log and of every image and verdict.
     """
@@ -110,6 +111,7 @@ class ScenarioResult:
     recoveries: int
     depth: int
     complete: bool
+    forked_points: int
     violations: tuple[Violation, ...]
     digest: str
 

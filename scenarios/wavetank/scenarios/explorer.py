@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from hashlib import blake2b
-from typing import Final
+from typing import Final, Protocol, TypeAlias
 
 from attrs import evolve, frozen
 
@@ -29,11 +29,14 @@ from wavetank.scenarios.oracle import Knowledge, judge
 from wavetank.scenarios.recording import Moment, Recording
 from wavetank.scenarios.recovery import Recovery
 from wavetank.sim import (
+    Cell,
     CrashImages,
     DiskImage,
+    Kept,
     Mark,
     PendingOps,
     Profile,
+    Reader,
     Sync,
     all_images,
     newest_images,
@@ -41,8 +44,18 @@ from wavetank.sim import (
 
 __all__ = ["Finding", "Limits", "Sweep", "explore", "judge_image", "pending_at"]
 
+_Inodes: TypeAlias = tuple[tuple[str, int], ...]
+
 _DIGEST_BYTES: Final = 16
 _PROGRESS_EVERY: Final = 50
+
+
+class _Choice(Protocol):
+    """Chooses the images to look at, at one point: all, or the new ones."""
+
+    def __call__(
+        self, pending: PendingOps, *, limit: int, reader: Reader | None
+    ) -> CrashImages: ...
 
 
 @frozen(kw_only=True)
@@ -73,7 +86,8 @@ class Sweep:
         crash_points: positions at which the op log grew.
         legal: how many images the profile allows, each counted at the first point it is allowed
             at; None where they were too many to count.
-        complete: whether every legal image was judged.
+        complete: whether every legal image was judged, or one that stands for it.
+        forked_points: at how many crash points images stand for all that recovery reads alike.
         distinct: different images met, those inside recoveries among them.
         judged: images on which recovery ran.
         cache_hits: images met again, whose fate was known.
@@ -88,6 +102,7 @@ class Sweep:
     crash_points: int
     legal: int | None
     complete: bool
+    forked_points: int
     distinct: int
     judged: int
     cache_hits: int
@@ -158,25 +173,30 @@ class _Sweeper:
         self._crash_points = 0
         self._legal = 0
         self._complete = True
+        self._forked = 0
+        self._forks_below: int | None = None
         self._cache_hits = 0
         self._smallest: dict[tuple[str, str], Finding] = {}
         self._digest = blake2b(digest_size=_DIGEST_BYTES)
+        # What is looked at on an image; the inodes count here, since looks are told by inode.
+        self._cells: dict[tuple[bytes, _Inodes], tuple[Cell, ...]] = {}
         self._moment: Moment | None = None
         self._verdicts: dict[int, tuple[Problem, ...]] = {}
         self._descended: set[bytes] = set()
 
     def run(self) -> None:
         pending = PendingOps(self._recording.image, self._profile)
-        limit = self._limits.max_sets_per_point
-        self._visit(pending, 0, all_images(pending, limit=limit))
+        self._visit(pending, 0, self._images(pending, all_images))
         for position, record in enumerate(self._recording.log, start=1):
             pending.take(record)
             if isinstance(record, Mark):
-                self._visit(pending, position, all_images(pending, limit=limit))
-            elif not isinstance(record, Sync):
+                self._visit(pending, position, self._images(pending, all_images))
+            elif isinstance(record, Sync):
+                self._forks_below = None
+            else:
                 self._crash_points += 1
                 if pending.whole:
-                    images = newest_images(pending, limit=limit)
+                    images = self._images(pending, newest_images)
                     self._visit(pending, position, images, new=True)
                     if self._limits.depth != 0:
                         self._kill(pending, position)
@@ -187,8 +207,9 @@ class _Sweeper:
         return Sweep(
             profile=self._profile,
             crash_points=self._crash_points,
-            legal=self._legal if self._complete else None,
+            legal=self._legal if self._complete and not self._forked else None,
             complete=complete and not unjudged,
+            forked_points=self._forked,
             distinct=len(self._fates) + unjudged,
             judged=len(self._fates),
             cache_hits=self._cache_hits,
@@ -199,12 +220,37 @@ class _Sweeper:
             digest=self._digest.hexdigest(),
         )
 
+    def _images(self, pending: PendingOps, choose: _Choice) -> CrashImages:
+        """Return the images to look at here; where they are too many, by what recovery reads."""
+        waiting = sum(1 for _ in pending.ops)
+        # Until something is durable, more pending ops can only mean more ways to go.
+        hopeless = self._forks_below is not None and waiting >= self._forks_below
+        reader = None if hopeless else self._reader(pending)
+        images = choose(pending, limit=self._limits.max_sets_per_point, reader=reader)
+        if not images.complete and not hopeless:
+            self._forks_below = waiting
+        self._forked += images.forked
+        # What a crash inside a recovery leaves may be read where that recovery did not look.
+        deep = images.forked and self._limits.depth != 0
+        self._complete = self._complete and images.complete and not deep
+        return images
+
+    def _reader(self, pending: PendingOps) -> Reader:
+        def read(kept: Kept) -> tuple[Cell, ...]:
+            image = pending.image(kept)
+            inodes = tuple((path, inode) for path, inode, _ in image.walk())
+            key = (image.digest(), inodes)
+            if key not in self._cells:
+                self._cells[key] = self._recovery.cells_read(image, self._profile)
+            return self._cells[key]
+
+        return read
+
     def _visit(
         self, pending: PendingOps, position: int, images: CrashImages, *, new: bool = False
     ) -> None:
         """Recover and judge the given images of one crash point; `new`: not legal before it."""
         self._enter(self._recording.moment_at(position))
-        self._complete = self._complete and images.complete
         seen: set[bytes] = set()
         for kept in images.images:
             image = pending.image(kept)

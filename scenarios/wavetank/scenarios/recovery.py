@@ -22,9 +22,12 @@ from wavetank.scenarios.oracle import Knowledge, judge
 from wavetank.scenarios.recording import STORE_DIRECTORY
 from wavetank.scenarios.steps import Append, SaveState, Workload
 from wavetank.sim import (
+    Cell,
     DiskImage,
     MicroOp,
     PendingOps,
+    Profile,
+    ReadTrace,
     Record,
     SerialRuntime,
     SimDisk,
@@ -62,15 +65,22 @@ class Recovery:
         workload: whose options the store is opened with.
         backend: the store.
         disabled: invariants in whose name nobody is accused, to test the tester.
+        reads: told of everything that the stores look at on their disks.
 
     Attributes:
         recoveries: how many times a store was opened.
     """
 
     def __init__(
-        self, workload: Workload, backend: Backend, disabled: frozenset[str] = frozenset()
+        self,
+        workload: Workload,
+        backend: Backend,
+        disabled: frozenset[str] = frozenset(),
+        *,
+        reads: ReadTrace | None = None,
     ) -> None:
         self.recoveries = 0
+        self._reads = reads
         self._workload = workload
         self._backend = backend
         self._disabled = disabled
@@ -79,7 +89,7 @@ class Recovery:
 
     def open(self, image: DiskImage) -> Opening:
         """Open a store on `image` after a power cut."""
-        return self.open_on(SimDisk(image))
+        return self.open_on(SimDisk(image, reads=self._reads))
 
     def open_on(self, disk: SimDisk) -> Opening:
         """Open a store on a disk whose cache may hold more than is durable: after a kill."""
@@ -122,6 +132,21 @@ class Recovery:
             problems += self._work_and_crash(opening, pending)
             self._worked[key] = self._enabled(problems)
         return self._worked[key]
+
+    def cells_read(self, image: DiskImage, profile: Profile) -> tuple[Cell, ...]:
+        """Return all that is looked at, in this order, to find out the fate of an image.
+
+        It is done with nothing remembered, since what is remembered is not looked at again.
+        """
+        trace = ReadTrace()
+        twin = Recovery(self._workload, self._backend, self._disabled, reads=trace)
+        opening = twin.open(image)
+        if opening.store is not None:
+            pending = PendingOps(image, profile)
+            pending.take_all(opening.log)
+            twin.work(opening, pending)
+        self.recoveries += twin.recoveries
+        return trace.cells
 
     def _work_and_crash(self, opening: Opening, pending: PendingOps) -> Iterator[Problem]:
         store, seen = opening.store, opening.observation
@@ -174,7 +199,8 @@ class Recovery:
         if name not in self._reopened:
             self.recoveries += 1
             try:
-                store = self._backend.open(_site(SimDisk(image), self._workload))
+                disk = SimDisk(image, reads=self._reads)
+                store = self._backend.open(_site(disk, self._workload))
                 self._reopened[name] = observe(store)
             except Exception as error:  # noqa: BLE001 - whatever a backend raises is a finding
                 self._reopened[name] = error.with_traceback(None)

@@ -203,6 +203,7 @@ def _sweep(
         recoveries=sweep.recoveries,
         depth=sweep.depth,
         complete=sweep.complete,
+        forked_points=sweep.forked_points,
         violations=violations,
         digest=blake2b((log_digest(recording) + sweep.digest).encode(), digest_size=16).hexdigest(),
     )
