@@ -25,6 +25,7 @@ from wavetank.sim import (
     SyncKind,
     Tearing,
     all_images,
+    example_profile,
     forked_images,
     newest_images,
 )
@@ -251,6 +252,11 @@ def test_only_images_with_the_newest_op_are_new() -> None:
 )
 def test_devices_that_tie_writes_together_are_not_forked(tearing: Tearing) -> None:
     assert forked_images(long_log(3), lambda _: (), limit=100, tearing=tearing) is None
+
+
+def test_truncations_that_forget_are_not_forked() -> None:
+    pending = PendingOps(SimDisk().image, example_profile("ext4-dioread-nolock"))
+    assert forked_images(pending, lambda _: (), limit=100, tearing=Tearing()) is None
 
 
 def test_what_nobody_looks_at_is_not_tried() -> None:

@@ -8,7 +8,8 @@ for each way in which the reader can go, and together they stand for every legal
 
 This is sound if the reader is deterministic and is told of every look (read_trace.py). Ops on one
 place are never reordered, so what stands there is how many of them were kept; the last may be torn.
-Left out: who reads (the explorer), and devices on which writes are atomic or growth comes whole.
+Left out: who reads (the explorer), devices on which writes are atomic or growth comes whole, and
+truncations that forget.
 """
 
 from __future__ import annotations
@@ -69,11 +70,11 @@ def forked_images(
         tearing: what the device does below a block.
 
     Returns:
-        The images in a fixed order, or None: more than `limit`, or a device that makes writes
-        or growth atomic.
+        The images in a fixed order, or None: more than `limit`, or what is left out here.
     """
     atomic = tearing.atomic_unit is AtomicUnit.WRITE or tearing.atomic_write_max_bytes
-    if atomic or tearing.append_fill not in _FILLS:
+    together = atomic or tearing.append_fill not in _FILLS
+    if together or pending.profile.truncate_forgets:
         return None
     if not pending.profile.keeps_unsynced:
         return () if holding else (pending.kept(0),)
