@@ -54,6 +54,10 @@ class LogIndex:
         self._sizes = array("Q")
         self._checksums = array("I")
 
+    def __len__(self) -> int:
+        """How many frames are live."""
+        return len(self._firsts)
+
     def add(self, *, first_index: int, count: int, offset: int, size: int, checksum: int) -> None:
         """Take a frame of `count` entries behind the last one."""
         self._firsts.append(first_index)

@@ -16,6 +16,7 @@ from wavetank.engine._log_appender import check_batch, write_batch
 from wavetank.engine._log_reader import LogReader
 from wavetank.engine._log_rewriter import contradicts, give_name, successor, write_successor
 from wavetank.engine._metadata import LogMetadata, publish_metadata
+from wavetank.engine._metrics import Counter, Meter
 from wavetank.engine._serializer import EntryCodec
 from wavetank.engine.errors import (
     CorruptedLogError,
@@ -48,6 +49,7 @@ class LogStore:
         options: limits and behaviour.
         lock: guards the log; waits without limit where no timeout is given.
         health: the store's condition.
+        meter: is told of appends, reads and rewrites.
     """
 
     def __init__(
@@ -60,6 +62,7 @@ class LogStore:
         options: FileStorageOptions,
         lock: RWOperationLocker,
         health: Health,
+        meter: Meter,
     ) -> None:
         self._directory = directory
         self._path = directory.path_of(LOG)
@@ -70,13 +73,24 @@ class LogStore:
         self._options = options
         self._lock = lock
         self._health = health
-        self._codec = EntryCodec(binary=options.features.binary_format)
+        self._meter = meter
+        meter.count(Counter.INDEX_REBUILD_OPS)
+        self._codec = EntryCodec(binary=options.features.binary_format, meter=meter)
         self._reader = LogReader(self._path, options.transfer_size, self._codec)
 
     @property
     def bounds(self) -> LogBounds:
         """The extent of the acknowledged log, as one value; no lock, no I/O."""
         return self._bounds
+
+    def sizes(self) -> dict[str, int]:
+        """Return the sizes that the metrics tell; no I/O."""
+        log, published = self._log, self._published
+        return {
+            "log_size": log.end,
+            "metadata_size": len(published.encode()) if published else 0,
+            "index_map_size": len(log.index),
+        }
 
     def append(
         self, entries: Sequence[LogEntry], timeout_s: float | None, cancel: CancelToken | None
@@ -93,6 +107,7 @@ class LogStore:
             commands = [entry.command for entry in entries]
             batch = self._codec.batch(entries[0].index, terms, commands)
             self._write(batch, sync=self._options.sync_on_append)
+            self._meter.appended(entries)
 
     def entries(
         self, start: int, end: int, timeout_s: float | None, cancel: CancelToken | None
@@ -108,7 +123,9 @@ class LogStore:
                     f"start, end: expected a part of [{bounds.first_index}, "
                     f"{bounds.last_index + 1}) but got [{start}, {end})"
                 )
-            return self._reader.entries(self._log, start, end)
+            found = self._reader.entries(self._log, start, end)
+            self._meter.read(found)
+            return found
 
     def entry(self, index: int, timeout_s: float | None, cancel: CancelToken | None) -> LogEntry:
         """See `Storage.get_log_entry`."""
@@ -120,8 +137,9 @@ class LogStore:
                     f"index: expected {bounds.first_index} <= index <= {bounds.last_index} "
                     f"but got {index}"
                 )
-            (entry,) = self._reader.entries(self._log, index, index + 1)
-            return entry
+            found = self._reader.entries(self._log, index, index + 1)
+            self._meter.read(found)
+            return found[0]
 
     def truncate_suffix(
         self, index: int, timeout_s: float | None, cancel: CancelToken | None
@@ -229,6 +247,8 @@ class LogStore:
             self._log = new
             self._bounds = new.bounds()
         old.file.close()
+        self._meter.count(Counter.COMPACTION_OPS)
+        self._meter.count(Counter.INDEX_REBUILD_OPS)
         self._publish_metadata()
 
     def _write_successor(

@@ -63,6 +63,10 @@ class LogMetadata:
             watermark=log.last_batch,
         )
 
+    def encode(self) -> bytes:
+        """Return the content of metadata.json."""
+        return _FORMAT.encode(asdict(self))
+
     def describes(self, log: ActiveLog) -> bool:
         """Whether it names exactly this log, to its last byte."""
         return (
@@ -98,4 +102,4 @@ def publish_metadata(
         atomic: in one step; else in place, where a crash may damage it.
     """
     put = directory.replace if atomic else directory.overwrite
-    put(METADATA, _FORMAT.encode(asdict(metadata)))
+    put(METADATA, metadata.encode())

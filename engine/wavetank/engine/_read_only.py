@@ -39,6 +39,7 @@ from wavetank.engine._health import Part
 from wavetank.engine._log_reader import LogReader
 from wavetank.engine._log_rewriter import contradicts
 from wavetank.engine._metadata import LogMetadata, read_metadata
+from wavetank.engine._metrics import NoMetrics
 from wavetank.engine._read_only_log import ReadableLog, read_log
 from wavetank.engine._recovered import RecoveredStore
 from wavetank.engine._serializer import EntryCodec
@@ -226,7 +227,7 @@ class _Looking:
         log, record = self.log.log, self.snapshot.record
         if record is None or self.log.lost:
             return log
-        codec = EntryCodec(binary=self.options.features.binary_format)
+        codec = EntryCodec(binary=self.options.features.binary_format, meter=NoMetrics())
         reader = LogReader(self.directory.path_of(LOG), self.options.transfer_size, codec)
         if not contradicts(log, reader, record.metadata):
             return log

@@ -53,6 +53,7 @@ from wavetank.engine._log_rewriter import (
     write_successor,
 )
 from wavetank.engine._metadata import LogMetadata, publish_metadata, read_metadata
+from wavetank.engine._metrics import NoMetrics
 from wavetank.engine._recovered import RecoveredStore
 from wavetank.engine._serializer import EntryCodec
 from wavetank.engine._snapshot_recovery import SnapshotFinding, judge_snapshot
@@ -334,7 +335,7 @@ class _Opening:
         publish_metadata(self.directory, self.metadata)
 
     def _codec(self) -> EntryCodec:
-        return EntryCodec(binary=self.options.features.binary_format)
+        return EntryCodec(binary=self.options.features.binary_format, meter=NoMetrics())
 
     def _reader(self) -> LogReader:
         path = self.directory.path_of(LOG)

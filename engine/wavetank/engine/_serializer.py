@@ -18,6 +18,7 @@ from typing import Final, Protocol
 from attrs import frozen
 
 from wavetank.engine._frame import ROW_SIZE, Batch, Encoding, FrameHeader, FrameKind
+from wavetank.engine._metrics import Latency, Meter
 
 __all__ = ["SERIALIZERS", "EntryBlock", "EntryCodec", "Serializer"]
 
@@ -185,13 +186,17 @@ class EntryCodec:
 
     Args:
         binary: write binary payloads; else JSON.
+        meter: is told how long it took.
     """
 
-    def __init__(self, *, binary: bool) -> None:
+    def __init__(self, *, binary: bool, meter: Meter) -> None:
         self._serializer = SERIALIZERS[Encoding.BINARY if binary else Encoding.JSON]
+        self._meter = meter
 
     def batch(self, first_index: int, terms: Sequence[int], commands: Sequence[bytes]) -> Batch:
         """Return the batch that appends entries, at least one."""
+        with self._meter.timing(Latency.SERIALIZATION):
+            payload = self._serializer.encode(first_index, terms, commands)
         return Batch(
             kind=FrameKind.ENTRIES,
             encoding=self._serializer.encoding,
@@ -199,7 +204,7 @@ class EntryCodec:
             count=len(terms),
             first_term=terms[0],
             last_term=terms[-1],
-            payload=self._serializer.encode(first_index, terms, commands),
+            payload=payload,
         )
 
     def block(self, header: FrameHeader, payload: bytes) -> EntryBlock | None:
@@ -207,4 +212,5 @@ class EntryCodec:
         serializer = SERIALIZERS.get(header.encoding)
         if serializer is None:
             return None
-        return serializer.decode(header.first_index, header.count, payload)
+        with self._meter.timing(Latency.DESERIALIZATION):
+            return serializer.decode(header.first_index, header.count, payload)

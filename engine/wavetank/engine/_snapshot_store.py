@@ -66,6 +66,12 @@ class SnapshotStore:
         current = self._current
         return current[0].metadata if current else None
 
+    @property
+    def size(self) -> int:
+        """Bytes of data of the current snapshot, 0 for none; no lock, no I/O."""
+        current = self._current
+        return current[0].data_length if current else 0
+
     def replace(
         self,
         metadata: SnapshotMetadata,

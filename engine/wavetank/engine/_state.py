@@ -171,6 +171,11 @@ class StateStore:
         self._lock = lock
         self._health = health
 
+    @property
+    def size(self) -> int:
+        """Bytes of a copy; no lock, no I/O."""
+        return len(self._record.encode())
+
     def load(self, timeout_s: float | None, cancel: CancelToken | None) -> PersistentState:
         """Return the state as of the last save that succeeded."""
         with self._lock.read(timeout_s, cancel):

@@ -22,6 +22,8 @@ from wavetank.engine._directory import LOCK, LOG, RECOVERY_MARKER, StoreDirector
 from wavetank.engine._health import Health, Part, io_error
 from wavetank.engine._log_appender import require_entries
 from wavetank.engine._log_store import LogStore
+from wavetank.engine._metrics import Counter, Meter, Metrics, NoMetrics, Operation
+from wavetank.engine._metrics_text import METRICS_DISABLED, metrics_text
 from wavetank.engine._read_only import look
 from wavetank.engine._recovered import RecoveredStore
 from wavetank.engine._recovery import recover
@@ -97,6 +99,8 @@ class FileStorage:
         self._directory = StoreDirectory(filesystem, config.directory)
         self._health = Health(read_only=options.read_only)
         self._default_timeout_s = options.lock_timeout if options.features.lock_timeout else None
+        self._metrics = Metrics(self._runtime) if options.features.metrics else None
+        self._meter: Meter = self._metrics or NoMetrics()
         self._tasks: list[Task] = []
         self._lock_file = None if options.read_only else _locked(self._directory)
         try:
@@ -148,11 +152,21 @@ class FileStorage:
             options=self._options,
             lock=self._log_lock,
             health=self._health,
+            meter=self._meter,
         )
 
     def _lock(self, name: str) -> RWOperationLocker:
         # Work that has passed the point of no return waits without limit; calls bring their own.
-        return RWOperationLocker(self._runtime, name=name, default_timeout_s=None)
+        def on_slow(mode: str, duration_s: float) -> None:
+            self._meter.count(Counter.SLOW_OPERATIONS)
+            self._logger.info("slow: %s of the %s took %.3f s", mode, name, duration_s)
+
+        return RWOperationLocker(
+            self._runtime,
+            name=name,
+            default_timeout_s=None,
+            on_slow=None if self._metrics is None else on_slow,
+        )
 
     def _timeout_s(self, timeout: float | None) -> float | None:
         return self._default_timeout_s if timeout is None else timeout
@@ -179,14 +193,16 @@ class FileStorage:
         """
         _require("state", state, PersistentState)
         self._health.require_open()
-        self._state.save(state, self._timeout_s(timeout), cancel)
+        with self._meter.operation(Operation.STATE):
+            self._state.save(state, self._timeout_s(timeout), cancel)
 
     def load_state(
         self, *, timeout: float | None = None, cancel: CancelToken | None = None
     ) -> PersistentState:
         """Return term and vote; term 0 and no vote if never saved."""
         self._health.require_open()
-        return self._state.load(self._timeout_s(timeout), cancel)
+        with self._meter.operation(Operation.STATE):
+            return self._state.load(self._timeout_s(timeout), cancel)
 
     # Log
 
@@ -207,7 +223,8 @@ class FileStorage:
         """
         batch = require_entries(entries)
         self._health.require_open()
-        self._log.append(batch, self._timeout_s(timeout), cancel)
+        with self._meter.operation(Operation.APPEND):
+            self._log.append(batch, self._timeout_s(timeout), cancel)
 
     def get_log_entries(
         self,
@@ -227,7 +244,8 @@ class FileStorage:
         _require_index("start", start)
         _require_index("end", end)
         self._health.require_open()
-        return self._log.entries(start, end, self._timeout_s(timeout), cancel)
+        with self._meter.operation(Operation.READ):
+            return self._log.entries(start, end, self._timeout_s(timeout), cancel)
 
     def get_log_entry(
         self, index: int, *, timeout: float | None = None, cancel: CancelToken | None = None
@@ -240,7 +258,8 @@ class FileStorage:
         """
         _require_index("index", index)
         self._health.require_open()
-        return self._log.entry(index, self._timeout_s(timeout), cancel)
+        with self._meter.operation(Operation.READ):
+            return self._log.entry(index, self._timeout_s(timeout), cancel)
 
     def truncate_log_suffix(
         self, index: int, *, timeout: float | None = None, cancel: CancelToken | None = None
@@ -253,7 +272,8 @@ class FileStorage:
         """
         _require_index("index", index)
         self._health.require_open()
-        self._log.truncate_suffix(index, self._timeout_s(timeout), cancel)
+        with self._meter.operation(Operation.TRUNCATE_SUFFIX):
+            self._log.truncate_suffix(index, self._timeout_s(timeout), cancel)
 
     def truncate_log_prefix(
         self, index: int, *, timeout: float | None = None, cancel: CancelToken | None = None
@@ -267,7 +287,8 @@ class FileStorage:
         """
         _require_index("index", index)
         self._health.require_open()
-        self._log.truncate_prefix(index, self._timeout_s(timeout), cancel)
+        with self._meter.operation(Operation.TRUNCATE_PREFIX):
+            self._log.truncate_prefix(index, self._timeout_s(timeout), cancel)
 
     @property
     def first_log_index(self) -> int:
@@ -315,13 +336,14 @@ class FileStorage:
         if not index:
             raise ValueError("metadata: expected last_included_index >= 1 but got 0")
         self._health.require_open()
-        with self._snapshot_lock.update(self._timeout_s(timeout), cancel):
-            self._health.require_writable()
-            base_index = self._log.bounds.first_index - 1
-            self._snapshots.replace(metadata, data, base_index=base_index, cancel=cancel)
-            discarded = self._log.align_with(metadata)
-        if self._options.auto_truncate_on_snapshot and not discarded:
-            self._compact_behind(index)
+        with self._meter.operation(Operation.SNAPSHOT_SAVE):
+            with self._snapshot_lock.update(self._timeout_s(timeout), cancel):
+                self._health.require_writable()
+                base_index = self._log.bounds.first_index - 1
+                self._snapshots.replace(metadata, data, base_index=base_index, cancel=cancel)
+                discarded = self._log.align_with(metadata)
+            if self._options.auto_truncate_on_snapshot and not discarded:
+                self._compact_behind(index)
 
     def load_snapshot(
         self, *, timeout: float | None = None, cancel: CancelToken | None = None
@@ -332,7 +354,11 @@ class FileStorage:
             NoSnapshotError: there is none.
             CorruptedSnapshotError: the data is not what was saved.
         """
-        with self.open_snapshot(timeout=timeout, cancel=cancel) as stream:
+        self._health.require_open()
+        with (
+            self._meter.operation(Operation.SNAPSHOT_LOAD),
+            self._snapshots.stream(self._timeout_s(timeout), cancel) as stream,
+        ):
             return stream.metadata, b"".join(stream)
 
     def open_snapshot(
@@ -340,7 +366,8 @@ class FileStorage:
     ) -> SnapshotStream:
         """Return the snapshot as a stream of chunks, which checks itself as it ends."""
         self._health.require_open()
-        return self._snapshots.stream(self._timeout_s(timeout), cancel)
+        with self._meter.operation(Operation.SNAPSHOT_LOAD):
+            return self._snapshots.stream(self._timeout_s(timeout), cancel)
 
     def _compact_behind(self, index: int) -> None:
         if not self._options.features.async_truncation:
@@ -358,6 +385,30 @@ class FileStorage:
 
         self._tasks = [task for task in self._tasks if not task.done()]
         self._tasks.append(self._runtime.spawn("wavetank-compaction", work))
+
+    # Metrics
+
+    def metrics(self) -> dict[str, int] | None:
+        """Return what was counted and timed since the open, without I/O; None if switched off.
+
+        docs/engine.md says what each key means and in which unit.
+        """
+        self._health.require_open()
+        if self._metrics is None:
+            return None
+        sizes = {"state_size": self._state.size, "snapshot_size": self._snapshots.size}
+        return self._metrics.values() | sizes | self._log.sizes()
+
+    def metrics_summary(self) -> str:
+        """Return the metrics as text for people."""
+        metrics = self.metrics()
+        return METRICS_DISABLED if metrics is None else metrics_text(metrics)
+
+    def reset_metrics(self) -> None:
+        """Count and time anew; sizes are what they are."""
+        self._health.require_open()
+        if self._metrics is not None:
+            self._metrics.reset()
 
     # The end
 

@@ -13,12 +13,16 @@ import math
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from types import TracebackType
+from typing import Final
 
 from wavetank.engine.errors import LockTimeoutError, OperationCancelledError
 from wavetank.engine.runtime import Runtime
 from wavetank.engine.storage import CancelToken
 
-__all__ = ["RWOperationLocker"]
+__all__ = ["SLOW_AFTER_S", "RWOperationLocker"]
+
+SLOW_AFTER_S: Final = 0.1
+"""From how many seconds on an operation is slow, unless a lock says otherwise."""
 
 
 class RWOperationLocker:
@@ -42,6 +46,10 @@ class RWOperationLocker:
         runtime: where the condition and the clock come from.
         name: what the lock guards, for error messages.
         default_timeout_s: seconds to wait where a call names none; None waits for ever.
+        on_slow: called with the mode and the seconds of every read or update that took at least
+            `slow_after_s`, from asking for the lock to giving it back or up. Without it a lock that
+            is free never asks the clock.
+        slow_after_s: what is slow, in seconds.
 
     Raises:
         TypeError: a timeout that is no number.
@@ -56,10 +64,20 @@ class RWOperationLocker:
     ...         pass  # alone: publish the new one
     """
 
-    def __init__(self, runtime: Runtime, *, name: str, default_timeout_s: float | None) -> None:
+    def __init__(
+        self,
+        runtime: Runtime,
+        *,
+        name: str,
+        default_timeout_s: float | None,
+        on_slow: Callable[[str, float], None] | None = None,
+        slow_after_s: float = SLOW_AFTER_S,
+    ) -> None:
         self._default_timeout_s = _checked_timeout("default_timeout_s", default_timeout_s)
         self._name = name
         self._runtime = runtime
+        self._on_slow = on_slow
+        self._slow_after_s = slow_after_s
         self._changed = runtime.condition()
         self._reader_count = 0
         self._waiter_count = 0
@@ -85,16 +103,18 @@ class RWOperationLocker:
             OperationCancelledError: on entering; the token was set.
         """
         if timeout_s is None and cancel is None:
-            return self._default_read
-        return self._hold(self._enter_read, self._leave_read, timeout_s, cancel)
+            return self._watched("read", self._default_read)
+        hold = self._hold(self._enter_read, self._leave_read, timeout_s, cancel)
+        return self._watched("read", hold)
 
     def update(
         self, timeout_s: float | None = None, cancel: CancelToken | None = None
     ) -> AbstractContextManager[None]:
         """Enter as the only updater; readers come and go. Arguments and errors as for `read`."""
         if timeout_s is None and cancel is None:
-            return self._default_update
-        return self._hold(self._enter_update, self._leave_update, timeout_s, cancel)
+            return self._watched("update", self._default_update)
+        hold = self._hold(self._enter_update, self._leave_update, timeout_s, cancel)
+        return self._watched("update", hold)
 
     def exclusive(self, timeout_s: float | None = None) -> AbstractContextManager[None]:
         """Be alone: keep new readers out and wait until those inside have left.
@@ -105,6 +125,11 @@ class RWOperationLocker:
             RuntimeError: on entering; nobody holds `update`, or exclusive is already held.
         """
         return self._hold(self._enter_exclusive, self._leave_exclusive, timeout_s, None)
+
+    def _watched(self, mode: str, hold: _Hold) -> _Hold | _WatchedHold:
+        if self._on_slow is None:
+            return hold
+        return _WatchedHold(hold, mode, self._runtime.monotonic, self._slow_after_s, self._on_slow)
 
     def _hold(
         self,
@@ -218,6 +243,49 @@ class _Hold:
         trace: TracebackType | None,
     ) -> None:
         self._leave()
+
+
+class _WatchedHold:
+    """A use of the lock that is told of if it was slow, whether it ended well or not."""
+
+    __slots__ = ("_hold", "_mode", "_now_s", "_on_slow", "_slow_after_s", "_start_s")
+
+    def __init__(
+        self,
+        hold: _Hold,
+        mode: str,
+        now_s: Callable[[], float],
+        slow_after_s: float,
+        on_slow: Callable[[str, float], None],
+    ) -> None:
+        self._hold = hold
+        self._mode = mode
+        self._now_s = now_s
+        self._slow_after_s = slow_after_s
+        self._on_slow = on_slow
+        self._start_s = 0.0
+
+    def __enter__(self) -> None:
+        self._start_s = self._now_s()
+        try:
+            self._hold.__enter__()
+        except BaseException:
+            self._tell()
+            raise
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._hold.__exit__(kind, error, trace)
+        self._tell()
+
+    def _tell(self) -> None:
+        duration_s = self._now_s() - self._start_s
+        if duration_s >= self._slow_after_s:
+            self._on_slow(self._mode, duration_s)
 
 
 def _require_wanted(cancel: CancelToken) -> None:

@@ -119,6 +119,7 @@ class StorageFeatureFlags:
         atomic_writes: replace state, metadata and snapshot under a temporary name; off: write them
             in place, where a crash can leave damage. That is then detected, but not undone.
         lock_timeout: give up on a lock after the options' ``lock_timeout`` seconds; off: wait.
+        metrics: count and time operations; off: no cost, and nothing to tell.
     """
 
     binary_format: bool = field(default=True, validator=_boolean)
@@ -126,6 +127,7 @@ class StorageFeatureFlags:
     chunked_io: bool = field(default=True, validator=_boolean)
     atomic_writes: bool = field(default=True, validator=_boolean)
     lock_timeout: bool = field(default=True, validator=_boolean)
+    metrics: bool = field(default=True, validator=_boolean)
 
 
 def _features(owner: object, attribute: Attribute[StorageFeatureFlags], value: object) -> None:
