@@ -8,7 +8,7 @@ from wavetank.scenarios import SCENARIOS, Limits, Sweep, backend_named, explore,
 from wavetank.sim import POSIX
 
 BUILTIN = backend_named("builtin")
-FLAGS = ("binary_format", "chunked_io", "metrics")
+FLAGS = ("binary_format", "index_map", "chunked_io", "metrics")
 
 
 def sweep(name: str, options: FileStorageOptions, limits: Limits) -> Sweep:

@@ -31,12 +31,15 @@ class ActiveLog:
         file: open for reading and writing; owned by whoever owns this.
         header: the file's header.
         header_checksum: the header's checksum, where the chain begins.
+        indexed: keep an index of the live frames in memory.
 
     Attributes:
-        index: where the live frames lie.
+        index: where the live frames lie, None if there is no index.
+        last_index: index of the last entry; the base for an empty log.
         end: bytes up to the end of the last frame.
         last_batch: number of the last frame, 0 for none.
         last_checksum: of the last frame, or of the header.
+        header_checksum: the header's checksum.
         durable_batch: highest batch number known durable.
         last_term: term of the last entry, or the base's.
     """
@@ -46,16 +49,22 @@ class ActiveLog:
         "end",
         "file",
         "header",
+        "header_checksum",
         "index",
         "last_batch",
         "last_checksum",
+        "last_index",
         "last_term",
     )
 
-    def __init__(self, file: File, header: LogHeader, header_checksum: int) -> None:
+    def __init__(
+        self, file: File, header: LogHeader, header_checksum: int, *, indexed: bool
+    ) -> None:
         self.file = file
         self.header = header
-        self.index = LogIndex(header.base_index)
+        self.header_checksum = header_checksum
+        self.index = LogIndex(header.base_index) if indexed else None
+        self.last_index = header.base_index
         self.end = LOG_HEADER_SIZE
         self.last_batch = 0
         self.last_checksum = header_checksum
@@ -66,11 +75,6 @@ class ActiveLog:
     def first_index(self) -> int:
         """Index of the first entry; base + 1 for an empty log."""
         return self.header.base_index + 1
-
-    @property
-    def last_index(self) -> int:
-        """Index of the last entry; the base for an empty log."""
-        return self.index.last_index
 
     def bounds(self) -> LogBounds:
         """Return the log's extent as one value."""
@@ -106,18 +110,40 @@ class ActiveLog:
             )
         return None if follows else "the frame does not fit the log before it"
 
+    def bridge(self, end_index: int, *, offset: int, size: int, checksum: int) -> None:
+        """Let an indexed log that is only read go on behind damage, at `end_index`.
+
+        The entries missing before it are there, in a frame at `offset` that nobody will find intact.
+        """
+        assert self.index is not None
+        first_index = self.index.last_index + 1
+        self.index.remove_from(end_index)
+        if end_index > first_index:
+            self.index.add(
+                first_index=first_index,
+                count=end_index - first_index,
+                offset=offset,
+                size=size,
+                checksum=checksum,
+            )
+        self.last_index = self.index.last_index
+
     def accept(self, frame: FrameHeader) -> None:
         """Take a frame at `end` into the log."""
         if frame.kind == FrameKind.ENTRIES:
-            self.index.add(
-                first_index=frame.first_index,
-                count=frame.count,
-                offset=self.end,
-                size=frame.size,
-                checksum=frame.checksum,
-            )
+            self.last_index = frame.first_index + frame.count - 1
+            if self.index is not None:
+                self.index.add(
+                    first_index=frame.first_index,
+                    count=frame.count,
+                    offset=self.end,
+                    size=frame.size,
+                    checksum=frame.checksum,
+                )
         else:
-            self.index.remove_from(frame.first_index)
+            self.last_index = frame.first_index - 1
+            if self.index is not None:
+                self.index.remove_from(frame.first_index)
         self.end += frame.size
         self.last_batch = frame.batch
         self.last_checksum = frame.checksum

@@ -6,7 +6,7 @@ that point reads in a row do not check it again. Left out: locks and bounds chec
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from attrs import frozen
@@ -19,6 +19,7 @@ from wavetank.engine._frame import (
 )
 from wavetank.engine._health import Reading
 from wavetank.engine._index import FrameLocation
+from wavetank.engine._live_frames import ScannedLog, live_frames
 from wavetank.engine._serializer import EntryBlock, EntryCodec
 from wavetank.engine._window import Window
 from wavetank.engine.errors import CorruptedLogError
@@ -77,13 +78,36 @@ class LogReader:
 
     def blocks(self, log: ActiveLog, start: int, end: int) -> Iterator[tuple[EntryBlock, int, int]]:
         """Yield each frame that holds a part of the range, with the part: first index and end."""
-        frames = list(log.index.frames(start, end))
-        if not frames:
-            return
-        window = Window(log.file, frames[-1].offset + frames[-1].size, self._chunk_size)
+        frames, limit = self._frames(log, start, end)
+        window = Window(log.file, limit, self._chunk_size)
         for frame in frames:
             block = self._block(log, window, frame)
             yield block, max(start, frame.first_index), min(end, frame.end_index)
+
+    def frame_count(self, log: ActiveLog, start: int, end: int) -> int:
+        """Return how many frames hold the entries of a range; errors as for `entries`."""
+        if log.index is not None:
+            return log.index.frame_count(start, end)
+        return sum(1 for _ in self._scan(log, start, end))
+
+    def _frames(self, log: ActiveLog, start: int, end: int) -> tuple[Iterable[FrameLocation], int]:
+        """Return where a range lies, and the offset behind which nothing of it does."""
+        if log.index is None:
+            return self._scan(log, start, end), log.end
+        frames = list(log.index.frames(start, end))
+        return frames, frames[-1].offset + frames[-1].size if frames else 0
+
+    def _scan(self, log: ActiveLog, start: int, end: int) -> Iterator[FrameLocation]:
+        scanned = ScannedLog(
+            file=log.file,
+            path=self._path,
+            seed=log.header.seed,
+            header_checksum=log.header_checksum,
+            end=log.end,
+            chunk_size=self._chunk_size,
+        )
+        with Reading("read of the log", self._path):
+            yield from live_frames(scanned, start, end)
 
     def _block(self, log: ActiveLog, window: Window, frame: FrameLocation) -> EntryBlock:
         kept = self._kept

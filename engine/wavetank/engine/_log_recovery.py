@@ -98,6 +98,7 @@ def judge_log(
     clean: bool,
     chunk_size: int,
     mode: RecoveryMode,
+    indexed: bool,
 ) -> LogFinding:
     """Open log.dat and read it to the end; the caller closes the finding's file.
 
@@ -107,6 +108,7 @@ def judge_log(
         clean: no recovery.marker was there.
         chunk_size: bytes to read at once.
         mode: what may be given up.
+        indexed: keep an index of the frames in memory.
 
     Raises:
         CorruptedLogError: acknowledged frames, or the header, are damaged or missing, and the mode
@@ -125,7 +127,8 @@ def judge_log(
             file.advise_dont_need()
         window = Window(file, size, chunk_size)
         salvaged = metadata if mode is RecoveryMode.AGGRESSIVE else None
-        log, rebuilt = begin_log(path, file, window.read(0, LOG_HEADER_SIZE), salvaged)
+        head = window.read(0, LOG_HEADER_SIZE)
+        log, rebuilt = begin_log(path, file, head, salvaged, indexed=indexed)
         check_generation(path, log, metadata)
         finding = _judge(
             path, log, window, size, metadata, clean=clean, chunk_size=chunk_size, mode=mode
@@ -164,7 +167,7 @@ def repair_log(finding: LogFinding, chunk_size: int) -> None:
 
 
 def begin_log(
-    path: str, file: File, content: bytes, metadata: LogMetadata | None
+    path: str, file: File, content: bytes, metadata: LogMetadata | None, *, indexed: bool
 ) -> tuple[ActiveLog, bool]:
     """Return the log of a header, and whether that had to be taken from the metadata.
 
@@ -173,6 +176,7 @@ def begin_log(
         file: the log.
         content: the bytes where the header belongs.
         metadata: what may stand in for a damaged header, or None.
+        indexed: keep an index of the frames in memory.
 
     Raises:
         CorruptedLogError: the header is damaged, and nothing stands in for it.
@@ -180,7 +184,7 @@ def begin_log(
     """
     decoded = decode_log_header(content)
     if decoded is not None:
-        return ActiveLog(file, *decoded), False
+        return ActiveLog(file, *decoded, indexed=indexed), False
     version = log_header_version(content)
     if version is not None and version != LOG_VERSION:
         raise UnsupportedFormatError(
@@ -194,7 +198,8 @@ def begin_log(
         base_index=metadata.base_index,
         base_term=metadata.base_term,
     )
-    return ActiveLog(file, header, encode_log_header(header)[1]), True
+    header_checksum = encode_log_header(header)[1]
+    return ActiveLog(file, header, header_checksum, indexed=indexed), True
 
 
 def require_proof_of_header(path: str, log: ActiveLog) -> None:

@@ -39,14 +39,14 @@ def successor(log: ActiveLog, base_index: int, base_term: int) -> LogHeader:
     )
 
 
-def create_log(directory: StoreDirectory) -> ActiveLog:
+def create_log(directory: StoreDirectory, *, indexed: bool) -> ActiveLog:
     """Write the first log of a store under the temporary name, durably; ``OSError`` as it comes."""
     header = LogHeader(
         incarnation=next_incarnation(0, 0, 0, 0), generation=1, base_index=0, base_term=0
     )
     file = directory.create_temporary(LOG)
     try:
-        log = _begin(file, header)
+        log = _begin(file, header, indexed=indexed)
         file.fsync()
     except BaseException:
         file.close()
@@ -90,7 +90,7 @@ def write_successor(
     """
     file = directory.create_temporary(LOG)
     try:
-        new = _begin(file, header)
+        new = _begin(file, header, indexed=old.index is not None)
         _copy(
             reader,
             old,
@@ -107,10 +107,10 @@ def write_successor(
     return new
 
 
-def _begin(file: File, header: LogHeader) -> ActiveLog:
+def _begin(file: File, header: LogHeader, *, indexed: bool) -> ActiveLog:
     content, header_checksum = encode_log_header(header)
     write_all(file, content, 0)
-    return ActiveLog(file, header, header_checksum)
+    return ActiveLog(file, header, header_checksum, indexed=indexed)
 
 
 def _copy(
@@ -126,7 +126,7 @@ def _copy(
     start = new.first_index
     # The file gets its name only once it is durable as a whole, so whatever frame is ever read
     # from it proves that all frames written here were durable.
-    watermark = old.index.frame_count(start, end)
+    watermark = reader.frame_count(old, start, end)
     pending = bytearray()
     written = new.end
     for block, first, stop in reader.blocks(old, start, end):

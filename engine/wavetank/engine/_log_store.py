@@ -74,7 +74,7 @@ class LogStore:
         self._lock = lock
         self._health = health
         self._meter = meter
-        meter.count(Counter.INDEX_REBUILD_OPS)
+        self._count_index(log)
         self._codec = EntryCodec(binary=options.features.binary_format, meter=meter)
         self._reader = LogReader(self._path, options.transfer_size, self._codec)
 
@@ -89,8 +89,12 @@ class LogStore:
         return {
             "log_size": log.end,
             "metadata_size": len(published.encode()) if published else 0,
-            "index_map_size": len(log.index),
+            "index_map_size": len(log.index) if log.index is not None else 0,
         }
+
+    def _count_index(self, log: ActiveLog) -> None:
+        if log.index is not None:
+            self._meter.count(Counter.INDEX_REBUILD_OPS)
 
     def append(
         self, entries: Sequence[LogEntry], timeout_s: float | None, cancel: CancelToken | None
@@ -248,7 +252,7 @@ class LogStore:
             self._bounds = new.bounds()
         old.file.close()
         self._meter.count(Counter.COMPACTION_OPS)
-        self._meter.count(Counter.INDEX_REBUILD_OPS)
+        self._count_index(new)
         self._publish_metadata()
 
     def _write_successor(

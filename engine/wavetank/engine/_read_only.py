@@ -269,4 +269,4 @@ def _empty_log(file: File, header: LogHeader | None, base_index: int, base_term:
         header = LogHeader(incarnation=0, generation=0, base_index=base_index, base_term=base_term)
     else:
         header = evolve(header, base_index=base_index, base_term=base_term)
-    return ActiveLog(file, header, encode_log_header(header)[1])
+    return ActiveLog(file, header, encode_log_header(header)[1], indexed=True)

@@ -81,7 +81,9 @@ def read_log(
     file = directory.open(LOG, OpenFlag.READ)
     try:
         size = file.size()
-        log, rebuilt = begin_log(path, file, read_around(file, LOG_HEADER_SIZE, 0), metadata)
+        # Damage in between is told from frames by the index alone, so there is always one.
+        head = read_around(file, LOG_HEADER_SIZE, 0)
+        log, rebuilt = begin_log(path, file, head, metadata, indexed=True)
         check_generation(path, log, metadata)
         reading = _Reading(path=path, log=log, size=size)
         reading.take_all()
@@ -159,8 +161,8 @@ class _Reading:
 
     def _bridge(self, damage: DamagedStretch, frame: FrameHeader) -> None:
         """Let the log go on behind damage: what is missing in between is there, and damaged."""
-        index = self.log.index
-        first, end = index.last_index + 1, frame.first_index
+        log = self.log
+        first, end = log.last_index + 1, frame.first_index
         held = end > first
         self._lose(
             LostData(
@@ -172,16 +174,12 @@ class _Reading:
                 reason=_what_is_missing(damage, frame),
             )
         )
-        index.remove_from(end)
-        if held:
-            size = min(damage.length, FRAME_HEADER_SIZE)
-            index.add(
-                first_index=first,
-                count=end - first,
-                offset=damage.offset,
-                size=size,
-                checksum=_never_found(self.log.file, damage.offset, self.log.header.seed),
-            )
+        log.bridge(
+            end,
+            offset=damage.offset,
+            size=min(damage.length, FRAME_HEADER_SIZE),
+            checksum=_never_found(log.file, damage.offset, log.header.seed),
+        )
 
     def _lose(self, loss: LostData) -> None:
         if len(self.lost) < _MOST_LOSSES:

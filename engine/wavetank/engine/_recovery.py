@@ -127,6 +127,7 @@ class _Opening:
                 clean=clean,
                 chunk_size=self.options.transfer_size,
                 mode=self.options.recovery_mode,
+                indexed=self.options.features.index_map,
             )
             self.active = self.log.log
         try:
@@ -270,7 +271,7 @@ class _Opening:
                 RecoveryAction.CREATED if made else RecoveryAction.REPAIRED, copy.name, copy.reason
             )
         if self.active is None:
-            self.active = create_log(directory)
+            self.active = create_log(directory, indexed=self.options.features.index_map)
             give_name(directory, self.active)
             self._did(RecoveryAction.CREATED, LOG, "missing")
 

@@ -113,6 +113,8 @@ class StorageFeatureFlags:
 
     Args:
         binary_format: write log entries in a compact binary form; off: in JSON.
+        index_map: keep in memory where each frame of the log lies; off: every read looks for its
+            frames in the file, which takes the time of reading all of it.
         async_truncation: compact in the background after a snapshot instead of inside the call.
         chunked_io: read and write large files ``chunk_size`` bytes at a time; off: each in one
             call, which takes as much memory as the file.
@@ -123,6 +125,7 @@ class StorageFeatureFlags:
     """
 
     binary_format: bool = field(default=True, validator=_boolean)
+    index_map: bool = field(default=True, validator=_boolean)
     async_truncation: bool = field(default=True, validator=_boolean)
     chunked_io: bool = field(default=True, validator=_boolean)
     atomic_writes: bool = field(default=True, validator=_boolean)

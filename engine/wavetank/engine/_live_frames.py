@@ -1,0 +1,129 @@
+"""The frames of a log that hold a range of entries, found by reading its headers.
+
+What the index answers from memory, this answers from log.dat alone, in bounded memory: it keeps a
+few thousand rows at most and reads the rest of the headers again when they have been used up. Left
+out: payloads, which the reader verifies.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from typing import Final
+
+from attrs import evolve, frozen
+
+from wavetank.engine._frame import (
+    FRAME_HEADER_SIZE,
+    LOG_HEADER_SIZE,
+    FrameHeader,
+    FrameKind,
+    decode_frame_header,
+)
+from wavetank.engine._index import FrameLocation
+from wavetank.engine._window import Window
+from wavetank.engine.errors import CorruptedLogError
+from wavetank.engine.filesystem import File
+
+__all__ = ["MOST_ROWS", "ScannedLog", "live_frames"]
+
+MOST_ROWS: Final = 4096
+"""Frames kept in memory at once."""
+
+
+@frozen(kw_only=True)
+class ScannedLog:
+    """A log as far as it is to be read; bytes before `end` never change.
+
+    Args:
+        file: log.dat.
+        path: of it, for errors.
+        seed: of its incarnation.
+        header_checksum: where the chain begins.
+        end: bytes up to the end of the last frame that counts.
+        chunk_size: bytes to read at once.
+    """
+
+    file: File
+    path: str
+    seed: int
+    header_checksum: int
+    end: int
+    chunk_size: int
+
+    def headers(self, offset: int, link: int) -> Iterator[tuple[int, FrameHeader]]:
+        """Yield each frame's offset and header, from `offset` on, behind the checksum `link`.
+
+        Raises:
+            CorruptedLogError: a header is not what was written.
+            OSError: from the filesystem.
+        """
+        window = Window(self.file, self.end, self.chunk_size)
+        while offset < self.end:
+            header = decode_frame_header(window.read(offset, FRAME_HEADER_SIZE), self.seed)
+            if header is None or header.previous_checksum != link:
+                raise CorruptedLogError(
+                    f"{self.path}: the frame header at offset {offset} is not what was written; "
+                    "without the index everything behind it is out of reach",
+                    path=self.path,
+                    offset=offset,
+                )
+            yield offset, header
+            offset, link = offset + header.size, header.checksum
+
+
+def live_frames(
+    log: ScannedLog, start: int, end: int, *, most_rows: int = MOST_ROWS
+) -> Iterator[FrameLocation]:
+    """Yield the frames that hold the entries with ``start <= index < end``, all in the log.
+
+    Args:
+        log: where they are.
+        start: index of the first entry wanted.
+        end: index behind the last one.
+        most_rows: frames to keep in memory at once.
+
+    Raises:
+        CorruptedLogError: a header is not what was written.
+        OSError: from the filesystem.
+    """
+    offset, link = LOG_HEADER_SIZE, log.header_checksum
+    while start < end:
+        rows = _first_rows(log.headers(offset, link), start, end, most_rows)
+        if not rows:
+            raise CorruptedLogError(
+                f"{log.path}: expected index {start} in a frame, but there is none",
+                path=log.path,
+                index=start,
+            )
+        last = rows[-1]
+        # Whatever holds the entries behind it was written later, and so lies behind it.
+        offset, link, start = last.offset + last.size, last.checksum, last.end_index
+        yield from rows
+
+
+def _first_rows(
+    headers: Iterator[tuple[int, FrameHeader]], start: int, end: int, most_rows: int
+) -> deque[FrameLocation]:
+    """Return the first frames of the range that are alive, none left out between them."""
+    rows: deque[FrameLocation] = deque()
+    for offset, header in headers:
+        if header.kind == FrameKind.TRUNCATE:
+            _remove_from(header.first_index, rows, start)
+            continue
+        end_index = header.first_index + header.count
+        wanted = rows[-1].end_index if rows else start
+        follows = header.first_index == wanted if rows else header.first_index <= wanted < end_index
+        if follows and wanted < end and len(rows) < most_rows:
+            row = FrameLocation(offset, header.size, header.checksum, header.first_index, end_index)
+            rows.append(row)
+    return rows
+
+
+def _remove_from(index: int, rows: deque[FrameLocation], start: int) -> None:
+    while rows and rows[-1].first_index >= index:
+        rows.pop()
+    if rows and rows[-1].end_index > index:
+        rows[-1] = evolve(rows[-1], end_index=index)
+    if rows and rows[-1].end_index <= start:
+        rows.pop()  # what is left of it lies before the range
