@@ -57,6 +57,7 @@ def test_the_documents(site: EngineSite) -> None:
         "log_length": 48,
         "last_checksum": unpack_from("<I", log, 44)[0],
         "watermark": 0,
+        "reserved_ahead": 0,
     }
     assert site.read("snapshot.dat") == b"data"
     assert site.read("LOCK") == b""

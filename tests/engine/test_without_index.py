@@ -52,12 +52,10 @@ def test_both_stores_show_the_same_and_leave_the_same_bytes(
     steps: list[tuple[str, int, int]], ranges: list[tuple[int, int]]
 ) -> None:
     sites = twins()
-    term = 1
     for step, number, size in steps:
         extent = sites[0][2].log_bounds()
         for place, (site, options, store) in enumerate(sites):
             if step == "append":
-                term += number % 2
                 batch = entries(extent.last_index + 1, extent.last_index + 1 + number, 99, size)
                 store.append_log_entries(batch)
             elif step == "suffix":
@@ -69,10 +67,10 @@ def test_both_stores_show_the_same_and_leave_the_same_bytes(
         (site, _, indexed), (other_site, _, scanning) = sites
         assert scanning.log_bounds() == indexed.log_bounds()
         assert other_site.read("log.dat") == site.read("log.dat")
-    extent = indexed_bounds = sites[0][2].log_bounds()
+    extent = sites[0][2].log_bounds()
     for start, length in [*ranges, (extent.first_index, max(1, extent.entry_count))]:
         first = max(start, extent.first_index)
-        end = min(first + length, indexed_bounds.last_index + 1)
+        end = min(first + length, extent.last_index + 1)
         if first < end:
             expected = sites[0][2].get_log_entries(first, end)
             assert sites[1][2].get_log_entries(first, end) == expected

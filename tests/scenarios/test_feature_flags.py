@@ -38,6 +38,20 @@ def test_so_it_does_when_the_recovery_crashes_too(name: str, flag: str) -> None:
     assert sweep(name, turned_off(flag), Limits(depth=1)).findings == ()
 
 
+@pytest.mark.parametrize("preallocate", [1, 700, 4096])
+@pytest.mark.parametrize("name", ["log-conflict", "snapshot-compaction", "restart-loop"])
+def test_with_space_reserved_ahead_every_promise_holds(name: str, preallocate: int) -> None:
+    result = sweep(name, FileStorageOptions(preallocate=preallocate), Limits())
+    assert result.findings == ()
+    assert result.judged > 100
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_so_they_do_when_the_recovery_crashes_too(name: str) -> None:
+    assert sweep(name, FileStorageOptions(preallocate=700), Limits(depth=1)).findings == ()
+
+
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_without_atomic_writes_an_open_refuses_what_is_damaged_and_shows_nothing_wrong(
     name: str,

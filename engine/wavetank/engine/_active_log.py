@@ -38,6 +38,7 @@ class ActiveLog:
         last_index: index of the last entry; the base for an empty log.
         end: bytes up to the end of the last frame.
         last_batch: number of the last frame, 0 for none.
+        reserved_end: bytes up to the end of the space reserved for frames to come; 0 for none.
         last_checksum: of the last frame, or of the header.
         header_checksum: the header's checksum.
         durable_batch: highest batch number known durable.
@@ -55,6 +56,7 @@ class ActiveLog:
         "last_checksum",
         "last_index",
         "last_term",
+        "reserved_end",
     )
 
     def __init__(
@@ -66,6 +68,7 @@ class ActiveLog:
         self.index = LogIndex(header.base_index) if indexed else None
         self.last_index = header.base_index
         self.end = LOG_HEADER_SIZE
+        self.reserved_end = 0
         self.last_batch = 0
         self.last_checksum = header_checksum
         self.durable_batch = 0
@@ -113,7 +116,7 @@ class ActiveLog:
     def bridge(self, end_index: int, *, offset: int, size: int, checksum: int) -> None:
         """Let an indexed log that is only read go on behind damage, at `end_index`.
 
-        The entries missing before it are there, in a frame at `offset` that nobody will find intact.
+        The entries missing before it are there, in a frame at `offset` that nobody finds intact.
         """
         assert self.index is not None
         first_index = self.index.last_index + 1

@@ -5,11 +5,13 @@ Left out: locks, and publishing the frame to readers; the log store does both.
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterable, Sequence
+from typing import Final
 
 from wavetank.engine._active_log import ActiveLog
 from wavetank.engine._directory import write_all
-from wavetank.engine._frame import Batch, FrameHeader
+from wavetank.engine._frame import FRAME_HEADER_SIZE, Batch, FrameHeader
 from wavetank.engine.errors import (
     EmptyEntriesError,
     EntryTooLargeError,
@@ -18,7 +20,9 @@ from wavetank.engine.errors import (
 )
 from wavetank.engine.values import LogEntry
 
-__all__ = ["check_batch", "require_entries", "write_batch"]
+__all__ = ["check_batch", "require_entries", "reserve_space", "write_batch"]
+
+_NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 def require_entries(entries: object) -> tuple[LogEntry, ...]:
@@ -57,6 +61,31 @@ def check_batch(entries: Sequence[LogEntry], *, last_index: int, max_entry_size:
                 f"entries: expected commands of at most {max_entry_size} bytes "
                 f"but index {entry.index} has {len(entry.command)}"
             )
+
+
+def reserve_space(log: ActiveLog, batch: Batch, reserved_ahead: int) -> None:
+    """Make sure that there is room for `batch` before anything of it is written.
+
+    Args:
+        log: where it goes.
+        batch: what is to be written.
+        reserved_ahead: bytes to reserve at a time; 0 for none at all.
+
+    Raises:
+        OSError: there is no room, not even for this one frame; nothing has changed.
+    """
+    size = FRAME_HEADER_SIZE + len(batch.payload)
+    if not reserved_ahead or log.end + size <= log.reserved_end:
+        return
+    length = max(size, reserved_ahead)
+    try:
+        log.file.preallocate(log.end, length)
+    except OSError as error:
+        if error.errno not in _NO_ROOM or length == size:
+            raise
+        length = size
+        log.file.preallocate(log.end, length)
+    log.reserved_end = log.end + length
 
 
 def write_batch(log: ActiveLog, batch: Batch, *, sync: bool) -> FrameHeader:

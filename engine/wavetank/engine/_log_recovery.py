@@ -247,7 +247,16 @@ def _judge(
     mode: RecoveryMode,
 ) -> LogFinding:
     unproven: deque[tuple[int, int]] = deque()  # batch number and offset of each such frame
-    broken = _take_frames(path, log, window, size, unproven, chunk_size=chunk_size, mode=mode)
+    broken = _take_frames(
+        path,
+        log,
+        window,
+        size,
+        unproven,
+        chunk_size=chunk_size,
+        mode=mode,
+        reserved=metadata is not None and metadata.reserved_ahead > 0,
+    )
     known = metadata if metadata and metadata.incarnation == log.header.incarnation else None
     trusted = clean and metadata is not None and metadata.describes(log)
     end = BrokenEnd(
@@ -289,12 +298,13 @@ def _take_frames(
     *,
     chunk_size: int,
     mode: RecoveryMode,
+    reserved: bool,
 ) -> BrokenFrame | None:
     """Accept frames up to the end, or to the first one that is broken."""
     while log.end < size:
         offset = log.end
         try:
-            if _is_guard(window, offset, size):
+            if _only_zeros_follow(window, offset, size, chunk_size, reserved=reserved):
                 return None
             broken = _take_frame(path, log, window, size, chunk_size)
         except OSError as error:
@@ -309,10 +319,18 @@ def _take_frames(
     return None
 
 
-def _is_guard(window: Window, offset: int, size: int) -> bool:
-    """Whether nothing but the zeros of an earlier recovery lies behind the last frame."""
-    length = size - offset
-    return length <= GUARD_SIZE and not window.read(offset, length).strip(b"\0")
+def _only_zeros_follow(
+    window: Window, offset: int, size: int, chunk_size: int, *, reserved: bool
+) -> bool:
+    """Whether behind the last frame lie only an earlier recovery's zeros, or reserved space."""
+    if window.read(offset, min(GUARD_SIZE, size - offset)).strip(b"\0"):
+        return False
+    if size - offset <= GUARD_SIZE:
+        return True
+    return reserved and not any(
+        window.read(begin, min(chunk_size, size - begin)).strip(b"\0")
+        for begin in range(offset, size, chunk_size)
+    )
 
 
 def _take_frame(

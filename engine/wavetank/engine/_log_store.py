@@ -11,8 +11,8 @@ from collections.abc import Callable, Sequence
 from wavetank.engine._active_log import ActiveLog
 from wavetank.engine._directory import LOG, METADATA, StoreDirectory, temporary
 from wavetank.engine._frame import Batch, FrameHeader
-from wavetank.engine._health import Health, Part
-from wavetank.engine._log_appender import check_batch, write_batch
+from wavetank.engine._health import Health, Part, Reading
+from wavetank.engine._log_appender import check_batch, reserve_space, write_batch
 from wavetank.engine._log_reader import LogReader
 from wavetank.engine._log_rewriter import contradicts, give_name, successor, write_successor
 from wavetank.engine._metadata import LogMetadata, publish_metadata
@@ -203,9 +203,13 @@ class LogStore:
 
         ``OSError`` from the filesystem; the caller holds the lock's update.
         """
-        if self._log.durable_batch < self._log.last_batch:
-            self._log.file.datasync()
-        metadata = LogMetadata.of(self._log)
+        log = self._log
+        if self._options.preallocate and log.file.size() > log.end:
+            log.file.truncate(log.end)
+            log.file.fsync()
+        elif log.durable_batch < log.last_batch:
+            log.file.datasync()
+        metadata = LogMetadata.of(log, reserved_ahead=self._options.preallocate)
         if metadata != self._published:
             self._put_metadata(metadata)
 
@@ -214,6 +218,9 @@ class LogStore:
         self._log.file.close()
 
     def _write(self, batch: Batch, *, sync: bool) -> None:
+        with Reading("reservation of space for the log", self._path):
+            # What fails here has changed nothing that counts, so it poisons nothing.
+            reserve_space(self._log, batch, self._options.preallocate)
         with self._health.mutation("append to the log", self._path):
             frame = write_batch(self._log, batch, sync=sync)
         with self._lock.exclusive():
@@ -280,7 +287,7 @@ class LogStore:
     def _publish_metadata(self) -> None:
         # Its name needs no sync of its own: older metadata names an older generation, which
         # recovery takes for what it is, and every later sync of the directory covers it.
-        metadata = LogMetadata.of(self._log)
+        metadata = LogMetadata.of(self._log, reserved_ahead=self._options.preallocate)
         with self._health.mutation("write of the metadata", self._directory.path_of(METADATA)):
             self._put_metadata(metadata)
         self._published = metadata

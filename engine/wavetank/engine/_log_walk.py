@@ -64,7 +64,7 @@ class DamagedStretch:
 
 @frozen
 class ZeroGuard:
-    """Zeros that a recovery has put behind the last frame; part of a sound log."""
+    """Zeros behind the last frame of a sound log: left by a recovery, or reserved space."""
 
     offset: int
     length: int
@@ -73,7 +73,9 @@ class ZeroGuard:
 LogPart: TypeAlias = WalkedFrame | DamagedStretch | ZeroGuard
 
 
-def walk_log(file: File, *, seed: int, header_checksum: int, size: int) -> Iterator[LogPart]:
+def walk_log(
+    file: File, *, seed: int, header_checksum: int, size: int, reserved: bool
+) -> Iterator[LogPart]:
     """Yield the parts of a log behind its header, in the order of their offsets.
 
     Memory does not depend on the size of the log. Sectors that cannot be read are damage.
@@ -83,15 +85,14 @@ def walk_log(file: File, *, seed: int, header_checksum: int, size: int) -> Itera
         seed: of the log's incarnation.
         header_checksum: of the log's header, where the chain begins.
         size: where to stop, in bytes.
+        reserved: metadata.json says that space is reserved behind the frames.
 
     Raises:
         OSError: from the filesystem, for other reasons than a bad medium.
     """
     offset, batch, link = LOG_HEADER_SIZE, 0, header_checksum
     while offset < size:
-        if size - offset <= GUARD_SIZE and not read_around(file, size - offset, offset).strip(
-            b"\0"
-        ):
+        if _only_zeros_follow(file, offset, size, reserved=reserved):
             yield ZeroGuard(offset, size - offset)
             return
         header, reason = _frame_at(file, offset, size, seed)
@@ -112,6 +113,17 @@ def walk_log(file: File, *, seed: int, header_checksum: int, size: int) -> Itera
             offset, batch, link = found, later.batch - 1, later.previous_checksum
             continue
         offset, batch, link = offset + header.size, header.batch, header.checksum
+
+
+def _only_zeros_follow(file: File, offset: int, size: int, *, reserved: bool) -> bool:
+    if read_around(file, min(GUARD_SIZE, size - offset), offset).strip(b"\0"):
+        return False
+    if size - offset <= GUARD_SIZE:
+        return True
+    return reserved and not any(
+        read_around(file, min(_CHUNK_SIZE, size - begin), begin).strip(b"\0")
+        for begin in range(offset, size, _CHUNK_SIZE)
+    )
 
 
 def _frame_at(file: File, offset: int, size: int, seed: int) -> tuple[FrameHeader | None, str]:

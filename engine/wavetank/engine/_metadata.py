@@ -34,6 +34,9 @@ class LogMetadata:
         log_length: bytes up to the end of the last frame.
         last_checksum: of the last frame.
         watermark: number of the last frame.
+        reserved_ahead: bytes of space that whoever has the store open reserves behind the frames at
+            a time; 0 for none. It is durable before the first such byte is, so it tells space that
+            was never written from a frame that was lost.
     """
 
     incarnation: int
@@ -46,9 +49,10 @@ class LogMetadata:
     log_length: int
     last_checksum: int
     watermark: int
+    reserved_ahead: int
 
     @classmethod
-    def of(cls, log: ActiveLog) -> LogMetadata:
+    def of(cls, log: ActiveLog, *, reserved_ahead: int) -> LogMetadata:
         """Describe a log."""
         return cls(
             incarnation=log.header.incarnation,
@@ -61,6 +65,7 @@ class LogMetadata:
             log_length=log.end,
             last_checksum=log.last_checksum,
             watermark=log.last_batch,
+            reserved_ahead=reserved_ahead,
         )
 
     def encode(self) -> bytes:

@@ -86,7 +86,7 @@ def read_log(
         log, rebuilt = begin_log(path, file, head, metadata, indexed=True)
         check_generation(path, log, metadata)
         reading = _Reading(path=path, log=log, size=size)
-        reading.take_all()
+        reading.take_all(reserved=metadata is not None and metadata.reserved_ahead > 0)
         if rebuilt:
             require_proof_of_header(path, log)
         return reading.finish(metadata, clean=clean, chunk_size=chunk_size, rebuilt=rebuilt)
@@ -106,10 +106,14 @@ class _Reading:
     lost: list[LostData] = field(init=False, factory=list)
     untold: int = field(init=False, default=0)
 
-    def take_all(self) -> None:
+    def take_all(self, *, reserved: bool) -> None:
         log = self.log
         parts = walk_log(
-            log.file, seed=log.header.seed, header_checksum=log.last_checksum, size=self.size
+            log.file,
+            seed=log.header.seed,
+            header_checksum=log.last_checksum,
+            size=self.size,
+            reserved=reserved,
         )
         for part in parts:
             if isinstance(part, WalkedFrame):

@@ -332,7 +332,7 @@ class _Opening:
         give_name(self.directory, new)
         self.directory.sync()
         new.durable_batch = new.last_batch
-        self.metadata = LogMetadata.of(new)
+        self.metadata = self._metadata_of(new)
         publish_metadata(self.directory, self.metadata)
 
     def _codec(self) -> EntryCodec:
@@ -343,14 +343,20 @@ class _Opening:
         return LogReader(path, self.options.transfer_size, self._codec())
 
     def _repair_metadata(self, *, created: bool) -> None:
-        if self.metadata is not None:
-            return
         assert self.active is not None
-        self.metadata = LogMetadata.of(self.active)
+        reason = self.metadata_damage
+        if self.metadata is not None:
+            if self.metadata.reserved_ahead == self.options.preallocate:
+                return
+            reason = "other space is reserved ahead from here on"
+        self.metadata = self._metadata_of(self.active)
         publish_metadata(self.directory, self.metadata)
         self.directory.sync()
         action = RecoveryAction.CREATED if created else RecoveryAction.REBUILT
-        self._did(action, METADATA, self.metadata_damage)
+        self._did(action, METADATA, reason)
+
+    def _metadata_of(self, log: ActiveLog) -> LogMetadata:
+        return LogMetadata.of(log, reserved_ahead=self.options.preallocate)
 
     def _store(self, *, created: bool) -> RecoveredStore:
         assert self.active is not None

@@ -154,6 +154,8 @@ class FileStorageOptions:
         truncation_timeout: seconds that close() waits for background compaction.
         max_entry_size: largest command in bytes.
         compaction_requires_snapshot: refuse to drop entries that no snapshot covers.
+        preallocate: bytes of space to reserve for the log at a time, so that a full disk shows
+            before an append is written rather than within it; 0 for none.
 
     Raises:
         TypeError: an option of another type, named.
@@ -174,6 +176,7 @@ class FileStorageOptions:
     truncation_timeout: float = field(default=30.0, validator=_seconds)
     max_entry_size: int = field(default=64 * _MEBIBYTE, validator=_integer(1, (1 << 31) - 1))
     compaction_requires_snapshot: bool = field(default=True, validator=_boolean)
+    preallocate: int = field(default=0, validator=_integer(0, 1 << 30))
 
     @property
     def transfer_size(self) -> int:
