@@ -6,6 +6,8 @@ General layout, from the outside in::
     file_storage.py      FileStorage: this one; start reading here
     values.py, options.py, errors.py, report.py, snapshot_stream.py
                          what goes in and comes out
+    verify.py, dump.py   a store looked at from outside; what they return is in verify_report.py
+                         and store_dump.py
     filesystem.py        the door to files; os_filesystem.py is the real side
     runtime.py           the door to threads and time; thread_runtime.py is the real side
     locker.py            RWOperationLocker: readers beside one writer
@@ -19,6 +21,7 @@ docs/format.md has every byte, docs/engine.md every promise.
 It imports the standard library, attrs and a checksum library, and nothing else of this project.
 """
 
+from wavetank.engine.dump import dump_directory
 from wavetank.engine.errors import (
     CorruptedError,
     CorruptedLogError,
@@ -72,10 +75,22 @@ from wavetank.engine.report import (
 from wavetank.engine.runtime import Condition, Lock, Runtime, Task
 from wavetank.engine.snapshot_stream import SnapshotStream
 from wavetank.engine.storage import CancelToken, SnapshotData, Storage
+from wavetank.engine.store_dump import (
+    DumpedDamage,
+    DumpedDocument,
+    DumpedFile,
+    DumpedFrame,
+    DumpedLogHeader,
+    DumpedPart,
+    StoreDump,
+)
 from wavetank.engine.thread_runtime import ThreadRuntime
 from wavetank.engine.values import LogBounds, LogEntry, PersistentState, SnapshotMetadata
+from wavetank.engine.verify import verify_directory
+from wavetank.engine.verify_report import BadPlace, VerifyReport
 
 __all__ = [
+    "BadPlace",
     "Buffer",
     "CancelToken",
     "Condition",
@@ -84,6 +99,12 @@ __all__ = [
     "CorruptedSnapshotError",
     "CorruptedStateError",
     "CutTail",
+    "DumpedDamage",
+    "DumpedDocument",
+    "DumpedFile",
+    "DumpedFrame",
+    "DumpedLogHeader",
+    "DumpedPart",
     "EmptyEntriesError",
     "EntryConflictError",
     "EntryNotFoundError",
@@ -135,7 +156,11 @@ __all__ = [
     "StorageLockedError",
     "StoragePoisonedError",
     "StorageReadOnlyError",
+    "StoreDump",
     "Task",
     "ThreadRuntime",
     "UnsupportedFormatError",
+    "VerifyReport",
+    "dump_directory",
+    "verify_directory",
 ]

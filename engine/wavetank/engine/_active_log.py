@@ -114,22 +114,22 @@ class ActiveLog:
         return None if follows else "the frame does not fit the log before it"
 
     def bridge(self, end_index: int, *, offset: int, size: int, checksum: int) -> None:
-        """Let an indexed log that is only read go on behind damage, at `end_index`.
+        """Let a log that is only read go on behind damage, at `end_index`.
 
         The entries missing before it are there, in a frame at `offset` that nobody finds intact.
         """
-        assert self.index is not None
-        first_index = self.index.last_index + 1
-        self.index.remove_from(end_index)
-        if end_index > first_index:
-            self.index.add(
-                first_index=first_index,
-                count=end_index - first_index,
-                offset=offset,
-                size=size,
-                checksum=checksum,
-            )
-        self.last_index = self.index.last_index
+        if self.index is not None:
+            first_index = self.last_index + 1
+            self.index.remove_from(end_index)
+            if end_index > first_index:
+                self.index.add(
+                    first_index=first_index,
+                    count=end_index - first_index,
+                    offset=offset,
+                    size=size,
+                    checksum=checksum,
+                )
+        self.last_index = end_index - 1
 
     def accept(self, frame: FrameHeader) -> None:
         """Take a frame at `end` into the log."""

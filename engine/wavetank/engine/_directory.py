@@ -10,7 +10,7 @@ import errno
 from collections.abc import Collection
 from typing import Final
 
-from wavetank.engine.filesystem import Buffer, File, FileKind, FileSystem, OpenFlag
+from wavetank.engine.filesystem import Buffer, File, FileKind, FileStat, FileSystem, OpenFlag
 
 __all__ = [
     "LOCK",
@@ -22,6 +22,7 @@ __all__ = [
     "SNAPSHOT_META",
     "STATE",
     "STATE_COPY",
+    "STORE_NAMES",
     "TEMPORARY_NAMES",
     "StoreDirectory",
     "is_unreadable",
@@ -49,6 +50,13 @@ def temporary(name: str) -> str:
 TEMPORARY_NAMES: Final = tuple(
     temporary(name) for name in (STATE, STATE_COPY, LOG, METADATA, SNAPSHOT, SNAPSHOT_META)
 )
+
+STORE_NAMES: Final = (
+    *(STATE, STATE_COPY, LOG, METADATA, SNAPSHOT, SNAPSHOT_META),
+    *(RECOVERY_MARKER, SNAPSHOT_MARKER),
+    *TEMPORARY_NAMES,
+)
+"""Every name a store makes but LOCK, which says nothing about what is in it."""
 
 
 def read_at(file: File, length: int, offset: int) -> bytes:
@@ -110,6 +118,10 @@ class StoreDirectory:
         """Return every name in the directory, foreign ones too."""
         return frozenset(self._filesystem.listdir(self.path))
 
+    def stat(self, name: str) -> FileStat:
+        """Describe what a name stands for; a symbolic link is not followed."""
+        return self._filesystem.stat(self._prefix + name)
+
     def identities(self, names: Collection[str]) -> dict[str, tuple[int, int]]:
         """Return inode and size of those of the names that are there; of the log only the inode.
 
@@ -119,7 +131,7 @@ class StoreDirectory:
         found = {}
         for name in names:
             try:
-                stat = self._filesystem.stat(self._prefix + name)
+                stat = self.stat(name)
             except FileNotFoundError:
                 continue
             found[name] = (stat.inode, 0 if name == LOG else stat.size)

@@ -28,6 +28,7 @@ from wavetank.engine.errors import (
     OperationCancelledError,
     SnapshotOutOfDateError,
 )
+from wavetank.engine.filesystem import File, OpenFlag
 from wavetank.engine.locker import RWOperationLocker
 from wavetank.engine.options import FileStorageOptions
 from wavetank.engine.storage import CancelToken
@@ -95,6 +96,14 @@ class LogStore:
     def _count_index(self, log: ActiveLog) -> None:
         if log.index is not None:
             self._meter.count(Counter.INDEX_REBUILD_OPS)
+
+    def open_extent(self) -> tuple[File, int]:
+        """Open log.dat anew, and tell where its last frame ends; the caller closes the file.
+
+        ``OSError`` from the filesystem; the caller holds the lock's update. What lies before that
+        end never changes in this file.
+        """
+        return self._directory.open(LOG, OpenFlag.READ), self._log.end
 
     def append(
         self, entries: Sequence[LogEntry], timeout_s: float | None, cancel: CancelToken | None

@@ -19,11 +19,9 @@ from wavetank.engine._directory import (
     METADATA,
     RECOVERY_MARKER,
     SNAPSHOT,
-    SNAPSHOT_MARKER,
     SNAPSHOT_META,
     STATE,
-    STATE_COPY,
-    TEMPORARY_NAMES,
+    STORE_NAMES,
     StoreDirectory,
 )
 from wavetank.engine._document import DamagedDocumentError
@@ -60,16 +58,6 @@ from wavetank.engine.report import FileCondition, FoundFile, LostData, RecoveryR
 __all__ = ["look"]
 
 _ATTEMPTS: Final = 5
-_OWN_NAMES: Final = (
-    STATE,
-    STATE_COPY,
-    LOG,
-    METADATA,
-    SNAPSHOT,
-    SNAPSHOT_META,
-    SNAPSHOT_MARKER,
-    *TEMPORARY_NAMES,
-)
 
 
 def look(directory: StoreDirectory, options: FileStorageOptions) -> RecoveredStore:
@@ -81,14 +69,14 @@ def look(directory: StoreDirectory, options: FileStorageOptions) -> RecoveredSto
         OSError: from the filesystem.
     """
     for _ in range(_ATTEMPTS - 1):
-        before = directory.identities(_OWN_NAMES)
+        before = directory.identities(STORE_NAMES)
         try:
             looked = _look_once(directory, options)
         except (StorageError, OSError):
-            if directory.identities(_OWN_NAMES) == before:
+            if directory.identities(STORE_NAMES) == before:
                 raise
             continue
-        if directory.identities(_OWN_NAMES) == before:
+        if directory.identities(STORE_NAMES) == before:
             return looked
         looked.close()
     return _look_once(directory, options)
@@ -122,7 +110,7 @@ class _Looking:
             self.names = self.directory.names()
         except FileNotFoundError as error:
             raise self._nothing() from error
-        if not self.names.intersection(_OWN_NAMES):
+        if not self.names.intersection(STORE_NAMES):
             raise self._nothing()
         self._look_at_metadata()
         self._look_at_state()
@@ -185,6 +173,7 @@ class _Looking:
                 self.metadata,
                 clean=self._clean,
                 chunk_size=self.options.transfer_size,
+                indexed=True,
             )
         except CorruptedLogError as damage:
             self.damage[Part.LOG] = damage

@@ -45,6 +45,7 @@ class ReadableLog:
         lost: what was acknowledged and cannot be read.
         rebuilt: the header was damaged and has been taken from metadata.json.
         trusted: metadata.json of a clean close describes the log exactly.
+        frame_count: how many frames are intact.
     """
 
     log: ActiveLog
@@ -52,6 +53,7 @@ class ReadableLog:
     lost: tuple[LostData, ...]
     rebuilt: bool
     trusted: bool
+    frame_count: int
 
     @property
     def condition(self) -> FileCondition:
@@ -62,15 +64,24 @@ class ReadableLog:
 
 
 def read_log(
-    directory: StoreDirectory, metadata: LogMetadata | None, *, clean: bool, chunk_size: int
+    directory: StoreDirectory,
+    metadata: LogMetadata | None,
+    *,
+    clean: bool,
+    chunk_size: int,
+    indexed: bool,
+    opened: tuple[File, int] | None = None,
 ) -> ReadableLog:
-    """Open log.dat for reading, look at all of it, and change nothing; the caller closes the file.
+    """Look at all of log.dat and change nothing; the caller closes the file, unless it raises.
 
     Args:
         directory: where it lies.
         metadata: an intact metadata.json, or None.
         clean: no recovery.marker is there.
         chunk_size: bytes to read at once.
+        indexed: keep an index of the frames in memory: only with it can damage in between be told
+            from frames later.
+        opened: the file, and where to stop in it; None: open it, and read to its end.
 
     Raises:
         CorruptedLogError: nothing in it can be read, or it is not this store's log.
@@ -78,12 +89,11 @@ def read_log(
         OSError: from the filesystem.
     """
     path = directory.path_of(LOG)
-    file = directory.open(LOG, OpenFlag.READ)
+    file = opened[0] if opened is not None else directory.open(LOG, OpenFlag.READ)
     try:
-        size = file.size()
-        # Damage in between is told from frames by the index alone, so there is always one.
+        size = opened[1] if opened is not None else file.size()
         head = read_around(file, LOG_HEADER_SIZE, 0)
-        log, rebuilt = begin_log(path, file, head, metadata, indexed=True)
+        log, rebuilt = begin_log(path, file, head, metadata, indexed=indexed)
         check_generation(path, log, metadata)
         reading = _Reading(path=path, log=log, size=size)
         reading.take_all(reserved=metadata is not None and metadata.reserved_ahead > 0)
@@ -105,6 +115,7 @@ class _Reading:
     damage: DamagedStretch | None = field(init=False, default=None)
     lost: list[LostData] = field(init=False, factory=list)
     untold: int = field(init=False, default=0)
+    frame_count: int = field(init=False, default=0)
 
     def take_all(self, *, reserved: bool) -> None:
         log = self.log
@@ -148,6 +159,7 @@ class _Reading:
             lost=tuple(self.lost),
             rebuilt=rebuilt,
             trusted=trusted and not self.lost and not rebuilt,
+            frame_count=self.frame_count,
         )
 
     def _take(self, offset: int, frame: FrameHeader) -> None:
@@ -162,6 +174,7 @@ class _Reading:
             self.damage = None
         log.end = offset
         log.accept(frame)
+        self.frame_count += 1
 
     def _bridge(self, damage: DamagedStretch, frame: FrameHeader) -> None:
         """Let the log go on behind damage: what is missing in between is there, and damaged."""

@@ -34,6 +34,7 @@ __all__ = [
     "StateRecord",
     "StateStore",
     "judge_state",
+    "read_copy",
 ]
 
 _FORMAT: Final = DocumentFormat("wavetank.state")
@@ -107,7 +108,7 @@ def judge_state(directory: StoreDirectory, names: Collection[str]) -> StateFindi
             doubtful.append(DoubtfulCopy(name, FileCondition.MISSING, "missing"))
             continue
         try:
-            records[name] = _read(directory, name)
+            records[name] = read_copy(directory, name)
         except DamagedDocumentError as damage:
             doubtful.append(DoubtfulCopy(name, FileCondition.DAMAGED, f"damaged: {damage}"))
     if not records:
@@ -132,7 +133,14 @@ def judge_state(directory: StoreDirectory, names: Collection[str]) -> StateFindi
     return StateFinding(newest, tuple(doubtful))
 
 
-def _read(directory: StoreDirectory, name: str) -> StateRecord:
+def read_copy(directory: StoreDirectory, name: str) -> StateRecord:
+    """Read one copy.
+
+    Raises:
+        DamagedDocumentError: it is not what was written, or cannot be read off the medium.
+        UnsupportedFormatError: it is of another version.
+        OSError: from the filesystem.
+    """
     try:
         payload = _FORMAT.read(directory, name)
     except OSError as error:

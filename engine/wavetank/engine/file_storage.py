@@ -19,7 +19,8 @@ from types import TracebackType
 from typing import Final, Self
 
 from wavetank.engine._directory import LOCK, LOG, RECOVERY_MARKER, StoreDirectory
-from wavetank.engine._health import Health, Part, io_error
+from wavetank.engine._examination import Examination
+from wavetank.engine._health import Health, Part, Reading, io_error
 from wavetank.engine._log_appender import require_entries
 from wavetank.engine._log_store import LogStore
 from wavetank.engine._metrics import Counter, Meter, Metrics, NoMetrics, Operation
@@ -45,6 +46,8 @@ from wavetank.engine.snapshot_stream import SnapshotStream
 from wavetank.engine.storage import CancelToken, SnapshotData
 from wavetank.engine.thread_runtime import ThreadRuntime
 from wavetank.engine.values import LogBounds, LogEntry, PersistentState, SnapshotMetadata
+from wavetank.engine.verify import examine
+from wavetank.engine.verify_report import VerifyReport
 
 __all__ = ["FileStorage"]
 
@@ -409,6 +412,39 @@ class FileStorage:
         self._health.require_open()
         if self._metrics is not None:
             self._metrics.reset()
+
+    # Verification
+
+    def verify(
+        self, *, timeout: float | None = None, cancel: CancelToken | None = None
+    ) -> VerifyReport:
+        """Read everything back, check every checksum, and repair nothing.
+
+        Appends and reads go on meanwhile; a save of the state or of a snapshot may have to wait
+        until that part has been read.
+
+        Raises:
+            StorageIOError: the directory cannot be listed.
+        """
+        self._health.require_open()
+        needs_snapshot = self._options.compaction_requires_snapshot
+        with Reading("verification", self._directory.path):
+            if self._health.read_only:
+                return examine(self._directory, needs_snapshot=needs_snapshot)
+            examination = Examination(self._directory, in_use=True, needs_snapshot=needs_snapshot)
+            timeout_s = self._timeout_s(timeout)
+            with self._state_lock.update(timeout_s, cancel):
+                self._health.require_open()
+                examination.names_there()
+                examination.state()
+            with self._log_lock.update(timeout_s, cancel):
+                self._health.require_open()
+                examination.read_metadata()
+                opened = self._log.open_extent()
+            examination.read_log(opened)
+            with self._snapshot_lock.update(timeout_s, cancel):
+                examination.snapshot()
+            return examination.report()
 
     # The end
 

@@ -13,10 +13,12 @@ from collections.abc import Sequence
 
 import click
 
+from wavetank.reports._dump_command import dump_command
 from wavetank.reports._list_command import list_command
 from wavetank.reports._litmus_command import litmus_command
 from wavetank.reports._replay_command import replay_command
 from wavetank.reports._run_command import run_command
+from wavetank.reports._verify_command import verify_command
 from wavetank.reports._zoo_command import zoo_command
 from wavetank.reports.exit_codes import ExitCode
 
@@ -58,6 +60,8 @@ cli.add_command(replay_command)
 cli.add_command(list_command)
 cli.add_command(litmus_command)
 cli.add_command(zoo_command)
+cli.add_command(verify_command)
+cli.add_command(dump_command)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
