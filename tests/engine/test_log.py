@@ -109,6 +109,24 @@ def test_a_batch_out_of_order_changes_nothing(site: EngineSite, batch: list[LogE
     assert store.log_bounds() == bounds(1, 0, 0)
 
 
+def test_a_term_below_the_last_entrys_is_out_of_order(site: EngineSite) -> None:
+    store = site.open(NO_SNAPSHOTS)
+    store.append_log_entries(entries(1, 3, term=2))
+    site.forget()
+    with pytest.raises(OutOfOrderEntriesError, match="term >= 2 behind index 3"):
+        store.append_log_entries(entries(4, 4, term=1))
+    with pytest.raises(NonContiguousEntriesError):
+        store.append_log_entries(entries(3, 3, term=1))
+    assert site.calls() == []
+    store.truncate_log_prefix(4)
+    with pytest.raises(OutOfOrderEntriesError, match="term >= 2 behind index 3"):
+        store.append_log_entries(entries(4, 4, term=1))
+    store.append_log_entries(entries(4, 4, term=2))
+    store.append_log_entries(entries(5, 5, term=3))
+    store.truncate_log_suffix(5)
+    store.append_log_entries(entries(5, 5, term=2))
+
+
 @pytest.mark.parametrize("batch", ["ab", b"ab", 5, None, LogEntry(1, 1, b"")])
 def test_what_is_no_batch_is_a_type_error(site: EngineSite, batch: object) -> None:
     with pytest.raises(TypeError, match="entries"):

@@ -12,11 +12,13 @@ from wavetank.engine import (
     CorruptedLogError,
     CutTail,
     FileStorageOptions,
+    InvalidOffsetError,
     LogBounds,
     PersistentState,
     RecoveryAction,
     SnapshotMetadata,
     StorageError,
+    StorageFeatureFlags,
 )
 from wavetank.sim import POSIX, PendingOps, SerialRuntime, SimDisk, SimFileSystem, Size
 
@@ -275,6 +277,23 @@ def test_a_frame_damaged_under_an_open_store_is_not_read(site: EngineSite) -> No
     assert (caught.value.offset, caught.value.index) == (offsets[1], 3)
     assert store.get_log_entries(6, 10) == entries(6, 9, 3, SMALL)
     assert store.get_log_entries(1, 3) == entries(1, 2, 1, SMALL)
+
+
+@pytest.mark.parametrize("indexed", [True, False])
+def test_a_log_cut_short_under_an_open_store_has_no_such_offset(
+    site: EngineSite, *, indexed: bool
+) -> None:
+    features = StorageFeatureFlags(async_truncation=False, index_map=indexed)
+    store = site.open(FileStorageOptions(features=features))
+    store.append_log_entries(entries(1, 3))
+    end = len(site.read("log.dat"))
+    store.append_log_entries(entries(4, 5))
+    site.write("log.dat", site.read("log.dat")[: end + 40])
+    assert store.get_log_entries(1, 4) == entries(1, 3)
+    with pytest.raises(InvalidOffsetError) as caught:
+        store.get_log_entry(5)
+    assert (caught.value.path, caught.value.offset) == (site.path("log.dat"), end)
+    assert isinstance(caught.value, CorruptedLogError)
 
 
 def test_the_retained_frames_of_a_compacted_log_prove_one_another(site: EngineSite) -> None:

@@ -141,6 +141,7 @@ def test_a_damaged_header_puts_what_lies_behind_it_out_of_reach(
         offsets.append(len(site.read("log.dat")))
         store.append_log_entries(entries(index, index, size=100))
     site.flip("log.dat", offsets[1] + within)
+    assert store.get_log_entry(1) == entries(1, 1, size=100)[0]
     for index in (2, 3):
         with pytest.raises(CorruptedLogError) as caught:
             store.get_log_entry(index)

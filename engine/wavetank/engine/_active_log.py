@@ -38,6 +38,7 @@ class ActiveLog:
         last_index: index of the last entry; the base for an empty log.
         end: bytes up to the end of the last frame.
         last_batch: number of the last frame, 0 for none.
+        last_truncation: offset of the last frame that is a suffix truncation, 0 for none.
         reserved_end: bytes up to the end of the space reserved for frames to come; 0 for none.
         last_checksum: of the last frame, or of the header.
         header_checksum: the header's checksum.
@@ -56,6 +57,7 @@ class ActiveLog:
         "last_checksum",
         "last_index",
         "last_term",
+        "last_truncation",
         "reserved_end",
     )
 
@@ -70,6 +72,7 @@ class ActiveLog:
         self.end = LOG_HEADER_SIZE
         self.reserved_end = 0
         self.last_batch = 0
+        self.last_truncation = 0
         self.last_checksum = header_checksum
         self.durable_batch = 0
         self.last_term = header.base_term
@@ -145,6 +148,7 @@ class ActiveLog:
                 )
         else:
             self.last_index = frame.first_index - 1
+            self.last_truncation = self.end
             if self.index is not None:
                 self.index.remove_from(frame.first_index)
         self.end += frame.size

@@ -22,7 +22,7 @@ from wavetank.engine._frame import (
 )
 from wavetank.engine._index import FrameLocation
 from wavetank.engine._window import Window
-from wavetank.engine.errors import CorruptedLogError
+from wavetank.engine.errors import CorruptedLogError, InvalidOffsetError
 from wavetank.engine.filesystem import File
 
 __all__ = ["MOST_ROWS", "ScannedLog", "live_frames"]
@@ -41,6 +41,7 @@ class ScannedLog:
         seed: of its incarnation.
         header_checksum: where the chain begins.
         end: bytes up to the end of the last frame that counts.
+        last_truncation: offset of the last frame that removes entries, 0 for none.
         chunk_size: bytes to read at once.
     """
 
@@ -49,6 +50,7 @@ class ScannedLog:
     seed: int
     header_checksum: int
     end: int
+    last_truncation: int
     chunk_size: int
 
     def headers(self, offset: int, link: int) -> Iterator[tuple[int, FrameHeader]]:
@@ -60,11 +62,18 @@ class ScannedLog:
         """
         window = Window(self.file, self.end, self.chunk_size)
         while offset < self.end:
-            header = decode_frame_header(window.read(offset, FRAME_HEADER_SIZE), self.seed)
+            content = window.read(offset, FRAME_HEADER_SIZE)
+            if len(content) < FRAME_HEADER_SIZE:
+                raise InvalidOffsetError(
+                    f"{self.path}: expected a frame at offset {offset} but the file ends there",
+                    path=self.path,
+                    offset=offset,
+                )
+            header = decode_frame_header(content, self.seed)
             if header is None or header.previous_checksum != link:
                 raise CorruptedLogError(
                     f"{self.path}: the frame header at offset {offset} is not what was written; "
-                    "without the index everything behind it is out of reach",
+                    "without the index what lies behind it is out of reach",
                     path=self.path,
                     offset=offset,
                 )
@@ -89,7 +98,8 @@ def live_frames(
     """
     offset, link = LOG_HEADER_SIZE, log.header_checksum
     while start < end:
-        rows = _first_rows(log.headers(offset, link), start, end, most_rows)
+        headers = log.headers(offset, link)
+        rows = _first_rows(headers, start, end, most_rows, log.last_truncation)
         if not rows:
             raise CorruptedLogError(
                 f"{log.path}: expected index {start} in a frame, but there is none",
@@ -103,7 +113,11 @@ def live_frames(
 
 
 def _first_rows(
-    headers: Iterator[tuple[int, FrameHeader]], start: int, end: int, most_rows: int
+    headers: Iterator[tuple[int, FrameHeader]],
+    start: int,
+    end: int,
+    most_rows: int,
+    last_truncation: int,
 ) -> deque[FrameLocation]:
     """Return the first frames of the range that are alive, none left out between them."""
     rows: deque[FrameLocation] = deque()
@@ -117,6 +131,9 @@ def _first_rows(
         if follows and wanted < end and len(rows) < most_rows:
             row = FrameLocation(offset, header.size, header.checksum, header.first_index, end_index)
             rows.append(row)
+        full = len(rows) == most_rows or (rows and rows[-1].end_index >= end)
+        if full and offset > last_truncation:
+            break
     return rows
 
 

@@ -38,8 +38,10 @@ def require_entries(entries: object) -> tuple[LogEntry, ...]:
     return batch
 
 
-def check_batch(entries: Sequence[LogEntry], *, last_index: int, max_entry_size: int) -> None:
-    """Raise unless `entries` may follow `last_index`; the order of checks is part of the API."""
+def check_batch(
+    entries: Sequence[LogEntry], *, last_index: int, last_term: int, max_entry_size: int
+) -> None:
+    """Raise unless `entries` may follow the last entry; the order of checks is part of the API."""
     if not entries:
         raise EmptyEntriesError("entries: expected at least one entry but got none")
     previous = entries[0]
@@ -50,10 +52,16 @@ def check_batch(entries: Sequence[LogEntry], *, last_index: int, max_entry_size:
                 f"behind index {previous.index} but got index {entry.index} of term {entry.term}"
             )
         previous = entry
-    if entries[0].index != last_index + 1:
+    first = entries[0]
+    if first.index == last_index + 1 and first.term < last_term:
+        raise OutOfOrderEntriesError(
+            f"entries: expected a term >= {last_term} behind index {last_index} "
+            f"but index {first.index} is of term {first.term}"
+        )
+    if first.index != last_index + 1:
         raise NonContiguousEntriesError(
             f"entries: expected a batch that begins at index {last_index + 1} "
-            f"but it begins at {entries[0].index}"
+            f"but it begins at {first.index}"
         )
     for entry in entries:
         if len(entry.command) > max_entry_size:

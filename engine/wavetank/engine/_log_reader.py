@@ -22,7 +22,7 @@ from wavetank.engine._index import FrameLocation
 from wavetank.engine._live_frames import ScannedLog, live_frames
 from wavetank.engine._serializer import EntryBlock, EntryCodec
 from wavetank.engine._window import Window
-from wavetank.engine.errors import CorruptedLogError
+from wavetank.engine.errors import CorruptedLogError, InvalidOffsetError
 from wavetank.engine.values import LogEntry
 
 __all__ = ["LogReader"]
@@ -104,6 +104,7 @@ class LogReader:
             seed=log.header.seed,
             header_checksum=log.header_checksum,
             end=log.end,
+            last_truncation=log.last_truncation,
             chunk_size=self._chunk_size,
         )
         with Reading("read of the log", self._path):
@@ -122,9 +123,17 @@ class LogReader:
         return block
 
     def _verified(self, content: bytes, frame: FrameLocation, seed: int) -> EntryBlock:
+        if len(content) < frame.size:
+            raise InvalidOffsetError(
+                f"{self._path}: expected a frame of {frame.size} bytes at offset {frame.offset} "
+                f"with entries from index {frame.first_index} on but the file ends before its end",
+                path=self._path,
+                offset=frame.offset,
+                index=frame.first_index,
+            )
         header = decode_frame_header(content[:FRAME_HEADER_SIZE], seed)
         payload = content[FRAME_HEADER_SIZE:]
-        if header and header.checksum == frame.checksum and len(content) == frame.size:
+        if header and header.checksum == frame.checksum:
             intact = checksum(payload, seed) == header.payload_checksum
             block = self._codec.block(header, payload) if intact else None
             if block is not None:

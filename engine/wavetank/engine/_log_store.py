@@ -114,6 +114,7 @@ class LogStore:
             check_batch(
                 entries,
                 last_index=self._log.last_index,
+                last_term=self._log.last_term,
                 max_entry_size=self._options.max_entry_size,
             )
             terms = [entry.term for entry in entries]

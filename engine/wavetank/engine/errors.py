@@ -20,7 +20,6 @@
     │   ├── EntryTooLargeError (ValueError)
     │   ├── EntryConflictError (ValueError)
     │   ├── InvalidLogRangeError (ValueError)
-    │   ├── InvalidOffsetError (ValueError)
     │   ├── IndexOutOfRangeError (IndexError)
     │   └── EntryNotFoundError (LookupError)
     ├── SnapshotError
@@ -30,6 +29,7 @@
     └── CorruptedError                        what is on disk is not what was written
         ├── CorruptedStateError
         ├── CorruptedLogError
+        │   └── InvalidOffsetError (LogError, ValueError)
         └── CorruptedSnapshotError
 
 Wrong types raise ``TypeError`` and values out of range ``ValueError``, both plain, naming the
@@ -130,7 +130,7 @@ class EmptyEntriesError(LogError, ValueError):
 
 
 class OutOfOrderEntriesError(LogError, ValueError):
-    """A gap, a repeated index or a falling term inside one batch."""
+    """A gap or a repeated index inside one batch, or a term lower than the one before."""
 
 
 class NonContiguousEntriesError(LogError, ValueError):
@@ -147,10 +147,6 @@ class EntryConflictError(LogError, ValueError):
 
 class InvalidLogRangeError(LogError, ValueError):
     """A range with ``start >= end``."""
-
-
-class InvalidOffsetError(LogError, ValueError):
-    """An index maps to a place in log.dat that is not there."""
 
 
 class IndexOutOfRangeError(LogError, IndexError):
@@ -212,6 +208,10 @@ class CorruptedStateError(CorruptedError):
 
 class CorruptedLogError(CorruptedError):
     """Acknowledged log entries are unreadable; nothing was cut."""
+
+
+class InvalidOffsetError(CorruptedLogError, LogError, ValueError):
+    """An index maps to a place in log.dat that is not there: the file was cut short meanwhile."""
 
 
 class CorruptedSnapshotError(CorruptedError):

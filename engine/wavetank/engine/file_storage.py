@@ -220,7 +220,7 @@ class FileStorage:
 
         Raises:
             EmptyEntriesError: no entries.
-            OutOfOrderEntriesError: a gap, a repeat or a falling term inside the batch.
+            OutOfOrderEntriesError: a gap or a repeat inside the batch, or a falling term.
             NonContiguousEntriesError: the batch does not begin behind the last entry.
             EntryTooLargeError: a command beyond ``max_entry_size``.
         """
