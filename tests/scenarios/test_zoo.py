@@ -4,12 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from wavetank.engine import FileStorage, Storage
+from wavetank.engine import FileStorage, OpenFlag, Storage
 from wavetank.scenarios import (
     INVARIANTS,
     SCENARIOS,
     Backend,
     Limits,
+    Recording,
+    Reopen,
     Site,
     StoreBackend,
     backend_named,
@@ -34,7 +36,7 @@ from wavetank.scenarios.zoo import (
     sync_sites,
     without,
 )
-from wavetank.sim import POSIX, SAFE_PROFILES
+from wavetank.sim import POSIX, SAFE_PROFILES, WRITEBACK, Data, Mark, PendingOps
 
 BUILTIN = backend_named("builtin")
 
@@ -58,6 +60,7 @@ EXPECTED = {
     "W6": ("O6", "ext4-observed writeback posix"),
     "W10": ("O10", f"{EVERYWHERE} process-kill lazyfs"),
     "W11": ("O11", f"{EVERYWHERE} process-kill"),
+    "W12": ("O12", EVERYWHERE),
     "W15": ("O15", f"{EVERYWHERE} lazyfs"),
 }
 
@@ -74,14 +77,12 @@ MISSED = {
     "O9": ["R3"],
     "O10": ["W10"],
     "O11": ["W11"],
-    "O12": [],
+    "O12": ["W12"],
     "O15": ["W15"],
 }
 
 # Syncs that no power cut and no process kill shows to be needed; docs/zoo.md has the reasons.
 REDUNDANT = {
-    ("close", ".", "FileStorage._finish", 1),
-    ("close", "metadata.json.tmp", "publish_metadata", 1),
     ("compaction", "metadata.json.tmp", "publish_metadata", 1),
     ("creation", ".", "Opening._repair_metadata", 1),
     ("creation", "..", "make_durably", 1),
@@ -94,8 +95,8 @@ REDUNDANT = {
     ("opening", "state.copy.json.tmp", "Opening._repair_names", 1),
     ("opening", "state.json.tmp", "Opening._repair_names", 1),
     ("save_snapshot", "metadata.json.tmp", "publish_metadata", 1),
-    ("save_state", "state.copy.json.tmp", "StateStore.save", 1),
-    ("save_state", "state.json.tmp", "StateStore.save", 1),
+    ("save_state", "state.copy.json.tmp", "StateStore._write", 1),
+    ("save_state", "state.json.tmp", "StateStore._write", 1),
     ("truncate_log_prefix", "metadata.json.tmp", "publish_metadata", 1),
 }
 
@@ -222,7 +223,8 @@ def test_a_filesystem_that_misleads_nobody_changes_nothing() -> None:
         (("save_state", ".", "StateStore._write"), Necessity.NECESSARY, ("btrfs", "posix")),
         (("creation", "..", "Opening.repair"), Necessity.NECESSARY, ("btrfs", "posix")),
         (("opening", ".", "Opening.repair"), Necessity.NECESSARY, ("btrfs", "posix")),
-        (("close", ".", "FileStorage._finish"), Necessity.REDUNDANT, ()),
+        (("close", ".", "FileStorage._finish"), Necessity.NECESSARY, tuple(EVERYWHERE.split())),
+        (("opening", "log.dat", "judge_log"), Necessity.REDUNDANT, ()),
     ],
 )
 def test_a_sync_is_necessary_or_redundant(
@@ -259,6 +261,41 @@ def test_the_necessity_of_every_sync() -> None:
         if each.necessity is Necessity.REDUNDANT
     } == REDUNDANT
     assert all(each.necessity is not Necessity.UNDECIDED for each in results)
+
+
+def test_a_store_counts_as_closed_until_the_next_opening_does_something() -> None:
+    recording = record(SCENARIOS["restart-loop"].workload(0), BUILTIN)
+    closed = _closed(recording)
+    reopened = [step for step in recording.workload.steps if isinstance(step, Reopen)]
+    assert len(closed) == len(reopened) > 0
+    records = list(recording.log)
+    assert all(isinstance(records[position - 1], Mark) for position in closed)
+
+
+def test_after_a_close_only_what_programs_can_see_counts() -> None:
+    """What was written to a file, never synced and cut off again is nothing more to lose."""
+
+    def open_store(site: Site) -> Storage:
+        scratch = site.fs.open("/scratch", OpenFlag.WRITE | OpenFlag.CREATE)
+        scratch.append(b"notes")
+        scratch.truncate(0)
+        return BUILTIN.open(site)
+
+    scribbler = StoreBackend(name="scribbler", summary="leaves notes", opener=open_store)
+    recording = record(BUGS["W12"].trial.workload, scribbler)
+    (closed,) = _closed(recording)
+    pending = PendingOps(recording.image, WRITEBACK)
+    pending.take_all(list(recording.log)[:closed])
+    assert any(isinstance(op, Data) for op in pending.ops)
+    assert explore(recording, WRITEBACK).findings == ()
+
+
+def _closed(recording: Recording) -> list[int]:
+    return [
+        position
+        for position in range(len(recording.log) + 1)
+        if recording.moment_at(position).knowledge.closed
+    ]
 
 
 def test_a_survivor_or_a_false_alarm_fails_the_zoo() -> None:

@@ -5,8 +5,9 @@ judged; wherever something is acknowledged, all images of that moment are judged
 is demanded of them. With a depth, the same is asked of every image that a crash inside a recovery
 leaves, and of those after a process kill and a restart on the surviving cache.
 
-Verified here: O9 (crashing inside a recovery and opening again loses nothing). Left out: how images
-are recovered (fates.py), how a finding is explained (violation.py).
+Verified here: O9 (crashing inside a recovery and opening again loses nothing), and O12 (right after
+a clean close a crash changes nothing that programs saw on the disk). Left out: how images are
+recovered (fates.py), how a finding is explained (violation.py).
 """
 
 from __future__ import annotations
@@ -32,7 +33,9 @@ from wavetank.sim import (
     Cell,
     CrashImages,
     DiskImage,
+    FileContent,
     Kept,
+    LinkContent,
     Mark,
     PendingOps,
     Profile,
@@ -48,6 +51,11 @@ _Inodes: TypeAlias = tuple[tuple[str, int], ...]
 
 _DIGEST_BYTES: Final = 16
 _PROGRESS_EVERY: Final = 50
+_LOST_AFTER_CLOSE: Final = Problem(
+    "O12",
+    "work pending after a clean close",
+    "after a clean close a crash can still change what is on disk",
+)
 
 
 class _Choice(Protocol):
@@ -149,7 +157,9 @@ def judge_image(recording: Recording, profile: Profile, crash: CrashPoint) -> tu
     knowledge = recording.moment_at(killed_at).knowledge
     problems = _verdict(fate.observation, fate.problems, knowledge, recording)
     if not crash.then and crash.killed_at is None:
-        return problems
+        moment = recording.moment_at(crash.position)
+        undone = _is_undone(moment, pending_at(recording, profile, crash), image)
+        return (*problems, _LOST_AFTER_CLOSE) if undone else problems
     lost_again = _shown_before(recording, profile, crash, fate.observation)
     return (*(_inside(problem, crash.killed_at) for problem in problems), *lost_again)
 
@@ -191,6 +201,9 @@ class _Sweeper:
             pending.take(record)
             if isinstance(record, Mark):
                 self._visit(pending, position, self._images(pending, all_images))
+                # Recovery may not tell this disk from another that stands for it.
+                nothing = CrashPoint(position=position, kept=Kept(()))
+                self._hold_close(pending, nothing, pending.durable)
             elif isinstance(record, Sync):
                 self._forks_below = None
             else:
@@ -262,7 +275,16 @@ class _Sweeper:
                 continue
             seen.add(name)
             self._digest.update(name)
-            self._judge(pending, CrashPoint(position=position, kept=kept), image)
+            crash = CrashPoint(position=position, kept=kept)
+            self._judge(pending, crash, image)
+            if name in self._fates:
+                self._hold_close(pending, crash, image)
+
+    def _hold_close(self, pending: PendingOps, crash: CrashPoint, image: DiskImage) -> None:
+        """Accuse a clean close that left behind what this crash undoes."""
+        assert self._moment is not None
+        if _is_undone(self._moment, pending, image):
+            self._keep(_LOST_AFTER_CLOSE, crash, pending, self._moment.step)
 
     def _kill(self, pending: PendingOps, position: int) -> None:
         """Kill the process here, open the store on the cache, and cut the power during that."""
@@ -362,6 +384,24 @@ class _Sweeper:
     def _tell(self, judged: int) -> None:
         if self._on_progress is not None and judged % _PROGRESS_EVERY == 0:
             self._on_progress(judged)
+
+
+def _is_undone(moment: Moment, pending: PendingOps, image: DiskImage) -> bool:
+    """Whether a crash right after a clean close changed what programs saw on the disk."""
+    if not moment.knowledge.closed or image.digest() == pending.full.digest():
+        return False
+    return _shown(image) != _shown(pending.full)
+
+
+def _shown(image: DiskImage) -> dict[str, bytes | str]:
+    """Return what programs see by path; stale bytes beyond a file's size are not seen."""
+    shown: dict[str, bytes | str] = {}
+    for path, _, node in image.walk():
+        if isinstance(node, FileContent):
+            shown[path] = node.read(0, node.size)
+        else:
+            shown[path] = node.target if isinstance(node, LinkContent) else "a directory"
+    return shown
 
 
 def _verdict(

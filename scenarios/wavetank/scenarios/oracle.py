@@ -2,8 +2,9 @@
 
 Verifies: O1 (term and vote), O2 (acknowledged entries, nothing invented), O3 (nothing removed
 returns), O4 (snapshot pair), O5 (no hole between snapshot and log), O6 (through the observation's
-own problems), O11 (batches whole or absent). O7, O8, O10 and O12 are questions about a whole
-recovery and stand in recovery.py and explorer.py. Does not verify: liveness, concurrency, and the
+own problems), O11 (batches whole or absent), and O12 as far as one of these is broken after a clean
+close. O7, O8, O10 and the rest of O12 are questions about a whole recovery, or about what is
+pending, and stand in recovery.py and explorer.py. Does not verify: liveness, concurrency, and the
 right error for damaged media.
 
 An observation is right exactly if one possible state allows all of it; what follows a mismatch only

@@ -175,7 +175,8 @@ class _Run:
         if isinstance(step, Reopen):
             self.store.close()
             self._acknowledge(number, closed=True)
-            self._know(number, self.possible, acknowledged=False)
+            # What is known right after the close holds until the opening does something.
+            self._know(number, self.possible, acknowledged=False, ahead=1)
             self._open()
             return None
         if isinstance(step, Read):
@@ -253,20 +254,26 @@ class _Run:
         left = {entry for state in after for entry in state.entries}
         self.removed = (self.removed | (before - left)) - left
 
-    def _know(self, number: int, possible: Possible, *, acknowledged: bool) -> None:
-        self._add_moment(number, possible, acknowledged=acknowledged, closed=False)
+    def _know(self, number: int, possible: Possible, *, acknowledged: bool, ahead: int = 0) -> None:
+        self._add_moment(number, possible, acknowledged=acknowledged, ahead=ahead)
 
     def _acknowledge(self, number: int, *, closed: bool = False) -> None:
         self.disk.mark(f"step {number} acknowledged")
         self._add_moment(number, self.possible, acknowledged=True, closed=closed)
 
     def _add_moment(
-        self, number: int, possible: Possible, *, acknowledged: bool, closed: bool
+        self,
+        number: int,
+        possible: Possible,
+        *,
+        acknowledged: bool,
+        closed: bool = False,
+        ahead: int = 0,
     ) -> None:
         knowledge = Knowledge(possible=possible, removed=self.removed, closed=closed)
         self.moments.append(
             Moment(
-                position=len(self.disk.log),
+                position=len(self.disk.log) + ahead,
                 step=number,
                 acknowledged=acknowledged,
                 knowledge=knowledge,

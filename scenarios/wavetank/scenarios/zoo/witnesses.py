@@ -1,4 +1,4 @@
-"""The smallest bugs that one invariant alone accuses: W3, W4, W6, W10, W11, W15.
+"""The smallest bugs that one invariant alone accuses: W3, W4, W6, W10, W11, W12, W15.
 
 They hold the oracle: with that invariant switched off, each of them survives. For the other
 invariants a bug of the list does the same.
@@ -11,7 +11,7 @@ from typing import Final
 
 from wavetank.engine import CancelToken, FileStorage, FileSystem, LogEntry, Storage, StorageConfig
 from wavetank.scenarios.backend import Site
-from wavetank.scenarios.steps import TruncateSuffix
+from wavetank.scenarios.steps import Reopen, TruncateSuffix
 from wavetank.scenarios.zoo.misled import Deceit, call_site
 from wavetank.scenarios.zoo.planted_bug import PlantedBug, by_deceit, by_variant
 from wavetank.scenarios.zoo.small_steps import NO_COMPACTION, append, save, snapshot, workload
@@ -79,6 +79,13 @@ def _appends_one_by_one(site: Site) -> Storage:
     return _AppendsOneByOne(config, site.options, fs=site.fs, runtime=site.runtime)
 
 
+def _unsynced_close(site: Site) -> Deceit:
+    def syncs(path: str) -> bool:
+        return path != site.directory or call_site().operation != "close"
+
+    return Deceit(syncs=syncs)
+
+
 def _unsynced_recovery(site: Site) -> Deceit:  # noqa: ARG001 - a maker of deceits
     def syncs(path: str) -> bool:
         return not path.endswith(_LOG) or call_site().operation != "open"
@@ -126,6 +133,13 @@ WITNESSES: Final[tuple[PlantedBug, ...]] = (
         "half a batch after a crash",
         _appends_one_by_one,
         Trial(workload=workload("batch", append(1, 2)), from_step=1),
+    ),
+    by_deceit(
+        "W12",
+        "a clean close does not sync the directory",
+        "a store that was closed cleanly is found as if it had crashed",
+        _unsynced_close,
+        Trial(workload=workload("closed", append(1), Reopen()), from_step=2),
     ),
     by_deceit(
         "W15",
