@@ -95,8 +95,6 @@ REDUNDANT = {
     ("opening", "state.copy.json.tmp", "Opening._repair_names", 1),
     ("opening", "state.json.tmp", "Opening._repair_names", 1),
     ("save_snapshot", "metadata.json.tmp", "publish_metadata", 1),
-    ("save_state", "state.copy.json.tmp", "StateStore._write", 1),
-    ("save_state", "state.json.tmp", "StateStore._write", 1),
     ("truncate_log_prefix", "metadata.json.tmp", "publish_metadata", 1),
 }
 
