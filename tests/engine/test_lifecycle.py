@@ -77,7 +77,6 @@ def test_a_clean_open_changes_nothing_but_the_marker(site: EngineSite) -> None:
     assert store.recovery_report.clean
     assert store.recovery_report.steps == ()
     assert [(call.kind, call.name) for call in site.calls()] == [
-        ("create", "LOCK"),
         ("create", "recovery.marker"),
         ("fsync_dir", "store"),
     ]

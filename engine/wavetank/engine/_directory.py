@@ -7,7 +7,7 @@ content durable, and the caller knows when to `sync` the directory.
 from __future__ import annotations
 
 import errno
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Final
 
 from wavetank.engine.filesystem import Buffer, File, FileKind, FileStat, FileSystem, OpenFlag
@@ -199,16 +199,50 @@ class StoreDirectory:
         finally:
             file.close()
 
-    def make(self) -> None:
-        """Make the directory and what is missing above it, each with a durable name."""
-        _make_durably(self._filesystem, self.path)
+    def exists(self) -> bool:
+        """Whether the directory is there; ``OSError`` if something else is, a link for one.
+
+        A link is not followed: the names that a store makes durable are those of its own directory.
+        """
+        try:
+            kind = self._filesystem.stat(self.path).kind
+        except FileNotFoundError:
+            return False
+        if kind is not FileKind.DIRECTORY:
+            raise NotADirectoryError(
+                errno.ENOTDIR, "expected a directory but found a file, or a link to one", self.path
+            )
+        return True
+
+    def make(self, made: list[str]) -> None:
+        """Make the directory and what is missing above it, each with a durable name.
+
+        Args:
+            made: gets the path of each directory that was made, also if an error ends it.
+        """
+        _make_durably(self._filesystem, self.path, made)
+
+    def require_short_path(self) -> None:
+        """Raise ``OSError`` if the path leaves no room for the longest name of a store."""
+        try:
+            self.stat(temporary(SNAPSHOT_META))
+        except FileNotFoundError:
+            return
+
+    def unmake(self, made: Sequence[str]) -> None:
+        """Remove directories that `make` made, as far as they are still empty."""
+        for path in reversed(made):
+            try:
+                self._filesystem.rmdir(path)
+            except OSError:
+                return
 
     def sync_own_name(self) -> None:
         """Make the directory's own name durable."""
         self._filesystem.fsync_dir(_parent(self.path))
 
 
-def _make_durably(filesystem: FileSystem, path: str) -> None:
+def _make_durably(filesystem: FileSystem, path: str, made: list[str]) -> None:
     try:
         filesystem.mkdir(path)
     except FileExistsError:
@@ -217,8 +251,9 @@ def _make_durably(filesystem: FileSystem, path: str) -> None:
         parent = _parent(path)
         if parent == path:
             raise
-        _make_durably(filesystem, parent)
+        _make_durably(filesystem, parent, made)
         filesystem.mkdir(path)
+    made.append(path)
     filesystem.fsync_dir(_parent(path))
 
 

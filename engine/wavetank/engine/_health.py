@@ -31,8 +31,15 @@ class Part(Enum):
 
 
 def io_error(action: str, path: str, error: OSError) -> StorageIOError:
-    """Return the typed error for a refusal by the filesystem."""
-    return StorageIOError(error.errno, f"{action}: {error.strerror or error}", path)
+    """Return the typed error for a refusal by the filesystem; it names the file that was refused.
+
+    Args:
+        action: what was to be done.
+        path: of the file, or of the directory where the filesystem does not say which file.
+        error: what it said.
+    """
+    named = error.filename if isinstance(error.filename, str) else path
+    return StorageIOError(error.errno, f"{action}: {error.strerror or error}", named)
 
 
 class Health:

@@ -24,6 +24,9 @@ __all__ = ["LONGEST_TAIL", "BrokenEnd", "BrokenFrame"]
 LONGEST_TAIL: Final = 1 << 30
 """Bytes behind the last intact frame beyond which nobody searches for minutes, or writes zeros."""
 
+_TOLD_FROM: Final = 1 << 26
+"""Bytes behind damage in which headers are looked for only to say what they tell of the loss."""
+
 _WAYS_ON: Final = (
     "restore the directory, read what is intact with read_only=True, or give up what is lost with "
     "recovery_mode=RecoveryMode.AGGRESSIVE"
@@ -84,17 +87,20 @@ class BrokenEnd:
             return "an earlier frame shows that more was acknowledged"
         if broken is None:
             return None
-        if self._covered_by_a_header(broken):
-            return "its own or a later frame shows that it was acknowledged"
-        return self._suspicion(broken, closed_here=closed_here)
+        return self._suspicion(broken, closed_here=closed_here) or self._proof_behind(broken)
 
     def _suspicion(self, broken: BrokenFrame, *, closed_here: bool) -> str | None:
         """Return what no unfinished append leaves, though it proves nothing."""
-        if broken.unreadable and not closed_here:
-            return "it may have been acknowledged"
         length = self.size - self.log.end
         if length > LONGEST_TAIL:
             return f"{length} bytes are more than any unfinished append leaves"
+        if broken.unreadable and not closed_here:
+            return "it may have been acknowledged"
+        return None
+
+    def _proof_behind(self, broken: BrokenFrame) -> str | None:
+        if self._covered_by_a_header(broken):
+            return "its own or a later frame shows that it was acknowledged"
         return None
 
     def refusal(self, proof: str) -> CorruptedLogError:
@@ -160,25 +166,27 @@ class BrokenEnd:
         missing = self.log.last_batch + 1
         if broken.header and broken.header.watermark >= missing:
             return True
-        return any(later.watermark >= missing for later in self._later_headers(broken))
+        return any(
+            later.watermark >= missing for later in self._later_headers(broken, LONGEST_TAIL)
+        )
 
     def _last_index_seen(self) -> int | None:
         """Return the highest index that anything legible says the log has held."""
         highest = self.known.last_index if self.known else 0
         if self.broken is not None:
             highest = max(highest, self._legible_indices(self.broken.header)[1] or 0)
-            for later in self._later_headers(self.broken):
+            for later in self._later_headers(self.broken, _TOLD_FROM):
                 highest = max(highest, self._legible_indices(later)[1] or 0)
         return highest or None
 
-    def _later_headers(self, broken: BrokenFrame) -> Iterator[FrameHeader]:
+    def _later_headers(self, broken: BrokenFrame, searched: int) -> Iterator[FrameHeader]:
         """Yield the intact headers behind the broken frame that no earlier frame can explain."""
         start = self.log.end + (broken.header.size if broken.header else 1)
         found = frame_headers(
             self.log.file,
             seed=self.log.header.seed,
             start=start,
-            end=min(self.size, start + LONGEST_TAIL),
+            end=min(self.size, start + searched),
             chunk_size=self.chunk_size,
             lenient=self.lenient or broken.unreadable,
         )

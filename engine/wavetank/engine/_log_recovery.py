@@ -35,7 +35,7 @@ from wavetank.engine._frame import (
     encode_log_header,
     log_header_version,
 )
-from wavetank.engine._log_damage import BrokenEnd, BrokenFrame
+from wavetank.engine._log_damage import LONGEST_TAIL, BrokenEnd, BrokenFrame
 from wavetank.engine._metadata import LogMetadata
 from wavetank.engine._window import Window
 from wavetank.engine.errors import CorruptedLogError, UnsupportedFormatError
@@ -327,7 +327,9 @@ def _only_zeros_follow(
         return False
     if size - offset <= GUARD_SIZE:
         return True
-    return reserved and not any(
+    if not reserved or size - offset > LONGEST_TAIL + GUARD_SIZE:
+        return False
+    return not any(
         window.read(begin, min(chunk_size, size - begin)).strip(b"\0")
         for begin in range(offset, size, chunk_size)
     )

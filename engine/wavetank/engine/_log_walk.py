@@ -120,7 +120,9 @@ def _only_zeros_follow(file: File, offset: int, size: int, *, reserved: bool) ->
         return False
     if size - offset <= GUARD_SIZE:
         return True
-    return reserved and not any(
+    if not reserved or size - offset > LONGEST_TAIL + GUARD_SIZE:
+        return False
+    return not any(
         read_around(file, min(_CHUNK_SIZE, size - begin), begin).strip(b"\0")
         for begin in range(offset, size, _CHUNK_SIZE)
     )

@@ -70,7 +70,7 @@ from wavetank.engine.report import (
 )
 from wavetank.engine.values import SnapshotMetadata
 
-__all__ = ["recover"]
+__all__ = ["check_openable", "recover"]
 
 
 def recover(directory: StoreDirectory, options: FileStorageOptions) -> RecoveredStore:
@@ -90,6 +90,15 @@ def recover(directory: StoreDirectory, options: FileStorageOptions) -> Recovered
     except BaseException:
         opening.close()
         raise
+
+
+def check_openable(directory: StoreDirectory, options: FileStorageOptions) -> None:
+    """Judge `directory` without changing anything; errors as for `recover`."""
+    opening = _Opening(directory, options)
+    try:
+        opening.judge()
+    finally:
+        opening.close()
 
 
 @define(eq=False)

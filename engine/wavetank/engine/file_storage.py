@@ -18,7 +18,8 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import Final, Self
 
-from wavetank.engine._directory import LOCK, LOG, RECOVERY_MARKER, StoreDirectory
+from wavetank.engine._directory import LOG, RECOVERY_MARKER, StoreDirectory
+from wavetank.engine._directory_lock import lock_directory
 from wavetank.engine._examination import Examination
 from wavetank.engine._health import Health, Part, Reading, io_error
 from wavetank.engine._log_appender import require_entries
@@ -27,7 +28,7 @@ from wavetank.engine._metrics import Counter, Meter, Metrics, NoMetrics, Operati
 from wavetank.engine._metrics_text import METRICS_DISABLED, metrics_text
 from wavetank.engine._read_only import look
 from wavetank.engine._recovered import RecoveredStore
-from wavetank.engine._recovery import recover
+from wavetank.engine._recovery import check_openable, recover
 from wavetank.engine._snapshot_store import SnapshotStore
 from wavetank.engine._snapshot_writer import (
     InPlaceSnapshotWriter,
@@ -35,8 +36,8 @@ from wavetank.engine._snapshot_writer import (
     require_data,
 )
 from wavetank.engine._state import StateStore
-from wavetank.engine.errors import OperationCancelledError, StorageError, StorageLockedError
-from wavetank.engine.filesystem import File, FileSystem, OpenFlag
+from wavetank.engine.errors import OperationCancelledError, StorageError
+from wavetank.engine.filesystem import File, FileSystem
 from wavetank.engine.locker import RWOperationLocker
 from wavetank.engine.options import FileStorageOptions, StorageConfig
 from wavetank.engine.os_filesystem import OsFileSystem
@@ -105,7 +106,11 @@ class FileStorage:
         self._metrics = Metrics(self._runtime) if options.features.metrics else None
         self._meter: Meter = self._metrics or NoMetrics()
         self._tasks: list[Task] = []
-        self._lock_file = None if options.read_only else _locked(self._directory)
+        self._lock_file: File | None = None
+        if not options.read_only:
+            self._lock_file = lock_directory(
+                self._directory, lambda: check_openable(self._directory, options)
+            )
         try:
             open_store = look if options.read_only else recover
             self._build(open_store(self._directory, options))
@@ -507,31 +512,6 @@ class FileStorage:
         trace: TracebackType | None,
     ) -> None:
         self.close()
-
-
-def _locked(directory: StoreDirectory) -> File:
-    """Open and lock the LOCK file, making the directory first if it is missing."""
-    flags = OpenFlag.READ | OpenFlag.WRITE | OpenFlag.CREATE
-    path = directory.path_of(LOCK)
-    try:
-        try:
-            file = directory.open(LOCK, flags)
-        except FileNotFoundError:
-            directory.make()
-            file = directory.open(LOCK, flags)
-    except OSError as error:
-        raise io_error("open of the store", path, error) from error
-    try:
-        file.lock()
-    except BlockingIOError as error:
-        file.close()
-        raise StorageLockedError(
-            error.errno, "another process or instance has the store open", path
-        ) from error
-    except OSError as error:
-        file.close()
-        raise io_error("lock of the store", path, error) from error
-    return file
 
 
 def _require(name: str, value: object, kind: type) -> None:
