@@ -7,6 +7,7 @@ General layout, along the way a run takes::
     model.py                           the reference model and what may be on disk meanwhile
     recording.py                       a workload run once: op log and knowledge over time
     explorer.py, recovery.py           every crash point, every image; what becomes of one image
+    opening.py                         stores opened on images, once for all that they read alike
     observation.py, oracle.py          what a store shows, and which invariants that breaks
     crash_cycles.py                    crash after crash without work
     violation.py                       a finding told to a person
@@ -35,9 +36,10 @@ from wavetank.scenarios.explorer import Finding, Sweep, explore, judge_image
 from wavetank.scenarios.fates import Limits
 from wavetank.scenarios.model import EMPTY, ModelState, acknowledge, begin
 from wavetank.scenarios.observation import Observation, Problem, observe
+from wavetank.scenarios.opening import LiveStore, Opening, Openings, Refusal
 from wavetank.scenarios.oracle import INVARIANTS, Knowledge, judge
 from wavetank.scenarios.recording import STORE_DIRECTORY, LiveProblem, Moment, Recording, record
-from wavetank.scenarios.recovery import Opening, Recovery
+from wavetank.scenarios.recovery import Recovery
 from wavetank.scenarios.replay import ReplayCase, ReplayResult, ReplayVerdict, replay, replay_cases
 from wavetank.scenarios.runner import (
     UnknownNameError,
@@ -78,16 +80,19 @@ __all__ = [
     "Limits",
     "Listener",
     "LiveProblem",
+    "LiveStore",
     "ModelState",
     "Moment",
     "Observation",
     "OpenStore",
     "Opening",
+    "Openings",
     "OwnProfile",
     "Problem",
     "Read",
     "Recording",
     "Recovery",
+    "Refusal",
     "Refused",
     "Reopen",
     "ReplayCase",

@@ -10,11 +10,12 @@ from itertools import islice
 
 from attrs import evolve, frozen
 
+from wavetank.scenarios.opening import Opening
 from wavetank.scenarios.recording import Recording
 from wavetank.scenarios.recovery import Recovery
-from wavetank.sim import DiskImage, Kept, PendingOps, Profile, SimDisk
+from wavetank.sim import DiskImage, Kept, PendingOps, Profile
 
-__all__ = ["CrashPoint", "continue_after_kill", "is_allowed_by", "pending_at", "rebuild"]
+__all__ = ["CrashPoint", "is_allowed_by", "open_after_kill", "pending_at", "rebuild"]
 
 
 @frozen(kw_only=True)
@@ -45,16 +46,15 @@ def pending_at(recording: Recording, profile: Profile, crash: CrashPoint | int) 
     if crash.killed_at is None:
         return pending_at(recording, profile, crash.position)
     pending.take_all(islice(recording.log, crash.killed_at))
-    disk = continue_after_kill(recording, pending)
-    opening = Recovery(recording.workload, recording.backend).open_on(disk)
+    recovery = Recovery(recording.workload, recording.backend)
+    opening = open_after_kill(recording, pending, recovery)
     pending.take_all(opening.log[: crash.position - crash.killed_at])
     return pending
 
 
-def continue_after_kill(recording: Recording, pending: PendingOps) -> SimDisk:
-    """Return the disk as the next process finds it: all that was done is in its cache."""
-    beyond = len(recording.log)
-    return SimDisk(pending.full, first_call=beyond, first_number=beyond)
+def open_after_kill(recording: Recording, pending: PendingOps, recovery: Recovery) -> Opening:
+    """Open a store as the next process does: all that was done is in the machine's cache."""
+    return recovery.open(pending.full, first=len(recording.log))
 
 
 def rebuild(recording: Recording, profile: Profile, crash: CrashPoint) -> DiskImage:

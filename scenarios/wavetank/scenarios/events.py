@@ -85,10 +85,10 @@ class ScenarioResult:
         crash_points: positions at which the op log grew.
         legal: how many images the profile allows; None where they were not counted.
         distinct: different images met.
-        judged: images on which recovery ran.
+        judged: images on which it is known what recovery does.
         unjudged: images left over when the budget ended.
         cache_hits: images met again.
-        recoveries: stores opened in sum.
+        recoveries: stores really opened, in sum.
         depth: at which depth of crashes inside recoveries the last new image came.
         complete: whether every legal image was judged, or one that stands for it.
         forked_points: at how many crash points images stand for all that recovery reads alike.

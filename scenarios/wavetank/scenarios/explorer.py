@@ -20,12 +20,13 @@ from attrs import evolve, frozen
 
 from wavetank.scenarios.crash_point import (
     CrashPoint,
-    continue_after_kill,
+    open_after_kill,
     pending_at,
     rebuild,
 )
 from wavetank.scenarios.fates import Fates, Limits, images_during
 from wavetank.scenarios.observation import Observation, Problem
+from wavetank.scenarios.opening import Openings
 from wavetank.scenarios.oracle import Knowledge, judge
 from wavetank.scenarios.recording import Moment, Recording
 from wavetank.scenarios.recovery import Recovery
@@ -97,10 +98,10 @@ class Sweep:
         complete: whether every legal image was judged, or one that stands for it.
         forked_points: at how many crash points images stand for all that recovery reads alike.
         distinct: different images met, those inside recoveries among them.
-        judged: images on which recovery ran.
+        judged: images on which it is known what recovery does.
         cache_hits: images met again, whose fate was known.
         unjudged: images left over when the budget ended.
-        recoveries: stores opened in sum, second generations among them.
+        recoveries: stores really opened for this sweep, second generations among them.
         depth: at which depth of crashes inside recoveries the last new image came.
         findings: per kind of problem the one that lost least, in the order of their discovery.
         digest: a hash of every image and verdict, in order.
@@ -127,6 +128,7 @@ def explore(
     *,
     limits: Limits | None = None,
     on_progress: Callable[[int], None] | None = None,
+    openings: Openings | None = None,
 ) -> Sweep:
     """Judge the images at every crash point of `recording` under `profile`.
 
@@ -135,8 +137,15 @@ def explore(
         profile: what a crash may lose.
         limits: how far to go; by default every image, and no crash inside a recovery.
         on_progress: called with the number of images judged so far, now and then.
+        openings: of this recording, to share with its sweeps under other profiles.
     """
-    sweeper = _Sweeper(recording, profile, limits or Limits(), on_progress)
+    recovery = Recovery(
+        recording.workload,
+        recording.backend,
+        limits.disabled if limits else frozenset(),
+        openings=openings,
+    )
+    sweeper = _Sweeper(recording, profile, limits or Limits(), recovery, on_progress)
     sweeper.run()
     return sweeper.finish()
 
@@ -172,12 +181,13 @@ class _Sweeper:
         recording: Recording,
         profile: Profile,
         limits: Limits,
+        recovery: Recovery,
         on_progress: Callable[[int], None] | None,
     ) -> None:
         self._recording = recording
         self._profile = profile
         self._limits = limits
-        self._recovery = Recovery(recording.workload, recording.backend, limits.disabled)
+        self._recovery = recovery
         self._on_progress = on_progress
         self._fates = Fates(self._recovery, profile, recording.workload.options, limits, self._tell)
         self._crash_points = 0
@@ -289,8 +299,7 @@ class _Sweeper:
     def _kill(self, pending: PendingOps, position: int) -> None:
         """Kill the process here, open the store on the cache, and cut the power during that."""
         moment = self._recording.moment_at(position)
-        disk = continue_after_kill(self._recording, pending)
-        opening = self._recovery.open_on(disk)
+        opening = open_after_kill(self._recording, pending, self._recovery)
         inner, complete = images_during(pending.fork(), opening.log, self._limits)
         self._complete = self._complete and complete
         shown = opening.observation
@@ -439,7 +448,7 @@ def _shown_before(
     else:
         assert crash.killed_at is not None
         pending = pending_at(recording, profile, crash.killed_at)
-        opening = recovery.open_on(continue_after_kill(recording, pending))
+        opening = open_after_kill(recording, pending, recovery)
         ended_at = crash.position - crash.killed_at
     shown = opening.observation
     if shown is None or left is None or ended_at < len(opening.log):

@@ -19,8 +19,9 @@ from attrs import define, frozen
 from wavetank.engine import FileStorageOptions
 from wavetank.scenarios.crash_point import CrashPoint
 from wavetank.scenarios.observation import Observation, Problem
+from wavetank.scenarios.opening import Opening
 from wavetank.scenarios.oracle import Knowledge, judge
-from wavetank.scenarios.recovery import Opening, Recovery
+from wavetank.scenarios.recovery import Recovery
 from wavetank.sim import (
     AppendFill,
     CrashImages,
@@ -233,7 +234,7 @@ class Fates:
             return Fate(None, opening.problems)
         pending = PendingOps(image, self._profile)
         pending.take_all(opening.log)
-        problems = opening.problems + self._recovery.work(opening, pending)
+        problems = opening.problems + self._recovery.work(image, opening, pending)
         showing = (len(self._shown), opening.observation)
         number, observation = self._shown.setdefault(opening.observation, showing)
         return Fate(observation, problems, number)

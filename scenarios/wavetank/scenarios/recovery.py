@@ -2,60 +2,27 @@
 
 `Recovery.open` restarts the store and looks; `Recovery.work` lets it go on, crashes it again and
 looks at what is left of that work. Both are functions of the image alone, since stores are
-deterministic. Verified here, because they are questions about a whole recovery: O7 (it opens), O8
-(it takes work, which survives a second crash), O10 (no litter). Left out: crashes inside the
-recovery itself (fates.py), and what was acknowledged before (oracle.py).
+deterministic. Verified here, because they are questions about a whole recovery: O8 (it takes work,
+which survives a second crash), and with opening.py O7 (it opens) and O10 (no litter). Left out:
+crashes inside the recovery itself (fates.py), and what was acknowledged before (oracle.py).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Final
 
-from attrs import frozen
+from attrs import evolve, frozen
 
-from wavetank.engine import LogEntry, PersistentState, Storage, StorageError
-from wavetank.scenarios.backend import Backend, Site
+from wavetank.engine import LogEntry, PersistentState, Storage
+from wavetank.scenarios.backend import Backend
 from wavetank.scenarios.model import Possible, acknowledge
-from wavetank.scenarios.observation import Observation, Problem, check_points, observe
+from wavetank.scenarios.observation import Observation, Problem, check_points
+from wavetank.scenarios.opening import LiveStore, Opening, Openings
 from wavetank.scenarios.oracle import Knowledge, judge
-from wavetank.scenarios.recording import STORE_DIRECTORY
 from wavetank.scenarios.steps import Append, SaveState, Workload
-from wavetank.sim import (
-    Cell,
-    DiskImage,
-    MicroOp,
-    PendingOps,
-    Profile,
-    ReadTrace,
-    Record,
-    SerialRuntime,
-    SimDisk,
-    SimFileSystem,
-)
+from wavetank.sim import Cell, DiskImage, MicroOp, PendingOps, Profile, ReadTrace
 
-__all__ = ["Opening", "Recovery"]
-
-_LITTER: Final = (".tmp", "snapshot.marker")
-
-
-@frozen(kw_only=True)
-class Opening:
-    """A store opened on an image.
-
-    Attributes:
-        disk: the machine's disk, with the log of the recovery.
-        store: the store; None if it did not open.
-        observation: what it shows; None if it did not open.
-        problems: what is wrong whatever was acknowledged before the crash.
-        log: what opening did to the disk, without what came after.
-    """
-
-    disk: SimDisk
-    store: Storage | None
-    observation: Observation | None
-    problems: tuple[Problem, ...]
-    log: tuple[Record, ...]
+__all__ = ["Recovery"]
 
 
 class Recovery:
@@ -65,10 +32,7 @@ class Recovery:
         workload: whose options the store is opened with.
         backend: the store.
         disabled: invariants in whose name nobody is accused, to test the tester.
-        reads: told of everything that the stores look at on their disks.
-
-    Attributes:
-        recoveries: how many times a store was opened.
+        openings: where stores are opened, to share with other sweeps over the same recording.
     """
 
     def __init__(
@@ -77,59 +41,48 @@ class Recovery:
         backend: Backend,
         disabled: frozenset[str] = frozenset(),
         *,
-        reads: ReadTrace | None = None,
+        openings: Openings | None = None,
     ) -> None:
-        self.recoveries = 0
-        self._reads = reads
+        self._openings = openings or Openings(workload, backend)
+        self._opened_before = self._openings.count
         self._workload = workload
         self._backend = backend
         self._disabled = disabled
         self._worked: dict[_Settled, tuple[Problem, ...]] = {}
-        self._reopened: dict[bytes, Observation | Exception] = {}
 
-    def open(self, image: DiskImage) -> Opening:
-        """Open a store on `image` after a power cut."""
-        return self.open_on(SimDisk(image, reads=self._reads))
+    @property
+    def recoveries(self) -> int:
+        """How many times a store was opened."""
+        return self._openings.count - self._opened_before
 
-    def open_on(self, disk: SimDisk) -> Opening:
-        """Open a store on a disk whose cache may hold more than is durable: after a kill."""
-        self.recoveries += 1
-        store: Storage | None = None
-        try:
-            store = self._backend.open(_site(disk, self._workload))
-            length = len(disk.log)
-            seen = observe(store)
-        except Exception as error:  # noqa: BLE001 - whatever a backend raises is a finding
-            problems = self._enabled((_refused(error),))
-            log = tuple(disk.log)
-            return Opening(disk=disk, store=None, observation=None, problems=problems, log=log)
-        return Opening(
-            disk=disk,
-            store=store,
-            observation=seen,
-            problems=self._enabled((*seen.problems, *_litter(disk))),
-            log=tuple(disk.log)[:length],
-        )
+    def open(self, image: DiskImage, *, first: int = 0) -> Opening:
+        """Open a store on `image`; arguments as for `Openings.open`."""
+        opening = self._openings.open(image, first=first)
+        if not self._disabled:
+            return opening
+        return evolve(opening, problems=self._enabled(opening.problems))
 
-    def work(self, opening: Opening, pending: PendingOps) -> tuple[Problem, ...]:
+    def work(self, image: DiskImage, opening: Opening, pending: PendingOps) -> tuple[Problem, ...]:
         """Let an opened store work, crash it again, and tell what was wrong with that.
 
         Args:
-            opening: of a store that did open; it is used up.
+            image: where the store was opened.
+            opening: of a store that did open; if it is live, it is used up.
             pending: what is durable and what is not after the opening.
 
         Stores that show the same on the same disk do the same from here on: each is done once.
         """
-        assert opening.store is not None
         assert opening.observation is not None
         key = _Settled(
             pending.profile.name, pending.durable.digest(), tuple(pending.ops), opening.observation
         )
         if key not in self._worked:
-            problems = [*_point_reads(opening.store, opening.observation)]
+            live = opening.live or self._openings.open_anew(image).live
+            assert live is not None
+            problems = [*_point_reads(live.store, opening.observation)]
             pending = pending.fork()
-            pending.take_all(tuple(opening.disk.log)[len(opening.log) :])
-            problems += self._work_and_crash(opening, pending)
+            pending.take_all(tuple(live.disk.log)[len(opening.log) :])
+            problems += self._work_and_crash(live, opening.observation, pending)
             self._worked[key] = self._enabled(problems)
         return self._worked[key]
 
@@ -139,26 +92,26 @@ class Recovery:
         It is done with nothing remembered, since what is remembered is not looked at again.
         """
         trace = ReadTrace()
-        twin = Recovery(self._workload, self._backend, self._disabled, reads=trace)
+        openings = Openings(self._workload, self._backend, reads=trace)
+        twin = Recovery(self._workload, self._backend, self._disabled, openings=openings)
         opening = twin.open(image)
-        if opening.store is not None:
+        if opening.observation is not None:
             pending = PendingOps(image, profile)
             pending.take_all(opening.log)
-            twin.work(opening, pending)
-        self.recoveries += twin.recoveries
+            twin.work(image, opening, pending)
+        self._openings.count += openings.count
         return trace.cells
 
-    def _work_and_crash(self, opening: Opening, pending: PendingOps) -> Iterator[Problem]:
-        store, seen = opening.store, opening.observation
-        assert store is not None
-        assert seen is not None
+    def _work_and_crash(
+        self, live: LiveStore, seen: Observation, pending: PendingOps
+    ) -> Iterator[Problem]:
         term = max(seen.state.current_term, seen.bounds.last_term) + 1
         entry = LogEntry(seen.bounds.last_index + 1, term, b"after the crash")
         steps = (Append((entry,)), SaveState(PersistentState(term, "second-generation")))
-        before = len(opening.disk.log)
+        before = len(live.disk.log)
         try:
-            store.append_log_entries(steps[0].entries)
-            store.save_state(steps[1].state)
+            live.store.append_log_entries(steps[0].entries)
+            live.store.save_state(steps[1].state)
         except Exception as error:  # noqa: BLE001 - whatever a backend raises is a finding
             kind = type(error).__name__
             summary = f"the recovered store refused new work: {kind}: {error}"
@@ -167,7 +120,7 @@ class Recovery:
         possible: Possible = (seen.as_model(),)
         for step in steps:
             possible = acknowledge(possible, step, self._workload.options)
-        pending.take_all(tuple(opening.disk.log)[before:])
+        pending.take_all(tuple(live.disk.log)[before:])
         found: dict[str, Problem] = {}
         for image in dict.fromkeys((pending.durable, pending.full)):
             for problem in self._second_crash(image, Knowledge(possible=possible)):
@@ -175,16 +128,19 @@ class Recovery:
         yield from found.values()
 
     def _second_crash(self, image: DiskImage, knowledge: Knowledge) -> Iterator[Problem]:
-        seen = self._reopen(image)
-        if isinstance(seen, Exception):
-            kind = type(seen).__name__
+        opening = self._openings.open(image)
+        if opening.observation is None:
+            assert opening.refusal is not None
+            kind, text = opening.refusal.kind, opening.refusal.text
             yield Problem(
                 "O8",
                 f"does not open after a second crash: {kind}",
-                f"after a second crash the store does not open: {kind}: {seen}",
+                f"after a second crash the store does not open: {kind}: {text}",
             )
             return
-        for problem in judge(seen, knowledge, self._workload.options, self._disabled):
+        for problem in judge(
+            opening.observation, knowledge, self._workload.options, self._disabled
+        ):
             yield Problem(
                 "O8",
                 f"second crash: {problem.invariant} {problem.kind}",
@@ -193,18 +149,6 @@ class Recovery:
 
     def _enabled(self, problems: Iterable[Problem]) -> tuple[Problem, ...]:
         return tuple(each for each in problems if each.invariant not in self._disabled)
-
-    def _reopen(self, image: DiskImage) -> Observation | Exception:
-        name = image.digest()
-        if name not in self._reopened:
-            self.recoveries += 1
-            try:
-                disk = SimDisk(image, reads=self._reads)
-                store = self._backend.open(_site(disk, self._workload))
-                self._reopened[name] = observe(store)
-            except Exception as error:  # noqa: BLE001 - whatever a backend raises is a finding
-                self._reopened[name] = error.with_traceback(None)
-        return self._reopened[name]
 
 
 @frozen
@@ -217,32 +161,9 @@ class _Settled:
     seen: Observation
 
 
-def _site(disk: SimDisk, workload: Workload) -> Site:
-    return Site(
-        fs=SimFileSystem(disk),
-        runtime=SerialRuntime(workload.seed),
-        directory=STORE_DIRECTORY,
-        options=workload.options,
-    )
-
-
 def _point_reads(store: Storage, seen: Observation) -> Iterator[Problem]:
     try:
         yield from check_points(store, seen)
     except Exception as error:  # noqa: BLE001 - whatever a backend raises is a finding
         kind = type(error).__name__
         yield Problem("O6", f"point read refused: {kind}", f"a point read was refused: {error}")
-
-
-def _refused(error: Exception) -> Problem:
-    kind = type(error).__name__
-    typed = "" if isinstance(error, StorageError) else "an untyped error, "
-    return Problem(
-        "O7", f"does not open: {kind}", f"the store does not open: {typed}{kind}: {error}"
-    )
-
-
-def _litter(disk: SimDisk) -> Iterator[Problem]:
-    for name in SimFileSystem(disk).listdir(STORE_DIRECTORY):
-        if name.endswith(_LITTER):
-            yield Problem("O10", f"litter: {name}", f"{name} is left behind after a clean open")

@@ -26,6 +26,7 @@ from wavetank.scenarios.events import (
 )
 from wavetank.scenarios.explorer import explore
 from wavetank.scenarios.fates import Limits
+from wavetank.scenarios.opening import Openings
 from wavetank.scenarios.recording import Recording, record
 from wavetank.scenarios.violation import explain, explain_live
 from wavetank.sim import PROFILES, Profile
@@ -162,13 +163,17 @@ def _run_units(
 def _run_unit(unit: _Unit, progress: ProgressSink | None) -> tuple[ScenarioResult, ...]:
     workload = SCENARIOS[unit.scenario].workload(unit.seed)
     recording = record(workload, backend_named(unit.backend))
-    return tuple(_sweep(recording, profile, unit.limits, progress) for profile in unit.profiles)
+    openings = Openings(workload, recording.backend)
+    return tuple(
+        _sweep(recording, profile, unit.limits, openings, progress) for profile in unit.profiles
+    )
 
 
 def _sweep(
     recording: Recording,
     profile: Profile,
     limits: Limits,
+    openings: Openings,
     progress: ProgressSink | None,
 ) -> ScenarioResult:
     workload = recording.workload
@@ -181,7 +186,7 @@ def _sweep(
                 )
             )
 
-    sweep = explore(recording, profile, limits=limits, on_progress=tell)
+    sweep = explore(recording, profile, limits=limits, on_progress=tell, openings=openings)
     live = (*recording.problems, *crash_cycle_problems(recording, profile))
     violations = (
         *(explain_live(recording, profile, problem) for problem in live),

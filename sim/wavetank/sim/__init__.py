@@ -25,6 +25,7 @@ General layout, from the bottom up::
     pending.py         durable image and pending ops under a profile; any legal image
     closed_sets.py     every legal set of pending ops
     read_trace.py      what a program looked at
+    read_memory.py     what came of a disk, remembered by that
     forking.py         images chosen by what is read of them, where they are too many
     crash_images.py    which legal images are looked at
     litmus.py          small programs with the states that they may leave
@@ -103,6 +104,7 @@ from wavetank.sim.profiles import (
     WRITEBACK,
     XFS,
 )
+from wavetank.sim.read_memory import ReadMemory
 from wavetank.sim.read_trace import Cell, ReadTrace
 from wavetank.sim.serial_runtime import DeadlockError, SerialRuntime
 from wavetank.sim.sim_file import SimFile
@@ -160,6 +162,7 @@ __all__ = [
     "PendingOps",
     "Profile",
     "ProfileFileError",
+    "ReadMemory",
     "ReadTrace",
     "Reader",
     "Record",

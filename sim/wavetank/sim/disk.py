@@ -105,18 +105,22 @@ class SimDisk:
     def entries(self, inode: int) -> dict[str, int] | None:
         """Return a directory's names and inodes (not to be changed), None for a file."""
         node = self._cache.node(inode)
-        if not isinstance(node, dict):
-            return None
         if self._reads is not None:
-            self._reads.names(inode)
-        return node
+            self._reads.size(inode)
+            if isinstance(node, dict):
+                self._reads.names(inode)
+        return node if isinstance(node, dict) else None
 
     def is_file(self, inode: int) -> bool:
         """Whether it is a regular file."""
+        if self._reads is not None:
+            self._reads.size(inode)
         return isinstance(self._cache.node(inode), CachedFile)
 
     def link_target(self, inode: int) -> str | None:
         """Return where a symbolic link points, None for anything else."""
+        if self._reads is not None:
+            self._reads.size(inode)
         node = self._cache.node(inode)
         return node if isinstance(node, str) else None
 

@@ -42,7 +42,7 @@ class ReadTrace:
         self._cells.setdefault(("names", directory))
 
     def size(self, inode: int) -> None:
-        """Note that the size of a file was looked at."""
+        """Note that the size of a file was looked at, or only whether it is one."""
         self._cells.setdefault(("size", inode))
 
     def blocks(self, inode: int, numbers: range) -> None:
