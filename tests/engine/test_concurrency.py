@@ -5,19 +5,26 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Barrier, Event
 
-from engine_site import INLINE, EngineSite, entries
+import pytest
+from engine_site import INLINE, Call, EngineSite, entries
 
 from wavetank.engine import (
     FileStorage,
     FileStorageOptions,
     IndexOutOfRangeError,
+    LockTimeoutError,
+    LogBounds,
     OsFileSystem,
+    PersistentState,
     SnapshotMetadata,
+    SnapshotOutOfDateError,
+    StorageError,
     ThreadRuntime,
 )
 
 OPTIONS = FileStorageOptions(retained_log_size=5, sync_on_append=False, chunk_size=512)
 BATCH = 5
+PATIENCE_S = 60
 
 
 def run_beside(store: FileStorage, write: Callable[[], None], read: Callable[[], None]) -> None:
@@ -91,3 +98,94 @@ def test_readers_never_see_what_a_conflict_has_replaced(tmp_path: Path) -> None:
 
     run_beside(store, write, read)
     assert site.open().get_log_entries(3, 5) == entries(3, 4, 29)
+
+
+class Gate:
+    """Holds one call of the filesystem back until somebody opens it."""
+
+    def __init__(self, kind: str, name: str) -> None:
+        self.reached, self.opened = Event(), Event()
+        self._wanted = (kind, name)
+
+    def __call__(self, call: Call) -> None:
+        if (call.kind, call.name) == self._wanted and not self.reached.is_set():
+            self.reached.set()
+            assert self.opened.wait(PATIENCE_S)
+
+
+def test_readers_go_on_while_an_append_syncs_and_a_second_writer_gives_up_in_time(
+    tmp_path: Path,
+) -> None:
+    site = EngineSite(OsFileSystem(), ThreadRuntime, f"{tmp_path}/store")
+    store = site.open(FileStorageOptions(lock_timeout=0.001))
+    store.append_log_entries(entries(1, 3))
+    gate = Gate("datasync", "log.dat")
+    site.watched.refuse = gate
+    with ThreadPoolExecutor(1) as pool:
+        appending = pool.submit(store.append_log_entries, entries(4, 6))
+        assert gate.reached.wait(PATIENCE_S)
+        try:
+            for _ in range(3):
+                assert store.get_log_entries(1, 4) == entries(1, 3)
+                assert store.last_log_index == 3
+                for timeout_s in (0, 0.001):
+                    with pytest.raises(LockTimeoutError):
+                        store.append_log_entries(entries(4, 4), timeout=timeout_s)
+            store.save_state(PersistentState(1, "node-a"))
+            with pytest.raises(LockTimeoutError):
+                store.close()
+        finally:
+            gate.opened.set()
+        appending.result()
+    assert store.get_log_entries(1, 7) == entries(1, 6)
+    store.append_log_entries(entries(7, 7))
+    store.close()
+    assert site.open().get_log_entries(1, 8) == entries(1, 7)
+
+
+def test_appends_go_on_while_a_background_compaction_copies(tmp_path: Path) -> None:
+    site = EngineSite(OsFileSystem(), ThreadRuntime, f"{tmp_path}/store")
+    store = site.open(FileStorageOptions(retained_log_size=0))
+    store.append_log_entries(entries(1, 9))
+    gate = Gate("fsync", "log.dat.tmp")
+    site.watched.refuse = gate
+    store.save_snapshot(SnapshotMetadata(5, 1), b"five")
+    assert gate.reached.wait(PATIENCE_S)
+    try:
+        store.append_log_entries(entries(10, 12), timeout=PATIENCE_S)
+        store.truncate_log_suffix(11, timeout=PATIENCE_S)
+        store.save_snapshot(SnapshotMetadata(6, 1), b"six", timeout=PATIENCE_S)
+        assert store.log_bounds().first_index == 1
+        with pytest.raises(LockTimeoutError):
+            store.truncate_log_prefix(6, timeout=0)
+    finally:
+        gate.opened.set()
+    store.close()
+    store = site.open()
+    assert store.log_bounds() == LogBounds(first_index=7, last_index=10, last_term=1)
+    assert store.get_log_entries(7, 11) == entries(7, 10)
+    assert "log.dat.tmp" not in site.names()
+
+
+def test_a_compaction_gives_way_to_close(tmp_path: Path) -> None:
+    site = EngineSite(OsFileSystem(), ThreadRuntime, f"{tmp_path}/store")
+    store = site.open(
+        FileStorageOptions(retained_log_size=0, chunk_size=512, truncation_timeout=0.001)
+    )
+    for index in range(1, 30):
+        store.append_log_entries(entries(index, index, size=600))
+    gate = Gate("pwrite", "log.dat.tmp")
+    site.watched.refuse = gate
+    store.save_snapshot(SnapshotMetadata(2, 1), b"two")
+    assert gate.reached.wait(PATIENCE_S)
+    with ThreadPoolExecutor(1) as pool:
+        closing = pool.submit(store.close)
+        refusal: StorageError = SnapshotOutOfDateError()
+        while not isinstance(refusal, LockTimeoutError):  # until the close has come to the locks
+            with pytest.raises(StorageError) as caught:
+                store.save_snapshot(SnapshotMetadata(1, 1), b"", timeout=0)
+            refusal = caught.value
+        gate.opened.set()
+        closing.result()
+    assert "log.dat.tmp" not in site.names()
+    assert site.open().get_log_entries(1, 30) == entries(1, 29, size=600)

@@ -13,8 +13,9 @@ General layout, from the outside in::
     locker.py            RWOperationLocker: readers beside one writer
 
 Behind them stand small services, one module each: the log (_log_store, _log_appender, _log_reader,
-_log_rewriter over _active_log, _index, _frame), the state (_state), snapshots (_snapshot_store,
-_snapshot_writer over _snapshot), and what an open does (_recovery with _log_recovery and
+_log_compactor, _log_rewriter over _current_log, _active_log, _index, _live_frames, _serializer,
+_frame), the state (_state), snapshots (_snapshot_store, _snapshot_writer over _snapshot), metrics
+(_metrics over _histogram), and what an open does (_recovery with _log_recovery and
 _snapshot_recovery; _read_only with _read_only_log and _log_walk where nothing may change).
 docs/format.md has every byte, docs/engine.md every promise.
 

@@ -6,7 +6,7 @@ that point reads in a row do not check it again. Left out: locks and bounds chec
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Final
 
 from attrs import frozen
@@ -15,11 +15,12 @@ from wavetank.engine._active_log import ActiveLog
 from wavetank.engine._checksum import checksum
 from wavetank.engine._frame import (
     FRAME_HEADER_SIZE,
+    LogHeader,
     decode_frame_header,
 )
 from wavetank.engine._health import Reading
 from wavetank.engine._index import FrameLocation
-from wavetank.engine._live_frames import ScannedLog, live_frames
+from wavetank.engine._log_section import LogSection
 from wavetank.engine._serializer import EntryBlock, EntryCodec
 from wavetank.engine._window import Window
 from wavetank.engine.errors import CorruptedLogError, InvalidOffsetError
@@ -62,7 +63,7 @@ class LogReader:
             StorageIOError: the filesystem refused.
         """
         found: list[LogEntry] = []
-        for block, first, stop in self.blocks(log, start, end):
+        for block, first, stop in self.blocks(self.section(log, start, end)):
             terms, commands = block.rows(first, stop)
             found.extend(map(LogEntry, range(first, stop), terms, commands))
         return found
@@ -73,51 +74,31 @@ class LogReader:
             return log.last_term
         if index == log.header.base_index:
             return log.header.base_term
-        (block, _, _), *_ = self.blocks(log, index, index + 1)
+        (block, _, _), *_ = self.blocks(self.section(log, index, index + 1))
         return block.term(index)
 
-    def blocks(self, log: ActiveLog, start: int, end: int) -> Iterator[tuple[EntryBlock, int, int]]:
-        """Yield each frame that holds a part of the range, with the part: first index and end."""
-        frames, limit = self._frames(log, start, end)
-        window = Window(log.file, limit, self._chunk_size)
-        for frame in frames:
-            block = self._block(log, window, frame)
-            yield block, max(start, frame.first_index), min(end, frame.end_index)
+    def section(self, log: ActiveLog, start: int, end: int) -> LogSection:
+        """Return the entries with ``start <= index < end`` as they lie in the log now."""
+        return LogSection(log, start, end, path=self._path, chunk_size=self._chunk_size)
 
-    def frame_count(self, log: ActiveLog, start: int, end: int) -> int:
-        """Return how many frames hold the entries of a range; errors as for `entries`."""
-        if log.index is not None:
-            return log.index.frame_count(start, end)
-        return sum(1 for _ in self._scan(log, start, end))
+    def blocks(self, section: LogSection) -> Iterator[tuple[EntryBlock, int, int]]:
+        """Yield each frame of a section, with the part in it: first index and end.
 
-    def _frames(self, log: ActiveLog, start: int, end: int) -> tuple[Iterable[FrameLocation], int]:
-        """Return where a range lies, and the offset behind which nothing of it does."""
-        if log.index is None:
-            return self._scan(log, start, end), log.end
-        frames = list(log.index.frames(start, end))
-        return frames, frames[-1].offset + frames[-1].size if frames else 0
+        Errors as for `entries`.
+        """
+        window = Window(section.file, section.limit, self._chunk_size)
+        for frame in section.frames():
+            block = self._block(section.header, window, frame)
+            yield block, max(section.start, frame.first_index), min(section.end, frame.end_index)
 
-    def _scan(self, log: ActiveLog, start: int, end: int) -> Iterator[FrameLocation]:
-        scanned = ScannedLog(
-            file=log.file,
-            path=self._path,
-            seed=log.header.seed,
-            header_checksum=log.header_checksum,
-            end=log.end,
-            last_truncation=log.last_truncation,
-            chunk_size=self._chunk_size,
-        )
-        with Reading("read of the log", self._path):
-            yield from live_frames(scanned, start, end)
-
-    def _block(self, log: ActiveLog, window: Window, frame: FrameLocation) -> EntryBlock:
+    def _block(self, header: LogHeader, window: Window, frame: FrameLocation) -> EntryBlock:
         kept = self._kept
-        incarnation = log.header.incarnation
+        incarnation = header.incarnation
         if kept and kept.offset == frame.offset and kept.incarnation == incarnation:
             return kept.block
         with Reading("read of the log", self._path):
             content = window.read(frame.offset, frame.size)
-        block = self._verified(content, frame, log.header.seed)
+        block = self._verified(content, frame, header.seed)
         if frame.size <= _LARGEST_KEPT:
             self._kept = _KeptBlock(incarnation, frame.offset, block)
         return block

@@ -13,11 +13,19 @@ from wavetank.engine._checksum import next_incarnation
 from wavetank.engine._directory import LOG, StoreDirectory, temporary, write_all
 from wavetank.engine._frame import LogHeader, encode_log_header
 from wavetank.engine._log_reader import LogReader
+from wavetank.engine._log_section import LogSection
 from wavetank.engine._serializer import EntryCodec
 from wavetank.engine.filesystem import File, OpenFlag
 from wavetank.engine.values import SnapshotMetadata
 
-__all__ = ["contradicts", "create_log", "give_name", "successor", "write_successor"]
+__all__ = [
+    "contradicts",
+    "copy_entries",
+    "create_log",
+    "give_name",
+    "successor",
+    "write_successor",
+]
 
 
 def contradicts(log: ActiveLog, reader: LogReader, snapshot: SnapshotMetadata) -> bool:
@@ -64,39 +72,41 @@ def give_name(directory: StoreDirectory, log: ActiveLog) -> None:
 def write_successor(
     directory: StoreDirectory,
     reader: LogReader,
-    old: ActiveLog,
+    section: LogSection,
     header: LogHeader,
     *,
     codec: EntryCodec,
-    last_index: int,
+    indexed: bool,
     chunk_size: int,
     check_wanted: Callable[[], None],
 ) -> ActiveLog:
-    """Write the entries of `old` from behind the base of `header` to `last_index`, durably.
+    """Write a new log with the entries of a section of the old one, durably.
 
     Args:
         directory: where the temporary file goes.
-        reader: reads `old`.
-        old: the log to copy from; unchanged.
-        header: of the new log; its base may lie beyond the end of `old`.
+        reader: reads the section.
+        section: what to copy, from behind the base of `header` on.
+        header: of the new log.
         codec: encodes the entries.
-        last_index: of the last entry to copy; the base's to copy none.
+        indexed: keep an index of the new log in memory.
         chunk_size: bytes to write at once.
         check_wanted: called before each frame; raises to give up.
 
     Raises:
         OSError: from the filesystem; the temporary file stays behind.
-        CorruptedLogError: a frame of `old` is damaged.
+        CorruptedLogError: a frame of the section is damaged.
     """
     file = directory.create_temporary(LOG)
     try:
-        new = _begin(file, header, indexed=old.index is not None)
-        _copy(
+        new = _begin(file, header, indexed=indexed)
+        # The file gets its name only once it is durable as a whole, so whatever frame is ever read
+        # from it proves that all frames written here were durable.
+        copy_entries(
             reader,
-            old,
+            section,
             new,
             codec=codec,
-            end=last_index + 1,
+            watermark=section.frame_count(),
             chunk_size=chunk_size,
             check_wanted=check_wanted,
         )
@@ -104,6 +114,7 @@ def write_successor(
     except BaseException:
         file.close()
         raise
+    new.durable_batch = new.last_batch
     return new
 
 
@@ -113,23 +124,30 @@ def _begin(file: File, header: LogHeader, *, indexed: bool) -> ActiveLog:
     return ActiveLog(file, header, header_checksum, indexed=indexed)
 
 
-def _copy(
+def copy_entries(
     reader: LogReader,
-    old: ActiveLog,
+    section: LogSection,
     new: ActiveLog,
     *,
     codec: EntryCodec,
-    end: int,
+    watermark: int,
     chunk_size: int,
     check_wanted: Callable[[], None],
 ) -> None:
-    start = new.first_index
-    # The file gets its name only once it is durable as a whole, so whatever frame is ever read
-    # from it proves that all frames written here were durable.
-    watermark = reader.frame_count(old, start, end)
+    """Write the entries of a section behind the last frame of a log.
+
+    Args:
+        reader: reads the section.
+        section: what to copy.
+        new: the log to write to, which nobody reads yet.
+        codec: encodes the entries.
+        watermark: for every frame written.
+        chunk_size: bytes to write at once.
+        check_wanted: called before each frame; raises to give up.
+    """
     pending = bytearray()
     written = new.end
-    for block, first, stop in reader.blocks(old, start, end):
+    for block, first, stop in reader.blocks(section):
         check_wanted()
         frame = new.encode(codec.batch(first, *block.rows(first, stop)), watermark=watermark)
         new.accept(frame.header)

@@ -14,7 +14,7 @@ from wavetank.engine._active_log import ActiveLog
 from wavetank.engine._directory import METADATA, StoreDirectory
 from wavetank.engine._document import DamagedDocumentError, DocumentFormat, unsigned
 
-__all__ = ["LogMetadata", "publish_metadata", "read_metadata"]
+__all__ = ["LogMetadata", "MetadataService", "publish_metadata", "read_metadata"]
 
 _FORMAT: Final = DocumentFormat("wavetank.metadata")
 
@@ -108,3 +108,45 @@ def publish_metadata(
     """
     put = directory.replace if atomic else directory.overwrite
     put(METADATA, metadata.encode())
+
+
+class MetadataService:
+    """Keeps metadata.json up to date while the store is open.
+
+    Args:
+        directory: where it lies.
+        published: what it says now, None if nothing intact.
+        atomic: replace it in one step; else in place.
+        reserved_ahead: bytes of space reserved behind the frames at a time.
+
+    Attributes:
+        published: what it says now.
+    """
+
+    def __init__(
+        self,
+        directory: StoreDirectory,
+        published: LogMetadata | None,
+        *,
+        atomic: bool,
+        reserved_ahead: int,
+    ) -> None:
+        self.published = published
+        self._directory = directory
+        self._atomic = atomic
+        self._reserved_ahead = reserved_ahead
+
+    @property
+    def size(self) -> int:
+        """Bytes of the file; no I/O."""
+        return len(self.published.encode()) if self.published else 0
+
+    def publish(self, log: ActiveLog) -> None:
+        """Describe a log of which every frame is durable, unless that is what the file says.
+
+        The name is durable after the directory's sync; ``OSError`` from the filesystem.
+        """
+        metadata = LogMetadata.of(log, reserved_ahead=self._reserved_ahead)
+        if metadata != self.published:
+            publish_metadata(self._directory, metadata, atomic=self._atomic)
+            self.published = metadata

@@ -326,13 +326,14 @@ class _Opening:
 
     def _replace_log(self, old: ActiveLog, header: LogHeader, *, last_index: int) -> None:
         """Put the entries of `old` from the new base to `last_index` into a log of its own."""
+        reader = self._reader()
         new = write_successor(
             self.directory,
-            self._reader(),
-            old,
+            reader,
+            reader.section(old, header.base_index + 1, last_index + 1),
             header,
             codec=self._codec(),
-            last_index=last_index,
+            indexed=self.options.features.index_map,
             chunk_size=self.options.transfer_size,
             check_wanted=lambda: None,
         )
@@ -340,7 +341,6 @@ class _Opening:
         old.file.close()
         give_name(self.directory, new)
         self.directory.sync()
-        new.durable_batch = new.last_batch
         self.metadata = self._metadata_of(new)
         publish_metadata(self.directory, self.metadata)
 

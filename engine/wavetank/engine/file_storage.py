@@ -1,12 +1,13 @@
 """`FileStorage`: the durable store on one directory. Start reading here.
 
 It holds no I/O of its own: it opens the directory through recovery, hands each call to the store of
-state, log or snapshots, and decides what those mean to one another. Lock order: snapshot, then log;
-state stands alone.
+state, log or snapshots, and decides what those mean to one another. Lock order: snapshot, rewrite
+of the log, log; state stands alone.
 
     file_storage.py      this: the public face
     _recovery.py         what an open does; _read_only.py what it does with read_only
-    _log_store.py        append, reads, truncations; with _log_appender, _log_reader, _log_rewriter
+    _log_store.py        append, reads, truncations; with _log_appender, _log_reader
+    _log_compactor.py    a new log in the place of the old; with _log_rewriter
     _state.py            term and vote
     _snapshot_store.py   snapshots; with _snapshot_writer, snapshot_stream
 """
@@ -130,6 +131,7 @@ class FileStorage:
             self._logger.warning("recovery: %s", loss)
         self._state_lock = self._lock("state")
         self._log_lock = self._lock("log")
+        self._rewrite_lock = self._lock("log rewrite")
         self._snapshot_lock = self._lock("snapshot")
         atomic = self._options.features.atomic_writes
         chunk_size = self._options.transfer_size
@@ -159,6 +161,7 @@ class FileStorage:
             current_snapshot=self._snapshots.metadata,
             options=self._options,
             lock=self._log_lock,
+            rewrite_lock=self._rewrite_lock,
             health=self._health,
             meter=self._meter,
         )
@@ -471,6 +474,7 @@ class FileStorage:
         try:
             with (
                 self._snapshot_lock.update(timeout_s),
+                self._rewrite_lock.update(timeout_s),
                 self._log_lock.update(timeout_s),
                 self._state_lock.update(timeout_s),
             ):
