@@ -166,6 +166,31 @@ def test_aggressive_keeps_what_lies_before_the_damage_and_tells_the_rest(
     assert found[site.path("log.dat")] is FileCondition.DAMAGED
 
 
+@pytest.mark.parametrize(
+    "off", ["binary_format", "index_map", "chunked_io", "atomic_writes", "lock_timeout"]
+)
+def test_salvage_and_looking_need_no_feature(site: EngineSite, off: str) -> None:
+    features = evolve(NORMAL.features, **{off: False})
+    options = evolve(NORMAL, features=features, preallocate=4096)
+    store = site.open(options)
+    for first, last, term in ((1, 2, 1), (3, 5, 2), (6, 9, 3)):
+        store.append_log_entries(entries(first, last, term, 100))
+    site.kill()
+    content = site.read("log.dat")
+    site.flip("log.dat", content.index(b"3/2" if off != "binary_format" else b'"index":3'))
+    looked = site.open(evolve(options, read_only=True))
+    assert looked.get_log_entries(6, 10) == ALL[5:]
+    assert looked.get_log_entries(1, 3) == ALL[:2]
+    with pytest.raises(CorruptedLogError):
+        looked.get_log_entry(4)
+    with pytest.raises(CorruptedLogError):
+        site.open(options)
+    store = site.open(evolve(options, recovery_mode=RecoveryMode.AGGRESSIVE))
+    assert [(loss.first_index, loss.last_index) for loss in store.recovery_report.lost] == [(3, 9)]
+    store.append_log_entries(entries(3, 4, term=5))
+    assert site.reopen(options).get_log_entries(1, 5) == ALL[:2] + entries(3, 4, term=5)
+
+
 def test_what_was_given_up_never_comes_back(site: EngineSite) -> None:
     """The frame behind the damage would follow the new one in number and index."""
     offsets = filled(site, clean=False)

@@ -323,6 +323,19 @@ def test_a_refusal_by_the_filesystem_is_a_bad_place(site: EngineSite) -> None:
     assert "cannot be read" in place.reason
 
 
+def test_reserved_space_is_sound_until_something_lies_in_it(site: EngineSite) -> None:
+    store = site.open(evolve(KEEP_LOG, preallocate=10_000))
+    store.append_log_entries(entries(1, 3))
+    assert store.verify().sound
+    site.kill()
+    end = len(site.read("log.dat").rstrip(b"\0"))
+    assert len(site.read("log.dat")) > end + 1000
+    assert verified(site).sound
+    site.flip("log.dat", -500)
+    place = the_place(site)
+    assert (place.path, place.index) == (site.path("log.dat"), 4)
+
+
 def test_options_do_not_matter(site: EngineSite) -> None:
     options = FileStorageOptions(sync_on_append=False)
     with site.open(options) as store:

@@ -219,8 +219,10 @@ class StoreDump:
         if header is None or checksum(payload, seed) != header.payload_checksum:
             return []
         serializer = SERIALIZERS.get(header.encoding)
-        block = serializer and serializer.decode(header.first_index, header.count, payload)
-        if not block:
+        if serializer is None:
+            return []
+        block = serializer.decode(header.first_index, header.count, payload)
+        if block is None:
             return []
         end = header.first_index + header.count
         terms, commands = block.rows(header.first_index, end)
