@@ -12,6 +12,7 @@ General layout, from the bottom up::
     _page_cache.py     files, directories and links as programs see them
     _recorder.py       the page cache and the op log, changed together
     _sync_faults.py    which syncs fail, and what comes of it
+    _space.py          which blocks of a disk of limited size are taken
     disk.py            SimDisk: calls on inodes, made of micro-ops
     sim_file.py        SimFile: the engine's file seam over a SimDisk
     _path_walk.py      from a path to an inode, as Linux walks

@@ -19,6 +19,7 @@ from collections.abc import Collection
 from wavetank.sim._errno import fail as _fail
 from wavetank.sim._page_cache import CachedFile, PageCache
 from wavetank.sim._recorder import Recorder
+from wavetank.sim._space import Space
 from wavetank.sim._sync_faults import SyncFaults
 from wavetank.sim.fsync_failure import FsyncFailure
 from wavetank.sim.image import DiskImage, read_blocks
@@ -36,6 +37,8 @@ class SimDisk:
         first_call: calls are counted from here, for a log that continues another.
         first_number: micro-ops are numbered from here.
         reads: told of everything that is looked at; None to keep no account.
+        capacity_bytes: room for content and inodes, in whole blocks of 4,096; None for no end of
+            it. What is beyond fails with ENOSPC. The image may take more: then it is full.
 
     Attributes:
         image: the durable content at the start of `log`.
@@ -47,6 +50,7 @@ class SimDisk:
     >>> disk = SimDisk()
     >>> inode = disk.create(ROOT_INODE, "f", path="/f")
     >>> disk.write(inode, 0, b"hello", path="/f")
+    5
     >>> disk.read(inode, 1, 3)
     b'ell'
     >>> len(disk.log)  # a directory entry, the data, the size
@@ -60,6 +64,7 @@ class SimDisk:
         "_next_inode",
         "_reads",
         "_recorder",
+        "_space",
         "image",
         "locked",
         "log",
@@ -73,6 +78,7 @@ class SimDisk:
         first_call: int = 0,
         first_number: int = 0,
         reads: ReadTrace | None = None,
+        capacity_bytes: int | None = None,
     ) -> None:
         self.image = DiskImage.empty() if image is None else image
         self.log = OpLog()
@@ -84,6 +90,7 @@ class SimDisk:
         # Inodes made without a name, which may still get one.
         self._linkable: set[int] = set()
         self._next_inode = self.image.next_inode
+        self._space = None if capacity_bytes is None else Space(capacity_bytes, self.image)
         self._recorder = Recorder(self._cache, self.log, calls=first_call, micro_ops=first_number)
 
     def process_kill(self) -> SimDisk:
@@ -98,7 +105,14 @@ class SimDisk:
         if self._faults is not None:
             twin._faults = self._faults.copy(twin.log, twin._cache)
         twin._next_inode = self._next_inode
+        if self._space is not None:
+            twin._space = self._space.after_kill()
         return twin
+
+    @property
+    def free_bytes(self) -> int | None:
+        """Room that is left, in bytes; None if there is no end of it."""
+        return None if self._space is None else self._space.free_bytes
 
     # What programs see
 
@@ -142,9 +156,9 @@ class SimDisk:
     # What programs do
 
     def create(self, directory: int, name: str, *, path: str, is_directory: bool = False) -> int:
-        """Make an empty file or directory and return its inode."""
+        """Make an empty file or directory and return its inode; ENOSPC without room for it."""
         self._begin(path)
-        inode = self._new_inode()
+        inode = self._new_inode(path, named=True)
         self._cache.put(inode, {} if is_directory else CachedFile(0, ()))
         self._recorder.set_entry(directory, name, inode, subject=inode, path=path)
         return inode
@@ -152,7 +166,7 @@ class SimDisk:
     def create_unnamed(self, *, path: str) -> int:
         """Make an empty file without a name (O_TMPFILE) and return its inode."""
         self._begin(path)
-        inode = self._new_inode()
+        inode = self._new_inode(path, named=False)
         self._cache.put(inode, CachedFile(0, ()))
         self._linkable.add(inode)
         return inode
@@ -164,7 +178,7 @@ class SimDisk:
     def symlink(self, directory: int, name: str, target: str, *, path: str) -> int:
         """Make a symbolic link to `target`, a path, and return its inode."""
         self._begin(path)
-        inode = self._new_inode()
+        inode = self._new_inode(path, named=True)
         self._cache.put(inode, target)
         self._recorder.set_entry(directory, name, inode, subject=inode, path=path)
         return inode
@@ -173,6 +187,8 @@ class SimDisk:
         """Give an inode one more name, or its first."""
         self._begin(path)
         self._linkable.discard(inode)
+        if self._space is not None:
+            self._space.name(inode)
         self._recorder.set_entry(directory, name, inode, subject=inode, path=path)
 
     def unlink(self, directory: int, name: str, *, path: str) -> None:
@@ -180,6 +196,8 @@ class SimDisk:
         self._begin(path)
         subject = self._named((directory, name))
         self._recorder.set_entry(directory, name, None, subject=subject, path=path)
+        if self._space is not None:
+            self._space.unname(subject)
 
     def rename(
         self,
@@ -193,8 +211,9 @@ class SimDisk:
         self._begin(source_path)
         inode = self._named(source)
         names = self.entries(target[0])
-        replaces = names is not None and target[1] in names
-        if replaces:
+        assert names is not None
+        replaced = names.get(target[1])
+        if replaced is not None:
             # Where renames are not atomic, a crash can show neither the old file nor the new.
             self._recorder.set_entry(
                 *target, None, subject=inode, path=target_path, joins_next=True
@@ -204,10 +223,12 @@ class SimDisk:
             inode,
             subject=inode,
             path=target_path,
-            replaces=replaces,
+            replaces=replaced is not None,
             joins_next=True,
         )
         self._recorder.set_entry(*source, None, subject=inode, path=source_path)
+        if replaced is not None and self._space is not None:
+            self._space.unname(replaced)
 
     def exchange(
         self,
@@ -223,9 +244,14 @@ class SimDisk:
         self._recorder.set_entry(*first, other, subject=other, path=first_path, joins_next=True)
         self._recorder.set_entry(*second, one, subject=one, path=second_path)
 
-    def write(self, inode: int, offset: int, content: bytes, *, path: str) -> None:
-        """Write bytes at `offset`: block by block, each followed by the size it makes true."""
+    def write(self, inode: int, offset: int, content: bytes, *, path: str) -> int:
+        """Write bytes at `offset`: block by block, each followed by the size it makes true.
+
+        Returns how many bytes were taken: all for which there is room; ENOSPC if that is none.
+        """
         self._begin(path)
+        if self._space is not None:
+            content = content[: self._space.take(inode, offset, len(content), path)]
         node = self._cache.file(inode)
         if self._reads is not None:
             # What a write does depends on the size, and on what lies between that and its start.
@@ -254,6 +280,7 @@ class SimDisk:
             if grows:
                 self._recorder.set_size(inode, node, stop, path, extends=True)
             position = stop
+        return len(content)
 
     def truncate(self, inode: int, size: int, *, path: str) -> None:
         """Set the size; growth reads as zeros, and what is cut off stays on the medium."""
@@ -267,6 +294,25 @@ class SimDisk:
             self._recorder.hide_stale(inode, node, size, path)
         if size != node.size:
             self._recorder.set_size(inode, node, size, path, extends=False)
+        if self._space is not None:
+            self._space.cut(inode, size)
+
+    def preallocate(self, inode: int, offset: int, length: int, *, path: str) -> None:
+        """Reserve room for a range, all or nothing; the file grows where it is shorter."""
+        if self._space is not None:
+            self._space.reserve(inode, offset, length, path)
+        if offset + length > self.size(inode):
+            self.truncate(inode, offset + length, path=path)
+
+    def opened(self, inode: int) -> None:
+        """Count one more descriptor; what has no name keeps its room until the last is closed."""
+        if self._space is not None:
+            self._space.open(inode)
+
+    def closed(self, inode: int) -> None:
+        """Count one descriptor less."""
+        if self._space is not None:
+            self._space.close(inode)
 
     def sync(self, kind: SyncKind, inode: int, *, path: str, told: int | None = None) -> None:
         """Record a completed sync of a file, of a directory, or of everything (inode 0).
@@ -368,8 +414,12 @@ class SimDisk:
             _fail(errno.EROFS, path)
         self._recorder.calls += 1
 
-    def _new_inode(self) -> int:
+    def _new_inode(self, path: str, *, named: bool) -> int:
         inode = self._next_inode
+        if self._space is not None:
+            self._space.make(inode, path)
+            if named:
+                self._space.name(inode)
         self._next_inode += 1
         return inode
 

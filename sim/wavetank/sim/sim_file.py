@@ -53,6 +53,7 @@ class SimFile:
         self._errors_told = disk.errors_told(inode, opening=True)
         self._open = True
         self._holds_lock = False
+        disk.opened(inode)
 
     def pread(self, length: int, offset: int) -> bytes:
         """See `File.pread`."""
@@ -114,8 +115,7 @@ class SimFile:
         if offset < 0 or length <= 0:
             _fail(errno.EINVAL, self._path)
         self._check_writable()
-        if offset + length > self._disk.size(self.inode):
-            self._disk.truncate(self.inode, offset + length, path=self._path)
+        self._disk.preallocate(self.inode, offset, length, path=self._path)
 
     def advise_dont_need(self) -> None:
         """See `File.advise_dont_need`; dirty pages stay."""
@@ -137,13 +137,13 @@ class SimFile:
         if self._holds_lock:
             self._disk.locked.discard(self.inode)
             self._holds_lock = False
+        if self._open:
+            self._disk.closed(self.inode)
         self._open = False
 
     def _write(self, data: Buffer, offset: int) -> int:
         content = bytes(data)
-        if content:
-            self._disk.write(self.inode, offset, content, path=self._path)
-        return len(content)
+        return self._disk.write(self.inode, offset, content, path=self._path) if content else 0
 
     def _sync(self, kind: SyncKind) -> None:
         self._check_open()
