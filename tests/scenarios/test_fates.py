@@ -1,5 +1,10 @@
 """Crashes inside recoveries, and after a kill: what they find, and what they leave alone."""
 
+import gc
+import sys
+from itertools import islice
+from types import FunctionType, ModuleType
+
 import pytest
 from attrs import evolve
 from sick_filesystems import builtin_over
@@ -19,6 +24,7 @@ from wavetank.scenarios import (
     Limits,
     OpenStore,
     Recording,
+    Recovery,
     SaveSnapshot,
     SaveState,
     Site,
@@ -32,7 +38,17 @@ from wavetank.scenarios import (
     judge_image,
     record,
 )
-from wavetank.sim import BTRFS, EXT4, POSIX, SEQUENTIAL, Profile
+from wavetank.scenarios.fates import Fates
+from wavetank.sim import (
+    BTRFS,
+    EXT4,
+    POSIX,
+    SEQUENTIAL,
+    DiskImage,
+    PendingOps,
+    Profile,
+    newest_images,
+)
 
 BUILTIN = backend_named("builtin")
 FIXPOINT = Limits(depth=None)
@@ -207,3 +223,38 @@ def test_rules_that_would_forbid_an_image_are_found_by_trying() -> None:
     rules = explain(recording, POSIX, finding).rules
     assert "fsync_file_covers = all" in rules
     assert "appends_atomic" not in rules
+
+
+def reached(root: object, known: dict[int, object]) -> dict[int, object]:
+    """Return all values that can be reached from `root` and not from what is known, by identity."""
+    found: dict[int, object] = {}
+    todo = [root]
+    while todo:
+        each = todo.pop()
+        if id(each) in known or id(each) in found:
+            continue
+        if not isinstance(each, (type, ModuleType, FunctionType)):
+            found[id(each)] = each
+            todo += gc.get_referents(each)
+    return found
+
+
+def test_an_image_is_remembered_in_two_kibibytes() -> None:
+    """Its fate, its edges to others, and what stores do on it; block contents are counted too."""
+    recording = record(SCENARIOS["election-storm"].workload(0), BUILTIN)
+    pending = PendingOps(recording.image, POSIX)
+    recovery = Recovery(recording.workload, recording.backend)
+    limits = Limits(depth=None)
+    fates = Fates(recovery, POSIX, recording.workload.options, limits, lambda _: None)
+    images: list[DiskImage] = []
+    for each in islice(recording.log, 60):
+        pending.take(each)
+        if pending.whole:
+            found = newest_images(pending, limit=512).images
+            images += [pending.image(kept) for kept in found]
+    for image in images:
+        fates.meet(image.digest(), image)
+    known = reached([recording, images], {})
+    retained_bytes = sum(map(sys.getsizeof, reached(fates, known).values()))
+    assert len(fates) > 1000
+    assert retained_bytes <= 2048 * len(fates)

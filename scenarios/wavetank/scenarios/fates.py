@@ -10,8 +10,9 @@ Verified here: O15 (what an opened store has shown survives). Left out: the verd
 
 from __future__ import annotations
 
+from array import array
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from attrs import define, frozen
@@ -73,8 +74,8 @@ class Fate:
         observation: what the reopened store shows; None if it does not open.
         shown: a number for that; equal showings have equal numbers.
         problems: what is wrong whatever had been acknowledged.
-        during: the images that a power cut during the recovery may leave.
-        after: the images that a power cut right after it may leave.
+        during: the images that a power cut during the recovery may leave, by their numbers.
+        after: the images that a power cut right after it may leave, by their numbers.
         expanded: whether `during` and `after` have been filled in.
         judged_after: what O15 says of `after`; None until asked.
     """
@@ -82,15 +83,14 @@ class Fate:
     observation: Observation | None
     problems: tuple[Problem, ...]
     shown: int = -1
-    during: tuple[bytes, ...] = ()
-    after: tuple[bytes, ...] = ()
+    during: Sequence[int] = ()
+    after: Sequence[int] = ()
     expanded: bool = False
     judged_after: tuple[tuple[Problem, bytes], ...] | None = None
 
-    @property
-    def children(self) -> tuple[bytes, ...]:
-        """Every image that one more crash may leave."""
-        return self.during + self.after
+    def children(self) -> list[int]:
+        """Return the number of every image that one more crash may leave."""
+        return [*self.during, *self.after]
 
 
 @frozen
@@ -145,7 +145,9 @@ class Fates:
         self._limits = limits
         self._on_image = on_image
         self._fates: dict[bytes, Fate] = {}
-        self._names: dict[bytes, bytes] = {}
+        # The graph has many more edges than images, so that each end of one is a small number.
+        self._numbers: dict[bytes, int] = {}
+        self._names: list[bytes] = []
         self._shown: dict[Observation, tuple[int, Observation]] = {}
 
     def __len__(self) -> int:
@@ -181,16 +183,16 @@ class Fates:
 
     def descendants(self, name: bytes, seen: set[bytes]) -> Iterator[bytes]:
         """Yield the images that crashes inside the recovery of `name` may leave, each once."""
-        todo = list(self._fates[name].children)
+        todo = self._fates[name].children()
         while todo:
-            child = todo.pop()
+            child = self._names[todo.pop()]
             if child in seen:
                 continue
             seen.add(child)
             fate = self._fates.get(child)
             if fate is not None:
                 yield child
-                todo.extend(fate.children)
+                todo += fate.children()
 
     def judge_after(self, name: bytes) -> tuple[tuple[Problem, bytes], ...]:
         """Return where a crash right after the opening loses what the store has shown (O15)."""
@@ -244,19 +246,23 @@ class Fates:
         inner, complete = images_during(pending, opening.log, self._limits)
         self.complete = self.complete and complete
         opened = opening.observation is not None
-        # The graph has many more edges than images: every edge to an image shares one name.
-        shared = self._names.setdefault
-        names = [(shared(each.name, each.name), each.at_end and opened) for each in inner]
-        during = dict.fromkeys(name for name, ended in names if not ended)
-        after = dict.fromkeys(name for name, ended in names if ended)
-        fate.during, fate.after = tuple(during), tuple(after)
+        ends = [(self._number(each.name), each.at_end and opened) for each in inner]
+        fate.during = array("I", dict.fromkeys(number for number, ended in ends if not ended))
+        fate.after = array("I", dict.fromkeys(number for number, ended in ends if ended))
         return inner
+
+    def _number(self, name: bytes) -> int:
+        number = self._numbers.setdefault(name, len(self._names))
+        if number == len(self._names):
+            self._names.append(name)
+        return number
 
     def _judge_after(self, fate: Fate) -> Iterator[tuple[Problem, bytes]]:
         if fate.observation is None:
             return
         shown = Knowledge(possible=(fate.observation.as_model(),))
-        for name in fate.after:
+        for number in fate.after:
+            name = self._names[number]
             left = self._fates.get(name)
             if left is None or left.observation is None:
                 continue

@@ -104,7 +104,9 @@ class SerialRuntime:
     """
 
     def __init__(self, seed: int = 0) -> None:
-        self._random = Random(seed)  # noqa: S311 - reproducible on purpose
+        self._seed = seed
+        # Made when asked for: seeding takes long, and most stores that are opened ask for nothing.
+        self._random: Random | None = None
         self._now_s = 0.0
         self._tasks: deque[_SerialTask] = deque()
 
@@ -140,6 +142,8 @@ class SerialRuntime:
 
     def random_bits(self, count: int) -> int:
         """See `Runtime.random_bits`."""
+        if self._random is None:
+            self._random = Random(self._seed)  # noqa: S311 - reproducible on purpose
         return self._random.getrandbits(count)
 
     def pending(self) -> int:
