@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 from typing import Final
 
 from wavetank.engine.filesystem import Buffer, File, FileKind, FileStat, FileSystem, OpenFlag
@@ -25,6 +26,7 @@ __all__ = [
     "STORE_NAMES",
     "TEMPORARY_NAMES",
     "StoreDirectory",
+    "is_full_disk",
     "is_unreadable",
     "read_at",
     "temporary",
@@ -50,6 +52,8 @@ def temporary(name: str) -> str:
 TEMPORARY_NAMES: Final = tuple(
     temporary(name) for name in (STATE, STATE_COPY, LOG, METADATA, SNAPSHOT, SNAPSHOT_META)
 )
+
+_NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 STORE_NAMES: Final = (
     *(STATE, STATE_COPY, LOG, METADATA, SNAPSHOT, SNAPSHOT_META),
@@ -78,6 +82,11 @@ def read_at(file: File, length: int, offset: int) -> bytes:
 def is_unreadable(error: OSError) -> bool:
     """Whether it says that the medium lost these bytes, and nothing about who asks for them."""
     return error.errno == errno.EIO
+
+
+def is_full_disk(error: BaseException) -> bool:
+    """Whether it says that there is no room: on the disk, for this user, or in this file."""
+    return isinstance(error, OSError) and error.errno in _NO_ROOM
 
 
 def write_all(file: File, content: Buffer, offset: int) -> None:
@@ -163,13 +172,17 @@ class StoreDirectory:
 
     def replace(self, name: str, content: bytes) -> None:
         """Put durable `content` under `name` in one step; the name is durable after `sync`."""
+        self.prepare(name, content)
+        self.rename(temporary(name), name)
+
+    def prepare(self, name: str, content: bytes) -> None:
+        """Put durable `content` under the temporary name of `name`."""
         file = self.create_temporary(name)
         try:
             write_all(file, content, 0)
             file.fsync()
         finally:
             file.close()
-        self.rename(temporary(name), name)
 
     def overwrite(self, name: str, content: bytes) -> None:
         """Put durable `content` into `name` in place; a crash may leave a mixture of old and new.
@@ -189,6 +202,11 @@ class StoreDirectory:
         """Open the empty temporary file of `name` for reading and writing."""
         flags = OpenFlag.READ | OpenFlag.WRITE | OpenFlag.CREATE | OpenFlag.TRUNCATE
         return self.open(temporary(name), flags)
+
+    def discard_temporary(self, name: str) -> None:
+        """Remove the temporary file of `name`, if there is one."""
+        with suppress(FileNotFoundError):
+            self.unlink(temporary(name))
 
     def read_small(self, name: str, limit: int) -> bytes | None:
         """Return a whole file of at most `limit` bytes, None for a larger one."""

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from enum import Enum
 from types import TracebackType
 
+from wavetank.engine._directory import is_full_disk
 from wavetank.engine.errors import (
     CorruptedError,
     StorageClosedError,
@@ -96,22 +97,32 @@ class Health:
 
     def mutation(self, action: str, path: str) -> Mutation:
         """Return a context in which any failure poisons the store."""
-        return Mutation(self, action, path)
+        return Mutation(self, action, path, counts=True)
+
+    def preparation(self, action: str, path: str) -> Mutation:
+        """Return a context for work on files that do not count yet.
+
+        As `mutation`, but that a disk without room poisons nothing. The caller removes the files:
+        room is what is wanted.
+        """
+        return Mutation(self, action, path, counts=False)
 
 
 class Mutation:
     """A stretch of work after which, if it fails, the disk's content is unknown.
 
+    If nothing of it counts yet, a refusal for want of room is none that anybody need recover from.
     An ``OSError`` leaves as `StorageIOError`. A typed refusal by the engine itself means that
     nothing was half done, and passes.
     """
 
-    __slots__ = ("_action", "_health", "_path")
+    __slots__ = ("_action", "_counts", "_health", "_path")
 
-    def __init__(self, health: Health, action: str, path: str) -> None:
+    def __init__(self, health: Health, action: str, path: str, *, counts: bool) -> None:
         self._health = health
         self._action = action
         self._path = path
+        self._counts = counts
 
     def __enter__(self) -> None:
         return None
@@ -126,7 +137,8 @@ class Mutation:
             isinstance(error, StorageError) and not isinstance(error, StorageIOError)
         ):
             return
-        self._health.poison(error)
+        if self._counts or not is_full_disk(error):
+            self._health.poison(error)
         if isinstance(error, OSError) and not isinstance(error, StorageIOError):
             raise io_error(self._action, self._path, error) from error
 

@@ -5,12 +5,10 @@ Left out: locks, and publishing the frame to readers; the log store does both.
 
 from __future__ import annotations
 
-import errno
 from collections.abc import Iterable, Sequence
-from typing import Final
 
 from wavetank.engine._active_log import ActiveLog
-from wavetank.engine._directory import write_all
+from wavetank.engine._directory import is_full_disk, write_all
 from wavetank.engine._frame import FRAME_HEADER_SIZE, Batch, FrameHeader
 from wavetank.engine.errors import (
     EmptyEntriesError,
@@ -21,8 +19,6 @@ from wavetank.engine.errors import (
 from wavetank.engine.values import LogEntry
 
 __all__ = ["check_batch", "require_entries", "reserve_space", "write_batch"]
-
-_NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 def require_entries(entries: object) -> tuple[LogEntry, ...]:
@@ -89,7 +85,7 @@ def reserve_space(log: ActiveLog, batch: Batch, reserved_ahead: int) -> None:
     try:
         log.file.preallocate(log.end, length)
     except OSError as error:
-        if error.errno not in _NO_ROOM or length == size:
+        if not is_full_disk(error) or length == size:
             raise
         length = size
         log.file.preallocate(log.end, length)

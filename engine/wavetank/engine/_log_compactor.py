@@ -12,9 +12,9 @@ from contextlib import contextmanager
 
 from wavetank.engine._active_log import ActiveLog
 from wavetank.engine._current_log import CurrentLog
-from wavetank.engine._directory import LOG, METADATA, StoreDirectory, temporary, write_all
+from wavetank.engine._directory import LOG, METADATA, StoreDirectory, is_full_disk, write_all
 from wavetank.engine._frame import Batch, LogHeader
-from wavetank.engine._health import Health
+from wavetank.engine._health import Health, Mutation
 from wavetank.engine._log_reader import LogReader
 from wavetank.engine._log_rewriter import (
     contradicts,
@@ -98,7 +98,8 @@ class LogCompactor:
             OperationCancelledError: the token was set, or the store wants to close.
             IndexOutOfRangeError: a truncation meanwhile left the log to end before the index.
             CorruptedLogError: an entry to be kept is not what was written.
-            StorageIOError: the filesystem refused; the store is poisoned.
+            StorageIOError: the filesystem refused; the store is poisoned, unless only room was
+                missing for the new log.
         """
         with self._lock.update(timeout_s, cancel):
             with self._current.lock.update(timeout_s, cancel):
@@ -122,11 +123,9 @@ class LogCompactor:
             index, term = snapshot.last_included_index, snapshot.last_included_term
             log = self._current.log
             nothing = self._reader.section(log, index + 1, index + 1)
-            with self._health.mutation("rewrite of the log", self._path):
+            with self._mutation():
                 new = self._copy(successor(log, index, term), nothing, None)
-                with self._given_up_if_it_fails(new):
-                    self._give_name(new)
-                self._show(new)
+            self._take_over(new)
             return True
 
     def _contradicts(self, snapshot: SnapshotMetadata) -> bool:
@@ -134,14 +133,13 @@ class LogCompactor:
         return contradicts(self._current.log, self._reader, snapshot)
 
     def _rewrite(self, header: LogHeader, section: LogSection, cancel: CancelToken | None) -> None:
-        with self._health.mutation("rewrite of the log", self._path):
+        with self._preparation():
             new = self._copy(header, section, cancel)
-            with self._current.lock.update():
-                with self._given_up_if_it_fails(new):
-                    self._health.require_writable()
-                    self._catch_up(new, section.end - 1)
-                    self._give_name(new)
-                self._show(new)
+        with self._current.lock.update():
+            with self._given_up_if_it_fails(new), self._preparation():
+                self._health.require_writable()
+                self._catch_up(new, section.end - 1)
+            self._take_over(new)
 
     def _copy(
         self, header: LogHeader, section: LogSection, cancel: CancelToken | None
@@ -161,8 +159,9 @@ class LogCompactor:
                 chunk_size=self._chunk_size,
                 check_wanted=check_wanted,
             )
-        except (OperationCancelledError, CorruptedLogError):
-            self._directory.unlink(temporary(LOG))
+        except (OSError, OperationCancelledError, CorruptedLogError) as error:
+            if is_full_disk(error) or not isinstance(error, OSError):
+                self._directory.discard_temporary(LOG)
             raise
 
     def _catch_up(self, new: ActiveLog, copied_through: int) -> None:
@@ -191,9 +190,12 @@ class LogCompactor:
         if new.end > written:
             new.file.fsync()
 
-    def _give_name(self, new: ActiveLog) -> None:
-        give_name(self._directory, new)
-        self._directory.sync()
+    def _take_over(self, new: ActiveLog) -> None:
+        """Put a log in the place of the current one; the caller holds that one's update."""
+        with self._given_up_if_it_fails(new), self._mutation():
+            give_name(self._directory, new)
+            self._directory.sync()
+        self._show(new)
 
     def _show(self, new: ActiveLog) -> None:
         new.durable_batch = new.last_batch
@@ -211,9 +213,16 @@ class LogCompactor:
     def _given_up_if_it_fails(self, new: ActiveLog) -> Iterator[None]:
         try:
             yield
-        except BaseException as error:
+        except BaseException:
             new.file.close()
-            if isinstance(error, (CorruptedLogError, IndexOutOfRangeError)):
-                # These poison nothing, so the file would lie there until the next open.
-                self._directory.unlink(temporary(LOG))
+            if self._health.cause is None:
+                # Until a store is opened again, nobody else would remove it.
+                with self._mutation():
+                    self._directory.discard_temporary(LOG)
             raise
+
+    def _mutation(self) -> Mutation:
+        return self._health.mutation("rewrite of the log", self._path)
+
+    def _preparation(self) -> Mutation:
+        return self._health.preparation("rewrite of the log", self._path)

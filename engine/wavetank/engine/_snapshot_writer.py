@@ -40,7 +40,8 @@ class SnapshotSink(Protocol):
         """Replace the snapshot, durably, and return it with its open data file.
 
         Raises:
-            StorageIOError: the filesystem refused; the store is poisoned.
+            StorageIOError: the filesystem refused; the store is poisoned, unless only room was
+                missing and nothing of the old snapshot is gone.
             OperationCancelledError: in time to leave nothing behind.
         """
         ...
@@ -84,7 +85,7 @@ class SnapshotWriter:
     Args:
         directory: where they go.
         chunk_size: bytes to write at once.
-        health: poisoned by any failed write.
+        health: poisoned by a failed write, unless only room was missing.
     """
 
     def __init__(self, directory: StoreDirectory, *, chunk_size: int, health: Health) -> None:
@@ -97,17 +98,37 @@ class SnapshotWriter:
         self, metadata: SnapshotMetadata, data: SnapshotData, cancel: CancelToken | None
     ) -> tuple[SnapshotRecord, File]:
         """See `SnapshotSink.write`; cancelled between two chunks."""
-        with self._mutation():
-            temporary_file = self._directory.create_temporary(SNAPSHOT)
         try:
-            record = self._write_data(temporary_file, metadata, data, cancel)
-            with self._mutation():
-                temporary_file.fsync()
-        finally:
-            temporary_file.close()
+            record = self._prepare(metadata, data, cancel)
+        except BaseException:
+            # The caller's data, its token or a full disk ended it: nothing counts yet, and two
+            # names go away.
+            if self._health.cause is None:
+                with self._mutation():
+                    self._directory.discard_temporary(SNAPSHOT)
+                    self._directory.discard_temporary(SNAPSHOT_META)
+            raise
         with self._mutation():
-            self._commit(record)
+            self._commit()
             return record, self._directory.open(SNAPSHOT, OpenFlag.READ)
+
+    def _prepare(
+        self, metadata: SnapshotMetadata, data: SnapshotData, cancel: CancelToken | None
+    ) -> SnapshotRecord:
+        """Write all that the commit needs room for."""
+        directory = self._directory
+        with self._preparation():
+            file = directory.create_temporary(SNAPSHOT)
+        try:
+            record = self._write_data(file, metadata, data, cancel)
+            with self._preparation():
+                file.fsync()
+        finally:
+            file.close()
+        with self._preparation():
+            directory.prepare(SNAPSHOT_META, record.encode())
+            directory.create_empty(SNAPSHOT_MARKER)
+        return record
 
     def _write_data(
         self,
@@ -117,30 +138,16 @@ class SnapshotWriter:
         cancel: CancelToken | None,
     ) -> SnapshotRecord:
         offset, found = 0, SEED
-        try:
-            for chunk in chunks_of(data, self._chunk_size):
-                _require_wanted(cancel)
-                with self._mutation():
-                    write_all(file, chunk, offset)
-                offset += len(chunk)
-                found = checksum(chunk, found)
-        except BaseException:
-            # The caller's data or token ended it: nothing counts yet, and one name goes away.
-            if self._health.cause is None:
-                with self._mutation():
-                    self._directory.unlink(temporary(SNAPSHOT))
-            raise
+        for chunk in chunks_of(data, self._chunk_size):
+            _require_wanted(cancel)
+            with self._preparation():
+                write_all(file, chunk, offset)
+            offset += len(chunk)
+            found = checksum(chunk, found)
         return SnapshotRecord(metadata, offset, found)
 
-    def _commit(self, record: SnapshotRecord) -> None:
+    def _commit(self) -> None:
         directory = self._directory
-        meta = directory.create_temporary(SNAPSHOT_META)
-        try:
-            write_all(meta, record.encode(), 0)
-            meta.fsync()
-        finally:
-            meta.close()
-        directory.create_empty(SNAPSHOT_MARKER)
         directory.sync()  # the commit point
         directory.rename(temporary(SNAPSHOT), SNAPSHOT)
         directory.rename(temporary(SNAPSHOT_META), SNAPSHOT_META)
@@ -149,6 +156,9 @@ class SnapshotWriter:
 
     def _mutation(self) -> Mutation:
         return self._health.mutation("save of the snapshot", self._path)
+
+    def _preparation(self) -> Mutation:
+        return self._health.preparation("save of the snapshot", self._path)
 
 
 class InPlaceSnapshotWriter:

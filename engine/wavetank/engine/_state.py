@@ -12,7 +12,13 @@ from typing import Final
 
 from attrs import frozen
 
-from wavetank.engine._directory import STATE, STATE_COPY, StoreDirectory, is_unreadable
+from wavetank.engine._directory import (
+    STATE,
+    STATE_COPY,
+    StoreDirectory,
+    is_unreadable,
+    temporary,
+)
 from wavetank.engine._document import (
     DOCUMENT_LIMIT,
     DamagedDocumentError,
@@ -21,7 +27,7 @@ from wavetank.engine._document import (
     unsigned,
 )
 from wavetank.engine._health import Health, Part
-from wavetank.engine.errors import CorruptedStateError, StateRegressionError
+from wavetank.engine.errors import CorruptedStateError, StateRegressionError, StorageIOError
 from wavetank.engine.locker import RWOperationLocker
 from wavetank.engine.report import FileCondition
 from wavetank.engine.storage import CancelToken
@@ -207,20 +213,30 @@ class StateStore:
                     f"PersistentState.voted_for: expected a name that fits {DOCUMENT_LIMIT} bytes "
                     f"but the state takes {len(content)}"
                 )
-            with self._health.mutation("save of the state", self._directory.path_of(STATE)):
-                self._write(content)
+            self._write(content)
             with self._lock.exclusive():
                 self._record = record
 
     def _write(self, content: bytes) -> None:
         """Write one copy after the other, so that at any moment one of them is whole."""
-        directory = self._directory
-        for name in _COPIES:
-            if self._atomic:
-                directory.replace(name, content)
-            else:
-                directory.overwrite(name, content)
-        if self._atomic:
+        action, directory = "save of the state", self._directory
+        path = directory.path_of(STATE)
+        if not self._atomic:
+            with self._health.mutation(action, path):
+                for name in _COPIES:
+                    directory.overwrite(name, content)
+            return
+        try:
+            with self._health.preparation(action, path):
+                directory.prepare(STATE, content)
+        except StorageIOError:
+            if self._health.cause is None:
+                with self._health.mutation(action, path):
+                    directory.discard_temporary(STATE)
+            raise
+        with self._health.mutation(action, path):
+            directory.rename(temporary(STATE), STATE)
+            directory.replace(STATE_COPY, content)
             directory.sync()
 
 

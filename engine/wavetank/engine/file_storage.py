@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import Final, Self
 
-from wavetank.engine._directory import LOG, RECOVERY_MARKER, StoreDirectory
+from wavetank.engine._directory import LOG, RECOVERY_MARKER, StoreDirectory, is_full_disk
 from wavetank.engine._directory_lock import lock_directory
 from wavetank.engine._examination import Examination
 from wavetank.engine._health import Health, Part, Reading, io_error
@@ -37,7 +37,7 @@ from wavetank.engine._snapshot_writer import (
     require_data,
 )
 from wavetank.engine._state import StateStore
-from wavetank.engine.errors import OperationCancelledError, StorageError
+from wavetank.engine.errors import OperationCancelledError, StorageError, StorageIOError
 from wavetank.engine.filesystem import File, FileSystem
 from wavetank.engine.locker import RWOperationLocker
 from wavetank.engine.options import FileStorageOptions, StorageConfig
@@ -382,12 +382,12 @@ class FileStorage:
 
     def _compact_behind(self, index: int) -> None:
         if not self._options.features.async_truncation:
-            self._log.compact_behind(index)
+            self._compact_if_there_is_room(index)
             return
 
         def work() -> None:
             try:
-                self._log.compact_behind(index)
+                self._compact_if_there_is_room(index)
             except OperationCancelledError:
                 self._logger.info("compaction behind index %d gave way to close", index)
             except StorageError as error:
@@ -396,6 +396,16 @@ class FileStorage:
 
         self._tasks = [task for task in self._tasks if not task.done()]
         self._tasks.append(self._runtime.spawn("wavetank-compaction", work))
+
+    def _compact_if_there_is_room(self, index: int) -> None:
+        try:
+            self._log.compact_behind(index)
+        except StorageIOError as error:
+            if self._health.cause is not None or not is_full_disk(error):
+                raise
+            self._logger.warning(
+                "compaction behind index %d: %s; the next snapshot tries again", index, error
+            )
 
     # Metrics
 
