@@ -1,7 +1,7 @@
 """Snapshot reader: `SnapshotStream`, a snapshot's data in chunks.
 
 The data is verified while it streams, so the caller may use it only once the stream has ended
-without an error. Left out: seeking.
+without an error; and it never seems to have ended before that. Left out: seeking.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from wavetank.engine._directory import read_at
 from wavetank.engine._health import Reading
 from wavetank.engine._shared_file import SharedFile
 from wavetank.engine._snapshot import SnapshotRecord
-from wavetank.engine.errors import CorruptedSnapshotError
+from wavetank.engine.errors import CorruptedSnapshotError, StorageClosedError
 from wavetank.engine.values import SnapshotMetadata
 
 __all__ = ["SnapshotStream"]
@@ -26,7 +26,9 @@ class SnapshotStream:
 
     It keeps its snapshot readable even when a newer one replaces it, until it ends or is closed;
     use it as a context manager. The last chunk is followed by the check of the whole: an iteration
-    that ends without `CorruptedSnapshotError` has delivered what was saved.
+    that ends without `CorruptedSnapshotError` has delivered what was saved. Until then no chunk may
+    be relied on: what is read goes under a temporary name, or into memory that can be thrown away.
+    It holds one chunk in memory at a time, and belongs to one thread.
 
     Args:
         record: what the data must be.
@@ -44,6 +46,8 @@ class SnapshotStream:
         self._chunk_size = chunk_size
         self._offset = 0
         self._found = SEED
+        self._ended = False
+        self._reason = ""
 
     @property
     def metadata(self) -> SnapshotMetadata:
@@ -62,11 +66,16 @@ class SnapshotStream:
         """Return the next chunk.
 
         Raises:
-            CorruptedSnapshotError: the data is not what was saved.
-            StorageIOError: the filesystem refused.
+            CorruptedSnapshotError: the data is not what was saved; from then on at every call.
+            StorageClosedError: the stream was closed before its end.
+            StorageIOError: the filesystem refused; another call tries the same chunk again.
         """
-        if self._shared is None:
+        if self._reason:
+            raise self._damage()
+        if self._ended:
             raise StopIteration
+        if self._shared is None:
+            raise StorageClosedError("the stream was closed before its end")
         length = min(self._chunk_size, self.size - self._offset)
         if not length:
             self._finish()
@@ -74,8 +83,7 @@ class SnapshotStream:
         with Reading("read of the snapshot", self._path):
             chunk = read_at(self._shared.file, length, self._offset)
         if len(chunk) < length:
-            self.close()
-            raise self._damage(f"expected {self.size} bytes but the file ends early")
+            raise self._damaged(f"expected {self.size} bytes but the file ends early")
         self._found = checksum(chunk, self._found)
         self._offset += length
         return chunk
@@ -84,24 +92,30 @@ class SnapshotStream:
         assert self._shared is not None
         with Reading("read of the snapshot", self._path):
             size = self._shared.file.size()
-        self.close()
         if size != self.size:
-            raise self._damage(f"expected {self.size} bytes but the file has {size}")
+            raise self._damaged(f"expected {self.size} bytes but the file has {size}")
         if self._found != self._record.data_checksum:
-            raise self._damage("the data fails its checksum")
+            raise self._damaged("the data fails its checksum")
+        self._ended = True
+        self.close()
 
-    def _damage(self, reason: str) -> CorruptedSnapshotError:
+    def _damaged(self, reason: str) -> CorruptedSnapshotError:
+        self._reason = reason
+        self.close()
+        return self._damage()
+
+    def _damage(self) -> CorruptedSnapshotError:
         metadata = self._record.metadata
         return CorruptedSnapshotError(
             f"{self._path}: the snapshot of index {metadata.last_included_index} is damaged: "
-            f"{reason}",
+            f"{self._reason}",
             path=self._path,
             index=metadata.last_included_index,
             term=metadata.last_included_term,
         )
 
     def close(self) -> None:
-        """Let go of the file; the stream is at its end. A second call does nothing."""
+        """Let go of the file; there are no more chunks. A second call does nothing."""
         shared, self._shared = self._shared, None
         if shared is not None:
             shared.release()
