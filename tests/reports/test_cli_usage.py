@@ -153,10 +153,50 @@ def test_lists_name_everything_there_is(kind: str, names: list[str]) -> None:
 def test_options_are_listed_with_their_defaults() -> None:
     document = json.loads(invoke("list", "options", "--format", "json").stdout)
     jsonschema.validate(document, schema("list"))
-    defaults = {item["name"]: item["details"][0]["value"] for item in document["items"]}
-    assert defaults["retained_log_size"] == str(FileStorageOptions().retained_log_size)
-    assert defaults["features.async_truncation"] == "yes"
-    assert "features" not in defaults
+    told = {
+        item["name"]: [(detail["name"], detail["value"]) for detail in item["details"]]
+        for item in document["items"]
+    }
+    default = str(FileStorageOptions().retained_log_size)
+    assert told["retain_nothing"] == [
+        ("retained_log_size", "0"),
+        ("default", default),
+        ("gives up", "nothing"),
+    ]
+    assert told["no_sync_on_append"][2] == ("gives up", "appends_durable")
+
+
+def test_options_are_turned_told_and_part_of_the_command_that_reproduces() -> None:
+    arguments = (
+        "run",
+        "restart-loop",
+        "--profile",
+        "posix",
+        "--options",
+        "json_log,chunk_size=512",
+    )
+    document = json.loads(invoke(*arguments, "--format", "json").stdout)
+    jsonschema.validate(document, schema("run"))
+    (result,) = document["scenarios"]
+    assert (result["options"], result["relaxed"]) == (["json_log", "chunk_size=512"], [])
+    assert "restart-loop [json_log,chunk_size=512]" in invoke(*arguments).stdout
+
+
+def test_a_failure_under_turned_options_is_replayed_under_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    failed = invoke(
+        "run", "restart-loop", "--backend", "raftlock-published", "--profile", "posix",
+        "--max-images", "50", "--options", "no_auto_truncate", "--format", "json",
+    )  # fmt: skip
+    document = json.loads(failed.stdout)
+    (result,) = document["scenarios"]
+    violation = result["violations"][0]
+    again = json.loads(invoke("replay", violation["id"], "--format", "json").stdout)
+    jsonschema.validate(again, schema("replay"))
+    assert (again["verdict"], again["case"]["options"]) == ("failed", ["no_auto_truncate"])
+    assert "no_auto_truncate" in again["case"]["fingerprint"]
 
 
 def test_profiles_are_listed_with_what_they_promise() -> None:

@@ -13,7 +13,9 @@ from wavetank.scenarios import (
     EMPTY,
     Append,
     ModelState,
+    OpenStore,
     Read,
+    Reopen,
     SaveSnapshot,
     SaveState,
     TruncatePrefix,
@@ -90,3 +92,44 @@ def test_an_unknown_step_followed_by_a_known_one_keeps_both_pasts() -> None:
     known = acknowledge(unknown, Append(entries(1, 1)), OPTIONS)
     assert {state.state.current_term for state in known} == {0, 1}
     assert {state.entries for state in known} == {entries(1, 1)}
+
+
+# Appends that are not durable on return
+
+UNSYNCED = FileStorageOptions(retained_log_size=1, sync_on_append=False)
+
+
+def logs(possible: tuple[ModelState, ...]) -> list[int]:
+    return [state.last_index for state in possible]
+
+
+def test_of_unsynced_appends_any_prefix_may_survive_and_programs_see_all() -> None:
+    possible: tuple[ModelState, ...] = (EMPTY,)
+    for batch in (entries(1, 2), entries(3, 3), entries(4, 6)):
+        possible = acknowledge(possible, Append(batch), UNSYNCED)
+    assert logs(possible) == [0, 2, 3, 6]
+    assert possible[-1].entries == entries(1, 6)
+
+
+def test_what_comes_after_unsynced_appends_holds_for_every_prefix() -> None:
+    possible = acknowledge((EMPTY,), Append(entries(1, 2)), UNSYNCED)
+    state = PersistentState(4, "node-b")
+    assert [each.state for each in acknowledge(possible, SaveState(state), UNSYNCED)] == [state] * 2
+
+
+def test_openings_and_truncations_make_the_whole_log_durable() -> None:
+    possible = acknowledge((FIVE,), Append(entries(6, 7)), UNSYNCED)
+    assert logs(possible) == [5, 7]
+    for step in (Reopen(), OpenStore()):
+        assert logs(acknowledge(possible, step, UNSYNCED)) == [7]
+    assert logs(acknowledge(possible, TruncateSuffix(7), UNSYNCED)) == [6]
+    nothing = acknowledge(possible, TruncateSuffix(8), UNSYNCED)
+    assert logs(nothing) == [5, 7]
+
+
+def test_a_snapshot_beyond_a_lost_tail_begins_the_log_anew() -> None:
+    possible = acknowledge((FIVE,), Append(entries(6, 7)), UNSYNCED)
+    metadata = SnapshotMetadata(7, 1)
+    short, whole = acknowledge(possible, SaveSnapshot(metadata, b"seven"), UNSYNCED)
+    assert (short.base_index, short.entries) == (7, ())
+    assert (whole.base_index, whole.entries) == (0, entries(1, 7))

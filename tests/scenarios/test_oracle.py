@@ -10,7 +10,9 @@ from wavetank.engine import (
     LogBounds,
     LogEntry,
     PersistentState,
+    RecoveryMode,
     SnapshotMetadata,
+    StorageFeatureFlags,
 )
 from wavetank.scenarios import (
     INVARIANTS,
@@ -165,3 +167,32 @@ def legal(item: Step | int, state: ModelState) -> Step:
             return SaveSnapshot(SnapshotMetadata(index, metadata.last_included_term), data)
         case _:
             return item
+
+
+def test_a_snapshot_may_be_given_up_only_where_that_is_agreed_and_the_log_covers_it() -> None:
+    gone = evolve(KNOWN, snapshot=None)
+    flags = StorageFeatureFlags(atomic_writes=False)
+    salvaging = FileStorageOptions(features=flags, recovery_mode=RecoveryMode.AGGRESSIVE)
+
+    def accused(seen: ModelState, options: FileStorageOptions) -> list[str]:
+        knowledge = Knowledge(possible=(KNOWN,))
+        return [problem.invariant for problem in judge(shows(seen), knowledge, options)]
+
+    assert accused(gone, OPTIONS) == ["O4"]
+    assert accused(gone, FileStorageOptions(features=flags)) == ["O4"]
+    assert accused(gone, salvaging) == []
+    assert accused(KNOWN, salvaging) == []
+    shorter = evolve(gone, base_index=2, base_term=1, entries=span(3, 6))
+    assert accused(shorter, salvaging) == ["O5"]
+
+
+def test_a_hole_in_unsynced_appends_is_accused_all_the_same() -> None:
+    options = FileStorageOptions(sync_on_append=False)
+    possible: tuple[ModelState, ...] = (ModelState(),)
+    for index in (1, 2, 3):
+        possible = acknowledge(possible, Append((entry(index),)), options)
+    knowledge = Knowledge(possible=possible)
+    for kept in range(4):
+        assert judge(shows(ModelState(entries=span(1, kept))), knowledge, options) == ()
+    altered = ModelState(entries=(entry(1), entry(2, term=9)))
+    assert judge(shows(altered), knowledge, options) != ()

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import os  # noqa: TID251 - NO_COLOR is part of the environment
 import sys
+from collections.abc import Iterable
 from typing import Final
 
 import click
 from attrs import evolve, frozen
 
+from wavetank.engine import FileStorageOptions
 from wavetank.reports._choices import choose, choose_all
 from wavetank.reports._version import version
 from wavetank.reports.documents import run_document, to_text
@@ -27,7 +29,9 @@ from wavetank.scenarios import (
     OwnProfile,
     RunPlan,
     Verdict,
+    pairwise,
     replay_cases,
+    turned,
 )
 from wavetank.sim import SAFE_PROFILES
 
@@ -35,6 +39,7 @@ __all__ = ["RunRequest", "execute", "plan_of"]
 
 _ALL_PROFILES: Final = "all"
 _DEFAULT_PROFILES: Final = ("sequential", "posix")
+_PAIRWISE: Final = "pairwise"
 _HASH_SEEDS: Final = (1, 2)
 
 
@@ -47,6 +52,7 @@ class RunRequest:
         seeds: of every scenario.
         profiles: names, files, or ``all``.
         backend: name of the backend.
+        options: sets of choices, each separated by commas; ``pairwise`` stands for many.
         max_images: distinct images recovered per scenario and profile at most.
         depth: crashes inside recoveries; None: none; negative: until nothing new comes.
         workers: processes.
@@ -60,6 +66,7 @@ class RunRequest:
     seeds: range
     profiles: tuple[str, ...]
     backend: str | None
+    options: tuple[str, ...]
     max_images: int | None
     depth: int | None
     workers: int
@@ -75,6 +82,7 @@ def plan_of(request: RunRequest) -> RunPlan:
     Raises:
         UnknownChoiceError: a name in it does not exist.
         ProfileFileError: a file in it holds no profile, or one whose name is taken.
+        OptionError: an option that does not exist, or a value that it does not take.
     """
     backends = [backend.name for backend in BACKENDS]
     chosen = choose_profiles(request.profiles or _DEFAULT_PROFILES, everything=SAFE_PROFILES)
@@ -86,7 +94,19 @@ def plan_of(request: RunRequest) -> RunPlan:
         max_images=request.max_images,
         depth=None if request.depth is not None and request.depth < 0 else request.depth or 0,
         own_profiles=tuple(OwnProfile(each.profile, each.file) for each in chosen if each.file),
+        option_sets=_option_sets(request.options),
     )
+
+
+def _option_sets(asked: Iterable[str]) -> tuple[tuple[str, ...], ...]:
+    """Return the sets of choices that were asked for, each once; only the defaults if none was."""
+    sets: dict[tuple[str, ...], None] = {}
+    for word in asked:
+        one = tuple(name for name in word.split(",") if name)
+        sets.update(dict.fromkeys(pairwise() if word == _PAIRWISE else (one,)))
+    for choices in sets:
+        turned(FileStorageOptions(), choices)
+    return tuple(sets) or ((),)
 
 
 def execute(request: RunRequest, plan: RunPlan) -> ExitCode:

@@ -50,6 +50,10 @@ class Fields:
             raise self._error(name, "a list of text", value)
         return tuple(str(each) for each in value)
 
+    def texts_or_none(self, name: str) -> tuple[str, ...]:
+        """Return a field that is a list of text; empty if, as in older files, it is not there."""
+        return self.texts(name) if name in self.value else ()
+
     def wholes(self, name: str) -> tuple[int, ...]:
         """Return a field that is a list of whole numbers."""
         value = self._get(name)

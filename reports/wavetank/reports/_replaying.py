@@ -91,6 +91,7 @@ def _render(name: str, stored: StoredFailure | None, result: ReplayResult) -> st
             profile=case.profile,
             backend=case.backend,
             own_profiles=case.own_profiles,
+            options=case.options,
         )
         lines += ["", render_story(result.violation or stored.violation, origin)]
     return "\n".join(lines)

@@ -37,6 +37,7 @@ Examples:
   wavetank run mixed '*-snapshot' --profile posix --seeds 0:5
   wavetank run --backend raftlock-published -x
   wavetank run --profile all --depth fixpoint
+  wavetank run --options json_log,no_index_map --profile posix
 """
 
 
@@ -57,6 +58,14 @@ Examples:
     "one to be safe on.  [default: sequential and posix]",
 )
 @click.option("--backend", metavar="NAME", help="The store under test.  [default: builtin]")
+@click.option(
+    "--options",
+    multiple=True,
+    metavar="NAME,...",
+    help="Options of the store turned from their defaults (`wavetank list options`), or "
+    "OPTION=VALUE; repeated, every scenario runs once with each set. 'pairwise' stands for few "
+    "sets in which any two choices come together.",
+)
 @click.option(
     "--max-images",
     callback=image_limit,
@@ -106,6 +115,7 @@ def run_command(
     seeds: range | None,
     profile: tuple[str, ...],
     backend: str | None,
+    options: tuple[str, ...],
     max_images: int | None,
     depth: int | None,
     workers: int | None,
@@ -116,6 +126,7 @@ def run_command(
     strict: bool | None,
 ) -> None:
     from wavetank.reports._execution import RunRequest, execute, plan_of  # noqa: PLC0415 - heavy
+    from wavetank.scenarios import OptionError  # noqa: PLC0415 - heavy
     from wavetank.sim import ProfileFileError  # noqa: PLC0415 - heavy
 
     if seed is not None and seeds is not None:
@@ -129,6 +140,7 @@ def run_command(
         seeds=seeds,
         profiles=profile or settings.profile or (),
         backend=backend or settings.backend,
+        options=options,
         max_images=settings.max_images if max_images is None else max_images or None,
         depth=settings.depth if depth is None else depth,
         workers=workers or settings.workers or available_workers(),
@@ -141,7 +153,7 @@ def run_command(
         plan = plan_of(request)
     except UnknownChoiceError as error:
         raise click.UsageError(_sourced(error, request, settings)) from error
-    except ProfileFileError as error:
+    except (ProfileFileError, OptionError) as error:
         raise click.UsageError(str(error)) from error
     click.get_current_context().exit(execute(request, plan))
 

@@ -167,6 +167,7 @@ def _to_text(failure: StoredFailure) -> str:
             "crash": _crash_document(case.crash),
             "log_digest": case.log_digest,
             "own_profile": _own_profile_document(case.own_profile),
+            "options": list(case.options),
         },
         "violation": {
             "summary": violation.summary,
@@ -244,6 +245,7 @@ def _case(fields: Fields) -> ReplayCase:
         crash=_crash(fields.optional("crash")),
         log_digest=fields.text("log_digest"),
         own_profile=_own_profile(fields.optional("own_profile")),
+        options=fields.texts_or_none("options"),
     )
 
 

@@ -17,7 +17,15 @@ import attrs
 from attrs import frozen
 
 from wavetank.engine import FileStorageOptions
-from wavetank.scenarios import BACKENDS, INVARIANTS, SCENARIOS
+from wavetank.scenarios import (
+    BACKENDS,
+    INVARIANTS,
+    OPTION_CHOICES,
+    SCENARIOS,
+    Contract,
+    OptionChoice,
+    turned,
+)
 from wavetank.sim import PROFILES, Profile
 
 __all__ = ["KINDS", "Detail", "Item"]
@@ -88,24 +96,23 @@ def _invariants() -> tuple[Item, ...]:
 
 
 def _options() -> tuple[Item, ...]:
-    options = FileStorageOptions()
-    return (
-        *_options_of(options, "", leave_out="features"),
-        *_options_of(options.features, "features.", leave_out=""),
-    )
+    return tuple(_option(choice) for choice in OPTION_CHOICES.values())
 
 
-def _options_of(owner: attrs.AttrsInstance, prefix: str, *, leave_out: str) -> list[Item]:
-    meanings = _descriptions(type(owner))
-    return [
-        Item(
-            name=f"{prefix}{field.name}",
-            summary=meanings.get(field.name, ""),
-            details=(Detail(name="default", value=_word(getattr(owner, field.name))),),
-        )
-        for field in attrs.fields(type(owner))
-        if field.name != leave_out
-    ]
+def _option(choice: OptionChoice) -> Item:
+    defaults = FileStorageOptions()
+    options = turned(defaults, [choice.name])
+    sets = Detail(name=choice.option, value=_word(_value_of(options, choice.option)))
+    default = Detail(name="default", value=_word(_value_of(defaults, choice.option)))
+    gives_up = Detail(name="gives up", value=", ".join(Contract.of(options).relaxed) or "nothing")
+    return Item(name=choice.name, summary=choice.summary, details=(sets, default, gives_up))
+
+
+def _value_of(options: FileStorageOptions, name: str) -> object:
+    value: object = options
+    for part in name.split("."):
+        value = getattr(value, part)
+    return value
 
 
 def _descriptions(owner: type) -> dict[str, str]:

@@ -35,6 +35,7 @@ def run_command(
     backend: str,
     max_images: int | None = None,
     depth: int | None = 0,
+    option_sets: Sequence[Sequence[str]] = ((),),
 ) -> str:
     """Return the command that runs scenarios.
 
@@ -53,16 +54,24 @@ def run_command(
         words += ["--max-images", str(max_images)]
     if depth != 0:
         words += ["--depth", "fixpoint" if depth is None else str(depth)]
+    for options in option_sets:
+        if options or len(option_sets) > 1:
+            words += ["--options", ",".join(options)]
     return shlex.join(words)
 
 
 def remaining_commands(session: Session) -> tuple[str, ...]:
     """Return the commands that run what a session left; one if the seeds allow it."""
     plan = session.result.plan
-    groups: dict[range, list[str]] = {}
+    groups: dict[tuple[range, tuple[tuple[str, ...], ...]], list[str]] = {}
     for scenario in plan.scenarios:
-        for seeds in _ranges(session.remaining, scenario):
-            groups.setdefault(seeds, []).append(scenario)
+        by_seeds: dict[range, list[tuple[str, ...]]] = {}
+        for options in plan.option_sets:
+            units = [unit for unit in session.remaining if unit.options == options]
+            for seeds in _ranges(units, scenario):
+                by_seeds.setdefault(seeds, []).append(options)
+        for seeds, option_sets in by_seeds.items():
+            groups.setdefault((seeds, tuple(option_sets)), []).append(scenario)
     return tuple(
         run_command(
             scenarios=scenarios,
@@ -71,8 +80,9 @@ def remaining_commands(session: Session) -> tuple[str, ...]:
             backend=plan.backend,
             max_images=plan.max_images,
             depth=plan.depth,
+            option_sets=option_sets,
         )
-        for seeds, scenarios in groups.items()
+        for (seeds, option_sets), scenarios in groups.items()
     )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time  # noqa: TID251 - rates and intervals are for people; no run sees them
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Final, TextIO
+from typing import Final, TextIO, TypeAlias
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
@@ -53,25 +53,31 @@ def progress_on(stream: TextIO, *, color: bool) -> Iterator[Listener]:
         yield BarProgress(bars)
 
 
-class Tally:
-    """The counts of one scenario over all its seeds and profiles.
+_Unit: TypeAlias = tuple[int, tuple[str, ...]]
+"""A seed and the options that were turned."""
 
-    A sweep is one seed under one profile; the sweeps of one seed follow one another.
+
+class Tally:
+    """The counts of one scenario over all its seeds, options and profiles.
+
+    A sweep is one seed and one set of options under one profile; those of one seed and set follow
+    one another.
     """
 
     def __init__(self) -> None:
         self.violations = 0
-        self._judged: dict[tuple[int, str], int] = {}
-        self._finished: set[tuple[int, str]] = set()
+        self._judged: dict[tuple[_Unit, str], int] = {}
+        self._finished: set[tuple[_Unit, str]] = set()
 
     def take(self, event: Event) -> None:
         """Count one event of the scenario."""
         if isinstance(event, ScenarioProgress):
-            self._judged[event.seed, event.profile] = event.judged
+            self._judged[(event.seed, event.options), event.profile] = event.judged
             return
         result = event.result
-        self._judged[result.seed, result.profile] = result.judged
-        self._finished.add((result.seed, result.profile))
+        unit = (result.seed, result.options)
+        self._judged[unit, result.profile] = result.judged
+        self._finished.add((unit, result.profile))
         self.violations += len(result.violations)
 
     @property
@@ -82,8 +88,8 @@ class Tally:
     @property
     def sweeps_done(self) -> int:
         """Sweeps that are over: told as finished, or followed by another one of their seed."""
-        seeds = {seed for seed, _ in self._judged}
-        return max(len(self._finished), len(self._judged) - len(seeds))
+        units = {unit for unit, _ in self._judged}
+        return max(len(self._finished), len(self._judged) - len(units))
 
 
 class BarProgress:
@@ -104,7 +110,7 @@ class BarProgress:
 
     def start(self, plan: RunPlan) -> None:
         """Draw every scenario's bar, empty."""
-        self._sweeps = len(plan.seeds) * len(plan.profiles)
+        self._sweeps = len(plan.seeds) * len(plan.option_sets) * len(plan.profiles)
         for name in plan.scenarios:
             self._tallies[name] = Tally()
             self._tasks[name] = self._bars.add_task(
@@ -148,7 +154,8 @@ class LineProgress:
 
     def start(self, plan: RunPlan) -> None:
         """Note what there is to do."""
-        self._sweeps = len(plan.scenarios) * len(plan.seeds) * len(plan.profiles)
+        units = len(plan.scenarios) * len(plan.seeds) * len(plan.option_sets)
+        self._sweeps = units * len(plan.profiles)
 
     def handle(self, event: Event) -> None:
         """Count an event, and write a line if the last is long ago."""

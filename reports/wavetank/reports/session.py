@@ -10,6 +10,7 @@ import threading  # noqa: TID251 - progress from workers comes in a thread; no r
 import time  # noqa: TID251 - people want to know how long a run took; no run sees it
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
+from itertools import product
 
 from attrs import frozen
 
@@ -34,6 +35,7 @@ class Unit:
 
     scenario: str
     seed: int
+    options: tuple[str, ...] = ()
 
 
 @frozen(kw_only=True)
@@ -102,7 +104,7 @@ def run_session(
     shown = _OneAtATime(listener)
     collector = _Collector(plan, max_failures)
     listeners = (shown, collector)
-    workers = min(workers, len(plan.scenarios) * len(plan.seeds))
+    workers = min(workers, len(list(_units(plan))))
     interrupted = False
     digest = ""
     try:
@@ -188,9 +190,10 @@ class _Collector:
         if not isinstance(event, ScenarioFinished):
             return
         result = event.result
-        self._results.setdefault(Unit(scenario=result.name, seed=result.seed), []).append(result)
+        unit = Unit(scenario=result.name, seed=result.seed, options=result.options)
+        self._results.setdefault(unit, []).append(result)
         enough = self._enough()
-        if enough is not None and enough < len(self._plan.scenarios) * len(self._plan.seeds):
+        if enough is not None and enough < len(list(_units(self._plan))):
             raise _EnoughFailures
 
     def finish(self, result: RunResult) -> None:
@@ -198,7 +201,7 @@ class _Collector:
 
     def split(self) -> tuple[tuple[ScenarioResult, ...], tuple[Unit, ...]]:
         """Return the results to keep and the units that remain, both in the plan's order."""
-        units = list(self._units())
+        units = list(_units(self._plan))
         enough = self._enough()
         end = len(units) if enough is None else enough
         done = [unit for unit in units[:end] if self._is_done(unit)]
@@ -210,7 +213,7 @@ class _Collector:
         if self._max_failures is None:
             return None
         found = 0
-        for number, unit in enumerate(self._units(), start=1):
+        for number, unit in enumerate(_units(self._plan), start=1):
             if not self._is_done(unit):
                 return None
             found += sum(len(result.violations) for result in self._results[unit])
@@ -221,10 +224,10 @@ class _Collector:
     def _is_done(self, unit: Unit) -> bool:
         return len(self._results.get(unit, ())) == len(self._plan.profiles)
 
-    def _units(self) -> Iterator[Unit]:
-        for scenario in self._plan.scenarios:
-            for seed in self._plan.seeds:
-                yield Unit(scenario=scenario, seed=seed)
+
+def _units(plan: RunPlan) -> Iterator[Unit]:
+    for scenario, seed, options in product(plan.scenarios, plan.seeds, plan.option_sets):
+        yield Unit(scenario=scenario, seed=seed, options=options)
 
 
 def _digest_of(session: Session) -> str:

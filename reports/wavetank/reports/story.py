@@ -40,6 +40,7 @@ class Origin:
         max_images: the run's budget; None: all.
         own_profiles: profiles of one's own, of that run.
         depth: of crashes inside recoveries; None: until nothing new came.
+        options: engine options that were turned.
     """
 
     scenario: str
@@ -49,11 +50,13 @@ class Origin:
     max_images: int | None = None
     own_profiles: tuple[OwnProfile, ...] = ()
     depth: int | None = 0
+    options: tuple[str, ...] = ()
 
 
 def render_story(violation: Violation, origin: Origin) -> str:
     """Return one failure in at most `STORY_LINES` lines."""
-    place = f"{origin.scenario}, seed {origin.seed}, {origin.profile}, {origin.backend}"
+    run_of = (origin.scenario, f"seed {origin.seed}", origin.profile, origin.backend)
+    place = ", ".join((*run_of, *origin.options))
     promise = INVARIANTS.get(violation.invariant, "an invariant of another version")
     command = run_command(
         scenarios=[origin.scenario],
@@ -62,6 +65,7 @@ def render_story(violation: Violation, origin: Origin) -> str:
         backend=origin.backend,
         max_images=origin.max_images,
         depth=origin.depth,
+        option_sets=(origin.options,),
     )
     lines = [
         f"FAIL {violation.id}: {place}",

@@ -31,8 +31,17 @@ def first_line(version: str, plan: RunPlan) -> str:
     seed = f"seed {seeds[0]}" if len(seeds) == 1 else f"seeds {seeds[0]}:{seeds[-1] + 1}"
     profiles = "profile" if len(plan.profiles) == 1 else "profiles"
     return (
-        f"wavetank {version}, {seed}, {profiles} {', '.join(plan.profiles)}, backend {plan.backend}"
+        f"wavetank {version}, {seed}, {profiles} {', '.join(plan.profiles)}, "
+        f"backend {plan.backend}{_options(plan)}"
     )
+
+
+def _options(plan: RunPlan) -> str:
+    if plan.option_sets == ((),):
+        return ""
+    if len(plan.option_sets) == 1:
+        return f", options {', '.join(plan.option_sets[0])}"
+    return f", {len(plan.option_sets)} sets of options"
 
 
 def render_session(session: Session) -> str:
@@ -66,7 +75,7 @@ def _where_safe(results: Sequence[ScenarioResult]) -> Iterator[str]:
     """Yield, for each scenario run under many profiles, on which of them it is safe."""
     scenarios: dict[tuple[str, int], list[ScenarioResult]] = {}
     for result in results:
-        scenarios.setdefault((result.name, result.seed), []).append(result)
+        scenarios.setdefault((_shown(result), result.seed), []).append(result)
     for (name, seed), group in scenarios.items():
         if len(group) >= _MANY_PROFILES:
             wrong = [result.profile for result in group if result.verdict is not Verdict.PASS]
@@ -87,9 +96,13 @@ def _table(results: Sequence[ScenarioResult]) -> str:
     return "\n".join(_aligned(row, widths) for row in rows)
 
 
+def _shown(result: ScenarioResult) -> str:
+    return f"{result.name} [{','.join(result.options)}]" if result.options else result.name
+
+
 def _row(result: ScenarioResult) -> tuple[str, ...]:
     return (
-        result.name,
+        _shown(result),
         str(result.seed),
         result.profile,
         result.verdict.value,
@@ -120,13 +133,14 @@ def _origin(result: ScenarioResult, session: Session) -> Origin:
         max_images=session.result.plan.max_images,
         own_profiles=session.result.plan.own_profiles,
         depth=session.result.plan.depth,
+        options=result.options,
     )
 
 
 def _one_line(result: ScenarioResult, violation: Violation) -> str:
     return (
         f"  {violation.id}  {violation.invariant}  "
-        f"{result.name} seed {result.seed} {result.profile}: {violation.kind}"
+        f"{_shown(result)} seed {result.seed} {result.profile}: {violation.kind}"
     )
 
 
@@ -144,6 +158,9 @@ def _last_lines(session: Session) -> Iterator[str]:
         yield f"The budget ended with {_counted(unjudged, 'image')} unjudged (--max-images)."
     if any(not result.complete for result in results):
         yield "complete: no, where not every legal image was judged."
+    relaxed = sorted({clause for result in results for clause in result.relaxed})
+    if relaxed:
+        yield f"Options gave up the promises {', '.join(relaxed)} (docs/oracle.md)."
     if session.result.digest:
         yield f"digest {session.result.digest}"
     yield from _determinism_lines(session)

@@ -20,6 +20,7 @@ It imports `wavetank.engine`, `wavetank.sim` and `wavetank.faults`. Start readin
 
 from wavetank.scenarios.backend import BACKENDS, Backend, Site, StoreBackend
 from wavetank.scenarios.catalogue import SCENARIOS, Scenario
+from wavetank.scenarios.contract import Contract
 from wavetank.scenarios.crash_point import CrashPoint
 from wavetank.scenarios.events import (
     Event,
@@ -37,6 +38,13 @@ from wavetank.scenarios.fates import Limits
 from wavetank.scenarios.model import EMPTY, ModelState, acknowledge, begin
 from wavetank.scenarios.observation import Observation, Problem, observe
 from wavetank.scenarios.opening import LiveStore, Opening, Openings, Refusal
+from wavetank.scenarios.option_choices import (
+    OPTION_CHOICES,
+    OptionChoice,
+    OptionError,
+    pairwise,
+    turned,
+)
 from wavetank.scenarios.oracle import INVARIANTS, Knowledge, judge
 from wavetank.scenarios.recording import STORE_DIRECTORY, LiveProblem, Moment, Recording, record
 from wavetank.scenarios.recovery import Recovery
@@ -47,6 +55,7 @@ from wavetank.scenarios.runner import (
     log_digest,
     profile_named,
     run,
+    workload_of,
 )
 from wavetank.scenarios.steps import (
     Append,
@@ -68,10 +77,12 @@ __all__ = [
     "BACKENDS",
     "EMPTY",
     "INVARIANTS",
+    "OPTION_CHOICES",
     "SCENARIOS",
     "STORE_DIRECTORY",
     "Append",
     "Backend",
+    "Contract",
     "CrashPoint",
     "Event",
     "Finding",
@@ -87,6 +98,8 @@ __all__ = [
     "OpenStore",
     "Opening",
     "Openings",
+    "OptionChoice",
+    "OptionError",
     "OwnProfile",
     "Problem",
     "Read",
@@ -127,9 +140,12 @@ __all__ = [
     "judge_image",
     "log_digest",
     "observe",
+    "pairwise",
     "profile_named",
     "record",
     "replay",
     "replay_cases",
     "run",
+    "turned",
+    "workload_of",
 ]

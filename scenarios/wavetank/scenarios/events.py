@@ -60,6 +60,8 @@ class RunPlan:
         max_images: distinct images recovered per scenario and profile at most; None: all.
         depth: crashes inside recoveries, one inside the other; None: until nothing new comes.
         own_profiles: those among the profiles that do not ship.
+        option_sets: sets of engine options turned from their defaults (option_choices.py); each
+            scenario runs once with each set, instead of with the workload's own options.
     """
 
     scenarios: tuple[str, ...]
@@ -69,6 +71,7 @@ class RunPlan:
     max_images: int | None = None
     depth: int | None = 0
     own_profiles: tuple[OwnProfile, ...] = ()
+    option_sets: tuple[tuple[str, ...], ...] = ((),)
 
 
 @frozen(kw_only=True)
@@ -80,6 +83,8 @@ class ScenarioResult:
         seed: what its workload was drawn from.
         backend: the store.
         profile: the filesystem's promises.
+        options: engine options that were turned from their defaults.
+        relaxed: clauses of the store's contract that these options give up.
         steps: operations run.
         compactions: how often the log was compacted.
         crash_points: positions at which the op log grew.
@@ -114,6 +119,8 @@ class ScenarioResult:
     forked_points: int
     violations: tuple[Violation, ...]
     digest: str
+    options: tuple[str, ...] = ()
+    relaxed: tuple[str, ...] = ()
 
     @property
     def verdict(self) -> Verdict:
@@ -150,6 +157,7 @@ class ScenarioProgress:
     seed: int
     profile: str
     judged: int
+    options: tuple[str, ...] = ()
 
 
 @frozen

@@ -18,6 +18,7 @@ from typing import Final, Protocol, TypeAlias
 
 from attrs import evolve, frozen
 
+from wavetank.scenarios.contract import Contract
 from wavetank.scenarios.crash_point import (
     CrashPoint,
     open_after_kill,
@@ -303,7 +304,8 @@ class _Sweeper:
         inner, complete = images_during(pending.fork(), opening.log, self._limits)
         self._complete = self._complete and complete
         shown = opening.observation
-        promised = None if shown is None else Knowledge(possible=(shown.as_model(),))
+        durable = Contract.of(self._recording.workload.options).appends_durable
+        promised = Knowledge(possible=(shown.as_model(),)) if shown and durable else None
         for each in inner:
             crash = CrashPoint(
                 position=position + each.position, kept=each.kept, killed_at=position
@@ -451,7 +453,8 @@ def _shown_before(
         opening = open_after_kill(recording, pending, recovery)
         ended_at = crash.position - crash.killed_at
     shown = opening.observation
-    if shown is None or left is None or ended_at < len(opening.log):
+    promised = Contract.of(recording.workload.options).appends_durable
+    if not promised or shown is None or left is None or ended_at < len(opening.log):
         return
     knowledge = Knowledge(possible=(shown.as_model(),))
     for problem in judge(left, knowledge, recording.workload.options):

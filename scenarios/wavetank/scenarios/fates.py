@@ -18,6 +18,7 @@ from typing import Final
 from attrs import define, frozen
 
 from wavetank.engine import FileStorageOptions
+from wavetank.scenarios.contract import Contract
 from wavetank.scenarios.crash_point import CrashPoint
 from wavetank.scenarios.observation import Observation, Problem
 from wavetank.scenarios.opening import Opening
@@ -258,7 +259,7 @@ class Fates:
         return number
 
     def _judge_after(self, fate: Fate) -> Iterator[tuple[Problem, bytes]]:
-        if fate.observation is None:
+        if fate.observation is None or not Contract.of(self._options).appends_durable:
             return
         shown = Knowledge(possible=(fate.observation.as_model(),))
         for number in fate.after:

@@ -22,8 +22,12 @@ from wavetank.engine import (
     PersistentState,
     SnapshotMetadata,
 )
+from wavetank.scenarios.contract import Contract
 from wavetank.scenarios.steps import (
     Append,
+    KillProcess,
+    OpenStore,
+    Reopen,
     SaveSnapshot,
     SaveState,
     Step,
@@ -84,7 +88,7 @@ class ModelState:
 EMPTY = ModelState()
 
 Possible: TypeAlias = tuple[ModelState, ...]
-"""Every state that the store may be in; never empty, no state twice."""
+"""Every state that the store may be in; never empty, no state twice. Programs see the last."""
 
 
 def begin(possible: Possible, step: Step, options: FileStorageOptions) -> Possible:
@@ -93,15 +97,33 @@ def begin(possible: Possible, step: Step, options: FileStorageOptions) -> Possib
 
 
 def acknowledge(possible: Possible, step: Step, options: FileStorageOptions) -> Possible:
-    """Return the states possible once `step` has returned without an error."""
-    return _distinct(_apply(state, step, options) for state in possible)
+    """Return the states possible once `step` has returned without an error.
+
+    What programs see is the last of them. Where appends are not durable on return, those before it
+    lack the newest batches, until a step makes the whole log durable.
+    """
+    done = tuple(_apply(state, step, options) for state in possible)
+    if Contract.of(options).appends_durable:
+        return _distinct(done)
+    if isinstance(step, Append):
+        longer = (
+            after for before, after in zip(possible, done, strict=True) if after is not before
+        )
+        return _distinct((*possible, *longer))
+    makes_durable = isinstance(step, (OpenStore, Reopen, KillProcess)) or (
+        isinstance(step, TruncateSuffix) and done[-1] != possible[-1]
+    )
+    return done[-1:] if makes_durable else _distinct(done)
 
 
 def _apply(state: ModelState, step: Step, options: FileStorageOptions) -> ModelState:
     if isinstance(step, SaveState):
         return evolve(state, state=step.state)
     if isinstance(step, Append):
-        return evolve(state, entries=state.entries + step.entries)
+        # Behind a batch that was lost nothing is kept.
+        follows = step.entries[0].index == state.last_index + 1
+        durable = Contract.of(options).appends_durable
+        return evolve(state, entries=state.entries + step.entries) if follows or durable else state
     if isinstance(step, TruncateSuffix):
         kept = max(0, step.index - state.base_index - 1)
         return evolve(state, entries=state.entries[:kept])
@@ -143,8 +165,9 @@ def _save_snapshot(
 
 
 def _distinct(states: Iterable[ModelState]) -> Possible:
+    """Return each state once, where it stands last."""
     found: list[ModelState] = []
-    for state in states:
+    for state in reversed(tuple(states)):
         if state not in found:
             found.append(state)
-    return tuple(found)
+    return tuple(reversed(found))

@@ -15,6 +15,7 @@ from attrs import evolve, frozen
 
 from wavetank.engine import Storage, StorageError
 from wavetank.scenarios.backend import Backend, Site
+from wavetank.scenarios.contract import Contract
 from wavetank.scenarios.observation import Observation, Problem, observe
 from wavetank.scenarios.recording import STORE_DIRECTORY
 from wavetank.scenarios.steps import Workload
@@ -43,10 +44,11 @@ class LiveStore:
 
 @frozen
 class Refusal:
-    """A store that did not open: the error's type and text."""
+    """A store that did not open: the error's type and text, and whether it had kept that right."""
 
     kind: str
     text: str
+    is_allowed: bool
 
 
 @frozen(kw_only=True)
@@ -125,10 +127,11 @@ class Openings:
             length = len(disk.log)
             seen = observe(store)
         except Exception as error:  # noqa: BLE001 - whatever a backend raises is a finding
+            allowed = Contract.of(self._workload.options).allows_refusal(error)
             return Opening(
                 observation=None,
-                refusal=Refusal(type(error).__name__, str(error)),
-                problems=(_refused(error),),
+                refusal=Refusal(type(error).__name__, str(error), allowed),
+                problems=() if allowed else (_refused(error),),
                 log=self._shared_log(disk),
             )
         return Opening(

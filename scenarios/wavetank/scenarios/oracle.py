@@ -16,9 +16,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from wavetank.engine import FileStorageOptions, LogEntry
+from wavetank.scenarios.contract import Contract
 from wavetank.scenarios.model import ModelState, Possible
 from wavetank.scenarios.observation import Observation, Problem
 
@@ -74,6 +75,10 @@ def judge(
     problems = list(observation.problems)
     if options.compaction_requires_snapshot:
         problems.extend(_hole(observation))
+    if not Contract.of(options).snapshots_kept and observation.snapshot is None:
+        # The hole between snapshot and log, above, tells whether the log covers what is gone.
+        forgone = tuple(evolve(state, snapshot=None) for state in knowledge.possible)
+        knowledge = evolve(knowledge, possible=forgone)
     if not any(_allows(state, observation) for state in knowledge.possible):
         named = list(_named(observation, knowledge))
         problems.extend(named if named or problems else [_mixed(observation)])

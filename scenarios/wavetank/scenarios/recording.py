@@ -174,6 +174,7 @@ class _Run:
         assert self.store is not None, "a workload opens its store first"
         if isinstance(step, Reopen):
             self.store.close()
+            self.possible = acknowledge(self.possible, step, self.workload.options)
             self._acknowledge(number, closed=True)
             # What is known right after the close holds until the opening does something.
             self._know(number, self.possible, acknowledged=False, ahead=1)
@@ -201,8 +202,8 @@ class _Run:
 
     def _read(self, store: Storage, step: Read) -> Problem | None:
         came = tuple(store.get_log_entries(step.start, step.end))
-        wanted = {state.log_from(step.start)[: step.end - step.start] for state in self.possible}
-        if came in wanted:
+        shown = self.possible[-1]
+        if came == shown.log_from(step.start)[: step.end - step.start]:
             return None
         return Problem("O2", "read returned other entries", f"{step}: other entries came back")
 
@@ -214,7 +215,9 @@ class _Run:
             self._live(number, _refusal("read everything back", error))
             return False
         problems = judge(
-            seen, Knowledge(possible=self.possible, removed=self.removed), self.workload.options
+            seen,
+            Knowledge(possible=self.possible[-1:], removed=self.removed),
+            self.workload.options,
         )
         for problem in problems:
             self._live(number, problem)

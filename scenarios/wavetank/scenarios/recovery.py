@@ -131,6 +131,8 @@ class Recovery:
         opening = self._openings.open(image)
         if opening.observation is None:
             assert opening.refusal is not None
+            if opening.refusal.is_allowed:
+                return
             kind, text = opening.refusal.kind, opening.refusal.text
             yield Problem(
                 "O8",

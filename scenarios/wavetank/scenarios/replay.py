@@ -14,12 +14,12 @@ from enum import Enum
 
 from attrs import frozen
 
-from wavetank.scenarios.catalogue import SCENARIOS
 from wavetank.scenarios.crash_cycles import crash_cycle_problems
 from wavetank.scenarios.crash_point import CrashPoint
 from wavetank.scenarios.events import OwnProfile, RunPlan, ScenarioResult
 from wavetank.scenarios.explorer import judge_image
 from wavetank.scenarios.observation import Problem
+from wavetank.scenarios.option_choices import OptionError
 from wavetank.scenarios.recording import Recording, record
 from wavetank.scenarios.runner import (
     UnknownNameError,
@@ -27,6 +27,7 @@ from wavetank.scenarios.runner import (
     log_digest,
     profile_named,
     run,
+    workload_of,
 )
 from wavetank.scenarios.violation import Violation
 from wavetank.sim import Profile
@@ -57,6 +58,7 @@ class ReplayCase:
         crash: the image; None if no crash is needed.
         log_digest: `log_digest` of the recording in which it was found.
         own_profile: the profile itself, if it does not ship.
+        options: engine options that were turned.
     """
 
     scenario: str
@@ -68,6 +70,7 @@ class ReplayCase:
     crash: CrashPoint | None
     log_digest: str
     own_profile: OwnProfile | None = None
+    options: tuple[str, ...] = ()
 
     @property
     def own_profiles(self) -> tuple[OwnProfile, ...]:
@@ -77,7 +80,9 @@ class ReplayCase:
     @property
     def fingerprint(self) -> str:
         """What makes two findings one, whatever image showed them."""
-        run_of = f"{self.backend}/{self.scenario}/{self.seed}/{self.profile}"
+        run_of = "/".join(
+            (self.backend, self.scenario, str(self.seed), self.profile, *self.options)
+        )
         return f"{run_of}/{self.invariant}/{self.kind}"
 
 
@@ -109,11 +114,11 @@ def replay_cases(
         own_profiles: those of its plan.
     """
     own = {each.profile.name: each for each in own_profiles}
-    digests: dict[tuple[str, int, str], str] = {}
+    digests: dict[tuple[str, int, str, tuple[str, ...]], str] = {}
     for result in results:
         if not result.violations:
             continue
-        key = (result.name, result.seed, result.backend)
+        key = (result.name, result.seed, result.backend, result.options)
         if key not in digests:
             digests[key] = log_digest(_record(*key))
         for violation in result.violations:
@@ -127,6 +132,7 @@ def replay_cases(
                 crash=violation.crash,
                 log_digest=digests[key],
                 own_profile=own.get(result.profile),
+                options=result.options,
             )
             yield case, violation
 
@@ -140,13 +146,13 @@ def replay(case: ReplayCase) -> ReplayResult:
     """
     try:
         profile = profile_named(case.profile, case.own_profiles)
-        recording = _record(case.scenario, case.seed, case.backend)
-    except UnknownNameError as error:
+        recording = _record(case.scenario, case.seed, case.backend, case.options)
+    except (UnknownNameError, OptionError) as error:
         return ReplayResult(verdict=ReplayVerdict.ERROR, explanation=str(error))
     digest = log_digest(recording)
     if digest == case.log_digest:
         return _judge_again(case, recording, profile)
-    again = log_digest(_record(case.scenario, case.seed, case.backend))
+    again = log_digest(_record(case.scenario, case.seed, case.backend, case.options))
     if again != digest:
         return ReplayResult(
             verdict=ReplayVerdict.DIVERGED,
@@ -155,10 +161,8 @@ def replay(case: ReplayCase) -> ReplayResult:
     return _search(case, "the op log is another one than when this was found")
 
 
-def _record(scenario: str, seed: int, backend: str) -> Recording:
-    if scenario not in SCENARIOS:
-        raise UnknownNameError(f"scenario: expected one of {list(SCENARIOS)}, got {scenario!r}")
-    return record(SCENARIOS[scenario].workload(seed), backend_named(backend))
+def _record(scenario: str, seed: int, backend: str, options: tuple[str, ...]) -> Recording:
+    return record(workload_of(scenario, seed, options), backend_named(backend))
 
 
 def _judge_again(case: ReplayCase, recording: Recording, profile: Profile) -> ReplayResult:
@@ -193,6 +197,7 @@ def _search(case: ReplayCase, reason: str) -> ReplayResult:
         profiles=(case.profile,),
         backend=case.backend,
         own_profiles=case.own_profiles,
+        option_sets=(case.options,),
     )
     for result in run(plan).results:
         for violation in result.violations:

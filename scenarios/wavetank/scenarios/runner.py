@@ -9,11 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, as_completed
 from hashlib import blake2b
+from itertools import product
+from typing import Final
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from wavetank.scenarios.backend import BACKENDS, Backend
 from wavetank.scenarios.catalogue import SCENARIOS
+from wavetank.scenarios.contract import Contract
 from wavetank.scenarios.crash_cycles import crash_cycle_problems
 from wavetank.scenarios.events import (
     Listener,
@@ -27,7 +30,9 @@ from wavetank.scenarios.events import (
 from wavetank.scenarios.explorer import explore
 from wavetank.scenarios.fates import Limits
 from wavetank.scenarios.opening import Openings
+from wavetank.scenarios.option_choices import turned
 from wavetank.scenarios.recording import Recording, record
+from wavetank.scenarios.steps import Workload
 from wavetank.scenarios.violation import explain, explain_live
 from wavetank.sim import PROFILES, Profile
 
@@ -38,7 +43,11 @@ __all__ = [
     "log_digest",
     "profile_named",
     "run",
+    "workload_of",
 ]
+
+_UNSYNCED_SETS: Final = 16
+"""Where appends are not synced, ops pile up, and every point would have all the sets it may."""
 
 ProgressSink = Callable[[ScenarioProgress], None]
 """Where progress goes while a unit runs; it must be picklable if the executor needs that."""
@@ -52,6 +61,7 @@ class UnknownNameError(LookupError):
 class _Unit:
     scenario: str
     seed: int
+    options: tuple[str, ...]
     profiles: tuple[Profile, ...]
     backend: str
     limits: Limits
@@ -75,6 +85,7 @@ def run(
 
     Raises:
         UnknownNameError: the plan names something that does not exist; nothing was run.
+        OptionError: the plan turns an option that does not exist, or to what it does not take.
     """
     units = list(_units(plan))
     for listener in listeners:
@@ -87,7 +98,9 @@ def run(
     ordered = tuple(result for number in sorted(done) for result in done[number])
     digest = blake2b(digest_size=16)
     for result in ordered:
-        digest.update(f"{result.name} {result.seed} {result.profile} {result.digest}\n".encode())
+        turned_words = "".join(f" {option}" for option in result.options)
+        line = f"{result.name} {result.seed} {result.profile} {result.digest}{turned_words}\n"
+        digest.update(line.encode())
     outcome = RunResult(plan=plan, results=ordered, digest=digest.hexdigest())
     for listener in listeners:
         listener.finish(outcome)
@@ -130,18 +143,25 @@ def log_digest(recording: Recording) -> str:
 def _units(plan: RunPlan) -> Iterator[_Unit]:
     backend_named(plan.backend)
     profiles = tuple(profile_named(name, plan.own_profiles) for name in plan.profiles)
-    for scenario in plan.scenarios:
-        if scenario not in SCENARIOS:
-            raise UnknownNameError(f"scenario: expected one of {list(SCENARIOS)}, got {scenario!r}")
-    for scenario in plan.scenarios:
-        for seed in plan.seeds:
-            yield _Unit(
-                scenario=scenario,
-                seed=seed,
-                profiles=profiles,
-                backend=plan.backend,
-                limits=Limits(depth=plan.depth, max_images=plan.max_images),
-            )
+    for scenario, options in product(plan.scenarios, plan.option_sets):
+        workload_of(scenario, plan.seeds[0], options)
+    for scenario, seed, options in product(plan.scenarios, plan.seeds, plan.option_sets):
+        yield _Unit(
+            scenario=scenario,
+            seed=seed,
+            options=options,
+            profiles=profiles,
+            backend=plan.backend,
+            limits=_limits(plan, scenario, seed, options),
+        )
+
+
+def _limits(plan: RunPlan, scenario: str, seed: int, options: tuple[str, ...]) -> Limits:
+    limits = Limits(depth=plan.depth, max_images=plan.max_images)
+    contract = Contract.of(workload_of(scenario, seed, options).options)
+    if contract.appends_durable:
+        return limits
+    return evolve(limits, max_sets_per_point=_UNSYNCED_SETS)
 
 
 def _run_units(
@@ -160,8 +180,21 @@ def _run_units(
         yield futures[future], future.result()
 
 
+def workload_of(scenario: str, seed: int, options: tuple[str, ...] = ()) -> Workload:
+    """Return a scenario's workload, with some of its options turned.
+
+    Raises:
+        UnknownNameError: there is no such scenario.
+        OptionError: there is no such option, or it does not take that value.
+    """
+    if scenario not in SCENARIOS:
+        raise UnknownNameError(f"scenario: expected one of {list(SCENARIOS)}, got {scenario!r}")
+    workload = SCENARIOS[scenario].workload(seed)
+    return evolve(workload, options=turned(workload.options, options), turned=options)
+
+
 def _run_unit(unit: _Unit, progress: ProgressSink | None) -> tuple[ScenarioResult, ...]:
-    workload = SCENARIOS[unit.scenario].workload(unit.seed)
+    workload = workload_of(unit.scenario, unit.seed, unit.options)
     recording = record(workload, backend_named(unit.backend))
     openings = Openings(workload, recording.backend)
     return tuple(
@@ -182,7 +215,11 @@ def _sweep(
         if progress is not None:
             progress(
                 ScenarioProgress(
-                    name=workload.name, seed=workload.seed, profile=profile.name, judged=judged
+                    name=workload.name,
+                    seed=workload.seed,
+                    profile=profile.name,
+                    judged=judged,
+                    options=workload.turned,
                 )
             )
 
@@ -210,6 +247,8 @@ def _sweep(
         complete=sweep.complete,
         forked_points=sweep.forked_points,
         violations=violations,
+        options=workload.turned,
+        relaxed=Contract.of(workload.options).relaxed,
         digest=blake2b((log_digest(recording) + sweep.digest).encode(), digest_size=16).hexdigest(),
     )
 

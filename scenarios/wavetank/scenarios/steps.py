@@ -156,6 +156,7 @@ class Workload:
         options: the store's options, as the engine names them.
         summary: one sentence on what it is like in a cluster.
         unusual: why it does not end with 20 entries in 8 frames and a snapshot; "" if it does.
+        turned: which of the options were turned, by the names in option_choices.py.
     """
 
     name: str
@@ -164,6 +165,7 @@ class Workload:
     options: FileStorageOptions
     summary: str = ""
     unusual: str = ""
+    turned: tuple[str, ...] = ()
 
     def kinds(self) -> tuple[str, ...]:
         """Return the names of the kinds of step it holds, sorted."""

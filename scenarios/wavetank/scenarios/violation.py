@@ -257,6 +257,7 @@ def _numbered(recording: Recording, last: int) -> tuple[str, ...]:
 
 def _identify(recording: Recording, profile: str, kind: str, place: str) -> str:
     workload = recording.workload
-    parts = (workload.name, str(workload.seed), recording.backend.name, profile, kind, place)
+    run_of = (workload.name, str(workload.seed), recording.backend.name, *workload.turned)
+    parts = (*run_of, profile, kind, place)
     digest = blake2b("\0".join(parts).encode(), digest_size=4).hexdigest()
     return f"{workload.name}-{digest}"

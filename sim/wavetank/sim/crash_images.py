@@ -81,11 +81,21 @@ def _images(
         forked = forked_images(pending, reader, holding=holding, limit=limit, tearing=tearing)
         if forked is not None:
             return CrashImages(forked, complete=True, forked=True)
+    whole = torn = pending.everything
     if sets is None:
+        # As many sets as ops, with each op torn in each, would be too many again.
+        torn = pending.newest_needs
+        whole = torn if holding else whole
         sets = _catalogue(pending, holding)
     sets = _without_parts(sets, _atomic_writes(pending, tearing))
     unwritten = pending.unwritten()
-    kept = [image for mask in sets for image in _below_blocks(pending, mask, unwritten, tearing)]
+    kept = [
+        image
+        for mask in sets
+        for image in _below_blocks(
+            pending, mask, unwritten, tearing, torn=whole if mask == pending.everything else torn
+        )
+    ]
     if pending.profile.truncate_forgets:
         unwritten = pending.unwritten(forgotten=True)
         kept += [image for mask in sets for image in _forgotten(pending, mask, unwritten, tearing)]
@@ -104,14 +114,20 @@ def _forgotten(
 
 
 def _below_blocks(
-    pending: PendingOps, mask: int, unwritten: UnwrittenBlocks, tearing: Tearing
+    pending: PendingOps, mask: int, unwritten: UnwrittenBlocks, tearing: Tearing, *, torn: int
 ) -> Iterator[Kept]:
-    """Yield a set of ops as it is, with each way to tear a write, and with foreign bytes."""
+    """Yield a set of ops as it is, with each way to tear a write, and with foreign bytes.
+
+    Only writes with an op among those of `torn` are torn.
+    """
     if not _may_show(unwritten, mask, tearing.append_fill):
         return
     yield pending.kept(mask)
-    for torn in tears(pending.writes_in(mask), tearing):
-        yield pending.kept(mask, torn)
+    writes = (
+        ops for ops in pending.writes_in(mask) if any(pending.bit(op.number) & torn for op in ops)
+    )
+    for torn_ops in tears(writes, tearing):
+        yield pending.kept(mask, torn_ops)
     if tearing.append_fill is AppendFill.STALE and unwritten.exposed(mask):
         yield pending.kept(mask, stale=True)
 
