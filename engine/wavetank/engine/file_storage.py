@@ -1,15 +1,16 @@
 """`FileStorage`: the durable store on one directory. Start reading here.
 
-It holds no I/O of its own: it opens the directory through recovery, hands each call to the store of
-state, log or snapshots, and decides what those mean to one another. Lock order: snapshot, rewrite
-of the log, log; state stands alone.
+It holds no I/O of its own: it opens the directory through recovery, checks each call's arguments,
+counts it, and hands it to the services.
 
     file_storage.py      this: the public face
     _recovery.py         what an open does; _read_only.py what it does with read_only
+    _services.py         state, log and snapshots, their locks, and what they mean to one another
     _log_store.py        append, reads, truncations; with _log_appender, _log_reader
     _log_compactor.py    a new log in the place of the old; with _log_rewriter
     _state.py            term and vote
     _snapshot_store.py   snapshots; with _snapshot_writer, snapshot_stream
+    _auto_compaction.py  what follows a snapshot
 """
 
 from __future__ import annotations
@@ -19,36 +20,27 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import Final, Self
 
-from wavetank.engine._directory import LOG, RECOVERY_MARKER, StoreDirectory, is_full_disk
+from wavetank.engine._directory import StoreDirectory
 from wavetank.engine._directory_lock import lock_directory
-from wavetank.engine._examination import Examination
-from wavetank.engine._health import Health, Part, Reading, io_error
+from wavetank.engine._health import Health, Part, Reading
 from wavetank.engine._log_appender import require_entries
-from wavetank.engine._log_store import LogStore
-from wavetank.engine._metrics import Counter, Meter, Metrics, NoMetrics, Operation
+from wavetank.engine._metrics import Meter, Metrics, NoMetrics, Operation
 from wavetank.engine._metrics_text import METRICS_DISABLED, metrics_text
 from wavetank.engine._read_only import look
-from wavetank.engine._recovered import RecoveredStore
 from wavetank.engine._recovery import check_openable, recover
-from wavetank.engine._snapshot_store import SnapshotStore
+from wavetank.engine._services import Services
 from wavetank.engine._snapshot_writer import (
-    InPlaceSnapshotWriter,
-    SnapshotWriter,
     require_data,
 )
-from wavetank.engine._state import StateStore
-from wavetank.engine.errors import OperationCancelledError, StorageError, StorageIOError
 from wavetank.engine.filesystem import File, FileSystem
-from wavetank.engine.locker import RWOperationLocker
 from wavetank.engine.options import FileStorageOptions, StorageConfig
 from wavetank.engine.os_filesystem import OsFileSystem
 from wavetank.engine.report import RecoveryReport
-from wavetank.engine.runtime import Runtime, Task
+from wavetank.engine.runtime import Runtime
 from wavetank.engine.snapshot_stream import SnapshotStream
 from wavetank.engine.storage import CancelToken, SnapshotData
 from wavetank.engine.thread_runtime import ThreadRuntime
 from wavetank.engine.values import LogBounds, LogEntry, PersistentState, SnapshotMetadata
-from wavetank.engine.verify import examine
 from wavetank.engine.verify_report import VerifyReport
 
 __all__ = ["FileStorage"]
@@ -97,87 +89,46 @@ class FileStorage:
     ) -> None:
         _require("config", config, StorageConfig)
         _require("options", options, FileStorageOptions)
-        self._options = options
-        self._runtime = runtime if runtime is not None else ThreadRuntime()
+        own_runtime = runtime if runtime is not None else ThreadRuntime()
         self._logger = logger if logger is not None else logging.getLogger("wavetank.engine")
         filesystem = fs if fs is not None else OsFileSystem()
-        self._directory = StoreDirectory(filesystem, config.directory)
+        directory = StoreDirectory(filesystem, config.directory)
         self._health = Health(read_only=options.read_only)
         self._default_timeout_s = options.lock_timeout if options.features.lock_timeout else None
-        self._metrics = Metrics(self._runtime) if options.features.metrics else None
+        self._metrics = Metrics(own_runtime) if options.features.metrics else None
         self._meter: Meter = self._metrics or NoMetrics()
-        self._tasks: list[Task] = []
-        self._lock_file: File | None = None
+        lock_file: File | None = None
         if not options.read_only:
-            self._lock_file = lock_directory(
-                self._directory, lambda: check_openable(self._directory, options)
-            )
+            lock_file = lock_directory(directory, lambda: check_openable(directory, options))
         try:
-            open_store = look if options.read_only else recover
-            self._build(open_store(self._directory, options))
-        except BaseException as error:
-            if self._lock_file is not None:
-                self._lock_file.close()
-            if isinstance(error, OSError) and not isinstance(error, StorageError):
-                raise io_error("open of the store", self._directory.path, error) from error
+            with Reading("open of the store", directory.path):
+                recovered = (look if options.read_only else recover)(directory, options)
+            self._report = recovered.report
+            self._health.damage = recovered.damage
+            self._tell(recovered.report)
+            self._services = Services(
+                directory,
+                recovered,
+                options,
+                lock_file=lock_file,
+                runtime=own_runtime,
+                health=self._health,
+                meter=self._meter,
+                logger=self._logger,
+            )
+            self._state = self._services.state
+            self._log = self._services.log
+            self._snapshots = self._services.snapshots
+        except BaseException:
+            if lock_file is not None:
+                lock_file.close()
             raise
 
-    def _build(self, recovered: RecoveredStore) -> None:
-        self._report = recovered.report
-        self._health.damage = recovered.damage
-        for step in recovered.report.steps:
+    def _tell(self, report: RecoveryReport) -> None:
+        for step in report.steps:
             self._logger.info("recovery: %s", step)
-        for loss in recovered.report.lost:
+        for loss in report.lost:
             self._logger.warning("recovery: %s", loss)
-        self._state_lock = self._lock("state")
-        self._log_lock = self._lock("log")
-        self._rewrite_lock = self._lock("log rewrite")
-        self._snapshot_lock = self._lock("snapshot")
-        atomic = self._options.features.atomic_writes
-        chunk_size = self._options.transfer_size
-        self._state = StateStore(
-            self._directory,
-            recovered.state,
-            lock=self._state_lock,
-            health=self._health,
-            atomic=atomic,
-        )
-        record, file = recovered.snapshot.record, recovered.snapshot.file
-        self._snapshots = SnapshotStore(
-            self._directory,
-            (record, file) if record and file else None,
-            runtime=self._runtime,
-            lock=self._snapshot_lock,
-            writer=(SnapshotWriter if atomic else InPlaceSnapshotWriter)(
-                self._directory, chunk_size=chunk_size, health=self._health
-            ),
-            chunk_size=chunk_size,
-            health=self._health,
-        )
-        self._log = LogStore(
-            self._directory,
-            recovered.log,
-            published=recovered.metadata,
-            current_snapshot=self._snapshots.metadata,
-            options=self._options,
-            lock=self._log_lock,
-            rewrite_lock=self._rewrite_lock,
-            health=self._health,
-            meter=self._meter,
-        )
-
-    def _lock(self, name: str) -> RWOperationLocker:
-        # Work that has passed the point of no return waits without limit; calls bring their own.
-        def on_slow(mode: str, duration_s: float) -> None:
-            self._meter.count(Counter.SLOW_OPERATIONS)
-            self._logger.info("slow: %s of the %s took %.3f s", mode, name, duration_s)
-
-        return RWOperationLocker(
-            self._runtime,
-            name=name,
-            default_timeout_s=None,
-            on_slow=None if self._metrics is None else on_slow,
-        )
 
     def _timeout_s(self, timeout: float | None) -> float | None:
         return self._default_timeout_s if timeout is None else timeout
@@ -343,18 +294,11 @@ class FileStorage:
         """
         _require("metadata", metadata, SnapshotMetadata)
         require_data(data)
-        index = metadata.last_included_index
-        if not index:
+        if not metadata.last_included_index:
             raise ValueError("metadata: expected last_included_index >= 1 but got 0")
         self._health.require_open()
         with self._meter.operation(Operation.SNAPSHOT_SAVE):
-            with self._snapshot_lock.update(self._timeout_s(timeout), cancel):
-                self._health.require_writable()
-                base_index = self._log.bounds.first_index - 1
-                self._snapshots.replace(metadata, data, base_index=base_index, cancel=cancel)
-                discarded = self._log.align_with(metadata)
-            if self._options.auto_truncate_on_snapshot and not discarded:
-                self._compact_behind(index)
+            self._services.save_snapshot(metadata, data, self._timeout_s(timeout), cancel)
 
     def load_snapshot(
         self, *, timeout: float | None = None, cancel: CancelToken | None = None
@@ -380,33 +324,6 @@ class FileStorage:
         with self._meter.operation(Operation.SNAPSHOT_LOAD):
             return self._snapshots.stream(self._timeout_s(timeout), cancel)
 
-    def _compact_behind(self, index: int) -> None:
-        if not self._options.features.async_truncation:
-            self._compact_if_there_is_room(index)
-            return
-
-        def work() -> None:
-            try:
-                self._compact_if_there_is_room(index)
-            except OperationCancelledError:
-                self._logger.info("compaction behind index %d gave way to close", index)
-            except StorageError as error:
-                self._health.poison(error)
-                self._logger.warning("compaction behind index %d failed: %s", index, error)
-
-        self._tasks = [task for task in self._tasks if not task.done()]
-        self._tasks.append(self._runtime.spawn("wavetank-compaction", work))
-
-    def _compact_if_there_is_room(self, index: int) -> None:
-        try:
-            self._log.compact_behind(index)
-        except StorageIOError as error:
-            if self._health.cause is not None or not is_full_disk(error):
-                raise
-            self._logger.warning(
-                "compaction behind index %d: %s; the next snapshot tries again", index, error
-            )
-
     # Metrics
 
     def metrics(self) -> dict[str, int] | None:
@@ -417,8 +334,7 @@ class FileStorage:
         self._health.require_open()
         if self._metrics is None:
             return None
-        sizes = {"state_size": self._state.size, "snapshot_size": self._snapshots.size}
-        return self._metrics.values() | sizes | self._log.sizes()
+        return self._metrics.values() | self._services.sizes()
 
     def metrics_summary(self) -> str:
         """Return the metrics as text for people."""
@@ -445,24 +361,7 @@ class FileStorage:
             StorageIOError: the directory cannot be listed.
         """
         self._health.require_open()
-        needs_snapshot = self._options.compaction_requires_snapshot
-        with Reading("verification", self._directory.path):
-            if self._health.read_only:
-                return examine(self._directory, needs_snapshot=needs_snapshot)
-            examination = Examination(self._directory, in_use=True, needs_snapshot=needs_snapshot)
-            timeout_s = self._timeout_s(timeout)
-            with self._state_lock.update(timeout_s, cancel):
-                self._health.require_open()
-                examination.names_there()
-                examination.state()
-            with self._log_lock.update(timeout_s, cancel):
-                self._health.require_open()
-                examination.read_metadata()
-                opened = self._log.open_extent()
-            examination.read_log(opened)
-            with self._snapshot_lock.update(timeout_s, cancel):
-                examination.snapshot()
-            return examination.report()
+        return self._services.examine(self._timeout_s(timeout), cancel)
 
     # The end
 
@@ -477,44 +376,7 @@ class FileStorage:
         """
         if self._health.closed:
             return
-        for task in self._tasks:
-            task.join(self._options.truncation_timeout)
-        self._health.closing = True
-        timeout_s = self._default_timeout_s
-        try:
-            with (
-                self._snapshot_lock.update(timeout_s),
-                self._rewrite_lock.update(timeout_s),
-                self._log_lock.update(timeout_s),
-                self._state_lock.update(timeout_s),
-            ):
-                self._close_alone()
-        finally:
-            self._health.closing = False
-
-    def _close_alone(self) -> None:
-        if self._health.closed:
-            return  # by another thread, while this one waited for the locks
-        self._health.closed = True
-        try:
-            if self._health.cause is None and not self._health.read_only:
-                self._finish()
-        finally:
-            self._release()
-
-    def _finish(self) -> None:
-        with self._health.mutation("close of the store", self._directory.path_of(LOG)):
-            self._log.finish()
-            self._directory.unlink(RECOVERY_MARKER)
-            self._directory.sync()
-
-    def _release(self) -> None:
-        # Readers that are still inside have the files; they leave before anything is closed.
-        with self._log_lock.exclusive():
-            self._log.close()
-        self._snapshots.close()
-        if self._lock_file is not None:
-            self._lock_file.close()
+        self._services.close(self._default_timeout_s)
 
     def __enter__(self) -> Self:
         return self
