@@ -16,8 +16,8 @@ Behind them stand small services, one module each, brought together in _services
 (_log_store, _log_appender, _log_reader, _log_compactor, _log_rewriter over _current_log,
 _active_log, _index, _live_frames, _serializer, _frame) and what is known of it (_metadata), the
 state (_state), snapshots (_snapshot_store, _snapshot_writer over _snapshot), metrics (_metrics over
-_histogram), and what an open does (_recovery with _log_recovery and _snapshot_recovery; _read_only
-with _read_only_log and _log_walk where nothing may change).
+_histogram), and what an open does (_judgement with _log_recovery and _snapshot_recovery, then
+_recovery; _read_only with _read_only_log and _log_walk where nothing may change).
 docs/format.md has every byte, docs/engine.md every promise.
 
 It imports the standard library, attrs and a checksum library, and nothing else of this project.

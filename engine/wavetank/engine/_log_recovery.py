@@ -3,7 +3,8 @@
 `judge_log` only reads; `repair_log` only changes. A broken frame is the remains of an unfinished
 append, and is cut, unless something shows that it was once durable: a later frame whose watermark
 covers it, or metadata.json. In `RecoveryMode.AGGRESSIVE` such a loss is described instead of
-refused, and what lies before it is kept. Left out: the new log that a loss makes necessary.
+refused, and what lies before it is kept. Left out: the log's header (_log_head.py), and the new log
+that a loss makes necessary.
 """
 
 from __future__ import annotations
@@ -26,30 +27,23 @@ from wavetank.engine._frame import (
     FRAME_HEADER_SIZE,
     GUARD_SIZE,
     LOG_HEADER_SIZE,
-    LOG_VERSION,
     Encoding,
     FrameKind,
-    LogHeader,
     decode_frame_header,
-    decode_log_header,
-    encode_log_header,
-    log_header_version,
 )
 from wavetank.engine._log_damage import LONGEST_TAIL, BrokenEnd, BrokenFrame
+from wavetank.engine._log_head import begin_log, check_generation, require_proof_of_header
 from wavetank.engine._metadata import LogMetadata
 from wavetank.engine._window import Window
-from wavetank.engine.errors import CorruptedLogError, UnsupportedFormatError
-from wavetank.engine.filesystem import File, OpenFlag
+from wavetank.engine.errors import UnsupportedFormatError
+from wavetank.engine.filesystem import OpenFlag
 from wavetank.engine.options import RecoveryMode
 from wavetank.engine.report import CutTail, FileCondition, LostData
 
 __all__ = [
     "LogFinding",
-    "begin_log",
-    "check_generation",
     "judge_log",
     "repair_log",
-    "require_proof_of_header",
 ]
 
 _KINDS: Final = frozenset(int(kind) for kind in FrameKind)
@@ -164,75 +158,6 @@ def repair_log(finding: LogFinding, chunk_size: int) -> None:
         log.file.truncate(guard_end)
         log.file.fsync()
     log.durable_batch = log.last_batch
-
-
-def begin_log(
-    path: str, file: File, content: bytes, metadata: LogMetadata | None, *, indexed: bool
-) -> tuple[ActiveLog, bool]:
-    """Return the log of a header, and whether that had to be taken from the metadata.
-
-    Args:
-        path: of the log, for errors.
-        file: the log.
-        content: the bytes where the header belongs.
-        metadata: what may stand in for a damaged header, or None.
-        indexed: keep an index of the frames in memory.
-
-    Raises:
-        CorruptedLogError: the header is damaged, and nothing stands in for it.
-        UnsupportedFormatError: it is of another version.
-    """
-    decoded = decode_log_header(content)
-    if decoded is not None:
-        return ActiveLog(file, *decoded, indexed=indexed), False
-    version = log_header_version(content)
-    if version is not None and version != LOG_VERSION:
-        raise UnsupportedFormatError(
-            f"{path}: expected log version {LOG_VERSION} but found version {version}"
-        )
-    if metadata is None:
-        raise _damaged_header(path)
-    header = LogHeader(
-        incarnation=metadata.incarnation,
-        generation=metadata.generation,
-        base_index=metadata.base_index,
-        base_term=metadata.base_term,
-    )
-    header_checksum = encode_log_header(header)[1]
-    return ActiveLog(file, header, header_checksum, indexed=indexed), True
-
-
-def require_proof_of_header(path: str, log: ActiveLog) -> None:
-    """Raise `CorruptedLogError` unless a frame shows that a rebuilt header is the right one."""
-    if not log.last_batch:
-        raise _damaged_header(path)
-
-
-def _damaged_header(path: str) -> CorruptedLogError:
-    return CorruptedLogError(
-        f"{path}: expected an intact header of {LOG_HEADER_SIZE} bytes; without it nothing in the "
-        "log can be told from damage; restore the directory, or let the node join anew",
-        path=path,
-        offset=0,
-    )
-
-
-def check_generation(path: str, log: ActiveLog, metadata: LogMetadata | None) -> None:
-    """Raise `CorruptedLogError` for a log that is older than metadata.json, or another."""
-    if metadata is None:
-        return
-    header = log.header
-    older = header.generation < metadata.generation
-    other = header.generation == metadata.generation and header.incarnation != metadata.incarnation
-    if older or other:
-        raise CorruptedLogError(
-            f"{path}: expected generation {metadata.generation} as metadata.json says, "
-            f"but found {'another' if other else f'generation {header.generation}'}; "
-            "restore the log that belongs to this directory",
-            path=path,
-            offset=0,
-            index=log.first_index,
-        )
 
 
 def _judge(

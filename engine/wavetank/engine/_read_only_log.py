@@ -22,7 +22,7 @@ from wavetank.engine._frame import (
 )
 from wavetank.engine._frame_scan import read_around
 from wavetank.engine._log_damage import BrokenEnd, BrokenFrame
-from wavetank.engine._log_recovery import begin_log, check_generation, require_proof_of_header
+from wavetank.engine._log_head import begin_log, check_generation, require_proof_of_header
 from wavetank.engine._log_walk import DamagedStretch, WalkedFrame, walk_log
 from wavetank.engine._metadata import LogMetadata
 from wavetank.engine.errors import UnsupportedFormatError
