@@ -72,7 +72,14 @@ __all__ = [
 
 
 class StorageError(Exception):
-    """Root of everything the engine raises on purpose."""
+    """Root of everything the engine raises on purpose.
+
+    >>> try:
+    ...     store.load_snapshot()
+    ... except StorageError as error:
+    ...     print(type(error).__name__, isinstance(error, LookupError))
+    NoSnapshotError True
+    """
 
 
 class StorageIOError(StorageError, OSError):
@@ -176,12 +183,16 @@ class SnapshotMismatchError(SnapshotError, ValueError):
 class CorruptedError(StorageError):
     """What is on disk is not what was written.
 
-    Attributes:
+    Args:
+        message: what was expected, where, what came, and how to go on.
         path: the damaged file, or None.
         offset: the first damaged byte in it, or None.
         index: the first log index lost, or None.
         term: the term of that index where it is still legible, or None.
         ambiguous: whether the damage may also be an unacknowledged torn tail.
+
+    >>> CorruptedLogError("no intact header", path="/store/log.dat", offset=0).offset
+    0
     """
 
     def __init__(

@@ -20,7 +20,11 @@ Buffer: TypeAlias = bytes | bytearray | memoryview
 
 
 class OpenFlag(IntFlag):
-    """How to open a file; combine with ``|``. READ, WRITE or both must be there."""
+    """How to open a file; combine with ``|``. READ, WRITE or both must be there.
+
+    >>> OpenFlag.WRITE | OpenFlag.CREATE
+    <OpenFlag.WRITE|CREATE: 6>
+    """
 
     READ = 1
     WRITE = 2
@@ -46,6 +50,9 @@ class FileStat:
         kind: file, directory or something else.
         size: length in bytes; 0 for a directory.
         inode: the file's identity, the same under each of its names.
+
+    >>> FileStat(kind=FileKind.FILE, size=9, inode=1).size
+    9
     """
 
     kind: FileKind
@@ -54,22 +61,28 @@ class FileStat:
 
 
 class File(Protocol):
-    """An open regular file. It stays the same file whatever happens to its name."""
+    """An open regular file. It stays the same file whatever happens to its name.
+
+    Offsets, lengths and sizes are in bytes.
+
+    Raises:
+        OSError: each method, with the ``errno`` of the refusal; ``EBADF`` once it is closed.
+    """
 
     def pread(self, length: int, offset: int) -> bytes:
         """Read up to `length` bytes at `offset`; fewer at the end of the file, b"" beyond it."""
         ...
 
     def pwrite(self, data: Buffer, offset: int) -> int:
-        """Write at `offset` and return how many bytes were taken (at least 1, maybe fewer)."""
+        """Write `data` at `offset`; return how many bytes were taken (at least 1, maybe fewer)."""
         ...
 
     def append(self, data: Buffer) -> int:
-        """Write at the end of the file, wherever that is now; return the bytes taken."""
+        """Write `data` at the end of the file, wherever that is now; return the bytes taken."""
         ...
 
     def truncate(self, size: int) -> None:
-        """Set the size in bytes; a larger size reads as zeros."""
+        """Set the size to `size` bytes; a larger size reads as zeros."""
         ...
 
     def size(self) -> int:
@@ -85,7 +98,7 @@ class File(Protocol):
         ...
 
     def preallocate(self, offset: int, length: int) -> None:
-        """Reserve space, growing the file with zeros where it is shorter."""
+        """Reserve space for `length` bytes from `offset` on, growing a shorter file with zeros."""
         ...
 
     def advise_dont_need(self) -> None:
@@ -102,14 +115,18 @@ class File(Protocol):
 
 
 class FileSystem(Protocol):
-    """A tree of files and directories. Paths are strings with ``/`` between their parts."""
+    """A tree of files and directories. A `path` is a string with ``/`` between its parts.
+
+    Raises:
+        OSError: each method, with the ``errno`` of the refusal and the path.
+    """
 
     def open(self, path: str, flags: OpenFlag) -> File:
-        """Open a regular file; symbolic links are refused with ``OSError``."""
+        """Open a regular file as `flags` say; symbolic links are refused with ``OSError``."""
         ...
 
     def rename(self, source: str, target: str) -> None:
-        """Give a file another name, replacing what stood there in one step."""
+        """Give the file `source` the name `target`, replacing what stood there in one step."""
         ...
 
     def unlink(self, path: str) -> None:
@@ -117,7 +134,7 @@ class FileSystem(Protocol):
         ...
 
     def link(self, source: str, target: str) -> None:
-        """Give a file a second name."""
+        """Give the file `source` a second name, `target`."""
         ...
 
     def mkdir(self, path: str) -> None:

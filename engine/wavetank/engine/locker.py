@@ -110,7 +110,18 @@ class RWOperationLocker:
     def update(
         self, timeout_s: float | None = None, cancel: CancelToken | None = None
     ) -> AbstractContextManager[None]:
-        """Enter as the only updater; readers come and go. Arguments and errors as for `read`."""
+        """Enter as the only updater; readers come and go.
+
+        Args:
+            timeout_s: seconds to wait; 0 tries once, None means the lock's default.
+            cancel: looked at before and after the lock is taken.
+
+        Raises:
+            TypeError: `timeout_s` is no number, or `cancel` has no ``is_set``.
+            ValueError: `timeout_s` is negative or NaN.
+            LockTimeoutError: on entering; another update did not end in time.
+            OperationCancelledError: on entering; the token was set.
+        """
         if timeout_s is None and cancel is None:
             return self._watched("update", self._default_update)
         hold = self._hold(self._enter_update, self._leave_update, timeout_s, cancel)
@@ -119,10 +130,14 @@ class RWOperationLocker:
     def exclusive(self, timeout_s: float | None = None) -> AbstractContextManager[None]:
         """Be alone: keep new readers out and wait until those inside have left.
 
-        Only the holder of `update` may ask. Arguments and errors as for `read`.
+        Args:
+            timeout_s: seconds to wait; 0 tries once, None means the lock's default.
 
         Raises:
+            TypeError: `timeout_s` is no number.
+            ValueError: `timeout_s` is negative or NaN.
             RuntimeError: on entering; nobody holds `update`, or exclusive is already held.
+            LockTimeoutError: on entering; the readers did not leave in time.
         """
         return self._hold(self._enter_exclusive, self._leave_exclusive, timeout_s, None)
 

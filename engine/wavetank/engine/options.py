@@ -73,7 +73,11 @@ class StorageConfig:
     """Where the store lives.
 
     Args:
-        directory: the one directory that holds every file; made if missing.
+        directory: the one directory that holds every file, as text or a path; made if missing.
+
+    Raises:
+        TypeError: no path.
+        ValueError: empty, or a path that no system can name.
 
     >>> StorageConfig(directory="/var/lib/node-1/raft/").directory
     '/var/lib/node-1/raft'
@@ -122,6 +126,12 @@ class StorageFeatureFlags:
             in place, where a crash can leave damage. That is then detected, but not undone.
         lock_timeout: give up on a lock after the options' ``lock_timeout`` seconds; off: wait.
         metrics: count and time operations; off: no cost, and nothing to tell.
+
+    Raises:
+        TypeError: a flag that is no boolean, named.
+
+    >>> FileStorageOptions(features=StorageFeatureFlags(metrics=False)).features.metrics
+    False
     """
 
     binary_format: bool = field(default=True, validator=_boolean)
@@ -180,5 +190,9 @@ class FileStorageOptions:
 
     @property
     def transfer_size(self) -> int:
-        """How many bytes a large file is read or written by: ``chunk_size``, or no limit."""
+        """How many bytes a large file is read or written by: ``chunk_size``, or no limit.
+
+        >>> FileStorageOptions(chunk_size=4096).transfer_size
+        4096
+        """
         return self.chunk_size if self.features.chunked_io else _UNLIMITED

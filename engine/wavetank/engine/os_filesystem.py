@@ -55,14 +55,34 @@ class OsFileSystem:
 
     Every error is the plain ``OSError`` of its system call, with the path as its ``filename``.
     Files are made with mode 0644 and directories with 0755, less the process's umask. It holds no
-    state, and any number of threads may share one.
+    state, and any number of threads may share one. A `path` is text with ``/`` between its parts.
 
-    >>> OsFileSystem().stat("/").kind
-    <FileKind.DIRECTORY: 'directory'>
+    Raises:
+        OSError: each method, with the ``errno`` of the system.
+
+    >>> fs = OsFileSystem()
+    >>> fs.mkdir(f"{directory}/raft")
+    >>> file = fs.open(f"{directory}/raft/one", OpenFlag.WRITE | OpenFlag.CREATE)
+    >>> file.append(b"content")
+    7
+    >>> file.fsync()
+    >>> file.close()
+    >>> fs.rename(f"{directory}/raft/one", f"{directory}/raft/two")
+    >>> fs.link(f"{directory}/raft/two", f"{directory}/raft/three")
+    >>> fs.fsync_dir(f"{directory}/raft")
+    >>> sorted(fs.listdir(f"{directory}/raft")), fs.stat(f"{directory}/raft/two").size
+    (['three', 'two'], 7)
+    >>> for name in fs.listdir(f"{directory}/raft"):
+    ...     fs.unlink(f"{directory}/raft/{name}")
+    >>> fs.rmdir(f"{directory}/raft")
     """
 
     def open(self, path: str, flags: OpenFlag) -> File:
         """Open a regular file.
+
+        Args:
+            path: of the file.
+            flags: how; READ, WRITE or both, and what goes with them.
 
         Raises:
             TypeError: `flags` is no `OpenFlag`.
@@ -81,7 +101,7 @@ class OsFileSystem:
         return _OsFile(descriptor, path, appends=OpenFlag.APPEND in flags)
 
     def rename(self, source: str, target: str) -> None:
-        """Give a file another name, replacing what stood there in one step."""
+        """Give the file `source` the name `target`, replacing what stood there in one step."""
         os.rename(source, target)
 
     def unlink(self, path: str) -> None:
@@ -89,7 +109,7 @@ class OsFileSystem:
         os.unlink(path)
 
     def link(self, source: str, target: str) -> None:
-        """Give a file a second name; ``FileExistsError`` if the name is taken."""
+        """Give the file `source` a second name; ``FileExistsError`` if `target` is taken."""
         os.link(source, target, follow_symlinks=False)
 
     def mkdir(self, path: str) -> None:
@@ -112,7 +132,11 @@ class OsFileSystem:
         return FileStat(kind=kind, size=size, inode=status.st_ino)
 
     def fsync_dir(self, path: str) -> None:
-        """Make the names in a directory durable; ENOTDIR or ELOOP for anything else."""
+        """Make the names in a directory durable.
+
+        Raises:
+            OSError: ENOTDIR or ELOOP for anything else.
+        """
         descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | _ALWAYS)
         try:
             _with_filename(path, _sync, descriptor)

@@ -43,12 +43,18 @@ class FileCondition(Enum):
 
 @frozen(kw_only=True)
 class FoundFile:
-    """One file as an open found it.
+    r"""One file as an open found it.
 
     Attributes:
         path: of the file.
         condition: what it was like.
         detail: what it held, or what was wrong with it.
+
+    >>> print(*store.recovery_report.found, sep="\n")
+    found /store/state.json missing: missing
+    found /store/state.copy.json missing: missing
+    found /store/log.dat missing: there is no log to read
+    found /store/metadata.json missing: missing
     """
 
     path: str
@@ -80,6 +86,9 @@ class RecoveryStep:
         action: what was done.
         path: to which file.
         reason: why.
+
+    >>> print(store.recovery_report.steps[0])
+    created /store/state.json: missing
     """
 
     action: RecoveryAction
@@ -103,6 +112,10 @@ class CutTail:
         reason: what was wrong with the first frame in it.
         ambiguous: the last run did not end cleanly, so these are the remains of an unfinished
             append or of the newest acknowledged one: nothing on one node can tell them apart.
+
+    >>> print(CutTail(path="/store/log.dat", offset=48, length=90, first_index=1, last_index=1,
+    ...               reason="the file ends inside the frame", ambiguous=False))
+    cut 90 bytes at offset 48 of /store/log.dat, with entry 1: the file ends inside the frame
     """
 
     path: str
@@ -137,6 +150,9 @@ class LostData:
         last_index: the highest index that anything legible still names, None if nothing does; there
             may have been more.
         reason: what was wrong, and what showed that it had been acknowledged.
+
+    >>> print(LostData(path="/store/log.dat", reason="it is missing"))
+    lost /store/log.dat as a whole: it is missing
     """
 
     path: str
@@ -181,7 +197,11 @@ class RecoveryReport:
     lost: tuple[LostData, ...] = ()
 
     def sentences(self) -> tuple[str, ...]:
-        """Return the whole report in words: what was found, then done, then lost."""
+        """Return the whole report in words: what was found, then done, then lost.
+
+        >>> store.recovery_report.sentences()[-1]
+        'created /store/metadata.json: missing'
+        """
         return tuple(str(part) for part in (*self.found, *self.steps, *self.lost))
 
 

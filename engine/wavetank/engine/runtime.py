@@ -54,7 +54,11 @@ class Task(Protocol):
     """Work that runs beside its spawner."""
 
     def join(self, timeout_s: float | None = None) -> bool:
-        """Wait for the end at most `timeout_s` seconds (None: for ever). True if it has ended."""
+        """Wait for the end at most `timeout_s` seconds (None: for ever). True if it has ended.
+
+        Raises:
+            BaseException: whatever ended the work, if that was an exception.
+        """
         ...
 
     def done(self) -> bool:
@@ -78,7 +82,7 @@ class Runtime(Protocol):
         ...
 
     def spawn(self, name: str, work: Callable[[], None]) -> Task:
-        """Start `work` beside the caller."""
+        """Start `work` beside the caller; `name` is for people who look at what runs."""
         ...
 
     def monotonic(self) -> float:

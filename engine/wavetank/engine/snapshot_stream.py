@@ -26,15 +26,20 @@ class SnapshotStream:
 
     It keeps its snapshot readable even when a newer one replaces it, until it ends or is closed;
     use it as a context manager. The last chunk is followed by the check of the whole: an iteration
-    that ends without `CorruptedSnapshotError` has delivered what was saved. Until then no chunk may
-    be relied on: what is read goes under a temporary name, or into memory that can be thrown away.
-    It holds one chunk in memory at a time, and belongs to one thread.
+    that ends without `CorruptedSnapshotError` has delivered what was saved.
 
     Args:
         record: what the data must be.
         shared: the data's file, of which this stream becomes a user.
         path: of the data, for errors.
         chunk_size: bytes per chunk.
+
+    >>> from wavetank.engine.values import SnapshotMetadata
+    >>> store.save_snapshot(SnapshotMetadata(9, 2), b"x=1")
+    >>> with store.open_snapshot() as stream:
+    ...     stream.metadata.last_included_index, stream.size, next(stream)
+    (9, 3, b'x=1')
+    >>> stream.close()  # a second time, which does nothing
     """
 
     def __init__(

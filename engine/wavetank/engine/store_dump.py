@@ -51,6 +51,9 @@ class DumpedFile:
         kind: what it stands for.
         size: in bytes.
         is_own: whether it is one that a store makes.
+
+    >>> DumpedFile(name="LOCK", kind=FileKind.FILE, size=0, is_own=True).size
+    0
     """
 
     name: str
@@ -67,6 +70,9 @@ class DumpedDocument:
         name: of the file.
         fields: what it says, None if it is not intact.
         damage: what is wrong with it, "" if nothing.
+
+    >>> DumpedDocument(name="state.json", damage="not JSON").fields is None
+    True
     """
 
     name: str
@@ -84,6 +90,9 @@ class DumpedLogHeader:
         base_index: index of the entry before the first one.
         base_term: its term.
         source: the file that says so: log.dat, or metadata.json where the log's own is damaged.
+
+    >>> DumpedLogHeader(incarnation=7, generation=1, base_index=0, base_term=0, source="log.dat")
+    DumpedLogHeader(incarnation=7, generation=1, base_index=0, base_term=0, source='log.dat')
     """
 
     incarnation: int
@@ -108,6 +117,11 @@ class DumpedFrame:
         first_term: of the first entry.
         last_term: of the last entry that the log holds after this frame.
         watermark: the highest batch known durable when it was written.
+
+    >>> frame = DumpedFrame(offset=48, size=95, kind="entries", encoding="binary", batch=1,
+    ...                     first_index=1, count=1, first_term=1, last_term=1, watermark=0)
+    >>> frame.offset + frame.size  # where the next one begins
+    143
     """
 
     offset: int
@@ -131,6 +145,9 @@ class DumpedDamage:
         length: of the stretch.
         index: the log index that was expected there.
         reason: what is wrong.
+
+    >>> DumpedDamage(offset=48, length=95, index=1, reason="no intact frame header").index
+    1
     """
 
     offset: int
@@ -156,6 +173,16 @@ class StoreDump:
             documents names.
         log_header: of log.dat, None if it is not legible.
         log_damage: why it is not, or "".
+
+    >>> from wavetank.engine import FileStorage, StorageConfig, dump_directory
+    >>> with FileStorage(StorageConfig(directory=directory)) as store:
+    ...     store.append_log_entries([LogEntry(1, 1, b"set x 1")])
+    >>> dump = dump_directory(directory)
+    >>> [file.name for file in dump.files]
+    ['LOCK', 'log.dat', 'metadata.json', 'state.copy.json', 'state.json']
+    >>> [frame] = dump.frames()
+    >>> dump.entries(frame)
+    [LogEntry(index=1, term=1, command=b'set x 1')]
     """
 
     directory: str
@@ -205,6 +232,9 @@ class StoreDump:
 
     def entries(self, frame: DumpedFrame) -> list[LogEntry]:
         """Return the entries of one frame; none for a truncation, or if its bytes have changed.
+
+        Args:
+            frame: one of those that `frames` yields.
 
         Raises:
             StorageIOError: the filesystem refused.

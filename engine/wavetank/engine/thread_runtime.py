@@ -22,8 +22,18 @@ class ThreadRuntime:
     It holds no state, and any number of threads may share one. Every duration is in seconds; one
     that is negative or no number raises ``ValueError``.
 
-    >>> task = ThreadRuntime().spawn("greeter", lambda: None)
+    >>> runtime = ThreadRuntime()
+    >>> with runtime.lock(), runtime.rlock(), runtime.condition() as taken:
+    ...     taken
+    True
+    >>> task = runtime.spawn("greeter", lambda: None)
     >>> task.join()
+    True
+    >>> before_s = runtime.monotonic()
+    >>> runtime.sleep(0.001)
+    >>> runtime.monotonic() - before_s >= 0.001
+    True
+    >>> runtime.random_bits(8) < 256 and runtime.wall_clock() > 0
     True
     """
 
@@ -40,7 +50,7 @@ class ThreadRuntime:
         return _ThreadCondition()
 
     def spawn(self, name: str, work: Callable[[], None]) -> Task:
-        """Start `work` in a daemon thread of this name; see `Task.join` for what it raises."""
+        """Start `work` in a daemon thread called `name`; see `Task.join` for what it raises."""
         return _ThreadTask(name, work)
 
     def monotonic(self) -> float:
@@ -52,7 +62,11 @@ class ThreadRuntime:
         return time.time()
 
     def sleep(self, duration_s: float) -> None:
-        """Let at least `duration_s` seconds pass."""
+        """Let at least `duration_s` seconds pass.
+
+        Raises:
+            ValueError: a duration that is negative or no number.
+        """
         time.sleep(_clamped(duration_s))
 
     def random_bits(self, count: int) -> int:

@@ -61,7 +61,15 @@ class LogEntry:
 
 @frozen
 class PersistentState:
-    """Raft's current term and the candidate voted for in it ("" for none).
+    """Raft's current term, and the candidate voted for in it.
+
+    Args:
+        current_term: the latest term seen.
+        voted_for: the candidate's name, "" for none.
+
+    Raises:
+        TypeError: an argument of another type.
+        ValueError: a term that is negative or beyond 64 bits.
 
     >>> PersistentState(3, "node-a").voted_for
     'node-a'
@@ -73,7 +81,15 @@ class PersistentState:
 
 @frozen
 class SnapshotMetadata:
-    """Which log entries a snapshot stands for: all up to this index, the last of this term.
+    """Which log entries a snapshot stands for: all up to one index.
+
+    Args:
+        last_included_index: that index.
+        last_included_term: the term of the entry there.
+
+    Raises:
+        TypeError: an argument of another type.
+        ValueError: a number that is negative or beyond 64 bits.
 
     >>> SnapshotMetadata(10, 2)
     SnapshotMetadata(last_included_index=10, last_included_term=2)
@@ -88,6 +104,14 @@ class LogBounds:
     """The log's extent, taken at one moment.
 
     An empty log has ``first_index == last_index + 1`` and the term of the entry just before it.
+
+    Attributes:
+        first_index: of the first entry.
+        last_index: of the last entry.
+        last_term: term of the last entry.
+
+    >>> LogBounds(first_index=5, last_index=9, last_term=2).entry_count
+    5
     """
 
     first_index: int

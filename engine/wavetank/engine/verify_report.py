@@ -21,6 +21,9 @@ class BadPlace:
         reason: what is wrong.
         ambiguous: it may also be the remains of an append that was never acknowledged; the next
             open would cut it.
+
+    >>> print(BadPlace(path="/raft/log.dat", offset=48, index=1, reason="no intact frame header"))
+    /raft/log.dat, offset 48, index 1: no intact frame header
     """
 
     path: str

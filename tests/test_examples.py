@@ -1,0 +1,48 @@
+"""The examples in the docstrings run, in every room.
+
+Those of the engine may use `store`, a new store that is open, and `directory`, an empty directory
+of the machine.
+"""
+
+import doctest
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+from pkgutil import walk_packages
+
+import pytest
+
+from wavetank.engine import FileStorage, StorageConfig
+from wavetank.sim import SerialRuntime, SimDisk, SimFileSystem
+
+ROOMS = ("engine", "sim", "faults", "scenarios", "reports")
+
+
+def examples() -> Iterator[doctest.DocTest]:
+    finder = doctest.DocTestFinder(exclude_empty=True)
+    for room in ROOMS:
+        package = import_module(f"wavetank.{room}")
+        names = [module.name for module in walk_packages(package.__path__, f"{package.__name__}.")]
+        for name in [package.__name__, *sorted(names)]:
+            yield from finder.find(import_module(name), name)
+
+
+EXAMPLES = [example for example in examples() if example.examples]
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.name)
+def test_an_example_does_what_it_shows(example: doctest.DocTest, tmp_path: Path) -> None:
+    if example.name.startswith("wavetank.engine."):
+        config = StorageConfig(directory="/store")
+        filesystem = SimFileSystem(SimDisk())
+        example.globs["directory"] = str(tmp_path)
+        example.globs["store"] = FileStorage(config, fs=filesystem, runtime=SerialRuntime())
+    told: list[str] = []
+    failed, tried = doctest.DocTestRunner().run(example, out=told.append)
+    assert not failed, "".join(told)
+    assert tried
+
+
+def test_every_room_but_the_empty_one_has_examples() -> None:
+    found = {example.name.split(".")[1] for example in EXAMPLES}
+    assert found == set(ROOMS) - {"faults"}
