@@ -3,6 +3,7 @@
 from itertools import combinations
 
 import pytest
+from attrs import evolve
 
 from wavetank.engine import FileStorageOptions, RecoveryMode
 from wavetank.scenarios import (
@@ -139,3 +140,16 @@ def test_a_workload_remembers_what_was_turned() -> None:
     workload = workload_of("mixed", 3, ("small_chunks",))
     assert (workload.options.chunk_size, workload.turned) == (512, ("small_chunks",))
     assert workload.steps == SCENARIOS["mixed"].workload(3).steps
+
+
+def test_without_its_index_the_published_store_trusts_stale_bounds_at_a_clean_restart() -> None:
+    published = evolve(plan((), ("no_index_map",)), backend="raftlock-published")
+    lost = {
+        result.options: [
+            violation.kind
+            for violation in result.violations
+            if violation.crash is None and violation.kind == "acknowledged entry lost"
+        ]
+        for result in run(evolve(published, profiles=("process-kill",))).results
+    }
+    assert lost == {(): [], ("no_index_map",): ["acknowledged entry lost"]}

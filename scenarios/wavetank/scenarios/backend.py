@@ -87,6 +87,7 @@ def _open_raftlock_published(site: Site) -> Storage:
         auto_truncate_on_snapshot=site.options.auto_truncate_on_snapshot,
         async_truncation=site.options.features.async_truncation,
         sync_on_append=site.options.sync_on_append,
+        index_map=site.options.features.index_map,
     )
     return RaftlockPublished(site.directory, fs=site.fs, runtime=site.runtime, options=options)
 
