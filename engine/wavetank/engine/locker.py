@@ -4,7 +4,8 @@ An update prepares its work (a write, a sync) while readers go on, and takes `ex
 the instant in which memory changes. So a slow disk never holds up a read.
 
 Left out: fairness among updaters, and re-entry. A reader that enters again while an exclusive
-waits, or that asks for exclusive itself, waits for its own end.
+waits, or that asks for exclusive itself, waits for its own end. The context managers stand in
+_lock_holds.py.
 """
 
 from __future__ import annotations
@@ -12,10 +13,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from types import TracebackType
 from typing import Final
 
-from wavetank.engine.errors import LockTimeoutError, OperationCancelledError
+from wavetank.engine._lock_holds import Hold, WatchedHold
+from wavetank.engine.errors import LockTimeoutError
 from wavetank.engine.runtime import Runtime
 from wavetank.engine.storage import CancelToken
 
@@ -141,10 +142,10 @@ class RWOperationLocker:
         """
         return self._hold(self._enter_exclusive, self._leave_exclusive, timeout_s, None)
 
-    def _watched(self, mode: str, hold: _Hold) -> _Hold | _WatchedHold:
+    def _watched(self, mode: str, hold: Hold) -> Hold | WatchedHold:
         if self._on_slow is None:
             return hold
-        return _WatchedHold(hold, mode, self._runtime.monotonic, self._slow_after_s, self._on_slow)
+        return WatchedHold(hold, mode, self._runtime.monotonic, self._slow_after_s, self._on_slow)
 
     def _hold(
         self,
@@ -152,14 +153,14 @@ class RWOperationLocker:
         leave: Callable[[], None],
         timeout_s: float | None,
         cancel: CancelToken | None,
-    ) -> _Hold:
+    ) -> Hold:
         timeout_s = _checked_timeout("timeout_s", timeout_s)
         if timeout_s is None:
             timeout_s = self._default_timeout_s
         if cancel is not None and not callable(getattr(cancel, "is_set", None)):
             kind = type(cancel).__name__
             raise TypeError(f"cancel: expected a token with is_set() but got {cancel!r} ({kind})")
-        return _Hold(enter, leave, timeout_s, cancel)
+        return Hold(enter, leave, timeout_s, cancel)
 
     def _enter_read(self, timeout_s: float | None) -> None:
         with self._changed:
@@ -220,92 +221,6 @@ class RWOperationLocker:
                 in_time = self._changed.wait(left_s)
         finally:
             self._waiter_count -= 1
-
-
-class _Hold:
-    """One use of the lock as a context manager; a class, since a generator costs twice as much."""
-
-    __slots__ = ("_cancel", "_enter", "_leave", "_timeout_s")
-
-    def __init__(
-        self,
-        enter: Callable[[float | None], None],
-        leave: Callable[[], None],
-        timeout_s: float | None,
-        cancel: CancelToken | None,
-    ) -> None:
-        self._enter = enter
-        self._leave = leave
-        self._timeout_s = timeout_s
-        self._cancel = cancel
-
-    def __enter__(self) -> None:
-        if self._cancel is None:
-            self._enter(self._timeout_s)
-            return
-        _require_wanted(self._cancel)
-        self._enter(self._timeout_s)
-        try:
-            _require_wanted(self._cancel)
-        except BaseException:
-            self._leave()
-            raise
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._leave()
-
-
-class _WatchedHold:
-    """A use of the lock that is told of if it was slow, whether it ended well or not."""
-
-    __slots__ = ("_hold", "_mode", "_now_s", "_on_slow", "_slow_after_s", "_start_s")
-
-    def __init__(
-        self,
-        hold: _Hold,
-        mode: str,
-        now_s: Callable[[], float],
-        slow_after_s: float,
-        on_slow: Callable[[str, float], None],
-    ) -> None:
-        self._hold = hold
-        self._mode = mode
-        self._now_s = now_s
-        self._slow_after_s = slow_after_s
-        self._on_slow = on_slow
-        self._start_s = 0.0
-
-    def __enter__(self) -> None:
-        self._start_s = self._now_s()
-        try:
-            self._hold.__enter__()
-        except BaseException:
-            self._tell()
-            raise
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._hold.__exit__(kind, error, trace)
-        self._tell()
-
-    def _tell(self) -> None:
-        duration_s = self._now_s() - self._start_s
-        if duration_s >= self._slow_after_s:
-            self._on_slow(self._mode, duration_s)
-
-
-def _require_wanted(cancel: CancelToken) -> None:
-    if cancel.is_set():
-        raise OperationCancelledError("the cancel token was set before anything was written")
 
 
 def _checked_timeout(argument: str, timeout_s: float | None) -> float | None:
