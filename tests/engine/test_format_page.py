@@ -300,3 +300,27 @@ def test_the_checksum_is_the_one_that_the_page_shows() -> None:
     (seed,) = re.findall(r"`0x(\w+)`, below: SEED", PAGE)
     assert f"{extend(0, b'123456789'):08x}" == plain
     assert f"{extend(int(seed, 16), b'123456789'):08x}" == seeded
+
+
+def test_recovery_leaves_as_many_zeros_as_the_page_says() -> None:
+    (most,) = re.findall(r"at most (\d+) zero bytes", PAGE)
+    site = simulated()
+    site.open().append_log_entries(entries(1, 2))
+    end = len(site.read("log.dat"))
+    site.reopen()
+    assert site.read("log.dat")[end:] == bytes(int(most))
+
+
+@pytest.mark.parametrize("excess", [0, 1])
+def test_a_document_may_be_as_long_as_the_page_says(excess: int) -> None:
+    assert "more than 1 MiB is damage" in PAGE
+    site = simulated()
+    site.open().close()
+    payload = b'{"sequence":1,"current_term":7,"voted_for":"%b"}'
+    frame = b'{"format":"wavetank.state","version":1,"checksum":"%08x","payload":%b}\n'
+    length = (1 << 20) - len(frame % (0, payload % b"")) + excess
+    body = payload % (b"n" * length)
+    site.write("state.json", frame % (extend(0x57617665, body), body))
+    assert len(site.read("state.json")) == (1 << 20) + excess
+    assert readers_answer(site) == engines_answer(site)
+    assert site.reopen().load_state().current_term == (0 if excess else 7)
