@@ -16,6 +16,7 @@ from wavetank.sim import (
     AtomicUnit,
     Cell,
     DiskImage,
+    FileContent,
     Kept,
     PendingOps,
     Profile,
@@ -179,6 +180,21 @@ def test_a_reader_of_everything_meets_each_disk_once(program: Program, profile: 
     assert forked is not None
     everything = all_images(pending, limit=MANY, tearing=whole)
     assert len(forked) <= len(everything.images)
+
+
+@given(program=programs, profile=st.sampled_from([POSIX, example_profile("ext4-dioread-nolock")]))
+@settings(deadline=None)
+def test_a_digest_made_from_what_was_written_equals_that_of_the_whole(
+    program: Program, profile: Profile
+) -> None:
+    disk = run(program)
+    pending = PendingOps(disk.image, profile)
+    for record in disk.log:
+        pending.take(record)
+        for kept in newest_images(pending, limit=8).images if pending.whole else ():
+            for _, _, node in pending.image(kept).walk():
+                if isinstance(node, FileContent):
+                    assert node.digest == FileContent(node.size, node.blocks).digest
 
 
 def long_log(records: int) -> PendingOps:

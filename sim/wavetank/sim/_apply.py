@@ -5,7 +5,7 @@ Left out: which of them a crash keeps (pending.py).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from hashlib import shake_128
 from typing import Final
 
@@ -68,16 +68,16 @@ def apply(
     torn = {tear.number: tear for tear in tears}
     changes = Changes(image, start or {})
     for inode, block in stale:
-        write_blocks(changes.file(inode).blocks, block, 0, STALE_BLOCK)
+        changes.file(inode).write(block, 0, STALE_BLOCK)
     for op in ops:
         if isinstance(op, Dirent):
             changes.set_entry(op)
         elif isinstance(op, Size):
             changes.file(op.inode).size = op.size
         elif op.number in torn:
-            _write_torn(changes.file(op.inode).blocks, op, torn[op.number])
+            _write_torn(changes.file(op.inode), op, torn[op.number])
         else:
-            write_blocks(changes.file(op.inode).blocks, op.block, op.start, op.content)
+            changes.file(op.inode).write(op.block, op.start, op.content)
     return image.derive(changes.nodes())
 
 
@@ -85,13 +85,43 @@ STALE_BLOCK: Final = (STALE_WORD * BLOCK_SIZE)[:BLOCK_SIZE]
 """Such a block, whole."""
 
 
-class _ChangingFile:
-    __slots__ = ("blocks", "size")
+class ChangingFile:
+    """A copy of a file, to be changed.
+
+    Args:
+        content: what it begins with; empty if that is no file.
+
+    Attributes:
+        size: length in bytes.
+    """
+
+    __slots__ = ("_before", "_blocks", "_changed", "size")
 
     def __init__(self, content: Node | None) -> None:
-        known = content if isinstance(content, FileContent) else FileContent(0, ())
-        self.size = known.size
-        self.blocks = list(known.blocks)
+        self._before = content if isinstance(content, FileContent) else FileContent(0, ())
+        self.size = self._before.size
+        self._blocks = list(self._before.blocks)
+        self._changed: set[int] = set()
+
+    @property
+    def blocks(self) -> Sequence[bytes]:
+        """Its content by block number."""
+        return self._blocks
+
+    def write(self, block: int, start: int, content: bytes) -> None:
+        """Put bytes into a block."""
+        self._changed.update(range(len(self._blocks), block), (block,))
+        write_blocks(self._blocks, block, start, content)
+
+    def replace(self, blocks: Sequence[bytes]) -> None:
+        """Let all its content be another."""
+        self._before = FileContent(0, ())
+        self._blocks = list(blocks)
+        self._changed = set(range(len(self._blocks)))
+
+    def content(self) -> FileContent:
+        """Return what it has become."""
+        return self._before.derive(self.size, tuple(self._blocks), self._changed)
 
 
 class Changes:
@@ -101,14 +131,14 @@ class Changes:
 
     def __init__(self, image: DiskImage, start: Mapping[int, Node]) -> None:
         self._image = image
-        self._files: dict[int, _ChangingFile] = {}
+        self._files: dict[int, ChangingFile] = {}
         self._directories: dict[int, dict[str, int]] = {}
         self._made: dict[int, Node] = dict(start)
 
-    def file(self, inode: int) -> _ChangingFile:
+    def file(self, inode: int) -> ChangingFile:
         known = self._files.get(inode)
         if known is None:
-            known = self._files[inode] = _ChangingFile(
+            known = self._files[inode] = ChangingFile(
                 self._made.get(inode) or self._image.node(inode)
             )
         return known
@@ -130,7 +160,7 @@ class Changes:
     def nodes(self) -> dict[int, Node]:
         made = self._made
         for inode, file in self._files.items():
-            made[inode] = FileContent(file.size, tuple(file.blocks))
+            made[inode] = file.content()
         for inode, names in self._directories.items():
             made[inode] = DirectoryContent(names)
         return made
@@ -142,7 +172,7 @@ def _first_content(op: Dirent) -> Node:
     return DirectoryContent({}) if op.is_directory else FileContent(0, ())
 
 
-def _write_torn(blocks: list[bytes], op: Data, tear: Tear) -> None:
+def _write_torn(file: ChangingFile, op: Data, tear: Tear) -> None:
     """Write those parts of a block that made it, and garbage where the tear has some."""
     first, last = tear.span or (0, BLOCK_SIZE)
     for sector in range(BLOCK_SIZE // SECTOR_SIZE):
@@ -151,26 +181,26 @@ def _write_torn(blocks: list[bytes], op: Data, tear: Tear) -> None:
         if start >= stop:
             continue
         if tear.garbage >> sector & 1:
-            _write_garbage(blocks, op, (sector, start, stop), spills=tear.spills)
+            _write_garbage(file, op, (sector, start, stop), spills=tear.spills)
         elif tear.sectors >> sector & 1:
             piece = op.content[start - op.start : stop - op.start]
-            write_blocks(blocks, op.block, start, piece)
+            file.write(op.block, start, piece)
 
 
 def _write_garbage(
-    blocks: list[bytes], op: Data, place: tuple[int, int, int], *, spills: bool
+    file: ChangingFile, op: Data, place: tuple[int, int, int], *, spills: bool
 ) -> None:
     """Put bytes into a sector that depend on nothing but where it lies."""
     sector, start, stop = place
     noise = shake_128(f"{op.block} {sector}".encode()).digest(SECTOR_SIZE)
     if spills:
-        write_blocks(blocks, op.block, sector * SECTOR_SIZE, noise)
+        file.write(op.block, sector * SECTOR_SIZE, noise)
         return
-    old = blocks[op.block][start:stop] if op.block < len(blocks) else b""
+    old = file.blocks[op.block][start:stop] if op.block < len(file.blocks) else b""
     new = op.content[start - op.start : stop - op.start]
     noise = noise[start - sector * SECTOR_SIZE :]
     mixed = bytes(
         was if was == becomes else between
         for was, becomes, between in zip(old.ljust(len(new), b"\0"), new, noise, strict=False)
     )
-    write_blocks(blocks, op.block, start, mixed)
+    file.write(op.block, start, mixed)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from wavetank.sim._apply import STALE_BLOCK, Changes
+from wavetank.sim._apply import STALE_BLOCK, Changes, ChangingFile
 from wavetank.sim.image import DiskImage, FileContent, Node, write_blocks
 from wavetank.sim.ops import BLOCK_SIZE, Data, Dirent, MicroOp, Size
 
@@ -62,18 +62,19 @@ class ForgettingDisk:
             if isinstance(op, Dirent):
                 changes.set_entry(op)
             elif isinstance(op, Data):
-                write_blocks(changes.file(op.inode).blocks, op.block, op.start, op.content)
+                changes.file(op.inode).write(op.block, op.start, op.content)
             else:
                 file = changes.file(op.inode)
                 file.size = op.size
                 if not op.extends:
-                    self._cut(file.blocks, op)
+                    self._cut(file, op)
         for inode, block in stale:
-            write_blocks(changes.file(inode).blocks, block, 0, STALE_BLOCK)
+            changes.file(inode).write(block, 0, STALE_BLOCK)
         return self.durable.derive(changes.nodes())
 
-    def _cut(self, blocks: list[bytes], truncation: Size) -> None:
+    def _cut(self, file: ChangingFile, truncation: Size) -> None:
         """Free what lies beyond a size, but for what was written after it and came before it."""
+        blocks = list(file.blocks)
         spared = {
             block: blocks[block]
             for block in range(truncation.size // BLOCK_SIZE, len(blocks))
@@ -82,6 +83,7 @@ class ForgettingDisk:
         _cut_at(blocks, truncation.size)
         for block, content in spared.items():
             write_blocks(blocks, block, 0, content)
+        file.replace(blocks)
 
 
 def _without_cut_content(image: DiskImage) -> DiskImage:
