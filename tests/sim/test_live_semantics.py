@@ -190,7 +190,7 @@ class LiveSemantics(RuleBasedStateMachine):
             call=made,
             linux=answer,
             pyfakefs=fake.run(made),
-            resized=made.handle is not None and before != self._seen,
+            resized=any(self._seen.get(name, was) != was for name, was in before.items()),
         )
         excuse = next((each for each in DIFFERENCES if each.excuses(seen)), None)
         if excuse is None:

@@ -41,7 +41,7 @@ class Answered:
         call: what was called.
         linux: the answer of the operating system.
         pyfakefs: the answer of pyfakefs.
-        resized: whether the call changed the size of a file on the operating system.
+        resized: whether the call changed a file that was there before on the operating system.
     """
 
     call: Call
@@ -87,7 +87,7 @@ def _is_a_file_in_the_path(seen: Answered) -> bool:
 
 
 def _is_a_new_size(seen: Answered) -> bool:
-    return seen.call.name in ("truncate", "preallocate") and seen.resized
+    return seen.call.name in ("truncate", "preallocate", "open") and seen.resized
 
 
 DIFFERENCES: Final[tuple[Difference, ...]] = (
