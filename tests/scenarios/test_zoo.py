@@ -219,9 +219,9 @@ def test_a_filesystem_that_misleads_nobody_changes_nothing() -> None:
     ("key", "necessity", "profiles"),
     [
         (("save_state", ".", "StateStore._write"), Necessity.NECESSARY, ("btrfs", "posix")),
-        (("creation", "..", "Opening.repair"), Necessity.NECESSARY, ("btrfs", "posix")),
-        (("opening", ".", "Opening.repair"), Necessity.NECESSARY, ("btrfs", "posix")),
-        (("close", ".", "FileStorage._finish"), Necessity.NECESSARY, tuple(EVERYWHERE.split())),
+        (("creation", "..", "Repair.run"), Necessity.NECESSARY, ("btrfs", "posix")),
+        (("opening", ".", "Repair.run"), Necessity.NECESSARY, ("btrfs", "posix")),
+        (("close", ".", "Services._finish"), Necessity.NECESSARY, tuple(EVERYWHERE.split())),
         (("opening", "log.dat", "judge_log"), Necessity.REDUNDANT, ()),
     ],
 )

@@ -6,6 +6,7 @@ Left out: copying (_log_compactor.py), and which entries are retained (_log_stor
 from __future__ import annotations
 
 import logging
+from functools import partial
 
 from wavetank.engine._directory import is_full_disk
 from wavetank.engine._health import Health
@@ -53,9 +54,8 @@ class AutoCompaction:
             self._compact_if_there_is_room(index)
             return
         self._tasks = [task for task in self._tasks if not task.done()]
-        self._tasks.append(
-            self._runtime.spawn("wavetank-compaction", lambda: self._compact_beside(index))
-        )
+        work = partial(self._compact_beside, index)
+        self._tasks.append(self._runtime.spawn("wavetank-compaction", work))
 
     def wait(self, timeout_s: float) -> None:
         """Wait for each compaction in the background, at most so many seconds."""

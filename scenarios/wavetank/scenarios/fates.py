@@ -204,8 +204,7 @@ class Fates:
 
     def path(self, name: bytes, image: DiskImage, target: bytes) -> tuple[CrashPoint, ...]:
         """Return the crashes inside recoveries that lead from an image to another, the fewest."""
-        start: tuple[bytes, DiskImage, tuple[CrashPoint, ...]] = (name, image, ())
-        todo = deque([start])
+        todo: deque[tuple[bytes, DiskImage, tuple[CrashPoint, ...]]] = deque([(name, image, ())])
         seen = {name}
         while todo:
             name, image, crashes = todo.popleft()
