@@ -1,8 +1,68 @@
-"""What can go wrong besides a crash: the room for the fault language and its injectors.
+"""What can go wrong besides a crash: the fault language and its injectors.
 
-It acts on `wavetank.sim`'s disk and filesystem through their public hooks, does not know the
-engine's classes, and is imported by `wavetank.scenarios` and `wavetank.reports` alone. So far the
-only fault is the crash itself, which `wavetank.sim` enumerates; nothing is exported here yet.
+General layout, from the bottom up::
+
+    operations.py         the operations of the filesystem seam, in classes
+    fault.py              faults and plans of them, as values that print as text
+    syntax.py             text read back
+    injector.py           which operations are struck, and how often each fault has fired
+    faulty_filesystem.py  another filesystem, whose operations go wrong as a plan says
+
+It acts on the filesystem seam and on `wavetank.sim`'s disk through their public hooks, does not
+know the engine's store, and is imported by `wavetank.scenarios` and `wavetank.reports` alone. Start
+reading at fault.py. Not there yet: damage to what lies on a disk, and limits; docs/faults.md lists
+what the language cannot say.
 """
 
-__all__: list[str] = []
+from wavetank.faults.fault import (
+    ByteRange,
+    Fail,
+    Fault,
+    FaultErrno,
+    FaultPlan,
+    FillUp,
+    FlipBit,
+    Short,
+    What,
+    When,
+    Where,
+    Which,
+)
+from wavetank.faults.faulty_filesystem import FaultyFile, FaultyFileSystem, SyncFailing
+from wavetank.faults.injector import FaultInjector, Operation
+from wavetank.faults.operations import (
+    FAULT_CLASSES,
+    OPERATIONS,
+    FaultClass,
+    OperationKind,
+    SeamOperation,
+)
+from wavetank.faults.syntax import FaultSyntaxError, parse_fault, parse_plan
+
+__all__ = [
+    "FAULT_CLASSES",
+    "OPERATIONS",
+    "ByteRange",
+    "Fail",
+    "Fault",
+    "FaultClass",
+    "FaultErrno",
+    "FaultInjector",
+    "FaultPlan",
+    "FaultSyntaxError",
+    "FaultyFile",
+    "FaultyFileSystem",
+    "FillUp",
+    "FlipBit",
+    "Operation",
+    "OperationKind",
+    "SeamOperation",
+    "Short",
+    "SyncFailing",
+    "What",
+    "When",
+    "Where",
+    "Which",
+    "parse_fault",
+    "parse_plan",
+]
