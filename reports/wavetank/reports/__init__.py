@@ -15,6 +15,7 @@ General layout::
     _litmus_command.py, _litmus.py    the simulated disk held to litmus sets
     _litmus_real.py, kernel/      litmus programs on real filesystems
     _zoo_command.py, _zoo.py, zoo_text.py, zoo_document.py    the planted bugs, hunted
+    _damage_command.py, _damage.py, damage_text.py, damage_document.py    the damage matrix
 
 It listens to `wavetank.scenarios` and starts its runs; nothing imports it. Commands import what is
 heavy only when they run, so this package imports nothing. Start reading at cli.py.

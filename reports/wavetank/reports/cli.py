@@ -13,6 +13,7 @@ from collections.abc import Sequence
 
 import click
 
+from wavetank.reports._damage_command import damage_command
 from wavetank.reports._dump_command import dump_command
 from wavetank.reports._list_command import list_command
 from wavetank.reports._litmus_command import litmus_command
@@ -60,6 +61,7 @@ cli.add_command(replay_command)
 cli.add_command(list_command)
 cli.add_command(litmus_command)
 cli.add_command(zoo_command)
+cli.add_command(damage_command)
 cli.add_command(verify_command)
 cli.add_command(dump_command)
 

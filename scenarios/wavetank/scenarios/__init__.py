@@ -14,6 +14,7 @@ General layout, along the way a run takes::
     events.py, runner.py               a whole plan, and those who listen
     replay.py                          one stored finding again
     zoo/                               bugs planted in variants of the engine, and their hunt
+    damage/                            stores damaged in every place, and the right answers
 
 It imports `wavetank.engine`, `wavetank.sim` and `wavetank.faults`. Start reading at model.py.
 """

@@ -1,0 +1,62 @@
+"""The damage matrix: stores damaged in every place, and the engine held to what it must say.
+
+General layout::
+
+    damaged_store.py  a store as bytes, with all that is known of it
+    stores.py         the stores that are damaged
+    regions.py        the places of their files, by meaning
+    damages.py        eight kinds of damage to a place
+    rules.py          what may be answered to which damage
+    expectation.py    which rules apply, told from the bytes
+    opened.py         a damaged store opened, and asked for everything
+    verdict.py        the answers held to the rules
+    matrix.py         all of it
+
+The engine is never asked what is right. Start reading at rules.py.
+"""
+
+from wavetank.scenarios.damage.damaged_store import LogView, StoreRecord
+from wavetank.scenarios.damage.damages import Damage, DamagedFiles, DamageKind, damages, inflict
+from wavetank.scenarios.damage.expectation import Expectation, expect
+from wavetank.scenarios.damage.matrix import (
+    CellKey,
+    DamageResult,
+    Progress,
+    WrongCell,
+    run_damage,
+)
+from wavetank.scenarios.damage.opened import Opener, Shown, look, open_engine
+from wavetank.scenarios.damage.regions import Region, regions
+from wavetank.scenarios.damage.rules import RULES, Outcome, Rule
+from wavetank.scenarios.damage.stores import STORES, store_record
+from wavetank.scenarios.damage.verdict import Judged, judge
+
+__all__ = [
+    "RULES",
+    "STORES",
+    "CellKey",
+    "Damage",
+    "DamageKind",
+    "DamageResult",
+    "DamagedFiles",
+    "Expectation",
+    "Judged",
+    "LogView",
+    "Opener",
+    "Outcome",
+    "Progress",
+    "Region",
+    "Rule",
+    "Shown",
+    "StoreRecord",
+    "WrongCell",
+    "damages",
+    "expect",
+    "inflict",
+    "judge",
+    "look",
+    "open_engine",
+    "regions",
+    "run_damage",
+    "store_record",
+]

@@ -1,0 +1,348 @@
+"""The damage matrix: its rules on cases told by hand, the engine in it, and broken engines."""
+
+from collections.abc import Sequence
+
+import pytest
+from attrs import evolve
+
+from wavetank.engine import (
+    CorruptedError,
+    CorruptedLogError,
+    CorruptedStateError,
+    FileStorage,
+    FileStorageOptions,
+    FileSystem,
+    LogEntry,
+    OpenFlag,
+    PersistentState,
+    RecoveryMode,
+    RecoveryReport,
+)
+from wavetank.scenarios.damage import (
+    RULES,
+    STORES,
+    Damage,
+    DamagedFiles,
+    DamageKind,
+    DamageResult,
+    Opener,
+    Outcome,
+    Rule,
+    StoreRecord,
+    damages,
+    expect,
+    inflict,
+    judge,
+    look,
+    open_engine,
+    regions,
+    run_damage,
+    store_record,
+)
+
+NORMAL, AGGRESSIVE, CONSERVATIVE = (
+    RecoveryMode.NORMAL,
+    RecoveryMode.AGGRESSIVE,
+    RecoveryMode.CONSERVATIVE,
+)
+KILLED = "batches, killed"
+CLOSED = "batches, closed"
+
+
+def changed(record: StoreRecord, **files: bytes | None) -> DamagedFiles:
+    """Return the store's files, with some replaced or, for None, gone; `_` stands for a dot."""
+    held = dict(record.files)
+    for name, content in files.items():
+        path = name.replace("__", ".")
+        if content is None:
+            del held[path]
+        else:
+            held[path] = content
+    return DamagedFiles(files=held, unreadable={})
+
+
+def log_rule(record: StoreRecord, damaged: DamagedFiles) -> Rule:
+    return expect(record, damaged).log
+
+
+# The rules, by hand
+
+
+def test_the_newest_batch_of_a_killed_store_is_in_doubt_and_of_a_closed_one_is_not() -> None:
+    for name, rule in ((KILLED, Rule.NEWEST_BATCH), (CLOSED, Rule.ACKNOWLEDGED_FRAME)):
+        record = store_record(name)
+        log = record.files["log.dat"]
+        assert log_rule(record, changed(record, log__dat=log[:-1])) is rule
+        assert log_rule(record, changed(record, log__dat=log[:-1] + b"?")) is rule
+
+
+def test_a_frame_below_a_watermark_is_acknowledged() -> None:
+    record = store_record(KILLED)
+    log, second = record.files["log.dat"], record.frames[1]
+    hurt = bytearray(log)
+    hurt[second.offset + 80] ^= 1
+    damaged = changed(record, log__dat=bytes(hurt))
+    expected = expect(record, damaged)
+    assert expected.log is Rule.ACKNOWLEDGED_FRAME
+    assert expected.broken_at == second.offset
+    assert expected.shown == record.log_after[1]
+    # Once nothing behind it is left, nothing speaks of it any more.
+    cut = changed(record, log__dat=bytes(hurt[: record.frames[2].offset]))
+    assert log_rule(record, cut) is Rule.NEWEST_BATCH
+    # A later frame of which the header alone is intact proves half of it.
+    headers = bytes(hurt[: record.frames[2].offset + 72])
+    assert log_rule(record, changed(record, log__dat=headers)) is Rule.HALF_PROVEN_FRAME
+
+
+def test_a_suffix_lost_at_a_boundary_is_undetectable_above_what_metadata_knows_alone() -> None:
+    record = store_record("reopened, killed")
+    log = record.files["log.dat"]
+    known = record.log_metadata["watermark"]
+    assert 0 < known < len(record.frames) - 1
+    for kept, frame in enumerate(record.frames):
+        rule = log_rule(record, changed(record, log__dat=log[: frame.offset]))
+        wanted = Rule.LOST_SUFFIX if kept >= known else Rule.ACKNOWLEDGED_FRAME
+        assert rule is wanted, kept
+    assert RULES[Rule.LOST_SUFFIX][NORMAL] == {Outcome.UNDETECTABLE, Outcome.DETECTED}
+
+
+def test_words_are_allowed_where_the_rules_allow_them_and_nowhere_else() -> None:
+    undetectable = {rule for rule in Rule if Outcome.UNDETECTABLE in RULES[rule][NORMAL]}
+    assert undetectable == {Rule.LOST_SUFFIX, Rule.OLDER_STORE}
+    for rule in (
+        Rule.ACKNOWLEDGED_FRAME,
+        Rule.BOTH_STATE_COPIES,
+        Rule.CLOSED_BATCH,
+        Rule.LOG_MISSING,
+        Rule.SNAPSHOT,
+    ):
+        assert all(RULES[rule][mode] == {Outcome.DETECTED} for mode in RecoveryMode), rule
+    assert set(RULES) == set(Rule)
+
+
+def test_one_copy_of_the_state_and_both_are_told_apart() -> None:
+    record = store_record(CLOSED)
+    one = changed(record, state__json=None)
+    both = changed(record, state__json=None, state__copy__json=b"")
+    assert expect(record, one).state is Rule.ONE_STATE_COPY
+    assert expect(record, both).state is Rule.BOTH_STATE_COPIES
+    named = record.files["state.json"].replace(b'"version":1', b'"version":3')
+    assert expect(record, changed(record, state__json=named)).state is Rule.OTHER_VERSION
+
+
+# Stores, places and damages
+
+
+def test_there_is_every_damage_to_every_file_and_each_leaves_something_of_its_own() -> None:
+    for name in STORES:
+        record = store_record(name)
+        done = list(damages(record))
+        untouched = DamagedFiles(files=record.files, unreadable={})
+        left = [inflict(damage, record, untouched) for damage in done]
+        assert untouched not in left
+        assert len({repr(each) for each in left}) == len(left)
+        assert {damage.region.file for damage in done} >= set(record.files)
+    kinds = {damage.kind for name in STORES for damage in damages(store_record(name))}
+    assert kinds == set(DamageKind)
+
+
+def test_regions_name_each_field() -> None:
+    meanings = {region.meaning for region in regions(store_record("compacted, closed"))}
+    assert {
+        "whole file",
+        "header: incarnation",
+        "frame header: watermark",
+        "frame header: payload length",
+        "payload: terms",
+        "payload: commands",
+        "key checksum",
+        "value of current_term",
+        "value of log_length",
+        "value of data_checksum",
+        "data",
+    } <= meanings
+    torn = {region.meaning for region in regions(store_record("torn append, killed"))}
+    assert "behind the last frame" in torn
+
+
+def test_stores_hold_what_they_say() -> None:
+    assert store_record("compacted, closed").dump.log_header is not None
+    header = store_record("compacted, closed").dump.log_header
+    assert header is not None
+    assert header.base_index > 0
+    assert store_record("torn append, killed").has_torn_tail
+    assert {frame.kind for frame in store_record("truncated, killed").frames} == {
+        "entries",
+        "truncation",
+    }
+    assert {frame.encoding for frame in store_record("json, closed").frames} == {"json"}
+    for name in STORES:
+        record = store_record(name)
+        assert record.log == record.log_after[-1]
+        assert record.closed == ("recovery.marker" not in record.files)
+
+
+# The engine
+
+
+@pytest.mark.parametrize("name", STORES)
+def test_every_cell_is_right(name: str) -> None:
+    result = run_damage([name])
+    assert result.wrong == ()
+    assert result.cells > 900
+
+
+def test_the_matrix_has_each_outcome_and_says_how_often() -> None:
+    result = run_damage(["batches, killed", "compacted, closed"])
+    assert all(count > 0 for count in result.outcomes().values())
+    assert sum(result.outcomes().values()) == result.cells
+    by_mode = result.by(lambda key: (key.mode,))
+    assert set(by_mode) == {"conservative", "normal", "aggressive"}
+    closed = result.by(lambda key: (key.store,))["compacted, closed"]
+    assert (closed["ambiguous"], closed["undetectable"]) == (0, 0)
+
+
+def test_pairs_are_the_same_however_many_are_asked_for() -> None:
+    few, more = (run_damage([KILLED], pairs=count) for count in (40, 80))
+    assert (few.pairs, more.pairs) == (40, 80)
+    kept = {key: count for key, count in few.counts.items() if key.pair}
+    assert all(more.counts[key] >= count for key, count in kept.items())
+
+
+def test_bad_arguments_are_refused() -> None:
+    with pytest.raises(ValueError, match="pairs: expected 0 or more, got -1"):
+        run_damage([KILLED], pairs=-1)
+    with pytest.raises(KeyError):
+        run_damage(["no such store"])
+
+
+# Engines that are broken on purpose
+
+
+class _Quiet(FileStorage):
+    """Says nothing of what it lost."""
+
+    @property
+    def recovery_report(self) -> RecoveryReport:
+        return evolve(super().recovery_report, lost=(), cut=None)
+
+
+class _Unchecked(FileStorage):
+    """Shows a byte that was never written."""
+
+    def get_log_entries(
+        self, start: int, end: int, *, timeout: float | None = None, cancel: object = None
+    ) -> list[LogEntry]:
+        del timeout, cancel
+        first, *rest = super().get_log_entries(start, end)
+        return [LogEntry(first.index, first.term, first.command[:-1] + b"?"), *rest]
+
+
+class _Forgetful(FileStorage):
+    """Knows of no vote."""
+
+    def load_state(self, **_: object) -> PersistentState:
+        return PersistentState(0, "")
+
+
+def _made_of(kind: type[FileStorage]) -> Opener:
+    def opener(fs: FileSystem, options: FileStorageOptions) -> FileStorage:
+        opened = open_engine(fs, options)
+        opened.__class__ = kind
+        return opened
+
+    return opener
+
+
+def _cuts_what_it_cannot_read(fs: FileSystem, options: FileStorageOptions) -> FileStorage:
+    """Open as a store does that takes every damage for a torn tail."""
+    try:
+        return open_engine(fs, options)
+    except CorruptedLogError as error:
+        if error.offset is None:
+            raise
+        file = fs.open("/store/log.dat", OpenFlag.WRITE)
+        file.truncate(error.offset)
+        file.close()
+        fs.unlink("/store/metadata.json")
+        return open_engine(fs, options)
+
+
+def _starts_afresh(fs: FileSystem, options: FileStorageOptions) -> FileStorage:
+    try:
+        return open_engine(fs, options)
+    except CorruptedError:
+        for name in list(fs.listdir("/store")):
+            fs.unlink(f"/store/{name}")
+        return open_engine(fs, options)
+
+
+def _changes_before_it_refuses(fs: FileSystem, options: FileStorageOptions) -> FileStorage:
+    try:
+        return open_engine(fs, options)
+    except CorruptedError:
+        fs.open("/store/metadata.json.tmp", OpenFlag.WRITE | OpenFlag.CREATE).close()
+        raise
+
+
+def _trips(fs: FileSystem, options: FileStorageOptions) -> FileStorage:
+    try:
+        return open_engine(fs, options)
+    except CorruptedStateError as error:
+        raise KeyError("term") from error
+    except CorruptedLogError as error:
+        raise KeyError("index") from error
+
+
+def _never_ends(fs: FileSystem, options: FileStorageOptions) -> FileStorage:
+    try:
+        return open_engine(fs, options)
+    except CorruptedLogError:
+        file = fs.open("/store/log.dat", OpenFlag.READ)
+        while True:
+            file.pread(1, 0)
+
+
+def _problems(result: DamageResult) -> set[str]:
+    return {cell.problem.partition(":")[0] for cell in result.wrong}
+
+
+@pytest.mark.parametrize(
+    ("opener", "problem"),
+    [
+        (_made_of(_Quiet), "silent loss"),
+        (_made_of(_Unchecked), "wrong data"),
+        (_made_of(_Forgetful), "wrong data"),
+        (_cuts_what_it_cannot_read, "silent loss"),
+        (_starts_afresh, "wrong data"),
+        (_changes_before_it_refuses, "a refused open has changed the directory"),
+        (_trips, "an untyped error"),
+        (_never_ends, "no end after 5000 reads"),
+    ],
+)
+def test_a_broken_engine_is_found_out(opener: Opener, problem: str) -> None:
+    result = run_damage(["reopened, killed"], opener=opener)
+    assert not result.passed
+    assert problem in _problems(result)
+
+
+def _one(record: StoreRecord, kind: DamageKind, meaning: str) -> Sequence[Damage]:
+    return [
+        damage
+        for damage in damages(record)
+        if damage.kind is kind and damage.region.meaning == meaning
+    ]
+
+
+def test_an_answer_names_its_word_and_what_is_wrong_with_it() -> None:
+    record = store_record(KILLED)
+    (flip, *_) = _one(record, DamageKind.BIT_FLIP, "payload: commands")
+    damaged = inflict(flip, record, DamagedFiles(files=record.files, unreadable={}))
+    expected = expect(record, damaged)
+    shown = look(record, damaged, NORMAL)
+    assert judge(record, damaged, NORMAL, expected, shown).outcome is Outcome.DETECTED
+    lost = look(record, damaged, AGGRESSIVE)
+    assert judge(record, damaged, AGGRESSIVE, expected, lost).problem == ""
+    # The answer of one mode is wrong in another.
+    wrong = judge(record, damaged, CONSERVATIVE, evolve(expected, log=Rule.UNTOUCHED), shown)
+    assert wrong.problem.startswith("refused without reason: CorruptedLogError")
