@@ -43,6 +43,8 @@ def write_settings(text: str) -> None:
         (["run", "--workers", "0"], "expected a whole number >= 1 or auto, got '0'"),
         (["run", "--max-images", "none"], "expected a whole number >= 1 or all, got 'none'"),
         (["run", "--format", "yaml"], "'yaml' is not one of 'text', 'json'"),
+        (["run", "--fault", "fsnc: fail EIO"], "got 'fsnc'; nearest match: fsync, at column 1 of"),
+        (["run", "--fault", "read: flip bit 1 at 2"], "damaged content is not judged here yet"),
         (["replay"], "Missing argument 'FAILURE'"),
         (["list", "faults"], "'faults' is not one of"),
         (["runn"], "No such command 'runn'"),
@@ -197,6 +199,44 @@ def test_a_failure_under_turned_options_is_replayed_under_them(
     jsonschema.validate(again, schema("replay"))
     assert (again["verdict"], again["case"]["options"]) == ("failed", ["no_auto_truncate"])
     assert "no_auto_truncate" in again["case"]["fingerprint"]
+
+
+def test_faults_are_counted_and_one_that_never_fires_is_warned_of() -> None:
+    arguments = (
+        "run", "election-storm", "--profile", "sequential", "--profile", "posix",
+        "--fault", "fsync log.dat  #3: fail EIO xfs", "--fault", "mkdir #9: fail EIO",
+    )  # fmt: skip
+    done = invoke(*arguments, "--format", "json")
+    assert done.exit_code == 0
+    document = json.loads(done.stdout)
+    jsonschema.validate(document, schema("run"))
+    counts = {"fsync log.dat #3: fail EIO ext4": 1, "mkdir #9: fail EIO": 0}
+    assert document["verdict"] == "pass"
+    assert [each["faults_fired"] for each in document["scenarios"]] == [counts, counts]
+    warning = "warning: never fired: mkdir #9: fail EIO\n"
+    assert warning in done.stderr
+    text = invoke(*arguments).stdout
+    assert ", backend builtin, 2 faults\n" in text
+    assert f"\nfired 1 time: fsync log.dat #3: fail EIO ext4\n{warning}" in text
+
+
+def test_a_failure_under_faults_is_told_and_replayed_with_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    line = "fsync log.dat #2: fail EIO ext4"
+    arguments = (
+        "run", "election-storm", "--backend", "raftlock-published", "--profile", "sequential",
+        "--max-images", "50", "--fault", line,
+    )  # fmt: skip
+    text = invoke(*arguments).stdout
+    assert f"--max-images 50 --fault '{line}'" in text
+    violation = json.loads(invoke(*arguments, "--format", "json").stdout)["scenarios"][0][
+        "violations"
+    ][0]
+    again = json.loads(invoke("replay", violation["id"], "--format", "json").stdout)
+    jsonschema.validate(again, schema("replay"))
+    assert (again["verdict"], again["case"]["faults"]) == ("failed", [line])
 
 
 def test_profiles_are_listed_with_what_they_promise() -> None:

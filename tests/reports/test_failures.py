@@ -58,6 +58,8 @@ def failures(draw: st.DrawFn) -> StoredFailure:
             kind=st.text(),
             crash=st.none() | crashes,
             log_digest=st.text(),
+            options=texts,
+            faults=texts,
         )
     )
     violation = Violation(

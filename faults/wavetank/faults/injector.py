@@ -50,6 +50,10 @@ class FaultInjector:
         plan: what goes wrong.
         lock: held while counting, from the run's `Runtime`; None where only one thread works.
 
+    Attributes:
+        plan: what goes wrong.
+        lifted: nothing is struck and nothing counted while it is set.
+
     >>> from wavetank.faults import parse_plan
     >>> injector = FaultInjector(parse_plan("stat #2: fail EIO"))
     >>> look = Operation(kind=OperationKind.STAT, paths=("/store",))
@@ -61,6 +65,7 @@ class FaultInjector:
 
     def __init__(self, plan: FaultPlan, lock: Lock | None = None) -> None:
         self.plan = plan
+        self.lifted = False
         self._lock: AbstractContextManager[object] = nullcontext() if lock is None else lock
         self._matches = [0] * len(plan.faults)
         self._fired = [0] * len(plan.faults)
@@ -76,7 +81,7 @@ class FaultInjector:
     def strike(self, operation: Operation) -> Fail | Short | None:
         """Return what is to go wrong with an operation that begins now; None for nothing."""
         with self._lock:
-            for number, fault in enumerate(self.plan.faults):
+            for number, fault in enumerate(self._standing()):
                 if not isinstance(fault.what, FlipBit) and _matches(fault, operation):
                     strike = self._strike(number, fault, operation)
                     if strike is not None:
@@ -93,7 +98,7 @@ class FaultInjector:
     def wrote(self, operation: Operation, count: int) -> None:
         """Note that `count` bytes of a write were taken."""
         with self._lock:
-            for number, fault in enumerate(self.plan.faults):
+            for number, fault in enumerate(self._standing()):
                 if isinstance(fault.what, FillUp) and _matches_a_path(fault, operation):
                     self._written[number] += count
 
@@ -101,7 +106,7 @@ class FaultInjector:
         """Return what a read shows of the bytes that it found."""
         damaged: bytearray | None = None
         with self._lock:
-            for number, fault in enumerate(self.plan.faults):
+            for number, fault in enumerate(self._standing()):
                 if not isinstance(fault.what, FlipBit) or not _matches(fault, operation):
                     continue
                 place = fault.what.position - operation.offset
@@ -113,6 +118,9 @@ class FaultInjector:
                     damaged = bytearray(data) if damaged is None else damaged
                     damaged[place] ^= fault.what.mask
         return data if damaged is None else bytes(damaged)
+
+    def _standing(self) -> tuple[Fault, ...]:
+        return () if self.lifted else self.plan.faults
 
     def _strike(self, number: int, fault: Fault, operation: Operation) -> Fail | Short | None:
         if isinstance(fault.what, FillUp):

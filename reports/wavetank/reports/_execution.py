@@ -22,13 +22,14 @@ from wavetank.reports.failures import FailureStore, StoredFailure
 from wavetank.reports.profile_files import choose_profiles
 from wavetank.reports.progress import progress_on
 from wavetank.reports.session import Session, compare, run_session, untouched
-from wavetank.reports.text import first_line, render_session
+from wavetank.reports.text import fault_warnings, first_line, render_session
 from wavetank.scenarios import (
     BACKENDS,
     SCENARIOS,
     OwnProfile,
     RunPlan,
     Verdict,
+    fault_plan,
     pairwise,
     replay_cases,
     turned,
@@ -53,6 +54,7 @@ class RunRequest:
         profiles: names, files, or ``all``.
         backend: name of the backend.
         options: sets of choices, each separated by commas; ``pairwise`` stands for many.
+        faults: lines of the fault language.
         max_images: distinct images recovered per scenario and profile at most.
         depth: crashes inside recoveries; None: none; negative: until nothing new comes.
         workers: processes.
@@ -67,6 +69,7 @@ class RunRequest:
     profiles: tuple[str, ...]
     backend: str | None
     options: tuple[str, ...]
+    faults: tuple[str, ...]
     max_images: int | None
     depth: int | None
     workers: int
@@ -83,6 +86,8 @@ def plan_of(request: RunRequest) -> RunPlan:
         UnknownChoiceError: a name in it does not exist.
         ProfileFileError: a file in it holds no profile, or one whose name is taken.
         OptionError: an option that does not exist, or a value that it does not take.
+        FaultSyntaxError: a line that is no fault.
+        UnjudgedFaultError: a fault that a run cannot judge.
     """
     backends = [backend.name for backend in BACKENDS]
     chosen = choose_profiles(request.profiles or _DEFAULT_PROFILES, everything=SAFE_PROFILES)
@@ -95,6 +100,7 @@ def plan_of(request: RunRequest) -> RunPlan:
         depth=None if request.depth is not None and request.depth < 0 else request.depth or 0,
         own_profiles=tuple(OwnProfile(each.profile, each.file) for each in chosen if each.file),
         option_sets=_option_sets(request.options),
+        faults=tuple(map(str, fault_plan(request.faults).faults)),
     )
 
 
@@ -119,6 +125,8 @@ def execute(request: RunRequest, plan: RunPlan) -> ExitCode:
         session = untouched(plan)
     _store_failures(session)
     if request.as_json:
+        for warning in fault_warnings(session):
+            click.echo(warning, err=True)
         click.echo(to_text(run_document(session, version())))
     else:
         click.echo(render_session(session))

@@ -92,6 +92,7 @@ def _render(name: str, stored: StoredFailure | None, result: ReplayResult) -> st
             backend=case.backend,
             own_profiles=case.own_profiles,
             options=case.options,
+            faults=case.faults,
         )
         lines += ["", render_story(result.violation or stored.violation, origin)]
     return "\n".join(lines)

@@ -38,6 +38,7 @@ Examples:
   wavetank run --backend raftlock-published -x
   wavetank run --profile all --depth fixpoint
   wavetank run --options json_log,no_index_map --profile posix
+  wavetank run mixed --fault 'fsync log.dat #3: fail EIO ext4'
 """
 
 
@@ -65,6 +66,13 @@ Examples:
     help="Options of the store turned from their defaults (`wavetank list options`), or "
     "OPTION=VALUE; repeated, every scenario runs once with each set. 'pairwise' stands for few "
     "sets in which any two choices come together.",
+)
+@click.option(
+    "--fault",
+    multiple=True,
+    metavar="LINE",
+    help="What goes wrong with the store's filesystem while a scenario's steps run, as "
+    "docs/faults.md has it; may be repeated.",
 )
 @click.option(
     "--max-images",
@@ -116,6 +124,7 @@ def run_command(
     profile: tuple[str, ...],
     backend: str | None,
     options: tuple[str, ...],
+    fault: tuple[str, ...],
     max_images: int | None,
     depth: int | None,
     workers: int | None,
@@ -125,8 +134,9 @@ def run_command(
     check_determinism: bool,
     strict: bool | None,
 ) -> None:
+    from wavetank.faults import FaultSyntaxError  # noqa: PLC0415 - heavy
     from wavetank.reports._execution import RunRequest, execute, plan_of  # noqa: PLC0415 - heavy
-    from wavetank.scenarios import OptionError  # noqa: PLC0415 - heavy
+    from wavetank.scenarios import OptionError, UnjudgedFaultError  # noqa: PLC0415 - heavy
     from wavetank.sim import ProfileFileError  # noqa: PLC0415 - heavy
 
     if seed is not None and seeds is not None:
@@ -141,6 +151,7 @@ def run_command(
         profiles=profile or settings.profile or (),
         backend=backend or settings.backend,
         options=options,
+        faults=fault,
         max_images=settings.max_images if max_images is None else max_images or None,
         depth=settings.depth if depth is None else depth,
         workers=workers or settings.workers or available_workers(),
@@ -153,7 +164,7 @@ def run_command(
         plan = plan_of(request)
     except UnknownChoiceError as error:
         raise click.UsageError(_sourced(error, request, settings)) from error
-    except (ProfileFileError, OptionError) as error:
+    except (ProfileFileError, OptionError, FaultSyntaxError, UnjudgedFaultError) as error:
         raise click.UsageError(str(error)) from error
     click.get_current_context().exit(execute(request, plan))
 

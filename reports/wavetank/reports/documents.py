@@ -147,7 +147,7 @@ def _scenario(result: ScenarioResult) -> dict[str, object]:
         "depth": result.depth,
         "complete": result.complete,
         "forked_points": result.forked_points,
-        "faults_fired": {},
+        "faults_fired": dict(result.faults_fired),
         "digest": result.digest,
         "violations": [_violation(violation) for violation in result.violations],
     }
@@ -189,6 +189,7 @@ def _case(failure: StoredFailure) -> dict[str, object]:
         "backend": case.backend,
         "profile": case.profile,
         "options": list(case.options),
+        "faults": list(case.faults),
         "invariant": case.invariant,
         "kind": case.kind,
         "fingerprint": case.fingerprint,

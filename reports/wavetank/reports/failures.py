@@ -168,6 +168,7 @@ def _to_text(failure: StoredFailure) -> str:
             "log_digest": case.log_digest,
             "own_profile": _own_profile_document(case.own_profile),
             "options": list(case.options),
+            "faults": list(case.faults),
         },
         "violation": {
             "summary": violation.summary,
@@ -246,6 +247,7 @@ def _case(fields: Fields) -> ReplayCase:
         log_digest=fields.text("log_digest"),
         own_profile=_own_profile(fields.optional("own_profile")),
         options=fields.texts_or_none("options"),
+        faults=fields.texts_or_none("faults"),
     )
 
 

@@ -36,6 +36,7 @@ def run_command(
     max_images: int | None = None,
     depth: int | None = 0,
     option_sets: Sequence[Sequence[str]] = ((),),
+    faults: Sequence[str] = (),
 ) -> str:
     """Return the command that runs scenarios.
 
@@ -57,6 +58,8 @@ def run_command(
     for options in option_sets:
         if options or len(option_sets) > 1:
             words += ["--options", ",".join(options)]
+    for fault in faults:
+        words += ["--fault", fault]
     return shlex.join(words)
 
 
@@ -81,6 +84,7 @@ def remaining_commands(session: Session) -> tuple[str, ...]:
             max_images=plan.max_images,
             depth=plan.depth,
             option_sets=option_sets,
+            faults=plan.faults,
         )
         for (seeds, option_sets), scenarios in groups.items()
     )

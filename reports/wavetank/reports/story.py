@@ -41,6 +41,7 @@ class Origin:
         own_profiles: profiles of one's own, of that run.
         depth: of crashes inside recoveries; None: until nothing new came.
         options: engine options that were turned.
+        faults: lines of the faults that struck it.
     """
 
     scenario: str
@@ -51,12 +52,13 @@ class Origin:
     own_profiles: tuple[OwnProfile, ...] = ()
     depth: int | None = 0
     options: tuple[str, ...] = ()
+    faults: tuple[str, ...] = ()
 
 
 def render_story(violation: Violation, origin: Origin) -> str:
     """Return one failure in at most `STORY_LINES` lines."""
     run_of = (origin.scenario, f"seed {origin.seed}", origin.profile, origin.backend)
-    place = ", ".join((*run_of, *origin.options))
+    place = ", ".join((*run_of, *origin.options, *origin.faults))
     promise = INVARIANTS.get(violation.invariant, "an invariant of another version")
     command = run_command(
         scenarios=[origin.scenario],
@@ -66,6 +68,7 @@ def render_story(violation: Violation, origin: Origin) -> str:
         max_images=origin.max_images,
         depth=origin.depth,
         option_sets=(origin.options,),
+        faults=origin.faults,
     )
     lines = [
         f"FAIL {violation.id}: {place}",

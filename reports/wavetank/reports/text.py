@@ -14,7 +14,7 @@ from wavetank.reports.session import Session
 from wavetank.reports.story import Origin, render_story
 from wavetank.scenarios import RunPlan, ScenarioResult, Verdict, Violation
 
-__all__ = ["first_line", "render_session"]
+__all__ = ["fault_warnings", "first_line", "render_session"]
 
 _STORIES: Final = 3
 """Failures told in full; the others get a line each."""
@@ -32,8 +32,32 @@ def first_line(version: str, plan: RunPlan) -> str:
     profiles = "profile" if len(plan.profiles) == 1 else "profiles"
     return (
         f"wavetank {version}, {seed}, {profiles} {', '.join(plan.profiles)}, "
-        f"backend {plan.backend}{_options(plan)}"
+        f"backend {plan.backend}{_options(plan)}{_faults(plan)}"
     )
+
+
+def fault_warnings(session: Session) -> list[str]:
+    """Return a sentence for each fault that never fired, once all has run."""
+    if session.remaining or not session.result.results:
+        return []
+    return [f"warning: never fired: {line}" for line, count in _fired(session).items() if not count]
+
+
+def _faults(plan: RunPlan) -> str:
+    if not plan.faults:
+        return ""
+    return f", fault {plan.faults[0]}" if len(plan.faults) == 1 else f", {len(plan.faults)} faults"
+
+
+def _fired(session: Session) -> dict[str, int]:
+    """Return how often each fault fired; a run is recorded once for all profiles."""
+    plan = session.result.plan
+    counts = dict.fromkeys(plan.faults, 0)
+    for result in session.result.results:
+        if result.profile == plan.profiles[0]:
+            for line, count in result.faults_fired:
+                counts[line] += count
+    return counts
 
 
 def _options(plan: RunPlan) -> str:
@@ -134,6 +158,7 @@ def _origin(result: ScenarioResult, session: Session) -> Origin:
         own_profiles=session.result.plan.own_profiles,
         depth=session.result.plan.depth,
         options=result.options,
+        faults=session.result.plan.faults,
     )
 
 
@@ -161,6 +186,10 @@ def _last_lines(session: Session) -> Iterator[str]:
     relaxed = sorted({clause for result in results for clause in result.relaxed})
     if relaxed:
         yield f"Options gave up the promises {', '.join(relaxed)} (docs/oracle.md)."
+    for line, count in _fired(session).items():
+        if count:
+            yield f"fired {count} {'time' if count == 1 else 'times'}: {line}"
+    yield from fault_warnings(session)
     if session.result.digest:
         yield f"digest {session.result.digest}"
     yield from _determinism_lines(session)

@@ -6,6 +6,7 @@ General layout, along the way a run takes::
     backend.py                         stores under test; raftlock_published.py is one
     model.py                           the reference model and what may be on disk meanwhile
     recording.py                       a workload run once: op log and knowledge over time
+    fault_lines.py, _machine.py        what goes wrong meanwhile, and with what machine
     explorer.py, recovery.py           every crash point, every image; what becomes of one image
     opening.py                         stores opened on images, once for all that they read alike
     observation.py, oracle.py          what a store shows, and which invariants that breaks
@@ -36,6 +37,7 @@ from wavetank.scenarios.events import (
 )
 from wavetank.scenarios.explorer import Finding, Sweep, explore, judge_image
 from wavetank.scenarios.fates import Limits
+from wavetank.scenarios.fault_lines import UnjudgedFaultError, fault_plan
 from wavetank.scenarios.model import EMPTY, ModelState, acknowledge, begin
 from wavetank.scenarios.observation import Observation, Problem, observe
 from wavetank.scenarios.opening import LiveStore, Opening, Openings, Refusal
@@ -126,6 +128,7 @@ __all__ = [
     "Sweep",
     "TruncatePrefix",
     "TruncateSuffix",
+    "UnjudgedFaultError",
     "UnknownNameError",
     "Verdict",
     "Violation",
@@ -137,6 +140,7 @@ __all__ = [
     "explain",
     "explain_live",
     "explore",
+    "fault_plan",
     "judge",
     "judge_image",
     "log_digest",

@@ -62,6 +62,7 @@ class RunPlan:
         own_profiles: those among the profiles that do not ship.
         option_sets: sets of engine options turned from their defaults (option_choices.py); each
             scenario runs once with each set, instead of with the workload's own options.
+        faults: lines of the fault language; they strike each scenario while its steps run.
     """
 
     scenarios: tuple[str, ...]
@@ -72,6 +73,7 @@ class RunPlan:
     depth: int | None = 0
     own_profiles: tuple[OwnProfile, ...] = ()
     option_sets: tuple[tuple[str, ...], ...] = ((),)
+    faults: tuple[str, ...] = ()
 
 
 @frozen(kw_only=True)
@@ -85,6 +87,7 @@ class ScenarioResult:
         profile: the filesystem's promises.
         options: engine options that were turned from their defaults.
         relaxed: clauses of the store's contract that these options give up.
+        faults_fired: how often each fault fired while the steps ran, by its line.
         steps: operations run.
         compactions: how often the log was compacted.
         crash_points: positions at which the op log grew.
@@ -121,6 +124,7 @@ class ScenarioResult:
     digest: str
     options: tuple[str, ...] = ()
     relaxed: tuple[str, ...] = ()
+    faults_fired: tuple[tuple[str, int], ...] = ()
 
     @property
     def verdict(self) -> Verdict:

@@ -5,18 +5,24 @@ was known of the store then. It depends on the workload and the backend alone: e
 every crash point is explored from the same recording.
 
 The run is itself checked: after each step the store is asked everything and held against the model,
-so that a store that is wrong without any crash is found here.
+so that a store that is wrong without any crash is found here. Where the workload has faults, a step
+that fails with a typed error after one has struck may have happened or not; the store is opened
+again, which shows what it was, and the run goes on.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_right
-from contextlib import suppress
+from collections.abc import Mapping
+from contextlib import nullcontext, suppress
+from types import MappingProxyType
 from typing import Final
 
 from attrs import Factory, evolve, field, frozen
 
 from wavetank.engine import LogEntry, Storage, StorageError
+from wavetank.scenarios._machine import Machine
+from wavetank.scenarios._step_calls import call, refusal
 from wavetank.scenarios.backend import Backend, Site
 from wavetank.scenarios.model import EMPTY, ModelState, Possible, acknowledge, begin
 from wavetank.scenarios.observation import Observation, Problem, check_points, observe
@@ -28,14 +34,10 @@ from wavetank.scenarios.steps import (
     Read,
     Refused,
     Reopen,
-    SaveSnapshot,
-    SaveState,
     Step,
-    TruncatePrefix,
-    TruncateSuffix,
     Workload,
 )
-from wavetank.sim import DiskImage, OpLog, SerialRuntime, SimDisk, SimFileSystem
+from wavetank.sim import DiskImage, OpLog
 
 __all__ = ["STORE_DIRECTORY", "LiveProblem", "Moment", "Recording", "record"]
 
@@ -80,6 +82,7 @@ class Recording:
         problems: what was wrong without a crash.
         compactions: how often the first log index rose.
         steps_run: how many steps ran before the run ended or had to be given up.
+        faults_fired: how often each fault of the workload fired, by its line.
     """
 
     workload: Workload
@@ -90,6 +93,7 @@ class Recording:
     problems: tuple[LiveProblem, ...]
     compactions: int
     steps_run: int
+    faults_fired: Mapping[str, int] = MappingProxyType({})
     _positions: tuple[int, ...] = field(
         init=False,
         repr=False,
@@ -118,9 +122,7 @@ class _Run:
     def __init__(self, workload: Workload, backend: Backend) -> None:
         self.workload = workload
         self.backend = backend
-        self.image = DiskImage.empty()
-        self.disk = SimDisk(self.image)
-        self.runtime = SerialRuntime(workload.seed)
+        self.machine = Machine(workload.seed, workload.faults)
         self.store: Storage | None = None
         self.possible: Possible = (EMPTY,)
         self.removed: frozenset[LogEntry] = frozenset()
@@ -132,34 +134,36 @@ class _Run:
 
     def take(self, number: int, step: Step) -> bool:
         """Run one step; False if the store is in no state to go on."""
-        due = self.runtime.pending()
+        due = self.machine.runtime.pending()
         after = acknowledge(self.possible, step, self.workload.options)
         self._know(number, begin(self.possible, step, self.workload.options), acknowledged=False)
         try:
             answered = self._perform(number, step)
         except Exception as error:  # noqa: BLE001 - whatever a backend raises is a finding
-            self._live(number, _refusal(step, error))
+            struck = self.machine.struck
+            if isinstance(error, StorageError) and struck:
+                return self._recover(number, step)
+            when = "after a fault" if struck else "without a crash"
+            self._live(number, refusal(step, error, when))
             return self._resynchronise(number, step)
-        self.steps_run = number + 1
-        self._forget_removed(after)
-        self.possible = after
-        self._acknowledge(number)
+        self._finish_step(number, after)
         if answered is not None:
             self._live(number, answered)
         # Background work of the step before runs now, so that it overlaps with one more step.
-        self.runtime.run_pending(due)
+        self.machine.runtime.run_pending(due)
         return self._check(number)
 
     def finish(self) -> Recording:
         return Recording(
             workload=self.workload,
             backend=self.backend,
-            image=self.image,
-            log=self.disk.log,
+            image=self.machine.image,
+            log=self.machine.disk.log,
             moments=tuple(self.moments),
             problems=tuple(self.problems),
             compactions=self.compactions,
             steps_run=self.steps_run,
+            faults_fired=MappingProxyType(dict(self.machine.fired())),
         )
 
     def _perform(self, number: int, step: Step) -> Problem | None:
@@ -167,8 +171,7 @@ class _Run:
             self._open()
             return None
         if isinstance(step, KillProcess):
-            self.disk = self.disk.process_kill()
-            self.runtime = SerialRuntime(self.workload.seed)
+            self.machine.kill()
             self._open()
             return None
         assert self.store is not None, "a workload opens its store first"
@@ -185,16 +188,16 @@ class _Run:
         if isinstance(step, Refused):
             # A store that takes it shows that in what it holds from now on.
             with suppress(StorageError):
-                _call(self.store, step.step)
+                call(self.store, step.step)
             return None
-        _call(self.store, step)
+        call(self.store, step)
         return None
 
     def _open(self) -> None:
         self.store = None
         site = Site(
-            fs=SimFileSystem(self.disk),
-            runtime=self.runtime,
+            fs=self.machine.filesystem(),
+            runtime=self.machine.runtime,
             directory=STORE_DIRECTORY,
             options=self.workload.options,
         )
@@ -212,7 +215,7 @@ class _Run:
         try:
             seen = self._observe()
         except Exception as error:  # noqa: BLE001 - whatever a backend raises is a finding
-            self._live(number, _refusal("read everything back", error))
+            self._live(number, refusal("read everything back", error))
             return False
         problems = judge(
             seen,
@@ -241,15 +244,79 @@ class _Run:
         # Without an append that should have come, the steps behind it make no sense.
         return not isinstance(step, Append)
 
+    def _recover(self, number: int, step: Step) -> bool:
+        """Go on after a step that failed when a fault had struck: open the store again.
+
+        If opening fails too, or the step once more, then the faults are lifted: a store must get
+        well once nothing goes wrong any more.
+        """
+        for lifted in (False, True):
+            with self.machine.healthy() if lifted else nullcontext():
+                try:
+                    self._restart(kill=lifted)
+                    return self._resume(number, step)
+                except Exception as error:  # noqa: BLE001 - whatever a backend raises is a finding
+                    excused = isinstance(error, StorageError) and self.machine.struck
+                    if lifted or not excused:
+                        self._live(number, refusal(step, error, "after a fault"))
+                        return False
+        raise AssertionError("once faults are lifted nothing is excused")
+
+    def _resume(self, number: int, step: Step) -> bool:
+        """Find out whether the step that failed has happened; if not, do it again."""
+        options = self.workload.options
+        seen = self._observe()
+        unknown = begin(self.possible, step, options)
+        left = tuple(
+            state for state in unknown if not judge(seen, Knowledge(possible=(state,)), options)
+        )
+        if not left:
+            knowledge = Knowledge(possible=unknown, removed=self.removed)
+            for problem in judge(seen, knowledge, options):
+                self._live(number, problem)
+            self.steps_run = number + 1
+            self._adopt(number, seen)
+            return not isinstance(step, Append)
+        after = acknowledge(self.possible, step, options)
+        if all(state in after for state in left):
+            after = left
+        else:
+            self.possible = left
+            if isinstance(step, Append) and step.entries[0].index != left[-1].last_index + 1:
+                # A batch before it was not durable on return, and is gone by right.
+                self._know(number, left, acknowledged=True)
+                return False
+            after = acknowledge(left, step, options)
+            self._know(number, begin(left, step, options), acknowledged=False)
+            self._perform(number, step)
+        self._finish_step(number, after)
+        return self._check(number)
+
+    def _restart(self, *, kill: bool) -> None:
+        """Open a store again that has failed, in this process or in the next."""
+        if self.store is not None and not kill:
+            with suppress(StorageError):
+                self.store.close()
+        if kill:
+            self.machine.kill()
+        self._open()
+
     def _observe(self) -> Observation:
         assert self.store is not None
-        seen = observe(self.store)
-        return evolve(seen, problems=(*seen.problems, *check_points(self.store, seen)))
+        with self.machine.healthy():
+            seen = observe(self.store)
+            return evolve(seen, problems=(*seen.problems, *check_points(self.store, seen)))
 
     def _adopt(self, number: int, seen: Observation) -> None:
         self.possible = (_with_compaction(seen.as_model(), self.possible),)
         self.removed -= frozenset(seen.entries)
         self._know(number, self.possible, acknowledged=True)
+
+    def _finish_step(self, number: int, after: Possible) -> None:
+        self.steps_run = number + 1
+        self._forget_removed(after)
+        self.possible = after
+        self._acknowledge(number)
 
     def _forget_removed(self, after: Possible) -> None:
         """Note which entries the step took out of the log for good."""
@@ -261,7 +328,7 @@ class _Run:
         self._add_moment(number, possible, acknowledged=acknowledged, ahead=ahead)
 
     def _acknowledge(self, number: int, *, closed: bool = False) -> None:
-        self.disk.mark(f"step {number} acknowledged")
+        self.machine.disk.mark(f"step {number} acknowledged")
         self._add_moment(number, self.possible, acknowledged=True, closed=closed)
 
     def _add_moment(
@@ -276,7 +343,7 @@ class _Run:
         knowledge = Knowledge(possible=possible, removed=self.removed, closed=closed)
         self.moments.append(
             Moment(
-                position=len(self.disk.log) + ahead,
+                position=len(self.machine.disk.log) + ahead,
                 step=number,
                 acknowledged=acknowledged,
                 knowledge=knowledge,
@@ -290,27 +357,3 @@ class _Run:
 def _with_compaction(state: ModelState, before: Possible) -> ModelState:
     through = max(other.compactable_through for other in before)
     return evolve(state, compactable_through=min(through, state.last_index))
-
-
-def _refusal(what: Step | str, error: Exception) -> Problem:
-    kind = type(error).__name__
-    invariant = "O7" if isinstance(what, (OpenStore, Reopen, KillProcess)) else "O8"
-    step = what if isinstance(what, str) else type(what).__name__
-    return Problem(
-        invariant,
-        f"{step} refused without a crash: {kind}",
-        f"without any crash, '{what}' was refused: {kind}: {error}",
-    )
-
-
-def _call(store: Storage, step: Step) -> None:
-    if isinstance(step, SaveState):
-        store.save_state(step.state)
-    elif isinstance(step, Append):
-        store.append_log_entries(step.entries)
-    elif isinstance(step, TruncateSuffix):
-        store.truncate_log_suffix(step.index)
-    elif isinstance(step, TruncatePrefix):
-        store.truncate_log_prefix(step.index)
-    elif isinstance(step, SaveSnapshot):
-        store.save_snapshot(step.metadata, step.data)

@@ -14,10 +14,12 @@ from enum import Enum
 
 from attrs import frozen
 
+from wavetank.faults import FaultSyntaxError
 from wavetank.scenarios.crash_cycles import crash_cycle_problems
 from wavetank.scenarios.crash_point import CrashPoint
 from wavetank.scenarios.events import OwnProfile, RunPlan, ScenarioResult
 from wavetank.scenarios.explorer import judge_image
+from wavetank.scenarios.fault_lines import UnjudgedFaultError
 from wavetank.scenarios.observation import Problem
 from wavetank.scenarios.option_choices import OptionError
 from wavetank.scenarios.recording import Recording, record
@@ -59,6 +61,7 @@ class ReplayCase:
         log_digest: `log_digest` of the recording in which it was found.
         own_profile: the profile itself, if it does not ship.
         options: engine options that were turned.
+        faults: lines of the faults that struck the run.
     """
 
     scenario: str
@@ -71,6 +74,7 @@ class ReplayCase:
     log_digest: str
     own_profile: OwnProfile | None = None
     options: tuple[str, ...] = ()
+    faults: tuple[str, ...] = ()
 
     @property
     def own_profiles(self) -> tuple[OwnProfile, ...]:
@@ -81,7 +85,7 @@ class ReplayCase:
     def fingerprint(self) -> str:
         """What makes two findings one, whatever image showed them."""
         run_of = "/".join(
-            (self.backend, self.scenario, str(self.seed), self.profile, *self.options)
+            (self.backend, self.scenario, str(self.seed), self.profile, *self.options, *self.faults)
         )
         return f"{run_of}/{self.invariant}/{self.kind}"
 
@@ -114,11 +118,12 @@ def replay_cases(
         own_profiles: those of its plan.
     """
     own = {each.profile.name: each for each in own_profiles}
-    digests: dict[tuple[str, int, str, tuple[str, ...]], str] = {}
+    digests: dict[tuple[str, int, str, tuple[str, ...], tuple[str, ...]], str] = {}
     for result in results:
         if not result.violations:
             continue
-        key = (result.name, result.seed, result.backend, result.options)
+        faults = tuple(line for line, _ in result.faults_fired)
+        key = (result.name, result.seed, result.backend, result.options, faults)
         if key not in digests:
             digests[key] = log_digest(_record(*key))
         for violation in result.violations:
@@ -133,6 +138,7 @@ def replay_cases(
                 log_digest=digests[key],
                 own_profile=own.get(result.profile),
                 options=result.options,
+                faults=faults,
             )
             yield case, violation
 
@@ -146,13 +152,13 @@ def replay(case: ReplayCase) -> ReplayResult:
     """
     try:
         profile = profile_named(case.profile, case.own_profiles)
-        recording = _record(case.scenario, case.seed, case.backend, case.options)
-    except (UnknownNameError, OptionError) as error:
+        recording = _record_again(case)
+    except (UnknownNameError, OptionError, FaultSyntaxError, UnjudgedFaultError) as error:
         return ReplayResult(verdict=ReplayVerdict.ERROR, explanation=str(error))
     digest = log_digest(recording)
     if digest == case.log_digest:
         return _judge_again(case, recording, profile)
-    again = log_digest(_record(case.scenario, case.seed, case.backend, case.options))
+    again = log_digest(_record_again(case))
     if again != digest:
         return ReplayResult(
             verdict=ReplayVerdict.DIVERGED,
@@ -161,8 +167,14 @@ def replay(case: ReplayCase) -> ReplayResult:
     return _search(case, "the op log is another one than when this was found")
 
 
-def _record(scenario: str, seed: int, backend: str, options: tuple[str, ...]) -> Recording:
-    return record(workload_of(scenario, seed, options), backend_named(backend))
+def _record_again(case: ReplayCase) -> Recording:
+    return _record(case.scenario, case.seed, case.backend, case.options, case.faults)
+
+
+def _record(
+    scenario: str, seed: int, backend: str, options: tuple[str, ...], faults: tuple[str, ...]
+) -> Recording:
+    return record(workload_of(scenario, seed, options, faults), backend_named(backend))
 
 
 def _judge_again(case: ReplayCase, recording: Recording, profile: Profile) -> ReplayResult:
@@ -198,6 +210,7 @@ def _search(case: ReplayCase, reason: str) -> ReplayResult:
         backend=case.backend,
         own_profiles=case.own_profiles,
         option_sets=(case.options,),
+        faults=case.faults,
     )
     for result in run(plan).results:
         for violation in result.violations:

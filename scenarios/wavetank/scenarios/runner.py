@@ -29,6 +29,7 @@ from wavetank.scenarios.events import (
 )
 from wavetank.scenarios.explorer import explore
 from wavetank.scenarios.fates import Limits
+from wavetank.scenarios.fault_lines import fault_plan
 from wavetank.scenarios.opening import Openings
 from wavetank.scenarios.option_choices import turned
 from wavetank.scenarios.recording import Recording, record
@@ -62,6 +63,7 @@ class _Unit:
     scenario: str
     seed: int
     options: tuple[str, ...]
+    faults: tuple[str, ...]
     profiles: tuple[Profile, ...]
     backend: str
     limits: Limits
@@ -86,6 +88,8 @@ def run(
     Raises:
         UnknownNameError: the plan names something that does not exist; nothing was run.
         OptionError: the plan turns an option that does not exist, or to what it does not take.
+        FaultSyntaxError: a line of the plan is no fault.
+        UnjudgedFaultError: it is one that a run cannot judge.
     """
     units = list(_units(plan))
     for listener in listeners:
@@ -99,7 +103,10 @@ def run(
     digest = blake2b(digest_size=16)
     for result in ordered:
         turned_words = "".join(f" {option}" for option in result.options)
-        line = f"{result.name} {result.seed} {result.profile} {result.digest}{turned_words}\n"
+        fired = "".join(f" {line!r} {count}" for line, count in result.faults_fired)
+        line = (
+            f"{result.name} {result.seed} {result.profile} {result.digest}{turned_words}{fired}\n"
+        )
         digest.update(line.encode())
     outcome = RunResult(plan=plan, results=ordered, digest=digest.hexdigest())
     for listener in listeners:
@@ -144,12 +151,13 @@ def _units(plan: RunPlan) -> Iterator[_Unit]:
     backend_named(plan.backend)
     profiles = tuple(profile_named(name, plan.own_profiles) for name in plan.profiles)
     for scenario, options in product(plan.scenarios, plan.option_sets):
-        workload_of(scenario, plan.seeds[0], options)
+        workload_of(scenario, plan.seeds[0], options, plan.faults)
     for scenario, seed, options in product(plan.scenarios, plan.seeds, plan.option_sets):
         yield _Unit(
             scenario=scenario,
             seed=seed,
             options=options,
+            faults=plan.faults,
             profiles=profiles,
             backend=plan.backend,
             limits=_limits(plan, scenario, seed, options),
@@ -180,21 +188,30 @@ def _run_units(
         yield futures[future], future.result()
 
 
-def workload_of(scenario: str, seed: int, options: tuple[str, ...] = ()) -> Workload:
-    """Return a scenario's workload, with some of its options turned.
+def workload_of(
+    scenario: str, seed: int, options: tuple[str, ...] = (), faults: tuple[str, ...] = ()
+) -> Workload:
+    """Return a scenario's workload, with some of its options turned, and faults.
 
     Raises:
         UnknownNameError: there is no such scenario.
         OptionError: there is no such option, or it does not take that value.
+        FaultSyntaxError: a line is no fault.
+        UnjudgedFaultError: it is one that a run cannot judge.
     """
     if scenario not in SCENARIOS:
         raise UnknownNameError(f"scenario: expected one of {list(SCENARIOS)}, got {scenario!r}")
     workload = SCENARIOS[scenario].workload(seed)
-    return evolve(workload, options=turned(workload.options, options), turned=options)
+    return evolve(
+        workload,
+        options=turned(workload.options, options),
+        turned=options,
+        faults=fault_plan(faults),
+    )
 
 
 def _run_unit(unit: _Unit, progress: ProgressSink | None) -> tuple[ScenarioResult, ...]:
-    workload = workload_of(unit.scenario, unit.seed, unit.options)
+    workload = workload_of(unit.scenario, unit.seed, unit.options, unit.faults)
     recording = record(workload, backend_named(unit.backend))
     openings = Openings(workload, recording.backend)
     return tuple(
@@ -249,6 +266,7 @@ def _sweep(
         violations=violations,
         options=workload.turned,
         relaxed=Contract.of(workload.options).relaxed,
+        faults_fired=tuple(recording.faults_fired.items()),
         digest=blake2b((log_digest(recording) + sweep.digest).encode(), digest_size=16).hexdigest(),
     )
 

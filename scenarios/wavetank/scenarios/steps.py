@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from typing import TypeAlias
 
-from attrs import frozen
+from attrs import field, frozen
 
 from wavetank.engine import FileStorageOptions, LogEntry, PersistentState, SnapshotMetadata
+from wavetank.faults import FaultPlan
 
 __all__ = [
     "Append",
@@ -157,6 +158,7 @@ class Workload:
         summary: one sentence on what it is like in a cluster.
         unusual: why it does not end with 20 entries in 8 frames and a snapshot; "" if it does.
         turned: which of the options were turned, by the names in option_choices.py.
+        faults: what goes wrong with the store's filesystem while the steps run.
     """
 
     name: str
@@ -166,6 +168,7 @@ class Workload:
     summary: str = ""
     unusual: str = ""
     turned: tuple[str, ...] = ()
+    faults: FaultPlan = field(factory=FaultPlan)
 
     def kinds(self) -> tuple[str, ...]:
         """Return the names of the kinds of step it holds, sorted."""

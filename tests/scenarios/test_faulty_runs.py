@@ -1,0 +1,258 @@
+"""Scenarios whose filesystem fails: the engine stands it, and what does not is found out."""
+
+from collections.abc import Callable
+from typing import Final
+
+import pytest
+from sick_filesystems import builtin_over
+
+from wavetank.engine import Buffer, File, FileSystem, OpenFlag
+from wavetank.faults import FaultSyntaxError, OperationKind
+from wavetank.scenarios import (
+    LiveProblem,
+    Recording,
+    ReplayVerdict,
+    RunPlan,
+    StoreBackend,
+    UnjudgedFaultError,
+    Verdict,
+    backend_named,
+    explore,
+    fault_plan,
+    log_digest,
+    record,
+    replay,
+    replay_cases,
+    run,
+    workload_of,
+)
+from wavetank.sim import POSIX, Sync
+
+FAILING_SYNC: Final = "fsync log.dat #3: fail EIO ext4"
+
+
+def recorded(
+    *lines: str, scenario: str = "mixed", backend: StoreBackend | None = None
+) -> Recording:
+    return record(workload_of(scenario, 0, (), lines), backend or backend_named("builtin"))
+
+
+def kinds(problems: tuple[LiveProblem, ...]) -> list[tuple[int, str]]:
+    return [(each.step, each.problem.kind) for each in problems]
+
+
+@pytest.mark.parametrize("number", [2, 8, 21])
+@pytest.mark.parametrize(
+    "what",
+    [
+        "fail EIO",
+        "fail EROFS after effect",
+        "fail ENOSPC from now on",
+    ],
+)
+@pytest.mark.parametrize(
+    # Where a close reports an error the engine lets it leave as it is, without a type.
+    "kind",
+    [kind.value for kind in OperationKind if kind is not OperationKind.CLOSE],
+)
+def test_the_engine_gets_well_after_any_operation_that_fails(
+    kind: str, what: str, number: int
+) -> None:
+    recording = recorded(f"{kind} #{number}: {what}", scenario="restart-loop")
+    assert recording.problems == ()
+    assert recording.steps_run == len(recording.workload.steps)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "fsync: fail EIO btrfs from now on",
+        "fsync #7: fail EIO ext4 3 times",
+        "any: fail ENOSPC from 3000 bytes written",
+        "write: short 5 bytes from now on",
+        "read: short 5 bytes from now on",
+        "write log.dat #9: fail EIO after 20 bytes",
+    ],
+)
+def test_the_engine_gets_well_after_faults_of_every_form(line: str) -> None:
+    recording = recorded(line)
+    assert recording.problems == ()
+    assert recording.steps_run == len(recording.workload.steps)
+    assert recording.faults_fired[line] > 0
+
+
+def test_a_run_under_a_failing_sync_is_swept_and_counted() -> None:
+    lines = (FAILING_SYNC, "mkdir #9: fail EIO")
+    plan = RunPlan(
+        scenarios=("election-storm",),
+        seeds=(0,),
+        profiles=("posix",),
+        backend="builtin",
+        faults=lines,
+    )
+    outcome = run(plan)
+    (result,) = outcome.results
+    assert outcome.verdict is Verdict.PASS
+    assert result.complete
+    assert result.faults_fired == ((FAILING_SYNC, 1), ("mkdir #9: fail EIO", 0))
+    recording = recorded(*lines, scenario="election-storm")
+    assert sum(record.failed for record in recording.log if isinstance(record, Sync)) == 1
+
+
+def test_without_faults_that_fire_a_run_is_the_same_to_the_last_op() -> None:
+    assert log_digest(recorded("mkdir #99: fail EIO")) == log_digest(recorded())
+
+
+class DeafFile:
+    """A file whose failed syncs nobody hears of."""
+
+    def __init__(self, inner: File) -> None:
+        self._inner = inner
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._inner, name)
+
+    def datasync(self) -> None:
+        try:
+            self._inner.datasync()
+        except OSError:
+            return
+
+
+class ShoutingFile:
+    """A file whose failed writes leave as an error that is none of a store's."""
+
+    def __init__(self, inner: File) -> None:
+        self._inner = inner
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._inner, name)
+
+    def append(self, data: Buffer) -> int:
+        try:
+            return self._inner.append(data)
+        except OSError as error:
+            raise KeyError("lost for words") from error
+
+    def pwrite(self, data: Buffer, offset: int) -> int:
+        try:
+            return self._inner.pwrite(data, offset)
+        except OSError as error:
+            raise KeyError("lost for words") from error
+
+
+class Wrapped:
+    """A filesystem whose files are wrapped."""
+
+    def __init__(self, inner: FileSystem, wrap: Callable[[File], object]) -> None:
+        self._inner = inner
+        self._wrap = wrap
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._inner, name)
+
+    def open(self, path: str, flags: OpenFlag) -> object:
+        return self._wrap(self._inner.open(path, flags))
+
+
+class Grudging:
+    """A filesystem that syncs no directory any more once one sync of a directory has failed."""
+
+    failed = False
+
+    def __init__(self, inner: FileSystem) -> None:
+        self._inner = inner
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._inner, name)
+
+    def fsync_dir(self, path: str) -> None:
+        try:
+            self._inner.fsync_dir(path)
+        except OSError:
+            Grudging.failed = True
+            raise
+        if Grudging.failed:
+            raise OSError(5, "never again", path)
+
+
+def test_a_store_that_does_not_hear_of_a_failed_sync_is_found_out() -> None:
+    deaf = builtin_over(lambda fs: Wrapped(fs, DeafFile))
+    assert explore(recorded(scenario="election-storm", backend=deaf), POSIX).findings == ()
+    recording = recorded(FAILING_SYNC, scenario="election-storm", backend=deaf)
+    assert recording.faults_fired == {FAILING_SYNC: 1}
+    found = {finding.problem.kind for finding in explore(recording, POSIX).findings}
+    assert "acknowledged entry lost" in found
+
+
+def test_a_store_that_does_not_get_well_once_nothing_fails_is_found_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(Grudging, "failed", False)
+    recording = recorded("fsync_dir #4: fail EIO", backend=builtin_over(Grudging))
+    ((step, kind),) = kinds(recording.problems)
+    assert kind.endswith(" refused after a fault: StorageIOError")
+    assert recording.steps_run == step
+
+
+def test_an_error_that_is_not_typed_is_a_violation() -> None:
+    shouting = builtin_over(lambda fs: Wrapped(fs, ShoutingFile))
+    recording = recorded("write log.dat #4: fail EIO", backend=shouting)
+    assert [kind for _, kind in kinds(recording.problems)][:1] == [
+        "Append refused after a fault: KeyError"
+    ]
+
+
+def test_a_typed_error_without_a_fault_that_struck_is_none_to_be_excused() -> None:
+    class Failing:
+        def __init__(self, inner: FileSystem) -> None:
+            self._inner = inner
+
+        def __getattr__(self, name: str) -> object:
+            return getattr(self._inner, name)
+
+        def rename(self, source: str, target: str) -> None:
+            raise OSError(5, "broken", f"{source} {target}")
+
+    recording = recorded("stat #999: fail EIO", backend=builtin_over(Failing))
+    assert kinds(recording.problems) == [(0, "OpenStore refused without a crash: StorageIOError")]
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ("read log.dat: flip bit 3 at 100", "damaged content is not judged here yet"),
+        ("fsync: fail EIO ext4-data-journal", "what is lost is the disk's"),
+    ],
+)
+def test_what_a_run_cannot_judge_is_refused(line: str, reason: str) -> None:
+    with pytest.raises(UnjudgedFaultError, match=f"got '{line}': .*{reason}"):
+        fault_plan([line])
+
+
+def test_a_plan_with_a_line_that_is_no_fault_is_refused_before_anything_runs() -> None:
+    plan = RunPlan(
+        scenarios=("mixed",), seeds=(0,), profiles=("posix",), backend="builtin", faults=("x",)
+    )
+    with pytest.raises(FaultSyntaxError):
+        run(plan)
+
+
+def test_a_finding_is_replayed_with_its_faults() -> None:
+    line = "fsync log.dat #2: fail EIO ext4"
+    plan = RunPlan(
+        scenarios=("election-storm",),
+        seeds=(0,),
+        profiles=("sequential",),
+        backend="raftlock-published",
+        max_images=40,
+        faults=(line,),
+    )
+    cases = list(replay_cases(run(plan).results))
+    assert cases
+    for case, _ in cases:
+        assert case.faults == (line,)
+        assert line in case.fingerprint
+        answer = replay(case)
+        assert answer.verdict is ReplayVerdict.FAILED
+        assert "the op log is the same" in answer.explanation
