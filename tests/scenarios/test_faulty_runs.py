@@ -218,6 +218,19 @@ def test_a_typed_error_without_a_fault_that_struck_is_none_to_be_excused() -> No
     assert kinds(recording.problems) == [(0, "OpenStore refused without a crash: StorageIOError")]
 
 
+def test_an_error_in_background_work_is_a_violation_and_not_the_end_of_the_run() -> None:
+    class ClosedBadly(DeafFile):
+        def close(self) -> None:
+            try:
+                self._inner.close()
+            except OSError as error:
+                raise KeyError("lost for words") from error
+
+    sick = builtin_over(lambda fs: Wrapped(fs, ClosedBadly))
+    recording = recorded("close log.dat: fail EIO from now on", backend=sick)
+    assert kinds(recording.problems)[-1][1] == "background work refused after a fault: KeyError"
+
+
 @pytest.mark.parametrize(
     ("line", "reason"),
     [

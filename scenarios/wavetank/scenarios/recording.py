@@ -150,8 +150,7 @@ class _Run:
         if answered is not None:
             self._live(number, answered)
         # Background work of the step before runs now, so that it overlaps with one more step.
-        self.machine.runtime.run_pending(due)
-        return self._check(number)
+        return self._work_behind(number, due) and self._check(number)
 
     def finish(self) -> Recording:
         return Recording(
@@ -243,6 +242,19 @@ class _Run:
         self._adopt(number, seen)
         # Without an append that should have come, the steps behind it make no sense.
         return not isinstance(step, Append)
+
+    def _work_behind(self, number: int, due: int) -> bool:
+        """Run background work; False if it ended in an error that no fault excuses."""
+        try:
+            self.machine.runtime.run_pending(due)
+        except Exception as error:  # noqa: BLE001 - whatever a backend raises is a finding
+            struck = self.machine.struck
+            if isinstance(error, StorageError) and struck:
+                return True
+            when = "after a fault" if struck else "without a crash"
+            self._live(number, refusal("background work", error, when))
+            return False
+        return True
 
     def _recover(self, number: int, step: Step) -> bool:
         """Go on after a step that failed when a fault had struck: open the store again.
