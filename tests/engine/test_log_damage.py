@@ -16,6 +16,7 @@ from wavetank.engine import (
     LogBounds,
     PersistentState,
     RecoveryAction,
+    RecoveryMode,
     SnapshotMetadata,
     StorageError,
     StorageFeatureFlags,
@@ -89,6 +90,30 @@ def test_a_frame_lost_at_its_boundary_after_a_clean_close_is_refused(site: Engin
     with pytest.raises(CorruptedLogError, match="the file ends") as caught:
         site.open()
     assert caught.value.index == 6
+
+
+@pytest.mark.parametrize("metadata", [None, b"{}"], ids=["missing", "damaged"])
+def test_after_a_clean_close_nothing_is_in_doubt_though_metadata_is_lost(
+    site: EngineSite, metadata: bytes | None
+) -> None:
+    offsets = three_frames(site, clean=True)
+    site.flip("log.dat", offsets[2] + 150)
+    if metadata is None:
+        site.remove("metadata.json")
+    else:
+        site.write("metadata.json", metadata)
+    before = site.content()
+    for mode in (RecoveryMode.CONSERVATIVE, RecoveryMode.NORMAL):
+        with pytest.raises(CorruptedLogError, match="closed cleanly") as caught:
+            site.open(FileStorageOptions(recovery_mode=mode))
+        assert (caught.value.offset, caught.value.ambiguous) == (offsets[2], False)
+        assert site.content() == before
+    looked_at = site.open(FileStorageOptions(read_only=True)).recovery_report
+    assert [loss.first_index for loss in looked_at.lost] == [6]
+    store = site.open(FileStorageOptions(recovery_mode=RecoveryMode.AGGRESSIVE))
+    (loss,) = store.recovery_report.lost
+    assert (loss.offset, loss.first_index) == (offsets[2], 6)
+    assert store.log_bounds() == bounds(1, 5, 2)
 
 
 @pytest.mark.parametrize("kept", [1, 4, 71, 72, 300])

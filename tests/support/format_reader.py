@@ -223,6 +223,9 @@ def _log(files: Mapping[str, bytes], metadata: Document | None, *, saved: bool) 
     end = _take_frames(log, content, seed)
     reserved = metadata is not None and metadata["reserved_ahead"] != 0
     _require_nothing_more(log, content[end:], seed, known, end, reserved=reserved)
+    closed = metadata is None and "recovery.marker" not in files
+    if closed and (len(content) > end + FRAME_HEADER or content[end:].strip(b"\0")):
+        raise DamageError("nothing says where the closed log ends")
     return log
 
 

@@ -63,6 +63,8 @@ class BrokenEnd:
         known: metadata.json, if it speaks of this incarnation.
         chunk_size: bytes to read at once.
         lenient: pass over what cannot be read behind the broken frame.
+        finished: the last run was closed cleanly, though metadata.json is lost and does not say
+            where: what is broken is no append that never ended.
     """
 
     path: str
@@ -72,6 +74,7 @@ class BrokenEnd:
     known: LogMetadata | None
     chunk_size: int
     lenient: bool = False
+    finished: bool = False
 
     def proof_of_loss(self, *, closed_here: bool) -> str | None:
         """Return what shows that more was acknowledged than the intact frames hold.
@@ -96,6 +99,8 @@ class BrokenEnd:
             return f"{length} bytes are more than any unfinished append leaves"
         if broken.unreadable and not closed_here:
             return "it may have been acknowledged"
+        if self.finished:
+            return "the last run was closed cleanly, which leaves no append unfinished"
         return None
 
     def _proof_behind(self, broken: BrokenFrame) -> str | None:

@@ -185,7 +185,13 @@ def _judge(
     known = metadata if metadata and metadata.incarnation == log.header.incarnation else None
     trusted = clean and metadata is not None and metadata.describes(log)
     end = BrokenEnd(
-        path=path, log=log, broken=broken, size=size, known=known, chunk_size=chunk_size
+        path=path,
+        log=log,
+        broken=broken,
+        size=size,
+        known=known,
+        chunk_size=chunk_size,
+        finished=clean and metadata is None,
     )
     proof = end.proof_of_loss(closed_here=trusted)
     if proof is not None and mode is not RecoveryMode.AGGRESSIVE:

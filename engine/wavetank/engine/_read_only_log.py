@@ -145,6 +145,7 @@ class _Reading:
             known=known,
             chunk_size=chunk_size,
             lenient=True,
+            finished=clean and metadata is None,
         )
         trusted = clean and metadata is not None and metadata.describes(log)
         proof = end.proof_of_loss(closed_here=trusted)
