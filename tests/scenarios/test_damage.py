@@ -86,6 +86,10 @@ def test_a_frame_below_a_watermark_is_acknowledged() -> None:
     assert expected.log is Rule.ACKNOWLEDGED_FRAME
     assert expected.broken_at == second.offset
     assert expected.shown == record.log_after[1]
+    # A caller's command may hold what looks like a frame.
+    inside = bytearray(log[: record.frames[2].offset])
+    inside[second.offset + 300 : second.offset + 372] = log[record.frames[2].offset :][:72]
+    assert log_rule(record, changed(record, log__dat=bytes(inside))) is Rule.NEWEST_BATCH
     # Once nothing behind it is left, nothing speaks of it any more.
     cut = changed(record, log__dat=bytes(hurt[: record.frames[2].offset]))
     assert log_rule(record, cut) is Rule.NEWEST_BATCH
@@ -207,6 +211,14 @@ def test_pairs_are_the_same_however_many_are_asked_for() -> None:
     assert (few.pairs, more.pairs) == (40, 80)
     kept = {key: count for key, count in few.counts.items() if key.pair}
     assert all(more.counts[key] >= count for key, count in kept.items())
+
+
+def test_two_damages_are_wrong_only_where_something_older_or_the_marker_misleads() -> None:
+    wrong = run_damage(pairs=1600).wrong
+    for cell in wrong:
+        told = " ".join(cell.damages)
+        assert any(each in told for each in ("older version", "stale sector", "recovery.marker"))
+    assert len(wrong) < 16
 
 
 def test_bad_arguments_are_refused() -> None:
@@ -346,3 +358,17 @@ def test_an_answer_names_its_word_and_what_is_wrong_with_it() -> None:
     # The answer of one mode is wrong in another.
     wrong = judge(record, damaged, CONSERVATIVE, evolve(expected, log=Rule.UNTOUCHED), shown)
     assert wrong.problem.startswith("refused without reason: CorruptedLogError")
+
+
+def test_a_sector_that_cannot_be_read_hides_nothing_but_itself() -> None:
+    record = store_record("json, closed")
+    metadata, frame = record.older["metadata.json"][0], record.frames[0]
+    assert metadata is not None
+    lost = frame.offset // 512 * 512 + 512
+    assert frame.offset + 72 < lost < frame.offset + frame.size
+    damaged = evolve(
+        changed(record, metadata__json=metadata),
+        unreadable={"log.dat": ((lost, lost + 512),)},
+    )
+    (loss,) = (look(record, damaged, AGGRESSIVE).report or pytest.fail("refused")).lost
+    assert (loss.offset, loss.first_index, loss.last_index) == (frame.offset, 1, 15)

@@ -22,6 +22,7 @@ from wavetank.engine.filesystem import File
 __all__ = ["frame_headers", "read_around"]
 
 _SMALLEST_CHUNK: Final = 4096
+_SECTOR: Final = 512
 
 
 def frame_headers(
@@ -57,12 +58,13 @@ def read_around(file: File, length: int, offset: int) -> bytes:
         if not is_unreadable(error):
             raise
     pieces = []
-    for start in range(offset, offset + length, _SMALLEST_CHUNK):
-        wanted = min(_SMALLEST_CHUNK, offset + length - start)
+    end = offset + length
+    for sector in range(offset // _SECTOR * _SECTOR, end, _SECTOR):
+        start, behind = max(sector, offset), min(sector + _SECTOR, end)
         try:
-            pieces.append(read_at(file, wanted, start))
+            pieces.append(read_at(file, behind - start, start))
         except OSError as error:
             if not is_unreadable(error):
                 raise
-            pieces.append(bytes(wanted))
+            pieces.append(bytes(behind - start))
     return b"".join(pieces)

@@ -142,6 +142,10 @@ class _LogBytes:
                 rule = Rule.LOG_MISSING if self._metadata_is_intact else Rule.OLDER_STORE
                 return rule, None, None
         kept = self._intact_frames()
+        if kept < len(self.record.frames):
+            end = self.record.frames[kept].offset
+            if self._judge_loss(kept, end) is Rule.LOST_SUFFIX:
+                return Rule.HEADER_AND_SUFFIX, self.record.log_after[kept], None
         alone = self._same(_HEADER_BYTES, max(len(self._before), len(content)))
         is_alone = alone and not self.record.has_torn_tail
         rule = Rule.LOG_HEADER if is_alone else Rule.HEADER_AND_MORE
@@ -157,14 +161,14 @@ class _LogBytes:
 
     def _judge_loss(self, kept: int, end: int) -> Rule:
         """Judge that the frames from number `kept` + 1 on are not there as they were."""
-        if self._is_unreadable(end, len(self._content)):
-            return Rule.UNREADABLE_LOG
         rest = self._content[end:]
         if self._is_proven(kept, end):
             return Rule.ACKNOWLEDGED_FRAME
+        if self._is_unreadable(end, len(self._content)):
+            return Rule.CLOSED_BATCH if self.record.closed else Rule.UNREADABLE_LOG
         if not rest.strip(b"\0") and (len(rest) <= _FRAME_HEADER_BYTES or self._is_reserved):
             return Rule.LOST_SUFFIX
-        if self._is_half_proven(kept, end):
+        if self._is_half_proven(kept):
             return Rule.HALF_PROVEN_FRAME
         return Rule.CLOSED_BATCH if self.record.closed else Rule.NEWEST_BATCH
 
@@ -178,27 +182,36 @@ class _LogBytes:
         return any(
             frame.watermark > kept
             for number, frame in enumerate(frames)
-            if number < kept or self._stands_behind(end, frame.offset, frame.size)
+            if number < kept or self._stands_behind(kept, frame.offset, frame.size)
         )
 
-    def _is_half_proven(self, kept: int, end: int) -> bool:
+    def _is_half_proven(self, kept: int) -> bool:
         torn, behind = self.record.torn_watermark, self.record.end_of_frames
         headers = [(frame.watermark, frame.offset) for frame in self.record.frames[kept:]]
         headers += [(torn, behind)] if torn is not None else []
         return any(
-            watermark > kept and self._stands_behind(end, offset, _FRAME_HEADER_BYTES)
+            watermark > kept and self._stands_behind(kept, offset, _FRAME_HEADER_BYTES)
             for watermark, offset in headers
         )
 
-    def _stands_behind(self, end: int, offset: int, length: int) -> bool:
-        """Whether a piece of the log as it was can still be read somewhere behind `end`."""
+    def _stands_behind(self, kept: int, offset: int, length: int) -> bool:
+        """Whether a piece of the log as it was can be read somewhere behind the frames kept."""
         piece = self._before[offset : offset + length]
-        found = self._content.find(piece, end)
+        found = self._content.find(piece, self._end_of_broken(kept))
         while found >= 0:
             if not self._is_unreadable(found, found + length):
                 return True
             found = self._content.find(piece, found + 1)
         return False
+
+    def _end_of_broken(self, kept: int) -> int:
+        """Return from where on headers count: what lies inside a frame is a caller's data."""
+        frame = self.record.frames[kept]
+        if self._same(frame.offset, frame.offset + _FRAME_HEADER_BYTES):
+            # The header itself may still prove that its own frame was durable.
+            own = frame.watermark > kept
+            return frame.offset if own else frame.offset + frame.size
+        return frame.offset
 
     @property
     def _is_reserved(self) -> bool:

@@ -44,6 +44,7 @@ class Rule(Enum):
     LOG_MISSING = "log.dat is missing, or is an older one than metadata.json knows"
     LOG_HEADER = "the log's header is damaged"
     HEADER_AND_MORE = "the log's header is damaged, and bytes behind it too"
+    HEADER_AND_SUFFIX = "the log's header is damaged, and a suffix lost that nothing speaks of"
     ACKNOWLEDGED_FRAME = "a frame is damaged that a watermark covers"
     HALF_PROVEN_FRAME = "a frame is damaged that only the header of a damaged frame covers"
     NEWEST_BATCH = "the last batch that anything speaks of is damaged, above every watermark"
@@ -53,8 +54,8 @@ class Rule(Enum):
     BEHIND_THE_LOG = "bytes behind the last frame are damaged, or were added"
     RESERVED_IN_DOUBT = "zeros follow the log, and metadata.json, which says why, is lost"
     LOST_SUFFIX = "the log ends at a frame boundary above the last watermark outside of it"
-    UNREADABLE_LOG = "the medium does not give back a part of log.dat"
-    UNREADABLE_TAIL = "the medium does not give back bytes behind the last frame"
+    UNREADABLE_LOG = "a part of the log that no watermark covers cannot be read"
+    UNREADABLE_TAIL = "bytes behind the last frame cannot be read"
     OLDER_STORE = "log.dat is older, and so is metadata.json, or it is lost"
 
 
@@ -88,6 +89,11 @@ RULES: Final[Mapping[Rule, Mapping[RecoveryMode, frozenset[Outcome]]]] = {
         RecoveryMode.NORMAL: _DETECTED,
         RecoveryMode.AGGRESSIVE: _DETECTED | _CORRECT | _AMBIGUOUS,
     },
+    Rule.HEADER_AND_SUFFIX: {
+        RecoveryMode.CONSERVATIVE: _DETECTED,
+        RecoveryMode.NORMAL: _DETECTED,
+        RecoveryMode.AGGRESSIVE: _DETECTED | {Outcome.UNDETECTABLE},
+    },
     Rule.ACKNOWLEDGED_FRAME: _in_every_mode(Outcome.DETECTED),
     Rule.HALF_PROVEN_FRAME: _in_every_mode(Outcome.DETECTED, Outcome.AMBIGUOUS),
     Rule.NEWEST_BATCH: _in_every_mode(Outcome.AMBIGUOUS),
@@ -97,11 +103,7 @@ RULES: Final[Mapping[Rule, Mapping[RecoveryMode, frozenset[Outcome]]]] = {
     Rule.BEHIND_THE_LOG: _in_every_mode(Outcome.CORRECT, Outcome.AMBIGUOUS),
     Rule.RESERVED_IN_DOUBT: _in_every_mode(Outcome.CORRECT, Outcome.AMBIGUOUS),
     Rule.LOST_SUFFIX: _in_every_mode(Outcome.UNDETECTABLE, Outcome.DETECTED),
-    Rule.UNREADABLE_LOG: {
-        RecoveryMode.CONSERVATIVE: _DETECTED,
-        RecoveryMode.NORMAL: _DETECTED,
-        RecoveryMode.AGGRESSIVE: _DETECTED,
-    },
+    Rule.UNREADABLE_LOG: _in_every_mode(Outcome.DETECTED, Outcome.AMBIGUOUS),
     Rule.UNREADABLE_TAIL: _in_every_mode(Outcome.CORRECT, Outcome.DETECTED, Outcome.AMBIGUOUS),
     Rule.OLDER_STORE: _in_every_mode(Outcome.UNDETECTABLE, Outcome.DETECTED, Outcome.AMBIGUOUS),
 }
