@@ -6,6 +6,7 @@ Left out: every byte; its users write first and tell afterwards.
 from __future__ import annotations
 
 from wavetank.engine._active_log import ActiveLog
+from wavetank.engine._directory import let_go
 from wavetank.engine._frame import FrameHeader
 from wavetank.engine.locker import RWOperationLocker
 from wavetank.engine.values import LogBounds
@@ -53,4 +54,4 @@ class CurrentLog:
         with self.lock.exclusive():
             self.log = new
             self.bounds = new.bounds()
-        old.file.close()
+        let_go(old.file)

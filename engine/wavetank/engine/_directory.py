@@ -28,6 +28,7 @@ __all__ = [
     "StoreDirectory",
     "is_full_disk",
     "is_unreadable",
+    "let_go",
     "read_at",
     "temporary",
     "write_all",
@@ -77,6 +78,16 @@ def read_at(file: File, length: int, offset: int) -> bytes:
         pieces.append(piece)
         missing -= len(piece)
     return b"".join(pieces)
+
+
+def let_go(file: File) -> None:
+    """Close a file of which nothing more is wanted: its content is durable, or given up.
+
+    The descriptor is gone whatever ``close`` reports, and what could be lost, an fsync would have
+    told: an error here must neither fail what is done, nor keep other files from being closed.
+    """
+    with suppress(OSError):
+        file.close()
 
 
 def is_unreadable(error: OSError) -> bool:
@@ -215,7 +226,7 @@ class StoreDirectory:
             size = file.size()
             return read_at(file, size, 0) if size <= limit else None
         finally:
-            file.close()
+            let_go(file)
 
     def exists(self) -> bool:
         """Whether the directory is there; ``OSError`` if something else is, a link for one.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from wavetank.engine._directory import LOCK, StoreDirectory
+from wavetank.engine._directory import LOCK, StoreDirectory, let_go
 from wavetank.engine._health import io_error
 from wavetank.engine.errors import StorageError, StorageLockedError
 from wavetank.engine.filesystem import File, OpenFlag
@@ -40,12 +40,12 @@ def lock_directory(directory: StoreDirectory, check: Callable[[], None]) -> File
     try:
         file.lock()
     except BlockingIOError as error:
-        file.close()
+        let_go(file)
         raise StorageLockedError(
             error.errno, "another process or instance has the store open", path
         ) from error
     except OSError as error:
-        file.close()
+        let_go(file)
         raise io_error("lock of the store", path, error) from error
     return file
 

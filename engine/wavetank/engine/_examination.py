@@ -22,6 +22,7 @@ from wavetank.engine._directory import (
     STATE_COPY,
     STORE_NAMES,
     StoreDirectory,
+    let_go,
 )
 from wavetank.engine._document import DamagedDocumentError
 from wavetank.engine._metadata import LogMetadata, read_metadata
@@ -121,7 +122,7 @@ class Examination:
 
     def _take_log(self, readable: ReadableLog) -> None:
         log, cut = readable.log, readable.cut
-        log.file.close()
+        let_go(log.file)
         self.byte_count += log.end
         if readable.rebuilt:
             reason = "the header is damaged; metadata.json knows what it said"
@@ -150,7 +151,7 @@ class Examination:
                 self.directory, self.names, clean=False, chunk_size=_CHUNK_SIZE
             )
             if finding.file is not None:
-                finding.file.close()
+                let_go(finding.file)
             record = finding.record
             self.byte_count += record.data_length if record is not None else 0
             self._require_snapshot(record.metadata.last_included_index if record else 0)

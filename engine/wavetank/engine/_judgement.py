@@ -19,6 +19,7 @@ from wavetank.engine._directory import (
     STATE,
     TEMPORARY_NAMES,
     StoreDirectory,
+    let_go,
 )
 from wavetank.engine._document import DamagedDocumentError
 from wavetank.engine._found_files import (
@@ -218,6 +219,6 @@ class Judgement:
     def close(self) -> None:
         """Let go of the files."""
         if self.log is not None:
-            self.log.log.file.close()
+            let_go(self.log.log.file)
         if self.snapshot.file is not None:
-            self.snapshot.file.close()
+            let_go(self.snapshot.file)

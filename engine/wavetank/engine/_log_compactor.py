@@ -12,7 +12,14 @@ from contextlib import contextmanager
 
 from wavetank.engine._active_log import ActiveLog
 from wavetank.engine._current_log import CurrentLog
-from wavetank.engine._directory import LOG, METADATA, StoreDirectory, is_full_disk, write_all
+from wavetank.engine._directory import (
+    LOG,
+    METADATA,
+    StoreDirectory,
+    is_full_disk,
+    let_go,
+    write_all,
+)
 from wavetank.engine._frame import Batch, LogHeader
 from wavetank.engine._health import Health, Mutation
 from wavetank.engine._log_reader import LogReader
@@ -214,7 +221,7 @@ class LogCompactor:
         try:
             yield
         except BaseException:
-            new.file.close()
+            let_go(new.file)
             if self._health.cause is None:
                 # Until a store is opened again, nobody else would remove it.
                 with self._mutation():

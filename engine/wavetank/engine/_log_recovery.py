@@ -20,6 +20,7 @@ from wavetank.engine._directory import (
     LOG,
     StoreDirectory,
     is_unreadable,
+    let_go,
     read_at,
     write_all,
 )
@@ -131,7 +132,7 @@ def judge_log(
             require_proof_of_header(path, log)
         return evolve(finding, rebuilt=True, trusted=False) if rebuilt else finding
     except BaseException:
-        file.close()
+        let_go(file)
         raise
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from wavetank.engine._active_log import ActiveLog
 from wavetank.engine._checksum import next_incarnation
-from wavetank.engine._directory import LOG, StoreDirectory, temporary, write_all
+from wavetank.engine._directory import LOG, StoreDirectory, let_go, temporary, write_all
 from wavetank.engine._frame import LogHeader, encode_log_header
 from wavetank.engine._log_reader import LogReader
 from wavetank.engine._log_section import LogSection
@@ -57,7 +57,7 @@ def create_log(directory: StoreDirectory, *, indexed: bool) -> ActiveLog:
         log = _begin(file, header, indexed=indexed)
         file.fsync()
     except BaseException:
-        file.close()
+        let_go(file)
         raise
     return log
 
@@ -112,7 +112,7 @@ def write_successor(
         )
         file.fsync()
     except BaseException:
-        file.close()
+        let_go(file)
         raise
     new.durable_batch = new.last_batch
     return new

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 
 from wavetank.engine._active_log import ActiveLog
 from wavetank.engine._current_log import CurrentLog
-from wavetank.engine._directory import LOG, StoreDirectory
+from wavetank.engine._directory import LOG, StoreDirectory, let_go
 from wavetank.engine._frame import Batch
 from wavetank.engine._health import Health, Part, Reading
 from wavetank.engine._log_appender import check_batch, reserve_space, write_batch
@@ -236,7 +236,7 @@ class LogStore:
 
     def close(self) -> None:
         """Let go of the file."""
-        self._current.log.file.close()
+        let_go(self._current.log.file)
 
     def _write(self, batch: Batch, *, sync: bool) -> None:
         with Reading("reservation of space for the log", self._path):

@@ -23,6 +23,7 @@ from wavetank.engine._directory import (
     STATE,
     STORE_NAMES,
     StoreDirectory,
+    let_go,
 )
 from wavetank.engine._document import DamagedDocumentError
 from wavetank.engine._found_files import (
@@ -130,9 +131,9 @@ class _Looking:
 
     def close(self) -> None:
         if self.log is not None:
-            self.log.log.file.close()
+            let_go(self.log.log.file)
         if self.snapshot.file is not None:
-            self.snapshot.file.close()
+            let_go(self.snapshot.file)
 
     def _nothing(self) -> NotInitializedError:
         return NotInitializedError(

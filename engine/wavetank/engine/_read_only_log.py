@@ -11,7 +11,7 @@ from typing import Final
 from attrs import define, field, frozen
 
 from wavetank.engine._active_log import ActiveLog
-from wavetank.engine._directory import LOG, StoreDirectory
+from wavetank.engine._directory import LOG, StoreDirectory, let_go
 from wavetank.engine._frame import (
     FRAME_HEADER_SIZE,
     LOG_HEADER_SIZE,
@@ -101,7 +101,7 @@ def read_log(
             require_proof_of_header(path, log)
         return reading.finish(metadata, clean=clean, chunk_size=chunk_size, rebuilt=rebuilt)
     except BaseException:
-        file.close()
+        let_go(file)
         raise
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from attrs import field, frozen
 
 from wavetank.engine._active_log import ActiveLog
+from wavetank.engine._directory import let_go
 from wavetank.engine._health import Part
 from wavetank.engine._metadata import LogMetadata
 from wavetank.engine._snapshot_recovery import SnapshotFinding
@@ -40,6 +41,6 @@ class RecoveredStore:
 
     def close(self) -> None:
         """Let go of the files of a store that is not used after all."""
-        self.log.file.close()
+        let_go(self.log.file)
         if self.snapshot.file is not None:
-            self.snapshot.file.close()
+            let_go(self.snapshot.file)

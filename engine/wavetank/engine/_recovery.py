@@ -30,6 +30,7 @@ from wavetank.engine._directory import (
     SNAPSHOT_META,
     TEMPORARY_NAMES,
     StoreDirectory,
+    let_go,
 )
 from wavetank.engine._frame import LogHeader
 from wavetank.engine._judgement import Judgement, judge_directory
@@ -209,7 +210,7 @@ class _Repair:
             check_wanted=lambda: None,
         )
         self.active = new
-        old.file.close()
+        let_go(old.file)
         give_name(self.directory, new)
         self.directory.sync()
         self.metadata = self._metadata_of(new)
@@ -256,4 +257,4 @@ class _Repair:
     def close(self) -> None:
         self.judged.close()
         if self.active is not None:
-            self.active.file.close()
+            let_go(self.active.file)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 
 from wavetank.engine._auto_compaction import AutoCompaction
-from wavetank.engine._directory import LOG, RECOVERY_MARKER, StoreDirectory
+from wavetank.engine._directory import LOG, RECOVERY_MARKER, StoreDirectory, let_go
 from wavetank.engine._examination import Examination
 from wavetank.engine._health import Health, Reading
 from wavetank.engine._log_store import LogStore
@@ -214,4 +214,4 @@ class Services:
             self.log.close()
         self.snapshots.close()
         if self._lock_file is not None:
-            self._lock_file.close()
+            let_go(self._lock_file)

@@ -6,6 +6,7 @@ opening.
 
 from __future__ import annotations
 
+from wavetank.engine._directory import let_go
 from wavetank.engine.filesystem import File
 from wavetank.engine.runtime import Runtime
 
@@ -39,4 +40,4 @@ class SharedFile:
             self._users -= 1
             last = not self._users
         if last:
-            self.file.close()
+            let_go(self.file)

@@ -15,6 +15,7 @@ from wavetank.engine._directory import (
     SNAPSHOT_MARKER,
     SNAPSHOT_META,
     StoreDirectory,
+    let_go,
     temporary,
 )
 from wavetank.engine._document import DamagedDocumentError
@@ -110,7 +111,7 @@ class _Survey:
         file = self._open(SNAPSHOT)
         if file.size() == record.data_length:
             return file
-        file.close()
+        let_go(file)
         return None
 
     def renames(self, *, with_meta: bool) -> tuple[tuple[str, str], ...]:
@@ -144,8 +145,8 @@ def _checked(file: File, record: SnapshotRecord, chunk_size: int) -> bool:
     try:
         matches = record.matches(file, chunk_size)
     except BaseException:
-        file.close()
+        let_go(file)
         raise
     if not matches:
-        file.close()
+        let_go(file)
     return matches

@@ -18,6 +18,7 @@ from wavetank.engine._directory import (
     SNAPSHOT_MARKER,
     SNAPSHOT_META,
     StoreDirectory,
+    let_go,
     temporary,
     write_all,
 )
@@ -124,7 +125,7 @@ class SnapshotWriter:
             with self._preparation():
                 file.fsync()
         finally:
-            file.close()
+            let_go(file)
         with self._preparation():
             directory.prepare(SNAPSHOT_META, record.encode())
             directory.create_empty(SNAPSHOT_MARKER)

@@ -109,6 +109,7 @@ def judge_state(directory: StoreDirectory, names: Collection[str]) -> StateFindi
     """
     records: dict[str, StateRecord] = {}
     doubtful: list[DoubtfulCopy] = []
+    first_damage: DamagedDocumentError | None = None
     for name in _COPIES:
         if name not in names:
             doubtful.append(DoubtfulCopy(name, FileCondition.MISSING, "missing"))
@@ -117,6 +118,7 @@ def judge_state(directory: StoreDirectory, names: Collection[str]) -> StateFindi
             records[name] = read_copy(directory, name)
         except DamagedDocumentError as damage:
             doubtful.append(DoubtfulCopy(name, FileCondition.DAMAGED, f"damaged: {damage}"))
+            first_damage = first_damage or damage
     if not records:
         if not any(name in names for name in _COPIES):
             return StateFinding(None, tuple(doubtful))
@@ -124,7 +126,7 @@ def judge_state(directory: StoreDirectory, names: Collection[str]) -> StateFindi
         path = directory.path_of(STATE)
         raise CorruptedStateError(
             f"{path}: no intact copy of term and vote: {found}; {_NO_WAY_ON}", path=path
-        )
+        ) from first_damage
     newest = max(records.values(), key=lambda record: record.sequence)
     for name, record in records.items():
         if record.sequence < newest.sequence:

@@ -22,6 +22,7 @@ from wavetank.engine._directory import (
     STATE_COPY,
     STORE_NAMES,
     StoreDirectory,
+    let_go,
     temporary,
 )
 from wavetank.engine._document import DamagedDocumentError
@@ -151,7 +152,7 @@ def _matches(place: StoreDirectory, meta: str, data: str) -> bool:
         try:
             return record.matches(file, _CHUNK_SIZE)
         finally:
-            file.close()
+            let_go(file)
     except (DamagedDocumentError, UnsupportedFormatError, OSError):
         return False
 
@@ -165,7 +166,7 @@ def _log_header(
         try:
             content = read_around(file, LOG_HEADER_SIZE, 0)
         finally:
-            file.close()
+            let_go(file)
     except OSError as error:
         return None, f"cannot be read: {error.strerror or error}"
     decoded = decode_log_header(content)

@@ -20,7 +20,7 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import Final, Self
 
-from wavetank.engine._directory import StoreDirectory
+from wavetank.engine._directory import StoreDirectory, let_go
 from wavetank.engine._directory_lock import lock_directory
 from wavetank.engine._health import Health, Part, Reading
 from wavetank.engine._log_appender import require_entries
@@ -133,7 +133,7 @@ class FileStorage:
             self._snapshots = self._services.snapshots
         except BaseException:
             if lock_file is not None:
-                lock_file.close()
+                let_go(lock_file)
             raise
 
     def _tell(self, report: RecoveryReport) -> None:

@@ -13,7 +13,7 @@ from typing import Final, TypeAlias
 from attrs import field, frozen
 
 from wavetank.engine._checksum import checksum
-from wavetank.engine._directory import LOG, StoreDirectory
+from wavetank.engine._directory import LOG, StoreDirectory, let_go
 from wavetank.engine._frame import (
     FRAME_HEADER_SIZE,
     Encoding,
@@ -265,7 +265,7 @@ class StoreDump:
             try:
                 yield file
             finally:
-                file.close()
+                let_go(file)
 
 
 def _log_header(header: DumpedLogHeader) -> LogHeader:

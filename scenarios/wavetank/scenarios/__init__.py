@@ -11,6 +11,7 @@ General layout, along the way a run takes::
     opening.py                         stores opened on images, once for all that they read alike
     observation.py, oracle.py          what a store shows, and which invariants that breaks
     crash_cycles.py                    crash after crash without work
+    operation_sweep.py                 every operation of a workload fails, and the store goes on
     violation.py                       a finding told to a person
     events.py, runner.py               a whole plan, and those who listen
     replay.py                          one stored finding again
@@ -41,6 +42,13 @@ from wavetank.scenarios.fault_lines import UnjudgedFaultError, fault_plan
 from wavetank.scenarios.model import EMPTY, ModelState, acknowledge, begin
 from wavetank.scenarios.observation import Observation, Problem, observe
 from wavetank.scenarios.opening import LiveStore, Opening, Openings, Refusal
+from wavetank.scenarios.operation_sweep import (
+    OPERATION_FAULTS,
+    OperationProblem,
+    OperationSweep,
+    shorten,
+    sweep_operations,
+)
 from wavetank.scenarios.option_choices import (
     OPTION_CHOICES,
     OptionChoice,
@@ -80,6 +88,7 @@ __all__ = [
     "BACKENDS",
     "EMPTY",
     "INVARIANTS",
+    "OPERATION_FAULTS",
     "OPTION_CHOICES",
     "SCENARIOS",
     "STORE_DIRECTORY",
@@ -101,6 +110,8 @@ __all__ = [
     "OpenStore",
     "Opening",
     "Openings",
+    "OperationProblem",
+    "OperationSweep",
     "OptionChoice",
     "OptionError",
     "OwnProfile",
@@ -151,6 +162,8 @@ __all__ = [
     "replay",
     "replay_cases",
     "run",
+    "shorten",
+    "sweep_operations",
     "turned",
     "workload_of",
 ]
