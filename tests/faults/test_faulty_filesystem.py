@@ -357,13 +357,14 @@ def test_lines_that_are_equal_are_counted_together() -> None:
     assert injector.fired() == {"stat: fail EIO": 2, "list: fail EIO": 0}
 
 
-def test_the_page_s_example_prints_what_stands_below_it(
+def test_the_page_s_examples_print_what_stands_below_them(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     blocks = re.findall(r"^```(\w+)\n(.*?)^```$", PAGE.read_text("utf-8"), re.MULTILINE | re.DOTALL)
-    (_, source), (_, printed) = blocks
-    exec(source, {"directory": str(tmp_path)})
-    assert capsys.readouterr().out == printed
+    assert [language for language, _ in blocks] == ["python", "text"] * 2
+    for (_, source), (_, printed) in zip(blocks[::2], blocks[1::2], strict=True):
+        exec(source, {"directory": str(tmp_path)})
+        assert capsys.readouterr().out == printed
 
 
 def test_the_page_has_every_kind_error_and_example_line() -> None:
