@@ -5,7 +5,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -189,6 +189,15 @@ def test_an_internal_error_exits_with_3(tmp_path: Path) -> None:
     assert "wavetank: internal error: RuntimeError: a door is stuck" in done.stderr
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Let children take SIGINT: who is started in the background ignores it, and so do they."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_an_interrupted_run_says_how_to_go_on(tmp_path: Path, workers: str) -> None:
     arguments = [sys.executable, "-m", "wavetank", "run", *SMALL, "--seeds", "0:10000"]

@@ -29,9 +29,7 @@ from wavetank.engine._metrics_text import METRICS_DISABLED, metrics_text
 from wavetank.engine._read_only import look
 from wavetank.engine._recovery import check_openable, recover
 from wavetank.engine._services import Services
-from wavetank.engine._snapshot_writer import (
-    require_data,
-)
+from wavetank.engine._snapshot_writer import require_data
 from wavetank.engine.filesystem import File, FileSystem
 from wavetank.engine.options import FileStorageOptions, StorageConfig
 from wavetank.engine.os_filesystem import OsFileSystem
