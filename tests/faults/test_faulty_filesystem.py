@@ -342,6 +342,80 @@ def test_counts_go_on_when_a_new_process_gets_a_filesystem_of_its_own() -> None:
         second.stat("/")
 
 
+def refusal_of(call: Callable[[], object]) -> int | None:
+    """What a call was refused with."""
+    try:
+        call()
+    except OSError as error:
+        return error.errno
+    return None
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "stat #3: fail EIO",
+        "stat: fail EIO 2 times",
+        "stat #2: fail EIO from now on",
+        "write: fail ENOSPC from 7 bytes written",
+        "read #3: flip bit 0 at 0",
+    ],
+)
+@pytest.mark.parametrize("rounds", range(3))
+def test_an_injector_goes_on_from_the_state_of_another(line: str, rounds: int) -> None:
+    def operate(site: Site) -> list[object]:
+        came: list[object] = []
+        for _ in range(3):
+            came.append(refusal_of(lambda: site.fs.stat(site.path("f"))))
+            file = site.open()
+            came.append(refusal_of(lambda: file.pwrite(b"0123", 0)))  # noqa: B023 - called at once
+            came.append(file.pread(4, 0))
+            file.close()
+        return came
+
+    def grounded() -> tuple[FileSystem, str]:
+        fs = SimFileSystem(SimDisk())
+        fs.mkdir("/d")
+        return fs, "/d"
+
+    one, other = Site(grounded(), line), Site(grounded(), line)
+    for _ in range(rounds):
+        operate(one)
+    other.injector = FaultInjector(one.injector.plan, since=one.injector.state)
+    other.fs = FaultyFileSystem(other.pristine, other.injector)
+    assert other.injector.state == one.injector.state
+    before = one.injector.fired()[line]
+    assert operate(other) == operate(one)
+    assert other.injector.state == one.injector.state
+    assert other.injector.fired()[line] == one.injector.fired()[line] - before
+
+
+def test_what_has_struck_for_good_stands_where_it_stood(ground: tuple[FileSystem, str]) -> None:
+    site = Site(ground, "stat #2: fail EIO")
+    states = []
+    for _ in range(4):
+        refusal_of(lambda: site.fs.stat(site.path("f")))
+        states.append(site.injector.state)
+    assert [state.matches for state in states] == [(1,), (2,), (2,), (2,)]
+    assert [state.has_fired for state in states] == [(False,), (True,), (True,), (True,)]
+
+
+def test_damage_strikes_while_everything_else_is_lifted(ground: tuple[FileSystem, str]) -> None:
+    counted = []
+    plan = parse_plan("read: fail EIO from now on\nread: flip bit 0 at 0")
+    site = Site(ground, "")
+    site.injector = FaultInjector(plan, on_count=lambda: counted.append(1))
+    site.fs = FaultyFileSystem(site.pristine, site.injector)
+    site.injector.damage_only = True
+    assert site.open().pread(2, 0) == b"11"
+    assert site.injector.fired() == {"read: fail EIO from now on": 0, "read: flip bit 0 at 0": 1}
+    assert counted
+    site.injector.lifted = True
+    counted.clear()
+    assert site.open().pread(2, 0) == b"01"
+    assert not counted
+
+
 def test_a_machine_needs_a_simulated_disk() -> None:
     injector = FaultInjector(parse_plan("stat: fail EIO\nfsync: fail EIO btrfs"))
     with pytest.raises(ValueError, match="expected a simulated disk for 'fsync: fail EIO btrfs'"):

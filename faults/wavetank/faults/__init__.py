@@ -29,7 +29,7 @@ from wavetank.faults.fault import (
     Which,
 )
 from wavetank.faults.faulty_filesystem import FaultyFile, FaultyFileSystem, SyncFailing
-from wavetank.faults.injector import FaultInjector, Operation
+from wavetank.faults.injector import FaultInjector, InjectorState, Operation
 from wavetank.faults.operations import (
     FAULT_CLASSES,
     OPERATIONS,
@@ -54,6 +54,7 @@ __all__ = [
     "FaultyFileSystem",
     "FillUp",
     "FlipBit",
+    "InjectorState",
     "Operation",
     "OperationKind",
     "SeamOperation",
