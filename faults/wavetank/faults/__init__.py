@@ -3,6 +3,9 @@
 General layout, from the bottom up::
 
     operations.py         the operations of the filesystem seam, in classes
+    where.py, which.py    the operations that a fault looks at, and which of them it strikes
+    failures.py           what it does: operations that report an error or do less
+    damages.py            what it does: disks that say nothing of it
     fault.py              faults and plans of them, as values that print as text
     syntax.py             text read back
     injector.py           which operations are struck, and how often each fault has fired
@@ -14,34 +17,29 @@ reading at fault.py. Not there yet: damage to what lies on a disk, and limits; d
 what the language cannot say.
 """
 
-from wavetank.faults.fault import (
-    ByteRange,
-    Fail,
-    Fault,
-    FaultErrno,
-    FaultPlan,
-    FillUp,
-    FlipBit,
-    Short,
-    What,
-    When,
-    Where,
-    Which,
-)
+from wavetank.faults.damages import FlipBit
+from wavetank.faults.failures import Fail, FaultErrno, FillUp, Short, When
+from wavetank.faults.fault import Fault, FaultPlan, What
 from wavetank.faults.faulty_filesystem import FaultyFile, FaultyFileSystem, SyncFailing
 from wavetank.faults.injector import FaultInjector, InjectorState, Operation
 from wavetank.faults.operations import (
     FAULT_CLASSES,
     OPERATIONS,
+    SYNCS_OF_FILES,
     FaultClass,
     OperationKind,
     SeamOperation,
+    kinds_of,
 )
-from wavetank.faults.syntax import FaultSyntaxError, parse_fault, parse_plan
+from wavetank.faults.syntax import parse_fault, parse_plan
+from wavetank.faults.syntax_error import FaultSyntaxError
+from wavetank.faults.where import ByteRange, Where
+from wavetank.faults.which import Which
 
 __all__ = [
     "FAULT_CLASSES",
     "OPERATIONS",
+    "SYNCS_OF_FILES",
     "ByteRange",
     "Fail",
     "Fault",
@@ -64,6 +62,7 @@ __all__ = [
     "When",
     "Where",
     "Which",
+    "kinds_of",
     "parse_fault",
     "parse_plan",
 ]

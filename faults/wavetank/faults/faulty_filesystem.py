@@ -12,7 +12,7 @@ from os import strerror  # noqa: TID251 - the words for an errno, no system call
 from typing import Protocol, TypeVar
 
 from wavetank.engine import Buffer, File, FileStat, FileSystem, OpenFlag
-from wavetank.faults.fault import Fail, Short, When
+from wavetank.faults.failures import Fail, Short, When
 from wavetank.faults.injector import FaultInjector, Operation
 from wavetank.faults.operations import OperationKind
 from wavetank.sim import FsyncFailure

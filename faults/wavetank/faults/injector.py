@@ -13,7 +13,9 @@ from contextlib import AbstractContextManager, nullcontext
 from attrs import frozen
 
 from wavetank.engine import Lock
-from wavetank.faults.fault import Fail, Fault, FaultPlan, FillUp, FlipBit, Short
+from wavetank.faults.damages import FlipBit
+from wavetank.faults.failures import Fail, FillUp, Short
+from wavetank.faults.fault import Fault, FaultPlan
 from wavetank.faults.operations import OperationKind
 
 __all__ = ["FaultInjector", "InjectorState", "Operation"]

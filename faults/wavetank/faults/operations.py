@@ -14,7 +14,15 @@ from typing import Final
 
 from attrs import frozen
 
-__all__ = ["FAULT_CLASSES", "OPERATIONS", "FaultClass", "OperationKind", "SeamOperation"]
+__all__ = [
+    "FAULT_CLASSES",
+    "OPERATIONS",
+    "SYNCS_OF_FILES",
+    "FaultClass",
+    "OperationKind",
+    "SeamOperation",
+    "kinds_of",
+]
 
 
 class OperationKind(Enum):
@@ -84,6 +92,18 @@ FAULT_CLASSES: Final[Mapping[OperationKind, FaultClass]] = MappingProxyType(
     }
 )
 """The class of every kind."""
+
+SYNCS_OF_FILES: Final = (OperationKind.FSYNC, OperationKind.DATASYNC)
+"""The kinds that make a file's content durable."""
+
+
+def kinds_of(*classes: FaultClass) -> tuple[OperationKind, ...]:
+    """Return the kinds that are in some classes, in the order of the table.
+
+    >>> [kind.value for kind in kinds_of(FaultClass.READING, FaultClass.WRITING)]
+    ['read', 'write']
+    """
+    return tuple(kind for kind, of_it in FAULT_CLASSES.items() if of_it in classes)
 
 
 @frozen
