@@ -32,8 +32,8 @@ def parse_fault(line: str) -> Fault:
     Traceback (most recent call last):
         ...
     wavetank.faults.syntax_error.FaultSyntaxError: fault: expected an operation (any, open, read, \
-write, truncate, preallocate, fsync, datasync, fsync_dir, rename, unlink, link, mkdir, rmdir, list, stat, \
-size, advise, lock, close) but got 'fsnc'; nearest match: fsync, at column 1 of \
+write, truncate, preallocate, fsync, datasync, fsync_dir, rename, unlink, link, mkdir, rmdir, \
+list, stat, size, advise, lock, close) but got 'fsnc'; nearest match: fsync, at column 1 of \
 'fsnc log.dat: fail EIO'
     """
     words = Words(line)
