@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Final
 
 import pytest
+from fault_site import NEW
+from fault_site import FaultSite as Site
 
 from wavetank.engine import File, FileSystem, OpenFlag, OsFileSystem
 from wavetank.faults import (
@@ -17,53 +19,10 @@ from wavetank.faults import (
     OperationKind,
     parse_plan,
 )
-from wavetank.sim import SerialRuntime, SimDisk, SimFileSystem, Sync
+from wavetank.sim import SimDisk, SimFileSystem, Sync
 
 PAGE: Final = Path(__file__).parents[2] / "docs" / "faults.md"
-NEW: Final = OpenFlag.READ | OpenFlag.WRITE | OpenFlag.CREATE
 READ: Final = OpenFlag.READ
-
-
-@pytest.fixture(params=["simulated", "real"])
-def ground(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[FileSystem, str]:
-    """A filesystem without faults, and an empty directory in it."""
-    if request.param == "real":
-        return OsFileSystem(), str(tmp_path)
-    fs = SimFileSystem(SimDisk())
-    fs.mkdir("/d")
-    return fs, "/d"
-
-
-class Site:
-    """A directory with a file ``f`` of eight bytes and an empty directory ``sub``, then faults."""
-
-    def __init__(self, ground: tuple[FileSystem, str], plan: str) -> None:
-        self.pristine, self.directory = ground
-        with_content = self.pristine.open(self.path("f"), NEW)
-        with_content.pwrite(b"01234567", 0)
-        with_content.close()
-        self.pristine.mkdir(self.path("sub"))
-        self.injector = FaultInjector(parse_plan(plan), SerialRuntime().lock())
-        self.fs = FaultyFileSystem(self.pristine, self.injector)
-
-    def path(self, name: str) -> str:
-        return f"{self.directory}/{name}"
-
-    def open(self, name: str = "f", flags: OpenFlag = NEW) -> File:
-        return self.fs.open(self.path(name), flags)
-
-    def content(self, name: str = "f") -> bytes:
-        file = self.pristine.open(self.path(name), READ)
-        content = file.pread(1 << 20, 0)
-        file.close()
-        return content
-
-    def names(self) -> list[str]:
-        return sorted(self.pristine.listdir(self.directory))
-
-    @property
-    def fired(self) -> list[int]:
-        return list(self.injector.fired().values())
 
 
 CALLS: Final[dict[str, Callable[[Site, File], object]]] = {

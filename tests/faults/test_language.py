@@ -6,6 +6,9 @@ from hypothesis import given
 
 from wavetank.faults import (
     ByteRange,
+    ClockJump,
+    Crash,
+    CrashEnd,
     Fail,
     Fault,
     FaultErrno,
@@ -13,8 +16,11 @@ from wavetank.faults import (
     FaultSyntaxError,
     FillUp,
     FlipBit,
+    Moment,
     OperationKind,
     Short,
+    TornShape,
+    TornWrite,
     What,
     When,
     Where,
@@ -82,6 +88,24 @@ def test_a_text_means_the_plan_that_printed_it(plan: FaultPlan) -> None:
                 which=Which(times=None),
             ),
         ),
+        (
+            "rename state.json: crash before",
+            Fault(
+                where=Where(kind=OperationKind.RENAME, path="state.json"),
+                what=Crash(CrashEnd.POWER_CUT, Moment.BEFORE),
+            ),
+        ),
+        (
+            "write log.dat offset 4096..8192: torn sectors 0,2",
+            Fault(
+                where=Where(kind=OperationKind.WRITE, path="log.dat", offset=ByteRange(4096, 8192)),
+                what=TornWrite(TornShape.ONLY, (0, 2)),
+            ),
+        ),
+        (
+            "any: clock jumps -5 s 2 times",
+            Fault(where=Where(), what=ClockJump(-5), which=Which(times=2)),
+        ),
     ],
 )
 def test_what_a_line_says(line: str, fault: Fault) -> None:
@@ -133,6 +157,21 @@ def test_a_plan_passes_over_comments_and_empty_lines() -> None:
         ("any #3: fail ENOSPC from 3 bytes written", 5, "expected first=1"),
         ("stat: fail EIO 0 times", 7, "expected None or a number >= 1"),
         ("stat: fail EIO 3 bytes", 18, "expected 'times' but got 'bytes'"),
+        ("write: torn sectors", 20, "expected sectors, such as 0,2"),
+        ("write: torn sectors 2,1", 8, "expected sectors in order"),
+        ("write: torn all 3", 17, "expected 'but' but got '3'"),
+        ("write: torn frist 1 sectors", 13, "nearest match: first"),
+        ("fsync: torn sectors 1", 8, "expected write"),
+        ("write: lost 3", 14, "expected 'times'"),
+        ("stat: misdirected to 5", 7, "expected read or write"),
+        ("write: lie", 8, "expected fsync or datasync or fsync_dir"),
+        ("write: crash while", 14, "expected when (before, inside, after)"),
+        ("write: kill before then power", 30, "expected 'cut' but got the end"),
+        ("write: crash before then power cut", 21, "got 'then'"),
+        ("write: stall 0 ms", 8, "must be >= 1"),
+        ("write: stall 5 s", 16, "expected 'ms' but got 's'"),
+        ("any: clock jumps 5 s", 18, "a number with its sign"),
+        ("any: clock jumps +0 s", 6, "expected seconds other than 0"),
         ("stat: fail EIO twice", 16, "got 'twice'"),
     ],
 )

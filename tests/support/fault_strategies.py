@@ -6,17 +6,30 @@ from hypothesis import strategies as st
 
 from wavetank.faults import (
     ByteRange,
+    ClockJump,
+    Crash,
+    CrashEnd,
+    Evict,
     Fail,
     Fault,
+    FaultClass,
     FaultErrno,
     FaultPlan,
     FillUp,
     FlipBit,
+    LostWrite,
+    Misdirected,
+    Moment,
     OperationKind,
     Short,
+    Stall,
+    SyncLie,
+    TornShape,
+    TornWrite,
     When,
     Where,
     Which,
+    kinds_of,
 )
 from wavetank.sim import FsyncFailure
 
@@ -33,6 +46,17 @@ paths = st.none() | st.text(
 byte_ranges = st.builds(lambda start, length: ByteRange(start, start + length), numbers, counts)
 which = st.builds(Which, first=counts, times=st.none() | counts)
 filling = st.builds(FillUp, st.sampled_from([FaultErrno.ENOSPC, FaultErrno.EDQUOT]), numbers)
+
+syncs = st.sampled_from(kinds_of(FaultClass.SYNCING))
+torn = st.builds(
+    TornWrite,
+    st.sampled_from([TornShape.ONLY, TornShape.ALL_BUT]),
+    st.sets(numbers, min_size=1).map(sorted).map(tuple),
+) | st.builds(
+    TornWrite,
+    st.sampled_from([TornShape.FIRST, TornShape.LAST, TornShape.GARBAGE]),
+    st.tuples(numbers),
+)
 
 
 def where(kind: st.SearchStrategy[OperationKind | None]) -> st.SearchStrategy[Where]:
@@ -71,6 +95,20 @@ faults: st.SearchStrategy[Fault] = st.one_of(
         which=st.builds(Which, first=counts, times=st.none()),
     ),
     st.builds(Fault, where=where(st.none() | kinds), what=filling),
+    st.builds(Fault, where=writes, what=torn | st.just(LostWrite()), which=which),
+    st.builds(Fault, where=places_of_bytes, what=st.builds(Misdirected, numbers), which=which),
+    st.builds(Fault, where=where(syncs), what=st.just(SyncLie()), which=which),
+    st.builds(
+        Fault,
+        where=where(st.none() | kinds),
+        what=st.one_of(
+            st.builds(Crash, st.sampled_from(CrashEnd), st.sampled_from(Moment)),
+            st.just(Evict()),
+            st.builds(Stall, counts),
+            st.builds(ClockJump, counts | counts.map(lambda jump_s: -jump_s)),
+        ),
+        which=which,
+    ),
 )
 """Any fault that the language can say."""
 

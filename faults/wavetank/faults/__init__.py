@@ -6,9 +6,12 @@ General layout, from the bottom up::
     where.py, which.py    the operations that a fault looks at, and which of them it strikes
     failures.py           what it does: operations that report an error or do less
     damages.py            what it does: disks that say nothing of it
+    crashes.py            what it does: the power goes, or the process is killed
+    disturbances.py       what it does: the cache is dropped, time passes or jumps
     fault.py              faults and plans of them, as values that print as text
     syntax.py             text read back
     injector.py           which operations are struck, and how often each fault has fired
+    surroundings.py       what faults ask of a simulated machine beside its filesystem
     faulty_filesystem.py  another filesystem, whose operations go wrong as a plan says
 
 It acts on the filesystem seam and on `wavetank.sim`'s disk through their public hooks, does not
@@ -17,10 +20,28 @@ reading at fault.py. Not there yet: damage to what lies on a disk, and limits; d
 what the language cannot say.
 """
 
-from wavetank.faults.damages import FlipBit
+from wavetank.faults.crashes import Crash, CrashEnd, CrashSignal, Moment
+from wavetank.faults.damages import (
+    FlipBit,
+    LostWrite,
+    Misdirected,
+    SyncLie,
+    TornShape,
+    TornWrite,
+)
+from wavetank.faults.disturbances import ClockJump, Evict, Stall
 from wavetank.faults.failures import Fail, FaultErrno, FillUp, Short, When
-from wavetank.faults.fault import Fault, FaultPlan, What
-from wavetank.faults.faulty_filesystem import FaultyFile, FaultyFileSystem, SyncFailing
+from wavetank.faults.fault import (
+    Damage,
+    Disturbance,
+    Failure,
+    Fault,
+    FaultPlan,
+    Struck,
+    What,
+)
+from wavetank.faults.faulty_file import FaultyFile
+from wavetank.faults.faulty_filesystem import FaultyFileSystem
 from wavetank.faults.injector import FaultInjector, InjectorState, Operation
 from wavetank.faults.operations import (
     FAULT_CLASSES,
@@ -31,6 +52,7 @@ from wavetank.faults.operations import (
     SeamOperation,
     kinds_of,
 )
+from wavetank.faults.surroundings import ClockHooks, DiskHooks
 from wavetank.faults.syntax import parse_fault, parse_plan
 from wavetank.faults.syntax_error import FaultSyntaxError
 from wavetank.faults.where import ByteRange, Where
@@ -41,7 +63,17 @@ __all__ = [
     "OPERATIONS",
     "SYNCS_OF_FILES",
     "ByteRange",
+    "ClockHooks",
+    "ClockJump",
+    "Crash",
+    "CrashEnd",
+    "CrashSignal",
+    "Damage",
+    "DiskHooks",
+    "Disturbance",
+    "Evict",
     "Fail",
+    "Failure",
     "Fault",
     "FaultClass",
     "FaultErrno",
@@ -53,11 +85,18 @@ __all__ = [
     "FillUp",
     "FlipBit",
     "InjectorState",
+    "LostWrite",
+    "Misdirected",
+    "Moment",
     "Operation",
     "OperationKind",
     "SeamOperation",
     "Short",
-    "SyncFailing",
+    "Stall",
+    "Struck",
+    "SyncLie",
+    "TornShape",
+    "TornWrite",
     "What",
     "When",
     "Where",

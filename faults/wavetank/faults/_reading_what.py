@@ -8,7 +8,16 @@ from __future__ import annotations
 from typing import Final
 
 from wavetank.faults._words import Words, is_number
-from wavetank.faults.damages import FlipBit
+from wavetank.faults.crashes import Crash, CrashEnd, Moment
+from wavetank.faults.damages import (
+    FlipBit,
+    LostWrite,
+    Misdirected,
+    SyncLie,
+    TornShape,
+    TornWrite,
+)
+from wavetank.faults.disturbances import ClockJump, Evict, Stall
 from wavetank.faults.failures import Fail, FaultErrno, FillUp, Short, When
 from wavetank.faults.fault import What
 from wavetank.sim import FsyncFailure
@@ -17,28 +26,86 @@ __all__ = ["read_what"]
 
 _ERRORS: Final = {error.name: error for error in FaultErrno}
 _MACHINES: Final = {machine.value: machine for machine in FsyncFailure} | {"xfs": FsyncFailure.XFS}
-_VERBS: Final = ("fail", "short", "flip")
+_SHAPES: Final = {shape.value.partition(" ")[0]: shape for shape in TornShape}
 
 
-def read_what(words: Words) -> What:
-    verb = words.choose("what to do", _VERBS)
-    if verb == "short":
-        return Short(words.bytes())
-    if verb == "flip":
-        words.expect("bit")
-        bit = words.number("the bit")
-        words.expect("at")
-        return FlipBit(bit, words.number("an offset in bytes"))
+def _short(words: Words) -> What:
+    return Short(words.bytes())
+
+
+def _flip(words: Words) -> What:
+    words.expect("bit")
+    bit = words.number("the bit")
+    words.expect("at")
+    return FlipBit(bit, words.number("an offset in bytes"))
+
+
+def _torn(words: Words) -> What:
+    shape = _SHAPES[words.choose("which sectors", _SHAPES)]
+    words.expect(*shape.value.split()[1:])
+    if shape in (TornShape.ONLY, TornShape.ALL_BUT):
+        return TornWrite(shape, words.numbers("sectors, such as 0,2"))
+    count = words.number("how many sectors")
+    words.expect("sectors")
+    return TornWrite(shape, (count,))
+
+
+def _lost(words: Words) -> What:
+    del words
+    return LostWrite()
+
+
+def _misdirected(words: Words) -> What:
+    words.expect("to")
+    return Misdirected(words.number("an offset in bytes"))
+
+
+def _lie(words: Words) -> What:
+    del words
+    return SyncLie()
+
+
+def _evict(words: Words) -> What:
+    del words
+    return Evict()
+
+
+def _stall(words: Words) -> What:
+    duration_ms = words.number("how many milliseconds")
+    words.expect("ms")
+    return Stall(duration_ms)
+
+
+def _clock(words: Words) -> What:
+    words.expect("jumps")
+    jump_s = words.signed("how many seconds")
+    words.expect("s")
+    return ClockJump(jump_s)
+
+
+def _crash(words: Words) -> What:
+    return Crash(CrashEnd.POWER_CUT, _moment(words))
+
+
+def _kill(words: Words) -> What:
+    moment = _moment(words)
+    if words.takes("then"):
+        words.expect("power", "cut")
+        return Crash(CrashEnd.KILL_THEN_POWER_CUT, moment)
+    return Crash(CrashEnd.KILL, moment)
+
+
+def _moment(words: Words) -> Moment:
+    return Moment(words.choose("when", [moment.value for moment in Moment]))
+
+
+def _fail(words: Words) -> What:
     error = _ERRORS[words.choose("an error", _ERRORS)]
     if words.next == "from" and not words.precedes("from", "now"):
         words.take()
         written_bytes = words.bytes()
         words.expect("written")
         return FillUp(error, written_bytes)
-    return _fail(words, error)
-
-
-def _fail(words: Words, error: FaultErrno) -> Fail:
     if words.takes("after", "effect"):
         return Fail(error=error, when=When.AFTER)
     if words.takes("after"):
@@ -51,3 +118,24 @@ def _fail(words: Words, error: FaultErrno) -> Fail:
         return Fail(error=error)
     rest = (*_MACHINES, "after", "from")
     raise words.refusal(f"one of {', '.join(rest)}, a number of times, or the end", rest)
+
+
+_VERBS: Final = {
+    "fail": _fail,
+    "short": _short,
+    "flip": _flip,
+    "torn": _torn,
+    "lost": _lost,
+    "misdirected": _misdirected,
+    "lie": _lie,
+    "crash": _crash,
+    "kill": _kill,
+    "evict": _evict,
+    "stall": _stall,
+    "clock": _clock,
+}
+
+
+def read_what(words: Words) -> What:
+    """Return what the words say that a fault does, and take them."""
+    return _VERBS[words.choose("what to do", _VERBS)](words)

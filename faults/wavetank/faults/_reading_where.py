@@ -19,6 +19,7 @@ _KINDS: Final = {"any": None, **{kind.value: kind for kind in OperationKind}}
 
 
 def read_where(words: Words) -> Where:
+    """Return which operations the words say that a fault looks at, and take them."""
     kind = _KINDS[words.choose("an operation", _KINDS)]
     words.begin_part()
     is_path = words.next not in ("offset", "#", ":", "")

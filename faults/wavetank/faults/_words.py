@@ -83,6 +83,18 @@ class Words:
             raise self.refusal(f"{what}, a number,")
         return int(self.take())
 
+    def numbers(self, what: str) -> tuple[int, ...]:
+        parts = self.next.split(",")
+        if not all(map(is_number, parts)):
+            raise self.refusal(what)
+        self.take()
+        return tuple(map(int, parts))
+
+    def signed(self, what: str) -> int:
+        if self.next[:1] not in ("+", "-") or not is_number(self.next[1:]):
+            raise self.refusal(f"{what}, a number with its sign,")
+        return int(self.take())
+
     def bytes(self) -> int:
         count = self.number("how many bytes")
         self.expect("bytes")

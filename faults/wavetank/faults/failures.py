@@ -26,6 +26,7 @@ class FaultErrno(Enum):
     EMFILE = errno.EMFILE
     EACCES = errno.EACCES
     EROFS = errno.EROFS
+    EINTR = errno.EINTR
 
 
 class When(Enum):

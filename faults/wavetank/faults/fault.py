@@ -11,15 +11,30 @@ from typing import Final, TypeAlias
 
 from attrs import field, frozen
 
-from wavetank.faults.damages import FlipBit
+from wavetank.faults.crashes import Crash
+from wavetank.faults.damages import FlipBit, LostWrite, Misdirected, SyncLie, TornWrite
+from wavetank.faults.disturbances import ClockJump, Evict, Stall
 from wavetank.faults.failures import Fail, FillUp, Short
 from wavetank.faults.where import Where
 from wavetank.faults.which import Which
+from wavetank.sim import FsyncFailure
 
-__all__ = ["Fault", "FaultPlan", "What"]
+__all__ = ["Damage", "Disturbance", "Failure", "Fault", "FaultPlan", "Struck", "What"]
 
-What: TypeAlias = Fail | FillUp | Short | FlipBit
+Failure: TypeAlias = Fail | FillUp | Short
+"""The operation does less than it was asked to, and says so."""
+
+Damage: TypeAlias = FlipBit | TornWrite | LostWrite | Misdirected | SyncLie
+"""The disk says that all is well, and what it shows or keeps is not what was written."""
+
+Disturbance: TypeAlias = Evict | Stall | ClockJump
+"""Cache or clock do beside the operation what they may do at any time; it goes on."""
+
+What: TypeAlias = Failure | Damage | Crash | Disturbance
 """What a fault does."""
+
+Struck: TypeAlias = Fail | Short | TornWrite | LostWrite | Misdirected | SyncLie | Crash
+"""What decides how an operation ends."""
 
 _LASTING: Final = (FillUp, FlipBit)
 
@@ -72,6 +87,16 @@ class Fault:
             raise ValueError(f"which: expected times=None for '{self.what}', which lasts")
         if isinstance(self.what, FillUp) and which.first != 1:
             raise ValueError(f"which: expected first=1 for '{self.what}', got {which.first}")
+
+    @property
+    def damages(self) -> bool:
+        """Whether the disk lies: content or durability is not what was reported.
+
+        So does a sync that reports its error only to the next.
+        """
+        if isinstance(self.what, Fail):
+            return self.what.machine is FsyncFailure.EXT4_DATA_JOURNAL
+        return isinstance(self.what, Damage)
 
     def __str__(self) -> str:
         number = "" if self.which.first == 1 else f" #{self.which.first}"

@@ -15,7 +15,7 @@ from attrs import frozen
 from wavetank.engine import Lock
 from wavetank.faults.damages import FlipBit
 from wavetank.faults.failures import Fail, FillUp, Short
-from wavetank.faults.fault import Fault, FaultPlan
+from wavetank.faults.fault import Disturbance, Fault, FaultPlan, Struck
 from wavetank.faults.operations import OperationKind
 
 __all__ = ["FaultInjector", "InjectorState", "Operation"]
@@ -43,6 +43,9 @@ class Operation:
     paths: tuple[str, ...]
     offset: int = 0
     length: int = 0
+
+    def __str__(self) -> str:
+        return " ".join((self.kind.value, *self.paths))
 
 
 @frozen(kw_only=True)
@@ -127,7 +130,7 @@ class FaultInjector:
             counts[str(fault)] = counts.get(str(fault), 0) + fired
         return counts
 
-    def strike(self, operation: Operation) -> Fail | Short | None:
+    def strike(self, operation: Operation) -> Struck | None:
         """Return what is to go wrong with an operation that begins now; None for nothing."""
         with self._lock:
             try:
@@ -135,11 +138,18 @@ class FaultInjector:
             finally:
                 self._tell()
 
-    def failure(self, operation: Operation) -> Fail | None:
-        """As `strike`, for an operation that moves no bytes, so that it can only fail."""
-        strike = self.strike(operation)
-        assert not isinstance(strike, Short), "only reads and writes are short"
-        return strike
+    def disturbances(self, operation: Operation) -> tuple[Disturbance, ...]:
+        """Return what is to happen beside an operation that begins now."""
+        happening = []
+        with self._lock:
+            for number, fault in self._standing():
+                if isinstance(fault.what, Disturbance) and _matches(fault, operation):
+                    self._matches[number] += 1
+                    if fault.which.holds(self._matches[number]):
+                        self._fired[number] += 1
+                        happening.append(fault.what)
+            self._tell()
+        return tuple(happening)
 
     def wrote(self, operation: Operation, count: int) -> None:
         """Note that `count` bytes of a write were taken."""
@@ -169,32 +179,32 @@ class FaultInjector:
 
     def _standing(self) -> Iterator[tuple[int, Fault]]:
         for number, fault in enumerate(self.plan.faults):
-            if not self.lifted and (not self.damage_only or isinstance(fault.what, FlipBit)):
+            if not self.lifted and (not self.damage_only or fault.damages):
                 yield number, fault
 
     def _tell(self) -> None:
         if self._on_count is not None and not self.lifted:
             self._on_count()
 
-    def _first_strike(self, operation: Operation) -> Fail | Short | None:
+    def _first_strike(self, operation: Operation) -> Struck | None:
         for number, fault in self._standing():
-            if not isinstance(fault.what, FlipBit) and _matches(fault, operation):
+            if isinstance(fault.what, Struck | FillUp) and _matches(fault, operation):
                 strike = self._strike(number, fault, operation)
                 if strike is not None:
                     self._fired[number] += 1
                     return strike
         return None
 
-    def _strike(self, number: int, fault: Fault, operation: Operation) -> Fail | Short | None:
+    def _strike(self, number: int, fault: Fault, operation: Operation) -> Struck | None:
         if isinstance(fault.what, FillUp):
             return self._without_room(number, fault.what, fault, operation)
-        assert not isinstance(fault.what, FlipBit), "a flipped bit strikes what a read returns"
+        assert isinstance(fault.what, Struck), "it does not decide how operations end"
         self._matches[number] += 1
         return fault.what if fault.which.holds(self._matches[number]) else None
 
     def _without_room(
         self, number: int, limit: FillUp, fault: Fault, operation: Operation
-    ) -> Fail | Short | None:
+    ) -> Struck | None:
         if fault.where.kind is None and operation.kind not in _NEEDS_ROOM:
             return None
         room = limit.written_bytes - self._written[number]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from wavetank.faults import Fail, Fault, FaultPlan, FlipBit, parse_fault
+from wavetank.faults import Fail, Failure, Fault, FaultPlan, FlipBit, parse_fault
 from wavetank.sim import FsyncFailure
 
 __all__ = ["UnjudgedFaultError", "fault_plan"]
@@ -40,6 +40,8 @@ def fault_plan(lines: Iterable[str]) -> FaultPlan:
 
 
 def _why_unjudged(fault: Fault) -> str:
+    if not isinstance(fault.what, Failure | FlipBit):
+        return "runs do not take it up yet"
     if isinstance(fault.what, FlipBit):
         return "what a store may make of damaged content is not judged here yet"
     if isinstance(fault.what, Fail) and fault.what.machine is FsyncFailure.EXT4_DATA_JOURNAL:

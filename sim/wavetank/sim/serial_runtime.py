@@ -1,7 +1,8 @@
 """`SerialRuntime`: the engine's runtime seam for simulated runs in one thread.
 
 Spawned work waits in a queue and runs where the caller says (`run_pending`) or where somebody joins
-it, so that a run is one sequence of ops, the same every time. Time stands still but for sleeps. A
+it, so that a run is one sequence of ops, the same every time. Time stands still but for sleeps, the
+wall clock also but for jumps. A
 wait that nobody could ever end is a deadlock and raises at once.
 
 Left out: interleavings of threads, which need a scheduler.
@@ -108,6 +109,7 @@ class SerialRuntime:
         # Made when asked for: seeding takes long, and most stores that are opened ask for nothing.
         self._random: Random | None = None
         self._now_s = 0.0
+        self._wall_clock_ahead_s = 0.0
         self._tasks: deque[_SerialTask] = deque()
 
     def lock(self) -> _SerialLock:
@@ -134,7 +136,17 @@ class SerialRuntime:
 
     def wall_clock(self) -> float:
         """See `Runtime.wall_clock`; the simulated epoch begins at zero."""
-        return self._now_s
+        return self._now_s + self._wall_clock_ahead_s
+
+    def jump_wall_clock(self, jump_s: float) -> None:
+        """Set the wall clock `jump_s` seconds forwards, or back if negative.
+
+        >>> runtime = SerialRuntime()
+        >>> runtime.jump_wall_clock(3600)
+        >>> runtime.wall_clock(), runtime.monotonic()
+        (3600.0, 0.0)
+        """
+        self._wall_clock_ahead_s += jump_s
 
     def sleep(self, duration_s: float) -> None:
         """See `Runtime.sleep`; no real time passes."""
