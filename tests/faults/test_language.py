@@ -1,11 +1,11 @@
 """The fault language: every fault prints as a line that means it, and what is no fault is told."""
 
 import pytest
-from fault_strategies import faults, plans
 from hypothesis import given
 
 from wavetank.faults import (
     ByteRange,
+    Chance,
     ClockJump,
     Crash,
     CrashEnd,
@@ -14,31 +14,36 @@ from wavetank.faults import (
     FaultErrno,
     FaultPlan,
     FaultSyntaxError,
+    FileTest,
     FillUp,
     FlipBit,
     Moment,
     OperationKind,
     Short,
+    Shortened,
     TornShape,
     TornWrite,
+    Unreadable,
     What,
     When,
     Where,
     Which,
+    While,
     parse_fault,
     parse_plan,
 )
+from wavetank.faults.strategies import fault_plans, faults
 from wavetank.sim import FsyncFailure
 
 EIO = FaultErrno.EIO
 
 
-@given(fault=faults)
+@given(fault=faults())
 def test_a_line_means_the_fault_that_printed_it(fault: Fault) -> None:
     assert parse_fault(str(fault)) == fault
 
 
-@given(plan=plans)
+@given(plan=fault_plans())
 def test_a_text_means_the_plan_that_printed_it(plan: FaultPlan) -> None:
     assert parse_plan(str(plan)) == plan
 
@@ -103,6 +108,27 @@ def test_a_text_means_the_plan_that_printed_it(plan: FaultPlan) -> None:
             ),
         ),
         (
+            "read log.dat in _recovery while metadata.json < 9 bytes #2: unreadable 0..512",
+            Fault(
+                where=Where(
+                    kind=OperationKind.READ,
+                    path="log.dat",
+                    caller="_recovery",
+                    condition=While("metadata.json", FileTest.LESS, 9),
+                ),
+                what=Unreadable(ByteRange(0, 512)),
+                which=Which(first=2),
+            ),
+        ),
+        (
+            "any: emptied with probability 0.25 from disk",
+            Fault(
+                where=Where(),
+                what=Shortened(0),
+                which=Which(times=None, chance=Chance(0.25, "disk")),
+            ),
+        ),
+        (
             "any: clock jumps -5 s 2 times",
             Fault(where=Where(), what=ClockJump(-5), which=Which(times=2)),
         ),
@@ -130,7 +156,11 @@ def test_a_plan_passes_over_comments_and_empty_lines() -> None:
     [
         ("fsnc log.dat: fail EIO", 1, "got 'fsnc'; nearest match: fsync"),
         ("", 1, "got the end"),
-        ("fsync a b: fail EIO", 9, "expected a path, 'offset', '#' or ':' but got 'b'"),
+        (
+            "fsync a b: fail EIO",
+            9,
+            "expected a path, 'offset', 'in', 'while', '#' or ':' but got 'b'",
+        ),
         ("fsync log.dat ofset 1..2: fail EIO", 15, "got 'ofset'; nearest match: offset"),
         ("fsync log.dat fail EIO", 15, "got 'fail'"),
         ("fsync log.dat", 14, "got the end"),
@@ -172,6 +202,25 @@ def test_a_plan_passes_over_comments_and_empty_lines() -> None:
         ("write: stall 5 s", 16, "expected 'ms' but got 's'"),
         ("any: clock jumps 5 s", 18, "a number with its sign"),
         ("any: clock jumps +0 s", 6, "expected seconds other than 0"),
+        ("read: unreadable 5", 18, "expected bytes START..END"),
+        ("write: zeroed 0..5", 8, "expected read for"),
+        ("read offset 0..9: stale 0..5", 19, "expected no offset"),
+        ("write: missing", 8, "expected open or stat or any"),
+        ("list: emptied", 7, "expected open or stat or size or read or any"),
+        ("any: shortened by 5 bytes", 16, "expected 'to' but got 'by'"),
+        ("any: lengthened by 0 bytes", 6, "must be >= 1"),
+        ("open: fail EIO from 3 open", 7, "expected EMFILE but got EIO"),
+        ("stat: fail EMFILE from 3 open", 7, "expected open for"),
+        ("open: fail EMFILE from 3 files", 26, "expected 'bytes' but got 'files'"),
+        ("write: read-only", 8, "expected any for"),
+        ("stat in: fail EIO", 8, "expected a function or module but got ':'"),
+        ("stat while f gone: fail EIO", 14, "expected what holds of the file"),
+        ("stat while f >= 5: fail EIO", 18, "expected 'bytes'"),
+        ("stat while f exists in g: fail EIO", 21, "got 'in'"),
+        ("stat: fail EIO with probability 2 from d", 7, "at most 1, but got 2.0"),
+        ("stat: fail EIO with probability x from d", 33, "a probability, such as 0.1,"),
+        ("stat: fail EIO with probability 0.5", 36, "expected 'from'"),
+        ("stat: fail EIO with probability 0.5 from", 41, "expected a stream"),
         ("stat: fail EIO twice", 16, "got 'twice'"),
     ],
 )
@@ -184,7 +233,7 @@ def test_what_is_no_fault_is_told_with_its_place(line: str, column: int, words: 
     assert str(caught.value).endswith(f", at column {column} of '{line}'")
 
 
-@pytest.mark.parametrize("path", ["", "a b", "a:b", "a#b", "offset", " a"])
+@pytest.mark.parametrize("path", ["", "a b", "a:b", "a#b", "offset", "in", "while", " a"])
 def test_a_pattern_that_no_line_could_hold_is_refused(path: str) -> None:
     with pytest.raises(ValueError, match="path: expected a pattern"):
         Where(path=path)

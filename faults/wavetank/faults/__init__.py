@@ -6,20 +6,23 @@ General layout, from the bottom up::
     where.py, which.py    the operations that a fault looks at, and which of them it strikes
     failures.py           what it does: operations that report an error or do less
     damages.py            what it does: disks that say nothing of it
+    damages_at_rest.py    what it does: bytes and files that are not what was written
     crashes.py            what it does: the power goes, or the process is killed
     disturbances.py       what it does: the cache is dropped, time passes or jumps
     fault.py              faults and plans of them, as values that print as text
     syntax.py             text read back
+    at_rest.py            the damage that lies on a disk, as a value
     injector.py           which operations are struck, and how often each fault has fired
     surroundings.py       what faults ask of a simulated machine beside its filesystem
     faulty_filesystem.py  another filesystem, whose operations go wrong as a plan says
 
 It acts on the filesystem seam and on `wavetank.sim`'s disk through their public hooks, does not
 know the engine's store, and is imported by `wavetank.scenarios` and `wavetank.reports` alone. Start
-reading at fault.py. Not there yet: damage to what lies on a disk, and limits; docs/faults.md lists
-what the language cannot say.
+reading at fault.py. Not there: messages between nodes.
 """
 
+from wavetank.faults.at_rest import AtRest, DamagedBlock, FormerContent, HiddenName, WrongLength
+from wavetank.faults.conditions import FileTest, While
 from wavetank.faults.crashes import Crash, CrashEnd, CrashSignal, Moment
 from wavetank.faults.damages import (
     FlipBit,
@@ -29,20 +32,31 @@ from wavetank.faults.damages import (
     TornShape,
     TornWrite,
 )
+from wavetank.faults.damages_at_rest import (
+    Lengthened,
+    Missing,
+    Shortened,
+    Stale,
+    Unreadable,
+    Zeroed,
+)
 from wavetank.faults.disturbances import ClockJump, Evict, Stall
-from wavetank.faults.failures import Fail, FaultErrno, FillUp, Short, When
+from wavetank.faults.failures import Fail, FaultErrno, FillUp, OpenLimit, ReadOnly, Short, When
 from wavetank.faults.fault import (
+    BlockDamage,
     Damage,
     Disturbance,
     Failure,
     Fault,
     FaultPlan,
+    FileDamage,
     Struck,
     What,
 )
 from wavetank.faults.faulty_file import FaultyFile
 from wavetank.faults.faulty_filesystem import FaultyFileSystem
-from wavetank.faults.injector import FaultInjector, InjectorState, Operation
+from wavetank.faults.injector import FaultInjector, InjectorState
+from wavetank.faults.operation import Operation
 from wavetank.faults.operations import (
     FAULT_CLASSES,
     OPERATIONS,
@@ -56,19 +70,23 @@ from wavetank.faults.surroundings import ClockHooks, DiskHooks
 from wavetank.faults.syntax import parse_fault, parse_plan
 from wavetank.faults.syntax_error import FaultSyntaxError
 from wavetank.faults.where import ByteRange, Where
-from wavetank.faults.which import Which
+from wavetank.faults.which import Chance, Which
 
 __all__ = [
     "FAULT_CLASSES",
     "OPERATIONS",
     "SYNCS_OF_FILES",
+    "AtRest",
+    "BlockDamage",
     "ByteRange",
+    "Chance",
     "ClockHooks",
     "ClockJump",
     "Crash",
     "CrashEnd",
     "CrashSignal",
     "Damage",
+    "DamagedBlock",
     "DiskHooks",
     "Disturbance",
     "Evict",
@@ -82,25 +100,39 @@ __all__ = [
     "FaultSyntaxError",
     "FaultyFile",
     "FaultyFileSystem",
+    "FileDamage",
+    "FileTest",
     "FillUp",
     "FlipBit",
+    "FormerContent",
+    "HiddenName",
     "InjectorState",
+    "Lengthened",
     "LostWrite",
     "Misdirected",
+    "Missing",
     "Moment",
+    "OpenLimit",
     "Operation",
     "OperationKind",
+    "ReadOnly",
     "SeamOperation",
     "Short",
+    "Shortened",
+    "Stale",
     "Stall",
     "Struck",
     "SyncLie",
     "TornShape",
     "TornWrite",
+    "Unreadable",
     "What",
     "When",
     "Where",
     "Which",
+    "While",
+    "WrongLength",
+    "Zeroed",
     "kinds_of",
     "parse_fault",
     "parse_plan",

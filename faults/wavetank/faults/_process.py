@@ -10,13 +10,15 @@ from contextlib import suppress
 from os import strerror  # noqa: TID251 - the words for an errno, no system call
 from typing import NoReturn, TypeVar
 
-from wavetank.engine import FileSystem
+from wavetank.engine import File, FileSystem, OpenFlag
+from wavetank.faults._overlay import Overlay
 from wavetank.faults.crashes import Crash, CrashSignal, Moment
 from wavetank.faults.damages import LostWrite, Misdirected, SyncLie, TornWrite
 from wavetank.faults.disturbances import ClockJump, Evict, Stall
 from wavetank.faults.failures import Fail, When
-from wavetank.faults.fault import Struck
-from wavetank.faults.injector import FaultInjector, Operation
+from wavetank.faults.fault import BlockDamage, FileDamage, Struck
+from wavetank.faults.injector import FaultInjector
+from wavetank.faults.operation import Operation
 from wavetank.faults.surroundings import ClockHooks, DiskHooks
 
 __all__ = ["Process", "error"]
@@ -34,8 +36,9 @@ class Process:
         clock: of the run, if it is simulated.
 
     Attributes:
-        inner: the filesystem below.
+        inner: the filesystem below, with the damage that lies on it.
         injector: what goes wrong.
+        open_files: how many descriptors it has.
         signal: how it has ended; None while it runs.
         spoils_writes: whether a write may land elsewhere than it says.
     """
@@ -48,8 +51,13 @@ class Process:
         clock: ClockHooks | None,
     ) -> None:
         _check_hooks(injector, disk, clock)
-        self.inner = inner
+        self._below = inner
+        lies = any(
+            isinstance(fault.what, BlockDamage | FileDamage) for fault in injector.plan.faults
+        )
+        self.inner: FileSystem = Overlay(inner, injector.at_rest) if lies else inner
         self.injector = injector
+        self.open_files = 0
         self.signal: CrashSignal | None = None
         self.spoils_writes = any(
             isinstance(fault.what, (TornWrite, LostWrite, Misdirected))
@@ -62,9 +70,19 @@ class Process:
         """Return what is to go wrong with an operation, and do what happens before it."""
         if self.signal is not None:
             raise self.signal
-        for disturbance in self.injector.disturbances(operation):
+        for disturbance in self.injector.disturbances(operation, self._below):
             self._disturb(disturbance)
-        return self.injector.strike(operation)
+        return self.injector.strike(operation, self._below)
+
+    def shown(self, operation: Operation, data: bytes) -> bytes:
+        """Return what a read shows of the bytes that it found."""
+        return self.injector.shown(operation, data, self._below)
+
+    def open_beside(self, path: str, flags: OpenFlag) -> File:
+        """Open a file for a purpose of which the program knows nothing."""
+        if isinstance(self.inner, Overlay):
+            return self.inner.open_beside(path, flags)
+        return self.inner.open(path, flags)
 
     def do(self, operation: Operation, act: Callable[[], _Result]) -> _Result:
         """Do what moves no bytes and is no sync, or refuse it, as the plan says."""

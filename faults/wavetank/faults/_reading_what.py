@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from wavetank.faults._reading_where import read_byte_range
 from wavetank.faults._words import Words, is_number
 from wavetank.faults.crashes import Crash, CrashEnd, Moment
 from wavetank.faults.damages import (
@@ -17,8 +18,16 @@ from wavetank.faults.damages import (
     TornShape,
     TornWrite,
 )
+from wavetank.faults.damages_at_rest import (
+    Lengthened,
+    Missing,
+    Shortened,
+    Stale,
+    Unreadable,
+    Zeroed,
+)
 from wavetank.faults.disturbances import ClockJump, Evict, Stall
-from wavetank.faults.failures import Fail, FaultErrno, FillUp, Short, When
+from wavetank.faults.failures import Fail, FaultErrno, FillUp, OpenLimit, ReadOnly, Short, When
 from wavetank.faults.fault import What
 from wavetank.sim import FsyncFailure
 
@@ -65,6 +74,43 @@ def _lie(words: Words) -> What:
     return SyncLie()
 
 
+def _unreadable(words: Words) -> What:
+    return Unreadable(read_byte_range(words))
+
+
+def _zeroed(words: Words) -> What:
+    return Zeroed(read_byte_range(words))
+
+
+def _stale(words: Words) -> What:
+    return Stale(read_byte_range(words))
+
+
+def _missing(words: Words) -> What:
+    del words
+    return Missing()
+
+
+def _emptied(words: Words) -> What:
+    del words
+    return Shortened(0)
+
+
+def _shortened(words: Words) -> What:
+    words.expect("to")
+    return Shortened(words.bytes())
+
+
+def _lengthened(words: Words) -> What:
+    words.expect("by")
+    return Lengthened(words.bytes())
+
+
+def _read_only(words: Words) -> What:
+    del words
+    return ReadOnly()
+
+
 def _evict(words: Words) -> What:
     del words
     return Evict()
@@ -103,9 +149,11 @@ def _fail(words: Words) -> What:
     error = _ERRORS[words.choose("an error", _ERRORS)]
     if words.next == "from" and not words.precedes("from", "now"):
         words.take()
-        written_bytes = words.bytes()
-        words.expect("written")
-        return FillUp(error, written_bytes)
+        count = words.number("how many")
+        if words.takes("open"):
+            return OpenLimit(error, count)
+        words.expect("bytes", "written")
+        return FillUp(error, count)
     if words.takes("after", "effect"):
         return Fail(error=error, when=When.AFTER)
     if words.takes("after"):
@@ -114,9 +162,9 @@ def _fail(words: Words) -> What:
         return Fail(error=error, when=When.PARTIAL, partial_bytes=words.bytes())
     if words.next in _MACHINES:
         return Fail(error=error, machine=_MACHINES[words.take()])
-    if not words.next or words.next == "from" or is_number(words.next):
+    if not words.next or words.next in ("from", "with") or is_number(words.next):
         return Fail(error=error)
-    rest = (*_MACHINES, "after", "from")
+    rest = (*_MACHINES, "after", "from", "with")
     raise words.refusal(f"one of {', '.join(rest)}, a number of times, or the end", rest)
 
 
@@ -128,6 +176,14 @@ _VERBS: Final = {
     "lost": _lost,
     "misdirected": _misdirected,
     "lie": _lie,
+    "unreadable": _unreadable,
+    "zeroed": _zeroed,
+    "stale": _stale,
+    "missing": _missing,
+    "emptied": _emptied,
+    "shortened": _shortened,
+    "lengthened": _lengthened,
+    "read-only": _read_only,
     "crash": _crash,
     "kill": _kill,
     "evict": _evict,

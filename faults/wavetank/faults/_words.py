@@ -17,6 +17,7 @@ from wavetank.faults.syntax_error import FaultSyntaxError
 __all__ = ["Words", "is_number"]
 
 _TOKEN: Final = re.compile(r"[:#]|[^\s:#]+")
+_FRACTION: Final = re.compile(r"[0-9]+(\.[0-9]+)?(e[-+]?[0-9]+)?")
 
 
 @frozen
@@ -82,6 +83,16 @@ class Words:
         if not is_number(self.next):
             raise self.refusal(f"{what}, a number,")
         return int(self.take())
+
+    def name(self, what: str) -> str:
+        if self.next in ("", "#", ":"):
+            raise self.refusal(what)
+        return self.take()
+
+    def fraction(self, what: str) -> float:
+        if not _FRACTION.fullmatch(self.next):
+            raise self.refusal(f"{what}, such as 0.1,")
+        return float(self.take())
 
     def numbers(self, what: str) -> tuple[int, ...]:
         parts = self.next.split(",")

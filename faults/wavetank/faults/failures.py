@@ -14,7 +14,7 @@ from attrs.validators import ge, instance_of
 from wavetank.faults.operations import SYNCS_OF_FILES, FaultClass, OperationKind, kinds_of
 from wavetank.sim import FsyncFailure
 
-__all__ = ["Fail", "FaultErrno", "FillUp", "Short", "When"]
+__all__ = ["Fail", "FaultErrno", "FillUp", "OpenLimit", "ReadOnly", "Short", "When"]
 
 
 class FaultErrno(Enum):
@@ -124,6 +124,56 @@ class FillUp:
 
     def __str__(self) -> str:
         return f"fail {self.error.name} from {self.written_bytes} bytes written"
+
+
+@frozen
+class OpenLimit:
+    """There are descriptors for so many files; once they are open, one more fails.
+
+    Attributes:
+        error: EMFILE.
+        open_files: how many a process may have open at once. Those of a process that has ended
+            are its own.
+
+    >>> print(OpenLimit(FaultErrno.EMFILE, 3))
+    fail EMFILE from 3 open
+    """
+
+    error: FaultErrno = field()
+    open_files: int = field(validator=[instance_of(int), ge(0)])
+
+    @error.validator
+    def _check_error(self, _: object, error: FaultErrno) -> None:
+        if error is not FaultErrno.EMFILE:
+            raise ValueError(f"error: expected EMFILE but got {error.name}")
+
+    @property
+    def kinds(self) -> tuple[OperationKind, ...] | None:
+        """The kinds of operation to which it can be done; None for all."""
+        return (OperationKind.OPEN,)
+
+    def __str__(self) -> str:
+        return f"fail {self.error.name} from {self.open_files} open"
+
+
+@frozen
+class ReadOnly:
+    """The filesystem has given up writing: from then on all that would change it fails with EROFS.
+
+    That is writing, sizing, syncing, naming, and opening a file to write or make it. The first
+    operation of these that matches begins it.
+
+    >>> print(ReadOnly())
+    read-only
+    """
+
+    @property
+    def kinds(self) -> tuple[OperationKind, ...] | None:
+        """The kinds of operation to which it can be done; None for all."""
+        return None
+
+    def __str__(self) -> str:
+        return "read-only"
 
 
 @frozen

@@ -13,18 +13,44 @@ from attrs import field, frozen
 
 from wavetank.faults.crashes import Crash
 from wavetank.faults.damages import FlipBit, LostWrite, Misdirected, SyncLie, TornWrite
+from wavetank.faults.damages_at_rest import (
+    Lengthened,
+    Missing,
+    Shortened,
+    Stale,
+    Unreadable,
+    Zeroed,
+)
 from wavetank.faults.disturbances import ClockJump, Evict, Stall
-from wavetank.faults.failures import Fail, FillUp, Short
+from wavetank.faults.failures import Fail, FillUp, OpenLimit, ReadOnly, Short
 from wavetank.faults.where import Where
 from wavetank.faults.which import Which
 from wavetank.sim import FsyncFailure
 
-__all__ = ["Damage", "Disturbance", "Failure", "Fault", "FaultPlan", "Struck", "What"]
+__all__ = [
+    "BlockDamage",
+    "Damage",
+    "Disturbance",
+    "Failure",
+    "Fault",
+    "FaultPlan",
+    "FileDamage",
+    "Struck",
+    "What",
+]
 
-Failure: TypeAlias = Fail | FillUp | Short
+Failure: TypeAlias = Fail | FillUp | OpenLimit | ReadOnly | Short
 """The operation does less than it was asked to, and says so."""
 
-Damage: TypeAlias = FlipBit | TornWrite | LostWrite | Misdirected | SyncLie
+BlockDamage: TypeAlias = Unreadable | Zeroed | Stale
+"""Bytes of a file are not what was written."""
+
+FileDamage: TypeAlias = Missing | Shortened | Lengthened
+"""A file is gone, or not as long as it was written."""
+
+Damage: TypeAlias = (
+    FlipBit | TornWrite | LostWrite | Misdirected | SyncLie | BlockDamage | FileDamage
+)
 """The disk says that all is well, and what it shows or keeps is not what was written."""
 
 Disturbance: TypeAlias = Evict | Stall | ClockJump
@@ -36,7 +62,8 @@ What: TypeAlias = Failure | Damage | Crash | Disturbance
 Struck: TypeAlias = Fail | Short | TornWrite | LostWrite | Misdirected | SyncLie | Crash
 """What decides how an operation ends."""
 
-_LASTING: Final = (FillUp, FlipBit)
+_LASTING: Final = (FillUp, FlipBit, OpenLimit, ReadOnly)
+_LIMITS: Final = (FillUp, OpenLimit)
 
 
 @frozen(kw_only=True)
@@ -46,8 +73,10 @@ class Fault:
     Attributes:
         where: which operations it looks at.
         what: what it does to them.
-        which: which of those that match; a `FlipBit` counts only reads that return its byte. A
-            `FillUp` has its own measure and takes no other; it and a `FlipBit` last.
+        which: which of those that match. Damage to bytes counts only reads that return some of
+            them, damage to files only operations on files that it changes, a `ReadOnly` only
+            operations that change something. A `FillUp` and an `OpenLimit` have their own measure
+            and take no other. These two, a `FlipBit` and a `ReadOnly` last.
 
     Raises:
         ValueError: these do not go together.
@@ -70,23 +99,30 @@ class Fault:
 
     @which.default
     def _default_which(self) -> Which:
-        return Which(times=None) if isinstance(self.what, _LASTING) else Which()
+        return Which() if self.takes_which else Which(times=None)
 
     @what.validator
     def _check_what(self, _: object, what: What) -> None:
-        kinds = what.kinds
-        if kinds is not None and self.where.kind not in kinds:
-            expected = " or ".join(kind.value for kind in kinds)
+        kinds = [] if what.kinds is None else [kind.value for kind in what.kinds]
+        if isinstance(what, FileDamage | ReadOnly):
+            kinds.append("any")
+        if kinds and self.where.word not in kinds:
+            expected = " or ".join(kinds)
             raise ValueError(f"where: expected {expected} for '{what}' but got {self.where.word}")
-        if isinstance(what, FlipBit) and self.where.offset is not None:
-            raise ValueError("where: expected no offset beside that of the bit")
+        if isinstance(what, FlipBit | BlockDamage | FileDamage) and self.where.offset is not None:
+            raise ValueError(f"where: expected no offset, for '{what}' has its own place")
 
     @which.validator
     def _check_which(self, _: object, which: Which) -> None:
-        if isinstance(self.what, _LASTING) and which.times is not None:
+        if not self.takes_which and (which.times is not None or which.chance is not None):
             raise ValueError(f"which: expected times=None for '{self.what}', which lasts")
-        if isinstance(self.what, FillUp) and which.first != 1:
+        if isinstance(self.what, _LIMITS) and which.first != 1:
             raise ValueError(f"which: expected first=1 for '{self.what}', got {which.first}")
+
+    @property
+    def takes_which(self) -> bool:
+        """Whether it can be said how long it goes on; what lasts anyway takes no such words."""
+        return not isinstance(self.what, _LASTING)
 
     @property
     def damages(self) -> bool:
@@ -100,7 +136,7 @@ class Fault:
 
     def __str__(self) -> str:
         number = "" if self.which.first == 1 else f" #{self.which.first}"
-        lasts = "" if isinstance(self.what, _LASTING) else str(self.which)
+        lasts = str(self.which) if self.takes_which else ""
         return f"{self.where}{number}: {self.what}{lasts}"
 
 

@@ -9,12 +9,13 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from wavetank.engine import Buffer, File, OpenFlag
+from wavetank.faults._overlaid_file import OverlaidFile
 from wavetank.faults._process import Process, error
 from wavetank.faults.crashes import Crash, Moment
 from wavetank.faults.damages import LostWrite, Misdirected, TornWrite
 from wavetank.faults.failures import Fail, Short, When
 from wavetank.faults.fault import Struck
-from wavetank.faults.injector import Operation
+from wavetank.faults.operation import Operation
 from wavetank.faults.operations import OperationKind
 
 __all__ = ["FaultyFile"]
@@ -41,7 +42,8 @@ class FaultyFile:
         # A descriptor that appends cannot write where a spoilt write lands.
         self._side: File | None = None
         if self._appends and process.spoils_writes:
-            self._side = process.inner.open(path, OpenFlag.WRITE)
+            self._side = process.open_beside(path, OpenFlag.WRITE)
+        process.open_files += 1
         self._open = True
 
     def pread(self, length: int, offset: int) -> bytes:
@@ -61,7 +63,7 @@ class FaultyFile:
         data = self._inner.pread(length, offset)
         if isinstance(struck, Misdirected):
             data = self._inner.pread(len(data), struck.offset).ljust(len(data), b"\0")
-        return self._process.injector.shown(operation, data)
+        return self._process.shown(operation, data)
 
     def pwrite(self, data: Buffer, offset: int) -> int:
         """See `File.pwrite`; one to a file that appends is refused below, and spends no fault."""
@@ -71,7 +73,7 @@ class FaultyFile:
 
     def append(self, data: Buffer) -> int:
         """See `File.append`."""
-        offset = self._inner.size() if self._open else 0
+        offset = _end(self._inner) if self._open else 0
         return self._write(data, offset, self._inner.append)
 
     def truncate(self, size: int) -> None:
@@ -108,7 +110,10 @@ class FaultyFile:
         self._inner.close()
         if self._side is not None:
             self._side.close()
-        if was_open and self._process.signal is None:
+        if not was_open:
+            return
+        self._process.open_files -= 1
+        if self._process.signal is None:
             self._process.do(self._operation(OperationKind.CLOSE), _nothing)
 
     def _operation(self, kind: OperationKind) -> Operation:
@@ -164,9 +169,14 @@ class FaultyFile:
         file = self._inner if self._side is None else self._side
         for start, piece in damage.pieces(data, offset):
             _write_all(file, piece, start)
-        if file.size() < offset + len(data):
+        if _end(file) < offset + len(data):
             file.truncate(offset + len(data))
         return len(data)
+
+
+def _end(file: File) -> int:
+    """Return where a file ends, without being an operation of the program."""
+    return file.end() if isinstance(file, OverlaidFile) else file.size()
 
 
 def _write_all(file: File, data: bytes, offset: int) -> None:

@@ -13,7 +13,8 @@ from typing import TypeVar
 from wavetank.engine import FileStat, FileSystem, OpenFlag
 from wavetank.faults._process import Process
 from wavetank.faults.faulty_file import FaultyFile
-from wavetank.faults.injector import FaultInjector, Operation
+from wavetank.faults.injector import FaultInjector
+from wavetank.faults.operation import Operation
 from wavetank.faults.operations import OperationKind
 from wavetank.faults.surroundings import ClockHooks, DiskHooks
 
@@ -60,12 +61,17 @@ class FaultyFileSystem:
         disk: DiskHooks | None = None,
         clock: ClockHooks | None = None,
     ) -> None:
-        self._inner = inner
         self._process = Process(inner, injector, disk, clock)
+        self._inner = self._process.inner
 
     def open(self, path: str, flags: OpenFlag) -> FaultyFile:
         """See `FileSystem.open`."""
-        operation = Operation(kind=OperationKind.OPEN, paths=(path,))
+        operation = Operation(
+            kind=OperationKind.OPEN,
+            paths=(path,),
+            writes=bool(flags & (OpenFlag.WRITE | OpenFlag.CREATE)),
+            open_files=self._process.open_files,
+        )
         struck = self._process.strike(operation)
         if struck is None:
             return FaultyFile(self._process, path, flags)

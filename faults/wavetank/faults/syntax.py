@@ -9,7 +9,7 @@ from __future__ import annotations
 from attrs import evolve
 
 from wavetank.faults._reading_what import read_what
-from wavetank.faults._reading_where import read_times, read_where
+from wavetank.faults._reading_where import read_where, read_which
 from wavetank.faults._words import Words
 from wavetank.faults.fault import Fault, FaultPlan
 from wavetank.faults.syntax_error import FaultSyntaxError
@@ -68,9 +68,7 @@ def _fault(words: Words) -> Fault:
     number_column = words.part_column
     words.begin_part()
     fault = Fault(where=where, what=read_what(words))
-    which = fault.which
-    if which.times is not None:
-        which = evolve(which, times=read_times(words))
+    which = read_which(words) if fault.takes_which else fault.which
     words.end()
     words.part_column = number_column
     return evolve(fault, which=evolve(which, first=number))

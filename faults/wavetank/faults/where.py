@@ -11,11 +11,12 @@ from typing import Final
 from attrs import field, frozen
 from attrs.validators import ge, instance_of, optional
 
+from wavetank.faults.conditions import While
 from wavetank.faults.operations import SYNCS_OF_FILES, OperationKind
 
 __all__ = ["ByteRange", "Where"]
 
-_RESERVED_WORDS: Final = frozenset({"offset"})
+_RESERVED_WORDS: Final = frozenset({"offset", "in", "while"})
 _RESERVED_MARKS: Final = frozenset("#:")
 _TRANSFERS: Final = (OperationKind.READ, OperationKind.WRITE)
 
@@ -56,10 +57,14 @@ class Where:
         path: shell pattern; one without ``/`` is held against the last part of a path. None for
             any path. An operation on two names matches by either.
         offset: only reads or writes that touch these bytes; None for all.
+        caller: only operations that a function or module of this name has asked for, itself or
+            through others; None for all. A module goes by the last part of its name.
+        condition: only while this holds; None for always.
 
     Raises:
-        ValueError: the pattern holds white space, ``#`` or ``:``, is empty or the word ``offset``;
-            or an offset is given for a kind that has none.
+        ValueError: the pattern or the caller holds white space, ``#`` or ``:``, is empty, or the
+            pattern is the word ``offset``, ``in`` or ``while``; or an offset is given for a kind
+            that has none.
 
     >>> print(Where(kind=OperationKind.WRITE, path="*.tmp"))
     write *.tmp
@@ -68,16 +73,17 @@ class Where:
     kind: OperationKind | None = None
     path: str | None = field(default=None, validator=optional(instance_of(str)))
     offset: ByteRange | None = field(default=None)
+    caller: str | None = field(default=None, validator=optional(instance_of(str)))
+    condition: While | None = field(default=None, validator=optional(instance_of(While)))
 
     @path.validator
     def _check_path(self, _: object, path: str | None) -> None:
         if path is None:
             return
-        is_one_word = path.split() == [path]
-        if not is_one_word or path in _RESERVED_WORDS or _RESERVED_MARKS & set(path):
+        if not _is_word(path) or path in _RESERVED_WORDS:
             raise ValueError(
-                f"path: expected a pattern without white space, '#' or ':', other than the word "
-                f"'offset' (write [o]ffset), but got {path!r}"
+                f"path: expected a pattern without white space, '#' or ':', other than the words "
+                f"offset, in and while (write [o]ffset), but got {path!r}"
             )
 
     @offset.validator
@@ -87,6 +93,11 @@ class Where:
                 f"offset: expected none unless kind is read or write, but got {offset} with "
                 f"{self.word}"
             )
+
+    @caller.validator
+    def _check_caller(self, _: object, caller: str | None) -> None:
+        if caller is not None and not _is_word(caller):
+            raise ValueError(f"caller: expected a word without '#' or ':' but got {caller!r}")
 
     def matches_kind(self, kind: OperationKind) -> bool:
         """Whether operations of this kind are looked at."""
@@ -112,4 +123,12 @@ class Where:
             words.append(self.path)
         if self.offset is not None:
             words.append(f"offset {self.offset}")
+        if self.caller is not None:
+            words.append(f"in {self.caller}")
+        if self.condition is not None:
+            words.append(str(self.condition))
         return " ".join(words)
+
+
+def _is_word(text: str) -> bool:
+    return text.split() == [text] and not _RESERVED_MARKS & set(text)
