@@ -44,7 +44,6 @@ def write_settings(text: str) -> None:
         (["run", "--max-images", "none"], "expected a whole number >= 1 or all, got 'none'"),
         (["run", "--format", "yaml"], "'yaml' is not one of 'text', 'json'"),
         (["run", "--fault", "fsnc: fail EIO"], "got 'fsnc'; nearest match: fsync, at column 1 of"),
-        (["run", "--fault", "read: flip bit 1 at 2"], "damaged content is not judged here yet"),
         (["replay"], "Missing argument 'FAILURE'"),
         (["list", "faults"], "'faults' is not one of"),
         (["runn"], "No such command 'runn'"),
@@ -210,14 +209,19 @@ def test_faults_are_counted_and_one_that_never_fires_is_warned_of() -> None:
     assert done.exit_code == 0
     document = json.loads(done.stdout)
     jsonschema.validate(document, schema("run"))
-    counts = {"fsync log.dat #3: fail EIO ext4": 1, "mkdir #9: fail EIO": 0}
     assert document["verdict"] == "pass"
-    assert [each["faults_fired"] for each in document["scenarios"]] == [counts, counts]
+    counts = [each["faults_fired"] for each in document["scenarios"]]
+    assert [list(each) for each in counts] == 2 * [
+        ["fsync log.dat #3: fail EIO ext4", "mkdir #9: fail EIO"]
+    ]
+    assert all(each["mkdir #9: fail EIO"] == 0 for each in counts)
+    fired = [each["fsync log.dat #3: fail EIO ext4"] for each in counts]
+    assert min(fired) > 1
     warning = "warning: never fired: mkdir #9: fail EIO\n"
     assert warning in done.stderr
     text = invoke(*arguments).stdout
     assert ", backend builtin, 2 faults\n" in text
-    assert f"\nfired 1 time: fsync log.dat #3: fail EIO ext4\n{warning}" in text
+    assert f"\nfired {sum(fired)} times: fsync log.dat #3: fail EIO ext4\n{warning}" in text
 
 
 def test_a_failure_under_faults_is_told_and_replayed_with_them(

@@ -87,7 +87,6 @@ def plan_of(request: RunRequest) -> RunPlan:
         ProfileFileError: a file in it holds no profile, or one whose name is taken.
         OptionError: an option that does not exist, or a value that it does not take.
         FaultSyntaxError: a line that is no fault.
-        UnjudgedFaultError: a fault that a run cannot judge.
     """
     backends = [backend.name for backend in BACKENDS]
     chosen = choose_profiles(request.profiles or _DEFAULT_PROFILES, everything=SAFE_PROFILES)

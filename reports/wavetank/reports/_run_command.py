@@ -71,8 +71,8 @@ Examples:
     "--fault",
     multiple=True,
     metavar="LINE",
-    help="What goes wrong with the store's filesystem while a scenario's steps run, as "
-    "docs/faults.md has it; may be repeated.",
+    help="What goes wrong with the store's filesystem while a scenario's steps run and while "
+    "stores recover, as docs/faults.md has it; may be repeated.",
 )
 @click.option(
     "--max-images",
@@ -136,7 +136,7 @@ def run_command(
 ) -> None:
     from wavetank.faults import FaultSyntaxError  # noqa: PLC0415 - heavy
     from wavetank.reports._execution import RunRequest, execute, plan_of  # noqa: PLC0415 - heavy
-    from wavetank.scenarios import OptionError, UnjudgedFaultError  # noqa: PLC0415 - heavy
+    from wavetank.scenarios import OptionError  # noqa: PLC0415 - heavy
     from wavetank.sim import ProfileFileError  # noqa: PLC0415 - heavy
 
     if seed is not None and seeds is not None:
@@ -164,7 +164,7 @@ def run_command(
         plan = plan_of(request)
     except UnknownChoiceError as error:
         raise click.UsageError(_sourced(error, request, settings)) from error
-    except (ProfileFileError, OptionError, FaultSyntaxError, UnjudgedFaultError) as error:
+    except (ProfileFileError, OptionError, FaultSyntaxError) as error:
         raise click.UsageError(str(error)) from error
     click.get_current_context().exit(execute(request, plan))
 

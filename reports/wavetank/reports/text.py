@@ -50,14 +50,18 @@ def _faults(plan: RunPlan) -> str:
 
 
 def _fired(session: Session) -> dict[str, int]:
-    """Return how often each fault fired; a run is recorded once for all profiles."""
-    plan = session.result.plan
-    counts = dict.fromkeys(plan.faults, 0)
+    """Return how often each fault fired, in all sweeps together."""
+    counts = dict.fromkeys(session.result.plan.faults, 0)
     for result in session.result.results:
-        if result.profile == plan.profiles[0]:
-            for line, count in result.faults_fired:
-                counts[line] += count
+        for line, count in result.faults_fired:
+            counts[line] += count
     return counts
+
+
+def _given_up_by(plan: RunPlan) -> str:
+    if not plan.faults:
+        return "Options"
+    return "Faults" if plan.option_sets == ((),) else "Options or faults"
 
 
 def _options(plan: RunPlan) -> str:
@@ -185,7 +189,8 @@ def _last_lines(session: Session) -> Iterator[str]:
         yield "complete: no, where not every legal image was judged."
     relaxed = sorted({clause for result in results for clause in result.relaxed})
     if relaxed:
-        yield f"Options gave up the promises {', '.join(relaxed)} (docs/oracle.md)."
+        given_by = _given_up_by(session.result.plan)
+        yield f"{given_by} gave up the promises {', '.join(relaxed)} (docs/oracle.md)."
     for line, count in _fired(session).items():
         if count:
             yield f"fired {count} {'time' if count == 1 else 'times'}: {line}"

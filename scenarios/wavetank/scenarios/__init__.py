@@ -6,7 +6,9 @@ General layout, along the way a run takes::
     backend.py                         stores under test; raftlock_published.py is one
     model.py                           the reference model and what may be on disk meanwhile
     recording.py                       a workload run once: op log and knowledge over time
-    fault_lines.py, _machine.py        what goes wrong meanwhile, and with what machine
+    _live_run.py, _chronicle.py        the run itself, and what is known of the store meanwhile
+    fault_lines.py, _fault_timeline.py what goes wrong, in the run and after each crash in it
+    excuses.py, _excused.py            what may be missing where the disk lies
     explorer.py, recovery.py           every crash point, every image; what becomes of one image
     opening.py                         stores opened on images, once for all that they read alike
     observation.py, oracle.py          what a store shows, and which invariants that breaks
@@ -38,7 +40,7 @@ from wavetank.scenarios.events import (
 )
 from wavetank.scenarios.explorer import Finding, Sweep, explore, judge_image
 from wavetank.scenarios.fates import Limits
-from wavetank.scenarios.fault_lines import UnjudgedFaultError, fault_plan
+from wavetank.scenarios.fault_lines import fault_plan
 from wavetank.scenarios.model import EMPTY, ModelState, acknowledge, begin
 from wavetank.scenarios.observation import Observation, Problem, observe
 from wavetank.scenarios.opening import LiveStore, Opening, Openings, Refusal
@@ -139,7 +141,6 @@ __all__ = [
     "Sweep",
     "TruncatePrefix",
     "TruncateSuffix",
-    "UnjudgedFaultError",
     "UnknownNameError",
     "Verdict",
     "Violation",

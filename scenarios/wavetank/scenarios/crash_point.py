@@ -10,12 +10,21 @@ from itertools import islice
 
 from attrs import evolve, frozen
 
+from wavetank.faults import InjectorState
 from wavetank.scenarios.opening import Opening
 from wavetank.scenarios.recording import Recording
 from wavetank.scenarios.recovery import Recovery
 from wavetank.sim import DiskImage, Kept, PendingOps, Profile
 
-__all__ = ["CrashPoint", "is_allowed_by", "open_after_kill", "pending_at", "rebuild"]
+__all__ = [
+    "CrashPoint",
+    "faults_at",
+    "is_allowed_by",
+    "open_after_kill",
+    "pending_at",
+    "rebuild",
+    "rebuild_with_faults",
+]
 
 
 @frozen(kw_only=True)
@@ -47,14 +56,24 @@ def pending_at(recording: Recording, profile: Profile, crash: CrashPoint | int) 
         return pending_at(recording, profile, crash.position)
     pending.take_all(islice(recording.log, crash.killed_at))
     recovery = Recovery(recording.workload, recording.backend)
-    opening = open_after_kill(recording, pending, recovery)
+    opening = open_after_kill(recording, crash.killed_at, pending, recovery)
     pending.take_all(opening.log[: crash.position - crash.killed_at])
     return pending
 
 
-def open_after_kill(recording: Recording, pending: PendingOps, recovery: Recovery) -> Opening:
-    """Open a store as the next process does: all that was done is in the machine's cache."""
-    return recovery.open(pending.full, first=len(recording.log))
+def open_after_kill(
+    recording: Recording, position: int, pending: PendingOps, recovery: Recovery
+) -> Opening:
+    """Open a store as the next process does: all that was done is in the machine's cache.
+
+    Args:
+        recording: the run.
+        position: records of its op log before the kill.
+        pending: what is durable and what is not by then.
+        recovery: opens the store.
+    """
+    since = recording.fault_course.at(position)
+    return recovery.open(pending.full, first=len(recording.log), since=since)
 
 
 def rebuild(recording: Recording, profile: Profile, crash: CrashPoint) -> DiskImage:
@@ -63,14 +82,39 @@ def rebuild(recording: Recording, profile: Profile, crash: CrashPoint) -> DiskIm
     Raises:
         ValueError: `profile` does not allow it.
     """
+    return rebuild_with_faults(recording, profile, crash)[0]
+
+
+def rebuild_with_faults(
+    recording: Recording, profile: Profile, crash: CrashPoint
+) -> tuple[DiskImage, InjectorState | None]:
+    """Return the image of a crash point, and where the faults stand then.
+
+    Raises:
+        ValueError: `profile` does not allow it.
+    """
     pending = pending_at(recording, profile, crash)
     image = _image(pending, crash)
     recovery = Recovery(recording.workload, recording.backend)
+    since = faults_at(recording, profile, crash, recovery)
     for again in crash.then:
+        opening = recovery.open(image, since=since)
+        since = opening.course.at(again.position)
         pending = PendingOps(image, profile)
-        pending.take_all(recovery.open(image).log[: again.position])
+        pending.take_all(opening.log[: again.position])
         image = _image(pending, again)
-    return image
+    return image, since
+
+
+def faults_at(
+    recording: Recording, profile: Profile, crash: CrashPoint, recovery: Recovery
+) -> InjectorState | None:
+    """Return where the faults stand at a crash point, the first of a chain; None without any."""
+    if crash.killed_at is None or not recording.workload.faults.faults:
+        return recording.fault_course.at(crash.position)
+    pending = pending_at(recording, profile, crash.killed_at)
+    opening = open_after_kill(recording, crash.killed_at, pending, recovery)
+    return opening.course.at(crash.position - crash.killed_at)
 
 
 def is_allowed_by(
@@ -79,6 +123,7 @@ def is_allowed_by(
     """Whether a crash point that `profile` allows, with all its crashes, is one of `other` too."""
     mine, theirs = pending_at(recording, profile, crash), pending_at(recording, other, crash)
     recovery = Recovery(recording.workload, recording.backend)
+    since = faults_at(recording, profile, crash, recovery)
     for again in (*crash.then, None):
         kept = _loses_the_same(mine, theirs, crash.kept)
         if kept is None:
@@ -86,7 +131,9 @@ def is_allowed_by(
         if again is None:
             return True
         image = mine.image(crash.kept)
-        log = recovery.open(image).log[: again.position]
+        opening = recovery.open(image, since=since)
+        since = opening.course.at(again.position)
+        log = opening.log[: again.position]
         mine, theirs = PendingOps(image, profile), PendingOps(image, other)
         mine.take_all(log)
         theirs.take_all(log)

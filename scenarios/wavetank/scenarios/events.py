@@ -62,7 +62,8 @@ class RunPlan:
         own_profiles: those among the profiles that do not ship.
         option_sets: sets of engine options turned from their defaults (option_choices.py); each
             scenario runs once with each set, instead of with the workload's own options.
-        faults: lines of the fault language; they strike each scenario while its steps run.
+        faults: lines of the fault language; they strike each scenario while its steps run, and the
+            recoveries from crashes in it.
     """
 
     scenarios: tuple[str, ...]
@@ -86,8 +87,9 @@ class ScenarioResult:
         backend: the store.
         profile: the filesystem's promises.
         options: engine options that were turned from their defaults.
-        relaxed: clauses of the store's contract that these options give up.
-        faults_fired: how often each fault fired while the steps ran, by its line.
+        relaxed: clauses of the store's contract that these options and the faults give up.
+        faults_fired: how often each fault fired while the steps ran, and in the recovery of each
+            distinct image, in sum, by its line.
         steps: operations run.
         compactions: how often the log was compacted.
         crash_points: positions at which the op log grew.

@@ -12,20 +12,22 @@ recovered (fates.py), how a finding is explained (violation.py).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from hashlib import blake2b
+from types import MappingProxyType
 from typing import Final, Protocol, TypeAlias
 
 from attrs import evolve, frozen
 
+from wavetank.faults import InjectorState
 from wavetank.scenarios.contract import Contract
 from wavetank.scenarios.crash_point import (
     CrashPoint,
     open_after_kill,
     pending_at,
-    rebuild,
+    rebuild_with_faults,
 )
-from wavetank.scenarios.fates import Fates, Limits, images_during
+from wavetank.scenarios.fates import Fates, Limits, images_during, name_of
 from wavetank.scenarios.observation import Observation, Problem
 from wavetank.scenarios.opening import Openings
 from wavetank.scenarios.oracle import Knowledge, judge
@@ -106,6 +108,7 @@ class Sweep:
         depth: at which depth of crashes inside recoveries the last new image came.
         findings: per kind of problem the one that lost least, in the order of their discovery.
         digest: a hash of every image and verdict, in order.
+        faults_fired: how often each fault of the workload fired in recoveries, by its line.
     """
 
     profile: Profile
@@ -121,6 +124,7 @@ class Sweep:
     depth: int
     findings: tuple[Finding, ...]
     digest: str
+    faults_fired: Mapping[str, int] = MappingProxyType({})
 
 
 def explore(
@@ -146,7 +150,12 @@ def explore(
         limits.disabled if limits else frozenset(),
         openings=openings,
     )
-    sweeper = _Sweeper(recording, profile, limits or Limits(), recovery, on_progress)
+    limits = limits or Limits()
+    contract = Contract.of(recording.workload.options, recording.workload.faults)
+    if not (contract.media_sound and contract.syncs_honest):
+        # What a recovery gives up by right, a crash inside it may make true before it is told.
+        limits = evolve(limits, depth=0)
+    sweeper = _Sweeper(recording, profile, limits, recovery, on_progress)
     sweeper.run()
     return sweeper.finish()
 
@@ -157,12 +166,13 @@ def judge_image(recording: Recording, profile: Profile, crash: CrashPoint) -> tu
     Raises:
         ValueError: the crash point names an image that is not legal there.
     """
-    image = rebuild(recording, profile, crash)
+    image, since = rebuild_with_faults(recording, profile, crash)
     recovery = Recovery(recording.workload, recording.backend)
     options = recording.workload.options
     fates = Fates(recovery, profile, options, Limits(depth=0), lambda _: None)
-    fates.meet(image.digest(), image)
-    fate = fates[image.digest()]
+    name = name_of(image, since)
+    fates.meet(name, image, since)
+    fate = fates[name]
     killed_at = crash.position if crash.killed_at is None else crash.killed_at
     knowledge = recording.moment_at(killed_at).knowledge
     problems = _verdict(fate.observation, fate.problems, knowledge, recording)
@@ -207,11 +217,11 @@ class _Sweeper:
 
     def run(self) -> None:
         pending = PendingOps(self._recording.image, self._profile)
-        self._visit(pending, 0, self._images(pending, all_images))
+        self._visit(pending, 0, self._images(pending, 0, all_images))
         for position, record in enumerate(self._recording.log, start=1):
             pending.take(record)
             if isinstance(record, Mark):
-                self._visit(pending, position, self._images(pending, all_images))
+                self._visit(pending, position, self._images(pending, position, all_images))
                 # Recovery may not tell this disk from another that stands for it.
                 nothing = CrashPoint(position=position, kept=Kept(()))
                 self._hold_close(pending, nothing, pending.durable)
@@ -220,7 +230,7 @@ class _Sweeper:
             else:
                 self._crash_points += 1
                 if pending.whole:
-                    images = self._images(pending, newest_images)
+                    images = self._images(pending, position, newest_images)
                     self._visit(pending, position, images, new=True)
                     if self._limits.depth != 0:
                         self._kill(pending, position)
@@ -242,14 +252,16 @@ class _Sweeper:
             depth=self._fates.deepest,
             findings=tuple(self._smallest.values()),
             digest=self._digest.hexdigest(),
+            faults_fired=self._fates.fired(),
         )
 
-    def _images(self, pending: PendingOps, choose: _Choice) -> CrashImages:
+    def _images(self, pending: PendingOps, position: int, choose: _Choice) -> CrashImages:
         """Return the images to look at here; where they are too many, by what recovery reads."""
+        since = self._recording.fault_course.at(position)
         waiting = sum(1 for _ in pending.ops)
         # Until something is durable, more pending ops can only mean more ways to go.
         hopeless = self._forks_below is not None and waiting >= self._forks_below
-        reader = None if hopeless else self._reader(pending)
+        reader = None if hopeless else self._reader(pending, since)
         images = choose(pending, limit=self._limits.max_sets_per_point, reader=reader)
         if not images.complete and not hopeless:
             self._forks_below = waiting
@@ -259,13 +271,13 @@ class _Sweeper:
         self._complete = self._complete and images.complete and not deep
         return images
 
-    def _reader(self, pending: PendingOps) -> Reader:
+    def _reader(self, pending: PendingOps, since: InjectorState | None) -> Reader:
         def read(kept: Kept) -> tuple[Cell, ...]:
             image = pending.image(kept)
             inodes = tuple((path, inode) for path, inode, _ in image.walk())
-            key = (image.digest(), inodes)
+            key = (name_of(image, since), inodes)
             if key not in self._cells:
-                self._cells[key] = self._recovery.cells_read(image, self._profile)
+                self._cells[key] = self._recovery.cells_read(image, self._profile, since)
             return self._cells[key]
 
         return read
@@ -275,10 +287,11 @@ class _Sweeper:
     ) -> None:
         """Recover and judge the given images of one crash point; `new`: not legal before it."""
         self._enter(self._recording.moment_at(position))
+        since = self._recording.fault_course.at(position)
         seen: set[bytes] = set()
         for kept in images.images:
             image = pending.image(kept)
-            name = image.digest()
+            name = name_of(image, since)
             known = name in self._fates or name in self._fates.unjudged
             self._legal += new or not known
             self._cache_hits += known
@@ -287,7 +300,7 @@ class _Sweeper:
             seen.add(name)
             self._digest.update(name)
             crash = CrashPoint(position=position, kept=kept)
-            self._judge(pending, crash, image)
+            self._judge(pending, crash, image, since)
             if name in self._fates:
                 self._hold_close(pending, crash, image)
 
@@ -300,8 +313,8 @@ class _Sweeper:
     def _kill(self, pending: PendingOps, position: int) -> None:
         """Kill the process here, open the store on the cache, and cut the power during that."""
         moment = self._recording.moment_at(position)
-        opening = open_after_kill(self._recording, pending, self._recovery)
-        inner, complete = images_during(pending.fork(), opening.log, self._limits)
+        opening = open_after_kill(self._recording, position, pending, self._recovery)
+        inner, complete = images_during(pending.fork(), opening.log, self._limits, opening.course)
         self._complete = self._complete and complete
         shown = opening.observation
         durable = Contract.of(self._recording.workload.options).appends_durable
@@ -310,7 +323,7 @@ class _Sweeper:
             crash = CrashPoint(
                 position=position + each.position, kept=each.kept, killed_at=position
             )
-            self._judge(pending, crash, each.image)
+            self._judge(pending, crash, each.image, each.since)
             fate = self._fates.get(each.name)
             if each.at_end and promised is not None and fate is not None and fate.observation:
                 options = self._recording.workload.options
@@ -324,9 +337,15 @@ class _Sweeper:
             self._verdicts.clear()
             self._descended.clear()
 
-    def _judge(self, pending: PendingOps, crash: CrashPoint, image: DiskImage) -> None:
-        name = image.digest()
-        self._fates.meet(name, image)
+    def _judge(
+        self,
+        pending: PendingOps,
+        crash: CrashPoint,
+        image: DiskImage,
+        since: InjectorState | None,
+    ) -> None:
+        name = name_of(image, since)
+        self._fates.meet(name, image, since)
         if name not in self._fates:
             return
         assert self._moment is not None
@@ -335,13 +354,14 @@ class _Sweeper:
         for problem in self._verdict(name):
             told = problem if killed_at is None else _inside(problem, killed_at)
             self._keep(told, crash, pending, step)
+        start = (image, since)
         for problem, child in self._fates.judge_after(name):
-            self._keep_inner(problem, crash, pending, image, child)
+            self._keep_inner(problem, crash, pending, start, child)
         for child in self._fates.descendants(name, self._descended):
             for problem in self._verdict(child):
-                self._keep_inner(_inside(problem, None), crash, pending, image, child)
+                self._keep_inner(_inside(problem, None), crash, pending, start, child)
             for problem, grandchild in self._fates.judge_after(child):
-                self._keep_inner(problem, crash, pending, image, grandchild)
+                self._keep_inner(problem, crash, pending, start, grandchild)
 
     def _verdict(self, name: bytes) -> tuple[Problem, ...]:
         """Return what is wrong with an image at this moment; equal showings are judged once."""
@@ -362,13 +382,13 @@ class _Sweeper:
         problem: Problem,
         crash: CrashPoint,
         pending: PendingOps,
-        image: DiskImage,
+        start: tuple[DiskImage, InjectorState | None],
         target: bytes,
     ) -> None:
         known = (problem.invariant, problem.kind) in self._smallest
         if known or problem.invariant in self._limits.disabled:
             return
-        then = self._fates.path(image.digest(), image, target)
+        then = self._fates.path(*start, target)
         assert self._moment is not None
         self._keep(problem, evolve(crash, then=then), pending, self._moment.step)
 
@@ -445,12 +465,13 @@ def _shown_before(
     """Yield what the opening before the last crash had shown, if it had ended, and is lost."""
     recovery = Recovery(recording.workload, recording.backend)
     if crash.then:
-        before = rebuild(recording, profile, evolve(crash, then=crash.then[:-1]))
-        opening, ended_at = recovery.open(before), crash.then[-1].position
+        last = crash.then[-1]
+        before, since = rebuild_with_faults(recording, profile, evolve(crash, then=crash.then[:-1]))
+        opening, ended_at = recovery.open(before, since=since), last.position
     else:
         assert crash.killed_at is not None
         pending = pending_at(recording, profile, crash.killed_at)
-        opening = open_after_kill(recording, pending, recovery)
+        opening = open_after_kill(recording, crash.killed_at, pending, recovery)
         ended_at = crash.position - crash.killed_at
     shown = opening.observation
     promised = Contract.of(recording.workload.options).appends_durable

@@ -12,12 +12,14 @@ from __future__ import annotations
 
 from array import array
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final
 
 from attrs import define, frozen
 
 from wavetank.engine import FileStorageOptions
+from wavetank.faults import InjectorState
+from wavetank.scenarios._fault_timeline import NO_FAULTS, FaultCourse
 from wavetank.scenarios.contract import Contract
 from wavetank.scenarios.crash_point import CrashPoint
 from wavetank.scenarios.observation import Observation, Problem
@@ -40,7 +42,7 @@ from wavetank.sim import (
     newest_images,
 )
 
-__all__ = ["Fate", "Fates", "InnerImage", "Limits", "images_during"]
+__all__ = ["Fate", "Fates", "InnerImage", "Limits", "images_during", "name_of"]
 
 _PLAIN: Final = Tearing(
     shapes=frozenset(TearShape) - {TearShape.GARBAGE}, append_fill=AppendFill.ZEROS
@@ -79,6 +81,7 @@ class Fate:
         after: the images that a power cut right after it may leave, by their numbers.
         expanded: whether `during` and `after` have been filled in.
         judged_after: what O15 says of `after`; None until asked.
+        fired: how often each fault struck the opening.
     """
 
     observation: Observation | None
@@ -88,6 +91,7 @@ class Fate:
     after: Sequence[int] = ()
     expanded: bool = False
     judged_after: tuple[tuple[Problem, bytes], ...] | None = None
+    fired: tuple[tuple[str, int], ...] = ()
 
     def children(self) -> list[int]:
         """Return the number of every image that one more crash may leave."""
@@ -96,14 +100,15 @@ class Fate:
 
 @frozen
 class InnerImage:
-    """An image that a crash in a stretch of an op log may leave.
+    """An image that a crash in a stretch of an op log may leave, and where the faults stand then.
 
     Attributes:
         position: records of that stretch before the crash.
         kept: what the crash kept.
-        name: the image's digest.
+        name: of the two.
         image: the image.
         at_end: whether the stretch had ended.
+        since: where the faults stand; None if there are none.
     """
 
     position: int
@@ -111,6 +116,12 @@ class InnerImage:
     name: bytes
     image: DiskImage
     at_end: bool
+    since: InjectorState | None = None
+
+
+def name_of(image: DiskImage, since: InjectorState | None) -> bytes:
+    """Return a name for an image on which a store is opened, and for where the faults stand."""
+    return image.digest() if since is None else image.digest() + repr(since).encode()
 
 
 class Fates:
@@ -164,11 +175,25 @@ class Fates:
         """Return an image's fate, None if the budget ended before it."""
         return self._fates.get(name)
 
-    def meet(self, name: bytes, image: DiskImage) -> None:
-        """Find out the fate of an image, and of those that crashes inside its recovery leave."""
-        todo = deque([(name, image, 0)])
+    def fired(self) -> Mapping[str, int]:
+        """Return how often each fault struck the openings, each image counted once."""
+        counts: dict[str, int] = {}
+        for fate in self._fates.values():
+            for line, count in fate.fired:
+                counts[line] = counts.get(line, 0) + count
+        return counts
+
+    def meet(self, name: bytes, image: DiskImage, since: InjectorState | None = None) -> None:
+        """Find out the fate of an image, and of those that crashes inside its recovery leave.
+
+        Args:
+            name: of the two that follow (`name_of`).
+            image: the image.
+            since: where the faults stand; None if there are none.
+        """
+        todo = deque([(name, image, since, 0)])
         while todo:
-            name, image, depth = todo.popleft()
+            name, image, since, depth = todo.popleft()
             wanted = self._limits.depth is None or depth < self._limits.depth
             known = self._fates.get(name)
             if known is not None and (known.expanded or not wanted):
@@ -178,9 +203,9 @@ class Fates:
                 continue
             if known is None:
                 self.deepest = max(self.deepest, depth)
-            for inner in self._recover(name, image, expand=wanted):
+            for inner in self._recover(name, image, since, expand=wanted):
                 if inner.name not in self._fates or not self._fates[inner.name].expanded:
-                    todo.append((inner.name, inner.image, depth + 1))
+                    todo.append((inner.name, inner.image, inner.since, depth + 1))
 
     def descendants(self, name: bytes, seen: set[bytes]) -> Iterator[bytes]:
         """Yield the images that crashes inside the recovery of `name` may leave, each once."""
@@ -202,25 +227,32 @@ class Fates:
             fate.judged_after = tuple(self._judge_after(fate))
         return fate.judged_after
 
-    def path(self, name: bytes, image: DiskImage, target: bytes) -> tuple[CrashPoint, ...]:
+    def path(
+        self, image: DiskImage, since: InjectorState | None, target: bytes
+    ) -> tuple[CrashPoint, ...]:
         """Return the crashes inside recoveries that lead from an image to another, the fewest."""
-        todo: deque[tuple[bytes, DiskImage, tuple[CrashPoint, ...]]] = deque([(name, image, ())])
+        name = name_of(image, since)
+        todo: deque[tuple[bytes, DiskImage, InjectorState | None, tuple[CrashPoint, ...]]] = deque(
+            [(name, image, since, ())]
+        )
         seen = {name}
         while todo:
-            name, image, crashes = todo.popleft()
+            name, image, since, crashes = todo.popleft()
             if name == target:
                 return crashes
-            for inner in images_during(
-                PendingOps(image, self._profile), self._recovery.open(image).log, self._limits
-            )[0]:
+            opening = self._recovery.open(image, since=since)
+            pending = PendingOps(image, self._profile)
+            for inner in images_during(pending, opening.log, self._limits, opening.course)[0]:
                 if inner.name not in seen:
                     seen.add(inner.name)
                     crash = CrashPoint(position=inner.position, kept=inner.kept)
-                    todo.append((inner.name, inner.image, (*crashes, crash)))
+                    todo.append((inner.name, inner.image, inner.since, (*crashes, crash)))
         raise LookupError(f"no chain of crashes leads to the image {target.hex()}")
 
-    def _recover(self, name: bytes, image: DiskImage, *, expand: bool) -> list[InnerImage]:
-        opening = self._recovery.open(image)
+    def _recover(
+        self, name: bytes, image: DiskImage, since: InjectorState | None, *, expand: bool
+    ) -> list[InnerImage]:
+        opening = self._recovery.open(image, since=since)
         fate = self._fates.get(name)
         if fate is None:
             fate = self._fates[name] = self._fate_of(opening, image)
@@ -233,17 +265,17 @@ class Fates:
 
     def _fate_of(self, opening: Opening, image: DiskImage) -> Fate:
         if opening.observation is None:
-            return Fate(None, opening.problems)
+            return Fate(None, opening.problems, fired=opening.fired)
         pending = PendingOps(image, self._profile)
         pending.take_all(opening.log)
         problems = opening.problems + self._recovery.work(image, opening, pending)
         showing = (len(self._shown), opening.observation)
         number, observation = self._shown.setdefault(opening.observation, showing)
-        return Fate(observation, problems, number)
+        return Fate(observation, problems, number, fired=opening.fired)
 
     def _expand(self, fate: Fate, opening: Opening, image: DiskImage) -> list[InnerImage]:
         pending = PendingOps(image, self._profile)
-        inner, complete = images_during(pending, opening.log, self._limits)
+        inner, complete = images_during(pending, opening.log, self._limits, opening.course)
         self.complete = self.complete and complete
         opened = opening.observation is not None
         ends = [(self._number(each.name), each.at_end and opened) for each in inner]
@@ -277,7 +309,10 @@ class Fates:
 
 
 def images_during(
-    pending: PendingOps, log: tuple[Record, ...], limits: Limits
+    pending: PendingOps,
+    log: tuple[Record, ...],
+    limits: Limits,
+    course: FaultCourse = NO_FAULTS,
 ) -> tuple[list[InnerImage], bool]:
     """Return the images that a crash during `log` or at its end may leave; and if these are all.
 
@@ -285,6 +320,7 @@ def images_during(
         pending: what is durable and what is not before it; it takes the whole log.
         log: what a store does.
         limits: how many sets are tried at one point.
+        course: where the faults stand, by position of the log.
     """
     found: dict[tuple[bytes, bool], InnerImage] = {}
     complete = True
@@ -292,10 +328,12 @@ def images_during(
     def look(position: int, images: CrashImages, *, at_end: bool = False) -> None:
         nonlocal complete
         complete = complete and images.complete
+        since = course.at(position)
         for kept in images.images:
             image = pending.image(kept)
-            name = image.digest()
-            found.setdefault((name, at_end), InnerImage(position, kept, name, image, at_end))
+            name = name_of(image, since)
+            inner = InnerImage(position, kept, name, image, at_end, since)
+            found.setdefault((name, at_end), inner)
 
     limit = limits.max_sets_per_point
     for position, record in enumerate(log, start=1):

@@ -21,6 +21,7 @@ from wavetank.engine import (
     SnapshotMetadata,
     Storage,
 )
+from wavetank.scenarios.excuses import NO_EXCUSES, Excuses
 from wavetank.scenarios.model import ModelState
 
 __all__ = ["Observation", "Problem", "check_points", "observe"]
@@ -51,6 +52,9 @@ class Observation:
         entries: the whole log.
         snapshot: metadata and data, or None.
         problems: where the answers contradict one another.
+        excuses: what may be missing, since the disk is to blame.
+        sound: what the store shows at the same moment on a disk that tells the truth; None if it is
+            the same, or if nobody can know.
     """
 
     state: PersistentState
@@ -58,6 +62,8 @@ class Observation:
     entries: tuple[LogEntry, ...]
     snapshot: tuple[SnapshotMetadata, bytes] | None
     problems: tuple[Problem, ...] = ()
+    excuses: Excuses = NO_EXCUSES
+    sound: Observation | None = None
 
     def as_model(self) -> ModelState:
         """Return the model state in which a store shows exactly this."""

@@ -4,8 +4,8 @@ Verifies: O1 (term and vote), O2 (acknowledged entries, nothing invented), O3 (n
 returns), O4 (snapshot pair), O5 (no hole between snapshot and log), O6 (through the observation's
 own problems), O11 (batches whole or absent), and O12 as far as one of these is broken after a clean
 close. O7, O8, O10 and the rest of O12 are questions about a whole recovery, or about what is
-pending, and stand in recovery.py and explorer.py. Does not verify: liveness, concurrency, and the
-right error for damaged media.
+pending, and stand in recovery.py and explorer.py. What may be missing where the disk lies is
+weighed in _excused.py. Does not verify: liveness and concurrency.
 
 An observation is right exactly if one possible state allows all of it; what follows a mismatch only
 finds the best name for it.
@@ -13,17 +13,18 @@ finds the best name for it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from attrs import evolve, frozen
 
 from wavetank.engine import FileStorageOptions, LogEntry
+from wavetank.scenarios._excused import is_excused, unnoticed
 from wavetank.scenarios.contract import Contract
 from wavetank.scenarios.model import ModelState, Possible
 from wavetank.scenarios.observation import Observation, Problem
 
-__all__ = ["INVARIANTS", "Knowledge", "judge"]
+__all__ = ["INVARIANTS", "Knowledge", "is_as_promised", "judge"]
 
 INVARIANTS: Final[dict[str, str]] = {
     "O1": "term and vote are the last acknowledged ones or one in flight; they never go back",
@@ -51,11 +52,13 @@ class Knowledge:
         possible: every state it may be in.
         removed: entries that acknowledged truncations and snapshots removed.
         closed: whether the last thing acknowledged was a clean close.
+        earlier: every state that was possible before; only kept where the disk may lie.
     """
 
     possible: Possible
     removed: frozenset[LogEntry] = frozenset()
     closed: bool = False
+    earlier: Possible = ()
 
 
 def judge(
@@ -79,9 +82,12 @@ def judge(
         # The hole between snapshot and log, above, tells whether the log covers what is gone.
         forgone = tuple(evolve(state, snapshot=None) for state in knowledge.possible)
         knowledge = evolve(knowledge, possible=forgone)
-    if not any(_allows(state, observation) for state in knowledge.possible):
+    excused = is_excused(observation, knowledge.possible, knowledge.earlier)
+    if not excused and not is_as_promised(observation, knowledge):
         named = list(_named(observation, knowledge))
         problems.extend(named if named or problems else [_mixed(observation)])
+    if observation.excuses.is_damaged:
+        problems = list(_by_their_names(problems, observation, knowledge, options))
     if disabled:
         problems = [problem for problem in problems if problem.invariant not in disabled]
     if problems and knowledge.closed and "O12" not in disabled:
@@ -92,6 +98,25 @@ def judge(
             )
         )
     return tuple(problems)
+
+
+def _by_their_names(
+    problems: Iterable[Problem],
+    seen: Observation,
+    knowledge: Knowledge,
+    options: FileStorageOptions,
+) -> Iterator[Problem]:
+    """Tell what damage has brought about from what is wrong without it, too."""
+    known = () if seen.sound is None else judge(seen.sound, knowledge, options)
+    ordinary = {(problem.invariant, problem.kind) for problem in known}
+    for problem in problems:
+        is_ordinary = (problem.invariant, problem.kind) in ordinary
+        yield problem if is_ordinary else unnoticed(problem)
+
+
+def is_as_promised(observation: Observation, knowledge: Knowledge) -> bool:
+    """Whether one possible state allows all that is shown, without any excuse."""
+    return any(_allows(state, observation) for state in knowledge.possible)
 
 
 def _allows(state: ModelState, seen: Observation) -> bool:

@@ -1,10 +1,12 @@
 """What becomes of a store on one image: it is opened, asked everything, and given work to do.
 
 `Recovery.open` restarts the store and looks; `Recovery.work` lets it go on, crashes it again and
-looks at what is left of that work. Both are functions of the image alone, since stores are
-deterministic. Verified here, because they are questions about a whole recovery: O8 (it takes work,
-which survives a second crash), and with opening.py O7 (it opens) and O10 (no litter). Left out:
-crashes inside the recovery itself (fates.py), and what was acknowledged before (oracle.py).
+looks at what is left of that work. Both are functions of the image, and of where the faults stand,
+since stores are deterministic. New work is done while no operation fails; the opening after the
+second crash is struck again. Verified here, because they are questions about a whole recovery: O8
+(it takes work, which survives a second crash), and with opening.py O7 (it opens) and O10 (no
+litter). Left out: crashes inside the recovery itself (fates.py), and what was acknowledged before
+(oracle.py).
 """
 
 from __future__ import annotations
@@ -13,7 +15,8 @@ from collections.abc import Iterable, Iterator
 
 from attrs import evolve, frozen
 
-from wavetank.engine import LogEntry, PersistentState, Storage
+from wavetank.engine import LogEntry, PersistentState
+from wavetank.faults import InjectorState
 from wavetank.scenarios.backend import Backend
 from wavetank.scenarios.model import Possible, acknowledge
 from wavetank.scenarios.observation import Observation, Problem, check_points
@@ -55,9 +58,11 @@ class Recovery:
         """How many times a store was opened."""
         return self._openings.count - self._opened_before
 
-    def open(self, image: DiskImage, *, first: int = 0) -> Opening:
+    def open(
+        self, image: DiskImage, *, first: int = 0, since: InjectorState | None = None
+    ) -> Opening:
         """Open a store on `image`; arguments as for `Openings.open`."""
-        opening = self._openings.open(image, first=first)
+        opening = self._openings.open(image, first=first, since=since)
         if not self._disabled:
             return opening
         return evolve(opening, problems=self._enabled(opening.problems))
@@ -74,19 +79,26 @@ class Recovery:
         """
         assert opening.observation is not None
         key = _Settled(
-            pending.profile.name, pending.durable.digest(), tuple(pending.ops), opening.observation
+            pending.profile.name,
+            pending.durable.digest(),
+            tuple(pending.ops),
+            opening.observation,
+            opening.course.end,
         )
         if key not in self._worked:
-            live = opening.live or self._openings.open_anew(image).live
+            since = opening.course.start
+            live = opening.live or self._openings.open_anew(image, since=since).live
             assert live is not None
-            problems = [*_point_reads(live.store, opening.observation)]
+            problems = [*_point_reads(live, opening.observation)]
             pending = pending.fork()
             pending.take_all(tuple(live.disk.log)[len(opening.log) :])
             problems += self._work_and_crash(live, opening.observation, pending)
             self._worked[key] = self._enabled(problems)
         return self._worked[key]
 
-    def cells_read(self, image: DiskImage, profile: Profile) -> tuple[Cell, ...]:
+    def cells_read(
+        self, image: DiskImage, profile: Profile, since: InjectorState | None = None
+    ) -> tuple[Cell, ...]:
         """Return all that is looked at, in this order, to find out the fate of an image.
 
         It is done with nothing remembered, since what is remembered is not looked at again.
@@ -94,7 +106,7 @@ class Recovery:
         trace = ReadTrace()
         openings = Openings(self._workload, self._backend, reads=trace)
         twin = Recovery(self._workload, self._backend, self._disabled, openings=openings)
-        opening = twin.open(image)
+        opening = twin.open(image, since=since)
         if opening.observation is not None:
             pending = PendingOps(image, profile)
             pending.take_all(opening.log)
@@ -113,6 +125,8 @@ class Recovery:
             live.store.append_log_entries(steps[0].entries)
             live.store.save_state(steps[1].state)
         except Exception as error:  # noqa: BLE001 - whatever a backend raises is a finding
+            if live.timeline.excuses(error):
+                return
             kind = type(error).__name__
             summary = f"the recovered store refused new work: {kind}: {error}"
             yield Problem("O8", f"new work refused: {kind}", summary)
@@ -122,13 +136,16 @@ class Recovery:
             possible = acknowledge(possible, step, self._workload.options)
         pending.take_all(tuple(live.disk.log)[before:])
         found: dict[str, Problem] = {}
+        since = live.timeline.state
         for image in dict.fromkeys((pending.durable, pending.full)):
-            for problem in self._second_crash(image, Knowledge(possible=possible)):
+            for problem in self._second_crash(image, Knowledge(possible=possible), since):
                 found.setdefault(problem.kind, problem)
         yield from found.values()
 
-    def _second_crash(self, image: DiskImage, knowledge: Knowledge) -> Iterator[Problem]:
-        opening = self._openings.open(image)
+    def _second_crash(
+        self, image: DiskImage, knowledge: Knowledge, since: InjectorState | None
+    ) -> Iterator[Problem]:
+        opening = self._openings.open(image, since=since)
         if opening.observation is None:
             assert opening.refusal is not None
             if opening.refusal.is_allowed:
@@ -155,17 +172,20 @@ class Recovery:
 
 @frozen
 class _Settled:
-    """A disk after a recovery, and what the store on it shows."""
+    """A disk after a recovery, what the store on it shows, and what may still go wrong."""
 
     profile: str
     durable: bytes
     pending: tuple[MicroOp, ...]
     seen: Observation
+    faults: InjectorState | None
 
 
-def _point_reads(store: Storage, seen: Observation) -> Iterator[Problem]:
+def _point_reads(live: LiveStore, seen: Observation) -> Iterator[Problem]:
     try:
-        yield from check_points(store, seen)
+        yield from check_points(live.store, seen)
     except Exception as error:  # noqa: BLE001 - whatever a backend raises is a finding
+        if live.timeline.excuses(error):
+            return
         kind = type(error).__name__
         yield Problem("O6", f"point read refused: {kind}", f"a point read was refused: {error}")

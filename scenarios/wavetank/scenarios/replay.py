@@ -19,7 +19,6 @@ from wavetank.scenarios.crash_cycles import crash_cycle_problems
 from wavetank.scenarios.crash_point import CrashPoint
 from wavetank.scenarios.events import OwnProfile, RunPlan, ScenarioResult
 from wavetank.scenarios.explorer import judge_image
-from wavetank.scenarios.fault_lines import UnjudgedFaultError
 from wavetank.scenarios.observation import Problem
 from wavetank.scenarios.option_choices import OptionError
 from wavetank.scenarios.recording import Recording, record
@@ -153,7 +152,7 @@ def replay(case: ReplayCase) -> ReplayResult:
     try:
         profile = profile_named(case.profile, case.own_profiles)
         recording = _record_again(case)
-    except (UnknownNameError, OptionError, FaultSyntaxError, UnjudgedFaultError) as error:
+    except (UnknownNameError, OptionError, FaultSyntaxError) as error:
         return ReplayResult(verdict=ReplayVerdict.ERROR, explanation=str(error))
     digest = log_digest(recording)
     if digest == case.log_digest:

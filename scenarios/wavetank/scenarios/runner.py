@@ -89,7 +89,6 @@ def run(
         UnknownNameError: the plan names something that does not exist; nothing was run.
         OptionError: the plan turns an option that does not exist, or to what it does not take.
         FaultSyntaxError: a line of the plan is no fault.
-        UnjudgedFaultError: it is one that a run cannot judge.
     """
     units = list(_units(plan))
     for listener in listeners:
@@ -197,7 +196,6 @@ def workload_of(
         UnknownNameError: there is no such scenario.
         OptionError: there is no such option, or it does not take that value.
         FaultSyntaxError: a line is no fault.
-        UnjudgedFaultError: it is one that a run cannot judge.
     """
     if scenario not in SCENARIOS:
         raise UnknownNameError(f"scenario: expected one of {list(SCENARIOS)}, got {scenario!r}")
@@ -265,8 +263,11 @@ def _sweep(
         forked_points=sweep.forked_points,
         violations=violations,
         options=workload.turned,
-        relaxed=Contract.of(workload.options).relaxed,
-        faults_fired=tuple(recording.faults_fired.items()),
+        relaxed=Contract.of(workload.options, workload.faults).relaxed,
+        faults_fired=tuple(
+            (line, count + sweep.faults_fired.get(line, 0))
+            for line, count in recording.faults_fired.items()
+        ),
         digest=blake2b((log_digest(recording) + sweep.digest).encode(), digest_size=16).hexdigest(),
     )
 

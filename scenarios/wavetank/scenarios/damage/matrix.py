@@ -220,5 +220,6 @@ def _pair(
 
 
 def _rules(expected: Expectation) -> tuple[str, ...]:
-    told = tuple(rule.value for rule in expected.rules if rule is not Rule.UNTOUCHED)
+    rules = (expected.state, expected.metadata, expected.snapshot, expected.log)
+    told = tuple(rule.value for rule in rules if rule is not Rule.UNTOUCHED)
     return told or (Rule.UNTOUCHED.value,)

@@ -1,0 +1,117 @@
+"""One attempt to open a store on an image, while the faults of its workload go on.
+
+A store that refuses since an operation failed gets a second chance without failures. One that
+refuses since the disk shows what was never written is right; it is then held to the truth, where
+that is still there: no such refusal may have cost anything. Left out: remembering what came of it
+(opening.py).
+"""
+
+from __future__ import annotations
+
+from attrs import evolve
+
+from wavetank.engine import CorruptedError, Storage, StorageError, UnsupportedFormatError
+from wavetank.faults import FaultPlan, InjectorState
+from wavetank.scenarios._fault_timeline import FaultTimeline
+from wavetank.scenarios.backend import Backend, Site
+from wavetank.scenarios.contract import Contract
+from wavetank.scenarios.excuses import excuses_of, legible_end
+from wavetank.scenarios.moment import STORE_DIRECTORY
+from wavetank.scenarios.observation import Observation, observe
+from wavetank.scenarios.steps import Workload
+from wavetank.sim import SerialRuntime, SimDisk
+
+__all__ = ["Attempt"]
+
+
+class Attempt:
+    """A store that is opened on a disk.
+
+    Args:
+        workload: whose options the store is opened with, and whose faults strike it.
+        backend: the store.
+        disk: where; the log of what is done to it goes on after a kill.
+        since: where the faults stand; None: nothing goes wrong.
+
+    Attributes:
+        disk: the one that the store was opened on in the end.
+        timeline: the faults.
+        length: records of the log when the store had opened.
+    """
+
+    def __init__(
+        self, workload: Workload, backend: Backend, disk: SimDisk, since: InjectorState | None
+    ) -> None:
+        self.disk = disk
+        self.timeline = FaultTimeline(workload.faults if since else FaultPlan(), since)
+        self.length = 0
+        self._workload = workload
+        self._backend = backend
+        self._contract = Contract.of(workload.options, self.timeline.plan)
+        self._store: Storage | None = None
+
+    @property
+    def store(self) -> Storage:
+        """The opened store."""
+        assert self._store is not None, "it has opened"
+        return self._store
+
+    def open_and_look(self) -> Observation:
+        """Open the store, a second time if need be, and return what it shows.
+
+        Raises:
+            Exception: whatever the store refuses with in the end.
+        """
+        legible = self._legible_end()
+        try:
+            self._open()
+        except StorageError:
+            if not self.timeline.has_failed:
+                raise
+            self.timeline.lift_failures()
+            self._open_again()
+        self.timeline.lift_failures()
+        seen = observe(self.store)
+        if self._contract.media_sound and self._contract.syncs_honest:
+            return seen
+        excuses = excuses_of(
+            self.store,
+            STORE_DIRECTORY,
+            is_damaged=self.timeline.is_damaged,
+            has_lied=self.timeline.has_lied,
+            legible_end=legible,
+        )
+        return evolve(seen, excuses=excuses)
+
+    def look_at_the_truth(self) -> Observation:
+        """Lift damage too, open the store in the next process, and return what it shows."""
+        self.timeline.lift()
+        self._open_again()
+        return observe(self.store)
+
+    def is_for_damage(self, error: Exception) -> bool:
+        """Whether a store may refuse with this error, since the disk has lied to it."""
+        is_typed = isinstance(error, (CorruptedError, UnsupportedFormatError))
+        return is_typed and (self.timeline.is_damaged or self.timeline.has_lied)
+
+    def _open_again(self) -> None:
+        self.disk = self.disk.process_kill()
+        self._open()
+
+    def _open(self) -> None:
+        self._store = None
+        runtime = SerialRuntime(self._workload.seed)
+        site = Site(
+            fs=self.timeline.filesystem(self.disk, runtime),
+            runtime=runtime,
+            directory=STORE_DIRECTORY,
+            options=self._workload.options,
+        )
+        self._store = self._backend.open(site)
+        self.length = len(self.disk.log)
+
+    def _legible_end(self) -> int | None:
+        """Return where the log ends as far as it can be read, by a reader that is not counted."""
+        if self._contract.media_sound:
+            return None
+        return legible_end(self.timeline.uncounted(self.disk), STORE_DIRECTORY)

@@ -1,0 +1,42 @@
+"""What a fault does to the truth: nothing, or the disk lies about content, or a sync lies.
+
+A store is held to other promises after a lie (contract.py). Left out: what then is right
+(excuses.py).
+"""
+
+from __future__ import annotations
+
+from wavetank.faults import (
+    Fail,
+    Failure,
+    Fault,
+    LostWrite,
+    Misdirected,
+    OperationKind,
+    SyncLie,
+    TornWrite,
+)
+
+__all__ = ["damages", "fails", "lies", "lies_on_disk"]
+
+
+def fails(fault: Fault) -> bool:
+    """Whether operations report that they have not done what they were asked to."""
+    return isinstance(fault.what, Failure) and not lies(fault)
+
+
+def damages(fault: Fault) -> bool:
+    """Whether the disk shows other content than was written."""
+    return fault.damages and not lies(fault)
+
+
+def lies_on_disk(fault: Fault) -> bool:
+    """Whether it damages content so that the truth is gone when the fault is lifted."""
+    if isinstance(fault.what, Misdirected):
+        return fault.where.kind is OperationKind.WRITE
+    return isinstance(fault.what, TornWrite | LostWrite)
+
+
+def lies(fault: Fault) -> bool:
+    """Whether a sync says that all is durable when it is not."""
+    return fault.damages and isinstance(fault.what, SyncLie | Fail)
