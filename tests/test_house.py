@@ -131,8 +131,22 @@ def test_the_engine_meets_the_machine_only_in_the_real_sides_of_its_seams() -> N
 
 @pytest.mark.parametrize("room", ["sim", "faults", "scenarios"])
 def test_what_is_simulated_takes_no_more_than_seeded_randomness_from_the_machine(room: str) -> None:
-    found = {name for path in sources(room) for name in from_the_world(path)}
+    found = {
+        name
+        for path in sources(room)
+        if path.parent.name != "python_files"
+        for name in from_the_world(path)
+    }
     assert found <= {"random.Random", "os.strerror"}
+
+
+def test_only_what_stands_before_pythons_own_files_knows_pythons_modules() -> None:
+    """The simulation of `os` and its like is made of what it replaces, and of nothing else."""
+    folder = ROOT / "sim" / "wavetank" / "sim" / "python_files"
+    found = {
+        name.partition(".")[0] for path in folder.glob("*.py") for name in from_the_world(path)
+    }
+    assert found == {"os", "time", "threading", "random", "signal", "tempfile", "mmap"}
 
 
 @pytest.mark.parametrize("room", BELOW_REPORTS)

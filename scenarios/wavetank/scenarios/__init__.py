@@ -18,6 +18,7 @@ General layout, along the way a run takes::
     events.py, runner.py               a whole plan, and those who listen
     replay.py                          one stored finding again
     zoo/                               bugs planted in variants of the engine, and their hunt
+    python_crashes/                    crash_test: any Python code that writes files
     damage/                            stores damaged in every place, and the right answers
 
 It imports `wavetank.engine`, `wavetank.sim` and `wavetank.faults`. Start reading at model.py.
@@ -59,6 +60,14 @@ from wavetank.scenarios.option_choices import (
     turned,
 )
 from wavetank.scenarios.oracle import INVARIANTS, Knowledge, judge
+from wavetank.scenarios.python_crashes import (
+    CodeFinding,
+    CrashFinding,
+    CrashReport,
+    ProfileVerdict,
+    WorkloadError,
+    crash_test,
+)
 from wavetank.scenarios.recording import STORE_DIRECTORY, LiveProblem, Moment, Recording, record
 from wavetank.scenarios.recovery import Recovery
 from wavetank.scenarios.replay import ReplayCase, ReplayResult, ReplayVerdict, replay, replay_cases
@@ -96,8 +105,11 @@ __all__ = [
     "STORE_DIRECTORY",
     "Append",
     "Backend",
+    "CodeFinding",
     "Contract",
+    "CrashFinding",
     "CrashPoint",
+    "CrashReport",
     "Event",
     "Finding",
     "KillProcess",
@@ -118,6 +130,7 @@ __all__ = [
     "OptionError",
     "OwnProfile",
     "Problem",
+    "ProfileVerdict",
     "Read",
     "Recording",
     "Recovery",
@@ -145,9 +158,11 @@ __all__ = [
     "Verdict",
     "Violation",
     "Workload",
+    "WorkloadError",
     "acknowledge",
     "backend_named",
     "begin",
+    "crash_test",
     "describe_op",
     "explain",
     "explain_live",

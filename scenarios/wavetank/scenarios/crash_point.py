@@ -20,6 +20,7 @@ __all__ = [
     "CrashPoint",
     "faults_at",
     "is_allowed_by",
+    "loses_the_same",
     "open_after_kill",
     "pending_at",
     "rebuild",
@@ -125,7 +126,7 @@ def is_allowed_by(
     recovery = Recovery(recording.workload, recording.backend)
     since = faults_at(recording, profile, crash, recovery)
     for again in (*crash.then, None):
-        kept = _loses_the_same(mine, theirs, crash.kept)
+        kept = loses_the_same(mine, theirs, crash.kept)
         if kept is None:
             return False
         if again is None:
@@ -141,7 +142,7 @@ def is_allowed_by(
     return True
 
 
-def _loses_the_same(mine: PendingOps, theirs: PendingOps, kept: Kept) -> Kept | None:
+def loses_the_same(mine: PendingOps, theirs: PendingOps, kept: Kept) -> Kept | None:
     """Return what `theirs` keeps when it loses what `mine` loses; None if it cannot."""
     lost = {op.number for op in mine.ops} - set(kept.numbers)
     present = {op.number for op in theirs.ops}

@@ -33,6 +33,7 @@ General layout, from the bottom up::
     litmus_file.py     the same read from JSON; data/litmus.json ships
     litmus_run.py      the simulated disk held against them
     _litmus_disk.py    their operations done on a disk
+    python_files/      unmodified Python code on a simulated disk
 
 It imports `wavetank.engine` for the seams alone and does not know what a log entry is. Start
 reading at ops.py, then profile.py.

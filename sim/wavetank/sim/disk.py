@@ -22,7 +22,7 @@ from wavetank.sim._recorder import Recorder
 from wavetank.sim._space import Space
 from wavetank.sim._sync_faults import SyncFaults
 from wavetank.sim.fsync_failure import FsyncFailure
-from wavetank.sim.image import DiskImage, read_blocks
+from wavetank.sim.image import DirectoryContent, DiskImage, FileContent, read_blocks
 from wavetank.sim.ops import BLOCK_SIZE, Mark, OpLog, Sync, SyncKind
 from wavetank.sim.read_trace import ReadTrace
 
@@ -296,6 +296,28 @@ class SimDisk:
             self._recorder.set_size(inode, node, size, path, extends=False)
         if self._space is not None:
             self._space.cut(inode, size)
+
+    def adopt(self, directory: int, name: str, content: FileContent | DirectoryContent) -> int:
+        """Let something have been there all along, and return its inode.
+
+        It is on disk at the start and in no log: no crash loses it. The directory must have been
+        there all along, too.
+        """
+        durable = self.image.node(directory)
+        names = self._cache.node(directory)
+        assert isinstance(durable, DirectoryContent)
+        assert isinstance(names, dict)
+        assert name not in names
+        inode = self._next_inode
+        self._next_inode += 1
+        if isinstance(content, DirectoryContent):
+            self._cache.put(inode, {})
+        else:
+            self._cache.put(inode, CachedFile(content.size, content.blocks))
+        names[name] = inode
+        entries = DirectoryContent({**durable.entries, name: inode})
+        self.image = self.image.derive({inode: content, directory: entries})
+        return inode
 
     def preallocate(self, inode: int, offset: int, length: int, *, path: str) -> None:
         """Reserve room for a range, all or nothing; the file grows where it is shorter."""

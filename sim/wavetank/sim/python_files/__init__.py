@@ -1,0 +1,54 @@
+"""Unmodified Python code on a simulated disk.
+
+General layout, from the bottom up::
+
+    errors.py             what is refused, and why
+    os_functions.py       what becomes of each function of os, by name
+    _clock.py             time that passes when somebody looks at it
+    _process.py           descriptors, working directory, locks, modes and times of one process
+    _world.py             who is inside the simulation, and where each change was made
+    _real.py              the functions of the real machine
+    _places.py            from a path to a place, simulated or real
+    _scan.py              what scandir gives
+    _mapping.py           mmap
+    _descriptor_calls.py  the functions of os that take a descriptor
+    _name_calls.py        the functions of os that take a path
+    _locks.py             fcntl
+    _raw_file.py          open, under CPython's own buffering
+    _routes.py            all of these by module and name
+    _replacing.py         put in the place of the real ones, and taken out
+    _guard.py             what gets past them is stopped
+    _limit.py             an end to code that does not end
+    door.py               PythonFiles: the door
+
+It knows nothing of workloads and verdicts. Start reading at door.py, then _process.py.
+"""
+
+from wavetank.sim.python_files.door import CallSite, PythonFiles
+from wavetank.sim.python_files.errors import (
+    PythonFilesError,
+    StaleFileError,
+    TimeLimitError,
+    UnroutedCallError,
+)
+from wavetank.sim.python_files.os_functions import (
+    COMPOSED,
+    HARMLESS,
+    MACHINE_DESCRIPTORS,
+    REFUSED,
+    ROUTED,
+)
+
+__all__ = [
+    "COMPOSED",
+    "HARMLESS",
+    "MACHINE_DESCRIPTORS",
+    "REFUSED",
+    "ROUTED",
+    "CallSite",
+    "PythonFiles",
+    "PythonFilesError",
+    "StaleFileError",
+    "TimeLimitError",
+    "UnroutedCallError",
+]

@@ -1,0 +1,75 @@
+"""An end to code that does not end, after so much real time.
+
+In the main thread an alarm of the operating system interrupts it; elsewhere another thread raises
+an exception in it, which waits for the code to come back from C.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+__all__ = ["OutOfTime", "time_limit"]
+
+
+class OutOfTime(BaseException):
+    """Raised in the code that took too long; `time_limit` lets it pass."""
+
+
+@contextmanager
+def time_limit(seconds: float) -> Iterator[None]:
+    """Stop what runs inside after so many seconds of real time.
+
+    Args:
+        seconds: of real time.
+
+    Raises:
+        OutOfTime: they are over.
+    """
+    if threading.current_thread() is threading.main_thread():
+        with _alarm(seconds):
+            yield
+    else:
+        with _watchdog(seconds):
+            yield
+
+
+@contextmanager
+def _alarm(seconds: float) -> Iterator[None]:
+    def stop(number: int, frame: FrameType | None) -> None:
+        del number, frame
+        raise OutOfTime
+
+    before = signal.signal(signal.SIGALRM, stop)
+    left, interval = signal.setitimer(signal.ITIMER_REAL, seconds, 0.05)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+        if left:
+            signal.setitimer(signal.ITIMER_REAL, left, interval)
+
+
+@contextmanager
+def _watchdog(seconds: float) -> Iterator[None]:
+    ended = threading.Event()
+    late = threading.get_ident()
+
+    def watch() -> None:
+        if not ended.wait(seconds):
+            ctypes.pythonapi.PyThreadState_SetAsyncExc(
+                ctypes.c_ulong(late), ctypes.py_object(OutOfTime)
+            )
+
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        watcher.join()

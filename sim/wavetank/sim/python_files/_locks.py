@@ -1,0 +1,111 @@
+"""`fcntl` on simulated files: flock between open files, record locks, and flags.
+
+`flock` belongs to the open file: two opens of one file stand in each other's way, in one process
+too. Record locks (`lockf`, F_SETLK) belong to the process: within one they never do, and no other
+process runs. A lock that would be waited for is tried again while other threads run. Left out:
+locks of open file descriptions (F_OFD_SETLK), which are refused.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import struct
+from collections.abc import Callable
+from typing import Final
+
+from wavetank.sim.python_files._descriptor_calls import DescriptorCalls
+from wavetank.sim.python_files._process import OpenFile, Process
+from wavetank.sim.python_files._world import World
+from wavetank.sim.python_files.errors import UnroutedCallError
+
+__all__ = ["LockCalls"]
+
+_RECORD_LOCKS: Final = frozenset({fcntl.F_SETLK, fcntl.F_SETLKW})
+_FULL_FSYNC: Final = getattr(fcntl, "F_FULLFSYNC", 51)
+"""Linux does not have it; 51 is macOS's number, and no command of Linux."""
+_STATUS_FLAGS: Final = os.O_APPEND | os.O_NONBLOCK
+
+
+class LockCalls:
+    """`fcntl` for simulated descriptors.
+
+    Args:
+        world: the simulation.
+        descriptors: syncs.
+        pause: lets other threads run.
+    """
+
+    def __init__(
+        self, world: World, descriptors: DescriptorCalls, pause: Callable[[float], None]
+    ) -> None:
+        self._world = world
+        self._descriptors = descriptors
+        self._pause = pause
+
+    def flock(self, fd: int, operation: int, /) -> None:
+        """See `fcntl.flock`."""
+        process = self._world.running
+        opened = process.opened(fd)
+        kind = operation & ~fcntl.LOCK_NB
+        if kind == fcntl.LOCK_UN:
+            process.unlock(opened)
+            return
+        if kind not in (fcntl.LOCK_SH, fcntl.LOCK_EX):
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+        while True:
+            with self._world.lock:
+                if process.try_lock(opened, shared=kind == fcntl.LOCK_SH):
+                    return
+            if operation & fcntl.LOCK_NB:
+                raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+            self._pause(0.001)
+
+    def lockf(self, fd: int, cmd: int, *region: int) -> None:
+        """See `fcntl.lockf`: a process never stands in its own way."""
+        del cmd, region
+        self._world.running.opened(fd)
+
+    def fcntl(self, fd: int, cmd: int, arg: int | bytes = 0, /) -> int | bytes:
+        """See `fcntl.fcntl`."""
+        process = self._world.running
+        process.opened(fd)
+        if cmd in _RECORD_LOCKS:
+            return 0 if isinstance(arg, int) else arg
+        if isinstance(arg, bytes):
+            if cmd == fcntl.F_GETLK:
+                return struct.pack("h", fcntl.F_UNLCK) + arg[2:]
+            raise self._unknown(cmd)
+        return self._with_number(process, fd, cmd, arg)
+
+    def _with_number(self, process: Process, fd: int, cmd: int, arg: int) -> int:
+        opened = process.opened(fd)
+        if cmd == fcntl.F_GETFD:
+            return 0 if process.is_inheritable(fd) else fcntl.FD_CLOEXEC
+        if cmd == fcntl.F_GETFL:
+            return opened.flags & (os.O_ACCMODE | _STATUS_FLAGS)
+        if cmd in (fcntl.F_DUPFD, fcntl.F_DUPFD_CLOEXEC):
+            return process.install(opened)
+        if cmd == fcntl.F_SETFD:
+            process.set_inheritable(fd, inheritable=not arg & fcntl.FD_CLOEXEC)
+        elif cmd == fcntl.F_SETFL:
+            self._set_flags(opened, arg)
+        elif cmd == _FULL_FSYNC:
+            self._descriptors.full_fsync(fd)
+        else:
+            raise self._unknown(cmd)
+        return 0
+
+    def _unknown(self, cmd: int) -> UnroutedCallError:
+        return self._world.refuse(f"cmd: expected a command that is simulated but got fcntl {cmd}")
+
+    def ioctl(self, fd: int, request: int, arg: object = 0, mutate_flag: bool = True, /) -> int:  # noqa: FBT001, FBT002 - as in fcntl
+        """See `fcntl.ioctl`: a simulated file knows none."""
+        del request, arg, mutate_flag
+        self._world.running.opened(fd)
+        raise OSError(errno.ENOTTY, os.strerror(errno.ENOTTY))
+
+    def _set_flags(self, opened: OpenFile, flags: int) -> None:
+        if (flags ^ opened.flags) & os.O_APPEND:
+            raise self._world.refuse("arg: expected O_APPEND as it was opened but it changes")

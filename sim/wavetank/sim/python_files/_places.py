@@ -1,0 +1,181 @@
+"""From what a caller gives as a path to a place on the simulated disk, or on the real machine.
+
+A path is looked up on the simulated disk first. What is not there, and not below the simulated
+directory, is looked for on the real machine, to be read alone. A write to a real place takes the
+directories above it over (`adopt`), so that it lands on the simulated disk.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from typing import Final, TypeAlias
+
+from attrs import frozen
+
+from wavetank.sim._errno import fail
+from wavetank.sim._path_walk import Place, lookup, walk
+from wavetank.sim.disk import SimDisk
+from wavetank.sim.image import ROOT_INODE, DirectoryContent, FileContent
+from wavetank.sim.ops import BLOCK_SIZE
+from wavetank.sim.python_files._real import Real
+from wavetank.sim.python_files._world import World
+
+__all__ = ["PathArgument", "Paths", "Spot"]
+
+PathArgument: TypeAlias = str | bytes | os.PathLike[str] | os.PathLike[bytes]
+
+_MAX_LINKS: Final = 40
+_ABSENT: Final = frozenset({errno.ENOENT, errno.ENOTDIR})
+
+
+@frozen
+class Spot:
+    """Where a path leads.
+
+    Attributes:
+        path: absolute, symbolic links at its end followed if so asked.
+        place: the name in its directory on the simulated disk; None if that is not there.
+        inode: what is there; None for nothing.
+        is_real: whether only the real machine can have it.
+    """
+
+    path: str
+    place: Place | None
+    inode: int | None
+    is_real: bool
+
+
+class Paths:
+    """Finds places for one world.
+
+    Args:
+        world: the simulation.
+        real: the functions of the real machine.
+    """
+
+    def __init__(self, world: World, real: Real) -> None:
+        self._world = world
+        self._real = real
+
+    def absolute(self, path: PathArgument, dir_fd: int | None = None) -> str:
+        """Return a path from the root, as text."""
+        text = os.fsdecode(path)
+        if "\0" in text:
+            raise ValueError("embedded null byte")
+        if not text:
+            fail(errno.ENOENT, text)
+        if text.startswith("/"):
+            return text
+        base = self._world.running.cwd if dir_fd is None else self.of_descriptor(dir_fd)
+        return f"{base.rstrip('/')}/{text}"
+
+    def of_descriptor(self, number: int) -> str:
+        """Return the path of an open directory, wherever it has been moved."""
+        process = self._world.running
+        if not process.has(number):
+            return self._real.readlink(f"/proc/self/fd/{number}")
+        opened = process.opened(number)
+        if process.disk.entries(opened.inode) is None:
+            fail(errno.ENOTDIR, opened.path)
+        if self.find(opened.path).inode == opened.inode:
+            return opened.path
+        return self._search(opened.inode) or opened.path
+
+    def find(self, path: PathArgument, dir_fd: int | None = None, *, follow: bool = True) -> Spot:
+        """Return where a path leads, on the simulated disk if it is there."""
+        text = self.absolute(path, dir_fd)
+        disk = self._world.running.disk
+        for _ in range(_MAX_LINKS):
+            spot, target = self._step(disk, text, follow=follow)
+            if target is None:
+                return spot
+            parent = os.path.dirname(text.rstrip("/"))
+            text = target if target.startswith("/") else f"{parent}/{target}"
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), text)
+
+    def _step(self, disk: SimDisk, text: str, *, follow: bool) -> tuple[Spot, str | None]:
+        """Return what stands at a path, and where it points if that is to be followed."""
+        try:
+            place = walk(disk, text)
+            inode = lookup(place, text)
+        except OSError as error:
+            if error.errno in _ABSENT and not self._world.owns(text):
+                return Spot(text, None, None, is_real=True), None
+            raise
+        target = None if inode is None else disk.link_target(inode)
+        if not (follow or place.is_slashed):
+            target = None
+        is_real = inode is None and not self._world.owns(os.path.normpath(text))
+        return Spot(text, place, inode, is_real=is_real), target
+
+    def present(
+        self, path: PathArgument, dir_fd: int | None = None, *, follow: bool = True
+    ) -> Spot:
+        """Return where something is, taken over from the real machine if it is there alone."""
+        spot = self.find(path, dir_fd, follow=follow)
+        if spot.inode is None and spot.is_real and self._real.exists(spot.path):
+            spot = self.adopt(spot)
+        if spot.inode is None:
+            fail(errno.ENOENT, os.fsdecode(path))
+        return spot
+
+    def new(self, path: PathArgument, dir_fd: int | None = None) -> tuple[str, Place]:
+        """Return where a new name may come; EEXIST if there is one already."""
+        spot = self.find(path, dir_fd, follow=False)
+        if spot.is_real:
+            spot = self.adopt(spot)
+        if spot.inode is not None:
+            fail(errno.EEXIST, os.fsdecode(path))
+        assert spot.place is not None
+        return spot.path, spot.place
+
+    def adopt(self, spot: Spot) -> Spot:
+        """Take over what is real at a place and above it, as far as it is there.
+
+        The directories come empty, a file with its content: it has been on disk all along.
+        """
+        disk = self._world.running.disk
+        directory = ROOT_INODE
+        names = [name for name in os.path.normpath(spot.path).split("/") if name]
+        for depth, name in enumerate(names, start=1):
+            path = "/" + "/".join(names[:depth])
+            entries = disk.entries(directory)
+            if entries is None:
+                break
+            inode = entries.get(name)
+            if inode is None:
+                content = self._real_content(path)
+                if content is None:
+                    break
+                inode = disk.adopt(directory, name, content)
+            directory = inode
+        return self.find(spot.path, follow=False)
+
+    def _real_content(self, path: str) -> FileContent | DirectoryContent | None:
+        try:
+            status = self._real.stat(path)
+        except OSError:
+            return None
+        if stat.S_ISDIR(status.st_mode):
+            return DirectoryContent({})
+        if not stat.S_ISREG(status.st_mode):
+            return None
+        content = self._real.content(path)
+        blocks = range(0, len(content), BLOCK_SIZE)
+        return FileContent(
+            len(content), tuple(content[start : start + BLOCK_SIZE] for start in blocks)
+        )
+
+    def _search(self, wanted: int) -> str | None:
+        disk = self._world.running.disk
+        todo = [("", ROOT_INODE)]
+        while todo:
+            path, directory = todo.pop()
+            for name, inode in (disk.entries(directory) or {}).items():
+                if inode == wanted:
+                    return f"{path}/{name}"
+                if disk.entries(inode) is not None:
+                    todo.append((f"{path}/{name}", inode))
+        return None

@@ -1,0 +1,244 @@
+"""One process on a simulated disk: its descriptors, working directory, locks, modes and times.
+
+Descriptors begin at 1 << 30, so that one that gets past the simulation is no file of the machine.
+Several may share one `OpenFile` (dup), as on Linux. Modes and times are kept for as long as the
+process lives; they are no micro-ops, and a crash forgets them. Left out: the calls themselves
+(_descriptor_calls.py, _name_calls.py).
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from typing import Final
+
+from wavetank.engine import OpenFlag
+from wavetank.sim.disk import SimDisk
+from wavetank.sim.python_files._clock import VirtualClock
+from wavetank.sim.sim_file import SimFile
+
+__all__ = ["FIRST_DESCRIPTOR", "OpenFile", "Process"]
+
+FIRST_DESCRIPTOR: Final = 1 << 30
+_BLOCK_UNIT: Final = 512
+
+
+class OpenFile:
+    """What descriptors stand for: a file or directory, how it was opened, and where it stands.
+
+    Attributes:
+        inode: which.
+        path: the name it was opened under.
+        flags: as given to `os.open`.
+        file: what reads and writes it; None for a directory.
+        position: in bytes.
+        references: descriptors that share it.
+    """
+
+    __slots__ = ("file", "flags", "inode", "path", "position", "references")
+
+    def __init__(self, inode: int, path: str, flags: int, file: SimFile | None) -> None:
+        self.inode = inode
+        self.path = path
+        self.flags = flags
+        self.file = file
+        self.position = 0
+        self.references = 0
+
+    @property
+    def reads(self) -> bool:
+        """Whether it was opened for reading."""
+        return self.flags & os.O_ACCMODE != os.O_WRONLY
+
+    @property
+    def writes(self) -> bool:
+        """Whether it was opened for writing."""
+        return self.flags & os.O_ACCMODE != os.O_RDONLY
+
+
+class Process:
+    """The state of one process; it is gone when another takes its place.
+
+    Args:
+        disk: the machine's disk.
+        cwd: the working directory.
+        clock: what tells the time.
+
+    Attributes:
+        disk: the same.
+        cwd: the same; it changes with chdir.
+        clock: the same.
+        umask: bits that new files do not get.
+        locks: who holds flock on an inode: open files, and whether they share it.
+        is_gone: whether it has ended; its file objects do nothing from then on.
+    """
+
+    def __init__(self, disk: SimDisk, cwd: str, clock: VirtualClock) -> None:
+        self.disk = disk
+        self.cwd = cwd
+        self.clock = clock
+        self.umask = 0o022
+        self.locks: dict[int, tuple[list[OpenFile], bool]] = {}
+        self.is_gone = False
+        self._descriptors: dict[int, OpenFile] = {}
+        self._inheritable: set[int] = set()
+        self._next = FIRST_DESCRIPTOR
+        self._modes: dict[int, int] = {}
+        self._times: dict[int, tuple[int, int]] = {}
+        self._links: dict[int, int] = {}
+        self._links_at = -1
+
+    def open(self, inode: int, path: str, flags: int) -> int:
+        """Return a new descriptor of an inode."""
+        file = None
+        if self.disk.is_file(inode):
+            file = SimFile(self.disk, inode, path, _open_flags(flags))
+        return self.install(OpenFile(inode, path, flags, file))
+
+    def install(self, opened: OpenFile, number: int | None = None) -> int:
+        """Let a descriptor stand for an open file: a new one, or the given one."""
+        if number is None:
+            number = self._next
+        self._next = max(self._next, number + 1)
+        opened.references += 1
+        self._descriptors[number] = opened
+        return number
+
+    def opened(self, number: int) -> OpenFile:
+        """Return what a descriptor stands for; EBADF for none."""
+        found = self._descriptors.get(number)
+        if found is None:
+            raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+        return found
+
+    def has(self, number: int) -> bool:
+        """Whether a descriptor is open."""
+        return number in self._descriptors
+
+    def close(self, number: int) -> None:
+        """Close a descriptor; the last of an open file gives back its lock."""
+        opened = self.opened(number)
+        del self._descriptors[number]
+        self._inheritable.discard(number)
+        opened.references -= 1
+        if not opened.references:
+            self.unlock(opened)
+            if opened.file is not None:
+                opened.file.close()
+
+    def writable_files(self) -> list[OpenFile]:
+        """Return every open file that may be written, in the order of the opens."""
+        found = dict.fromkeys(self._descriptors.values())
+        return [each for each in found if each.file is not None and each.writes]
+
+    # Locks that belong to an open file
+
+    def try_lock(self, opened: OpenFile, *, shared: bool) -> bool:
+        """Take or change a lock if nobody else's stands against it; else keep what there was."""
+        holders, is_shared = self.locks.get(opened.inode, ([], True))
+        others = [each for each in holders if each is not opened]
+        if others and not (shared and is_shared):
+            return False
+        self.locks[opened.inode] = ([*others, opened], shared)
+        return True
+
+    def unlock(self, opened: OpenFile) -> None:
+        """Give a lock back, if there is one."""
+        holders, is_shared = self.locks.get(opened.inode, ([], True))
+        others = [each for each in holders if each is not opened]
+        if others:
+            self.locks[opened.inode] = (others, is_shared)
+        else:
+            self.locks.pop(opened.inode, None)
+
+    # What stat shows
+
+    def status(self, inode: int) -> os.stat_result:
+        """Return what stat says of an inode."""
+        size, kind = self._size_and_kind(inode)
+        mode = self._modes.get(inode, 0o644 if kind == stat.S_IFREG else 0o755)
+        accessed, modified = self._times.get(inode, (self.clock.start_ns, self.clock.start_ns))
+        seconds = (accessed // 10**9, modified // 10**9, modified // 10**9)
+        fields = (
+            kind | mode,
+            inode,
+            1 << 20,
+            self._names_of(inode),
+            os.getuid(),
+            os.getgid(),
+            size,
+        )
+        more = {
+            "st_atime": accessed / 1e9,
+            "st_mtime": modified / 1e9,
+            "st_ctime": modified / 1e9,
+            "st_atime_ns": accessed,
+            "st_mtime_ns": modified,
+            "st_ctime_ns": modified,
+            "st_blksize": 4096,
+            "st_blocks": -(-size // _BLOCK_UNIT),
+            "st_rdev": 0,
+        }
+        return os.stat_result((*fields, *seconds), more)
+
+    def set_mode(self, inode: int, mode: int) -> None:
+        """Let an inode have these permission bits."""
+        self._modes[inode] = mode & 0o7777
+
+    def set_times(self, inode: int, accessed_ns: int, modified_ns: int) -> None:
+        """Let an inode have been used and changed at these times."""
+        self._times[inode] = (accessed_ns, modified_ns)
+
+    def touch(self, inode: int) -> None:
+        """Let an inode have been changed now."""
+        now = self.clock.now_ns
+        self._times[inode] = (self._times.get(inode, (now, now))[0], now)
+
+    def set_inheritable(self, number: int, *, inheritable: bool) -> None:
+        """Note whether a descriptor would live on in a new program."""
+        self.opened(number)
+        (self._inheritable.add if inheritable else self._inheritable.discard)(number)
+
+    def is_inheritable(self, number: int) -> bool:
+        """Whether a descriptor would live on in a new program."""
+        self.opened(number)
+        return number in self._inheritable
+
+    def _size_and_kind(self, inode: int) -> tuple[int, int]:
+        if self.disk.is_file(inode):
+            return self.disk.size(inode), stat.S_IFREG
+        target = self.disk.link_target(inode)
+        if target is not None:
+            return len(os.fsencode(target)), stat.S_IFLNK
+        return 4096, stat.S_IFDIR
+
+    def _names_of(self, inode: int) -> int:
+        """Return how many names an inode has; a directory has two at least."""
+        names = self.disk.entries(inode)
+        if names is not None:
+            return 2
+        if self._links_at != len(self.disk.log):
+            self._links = count_names(self.disk)
+            self._links_at = len(self.disk.log)
+        return self._links.get(inode, 0)
+
+
+def count_names(disk: SimDisk) -> dict[int, int]:
+    """Return how many names each inode has."""
+    counts: dict[int, int] = {}
+    todo = [1]
+    while todo:
+        for inode in (disk.entries(todo.pop()) or {}).values():
+            counts[inode] = counts.get(inode, 0) + 1
+            if disk.entries(inode) is not None:
+                todo.append(inode)
+    return counts
+
+
+def _open_flags(flags: int) -> OpenFlag:
+    access = flags & os.O_ACCMODE
+    if access == os.O_RDONLY:
+        return OpenFlag.READ
+    found = OpenFlag.WRITE if access == os.O_WRONLY else OpenFlag.READ | OpenFlag.WRITE
+    return found | OpenFlag.APPEND if flags & os.O_APPEND else found

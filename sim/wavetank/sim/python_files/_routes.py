@@ -1,0 +1,267 @@
+"""The simulated functions by module and name, ready to stand for the real ones.
+
+Each route asks first whether the caller is inside the simulation; if not, the real function is
+called with what was given. Left out: putting the routes into place (_replacing.py).
+"""
+
+from __future__ import annotations
+
+import fcntl
+import functools
+import io
+import mmap
+import os
+import random
+import time
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from wavetank.sim.python_files._clock import clock_calls
+from wavetank.sim.python_files._descriptor_calls import DescriptorCalls
+from wavetank.sim.python_files._locks import LockCalls
+from wavetank.sim.python_files._mapping import Mappings, SimulatedMapping
+from wavetank.sim.python_files._name_calls import NameCalls
+from wavetank.sim.python_files._places import Paths
+from wavetank.sim.python_files._process import FIRST_DESCRIPTOR
+from wavetank.sim.python_files._raw_file import RawFile, open_file, raw_file
+from wavetank.sim.python_files._real import Real
+from wavetank.sim.python_files._world import World
+from wavetank.sim.python_files.os_functions import MACHINE_DESCRIPTORS, REFUSED, ROUTED
+
+__all__ = ["Routes"]
+
+_Call = Callable[..., object]
+
+_PROCESS_ID: Final = 4242
+_SEED: Final = 20_231_114
+_EITHER: Final = frozenset(
+    {"stat", "listdir", "scandir", "truncate", "chmod", "chown", "utime", "chdir", "statvfs"}
+    | {"fchdir", "fstatvfs", "getxattr", "setxattr", "removexattr", "listxattr"}
+)
+"""Functions of paths that take a descriptor, too."""
+
+
+class Routes:
+    """The simulated functions of one world.
+
+    Args:
+        world: the simulation.
+
+    Attributes:
+        functions: by module and name.
+        mappings: those of `mmap.mmap`.
+    """
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._real = Real()
+        self.mappings = Mappings(world)
+        self._descriptors = DescriptorCalls(world, self._real, self.mappings)
+        paths = Paths(world, self._real)
+        self._names = NameCalls(world, self._real, paths, self._descriptors)
+        self._locks = LockCalls(world, self._descriptors, time.sleep)
+        self._chance = random.Random(_SEED)  # noqa: S311 - repeatable on purpose
+        self.functions: Mapping[str, Mapping[str, object]] = {
+            "os": self._os(),
+            "io": self._io(),
+            "builtins": {"open": self._open_route()},
+            "fcntl": self._fcntl(),
+            "mmap": {"mmap": self._mmap_class()},
+            "time": self._time(),
+        }
+
+    def begin(self) -> None:
+        """Begin another process."""
+        self._chance.seed(_SEED)
+        self.mappings.forget()
+
+    def _os(self) -> dict[str, object]:
+        own: dict[str, _Call] = {
+            "getpid": lambda: _PROCESS_ID,
+            "getppid": lambda: 1,
+            "urandom": self._chance.randbytes,
+            "getrandom": lambda size, flags=0: self._chance.randbytes(size),  # noqa: ARG005 - as os.getrandom
+            "fstatvfs": self._names.statvfs,
+            "readinto": lambda fd, buffer: self._descriptors.readv(fd, [buffer]),
+        }
+        found: dict[str, object] = {}
+        for name in sorted(ROUTED & vars(os).keys()):
+            if name in own:
+                takes_descriptor = name == "readinto"
+                call = own[name]
+            elif takes_descriptor := hasattr(self._descriptors, name) and name != "sync":
+                call = getattr(self._descriptors, name)
+            else:
+                call = getattr(self._names, name, None) or self._descriptors.sync
+            number = takes_descriptor or name in _EITHER
+            found[name] = self._route(f"os.{name}", getattr(os, name), call, number=number)
+        for name in sorted(MACHINE_DESCRIPTORS & vars(os).keys()):
+            found[name] = self._machine_only(f"os.{name}", getattr(os, name))
+        for name in sorted(REFUSED & vars(os).keys()):
+            found[name] = self._refusal(f"os.{name}", getattr(os, name))
+        return found
+
+    def _fcntl(self) -> dict[str, object]:
+        found: dict[str, object] = {}
+        for name in ("flock", "lockf", "fcntl", "ioctl"):
+            real, call = getattr(fcntl, name), getattr(self._locks, name)
+            found[name] = self._route(f"fcntl.{name}", real, call, number=True, locked=False)
+        return found
+
+    def _time(self) -> dict[str, object]:
+        calls = clock_calls(lambda: self._world.running.clock)
+        return {
+            name: self._route(f"time.{name}", getattr(time, name), call, locked=False)
+            for name, call in calls.items()
+        }
+
+    def _io(self) -> dict[str, object]:
+        return {"open": self._open_route(), "FileIO": self._file_io_class()}
+
+    def _open_route(self) -> object:
+        world, real = self._world, io.open
+        calls = _FileCalls(self._names, self._descriptors)
+
+        @functools.wraps(real)
+        def route(*args: object, **kwargs: object) -> object:
+            if not world.is_inside() or _is_machine_descriptor(args, world):
+                return real(*args, **kwargs)  # type: ignore[call-overload]
+            return open_file(world, calls, real, *args, **kwargs)  # type: ignore[arg-type]
+
+        return route
+
+    def _file_io_class(self) -> type:
+        world, real = self._world, io.FileIO
+        calls = _FileCalls(self._names, self._descriptors)
+
+        class AnyFileIO(type):
+            def __instancecheck__(cls, instance: object) -> bool:
+                return isinstance(instance, (RawFile, real))
+
+            def __subclasscheck__(cls, subclass: type) -> bool:
+                return issubclass(subclass, (RawFile, real))
+
+        class FileIO(metaclass=AnyFileIO):
+            """Stands for `io.FileIO`: simulated where the file is."""
+
+            def __new__(  # type: ignore[misc]
+                cls,
+                file: str | bytes | int,
+                mode: str = "r",
+                closefd: bool = True,  # noqa: FBT001, FBT002 - the signature of io.FileIO
+                opener: Callable[[str, int], int] | None = None,
+            ) -> RawFile | io.FileIO:
+                if not world.is_inside() or _is_machine_descriptor((file,), world):
+                    return real(file, mode, closefd, opener)
+                raw = raw_file(world, calls, file, mode, closefd=closefd, opener=opener)
+                return real(raw, mode) if isinstance(raw, int) else raw
+
+        return FileIO
+
+    def _mmap_class(self) -> type:
+        world, real, mappings = self._world, mmap.mmap, self.mappings
+
+        class AnyMmap(type):
+            def __instancecheck__(cls, instance: object) -> bool:
+                return isinstance(instance, real)
+
+            def __subclasscheck__(cls, subclass: type) -> bool:
+                return issubclass(subclass, real)
+
+        class Mmap(metaclass=AnyMmap):
+            """Stands for `mmap.mmap`: simulated where the file is."""
+
+            def __new__(  # type: ignore[misc]
+                cls, fileno: int, length: int, *args: int, **kwargs: int
+            ) -> SimulatedMapping | mmap.mmap:
+                if not world.is_inside() or fileno < FIRST_DESCRIPTOR:
+                    return real(fileno, length, *args, **kwargs)
+                with world.lock:
+                    return mappings.map(fileno, length, *args, **kwargs)
+
+        return Mmap
+
+    def _route(
+        self, name: str, real: _Call, call: _Call, *, number: bool = False, locked: bool = True
+    ) -> _Call:
+        """Return what stands for a real function.
+
+        Args:
+            name: for people.
+            real: the function.
+            call: what is done instead, inside the simulation.
+            number: whether its first argument may be a descriptor, or something that has one.
+            locked: whether it is one step for other threads.
+        """
+        world = self._world
+        perform = world.perform
+
+        @functools.wraps(real)
+        def route(*args: object, **kwargs: object) -> object:
+            if not world.is_inside():
+                return real(*args, **kwargs)
+            if number:
+                if args:
+                    args = (_descriptor(args[0]), *args[1:])
+                elif "fd" in kwargs:
+                    kwargs["fd"] = _descriptor(kwargs["fd"])
+                if _is_machine_descriptor(args or tuple(kwargs.values()), world):
+                    return real(*args, **kwargs)
+            return perform(name, call, *args, **kwargs) if locked else call(*args, **kwargs)
+
+        return route
+
+    def _machine_only(self, name: str, real: _Call) -> _Call:
+        world = self._world
+
+        @functools.wraps(real)
+        def route(*args: object, **kwargs: object) -> object:
+            if world.is_inside():
+                for each in (*args, *kwargs.values()):
+                    if isinstance(each, int) and each >= FIRST_DESCRIPTOR:
+                        raise world.refuse(f"{name}: expected no simulated descriptor, got {each}")
+            return real(*args, **kwargs)
+
+        return route
+
+    def _refusal(self, name: str, real: _Call) -> _Call:
+        world = self._world
+
+        @functools.wraps(real)
+        def route(*args: object, **kwargs: object) -> object:
+            if world.is_inside():
+                raise world.refuse(
+                    f"expected code that stays in its process but it called {name}, which no "
+                    f"simulated disk would see; trace it with `wavetank trace` instead"
+                )
+            return real(*args, **kwargs)
+
+        return route
+
+
+class _FileCalls:
+    """What raw files are made of: names opened, descriptors used."""
+
+    def __init__(self, names: NameCalls, descriptors: DescriptorCalls) -> None:
+        self.open = names.open
+        self.read = descriptors.read
+        self.write = descriptors.write
+        self.lseek = descriptors.lseek
+        self.ftruncate = descriptors.ftruncate
+        self.close = descriptors.close
+
+
+def _descriptor(value: object) -> object:
+    """Return the number of whatever has one, as the real functions do."""
+    fileno = getattr(value, "fileno", None)
+    return value if fileno is None else fileno()
+
+
+def _is_machine_descriptor(args: tuple[object, ...], world: World) -> bool:
+    """Whether the first argument is a descriptor that the real machine gave."""
+    if not args:
+        return False
+    first = args[0]
+    if not isinstance(first, int) or isinstance(first, bool):
+        return False
+    return first < FIRST_DESCRIPTOR and not world.running.has(first)

@@ -1,0 +1,189 @@
+"""`PythonFiles`: unmodified Python code on a simulated disk.
+
+The names are replaced once, when the door is opened, and stay so while many processes run one after
+the other, each on a disk of its own. Between two processes everything is real.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import sys
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import TracebackType
+from typing import Final, Self, TypeVar
+
+from wavetank.sim.disk import SimDisk
+from wavetank.sim.image import ROOT_INODE, DirectoryContent, DiskImage
+from wavetank.sim.python_files._clock import VirtualClock
+from wavetank.sim.python_files._guard import GUARD
+from wavetank.sim.python_files._limit import OutOfTime, time_limit
+from wavetank.sim.python_files._process import Process
+from wavetank.sim.python_files._replacing import Replacing
+from wavetank.sim.python_files._routes import Routes
+from wavetank.sim.python_files._world import CallSite, World
+from wavetank.sim.python_files.errors import PythonFilesError, TimeLimitError
+
+__all__ = ["CallSite", "PythonFiles"]
+
+_T = TypeVar("_T")
+
+_JOIN_S: Final = 5.0
+
+
+class PythonFiles:
+    """Lets `open`, `os`, `pathlib`, `shutil`, `tempfile`, `mmap` and `fcntl` use a simulated disk.
+
+    Args:
+        directory: the simulated directory, an absolute path that the real machine does not have.
+            What is written elsewhere lands on the simulated disk, too; real files can be read.
+
+    Raises:
+        PythonFilesError: another one is open; or the real machine has the directory.
+
+    >>> with PythonFiles() as files:
+    ...     disk = SimDisk(files.empty_image())
+    ...     with files.process(disk):
+    ...         with open(f"{files.directory}/greeting", "w", encoding="utf-8") as file:
+    ...             _ = file.write("hello")
+    >>> disk.read(disk.entries(disk.entries(1)["simulated"])["greeting"], 0, 9)
+    b'hello'
+    """
+
+    def __init__(self, directory: str = "/simulated") -> None:
+        self.directory: Final = directory
+        self._world = World(directory)
+        self._routes: Routes | None = None
+        self._replacing: Replacing | None = None
+
+    def __enter__(self) -> Self:
+        if GUARD.world is not None:
+            raise PythonFilesError(
+                "expected no other simulation of Python's files but one is open; close it first"
+            )
+        if os.path.lexists(self.directory):
+            raise PythonFilesError(
+                f"directory: expected a path that the machine does not have but {self.directory!r} "
+                f"is there; choose another"
+            )
+        self._routes = Routes(self._world)
+        self._replacing = Replacing(self._routes.functions)
+        self._replacing.put_in()
+        GUARD.watch(self._world)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        assert self._replacing is not None
+        GUARD.release()
+        self._replacing.take_out()
+
+    def empty_image(self) -> DiskImage:
+        """Return a disk that holds the simulated directory, empty."""
+        image = DiskImage.empty()
+        inode = ROOT_INODE
+        for name in self.directory.strip("/").split("/"):
+            below = image.next_inode
+            entries = DirectoryContent({name: below})
+            image = image.derive({inode: entries, below: DirectoryContent({})})
+            inode = below
+        return image
+
+    @property
+    def sites(self) -> tuple[CallSite, ...]:
+        """The calls that changed the disk of the last process that was traced, in order."""
+        return tuple(self._world.sites)
+
+    @property
+    def refusal(self) -> PythonFilesError | None:
+        """The first call of the last process that was refused, even if it was swallowed."""
+        return self._world.refusal
+
+    @contextmanager
+    def process(self, disk: SimDisk, *, tracing: bool = False) -> Iterator[None]:
+        """Let the code inside be a process on a disk; it is killed at the end.
+
+        Args:
+            disk: the disk.
+            tracing: whether to note where each change was made (`sites`).
+
+        Raises:
+            PythonFilesError: the door is not open, or a process is running.
+        """
+        if self._routes is None or GUARD.world is not self._world:
+            raise PythonFilesError("expected an open door; use it as a context manager first")
+        if self._world.process is not None:
+            raise PythonFilesError("expected no process but one is running; end it first")
+        self._routes.begin()
+        chance, names = random.getstate(), tempfile._name_sequence  # type: ignore[attr-defined]  # noqa: SLF001 - names of temporary files must be repeatable
+        random.seed(0)
+        tempfile._name_sequence = _temporary_names()  # type: ignore[attr-defined]  # noqa: SLF001 - see above
+        writes_code, sys.dont_write_bytecode = sys.dont_write_bytecode, True
+        self._world.begin(Process(disk, os.getcwd(), VirtualClock()), tracing=tracing)
+        try:
+            yield
+            self._routes.mappings.collect()
+        finally:
+            self._world.end()
+            sys.dont_write_bytecode = writes_code
+            random.setstate(chance)
+            tempfile._name_sequence = names  # type: ignore[attr-defined]  # noqa: SLF001 - see above
+
+    def call(self, disk: SimDisk, code: Callable[[], _T], *, limit_s: float) -> _T:
+        """Run code as a process on a disk, for a limited time.
+
+        Args:
+            disk: the disk.
+            code: what to run; what it raises comes out.
+            limit_s: real seconds after which it is stopped.
+
+        Raises:
+            TimeLimitError: the time is over.
+        """
+        try:
+            with time_limit(limit_s), self.process(disk):
+                return code()
+        except OutOfTime:
+            raise TimeLimitError(f"expected an end within {limit_s} s but it ran on") from None
+
+    def mark(self, word: str) -> None:
+        """Record that the process has said something to the world outside.
+
+        Raises:
+            PythonFilesError: no process is running.
+        """
+        if self._routes is None or self._world.process is None:
+            raise PythonFilesError("expected a process that runs but there is none")
+        with self._world.lock:
+            self._routes.mappings.collect()
+            self._world.mark(word)
+
+    def join_threads(self) -> None:
+        """Wait for the threads that the process has started.
+
+        Raises:
+            PythonFilesError: one of them does not end.
+        """
+        for thread in self._world.own_threads():
+            if thread is not threading.current_thread():
+                thread.join(_JOIN_S)
+                if thread.is_alive():
+                    raise PythonFilesError(
+                        f"expected threads that end with the code that started them but "
+                        f"{thread.name!r} runs on; stop and join it there"
+                    )
+
+
+def _temporary_names() -> Iterator[str]:
+    """Yield the names that temporary files get, always the same."""
+    number = 0
+    while True:
+        yield f"{number:08d}"
+        number += 1

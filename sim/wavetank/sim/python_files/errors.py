@@ -1,0 +1,35 @@
+"""What the simulation of Python's files refuses, as typed errors.
+
+::
+
+    PythonFilesError(RuntimeError)
+      UnroutedCallError    a call that would get past the simulated disk
+      StaleFileError       a file object of a process that is gone
+      TimeLimitError       code that did not end in time
+"""
+
+from __future__ import annotations
+
+__all__ = ["PythonFilesError", "StaleFileError", "TimeLimitError", "UnroutedCallError"]
+
+
+class PythonFilesError(RuntimeError):
+    """The root of what goes wrong between Python code and the simulated disk."""
+
+
+class UnroutedCallError(PythonFilesError):
+    """A call that would have changed the real machine, or that no simulated disk would have seen.
+
+    Common causes: a new process, a database written in C, a change to a real file.
+    """
+
+
+class StaleFileError(PythonFilesError):
+    """A file object that was opened by a process that is gone, and is used by a later one.
+
+    Common cause: a module keeps a file open in a global variable. Open it anew.
+    """
+
+
+class TimeLimitError(PythonFilesError):
+    """Code that did not end within its limit of real time, and was stopped."""
