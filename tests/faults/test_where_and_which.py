@@ -126,7 +126,7 @@ def throws(injector: FaultInjector) -> list[bool]:
 
 def test_an_injector_that_goes_on_throws_on() -> None:
     plan = parse_plan("stat: fail EIO with probability 0.5 from disk")
-    whole, first = FaultInjector(plan), FaultInjector(plan)
+    whole, first = FaultInjector(plan, seed=3), FaultInjector(plan, seed=3)
     expected = throws(whole), throws(whole)
     assert expected[0] != expected[1]
     assert (throws(first), throws(FaultInjector(plan, since=first.state))) == expected

@@ -8,6 +8,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from wavetank.engine import FileStorageOptions
+from wavetank.faults import VOCABULARY
 from wavetank.reports.cli import cli
 from wavetank.reports.documents import schema
 from wavetank.reports.exit_codes import ExitCode
@@ -45,7 +46,7 @@ def write_settings(text: str) -> None:
         (["run", "--format", "yaml"], "'yaml' is not one of 'text', 'json'"),
         (["run", "--fault", "fsnc: fail EIO"], "got 'fsnc'; nearest match: fsync, at column 1 of"),
         (["replay"], "Missing argument 'FAILURE'"),
-        (["list", "faults"], "'faults' is not one of"),
+        (["list", "defects"], "'defects' is not one of"),
         (["runn"], "No such command 'runn'"),
     ],
 )
@@ -149,6 +150,24 @@ def test_lists_name_everything_there_is(kind: str, names: list[str]) -> None:
     assert all(item["summary"] for item in document["items"])
     text = invoke("list", kind).stdout
     assert [line.split()[0] for line in text.splitlines() if line[0] != " "] == names
+
+
+def test_faults_are_listed_with_a_line_that_run_takes() -> None:
+    document = json.loads(invoke("list", "faults", "--format", "json").stdout)
+    jsonschema.validate(document, schema("list"))
+    told = {
+        item["name"]: {detail["name"]: detail["value"] for detail in item["details"]}
+        for item in document["items"]
+    }
+    assert list(told) == [words.form for words in VOCABULARY]
+    assert told["fail EIO ext4"] == {
+        "example": "fsync log.dat #3: fail EIO ext4",
+        "operations": "fsync, datasync",
+        "family": "failure",
+    }
+    assert told["from now on"] == {"example": "open: fail EACCES from now on"}
+    lines = invoke("list", "faults").stdout.splitlines()
+    assert "  family     = failure" in lines
 
 
 def test_options_are_listed_with_their_defaults() -> None:

@@ -12,6 +12,7 @@ General layout, from the bottom up::
     fault.py              faults and plans of them, as values that print as text
     syntax.py             text read back
     at_rest.py            the damage that lies on a disk, as a value
+    vocabulary.py         all that can be said, for people who choose
     injector.py           which operations are struck, and how often each fault has fired
     surroundings.py       what faults ask of a simulated machine beside its filesystem
     faulty_filesystem.py  another filesystem, whose operations go wrong as a plan says
@@ -48,6 +49,7 @@ from wavetank.faults.fault import (
     Disturbance,
     Failure,
     Fault,
+    FaultFamily,
     FaultPlan,
     FileDamage,
     Struck,
@@ -69,6 +71,7 @@ from wavetank.faults.operations import (
 from wavetank.faults.surroundings import ClockHooks, DiskHooks
 from wavetank.faults.syntax import parse_fault, parse_plan
 from wavetank.faults.syntax_error import FaultSyntaxError
+from wavetank.faults.vocabulary import VOCABULARY, FaultWords
 from wavetank.faults.where import ByteRange, Where
 from wavetank.faults.which import Chance, Which
 
@@ -76,6 +79,7 @@ __all__ = [
     "FAULT_CLASSES",
     "OPERATIONS",
     "SYNCS_OF_FILES",
+    "VOCABULARY",
     "AtRest",
     "BlockDamage",
     "ByteRange",
@@ -95,9 +99,11 @@ __all__ = [
     "Fault",
     "FaultClass",
     "FaultErrno",
+    "FaultFamily",
     "FaultInjector",
     "FaultPlan",
     "FaultSyntaxError",
+    "FaultWords",
     "FaultyFile",
     "FaultyFileSystem",
     "FileDamage",

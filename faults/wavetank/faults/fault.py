@@ -7,6 +7,7 @@ makes no sense is refused when it is made, so that every value has a line. Left 
 
 from __future__ import annotations
 
+from enum import Enum
 from typing import Final, TypeAlias
 
 from attrs import field, frozen
@@ -33,6 +34,7 @@ __all__ = [
     "Disturbance",
     "Failure",
     "Fault",
+    "FaultFamily",
     "FaultPlan",
     "FileDamage",
     "Struck",
@@ -55,6 +57,20 @@ Damage: TypeAlias = (
 
 Disturbance: TypeAlias = Evict | Stall | ClockJump
 """Cache or clock do beside the operation what they may do at any time; it goes on."""
+
+
+class FaultFamily(Enum):
+    """What a fault leaves its judge to ask.
+
+    FAILURE: the operation says that it went wrong. DAMAGE: the disk lies. CRASH: the process ends.
+    DISTURBANCE: nothing is wrong but time and the cache.
+    """
+
+    FAILURE = "failure"
+    DAMAGE = "damage"
+    CRASH = "crash"
+    DISTURBANCE = "disturbance"
+
 
 What: TypeAlias = Failure | Damage | Crash | Disturbance
 """What a fault does."""
@@ -123,6 +139,15 @@ class Fault:
     def takes_which(self) -> bool:
         """Whether it can be said how long it goes on; what lasts anyway takes no such words."""
         return not isinstance(self.what, _LASTING)
+
+    @property
+    def family(self) -> FaultFamily:
+        """What its judge has to ask."""
+        if isinstance(self.what, Crash):
+            return FaultFamily.CRASH
+        if isinstance(self.what, Disturbance):
+            return FaultFamily.DISTURBANCE
+        return FaultFamily.DAMAGE if self.damages else FaultFamily.FAILURE
 
     @property
     def damages(self) -> bool:

@@ -50,12 +50,14 @@ class InjectorState:
         has_fired: whether it ever struck.
         written_bytes: bytes taken, towards the limit of a `FillUp`.
         at_rest: the damage that lies on the disk.
+        seed: of the run, for faults that strike by chance.
     """
 
     matches: tuple[int, ...]
     has_fired: tuple[bool, ...]
     written_bytes: tuple[int, ...]
     at_rest: AtRest = field(factory=AtRest)
+    seed: int = 0
 
 
 class FaultInjector:
@@ -64,7 +66,7 @@ class FaultInjector:
     Args:
         plan: what goes wrong.
         lock: held while counting, from the run's `Runtime`; None where only one thread works.
-        seed: of the run, for faults that strike by chance.
+        seed: of the run, for faults that strike by chance; with `since`, that of the other one.
         since: the state of another injector of this plan, from which to go on; what that one has
             struck is not in `fired`.
         on_count: called after each operation that was looked at.
@@ -96,7 +98,8 @@ class FaultInjector:
         self.plan = plan
         self._lock: AbstractContextManager[object] = nullcontext() if lock is None else lock
         nothing = [0] * len(plan.faults)
-        self._tally = Tally(plan, seed=seed, matches=None if since is None else since.matches)
+        self._seed = seed if since is None else since.seed
+        self._tally = Tally(plan, seed=self._seed, matches=None if since is None else since.matches)
         self._written = list(nothing if since is None else since.written_bytes)
         self._fired_before = tuple(map(bool, nothing)) if since is None else since.has_fired
         self._on_count = on_count
@@ -136,6 +139,7 @@ class FaultInjector:
             ),
             written_bytes=tuple(map(_room_taken, self.plan.faults, self._written)),
             at_rest=self.at_rest.state,
+            seed=self._seed,
         )
 
     def fired(self) -> Mapping[str, int]:

@@ -12,11 +12,12 @@ if TYPE_CHECKING:  # what stands here is heavy; the function that needs it impor
 
 __all__ = ["list_command"]
 
-_KINDS: Final = ("scenarios", "profiles", "backends", "invariants", "options")
+_KINDS: Final = ("scenarios", "profiles", "backends", "invariants", "options", "faults")
 
 _HELP: Final = """List what there is to choose from, with a sentence on each.
 
 Profiles come with every rule, under the names that a profile file uses (run --profile FILE).
+Faults come with a line for each word, as run --fault takes it.
 
 \b
 Example:

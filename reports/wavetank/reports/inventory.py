@@ -1,4 +1,4 @@
-"""What there is to choose from: scenarios, profiles, backends, invariants, options.
+"""What there is to choose from: scenarios, profiles, backends, invariants, options, faults.
 
 Names and descriptions come from the values and docstrings themselves, so that this list cannot
 drift from what runs. Left out: anything about how they are shown (`wavetank list` does it).
@@ -17,6 +17,7 @@ import attrs
 from attrs import frozen
 
 from wavetank.engine import FileStorageOptions
+from wavetank.faults import VOCABULARY, FaultWords, parse_fault
 from wavetank.scenarios import (
     BACKENDS,
     INVARIANTS,
@@ -115,6 +116,28 @@ def _value_of(options: FileStorageOptions, name: str) -> object:
     return value
 
 
+def _faults() -> tuple[Item, ...]:
+    return tuple(_fault_words(words) for words in VOCABULARY)
+
+
+def _fault_words(words: FaultWords) -> Item:
+    fault = parse_fault(words.example)
+    example = Detail(name="example", value=words.example)
+    if str(fault.what) != words.form:
+        return Item(name=words.form, summary=words.meaning, details=(example,))
+    kinds = fault.what.kinds
+    operations = "any" if kinds is None else ", ".join(kind.value for kind in kinds)
+    return Item(
+        name=words.form,
+        summary=words.meaning,
+        details=(
+            example,
+            Detail(name="operations", value=operations),
+            Detail(name="family", value=fault.family.value),
+        ),
+    )
+
+
 def _descriptions(owner: type) -> dict[str, str]:
     """Return what a docstring says of each field, its first line."""
     return dict(_DESCRIBED.findall(inspect.getdoc(owner) or ""))
@@ -133,6 +156,7 @@ KINDS: Final[Mapping[str, Callable[[], tuple[Item, ...]]]] = MappingProxyType(
         "backends": _backends,
         "invariants": _invariants,
         "options": _options,
+        "faults": _faults,
     }
 )
 """Every kind of thing that can be listed, and how to list it."""
