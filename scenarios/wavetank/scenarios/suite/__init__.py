@@ -1,0 +1,68 @@
+"""The suite for other stores: named checks, a scorecard, and a pytest class.
+
+General layout::
+
+    capabilities.py      what a store declares
+    completed_store.py   a store of few methods as a whole `Storage`
+    plug.py, plugs.py    a store under test; those that ship, and finding one by name
+    bench.py             the simulated machine that a check works on
+    questions.py         entries to give, answers to require
+    check.py, checks.py  a check as a value; all of them
+    basics.py, truncation.py, votes.py, snapshots.py, open_close.py, failing.py, torn.py,
+    crashes.py, concurrent.py
+                         the checks, a module per group
+    sweeps.py            the crash images, swept once for the crash group
+    isolation.py         checks in processes of their own
+    check_backend.py     all of it on one store; scorecard.py holds what came of it
+
+Start reading at check_backend.py.
+"""
+
+from wavetank.scenarios.suite.bench import Bench, suite_options
+from wavetank.scenarios.suite.capabilities import CAPABILITIES, LOG_STORE, Capability
+from wavetank.scenarios.suite.check import Check
+from wavetank.scenarios.suite.check_backend import CHECK_PROFILES, Examiner, check_backend
+from wavetank.scenarios.suite.checks import CHECKS, UnknownCheckError, choose_checks
+from wavetank.scenarios.suite.completed_store import BackendError, MissingMethodError
+from wavetank.scenarios.suite.plug import Plug, StoreFactory, plug_of
+from wavetank.scenarios.suite.plugs import (
+    BUILTIN,
+    ENTRY_POINT_GROUP,
+    PLUGS,
+    RAFTLOCK_PUBLISHED,
+    PlugNotFoundError,
+    find_plug,
+)
+from wavetank.scenarios.suite.questions import CheckFailure, CheckSkipped
+from wavetank.scenarios.suite.scorecard import CheckResult, Outcome, Scorecard
+
+__all__ = [
+    "BUILTIN",
+    "CAPABILITIES",
+    "CHECKS",
+    "CHECK_PROFILES",
+    "ENTRY_POINT_GROUP",
+    "LOG_STORE",
+    "PLUGS",
+    "RAFTLOCK_PUBLISHED",
+    "BackendError",
+    "Bench",
+    "Capability",
+    "Check",
+    "CheckFailure",
+    "CheckResult",
+    "CheckSkipped",
+    "Examiner",
+    "MissingMethodError",
+    "Outcome",
+    "Plug",
+    "PlugNotFoundError",
+    "Scorecard",
+    "StoreFactory",
+    "UnknownCheckError",
+    "check_backend",
+    "choose_checks",
+    "find_plug",
+    "plug_of",
+    "suite_options",
+]

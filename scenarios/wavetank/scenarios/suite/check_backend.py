@@ -1,0 +1,150 @@
+"""The suite on one store: `check_backend`.
+
+Left out: pytest (pytest_suite.py), the command line and the printed scorecard
+(`wavetank.reports`).
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from traceback import extract_tb
+from typing import Final
+
+from attrs import field, frozen
+
+from wavetank.scenarios.suite.bench import Bench, suite_options
+from wavetank.scenarios.suite.capabilities import Capability
+from wavetank.scenarios.suite.check import Check
+from wavetank.scenarios.suite.checks import choose_checks
+from wavetank.scenarios.suite.isolation import run_here, run_isolated
+from wavetank.scenarios.suite.plug import Plug, StoreFactory, plug_of
+from wavetank.scenarios.suite.questions import CheckFailure, CheckSkipped
+from wavetank.scenarios.suite.scorecard import CheckResult, Outcome, Scorecard
+from wavetank.scenarios.suite.sweeps import Sweeps
+from wavetank.sim import PROFILES, Profile
+
+__all__ = ["CHECK_PROFILES", "Examiner", "check_backend"]
+
+CHECK_PROFILES: Final = tuple(
+    profile for profile in PROFILES if profile.name in ("process-kill", "posix")
+)
+"""Under which profiles the checks of the crash group try crashes, unless told otherwise."""
+
+_LIMIT_S: Final = 120.0
+
+
+def check_backend(
+    factory: StoreFactory | Plug,
+    *,
+    name: str | None = None,
+    capabilities: Iterable[Capability] | None = None,
+    checks: Iterable[str] = (),
+    profiles: Sequence[Profile] = CHECK_PROFILES,
+    max_images: int | None = None,
+    limit_s: float = _LIMIT_S,
+    isolated: bool = True,
+    on_result: Callable[[CheckResult], None] | None = None,
+) -> Scorecard:
+    """Ask a store every check that its capabilities call for.
+
+    Args:
+        factory: opens the store at a `Site`, making it if nothing is there.
+        name: of the store, for people.
+        capabilities: what it declares; None for what the factory carries as an attribute.
+        checks: names, groups or shell patterns; all by default.
+        profiles: what a crash may lose, in the crash group.
+        max_images: crash images tried per profile; None for all.
+        limit_s: seconds of real time after which a check is stopped.
+        isolated: run in forked processes, so that a store that hangs or ends the process costs one
+            check; off, in this process, where a debugger can follow.
+        on_result: told of each result as it comes.
+
+    Raises:
+        TypeError: the factory cannot be called, or a capability is none.
+        UnknownCheckError: a name that no check has.
+
+    >>> from wavetank.scenarios.suite import BUILTIN
+    >>> check_backend(BUILTIN, checks=["basics.empty_*"]).passed
+    True
+    """
+    plug = plug_of(factory, name=name, capabilities=capabilities)
+    chosen = choose_checks(checks)
+    examiner = Examiner(plug, profiles=tuple(profiles), max_images=max_images)
+    run = (
+        run_isolated(chosen, examiner.ask, limit_s) if isolated else run_here(chosen, examiner.ask)
+    )
+    results = []
+    for result in run:
+        results.append(result)
+        if on_result is not None:
+            on_result(result)
+    return Scorecard(
+        backend=plug.name,
+        capabilities=tuple(each.value for each in Capability if each in plug.capabilities),
+        profiles=tuple(profile.name for profile in profiles),
+        results=tuple(results),
+    )
+
+
+@frozen(kw_only=True)
+class _Verdict:
+    outcome: Outcome
+    reason: str = ""
+
+
+@frozen
+class Examiner:
+    """Asks one store check after check; the crash images are swept once for all of them.
+
+    Attributes:
+        plug: the store.
+        profiles: what a crash may lose.
+        max_images: crash images per profile; None for all.
+    """
+
+    plug: Plug
+    profiles: tuple[Profile, ...] = field(default=CHECK_PROFILES, kw_only=True)
+    max_images: int | None = field(default=None, kw_only=True)
+    _sweeps: Sweeps = field(init=False)
+
+    @_sweeps.default
+    def _make_sweeps(self) -> Sweeps:
+        return Sweeps(self.plug, suite_options(self.plug), self.profiles, self.max_images)
+
+    def ask(self, check: Check) -> CheckResult:
+        """Return what comes of a check; nothing that a store raises comes through."""
+        verdict = self._verdict(check)
+        return CheckResult(
+            name=check.name, group=check.group, outcome=verdict.outcome, reason=verdict.reason
+        )
+
+    def _verdict(self, check: Check) -> _Verdict:
+        missing = check.missing(self.plug.capabilities)
+        if missing:
+            words = ", ".join(each.value for each in missing)
+            return _Verdict(outcome=Outcome.SKIP, reason=f"not declared: {words}")
+        bench = Bench(self.plug, sweeps=self._sweeps)
+        try:
+            check.run(bench)
+            bench.close_all()
+        except CheckSkipped as skipped:
+            return _Verdict(outcome=Outcome.SKIP, reason=str(skipped))
+        except CheckFailure as failure:
+            return _Verdict(outcome=Outcome.FAIL, reason=str(failure))
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # noqa: BLE001 - SystemExit too is the store's doing
+            return _Verdict(outcome=Outcome.FAIL, reason=_told(error))
+        return _Verdict(outcome=Outcome.PASS)
+
+
+def _told(error: BaseException) -> str:
+    """Return an error with the place in the store's own code where it was raised."""
+    frames = extract_tb(error.__traceback__ or sys.exc_info()[2])
+    root = error
+    while root.__cause__ is not None:
+        root = root.__cause__
+    frames = extract_tb(root.__traceback__) or frames
+    place = f" at {frames[-1].filename}:{frames[-1].lineno}" if frames else ""
+    return f"{type(error).__name__}: {error}{place}"

@@ -1,0 +1,124 @@
+"""The sweep of a workload's crash images, made once for all checks of the crash group.
+
+Left out: which finding speaks against which check (crashes.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Final
+
+from attrs import frozen
+
+from wavetank.engine import FileStorageOptions
+from wavetank.scenarios.explorer import Limits, explore
+from wavetank.scenarios.observation import Problem
+from wavetank.scenarios.opening import Openings
+from wavetank.scenarios.recording import Recording, record
+from wavetank.scenarios.steps import TruncatePrefix, TruncateSuffix
+from wavetank.scenarios.suite.capabilities import Capability
+from wavetank.scenarios.suite.plug import Plug
+from wavetank.scenarios.suite.questions import CheckFailure
+from wavetank.scenarios.suite.workloads import crash_workload
+from wavetank.scenarios.violation import explain
+from wavetank.sim import LYING_FSYNC, Profile
+
+__all__ = ["Accusation", "Sweeps"]
+
+_DEPTH: Final = 1
+_LYING_IMAGES: Final = 400
+
+
+@frozen(kw_only=True)
+class Accusation:
+    """Something that a crash brought to light.
+
+    Attributes:
+        problem: which invariant is broken, and how.
+        creating: whether the store had not been open yet.
+        truncating: whether that step removes entries.
+        again: whether the power went a second time, in or after the recovery.
+        told: the whole story in one sentence.
+    """
+
+    problem: Problem
+    creating: bool
+    truncating: bool
+    again: bool
+    told: str
+
+
+class Sweeps:
+    """The crash images of the suite's workload on one store.
+
+    Args:
+        plug: the store.
+        options: what it is opened with.
+        profiles: what a crash may lose.
+        max_images: per profile; None for all.
+    """
+
+    def __init__(
+        self,
+        plug: Plug,
+        options: FileStorageOptions,
+        profiles: Sequence[Profile],
+        max_images: int | None = None,
+    ) -> None:
+        self._plug = plug
+        self._options = options
+        self._profiles = tuple(profiles)
+        self._max_images = max_images
+
+    @cached_property
+    def recording(self) -> Recording:
+        """The workload, run once without a crash.
+
+        Raises:
+            CheckFailure: the store is wrong already then.
+        """
+        workload = crash_workload(self._plug.capabilities, self._options)
+        recording = record(workload, self._plug)
+        if recording.problems:
+            live = recording.problems[0]
+            step = recording.workload.steps[live.step]
+            raise CheckFailure(f"without any crash, after '{step}': {live.problem.summary}")
+        return recording
+
+    @cached_property
+    def accusations(self) -> tuple[Accusation, ...]:
+        """What the crashes brought to light, under all profiles."""
+        has_litter = not self._plug.has(Capability.NO_LITTER)
+        limits = Limits(
+            depth=_DEPTH,
+            max_images=self._max_images,
+            disabled=frozenset({"O10"} if has_litter else ()),
+        )
+        openings = Openings(self.recording.workload, self._plug)
+        found: list[Accusation] = []
+        for profile in self._profiles:
+            sweep = explore(self.recording, profile, limits=limits, openings=openings)
+            for finding in sweep.findings:
+                story = explain(self.recording, profile, finding)
+                step = self.recording.workload.steps[finding.step]
+                found.append(
+                    Accusation(
+                        problem=finding.problem,
+                        creating=finding.step == 0,
+                        truncating=isinstance(step, (TruncateSuffix, TruncatePrefix)),
+                        again=bool(finding.crash.then) or finding.crash.killed_at is not None,
+                        told=_told(profile, story.summary, story.why, story.cure),
+                    )
+                )
+        return tuple(found)
+
+    def finds_lies(self) -> bool:
+        """Whether a disk whose syncs lie makes the store lose something, as it must."""
+        limits = Limits(max_images=_LYING_IMAGES)
+        return bool(explore(self.recording, LYING_FSYNC, limits=limits).findings)
+
+
+def _told(profile: Profile, summary: str, why: str, cure: str) -> str:
+    cured = f"; cure: {cure}" if cure else ""
+    return f"under {profile.name}: {summary}: {why}{cured}"
