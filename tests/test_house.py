@@ -129,15 +129,24 @@ def test_the_engine_meets_the_machine_only_in_the_real_sides_of_its_seams() -> N
     }
 
 
+SUITE = ROOT / "scenarios" / "wavetank" / "scenarios" / "suite"
+KEEPERS = (SUITE / "isolation.py", SUITE / "census.py")
+
+
 @pytest.mark.parametrize("room", ["sim", "faults", "scenarios"])
 def test_what_is_simulated_takes_no_more_than_seeded_randomness_from_the_machine(room: str) -> None:
     found = {
         name
         for path in sources(room)
-        if path.parent.name != "python_files"
+        if path.parent.name != "python_files" and path not in KEEPERS
         for name in from_the_world(path)
     }
     assert found <= {"random.Random", "os.strerror"}
+
+
+def test_only_what_keeps_a_strange_store_in_check_knows_the_process() -> None:
+    found = {path.name: {name.partition(".")[0] for name in from_the_world(path)} for path in KEEPERS}
+    assert found == {"isolation.py": {"os"}, "census.py": {"os", "threading"}}
 
 
 def test_only_what_stands_before_pythons_own_files_knows_pythons_modules() -> None:

@@ -12,7 +12,16 @@ if TYPE_CHECKING:  # what stands here is heavy; the function that needs it impor
 
 __all__ = ["list_command"]
 
-_KINDS: Final = ("scenarios", "profiles", "backends", "invariants", "options", "faults")
+_KINDS: Final = (
+    "scenarios",
+    "profiles",
+    "backends",
+    "invariants",
+    "options",
+    "faults",
+    "checks",
+    "stores",
+)
 
 _HELP: Final = """List what there is to choose from, with a sentence on each.
 

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 
 import click
 
+from wavetank.reports._check_command import check_command
 from wavetank.reports._damage_command import damage_command
 from wavetank.reports._dump_command import dump_command
 from wavetank.reports._list_command import list_command
@@ -62,6 +63,7 @@ cli.add_command(list_command)
 cli.add_command(litmus_command)
 cli.add_command(zoo_command)
 cli.add_command(damage_command)
+cli.add_command(check_command)
 cli.add_command(verify_command)
 cli.add_command(dump_command)
 

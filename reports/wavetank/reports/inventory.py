@@ -1,4 +1,4 @@
-"""What there is to choose from: scenarios, profiles, backends, invariants, options, faults.
+"""What there is to choose from: scenarios, profiles, backends, options, checks and the like.
 
 Names and descriptions come from the values and docstrings themselves, so that this list cannot
 drift from what runs. Left out: anything about how they are shown (`wavetank list` does it).
@@ -27,6 +27,7 @@ from wavetank.scenarios import (
     OptionChoice,
     turned,
 )
+from wavetank.scenarios.suite import CAPABILITIES, CHECKS, PLUGS
 from wavetank.sim import PROFILES, Profile
 
 __all__ = ["KINDS", "Detail", "Item"]
@@ -138,6 +139,35 @@ def _fault_words(words: FaultWords) -> Item:
     )
 
 
+def _checks() -> tuple[Item, ...]:
+    return tuple(
+        Item(
+            name=check.id,
+            summary=check.summary,
+            details=tuple(
+                Detail(name="needs", value=each.value, meaning=CAPABILITIES[each])
+                for each in CAPABILITIES
+                if each in check.needs
+            ),
+        )
+        for check in CHECKS
+    )
+
+
+def _stores() -> tuple[Item, ...]:
+    return tuple(
+        Item(
+            name=plug.name,
+            summary=plug.summary,
+            details=tuple(
+                Detail(name=each.value, value=_word(each in plug.capabilities), meaning=meaning)
+                for each, meaning in CAPABILITIES.items()
+            ),
+        )
+        for plug in PLUGS.values()
+    )
+
+
 def _descriptions(owner: type) -> dict[str, str]:
     """Return what a docstring says of each field, its first line."""
     return dict(_DESCRIBED.findall(inspect.getdoc(owner) or ""))
@@ -157,6 +187,8 @@ KINDS: Final[Mapping[str, Callable[[], tuple[Item, ...]]]] = MappingProxyType(
         "invariants": _invariants,
         "options": _options,
         "faults": _faults,
+        "checks": _checks,
+        "stores": _stores,
     }
 )
 """Every kind of thing that can be listed, and how to list it."""

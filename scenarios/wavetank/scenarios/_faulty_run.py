@@ -40,6 +40,8 @@ class FaultyRun:
         workload: what is run, step by step.
         backend: the store.
         fault: what goes wrong.
+        names_cause: whether the store has promised that its errors name the system's as their
+            cause.
 
     Attributes:
         disk: the disk, which lives on.
@@ -48,7 +50,10 @@ class FaultyRun:
         refused: whether a call failed.
     """
 
-    def __init__(self, workload: Workload, backend: Backend, fault: Fault) -> None:
+    def __init__(
+        self, workload: Workload, backend: Backend, fault: Fault, *, names_cause: bool = True
+    ) -> None:
+        self._names_cause = names_cause
         self.disk = SimDisk()
         self.possible: Possible = (EMPTY,)
         self.problems: list[str] = []
@@ -136,7 +141,7 @@ class FaultyRun:
             self.problems.append(f"an untyped error, {text}")
         elif wanted is None:
             self.problems.append(f"refused for a short read or write, {text}")
-        elif _system_error(error) != wanted:
+        elif self._names_cause and _system_error(error) != wanted:
             self.problems.append(f"an error that does not name the fault as its cause, {text}")
 
 

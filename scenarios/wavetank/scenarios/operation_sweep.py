@@ -114,7 +114,11 @@ def shorten(workload: Workload, backend: Backend, operations: int = 150) -> Work
 
 
 def sweep_operations(
-    workload: Workload, backend: Backend, faults: Iterable[Fault] = OPERATION_FAULTS
+    workload: Workload,
+    backend: Backend,
+    faults: Iterable[Fault] = OPERATION_FAULTS,
+    *,
+    names_cause: bool = True,
 ) -> OperationSweep:
     """Let each operation of a workload fail, and of a recovery and a clean restart after it.
 
@@ -122,9 +126,11 @@ def sweep_operations(
         workload: a short one; the work grows with the square of its operations.
         backend: the store.
         faults: what goes wrong; which operation they strike first is replaced.
+        names_cause: whether the store has promised that its errors name the system's as their
+            cause.
     """
     workload = evolve(workload, steps=(*workload.steps, KillProcess(), Reopen()))
-    sweep = _Sweep(workload, backend)
+    sweep = _Sweep(workload, backend, names_cause=names_cause)
     for fault in faults:
         number = 1
         while sweep.strike(evolve(fault, which=evolve(fault.which, first=number))):
@@ -137,7 +143,8 @@ def sweep_operations(
 class _Sweep:
     """The runs of one workload, each with one fault."""
 
-    def __init__(self, workload: Workload, backend: Backend) -> None:
+    def __init__(self, workload: Workload, backend: Backend, *, names_cause: bool) -> None:
+        self._names_cause = names_cause
         self._workload = workload
         self._backend = backend
         self._cuts: dict[tuple[DiskImage, Possible], tuple[str, ...]] = {}
@@ -147,7 +154,7 @@ class _Sweep:
 
     def strike(self, fault: Fault) -> bool:
         """Run with a fault and judge it; False if there was no such operation any more."""
-        run = FaultyRun(self._workload, self._backend, fault)
+        run = FaultyRun(self._workload, self._backend, fault, names_cause=self._names_cause)
         at = self._workload.steps[-1]
         for step in self._workload.steps:
             if not run.take(step):

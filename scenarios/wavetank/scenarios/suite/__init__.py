@@ -14,6 +14,7 @@ General layout::
     sweeps.py            the crash images, swept once for the crash group
     isolation.py         checks in processes of their own
     check_backend.py     all of it on one store; scorecard.py holds what came of it
+    pytest_suite.py      the same as a class of tests
 
 Start reading at check_backend.py.
 """
@@ -33,6 +34,7 @@ from wavetank.scenarios.suite.plugs import (
     PlugNotFoundError,
     find_plug,
 )
+from wavetank.scenarios.suite.pytest_suite import RaftStoreSuite
 from wavetank.scenarios.suite.questions import CheckFailure, CheckSkipped
 from wavetank.scenarios.suite.scorecard import CheckResult, Outcome, Scorecard
 
@@ -57,6 +59,7 @@ __all__ = [
     "Outcome",
     "Plug",
     "PlugNotFoundError",
+    "RaftStoreSuite",
     "Scorecard",
     "StoreFactory",
     "UnknownCheckError",

@@ -116,7 +116,11 @@ class Examiner:
         """Return what comes of a check; nothing that a store raises comes through."""
         verdict = self._verdict(check)
         return CheckResult(
-            name=check.name, group=check.group, outcome=verdict.outcome, reason=verdict.reason
+            name=check.name,
+            group=check.group,
+            outcome=verdict.outcome,
+            reason=verdict.reason,
+            notes=self._sweeps.left if check.shares else (),
         )
 
     def _verdict(self, check: Check) -> _Verdict:

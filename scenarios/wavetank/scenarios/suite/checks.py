@@ -43,7 +43,7 @@ class UnknownCheckError(LookupError):
 
 
 def choose_checks(patterns: Iterable[str]) -> tuple[Check, ...]:
-    """Return the checks of some names, in the suite's order; all of them for no name.
+    """Return the checks of some names, in the order of the names; all of them for no name.
 
     Args:
         patterns: names, groups, ``group.name``, or shell patterns of these.
@@ -65,7 +65,8 @@ def choose_checks(patterns: Iterable[str]) -> tuple[Check, ...]:
             )
     if not wanted:
         return CHECKS
-    return tuple(check for check in CHECKS if any(_matches(check, pattern) for pattern in wanted))
+    found = (check for pattern in wanted for check in CHECKS if _matches(check, pattern))
+    return tuple(dict.fromkeys(found))
 
 
 def _matches(check: Check, pattern: str) -> bool:

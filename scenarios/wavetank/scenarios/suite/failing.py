@@ -56,7 +56,12 @@ def short_write(bench: Bench) -> None:
 
 def _sweep(bench: Bench, *lines: str) -> None:
     workload = short_workload(bench.plug.capabilities, bench.options)
-    sweep = sweep_operations(workload, bench.plug, [parse_fault(line) for line in lines])
+    sweep = sweep_operations(
+        workload,
+        bench.plug,
+        [parse_fault(line) for line in lines],
+        names_cause=bench.plug.has(Capability.TYPED_ERRORS),
+    )
     if sweep.problems:
         more = f"; {len(sweep.problems) - 1} more" if len(sweep.problems) > 1 else ""
         raise CheckFailure(f"{sweep.problems[0]}{more}")

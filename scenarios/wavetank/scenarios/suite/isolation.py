@@ -11,7 +11,7 @@ import multiprocessing
 import os  # noqa: TID251 - the standard streams and the working directory of the forked process
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from tempfile import TemporaryFile
@@ -90,7 +90,12 @@ def _forked(checks: Sequence[Check], ask: Ask) -> Iterator[tuple[Connection, Bas
 
 
 def _work(checks: tuple[Check, ...], ask: Ask, sender: Connection) -> None:
-    with TemporaryFile() as printed:
+    with (
+        TemporaryFile() as printed,
+        open(printed.fileno(), "w", buffering=1, closefd=False) as text,
+        redirect_stdout(text),
+        redirect_stderr(text),
+    ):
         os.dup2(printed.fileno(), 1)
         os.dup2(printed.fileno(), 2)
         before = census()
@@ -98,7 +103,7 @@ def _work(checks: tuple[Check, ...], ask: Ask, sender: Connection) -> None:
         for check in checks:
             result = ask(check)
             notes, told = _notes(printed, told)
-            result = evolve(result, notes=notes)
+            result = evolve(result, notes=(*result.notes, *notes))
             if os.getcwd() != before.directory:  # noqa: PTH109 - a string to compare
                 os.chdir(before.directory)
                 result = _moved(result)

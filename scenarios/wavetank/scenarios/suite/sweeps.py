@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
+from types import MappingProxyType
 from typing import Final
 
 from attrs import frozen
@@ -28,6 +29,8 @@ __all__ = ["Accusation", "Sweeps"]
 
 _DEPTH: Final = 1
 _LYING_IMAGES: Final = 400
+_DECLARED: Final = MappingProxyType({"O10": Capability.NO_LITTER, "O11": Capability.ATOMIC_BATCHES})
+"""Invariants that a store is held to only if it declares to keep them."""
 
 
 @frozen(kw_only=True)
@@ -70,6 +73,7 @@ class Sweeps:
         self._options = options
         self._profiles = tuple(profiles)
         self._max_images = max_images
+        self._left: list[str] = []
 
     @cached_property
     def recording(self) -> Recording:
@@ -89,16 +93,21 @@ class Sweeps:
     @cached_property
     def accusations(self) -> tuple[Accusation, ...]:
         """What the crashes brought to light, under all profiles."""
-        has_litter = not self._plug.has(Capability.NO_LITTER)
         limits = Limits(
             depth=_DEPTH,
             max_images=self._max_images,
-            disabled=frozenset({"O10"} if has_litter else ()),
+            disabled=frozenset(
+                invariant for invariant, need in _DECLARED.items() if not self._plug.has(need)
+            ),
         )
         openings = Openings(self.recording.workload, self._plug)
         found: list[Accusation] = []
         for profile in self._profiles:
             sweep = explore(self.recording, profile, limits=limits, openings=openings)
+            if sweep.unjudged:
+                self._left.append(
+                    f"{sweep.judged} images judged under {profile.name}, {sweep.unjudged} left over"
+                )
             for finding in sweep.findings:
                 story = explain(self.recording, profile, finding)
                 step = self.recording.workload.steps[finding.step]
@@ -112,6 +121,11 @@ class Sweeps:
                     )
                 )
         return tuple(found)
+
+    @property
+    def left(self) -> tuple[str, ...]:
+        """Where images were left over, a sentence for each profile."""
+        return tuple(self._left)
 
     def finds_lies(self) -> bool:
         """Whether a disk whose syncs lie makes the store lose something, as it must."""

@@ -1,0 +1,119 @@
+"""What `wavetank check` does: find the store, ask, keep what failed, print, and the exit code.
+
+Left out: the checks (`wavetank.scenarios.suite`), the words (check_text.py) and the document
+(check_document.py).
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+from attrs import frozen
+
+from wavetank.reports._choices import UnknownChoiceError
+from wavetank.reports._version import version
+from wavetank.reports.check_corpus import CheckCorpus
+from wavetank.reports.check_document import check_document
+from wavetank.reports.check_text import check_line, check_text
+from wavetank.reports.documents import to_text
+from wavetank.reports.exit_codes import ExitCode
+from wavetank.reports.profile_files import choose_profiles
+from wavetank.scenarios.suite import (
+    CheckResult,
+    Plug,
+    PlugNotFoundError,
+    UnknownCheckError,
+    check_backend,
+    choose_checks,
+    find_plug,
+)
+from wavetank.sim import SAFE_PROFILES, Profile, ProfileFileError
+
+__all__ = ["BackendUsageError", "CheckSettings", "execute"]
+
+
+class BackendUsageError(Exception):
+    """What was asked for does not exist, or is no store."""
+
+
+@frozen(kw_only=True)
+class CheckSettings:
+    """What was asked for.
+
+    Attributes:
+        backend: name of the store, or package.module:factory.
+        checks: names, groups, patterns; none for all.
+        profiles: names or files; what a crash may lose.
+        max_images: crash images per profile.
+        limit_s: real seconds per check.
+        isolated: ask in forked processes.
+    """
+
+    backend: str
+    checks: tuple[str, ...]
+    profiles: tuple[str, ...]
+    max_images: int
+    limit_s: float
+    isolated: bool
+
+
+def execute(settings: CheckSettings, *, as_json: bool) -> ExitCode:
+    """Ask a store and print what came of it.
+
+    Args:
+        settings: what was asked for.
+        as_json: print the document instead of text.
+
+    Raises:
+        BackendUsageError: no such store, check or profile.
+    """
+    plug, profiles, names = _found(settings)
+    corpus = CheckCorpus.of(plug.name)
+    first = [name for name in corpus.failed() if name in names]
+    tell = _silent if as_json else _tell
+    card = check_backend(
+        plug,
+        checks=[*first, *(name for name in names if name not in first)],
+        profiles=profiles,
+        max_images=settings.max_images,
+        limit_s=settings.limit_s,
+        isolated=settings.isolated,
+        on_result=tell,
+    )
+    corpus.keep(card)
+    if as_json:
+        click.echo(to_text(check_document(card, version())))
+    else:
+        click.echo(check_text(card, version(), again=len(first)))
+    return ExitCode.OK if card.passed else ExitCode.VIOLATION
+
+
+def _found(settings: CheckSettings) -> tuple[Plug, tuple[Profile, ...], tuple[str, ...]]:
+    here = str(Path.cwd())
+    if here not in sys.path:
+        # As with `python -m`: a factory in the working directory needs no installation.
+        sys.path.insert(0, here)
+    try:
+        plug = find_plug(settings.backend)
+        checks = choose_checks(settings.checks)
+        chosen = choose_profiles(settings.profiles, everything=SAFE_PROFILES)
+    except (
+        PlugNotFoundError,
+        TypeError,
+        UnknownCheckError,
+        UnknownChoiceError,
+        ProfileFileError,
+    ) as error:
+        raise BackendUsageError(str(error.args[0] if error.args else error)) from error
+    return plug, tuple(each.profile for each in chosen), tuple(check.id for check in checks)
+
+
+def _tell(result: CheckResult) -> None:
+    for line in check_line(result):
+        click.echo(line)
+
+
+def _silent(_: CheckResult) -> None:
+    pass

@@ -1,0 +1,73 @@
+"""The checks that a store has ever failed, kept so that they are asked first from then on.
+
+One file per store in ``.wavetank/checks``. A check stays in it once it has failed, and says whether
+it still does. Left out: what is asked (`wavetank.scenarios.suite`).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Final
+
+import click
+from attrs import frozen
+
+from wavetank.scenarios.suite import Outcome, Scorecard
+
+__all__ = ["DIRECTORY", "CheckCorpus"]
+
+DIRECTORY: Final = Path(".wavetank") / "checks"
+"""Where the files lie, in the working directory."""
+
+_SCHEMA: Final = "wavetank.corpus/1"
+
+
+@frozen
+class CheckCorpus:
+    """The failed checks of one store.
+
+    Attributes:
+        backend: the store's name.
+        path: of the file.
+    """
+
+    backend: str
+    path: Path
+
+    @classmethod
+    def of(cls, backend: str) -> CheckCorpus:
+        """Return the corpus of a store."""
+        return cls(backend, DIRECTORY / f"{re.sub(r'[^A-Za-z0-9_.-]', '-', backend)}.json")
+
+    def failed(self) -> tuple[str, ...]:
+        """Return the checks that have ever failed, those that failed last first.
+
+        A file that cannot be read is said so on stderr, and left alone.
+        """
+        entries = self._entries()
+        return tuple(sorted(entries, key=lambda name: entries[name] != Outcome.FAIL.value))
+
+    def keep(self, card: Scorecard) -> None:
+        """Note which checks fail now, and which of those that failed before are mended."""
+        entries = self._entries()
+        for result in card.results:
+            if result.outcome is Outcome.FAIL or result.id in entries:
+                entries[result.id] = result.outcome.value
+        if entries:
+            document = {"backend": self.backend, _SCHEMA: entries}
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self.path.write_text(f"{json.dumps(document, indent=1)}\n", encoding="utf-8")
+
+    def _entries(self) -> dict[str, str]:
+        try:
+            document = json.loads(self.path.read_text(encoding="utf-8"))
+            # Another schema has its failures under another name, and is left alone.
+            failed = document[_SCHEMA]
+            return {str(name): str(outcome) for name, outcome in failed.items()}
+        except FileNotFoundError:
+            return {}
+        except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
+            click.echo(f"wavetank: {self.path} is not a corpus: {error}", err=True)
+            return {}
