@@ -130,7 +130,7 @@ def test_the_engine_meets_the_machine_only_in_the_real_sides_of_its_seams() -> N
 
 
 SUITE = ROOT / "scenarios" / "wavetank" / "scenarios" / "suite"
-KEEPERS = (SUITE / "isolation.py", SUITE / "census.py")
+KEEPERS = (SUITE / "isolation.py", SUITE / "census.py", SUITE / "concurrent.py")
 
 
 @pytest.mark.parametrize("room", ["sim", "faults", "scenarios"])
@@ -145,8 +145,14 @@ def test_what_is_simulated_takes_no_more_than_seeded_randomness_from_the_machine
 
 
 def test_only_what_keeps_a_strange_store_in_check_knows_the_process() -> None:
-    found = {path.name: {name.partition(".")[0] for name in from_the_world(path)} for path in KEEPERS}
-    assert found == {"isolation.py": {"os"}, "census.py": {"os", "threading"}}
+    found = {
+        path.name: {name.partition(".")[0] for name in from_the_world(path)} for path in KEEPERS
+    }
+    assert found == {
+        "isolation.py": {"os", "multiprocessing", "tempfile"},
+        "census.py": {"os", "threading"},
+        "concurrent.py": {"tempfile"},
+    }
 
 
 def test_only_what_stands_before_pythons_own_files_knows_pythons_modules() -> None:

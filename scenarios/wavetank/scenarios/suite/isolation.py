@@ -92,7 +92,7 @@ def _forked(checks: Sequence[Check], ask: Ask) -> Iterator[tuple[Connection, Bas
 def _work(checks: tuple[Check, ...], ask: Ask, sender: Connection) -> None:
     with (
         TemporaryFile() as printed,
-        open(printed.fileno(), "w", buffering=1, closefd=False) as text,
+        os.fdopen(printed.fileno(), "w", buffering=1, closefd=False) as text,
         redirect_stdout(text),
         redirect_stderr(text),
     ):
