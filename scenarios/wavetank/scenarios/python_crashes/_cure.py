@@ -10,8 +10,9 @@ acknowledgement: if the check is content then, the cure is a flush.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Final
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from wavetank.scenarios.python_crashes._judging import Judging
 from wavetank.scenarios.python_crashes._recording import CodeRecording
@@ -27,11 +28,13 @@ from wavetank.sim import (
     Record,
     Sync,
     SyncKind,
+    Tearing,
 )
 
-__all__ = ["find_cure", "find_flush", "latest_names"]
+__all__ = ["Cures", "find_flush", "latest_names"]
 
-_MOST_TRIED = 8
+_MOST_TRIED: Final = 8
+_MOST_TOGETHER: Final = 4
 
 
 @frozen(kw_only=True)
@@ -42,25 +45,92 @@ class _Remedy:
     words: str
 
 
-def find_cure(
-    judging: Judging, recording: CodeRecording, profile: Profile, key: Key, found: FoundImage
-) -> str:
-    """Return the sync that makes a finding go away under a profile, or what else is to be done."""
-    flush = find_flush(judging, recording, found)
-    if flush:
-        return f"flush {flush} before acknowledging what stands in it"
-    remedies: dict[str, _Remedy] = {}
-    for remedy in _remedies(recording, found):
-        remedies.setdefault(remedy.words, remedy)
-    tried = list(remedies.values())[:_MOST_TRIED]
-    for remedy in tried:
-        if _cures(judging, recording, profile, key, remedy.syncs):
-            return remedy.words
-    if len(tried) > 1:
-        together = tuple(sync for remedy in tried for sync in remedy.syncs)
-        if _cures(judging, recording, profile, key, together):
-            return "several syncs together: " + _fewest(judging, recording, profile, key, tried)
-    return _without_sync(found)
+class Cures:
+    """Looks for cures of what one sweep found.
+
+    Args:
+        judging: runs the check.
+        recording: what the code did.
+        profile: what crashes may lose.
+        tearing: what the device does below a block.
+    """
+
+    def __init__(
+        self, judging: Judging, recording: CodeRecording, profile: Profile, tearing: Tearing
+    ) -> None:
+        self._judging = judging
+        self._recording = recording
+        self._profile = profile
+        self._tearing = tearing
+
+    def find(self, key: Key, found: FoundImage) -> str:
+        """Return what makes a finding go away: a flush, a sync, several; or what else to do."""
+        flush = find_flush(self._judging, self._recording, found)
+        if flush:
+            return f"flush {flush} before acknowledging what stands in it"
+        chosen = self._search(key, found)
+        if not chosen:
+            return _without_sync(found)
+        words = "; ".join(each.words for each in self._fewest(key, chosen))
+        return words if len(chosen) == 1 or ";" not in words else f"{words} (all of them)"
+
+    def _search(self, key: Key, found: FoundImage) -> list[_Remedy]:
+        """Return remedies that cure together, each for what the ones before have left."""
+        chosen: list[_Remedy] = []
+        for _ in range(_MOST_TOGETHER):
+            better: tuple[_Remedy, FoundImage] | None = None
+            for remedy in self._remedies(found):
+                left = self._left(key, [*chosen, remedy])
+                if left is None:
+                    return [*chosen, remedy]
+                if better is None and _names(left) != _names(found):
+                    better = remedy, left
+            if better is None:
+                return []
+            chosen.append(better[0])
+            found = better[1]
+        return []
+
+    def _fewest(self, key: Key, chosen: list[_Remedy]) -> list[_Remedy]:
+        """Return those of the remedies without which the finding comes back."""
+        needed = list(chosen)
+        for each in chosen:
+            fewer = [other for other in needed if other is not each]
+            if fewer and self._left(key, fewer) is None:
+                needed = fewer
+        return needed
+
+    def _remedies(self, found: FoundImage) -> list[_Remedy]:
+        by_words: dict[str, _Remedy] = {}
+        for remedy in _remedies(self._recording, found):
+            by_words.setdefault(remedy.words, remedy)
+        return list(by_words.values())[:_MOST_TRIED]
+
+    def _left(self, key: Key, remedies: list[_Remedy]) -> FoundImage | None:
+        """Return the finding as it is with the remedies, None if it has gone."""
+        at: dict[int, list[Sync]] = {}
+        for position, sync in (each for remedy in remedies for each in remedy.syncs):
+            same = at.setdefault(position, [])
+            if all((each.kind, each.inode) != (sync.kind, sync.inode) for each in same):
+                same.append(sync)
+        log: list[Record] = []
+        origins = [0]
+        for position, record in enumerate((*self._recording.log, None)):
+            for sync in at.get(position, ()):
+                log.append(sync)
+                origins.append(position)
+            if record is not None:
+                log.append(record)
+                origins.append(position + 1)
+        image = self._recording.image
+        sweep = sweep_code(self._judging, image, log, self._profile, tearing=self._tearing)
+        left = sweep.found.get(key)
+        return None if left is None else evolve(left, position=origins[left.position])
+
+
+def _names(found: FoundImage) -> tuple[int, tuple[int, ...]]:
+    """Return what tells one image from another."""
+    return found.position, found.lost
 
 
 def _without_sync(found: FoundImage) -> str:
@@ -217,40 +287,3 @@ def _name(recording: CodeRecording, index: int) -> str:
     record = recording.log[index]
     assert not isinstance(record, (Mark, Sync, Dirent))
     return latest_names(recording, index).get(record.inode, record.path)
-
-
-def _cures(
-    judging: Judging,
-    recording: CodeRecording,
-    profile: Profile,
-    key: Key,
-    syncs: tuple[tuple[int, Sync], ...],
-) -> bool:
-    at: dict[int, list[Sync]] = {}
-    for position, sync in syncs:
-        same = at.setdefault(position, [])
-        if all((each.kind, each.inode) != (sync.kind, sync.inode) for each in same):
-            same.append(sync)
-    log: list[Record] = []
-    for position, record in enumerate(recording.log):
-        log += at.get(position, ())
-        log.append(record)
-    log += at.get(len(recording.log), ())
-    return key not in sweep_code(judging, recording.image, log, profile).found
-
-
-def _fewest(
-    judging: Judging,
-    recording: CodeRecording,
-    profile: Profile,
-    key: Key,
-    remedies: list[_Remedy],
-) -> str:
-    """Return the words of a set of remedies of which none can be left out."""
-    needed = list(remedies)
-    for each in remedies:
-        fewer = [other for other in needed if other is not each]
-        syncs = tuple(sync for other in fewer for sync in other.syncs)
-        if fewer and _cures(judging, recording, profile, key, syncs):
-            needed = fewer
-    return "; ".join(each.words for each in needed)

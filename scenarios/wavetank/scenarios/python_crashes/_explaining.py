@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from itertools import islice
 
 from wavetank.scenarios.crash_point import loses_the_same
-from wavetank.scenarios.python_crashes._cure import find_cure, find_flush, latest_names
+from wavetank.scenarios.python_crashes._cure import find_flush, latest_names
 from wavetank.scenarios.python_crashes._judging import Judging
 from wavetank.scenarios.python_crashes._recording import CodeRecording
-from wavetank.scenarios.python_crashes._sweep import FoundImage, Key
+from wavetank.scenarios.python_crashes._sweep import FoundImage
 from wavetank.scenarios.python_crashes.report import CodeFinding
 from wavetank.scenarios.violation import describe_op
 from wavetank.sim import PROFILES, Dirent, Mark, MicroOp, PendingOps, Profile, Sync
@@ -18,7 +18,12 @@ __all__ = ["explain_code"]
 
 
 def explain_code(
-    judging: Judging, recording: CodeRecording, profile: Profile, key: Key, found: FoundImage
+    judging: Judging,
+    recording: CodeRecording,
+    profile: Profile,
+    found: FoundImage,
+    *,
+    cure: str,
 ) -> CodeFinding:
     """Return the story of an image that `profile` allows and the check refused."""
     index = _last_change(recording, found.position)
@@ -40,7 +45,7 @@ def explain_code(
         acked=recording.tokens[: found.acked],
         lost=tuple(_lost(recording, found)),
         why=_why(judging, recording, found),
-        cure=find_cure(judging, recording, profile, key, found),
+        cure=cure,
         files=tuple((path, len(content)) for path, content in image.files().items()),
     )
 

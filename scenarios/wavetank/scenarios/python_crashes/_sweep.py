@@ -16,6 +16,7 @@ from attrs import frozen
 from wavetank.scenarios.fates import Limits
 from wavetank.scenarios.python_crashes._judging import Complaint, Judging
 from wavetank.sim import (
+    AppendFill,
     Cell,
     CrashImages,
     DiskImage,
@@ -26,14 +27,21 @@ from wavetank.sim import (
     Reader,
     Record,
     Sync,
+    Tearing,
+    TearShape,
     all_images,
     newest_images,
 )
 
-__all__ = ["CodeSweep", "FoundImage", "Key", "sweep_code"]
+__all__ = ["PLAIN", "CodeSweep", "FoundImage", "Key", "sweep_code"]
 
 Key: TypeAlias = tuple[str, str]
 """Equal for findings that are one to a person: the kind, and the sentence without particulars."""
+
+PLAIN: Final = Tearing(
+    shapes=frozenset(TearShape) - {TearShape.GARBAGE}, append_fill=AppendFill.ZEROS
+)
+"""Writes tear at sectors; a sector is old or new, and what was never written is zeros."""
 
 _LIMIT: Final = Limits().max_sets_per_point
 _KINDS: Final = 16
@@ -75,6 +83,7 @@ def sweep_code(
     log: Iterable[Record],
     profile: Profile,
     *,
+    tearing: Tearing = PLAIN,
     max_images: int | None = None,
 ) -> CodeSweep:
     """Judge the images at every crash point of a log under a profile.
@@ -84,9 +93,10 @@ def sweep_code(
         image: the disk before the first record.
         log: what was done to it.
         profile: what a crash may lose.
+        tearing: what the device does below a block.
         max_images: distinct images at most; None for all.
     """
-    sweeper = _Sweeper(judging, PendingOps(image, profile), max_images)
+    sweeper = _Sweeper(judging, PendingOps(image, profile), tearing, max_images)
     sweeper.run(log)
     return sweeper.finish()
 
@@ -94,8 +104,11 @@ def sweep_code(
 class _Sweeper:
     """The running counts and findings of one sweep."""
 
-    def __init__(self, judging: Judging, pending: PendingOps, max_images: int | None) -> None:
+    def __init__(
+        self, judging: Judging, pending: PendingOps, tearing: Tearing, max_images: int | None
+    ) -> None:
         self._judging = judging
+        self._tearing = tearing
         self._pending = pending
         self._max_images = max_images
         self._acked = 0
@@ -157,7 +170,7 @@ class _Sweeper:
         hopeless = self._forks_below is not None and waiting >= self._forks_below
         reader = None if hopeless or self._found else self._reader()
         choose = newest_images if is_new else all_images
-        images = choose(self._pending, limit=_LIMIT, reader=reader)
+        images = choose(self._pending, limit=_LIMIT, tearing=self._tearing, reader=reader)
         if not images.complete and reader is not None:
             self._forks_below = waiting
         self._complete = self._complete and images.complete

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from wavetank.scenarios.python_crashes._judging import Check, Judging
 from wavetank.scenarios.python_crashes.errors import CrashFinding
 from wavetank.scenarios.python_crashes.report import CrashReport, Outcome, ProfileVerdict
-from wavetank.sim import PROFILES, Profile
+from wavetank.sim import PROFILES, Profile, Tearing
 
 if TYPE_CHECKING:
     from wavetank.scenarios.python_crashes._recording import CodeRecording, Workload
@@ -23,6 +23,7 @@ def crash_test(
     profiles: Sequence[str | Profile] = ("process-kill", "lazyfs", "posix"),
     max_images: int | None = None,
     raise_on_finding: bool = True,
+    tearing: Tearing | None = None,
 ) -> CrashReport:
     """Run code once on a simulated disk, crash it everywhere, and check all that may be left.
 
@@ -38,6 +39,9 @@ def crash_test(
         profiles: what the filesystem promises: names (`wavetank list profiles`) or values.
         max_images: distinct images checked per profile at most; None for all.
         raise_on_finding: whether findings are raised, and not only returned.
+        tearing: what the device does below a block. By default writes tear at sectors, each of
+            which is old or new, and what was never written shows zeros; ``Tearing()`` adds garbage
+            and foreign bytes.
 
     Raises:
         CrashFinding: there are findings.
@@ -63,14 +67,18 @@ def crash_test(
     chosen = [_profile(each) for each in _listed(profiles)]
     if max_images is not None and (not isinstance(max_images, int) or max_images < 1):
         raise ValueError(f"max_images: expected None or images >= 1 but got {max_images!r}")
-    report = _report(workload, check, chosen, max_images)
+    report = _report(workload, check, chosen, max_images, tearing)
     if raise_on_finding and report.findings:
         raise CrashFinding(report)
     return report
 
 
 def _report(
-    workload: Workload, check: Check, profiles: Sequence[Profile], max_images: int | None
+    workload: Workload,
+    check: Check,
+    profiles: Sequence[Profile],
+    max_images: int | None,
+    tearing: Tearing | None,
 ) -> CrashReport:
     # The machinery replaces names all over the interpreter: nobody who does not ask loads it.
     from wavetank.scenarios.python_crashes._recording import record_code  # noqa: PLC0415 - see above
@@ -80,7 +88,8 @@ def _report(
         recording = record_code(files, workload)
         judging = Judging(files, check, recording.tokens)
         verdicts = {
-            profile.name: _verdict(judging, recording, profile, max_images) for profile in profiles
+            profile.name: _verdict(judging, recording, profile, max_images, tearing)
+            for profile in profiles
         }
     return CrashReport(
         verdicts=verdicts,
@@ -91,14 +100,24 @@ def _report(
 
 
 def _verdict(
-    judging: Judging, recording: CodeRecording, profile: Profile, max_images: int | None
+    judging: Judging,
+    recording: CodeRecording,
+    profile: Profile,
+    max_images: int | None,
+    tearing: Tearing | None,
 ) -> ProfileVerdict:
+    from wavetank.scenarios.python_crashes._cure import Cures  # noqa: PLC0415 - as above
     from wavetank.scenarios.python_crashes._explaining import explain_code  # noqa: PLC0415 - as above
-    from wavetank.scenarios.python_crashes._sweep import sweep_code  # noqa: PLC0415 - as above
+    from wavetank.scenarios.python_crashes._sweep import PLAIN, sweep_code  # noqa: PLC0415 - as above
 
-    sweep = sweep_code(judging, recording.image, recording.log, profile, max_images=max_images)
+    device = tearing or PLAIN
+    sweep = sweep_code(
+        judging, recording.image, recording.log, profile, tearing=device, max_images=max_images
+    )
+    cures = Cures(judging, recording, profile, device)
     findings = tuple(
-        explain_code(judging, recording, profile, key, found) for key, found in sweep.found.items()
+        explain_code(judging, recording, profile, found, cure=cures.find(key, found))
+        for key, found in sweep.found.items()
     )
     outcome: Outcome = "inconclusive" if sweep.unjudged else "pass"
     return ProfileVerdict(

@@ -58,6 +58,7 @@ class PythonFiles:
         self._world = World(directory)
         self._routes: Routes | None = None
         self._replacing: Replacing | None = None
+        self._told = sys.unraisablehook
 
     def __enter__(self) -> Self:
         if GUARD.world is not None:
@@ -73,6 +74,8 @@ class PythonFiles:
         self._replacing = Replacing(self._routes.functions)
         self._replacing.put_in()
         GUARD.watch(self._world)
+        # Objects whose files are gone complain when they are collected; that is no news.
+        self._told, sys.unraisablehook = sys.unraisablehook, lambda _: None
         return self
 
     def __exit__(
@@ -83,6 +86,7 @@ class PythonFiles:
     ) -> None:
         assert self._replacing is not None
         GUARD.release()
+        sys.unraisablehook = self._told
         self._replacing.take_out()
 
     def empty_image(self) -> DiskImage:
