@@ -59,11 +59,11 @@ def test_which_sectors_land(ground: Ground, words: str, landed: bytes) -> None:
 def test_a_file_that_appends_can_be_spoilt_too(ground: Ground) -> None:
     site = FaultSite(ground, "write: lost\nwrite: misdirected to 2\nwrite: torn last 1 sectors")
     file = site.open("f", OpenFlag.WRITE | OpenFlag.APPEND)
-    assert [file.append(b"ab"), file.append(b"cd"), file.append(b"ef")] == [2, 2, 2]
-    assert site.content() == b"01cd4567\0\0\0\0ef"
     # A write to a place is refused by such a file, and no fault is spent on it.
     with pytest.raises(OSError, match="f"):
         file.pwrite(b"x", 0)
+    assert [file.append(b"ab"), file.append(b"cd"), file.append(b"ef")] == [2, 2, 2]
+    assert site.content() == b"01cd4567\0\0\0\0ef"
     file.close()
     assert site.fired == [1, 1, 1]
 

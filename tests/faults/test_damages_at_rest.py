@@ -43,8 +43,8 @@ def test_bytes_are_unreadable_until_they_are_rewritten(ground: Ground) -> None:
     with fails_with(errno.EIO):
         file.pread(1, 4)
     file.truncate(4)
-    file.append(b"c")
-    assert file.pread(9, 0) == b"01abc"
+    file.truncate(5)
+    assert file.pread(9, 0) == b"01ab\0"
     assert site.fired == [3]
 
 
@@ -183,6 +183,45 @@ def test_a_file_has_lost_its_end(ground: Ground, line: str, size: int) -> None:
     assert site.fired == [1]
 
 
+def test_a_length_that_is_wrong_is_not_made_wrong_again_until_it_is_right(ground: Ground) -> None:
+    site = FaultSite(ground, "any f: shortened to 3 bytes 2 times")
+    file = site.open()
+    assert [file.size(), file.size()] == [3, 3]
+    assert site.fired == [1]
+    file.append(b"ab")
+    assert [file.size(), file.size()] == [3, 3]
+    assert site.fired == [2]
+    file.append(b"cd")
+    assert (file.size(), site.content()) == (5, b"012cd")
+
+
+def test_only_what_a_program_asks_for_is_counted(ground: Ground) -> None:
+    site = FaultSite(ground, "size f #2: emptied")
+    file = site.open()
+    file.append(b"8")
+    file.append(b"9")
+    assert [file.size(), file.size()] == [10, 0]
+
+
+def test_a_name_that_is_another_file_s_by_now_tells_nothing_of_what_was(ground: Ground) -> None:
+    site = FaultSite(ground, "read f: stale 0..3")
+    file = site.open()
+    site.open("new").append(b"abcdef")
+    site.fs.rename(site.path("new"), site.path("f"))
+    file.pwrite(b"xy", 0)
+    assert file.pread(3, 0) == b"xy2"
+
+
+def test_a_short_write_makes_stale_what_it_wrote_over_alone() -> None:
+    disk = SimFileSystem(SimDisk())
+    disk.mkdir("/d")
+    below = FaultyFileSystem(disk, FaultInjector(parse_plan("write f #3: short 1 bytes")))
+    site = FaultSite((below, "/d"), "read f: stale 0..4")
+    file = site.open()
+    assert [file.pwrite(b"cdef", 0), file.pwrite(b"ab", 0)] == [4, 1]
+    assert shown(site) == b"c1234567"
+
+
 def test_a_file_has_garbage_behind_its_end(ground: Ground) -> None:
     site = FaultSite(ground, "any f: lengthened by 300 bytes")
     file = site.open()
@@ -196,13 +235,14 @@ def test_a_file_has_garbage_behind_its_end(ground: Ground) -> None:
 
 
 def test_a_file_that_is_emptied_on_opening_has_nothing_left(ground: Ground) -> None:
-    site = FaultSite(ground, "read f: zeroed 0..3\nstat f: lengthened by 5 bytes")
-    shown(site)
+    site = FaultSite(ground, "read f: unreadable 0..3\nstat f: lengthened by 5 bytes")
+    with fails_with(errno.EIO):
+        shown(site)
     site.fs.stat(site.path("f"))
     file = site.open("f", NEW | OpenFlag.TRUNCATE)
     assert file.size() == 0
-    file.append(b"abc")
-    assert shown(site) == b"abc"
+    file.truncate(4)
+    assert shown(site) == bytes(4)
 
 
 def test_what_changes_nothing_is_not_counted(ground: Ground) -> None:
@@ -220,15 +260,27 @@ def test_what_changes_nothing_is_not_counted(ground: Ground) -> None:
 
 
 def test_lifted_faults_show_the_truth_and_what_is_written_meanwhile_heals(ground: Ground) -> None:
-    site = FaultSite(ground, "read f: zeroed 0..4\nopen g: missing")
-    site.open("g").close()
-    site.fs.rename(site.path("g"), site.path("h"))
-    assert shown(site) == b"\0\0\0\x004567"
+    site = FaultSite(ground, "read f: zeroed 0..4\nstat f: missing")
+    file = site.open()
+    assert file.pread(9, 0) == b"\0\0\0\x004567"
+    with fails_with(errno.ENOENT):
+        site.fs.stat(site.path("f"))
     site.injector.lifted = True
+    assert site.fs.stat(site.path("f")).size == 8
     assert shown(site) == b"01234567"
-    site.open().pwrite(b"ab", 1)
+    file.pwrite(b"ab", 1)
     site.injector.lifted = False
-    assert shown(site) == b"\0ab\x004567"
+    assert file.pread(9, 0) == b"\0ab\x004567"
+    with fails_with(errno.ENOENT):
+        site.fs.stat(site.path("f"))
+
+
+def test_damage_strikes_while_failures_are_lifted(ground: Ground) -> None:
+    site = FaultSite(ground, "read: zeroed 0..2\nany: fail EIO from now on\nsize: emptied")
+    site.injector.damage_only = True
+    file = site.open()
+    assert (file.pread(4, 0), file.size()) == (b"\0\x0023", 0)
+    assert site.fired == [1, 0, 1]
 
 
 def test_damage_is_there_for_the_next_process_and_for_an_injector_that_goes_on() -> None:

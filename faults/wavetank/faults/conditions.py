@@ -45,13 +45,17 @@ class While:
     test: FileTest = field(validator=instance_of(FileTest))
     size_bytes: int | None = field(default=None, validator=optional([instance_of(int), ge(0)]))
 
-    @path.validator
-    def _check_path(self, _: object, path: str) -> None:
+    def __attrs_post_init__(self) -> None:
+        self._check_path()
+        self._check_size()
+
+    def _check_path(self) -> None:
+        path = self.path
         if path.split() != [path] or set("#:") & set(path):
             raise ValueError(f"path: expected a word without '#' or ':' but got {path!r}")
 
-    @size_bytes.validator
-    def _check_size(self, _: object, size_bytes: int | None) -> None:
+    def _check_size(self) -> None:
+        size_bytes = self.size_bytes
         compares = self.test in (FileTest.AT_LEAST, FileTest.LESS)
         if compares != (size_bytes is not None):
             expected = "bytes" if compares else "None"

@@ -94,8 +94,11 @@ class TornWrite:
         validator=[deep_iterable([instance_of(int), ge(0)]), min_len(1)]
     )
 
-    @numbers.validator
-    def _check_numbers(self, _: object, numbers: tuple[int, ...]) -> None:
+    def __attrs_post_init__(self) -> None:
+        self._check_numbers()
+
+    def _check_numbers(self) -> None:
+        numbers = self.numbers
         if self.shape in _LISTED:
             if list(numbers) != sorted(set(numbers)):
                 raise ValueError(f"numbers: expected sectors in order, each once, got {numbers}")

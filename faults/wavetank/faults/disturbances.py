@@ -68,8 +68,11 @@ class ClockJump:
 
     jump_s: int = field(validator=instance_of(int))
 
-    @jump_s.validator
-    def _check_jump(self, _: object, jump_s: int) -> None:
+    def __attrs_post_init__(self) -> None:
+        self._check_jump()
+
+    def _check_jump(self) -> None:
+        jump_s = self.jump_s
         if not jump_s:
             raise ValueError(f"jump_s: expected seconds other than 0 but got {jump_s}")
 

@@ -60,18 +60,23 @@ class Fail:
     when: When = field(default=When.BEFORE)
     partial_bytes: int = field(default=0, validator=[instance_of(int), ge(0)])
 
-    @machine.validator
-    def _check_machine(self, _: object, machine: FsyncFailure | None) -> None:
+    def __attrs_post_init__(self) -> None:
+        self._check_machine()
+        self._check_when()
+        self._check_partial_bytes()
+
+    def _check_machine(self) -> None:
+        machine = self.machine
         if machine is not None and self.error is not FaultErrno.EIO:
             raise ValueError(f"machine: expected none with {self.error.name}, got {machine.value}")
 
-    @when.validator
-    def _check_when(self, _: object, when: When) -> None:
+    def _check_when(self) -> None:
+        when = self.when
         if self.machine is not None and when is not When.BEFORE:
             raise ValueError(f"when: expected BEFORE with a machine but got {when.name}")
 
-    @partial_bytes.validator
-    def _check_partial_bytes(self, _: object, count: int) -> None:
+    def _check_partial_bytes(self) -> None:
+        count = self.partial_bytes
         if (count > 0) != (self.when is When.PARTIAL):
             raise ValueError(
                 f"partial_bytes: expected bytes > 0 with PARTIAL and 0 otherwise, but got {count} "
@@ -112,8 +117,11 @@ class FillUp:
     error: FaultErrno = field()
     written_bytes: int = field(validator=[instance_of(int), ge(0)])
 
-    @error.validator
-    def _check_error(self, _: object, error: FaultErrno) -> None:
+    def __attrs_post_init__(self) -> None:
+        self._check_error()
+
+    def _check_error(self) -> None:
+        error = self.error
         if error not in (FaultErrno.ENOSPC, FaultErrno.EDQUOT):
             raise ValueError(f"error: expected ENOSPC or EDQUOT but got {error.name}")
 
@@ -142,8 +150,11 @@ class OpenLimit:
     error: FaultErrno = field()
     open_files: int = field(validator=[instance_of(int), ge(0)])
 
-    @error.validator
-    def _check_error(self, _: object, error: FaultErrno) -> None:
+    def __attrs_post_init__(self) -> None:
+        self._check_error()
+
+    def _check_error(self) -> None:
+        error = self.error
         if error is not FaultErrno.EMFILE:
             raise ValueError(f"error: expected EMFILE but got {error.name}")
 

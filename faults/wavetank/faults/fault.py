@@ -10,7 +10,7 @@ from __future__ import annotations
 from enum import Enum
 from typing import Final, TypeAlias
 
-from attrs import field, frozen
+from attrs import Factory, field, frozen
 
 from wavetank.faults.crashes import Crash
 from wavetank.faults.damages import FlipBit, LostWrite, Misdirected, SyncLie, TornWrite
@@ -82,6 +82,10 @@ _LASTING: Final = (FillUp, FlipBit, OpenLimit, ReadOnly)
 _LIMITS: Final = (FillUp, OpenLimit)
 
 
+def _default_which(fault: Fault) -> Which:
+    return Which() if fault.takes_which else Which(times=None)
+
+
 @frozen(kw_only=True)
 class Fault:
     """One thing that goes wrong.
@@ -111,14 +115,14 @@ class Fault:
 
     where: Where
     what: What = field()
-    which: Which = field()
+    which: Which = field(default=Factory(_default_which, takes_self=True))
 
-    @which.default
-    def _default_which(self) -> Which:
-        return Which() if self.takes_which else Which(times=None)
+    def __attrs_post_init__(self) -> None:
+        self._check_what()
+        self._check_which()
 
-    @what.validator
-    def _check_what(self, _: object, what: What) -> None:
+    def _check_what(self) -> None:
+        what = self.what
         kinds = [] if what.kinds is None else [kind.value for kind in what.kinds]
         if isinstance(what, FileDamage | ReadOnly):
             kinds.append("any")
@@ -128,8 +132,8 @@ class Fault:
         if isinstance(what, FlipBit | BlockDamage | FileDamage) and self.where.offset is not None:
             raise ValueError(f"where: expected no offset, for '{what}' has its own place")
 
-    @which.validator
-    def _check_which(self, _: object, which: Which) -> None:
+    def _check_which(self) -> None:
+        which = self.which
         if not self.takes_which and (which.times is not None or which.chance is not None):
             raise ValueError(f"which: expected times=None for '{self.what}', which lasts")
         if isinstance(self.what, _LIMITS) and which.first != 1:

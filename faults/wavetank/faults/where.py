@@ -35,8 +35,11 @@ class ByteRange:
     start: int = field(validator=[instance_of(int), ge(0)])
     end: int = field(validator=instance_of(int))
 
-    @end.validator
-    def _check_end(self, _: object, end: int) -> None:
+    def __attrs_post_init__(self) -> None:
+        self._check_end()
+
+    def _check_end(self) -> None:
+        end = self.end
         if end <= self.start:
             raise ValueError(f"end: expected an offset > {self.start} but got {end}")
 
@@ -76,8 +79,13 @@ class Where:
     caller: str | None = field(default=None, validator=optional(instance_of(str)))
     condition: While | None = field(default=None, validator=optional(instance_of(While)))
 
-    @path.validator
-    def _check_path(self, _: object, path: str | None) -> None:
+    def __attrs_post_init__(self) -> None:
+        self._check_path()
+        self._check_offset()
+        self._check_caller()
+
+    def _check_path(self) -> None:
+        path = self.path
         if path is None:
             return
         if not _is_word(path) or path in _RESERVED_WORDS:
@@ -86,16 +94,16 @@ class Where:
                 f"offset, in and while (write [o]ffset), but got {path!r}"
             )
 
-    @offset.validator
-    def _check_offset(self, _: object, offset: ByteRange | None) -> None:
+    def _check_offset(self) -> None:
+        offset = self.offset
         if offset is not None and self.kind not in _TRANSFERS:
             raise ValueError(
                 f"offset: expected none unless kind is read or write, but got {offset} with "
                 f"{self.word}"
             )
 
-    @caller.validator
-    def _check_caller(self, _: object, caller: str | None) -> None:
+    def _check_caller(self) -> None:
+        caller = self.caller
         if caller is not None and not _is_word(caller):
             raise ValueError(f"caller: expected a word without '#' or ':' but got {caller!r}")
 

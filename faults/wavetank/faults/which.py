@@ -30,13 +30,17 @@ class Chance:
     probability: float = field(validator=instance_of(float))
     stream: str = field(validator=instance_of(str))
 
-    @probability.validator
-    def _check_probability(self, _: object, probability: float) -> None:
+    def __attrs_post_init__(self) -> None:
+        self._check_probability()
+        self._check_stream()
+
+    def _check_probability(self) -> None:
+        probability = self.probability
         if not 0 < probability <= 1:
             raise ValueError(f"probability: expected more than 0, at most 1, but got {probability}")
 
-    @stream.validator
-    def _check_stream(self, _: object, stream: str) -> None:
+    def _check_stream(self) -> None:
+        stream = self.stream
         if stream.split() != [stream] or set("#:") & set(stream):
             raise ValueError(f"stream: expected a word without '#' or ':' but got {stream!r}")
 
@@ -61,13 +65,17 @@ class Which:
     times: int | None = field(default=1)
     chance: Chance | None = field(default=None)
 
-    @times.validator
-    def _check_times(self, _: object, times: int | None) -> None:
+    def __attrs_post_init__(self) -> None:
+        self._check_times()
+        self._check_chance()
+
+    def _check_times(self) -> None:
+        times = self.times
         if times is not None and times < 1:
             raise ValueError(f"times: expected None or a number >= 1 but got {times}")
 
-    @chance.validator
-    def _check_chance(self, _: object, chance: Chance | None) -> None:
+    def _check_chance(self) -> None:
+        chance = self.chance
         if chance is not None and self.times is not None:
             raise ValueError(f"times: expected None beside '{chance}' but got {self.times}")
 
