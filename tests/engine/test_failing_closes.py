@@ -1,6 +1,7 @@
 """Closing a descriptor reports an error; and an error of reading that ends an open is its cause."""
 
 import errno
+from pathlib import Path
 
 import pytest
 
@@ -8,6 +9,7 @@ from wavetank.engine import (
     CorruptedStateError,
     FileStorage,
     LogEntry,
+    OsFileSystem,
     PersistentState,
     SnapshotMetadata,
     StorageConfig,
@@ -65,3 +67,33 @@ def test_a_state_that_the_medium_does_not_give_back_names_that_as_the_cause() ->
     assert isinstance(cause.__cause__, OSError)
     assert cause.__cause__.errno == errno.EIO
     assert open_store(disk).load_state() == PersistentState(1, "a")
+
+
+DESCRIPTORS = Path("/proc/self/fd")
+
+
+@pytest.mark.skipif(not DESCRIPTORS.is_dir(), reason="counts the descriptors that Linux shows")
+@pytest.mark.parametrize("name", ["log.dat", "snapshot.dat"])
+def test_a_size_that_cannot_be_asked_for_leaves_no_descriptor_open(
+    tmp_path: Path, name: str
+) -> None:
+    config = StorageConfig(directory=str(tmp_path))
+    with FileStorage(config) as store:
+        store.append_log_entries([LogEntry(1, 1, b"covered")])
+        store.save_snapshot(SnapshotMetadata(1, 1), b"data")
+    injector = FaultInjector(parse_plan(f"size {name}: fail EIO"))
+    before = len(list(DESCRIPTORS.iterdir()))
+    with pytest.raises(StorageIOError):
+        FileStorage(config, fs=FaultyFileSystem(OsFileSystem(), injector))
+    assert len(list(DESCRIPTORS.iterdir())) == before
+
+
+def test_metadata_that_the_medium_does_not_give_back_is_rebuilt() -> None:
+    disk = SimDisk()
+    with open_store(disk) as store:
+        store.append_log_entries([LogEntry(1, 1, b"kept")])
+    opened = open_store(disk, "read metadata.json: fail EIO")
+    assert opened.get_log_entry(1) == LogEntry(1, 1, b"kept")
+    assert str(opened.recovery_report.steps[-1]) == (
+        "rebuilt /store/metadata.json: damaged: unreadable"
+    )

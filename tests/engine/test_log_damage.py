@@ -170,6 +170,54 @@ def test_bytes_behind_a_cleanly_closed_log_were_never_acknowledged(site: EngineS
     assert store.log_bounds() == bounds(1, 9, 3)
 
 
+@pytest.mark.parametrize("kept", [1, 4, 63, 64, 72, 200])
+def test_a_frame_begun_behind_a_cleanly_closed_log_shows_that_it_went_on(
+    site: EngineSite, kept: int
+) -> None:
+    offsets = three_frames(site, clean=True)
+    closed = site.content()
+    store = site.open()
+    store.append_log_entries(entries(10, 12, 3, size=SMALL))
+    log = site.read("log.dat")
+    site.kill()
+    # The marker is lost; or, after another close, metadata.json is the older one.
+    site.write("log.dat", log[: offsets[3] + kept])
+    site.write("metadata.json", closed["metadata.json"])
+    site.remove("recovery.marker")
+    for mode in (RecoveryMode.CONSERVATIVE, RecoveryMode.NORMAL):
+        with pytest.raises(CorruptedLogError, match="begins like the next frame") as caught:
+            site.open(FileStorageOptions(recovery_mode=mode))
+        assert (caught.value.offset, caught.value.index) == (offsets[3], 10)
+    looked_at = site.open(FileStorageOptions(read_only=True)).recovery_report
+    assert [loss.first_index for loss in looked_at.lost] == [10]
+    (loss,) = site.open(
+        FileStorageOptions(recovery_mode=RecoveryMode.AGGRESSIVE)
+    ).recovery_report.lost
+    assert (loss.offset, loss.first_index) == (offsets[3], 10)
+
+
+def test_an_older_frame_behind_a_cleanly_closed_log_was_never_its_continuation(
+    site: EngineSite,
+) -> None:
+    offsets = three_frames(site, clean=True)
+    log = site.read("log.dat")
+    site.write("log.dat", log + log[offsets[1] : offsets[2]])
+    store = site.open()
+    assert store.recovery_report.cut is not None
+    assert store.log_bounds() == bounds(1, 9, 3)
+
+
+def test_a_broken_end_without_a_marker_is_refused_where_metadata_says_otherwise(
+    site: EngineSite,
+) -> None:
+    offsets = three_frames(site, clean=False)
+    site.write("log.dat", site.read("log.dat")[:-1])
+    site.remove("recovery.marker")
+    with pytest.raises(CorruptedLogError, match="closed cleanly") as caught:
+        site.open()
+    assert (caught.value.offset, caught.value.ambiguous) == (offsets[2], False)
+
+
 def test_without_syncs_a_hole_is_a_tail_and_a_prefix_survives(site: EngineSite) -> None:
     """Later frames alone prove nothing when nothing was promised."""
     options = FileStorageOptions(sync_on_append=False)

@@ -10,13 +10,18 @@ from hypothesis import strategies as st
 from wavetank.engine import (
     CorruptedStateError,
     FileStorage,
+    FileStorageOptions,
+    LogEntry,
     PersistentState,
     RecoveryAction,
+    RecoveryMode,
     StateRegressionError,
     StorageConfig,
+    StorageFeatureFlags,
     StorageIOError,
     StoragePoisonedError,
     UnsupportedFormatError,
+    verify_directory,
 )
 from wavetank.sim import SerialRuntime, SimDisk, SimFileSystem
 
@@ -138,6 +143,78 @@ def test_every_single_flipped_byte_of_a_copy_is_noticed(site: EngineSite) -> Non
                 assert len(store.recovery_report.steps) == 1
         except UnsupportedFormatError:
             site.write("state.json", content)
+
+
+@pytest.mark.parametrize("clean", [True, False], ids=["clean", "killed"])
+@pytest.mark.parametrize("damage", ["removed", "emptied", "shortened", "flipped"])
+def test_a_copy_that_knows_less_than_the_log_is_not_taken_for_the_newest(
+    site: EngineSite, damage: str, *, clean: bool
+) -> None:
+    store = site.open()
+    store.save_state(PersistentState(7, "a"))
+    older = site.read("state.copy.json")
+    store.save_state(PersistentState(8, "b"))
+    store.append_log_entries([LogEntry(1, 8, b"of term 8")])
+    if clean:
+        store.close()
+    site.kill()
+    site.write("state.copy.json", older)
+    if damage == "removed":
+        site.remove("state.json")
+    elif damage == "flipped":
+        site.flip("state.json", -20)
+    else:
+        kept = 70 if damage == "shortened" else 0
+        site.write("state.json", site.read("state.json")[:kept])
+    before = site.content()
+    for mode in RecoveryMode:
+        with pytest.raises(CorruptedStateError, match="expected term 8 or higher"):
+            site.open(FileStorageOptions(recovery_mode=mode))
+        assert site.content() == before
+    with pytest.raises(CorruptedStateError, match="newest copy"):
+        site.open(FileStorageOptions(read_only=True)).load_state()
+    places = verify_directory(site.directory, fs=site.filesystem).places
+    assert any("expected term 8 or higher" in place.reason for place in places)
+
+
+def test_copies_more_than_one_save_apart_are_no_interrupted_save(site: EngineSite) -> None:
+    store = site.open()
+    copies = []
+    for term in (7, 8, 9, 10):
+        store.save_state(PersistentState(term, "a"))
+        copies.append(site.read("state.json"))
+    store.append_log_entries([LogEntry(1, 10, b"of term 10")])
+    site.kill()
+    site.write("state.json", copies[0])
+    site.write("state.copy.json", copies[2])
+    with pytest.raises(CorruptedStateError, match="newest copy"):
+        site.open()
+    # One save apart is what a kill leaves, even to those who log terms that they never saved.
+    site.write("state.json", copies[1])
+    assert site.open().load_state() == PersistentState(9, "a")
+
+
+@pytest.mark.parametrize("damage", [-20, 50, 60], ids=["payload", "checksum", "keys"])
+def test_a_damaged_copy_that_shows_what_it_was_costs_nothing_whatever_the_log_holds(
+    site: EngineSite, damage: int
+) -> None:
+    with site.open() as store:
+        store.save_state(PersistentState(7, "a"))
+        store.append_log_entries([LogEntry(1, 8, b"of a term that was never saved")])
+    site.flip("state.json", damage)
+    assert site.open().load_state() == PersistentState(7, "a")
+
+
+def test_a_copy_torn_by_a_save_in_place_is_repaired_whatever_the_log_holds(
+    site: EngineSite,
+) -> None:
+    in_place = FileStorageOptions(features=StorageFeatureFlags(atomic_writes=False))
+    store = site.open(in_place)
+    store.save_state(PersistentState(7, "a"))
+    store.append_log_entries([LogEntry(1, 8, b"of a term that was never saved")])
+    site.kill()
+    site.write("state.json", b"")
+    assert site.open(in_place).load_state() == PersistentState(7, "a")
 
 
 @pytest.mark.parametrize("damage", ["removed", "flipped"])

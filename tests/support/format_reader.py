@@ -54,7 +54,7 @@ def read_store(files: Mapping[str, bytes], *, snapshots_elsewhere: bool = False)
         NewerVersionError: a file is of a version that this reader does not know.
     """
     metadata = _intact(files, "metadata.json", "wavetank.metadata")
-    state = _state(files)
+    state, hurt = _state(files)
     snapshot = _snapshot(files)
     log = _log(files, metadata, saved=state is not None and state["sequence"] != 0)
     if state is None:
@@ -63,6 +63,10 @@ def read_store(files: Mapping[str, bytes], *, snapshots_elsewhere: bool = False)
         state = {"current_term": 0, "voted_for": ""}
     if snapshot is not None and log.contradicts(snapshot[0], snapshot[1]):
         log = _Log(base_index=snapshot[0], base_term=snapshot[1])
+    terms = [metadata["last_term"] if metadata is not None else 0, log.last_term]
+    terms += [snapshot[1]] if snapshot is not None else []
+    if hurt and max(map(int, terms)) > int(state["current_term"]):
+        raise DamageError("the newest copy of the state is lost")
     covered = snapshot[0] if snapshot is not None else 0
     if log.base_index > covered and not snapshots_elsewhere:
         raise DamageError("the log begins behind a snapshot that is not there")
@@ -114,19 +118,35 @@ def _number(document: Document, key: str) -> int:
     return value
 
 
-def _state(files: Mapping[str, bytes]) -> Document | None:
+def _state(files: Mapping[str, bytes]) -> tuple[Document | None, bool]:
+    """Return the newest record, and whether a newer one may have been lost."""
     names = [name for name in ("state.json", "state.copy.json") if name in files]
     copies = [_intact(files, name, "wavetank.state") for name in names]
     intact = [copy for copy in copies if copy is not None]
     if not intact:
         if names:
             raise DamageError("no intact copy of the state")
-        return None
+        return None, False
     newest = max(intact, key=lambda copy: _number(copy, "sequence"))
     for copy in intact:
         if copy["sequence"] == newest["sequence"] and copy != newest:
             raise DamageError("the copies of the state differ")
-    return newest
+    sequences = [_number(copy, "sequence") for copy in intact]
+    hurt = max(sequences) - min(sequences) > 1
+    whole = next(files[name] for name in names if _intact(files, name, "wavetank.state") == newest)
+    for name in ("state.json", "state.copy.json"):
+        content = files.get(name, b"")
+        if name not in names or (
+            _intact(files, name, "wavetank.state") is None and not _was(content, whole)
+        ):
+            hurt = True
+    return newest, hurt
+
+
+def _was(damaged: bytes, whole: bytes) -> bool:
+    checksum = whole.index(b'"checksum":"') + len(b'"checksum":"')
+    digits, behind = slice(checksum, checksum + 8), slice(checksum + 8, None)
+    return damaged[digits] == whole[digits] or damaged[behind] == whole[behind]
 
 
 # The snapshot
@@ -167,10 +187,15 @@ class _Log:
     entries: list[tuple[int, int, bytes]] = field(default_factory=list)
     frame_count: int = 0
     watermark: int = 0
+    link: int = 0
 
     @property
     def last_index(self) -> int:
         return self.base_index + len(self.entries)
+
+    @property
+    def last_term(self) -> int:
+        return self.entries[-1][1] if self.entries else self.base_term
 
     def contradicts(self, index: int, term: int) -> bool:
         """Whether a snapshot of this index and term replaces the log."""
@@ -223,15 +248,29 @@ def _log(files: Mapping[str, bytes], metadata: Document | None, *, saved: bool) 
     end = _take_frames(log, content, seed)
     reserved = metadata is not None and metadata["reserved_ahead"] != 0
     _require_nothing_more(log, content[end:], seed, known, end, reserved=reserved)
-    closed = metadata is None and "recovery.marker" not in files
-    if closed and (len(content) > end + FRAME_HEADER or content[end:].strip(b"\0")):
-        raise DamageError("nothing says where the closed log ends")
+    rest = content[end:]
+    nothing = not rest.strip(b"\0") and (len(rest) <= FRAME_HEADER or reserved)
+    if "recovery.marker" not in files and not nothing:
+        _require_close(log, rest, seed, known, end)
     return log
+
+
+def _require_close(log: _Log, rest: bytes, seed: int, known: Document | None, end: int) -> None:
+    """Raise unless a clean close ended the log before what lies behind it."""
+    if known is None or (known["log_length"], known["last_checksum"]) != (end, log.link):
+        raise DamageError("nothing says that the closed log ends here")
+    header = _frame_header(rest, 0, seed)
+    if header is not None and header.batch > log.frame_count:
+        raise DamageError("the closed log goes on")
+    begins = rest[:4] == b"\xf7WvF"[: len(rest)] or rest[60:64] == log.link.to_bytes(4, "little")
+    if header is None and begins:
+        raise DamageError("the closed log seems to go on")
 
 
 def _take_frames(log: _Log, content: bytes, seed: int) -> int:
     """Add and remove what the frames say; return where the first one that is none begins."""
     offset, link = LOG_HEADER, unpack_from("<I", content, 44)[0]
+    log.link = link
     while True:
         header = _frame_header(content, offset, seed)
         if header is None:
@@ -255,6 +294,7 @@ def _take_frames(log: _Log, content: bytes, seed: int) -> int:
         log.frame_count = header.batch
         log.watermark = max(log.watermark, header.watermark)
         offset, link = start + header.payload_length, header.checksum
+        log.link = link
 
 
 def _frame_header(content: bytes, offset: int, seed: int) -> _Header | None:

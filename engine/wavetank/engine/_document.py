@@ -81,6 +81,17 @@ class DocumentFormat:
             raise DamagedDocumentError(f"larger than {DOCUMENT_LIMIT} bytes")
         return self.decode(directory.path_of(name), content)
 
+    def was(self, content: bytes, payload: Payload) -> bool:
+        """Whether damaged content shows that it was the document of this payload.
+
+        Either its checksum still stands where it belongs, or all that the checksum is of.
+        """
+        whole = self.encode(payload)
+        start = len(self._head())
+        behind = start + _CHECKSUM_DIGITS
+        checksums = slice(start, behind)
+        return content[checksums] == whole[checksums] or content[behind:] == whole[behind:]
+
     def _head(self) -> bytes:
         head = f'{{"format":"{self.name}","version":{_VERSION},"checksum":"'
         return head.encode("ascii")

@@ -28,7 +28,7 @@ from wavetank.engine._document import DamagedDocumentError
 from wavetank.engine._metadata import LogMetadata, read_metadata
 from wavetank.engine._read_only_log import ReadableLog, read_log
 from wavetank.engine._snapshot_recovery import judge_snapshot
-from wavetank.engine._state import StateRecord, read_copy
+from wavetank.engine._state import StateRecord, judge_state, read_copy, require_newest
 from wavetank.engine.errors import CorruptedError, StorageError, UnsupportedFormatError
 from wavetank.engine.filesystem import File, FileKind
 from wavetank.engine.verify_report import BadPlace, VerifyReport
@@ -64,6 +64,7 @@ class Examination:
     places: list[BadPlace] = field(init=False, factory=list)
     notes: list[str] = field(init=False, factory=list)
     byte_count: int = field(init=False, default=0)
+    snapshot_term: int = field(init=False, default=0)
 
     def names_there(self) -> None:
         """Look at which names there are, and what kinds of thing they stand for."""
@@ -154,7 +155,20 @@ class Examination:
                 let_go(finding.file)
             record = finding.record
             self.byte_count += record.data_length if record is not None else 0
+            self.snapshot_term = record.metadata.last_included_term if record else 0
             self._require_snapshot(record.metadata.last_included_index if record else 0)
+
+    def newest_state(self) -> None:
+        """Look whether the copy of the state that is left is older than log or snapshot."""
+        try:
+            finding = judge_state(self.directory, self.names)
+        except (StorageError, OSError):
+            return  # its copies have been told of
+        terms = [self.snapshot_term]
+        terms += [self.log.log.last_term] if self.log is not None else []
+        terms += [self.metadata.last_term] if self.metadata is not None else []
+        with self._looking_at(STATE):
+            require_newest(self.directory, finding, terms)
 
     def _require_snapshot(self, snapshot_index: int) -> None:
         base_index = self.log.log.header.base_index if self.log is not None else 0

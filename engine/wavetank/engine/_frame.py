@@ -32,6 +32,7 @@ __all__ = [
     "decode_log_header",
     "encode_frame",
     "encode_log_header",
+    "frame_link",
     "log_header_version",
 ]
 
@@ -45,6 +46,7 @@ _LOG_MAGIC: Final = b"\xf7WVTLOG\n"
 _LOG_FIELDS: Final = Struct("<8sHBBQQQQ")
 _FRAME_FIELDS: Final = Struct("<4sBBHIQQQQQQII")
 _CRC: Final = Struct("<I")
+_LINK: Final = slice(60, 64)
 
 LOG_HEADER_SIZE: Final = _LOG_FIELDS.size + _CRC.size
 FRAME_HEADER_SIZE: Final = _FRAME_FIELDS.size + _CRC.size
@@ -252,3 +254,9 @@ def decode_frame_header(content: bytes, seed: int) -> FrameHeader | None:
         return None
     values: tuple[int, ...] = _FRAME_FIELDS.unpack_from(content)[1:]
     return None if values[2] else FrameHeader(*(*values[:2], *values[3:], crc))
+
+
+def frame_link(content: bytes) -> int | None:
+    """Return the link in a frame's header that need not be intact, None where it ends before."""
+    link = content[_LINK]
+    return int.from_bytes(link, "little") if len(link) == _CRC.size else None

@@ -39,7 +39,7 @@ from wavetank.engine._metadata import LogMetadata, read_metadata
 from wavetank.engine._metrics import NoMetrics
 from wavetank.engine._serializer import EntryCodec
 from wavetank.engine._snapshot_recovery import SnapshotFinding, judge_snapshot
-from wavetank.engine._state import INITIAL_STATE, StateFinding, judge_state
+from wavetank.engine._state import INITIAL_STATE, StateFinding, judge_state, require_newest
 from wavetank.engine.errors import CorruptedLogError, CorruptedSnapshotError, CorruptedStateError
 from wavetank.engine.options import FileStorageOptions, RecoveryMode
 from wavetank.engine.report import (
@@ -130,6 +130,7 @@ class Judgement:
                 raise
             self.dropped_snapshot = damage
         self._require_what_must_exist()
+        self._require_newest_state(clean=clean)
         self._require_snapshot_of_base()
         self.found = tuple(self._found())
 
@@ -153,6 +154,16 @@ class Judgement:
         elif record is None and (METADATA in self.names or not self._log_is_virgin(self.log)):
             path = self.directory.path_of(STATE)
             raise CorruptedStateError(f"{path}: both copies of the state are missing", path=path)
+
+    def _require_newest_state(self, *, clean: bool) -> None:
+        if not clean and not self.options.features.atomic_writes:
+            # A kill in the middle of a copy damages it, and the other one is as it should be.
+            return
+        log, record = self.log, self.snapshot.record
+        terms = [log.log.last_term] if log is not None else []
+        terms += [record.metadata.last_included_term] if record is not None else []
+        terms += [self.metadata.last_term] if self.metadata is not None else []
+        require_newest(self.directory, self.state, terms)
 
     def _can_do_without(self, damage: CorruptedSnapshotError) -> bool:
         """Whether the mode gives up a damaged snapshot, and the log provably holds all it held."""

@@ -13,8 +13,15 @@ from typing import Final
 from attrs import frozen
 
 from wavetank.engine._active_log import ActiveLog
-from wavetank.engine._frame import FrameHeader, FrameKind
-from wavetank.engine._frame_scan import frame_headers
+from wavetank.engine._frame import (
+    FRAME_HEADER_SIZE,
+    FRAME_MAGIC,
+    FrameHeader,
+    FrameKind,
+    decode_frame_header,
+    frame_link,
+)
+from wavetank.engine._frame_scan import frame_headers, read_around
 from wavetank.engine._metadata import LogMetadata
 from wavetank.engine.errors import CorruptedLogError
 from wavetank.engine.report import CutTail, LostData
@@ -63,8 +70,8 @@ class BrokenEnd:
         known: metadata.json, if it speaks of this incarnation.
         chunk_size: bytes to read at once.
         lenient: pass over what cannot be read behind the broken frame.
-        finished: the last run was closed cleanly, though metadata.json is lost and does not say
-            where: what is broken is no append that never ended.
+        finished: the last run was closed cleanly, though metadata.json does not say that it was
+            here: what is broken is no append that never ended.
     """
 
     path: str
@@ -97,11 +104,32 @@ class BrokenEnd:
         length = self.size - self.log.end
         if length > LONGEST_TAIL:
             return f"{length} bytes are more than any unfinished append leaves"
-        if broken.unreadable and not closed_here:
+        if broken.unreadable:
             return "it may have been acknowledged"
+        if closed_here:
+            return self._continuation(broken)
         if self.finished:
             return "the last run was closed cleanly, which leaves no append unfinished"
         return None
+
+    def _continuation(self, broken: BrokenFrame) -> str | None:
+        """Return what shows that a log goes on behind the end that a clean close left it with.
+
+        Nothing is written behind that end before the marker is back, so either metadata.json is an
+        older one or the marker was lost. Whatever was appended to the file begins otherwise.
+        """
+        told = "it begins like the next frame, so the log has gone on behind that close"
+        if broken.header is not None:
+            return told
+        window = read_around(
+            self.log.file, min(FRAME_HEADER_SIZE, self.size - self.log.end), self.log.end
+        )
+        misplaced = decode_frame_header(window, self.log.header.seed)
+        if misplaced is not None:
+            return told if misplaced.batch > self.log.last_batch else None
+        begins = window[: len(FRAME_MAGIC)] == FRAME_MAGIC[: len(window)]
+        links = frame_link(window) == self.log.last_checksum
+        return told if begins or links else None
 
     def _proof_behind(self, broken: BrokenFrame) -> str | None:
         if self._covered_by_a_header(broken):

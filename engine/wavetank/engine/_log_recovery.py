@@ -192,7 +192,7 @@ def _judge(
         size=size,
         known=known,
         chunk_size=chunk_size,
-        finished=clean and metadata is None,
+        finished=clean and not trusted,
     )
     proof = end.proof_of_loss(closed_here=trusted)
     if proof is not None and mode is not RecoveryMode.AGGRESSIVE:

@@ -11,7 +11,7 @@ from typing import Final
 from attrs import asdict, fields, frozen
 
 from wavetank.engine._active_log import ActiveLog
-from wavetank.engine._directory import METADATA, StoreDirectory
+from wavetank.engine._directory import METADATA, StoreDirectory, is_unreadable
 from wavetank.engine._document import DamagedDocumentError, DocumentFormat, unsigned
 
 __all__ = ["LogMetadata", "MetadataService", "publish_metadata", "read_metadata"]
@@ -85,11 +85,17 @@ def read_metadata(directory: StoreDirectory) -> LogMetadata:
     """Read metadata.json.
 
     Raises:
-        DamagedDocumentError: it is not what was written.
+        DamagedDocumentError: it is not what was written, or cannot be read off the medium.
         UnsupportedFormatError: it is of another version.
         OSError: from the filesystem.
     """
-    payload = _FORMAT.read(directory, METADATA)
+    try:
+        payload = _FORMAT.read(directory, METADATA)
+    except OSError as error:
+        # What it says stands in the log too, so a lost sector of it is damage like any other.
+        if not is_unreadable(error):
+            raise
+        raise DamagedDocumentError("unreadable") from error
     names = [attribute.name for attribute in fields(LogMetadata)]
     if sorted(payload) != sorted(names):
         raise DamagedDocumentError("unexpected keys")

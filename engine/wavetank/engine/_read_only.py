@@ -43,7 +43,7 @@ from wavetank.engine._read_only_log import ReadableLog, read_log
 from wavetank.engine._recovered import RecoveredStore
 from wavetank.engine._serializer import EntryCodec
 from wavetank.engine._snapshot_recovery import SnapshotFinding, judge_snapshot
-from wavetank.engine._state import INITIAL_STATE, StateFinding, judge_state
+from wavetank.engine._state import INITIAL_STATE, StateFinding, judge_state, require_newest
 from wavetank.engine.errors import (
     CorruptedError,
     CorruptedLogError,
@@ -118,6 +118,7 @@ class _Looking:
         self._look_at_log()
         self._require_state()
         self._look_at_snapshot()
+        self._require_newest_state()
         if not self.names & {LOG, METADATA} and not self._is_used():
             raise self._nothing()
         return RecoveredStore(
@@ -209,6 +210,18 @@ class _Looking:
                 path=path,
                 index=base_index,
             )
+
+    def _require_newest_state(self) -> None:
+        if not self._clean and not self.options.features.atomic_writes:
+            return
+        record = self.snapshot.record
+        terms = [self.log.log.last_term] if self.log is not None else []
+        terms += [record.metadata.last_included_term] if record is not None else []
+        terms += [self.metadata.last_term] if self.metadata is not None else []
+        try:
+            require_newest(self.directory, self.state, terms)
+        except CorruptedStateError as damage:
+            self.damage.setdefault(Part.STATE, damage)
 
     def _log_shown(self) -> ActiveLog:
         """Return the log as an open for writing would leave it, where it is intact."""

@@ -137,6 +137,7 @@ class _Reading:
     ) -> ReadableLog:
         log, damage = self.log, self.damage
         known = metadata if metadata and metadata.incarnation == log.header.incarnation else None
+        trusted = clean and metadata is not None and metadata.describes(log)
         end = BrokenEnd(
             path=self.path,
             log=log,
@@ -145,9 +146,8 @@ class _Reading:
             known=known,
             chunk_size=chunk_size,
             lenient=True,
-            finished=clean and metadata is None,
+            finished=clean and not trusted,
         )
-        trusted = clean and metadata is not None and metadata.describes(log)
         proof = end.proof_of_loss(closed_here=trusted)
         if proof is not None:
             self._lose(end.loss(proof))

@@ -109,10 +109,14 @@ class _Survey:
         if SNAPSHOT not in self._names:
             return None
         file = self._open(SNAPSHOT)
-        if file.size() == record.data_length:
-            return file
-        let_go(file)
-        return None
+        try:
+            whole = file.size() == record.data_length
+        except BaseException:
+            let_go(file)
+            raise
+        if not whole:
+            let_go(file)
+        return file if whole else None
 
     def renames(self, *, with_meta: bool) -> tuple[tuple[str, str], ...]:
         """Return the renames that are left to do."""

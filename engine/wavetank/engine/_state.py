@@ -7,7 +7,7 @@ creation like any other, so that a missing file is never taken for it. Left out:
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import Final
 
 from attrs import frozen
@@ -23,6 +23,7 @@ from wavetank.engine._document import (
     DOCUMENT_LIMIT,
     DamagedDocumentError,
     DocumentFormat,
+    Payload,
     text,
     unsigned,
 )
@@ -41,6 +42,7 @@ __all__ = [
     "StateStore",
     "judge_state",
     "read_copy",
+    "require_newest",
 ]
 
 _FORMAT: Final = DocumentFormat("wavetank.state")
@@ -65,13 +67,18 @@ class StateRecord:
 
     def encode(self) -> bytes:
         """Return a copy's content."""
-        return _FORMAT.encode(
-            {
-                "sequence": self.sequence,
-                "current_term": self.state.current_term,
-                "voted_for": self.state.voted_for,
-            }
-        )
+        return _FORMAT.encode(self._payload())
+
+    def was(self, content: bytes) -> bool:
+        """Whether a damaged copy shows that it was one of this record."""
+        return _FORMAT.was(content, self._payload())
+
+    def _payload(self) -> Payload:
+        return {
+            "sequence": self.sequence,
+            "current_term": self.state.current_term,
+            "voted_for": self.state.voted_for,
+        }
 
 
 INITIAL_STATE: Final = StateRecord(0, PersistentState(0))
@@ -93,10 +100,13 @@ class StateFinding:
     Attributes:
         record: the newest intact record, None if neither file exists.
         doubtful: the copies to be made equal to it.
+        hurt: a copy is as no interrupted save leaves it, so the newest one may be the one that is
+            gone: missing, damaged beyond telling what it was, or more than one save behind.
     """
 
     record: StateRecord | None
     doubtful: tuple[DoubtfulCopy, ...]
+    hurt: bool = False
 
 
 def judge_state(directory: StoreDirectory, names: Collection[str]) -> StateFinding:
@@ -128,8 +138,11 @@ def judge_state(directory: StoreDirectory, names: Collection[str]) -> StateFindi
             f"{path}: no intact copy of term and vote: {found}; {_NO_WAY_ON}", path=path
         ) from first_damage
     newest = max(records.values(), key=lambda record: record.sequence)
+    missing = [name for name in _COPIES if name not in records]
+    hurt = any(not _was(directory, name, names, newest) for name in missing)
     for name, record in records.items():
         if record.sequence < newest.sequence:
+            hurt = hurt or record.sequence + 1 < newest.sequence
             reason = "older than the other copy"
             doubtful.append(DoubtfulCopy(name, FileCondition.OUTDATED, reason))
         elif record != newest:
@@ -138,7 +151,49 @@ def judge_state(directory: StoreDirectory, names: Collection[str]) -> StateFindi
                 f"{path}: the two copies of save {newest.sequence} differ; {_NO_WAY_ON}",
                 path=path,
             )
-    return StateFinding(newest, tuple(doubtful))
+    return StateFinding(newest, tuple(doubtful), hurt)
+
+
+def require_newest(
+    directory: StoreDirectory, finding: StateFinding, terms_seen: Iterable[int]
+) -> None:
+    """Refuse an intact copy that is older than what was written under its successor.
+
+    A node saves a term before it logs an entry of it. With one copy gone, the other may be one that
+    a lost write left behind; that it knows less than the log shows it.
+
+    Args:
+        directory: where the copies lie.
+        finding: what stands in them.
+        terms_seen: those that log, snapshot and metadata.json name.
+
+    Raises:
+        CorruptedStateError: the newest copy is lost.
+    """
+    record, term_seen = finding.record, max(terms_seen, default=0)
+    if record is None or not finding.hurt or record.state.current_term >= term_seen:
+        return
+    found = "; ".join(f"{copy.name} {copy.reason}" for copy in finding.doubtful)
+    path = directory.path_of(STATE)
+    raise CorruptedStateError(
+        f"{path}: the newest copy of term and vote is lost: expected term {term_seen} or higher, "
+        f"as log or snapshot show, but the intact one says {record.state.current_term}; {found}; "
+        f"{_NO_WAY_ON}",
+        path=path,
+    )
+
+
+def _was(directory: StoreDirectory, name: str, names: Collection[str], newest: StateRecord) -> bool:
+    """Whether a copy that is not intact shows that it was one of the newest intact record."""
+    if name not in names:
+        return False
+    try:
+        content = directory.read_small(name, DOCUMENT_LIMIT)
+    except OSError as error:
+        if not is_unreadable(error):
+            raise
+        return False
+    return content is not None and newest.was(content)
 
 
 def read_copy(directory: StoreDirectory, name: str) -> StateRecord:

@@ -79,4 +79,5 @@ def _examine_once(directory: StoreDirectory, *, needs_snapshot: bool) -> VerifyR
     examination.read_metadata()
     examination.read_log()
     examination.snapshot()
+    examination.newest_state()
     return examination.report()

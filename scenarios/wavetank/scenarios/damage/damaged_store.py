@@ -6,6 +6,7 @@ what a reader must be shown. Left out: which stores (stores.py), and damage (dam
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from typing import Final
@@ -13,7 +14,6 @@ from typing import Final
 from attrs import frozen
 
 from wavetank.engine import (
-    DumpedDamage,
     DumpedFrame,
     FileStorageOptions,
     FileSystem,
@@ -38,12 +38,17 @@ from wavetank.sim import (
 
 __all__ = [
     "DIRECTORY",
+    "FRAME_HEADER_BYTES",
+    "HEADER_BYTES",
+    "INCARNATION",
     "LOG",
+    "MARKER",
     "METADATA",
     "SNAPSHOT",
     "SNAPSHOT_META",
     "STATE_COPIES",
     "Files",
+    "FrameClaim",
     "LogView",
     "StoreRecord",
     "disk_of",
@@ -53,6 +58,7 @@ __all__ = [
 
 DIRECTORY: Final = "/store"
 LOG: Final = "log.dat"
+MARKER: Final = "recovery.marker"
 METADATA: Final = "metadata.json"
 SNAPSHOT: Final = "snapshot.dat"
 SNAPSHOT_META: Final = "snapshot_meta.json"
@@ -61,10 +67,25 @@ STATE_COPIES: Final = ("state.json", "state.copy.json")
 Files = Mapping[str, bytes]
 """Content by name."""
 
-_HEADER_BYTES: Final = 48
-_FRAME_HEADER_BYTES: Final = 72
+HEADER_BYTES: Final = 48
+FRAME_HEADER_BYTES: Final = 72
+INCARNATION: Final = slice(12, 20)
+_BATCH: Final = slice(12, 20)
 _WATERMARK: Final = slice(36, 44)
 _FIRST_INODE: Final = ROOT_INODE + 2
+
+
+@frozen
+class FrameClaim:
+    """What the header of a frame says of the log.
+
+    Attributes:
+        batch: its own number, from 1.
+        watermark: the highest number known durable when it was written.
+    """
+
+    batch: int
+    watermark: int
 
 
 @frozen
@@ -129,36 +150,43 @@ class StoreRecord:
     @cached_property
     def end_of_frames(self) -> int:
         """Where the last frame ends, or the header where there is none."""
-        return self.frames[-1].offset + self.frames[-1].size if self.frames else _HEADER_BYTES
+        return self.frames[-1].offset + self.frames[-1].size if self.frames else HEADER_BYTES
 
     @cached_property
-    def has_torn_tail(self) -> bool:
-        """Whether remains of an unfinished append lie behind the last frame."""
-        return any(isinstance(part, DumpedDamage) for part in self.dump.frames())
+    def incarnation(self) -> int:
+        """Of the undamaged log."""
+        header = self.dump.log_header
+        assert header is not None, f"{self.name}: {self.dump.log_damage}"
+        return header.incarnation
 
     @cached_property
-    def torn_watermark(self) -> int | None:
-        """The watermark in the header of a torn append, None if there is no such header."""
-        end = self.end_of_frames
-        if not self.has_torn_tail or len(self.files[LOG]) < end + _FRAME_HEADER_BYTES:
+    def headers(self) -> Mapping[bytes, FrameClaim]:
+        """What every frame header says that this log has held at any time, by its bytes."""
+        contents = (self.files[LOG], *self.older.get(LOG, ()))
+        mine = self.files[LOG][INCARNATION]
+        return {
+            header: claim
+            for content in contents
+            if content is not None and content[INCARNATION] == mine
+            for header, claim in _claims(content)
+        }
+
+    def says(self, name: str, content: bytes | None) -> Mapping[str, object] | None:
+        """Return the payload of a document that is as it was at any time, None of any other."""
+        if content is None or content not in (self.files.get(name), *self.older.get(name, ())):
             return None
-        return int.from_bytes(self.files[LOG][end:][_WATERMARK], "little")
+        payload: Mapping[str, object] = json.loads(content)["payload"]
+        return payload
 
     @cached_property
-    def log_metadata(self) -> Mapping[str, int]:
-        """What the undamaged metadata.json says of the log."""
-        document = self.dump.metadata
-        assert document is not None, f"{self.name}: a store has a metadata.json"
-        assert document.fields is not None, f"{self.name}: {document.damage}"
-        return {name: value for name, value in document.fields.items() if isinstance(value, int)}
+    def frames_alone(self) -> tuple[LogView, ...]:
+        """The log after none of the frames, the first one, the first two, and so on."""
+        return tuple(self._views())
 
     @cached_property
     def log_after(self) -> tuple[LogView, ...]:
-        """The log after none of the frames, the first one, the first two, and so on.
-
-        A log that ends before the snapshot is none: the snapshot stands in its place.
-        """
-        return tuple(self._beside_snapshot(view) for view in self._views())
+        """The same beside the snapshot: a log that ends before it gives way to it."""
+        return tuple(self._beside_snapshot(view) for view in self.frames_alone)
 
     @cached_property
     def ever_logged(self) -> frozenset[LogEntry]:
@@ -187,6 +215,19 @@ class StoreRecord:
         if metadata.last_included_index <= view.last_index:
             return view
         return LogView(metadata.last_included_index + 1, metadata.last_included_term, ())
+
+
+def _claims(log: bytes) -> Iterator[tuple[bytes, FrameClaim]]:
+    dump = dump_directory(DIRECTORY, fs=SimFileSystem(disk_of({LOG: log})))
+    for part in dump.frames():
+        header = log[part.offset : part.offset + FRAME_HEADER_BYTES]
+        # Of an append that was torn the header may be whole.
+        if len(header) == FRAME_HEADER_BYTES and header.strip(b"\0"):
+            batch, watermark = header[_BATCH], header[_WATERMARK]
+            yield (
+                header,
+                FrameClaim(int.from_bytes(batch, "little"), int.from_bytes(watermark, "little")),
+            )
 
 
 def _entries(log: bytes) -> Iterator[LogEntry]:

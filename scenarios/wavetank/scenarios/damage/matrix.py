@@ -220,6 +220,5 @@ def _pair(
 
 
 def _rules(expected: Expectation) -> tuple[str, ...]:
-    rules = (expected.state, expected.metadata, expected.snapshot, expected.log)
-    told = tuple(rule.value for rule in rules if rule is not Rule.UNTOUCHED)
+    told = tuple(rule.value for rule in expected.rules if rule is not Rule.UNTOUCHED)
     return told or (Rule.UNTOUCHED.value,)

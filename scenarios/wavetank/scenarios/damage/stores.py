@@ -164,6 +164,12 @@ def _batches(shop: _Workshop) -> None:
         shop.append(term)
 
 
+def _voted(shop: _Workshop) -> None:
+    _batches(shop)
+    shop.vote(4)
+    shop.vote(5)
+
+
 def _reopened(shop: _Workshop) -> None:
     _batches(shop)
     shop.close()
@@ -218,6 +224,8 @@ _Recipe = tuple[FileStorageOptions, Callable[[_Workshop], None], bool]
 STORES: Final[Mapping[str, _Recipe]] = {
     "batches, closed": (_PLAIN, _batches, True),
     "batches, killed": (_PLAIN, _batches, False),
+    "voted, closed": (_PLAIN, _voted, True),
+    "voted, killed": (_PLAIN, _voted, False),
     "reopened, closed": (_PLAIN, _reopened, True),
     "reopened, killed": (_PLAIN, _reopened, False),
     "compacted, closed": (_PLAIN, _compacted, True),

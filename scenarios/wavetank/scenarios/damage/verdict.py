@@ -111,7 +111,7 @@ class _Case:
         if isinstance(refusal, CorruptedLogError) and not self._is_precise(refusal):
             return Judged(
                 outcome=outcome,
-                problem=f"names another place than offset {self.expected.broken_at}: {told}",
+                problem=f"names another place than {self._place()}: {told}",
             )
         return Judged(outcome=outcome)
 
@@ -121,7 +121,7 @@ class _Case:
             "state": each.state,
             "metadata": each.metadata,
             "snapshot": each.snapshot,
-            "log": each.log,
+            "log": each.log.rule,
         }
 
     def _explains(self, part: str, rule: Rule, refusal: StorageError, outcome: Outcome) -> bool:
@@ -133,11 +133,19 @@ class _Case:
         return isinstance(refusal, _REFUSALS[part])
 
     def _is_precise(self, refusal: CorruptedLogError) -> bool:
-        """Whether the error names file, offset and index of the first frame that is broken."""
-        expected = self.expected
-        if expected.broken_at is None or expected.shown is None:
+        """Whether the error names file, offset, index and term of what is broken first."""
+        expected = self.expected.log
+        if expected.broken_at is None:
             return True
-        return refusal.path == f"{DIRECTORY}/{LOG}" and refusal.offset == expected.broken_at
+        named = refusal.path, refusal.offset, refusal.index
+        if named != (f"{DIRECTORY}/{LOG}", expected.broken_at, expected.index):
+            return False
+        return expected.term is None or refusal.term == expected.term
+
+    def _place(self) -> str:
+        expected = self.expected.log
+        term = "" if expected.term is None else f", term {expected.term}"
+        return f"offset {expected.broken_at}, index {expected.index}{term}"
 
     def opened(self) -> Judged:
         words = {Outcome.CORRECT}
@@ -159,6 +167,8 @@ class _Case:
             return Outcome.DETECTED, self._late(Outcome.DETECTED in allowed, shown)
         if shown == self.record.state and Outcome.CORRECT in allowed:
             return Outcome.CORRECT, ""
+        if shown == self.expected.state_shown and Outcome.UNDETECTABLE in allowed:
+            return Outcome.UNDETECTABLE, ""
         return Outcome.CORRECT, f"wrong data: shows {shown}, acknowledged was {self.record.state}"
 
     def _snapshot(self) -> tuple[Outcome, str]:
@@ -177,7 +187,7 @@ class _Case:
         return Outcome.CORRECT, f"wrong data: shows another snapshot, {shown[0]}"
 
     def _log(self) -> tuple[Outcome, str]:
-        shown, allowed = self.shown.log, self._allows(self.expected.log)
+        shown, allowed = self.shown.log, self._allows(self.expected.log.rule)
         if isinstance(shown, StorageError):
             return Outcome.DETECTED, self._late(Outcome.DETECTED in allowed, shown)
         assert shown is not None, "an opened store has a log"
@@ -188,7 +198,7 @@ class _Case:
             return word, ""
         if word in {Outcome.CORRECT, Outcome.UNDETECTABLE} and shown != self.record.log:
             return word, f"silent loss: shows {_told(shown)} of {_told(self.record.log)}"
-        return word, f"{word.value} is not the word for it: {self.expected.log.value}"
+        return word, f"{word.value} is not the word for it: {self.expected.log.rule.value}"
 
     def _word(self, shown: LogView) -> Outcome:
         report = self._report
@@ -200,8 +210,8 @@ class _Case:
 
     def _is_part(self, shown: LogView) -> bool:
         """Whether a log that is not whole is just what is left of it."""
-        if self.expected.shown is not None:
-            return shown == self.expected.shown
+        if self.expected.log.shown is not None:
+            return shown == self.expected.log.shown
         return self.record.ever_logged.issuperset(shown.entries)
 
     @property
