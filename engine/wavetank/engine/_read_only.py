@@ -23,6 +23,7 @@ from wavetank.engine._directory import (
     STATE,
     STORE_NAMES,
     StoreDirectory,
+    is_unreadable,
     let_go,
 )
 from wavetank.engine._document import DamagedDocumentError
@@ -199,6 +200,16 @@ class _Looking:
             )
         except CorruptedSnapshotError as damage:
             self.damage[Part.SNAPSHOT] = damage
+            return
+        except OSError as error:
+            if not is_unreadable(error):
+                raise
+            path = self.directory.path_of(SNAPSHOT)
+            unreadable = CorruptedSnapshotError(
+                f"{path}: the medium does not give back it, or its metadata", path=path
+            )
+            unreadable.__cause__ = error
+            self.damage[Part.SNAPSHOT] = unreadable
             return
         base_index = self.log.log.header.base_index if self.log is not None else 0
         record = self.snapshot.record

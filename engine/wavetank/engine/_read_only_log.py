@@ -209,7 +209,7 @@ class _Reading:
 def _what_is_missing(damage: DamagedStretch, following: FrameHeader) -> str:
     frames = "one frame" if damage.missing == 1 else f"{damage.missing} frames"
     reason = f"{damage.reason}; {frames} before batch {following.batch} cannot be read"
-    if damage.header is None and damage.missing != 1:
+    if damage.missing != 1:
         reason += "; a truncation among them may have removed entries that are still shown"
     return reason
 
@@ -226,4 +226,4 @@ def _joined(first: DamagedStretch, second: DamagedStretch) -> DamagedStretch:
     if first.missing is not None and second.missing is not None:
         missing = first.missing + second.missing
     length = second.offset + second.length - first.offset
-    return DamagedStretch(first.offset, length, first.reason, None, missing)
+    return DamagedStretch(first.offset, length, first.reason, first.header, missing)

@@ -187,9 +187,12 @@ class _Repair:
         """Finish what save_snapshot does to a log that ends before the snapshot or is stale."""
         record = self.judged.snapshot.record
         assert self.active is not None
-        if record is None or (self.judged.log is not None and self.judged.log.trusted):
+        if record is None:
             return
         old, snapshot = self.active, record.metadata
+        trusted = self.judged.log is not None and self.judged.log.trusted
+        if trusted and snapshot.last_included_index <= old.last_index:
+            return
         if not contradicts(old, self.judged.reader(), snapshot):
             return
         header = successor(old, snapshot.last_included_index, snapshot.last_included_term)

@@ -3,13 +3,16 @@
 General layout::
 
     damaged_store.py  a store as bytes, with all that is known of it
+    workshop.py       where stores are made, and killed inside a call
     stores.py         the stores that are damaged
     regions.py        the places of their files, by meaning
     damages.py        eight kinds of damage to a place
     rules.py          what may be answered to which damage
     expectation.py    which rules apply, told from the bytes
+    log_expectation.py  the same for the log
     opened.py         a damaged store opened, and asked for everything
     verdict.py        the answers held to the rules
+    read_aside.py     what is shown of a damaged log without changing it
     matrix.py         all of it
 
 The engine is never asked what is right. Start reading at rules.py.
@@ -25,10 +28,10 @@ from wavetank.scenarios.damage.matrix import (
     WrongCell,
     run_damage,
 )
-from wavetank.scenarios.damage.opened import Opener, Shown, look, open_engine
+from wavetank.scenarios.damage.opened import Opener, Shown, look, medium_of, open_engine
 from wavetank.scenarios.damage.regions import Region, regions
 from wavetank.scenarios.damage.rules import RULES, Outcome, Rule
-from wavetank.scenarios.damage.stores import STORES, store_record
+from wavetank.scenarios.damage.stores import STORES, Recipe, interrupted, store_record
 from wavetank.scenarios.damage.verdict import Judged, judge
 
 __all__ = [
@@ -45,6 +48,7 @@ __all__ = [
     "Opener",
     "Outcome",
     "Progress",
+    "Recipe",
     "Region",
     "Rule",
     "Shown",
@@ -53,8 +57,10 @@ __all__ = [
     "damages",
     "expect",
     "inflict",
+    "interrupted",
     "judge",
     "look",
+    "medium_of",
     "open_engine",
     "regions",
     "run_damage",

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from typing import Final
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from wavetank.engine import (
     DumpedFrame,
@@ -50,6 +50,8 @@ __all__ = [
     "Files",
     "FrameClaim",
     "LogView",
+    "Snapshot",
+    "StoreContent",
     "StoreRecord",
     "disk_of",
     "files_of",
@@ -66,6 +68,9 @@ STATE_COPIES: Final = ("state.json", "state.copy.json")
 
 Files = Mapping[str, bytes]
 """Content by name."""
+
+Snapshot = tuple[SnapshotMetadata, bytes]
+"""Metadata and data."""
 
 HEADER_BYTES: Final = 48
 FRAME_HEADER_BYTES: Final = 72
@@ -113,6 +118,21 @@ def view_of(bounds: LogBounds, entries: Iterable[LogEntry]) -> LogView:
     return LogView(bounds.first_index, bounds.last_term, tuple(entries))
 
 
+@frozen(kw_only=True)
+class StoreContent:
+    """What a store shows.
+
+    Attributes:
+        state: term and vote.
+        log: the log.
+        snapshot: metadata and data, or None.
+    """
+
+    state: PersistentState
+    log: LogView
+    snapshot: Snapshot | None
+
+
 @frozen(kw_only=True, eq=False)
 class StoreRecord:
     """A store whose last run is over.
@@ -122,9 +142,9 @@ class StoreRecord:
         files: what its files hold.
         older: what each file held before, newest first, each content once; None: it was not there.
         closed: whether the last run closed the store cleanly.
-        state: the term and vote that were acknowledged.
-        log: the log that was.
-        snapshot: the snapshot that was, or None.
+        content: what must be shown of it, undamaged.
+        before: what it held before the call in which its run ended, of which nobody was told that
+            it had come to its end; None if no call was under way.
         options: of the runs that made it.
     """
 
@@ -132,10 +152,33 @@ class StoreRecord:
     files: Files
     older: Mapping[str, tuple[bytes | None, ...]]
     closed: bool
-    state: PersistentState
-    log: LogView
-    snapshot: tuple[SnapshotMetadata, bytes] | None
+    content: StoreContent
+    before: StoreContent | None
     options: FileStorageOptions
+
+    def named(self, name: str) -> StoreRecord:
+        """Return it under another name."""
+        return evolve(self, name=name)
+
+    @property
+    def state(self) -> PersistentState:
+        """The term and vote."""
+        return self.content.state
+
+    @property
+    def log(self) -> LogView:
+        """The log."""
+        return self.content.log
+
+    @property
+    def snapshot(self) -> Snapshot | None:
+        """The snapshot, or None."""
+        return self.content.snapshot
+
+    @property
+    def acceptable(self) -> tuple[StoreContent, ...]:
+        """What may be shown where damage is repaired: a call that was under way may be undone."""
+        return (self.content,) if self.before is None else (self.content, self.before)
 
     @cached_property
     def dump(self) -> StoreDump:
@@ -175,18 +218,32 @@ class StoreRecord:
         """Return the payload of a document that is as it was at any time, None of any other."""
         if content is None or content not in (self.files.get(name), *self.older.get(name, ())):
             return None
-        payload: Mapping[str, object] = json.loads(content)["payload"]
+        try:
+            payload: Mapping[str, object] = json.loads(content)["payload"]
+        except ValueError:
+            return None  # a temporary file that was not whole yet
         return payload
 
     @cached_property
     def frames_alone(self) -> tuple[LogView, ...]:
         """The log after none of the frames, the first one, the first two, and so on."""
-        return tuple(self._views())
+        return tuple(_views(self.dump))
 
-    @cached_property
-    def log_after(self) -> tuple[LogView, ...]:
-        """The same beside the snapshot: a log that ends before it gives way to it."""
-        return tuple(self._beside_snapshot(view) for view in self.frames_alone)
+    def log_after(self, kept: int, snapshot: Snapshot | None) -> LogView:
+        """Return the log after so many frames, unless it has to give way to a snapshot."""
+        return _beside(self.frames_alone[kept], snapshot)
+
+    def older_log(self, content: bytes, snapshot: Snapshot | None) -> LogView:
+        """Return likewise what an older version of log.dat holds."""
+        *_, whole = _views(_dump_of(content))
+        return _beside(whole, snapshot)
+
+    def snapshot_of(self, index: int) -> Snapshot | None:
+        """Return the snapshot that was acknowledged, or under way, and covers just `index`."""
+        for content in self.acceptable:
+            if content.snapshot is not None and content.snapshot[0].last_included_index == index:
+                return content.snapshot
+        return None
 
     @cached_property
     def ever_logged(self) -> frozenset[LogEntry]:
@@ -197,29 +254,33 @@ class StoreRecord:
                 known.update(_entries(content))
         return frozenset(known)
 
-    def _views(self) -> Iterator[LogView]:
-        header = self.dump.log_header
-        assert header is not None, f"{self.name}: {self.dump.log_damage}"
-        first = header.base_index + 1
-        entries: tuple[LogEntry, ...] = ()
-        yield LogView(first, header.base_term, entries)
-        for frame in self.frames:
+
+def _dump_of(log: bytes) -> StoreDump:
+    return dump_directory(DIRECTORY, fs=SimFileSystem(disk_of({LOG: log})))
+
+
+def _views(dump: StoreDump) -> Iterator[LogView]:
+    header = dump.log_header
+    assert header is not None, dump.log_damage
+    first = header.base_index + 1
+    entries: tuple[LogEntry, ...] = ()
+    yield LogView(first, header.base_term, entries)
+    for frame in dump.frames():
+        if isinstance(frame, DumpedFrame):
             entries = entries[: frame.first_index - first]
-            entries += tuple(self.dump.entries(frame))
+            entries += tuple(dump.entries(frame))
             yield LogView(first, frame.last_term, entries)
 
-    def _beside_snapshot(self, view: LogView) -> LogView:
-        if self.snapshot is None:
-            return view
-        metadata = self.snapshot[0]
-        if metadata.last_included_index <= view.last_index:
-            return view
-        return LogView(metadata.last_included_index + 1, metadata.last_included_term, ())
+
+def _beside(view: LogView, snapshot: Snapshot | None) -> LogView:
+    if snapshot is None:
+        return view
+    index, term = snapshot[0].last_included_index, snapshot[0].last_included_term
+    return view if index <= view.last_index else LogView(index + 1, term, ())
 
 
 def _claims(log: bytes) -> Iterator[tuple[bytes, FrameClaim]]:
-    dump = dump_directory(DIRECTORY, fs=SimFileSystem(disk_of({LOG: log})))
-    for part in dump.frames():
+    for part in _dump_of(log).frames():
         header = log[part.offset : part.offset + FRAME_HEADER_BYTES]
         # Of an append that was torn the header may be whole.
         if len(header) == FRAME_HEADER_BYTES and header.strip(b"\0"):
@@ -231,7 +292,7 @@ def _claims(log: bytes) -> Iterator[tuple[bytes, FrameClaim]]:
 
 
 def _entries(log: bytes) -> Iterator[LogEntry]:
-    dump = dump_directory(DIRECTORY, fs=SimFileSystem(disk_of({LOG: log})))
+    dump = _dump_of(log)
     for part in dump.frames():
         if isinstance(part, DumpedFrame):
             yield from dump.entries(part)

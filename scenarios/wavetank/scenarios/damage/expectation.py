@@ -19,6 +19,7 @@ from wavetank.scenarios.damage.damaged_store import (
     SNAPSHOT,
     SNAPSHOT_META,
     STATE_COPIES,
+    Snapshot,
     StoreRecord,
 )
 from wavetank.scenarios.damage.damages import DamagedFiles
@@ -27,6 +28,10 @@ from wavetank.scenarios.damage.rules import Rule
 
 __all__ = ["Expectation", "expect"]
 
+_PENDING_DATA: Final = f"{SNAPSHOT}.tmp"
+_PENDING_META: Final = f"{SNAPSHOT_META}.tmp"
+_MARKER: Final = "snapshot.marker"
+_SNAPSHOT_FILES: Final = (SNAPSHOT, SNAPSHOT_META, _PENDING_DATA, _PENDING_META, _MARKER)
 _CHECKSUM_KEY: Final = b'"checksum":"'
 _CHECKSUM_DIGITS: Final = 8
 
@@ -40,6 +45,7 @@ class Expectation:
         state_shown: term and vote as the newest copy that is left has them.
         metadata: the rule for metadata.json.
         snapshot: the rule for the snapshot.
+        snapshot_shown: the snapshot that is left, if it is not damaged.
         log: what must be made of the log.
     """
 
@@ -47,6 +53,7 @@ class Expectation:
     state_shown: PersistentState
     metadata: Rule
     snapshot: Rule
+    snapshot_shown: Snapshot | None
     log: LogExpectation
 
     @property
@@ -57,13 +64,15 @@ class Expectation:
 
 def expect(record: StoreRecord, damaged: DamagedFiles) -> Expectation:
     """Return what must be made of `record` once its files are as `damaged` says."""
-    state, shown = _state(record, damaged)
+    state, state_shown = _state(record, damaged)
+    snapshot, snapshot_shown = _snapshot(record, damaged)
     return Expectation(
         state=state,
-        state_shown=shown,
+        state_shown=state_shown,
         metadata=_document(record, damaged, METADATA, Rule.METADATA),
-        snapshot=_snapshot(record, damaged),
-        log=expect_log(record, damaged),
+        snapshot=snapshot,
+        snapshot_shown=snapshot_shown,
+        log=expect_log(record, damaged, snapshot_shown),
     )
 
 
@@ -88,15 +97,10 @@ def _document(record: StoreRecord, damaged: DamagedFiles, name: str, otherwise: 
 def _state(record: StoreRecord, damaged: DamagedFiles) -> tuple[Rule, PersistentState]:
     rules = [_document(record, damaged, name, Rule.ONE_STATE_COPY) for name in STATE_COPIES]
     hurt = [rule for rule in rules if rule is not Rule.UNTOUCHED]
+    if not hurt:
+        return Rule.UNTOUCHED, record.state
     if Rule.OTHER_VERSION in hurt:
         return Rule.OTHER_VERSION, record.state
-    if len(hurt) < len(STATE_COPIES):
-        return hurt[0] if hurt else Rule.UNTOUCHED, record.state
-    return _both_copies(record, damaged)
-
-
-def _both_copies(record: StoreRecord, damaged: DamagedFiles) -> tuple[Rule, PersistentState]:
-    """Judge that neither copy is as it was: what is left, if anything, is older."""
     left = {
         name: said
         for name in STATE_COPIES
@@ -108,6 +112,8 @@ def _both_copies(record: StoreRecord, damaged: DamagedFiles) -> tuple[Rule, Pers
     sequences = {name: _number(said["sequence"]) for name, said in left.items()}
     newest = max(left, key=lambda name: sequences[name])
     state = PersistentState(_number(left[newest]["current_term"]), str(left[newest]["voted_for"]))
+    if any(state == content.state for content in record.acceptable):
+        return Rule.ONE_STATE_COPY, state
     is_suspect = max(sequences.values()) - min(sequences.values()) > 1 or any(
         name not in left and not _is_like(damaged.files.get(name), damaged.files[newest])
         for name in STATE_COPIES
@@ -137,7 +143,38 @@ def _number(value: object) -> int:
     return value
 
 
-def _snapshot(record: StoreRecord, damaged: DamagedFiles) -> Rule:
-    if all(is_intact(record, damaged, name) for name in (SNAPSHOT, SNAPSHOT_META)):
-        return Rule.UNTOUCHED
-    return Rule.SNAPSHOT
+def _snapshot(record: StoreRecord, damaged: DamagedFiles) -> tuple[Rule, Snapshot | None]:
+    if all(is_intact(record, damaged, name) for name in _SNAPSHOT_FILES):
+        return Rule.UNTOUCHED, record.snapshot
+    if record.before is None:
+        return Rule.SNAPSHOT, record.snapshot
+    for name in (SNAPSHOT_META, _PENDING_META):
+        if name not in damaged.unreadable and _names_another_version(damaged, name):
+            is_read = name == SNAPSHOT_META or _MARKER in damaged.files
+            return (Rule.OTHER_VERSION if is_read else Rule.UNTOUCHED), record.snapshot
+    found = _settled(record, damaged)
+    if any(name in damaged.unreadable for name in _SNAPSHOT_FILES):
+        return Rule.SNAPSHOT_UNREADABLE, found or record.before.snapshot
+    if found is not None or not {SNAPSHOT, SNAPSHOT_META} & damaged.files.keys():
+        return Rule.PENDING_SNAPSHOT, found
+    return Rule.SNAPSHOT, record.snapshot
+
+
+def _settled(record: StoreRecord, damaged: DamagedFiles) -> Snapshot | None:
+    """Return the snapshot of which metadata and data are left, the newer one if it was committed.
+
+    Under its own name the new data stands only behind the commit, so it shows that as the marker
+    does.
+    """
+    either, final = (SNAPSHOT, _PENDING_DATA), (SNAPSHOT,)
+    committed = either if _MARKER in damaged.files else ()
+    for meta, places in (
+        (_PENDING_META, committed),
+        (SNAPSHOT_META, either),
+        (_PENDING_META, final),
+    ):
+        said = record.says(meta, damaged.files.get(meta))
+        found = record.snapshot_of(_number(said["last_included_index"])) if said else None
+        if found is not None and any(damaged.files.get(name) == found[1] for name in places):
+            return found
+    return None

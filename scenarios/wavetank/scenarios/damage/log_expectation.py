@@ -19,6 +19,7 @@ from wavetank.scenarios.damage.damaged_store import (
     MARKER,
     METADATA,
     LogView,
+    Snapshot,
     StoreRecord,
 )
 from wavetank.scenarios.damage.damages import DamagedFiles
@@ -69,9 +70,17 @@ def is_intact(record: StoreRecord, damaged: DamagedFiles, name: str) -> bool:
     return same and name not in damaged.unreadable
 
 
-def expect_log(record: StoreRecord, damaged: DamagedFiles) -> LogExpectation:
-    """Return what must be made of the log of `record` once its files are as `damaged` says."""
-    return _Log(record, damaged).judge()
+def expect_log(
+    record: StoreRecord, damaged: DamagedFiles, snapshot: Snapshot | None
+) -> LogExpectation:
+    """Return what must be made of the log of `record` once its files are as `damaged` says.
+
+    Args:
+        record: the undamaged store.
+        damaged: its files.
+        snapshot: the one that is shown beside the log.
+    """
+    return _Log(record, damaged, snapshot).judge()
 
 
 @frozen
@@ -80,6 +89,7 @@ class _Log:
 
     record: StoreRecord
     damaged: DamagedFiles
+    snapshot: Snapshot | None
 
     @property
     def _before(self) -> bytes:
@@ -122,7 +132,7 @@ class _Log:
         index, term = self._broken(kept)
         return LogExpectation(
             rule=self._judge_frames(kept, end),
-            shown=self.record.log_after[kept],
+            shown=self._after(kept),
             broken_at=end,
             index=index,
             term=term,
@@ -140,6 +150,12 @@ class _Log:
             if not self._same(frame.offset, frame.offset + frame.size):
                 return number
         return len(self.record.frames)
+
+    def _after(self, kept: int) -> LogView:
+        return self.record.log_after(kept, self.snapshot)
+
+    def _is_acceptable(self, view: LogView) -> bool:
+        return any(view == content.log for content in self.record.acceptable)
 
     def _end_of(self, kept: int) -> int:
         frames = self.record.frames
@@ -160,13 +176,18 @@ class _Log:
                 continue
             if head != version[:HEADER_BYTES] or head[INCARNATION] == self._before[INCARNATION]:
                 continue
-            return LogExpectation(rule=self._judge_older(version, known), shown=None)
+            rule = self._judge_older(version, known)
+            if rule is Rule.OLDER_STORE:
+                view = self.record.older_log(self._content, self.snapshot)
+                if self._is_acceptable(view):
+                    return LogExpectation(rule=Rule.UNTOUCHED, shown=view)
+            return LogExpectation(rule=rule, shown=None)
         kept = self._kept
         rule = Rule.HEADER_UNPROVEN
         if kept and self._known_of_this is not None:
             rest = self._judge_frames(kept, self._end_of(kept))
             rule = _WITH_HEADER.get(rest, Rule.HEADER_AND_FRAME)
-        return LogExpectation(rule=rule, shown=self.record.log_after[kept])
+        return LogExpectation(rule=rule, shown=self._after(kept))
 
     def _judge_older(self, version: bytes, known: Mapping[str, object] | None) -> Rule:
         incarnation, generation = (
@@ -189,7 +210,9 @@ class _Log:
             return Rule.UNREADABLE_LOG
         is_zero = not rest.strip(b"\0")
         if is_zero and (len(rest) <= FRAME_HEADER_BYTES or self._number("reserved_ahead")):
-            return Rule.LOST_SUFFIX if lost else Rule.UNTOUCHED
+            # Beside a snapshot beyond the log it may be that nothing is missed.
+            is_missed = lost and not self._is_acceptable(self._after(kept))
+            return Rule.LOST_SUFFIX if is_missed else Rule.UNTOUCHED
         if self._seems_closed:
             return self._judge_closed(kept, end, rest, lost=lost)
         if lost:

@@ -19,6 +19,7 @@ from wavetank.engine import RecoveryMode
 from wavetank.scenarios.damage.damages import Damage, DamagedFiles, damages, inflict
 from wavetank.scenarios.damage.expectation import Expectation, expect
 from wavetank.scenarios.damage.opened import Opener, look, open_engine
+from wavetank.scenarios.damage.read_aside import IS_READ_ASIDE, problem_aside
 from wavetank.scenarios.damage.rules import Outcome, Rule
 from wavetank.scenarios.damage.stores import STORES, store_record
 from wavetank.scenarios.damage.verdict import judge
@@ -183,6 +184,9 @@ def _judge_unit(store: str, numbers: range | None, opener: Opener) -> DamageResu
             damaged = inflict(damage, record, damaged)
         expected = expect(record, damaged)
         rules = _rules(expected)
+        aside = ""
+        if expected.log.rule in IS_READ_ASIDE:
+            aside = problem_aside(record, damaged, expected, opener)
         for mode in modes:
             judged = judge(record, damaged, mode, expected, look(record, damaged, mode, opener))
             outcome = "none" if judged.outcome is None else judged.outcome.value
@@ -196,7 +200,8 @@ def _judge_unit(store: str, numbers: range | None, opener: Opener) -> DamageResu
                 pair=len(done) > 1,
             )
             counts[key] += 1
-            if judged.problem:
+            problem = judged.problem or aside
+            if problem:
                 wrong.append(
                     WrongCell(
                         store=store,
@@ -204,7 +209,7 @@ def _judge_unit(store: str, numbers: range | None, opener: Opener) -> DamageResu
                         mode=mode.value,
                         rules=rules,
                         outcome=outcome,
-                        problem=judged.problem,
+                        problem=problem,
                     )
                 )
     return DamageResult(counts=counts, wrong=tuple(wrong))

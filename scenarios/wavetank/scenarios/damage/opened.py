@@ -38,7 +38,7 @@ from wavetank.scenarios.damage.damages import DamagedFiles
 from wavetank.scenarios.zoo.misled import Deceit, MisledFile, MisledFileSystem
 from wavetank.sim import SerialRuntime, SimFileSystem
 
-__all__ = ["Opener", "Shown", "look", "open_engine"]
+__all__ = ["Opener", "Shown", "look", "medium_of", "open_engine"]
 
 _READ_LIMIT: Final = 5_000
 # One of its own, so that no program's settings of loggers matter: thousands of losses are no news.
@@ -121,6 +121,11 @@ def look(
         return first
     medium.reads = 0
     return evolve(first, second=_guarded(lambda: _ask(opener(fs, options)), medium))
+
+
+def medium_of(damaged: DamagedFiles) -> FileSystem:
+    """Return a filesystem that holds damaged files, and loses what cannot be read of them."""
+    return MisledFileSystem(SimFileSystem(disk_of(damaged.files)), _Medium(damaged).deceit())
 
 
 def _guarded(work: Callable[[], Shown], medium: _Medium) -> Shown:

@@ -114,7 +114,9 @@ def _document(name: str, content: bytes) -> Iterator[Region]:
         key = found[1].decode("ascii")
         yield Region(file=name, begin=found.start(1), end=found.end(1), meaning=f"key {key}")
         yield Region(file=name, begin=found.start(2), end=found.end(2), meaning=f"value of {key}")
-    yield Region(file=name, begin=len(content) - 1, end=len(content), meaning="line end")
+    if content:
+        last = len(content) - 1
+        yield Region(file=name, begin=last, end=len(content), meaning="line end")
 
 
 def _thirds(name: str, meaning: str, begin: int, end: int) -> Iterator[Region]:

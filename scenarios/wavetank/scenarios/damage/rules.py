@@ -41,6 +41,8 @@ class Rule(Enum):
     METADATA = "metadata.json is damaged, missing or older"
     OTHER_VERSION = "a document names another version"
     SNAPSHOT = "data or metadata of the snapshot are damaged, missing or older"
+    PENDING_SNAPSHOT = "a snapshot is damaged while another one is saved, and one of them is left"
+    SNAPSHOT_UNREADABLE = "a file of a snapshot cannot be read while another one is saved"
     LOG_MISSING = "log.dat is missing, or is an older one than metadata.json knows"
     LOG_HEADER = "the log's header is damaged, and metadata.json says the same"
     HEADER_UNPROVEN = "the log's header is damaged, and metadata.json or the first frame too"
@@ -79,13 +81,20 @@ RULES: Final[Mapping[Rule, Mapping[RecoveryMode, frozenset[Outcome]]]] = {
     Rule.METADATA: _in_every_mode(Outcome.CORRECT),
     Rule.OTHER_VERSION: _in_every_mode(Outcome.DETECTED),
     Rule.SNAPSHOT: _in_every_mode(Outcome.DETECTED),
+    Rule.PENDING_SNAPSHOT: _in_every_mode(Outcome.CORRECT),
+    Rule.SNAPSHOT_UNREADABLE: _in_every_mode(Outcome.CORRECT, Outcome.DETECTED),
     Rule.LOG_MISSING: _in_every_mode(Outcome.DETECTED),
     Rule.LOG_HEADER: _refused_but_aggressive(Outcome.CORRECT),
     Rule.HEADER_UNPROVEN: _in_every_mode(Outcome.DETECTED),
     Rule.HEADER_AND_BATCH: _refused_but_aggressive(Outcome.AMBIGUOUS),
     Rule.HEADER_AND_FRAME: _in_every_mode(Outcome.DETECTED),
     Rule.HEADER_AND_SUFFIX: _refused_but_aggressive(Outcome.UNDETECTABLE),
-    Rule.HEADER_OF_ANOTHER: _in_every_mode(Outcome.DETECTED, Outcome.AMBIGUOUS),
+    Rule.HEADER_OF_ANOTHER: _in_every_mode(
+        # Correct where a log without entries stands beside the snapshot that holds all.
+        Outcome.CORRECT,
+        Outcome.DETECTED,
+        Outcome.AMBIGUOUS,
+    ),
     Rule.ACKNOWLEDGED_FRAME: _in_every_mode(Outcome.DETECTED),
     Rule.NEWEST_BATCH: _in_every_mode(Outcome.AMBIGUOUS),
     Rule.CLOSED_END: _in_every_mode(Outcome.DETECTED),
