@@ -150,7 +150,9 @@ def _why_unacked(recording: CodeRecording, found: FoundImage, index: int, op: Mi
     told, synced = _tell(recording, index, op), _synced(recording, index, op)
     if any(tear.number == op.number for tear in found.kept.tears):
         return f"the power went while {told} were on their way: they reached the disk in part"
-    if op.number < max(found.kept.numbers, default=-1):
+    lost = set(found.lost)
+    following = recording.log[index + 1 : found.position]
+    if any(not isinstance(each, (Mark, Sync)) and each.number not in lost for each in following):
         return (
             f"nothing orders {told} before what came after: no sync of {synced} stands "
             f"between, and the crash kept the later without it"
