@@ -210,6 +210,9 @@ def test_a_name_that_is_another_file_s_by_now_tells_nothing_of_what_was(ground: 
     site.fs.rename(site.path("new"), site.path("f"))
     file.pwrite(b"xy", 0)
     assert file.pread(3, 0) == b"xy2"
+    site.fs.unlink(site.path("f"))
+    assert file.pwrite(b"z", 0) == 1
+    assert file.pread(3, 0) == b"zy2"
 
 
 def test_a_short_write_makes_stale_what_it_wrote_over_alone() -> None:

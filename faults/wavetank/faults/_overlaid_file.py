@@ -147,8 +147,8 @@ class OverlaidFile:
         ]
         if not places:
             return []
-        # This descriptor may be for writing alone, and its name may be another file's by now.
-        if self._below.stat(self._path).inode != self._inode:
+        # This descriptor may be for writing alone, and its name be gone or another file's by now.
+        if not self._has_its_name():
             return []
         file = self._below.open(self._path, OpenFlag.READ)
         try:
@@ -158,6 +158,12 @@ class OverlaidFile:
             ]
         finally:
             file.close()
+
+    def _has_its_name(self) -> bool:
+        try:
+            return self._below.stat(self._path).inode == self._inode
+        except OSError:
+            return False
 
 
 def _garbage(offset: int, length: int) -> bytes:

@@ -1,7 +1,8 @@
 """Faults and plans for hypothesis, with every word of the language.
 
 Import it by name, `from wavetank.faults.strategies import fault_plans`: it alone needs hypothesis,
-and the rest of wavetank does not. Left out: whether a fault makes sense for a store.
+and the rest of wavetank does not. Left out: whether a fault ever strikes, unless names and numbers
+are chosen so that it may.
 
     >>> from hypothesis import given
     >>> @given(plan=fault_plans(max_size=2))
@@ -52,7 +53,7 @@ from wavetank.faults.where import ByteRange, Where
 from wavetank.faults.which import Chance, Which
 from wavetank.sim import FsyncFailure
 
-__all__ = ["fault_plans", "faults", "paths", "wheres", "whiches"]
+__all__ = ["fault_plans", "faults"]
 
 _Kinds = tuple[OperationKind | None, ...]
 
@@ -60,148 +61,152 @@ _ANY: Final[_Kinds] = (None, *OperationKind)
 _READS: Final[_Kinds] = kinds_of(FaultClass.READING)
 _WRITES: Final[_Kinds] = kinds_of(FaultClass.WRITING)
 _SYNCS: Final[_Kinds] = kinds_of(FaultClass.SYNCING)
+_LOOKS: Final[_Kinds] = (None, OperationKind.OPEN, OperationKind.STAT)
 _RESERVED: Final = ("offset", "in", "while")
+_MAX_NUMBER: Final = 2**40
 
-_numbers = st.integers(0, 2**40)
-_counts = st.integers(1, 2**40)
-_errors = st.sampled_from(FaultErrno)
 _words = st.text(
     st.sampled_from(string.ascii_letters + string.digits + "/*?[]!._-é\\'\""), min_size=1
 )
-_ranges = st.builds(lambda start, length: ByteRange(start, start + length), _numbers, _counts)
 
 
-def paths() -> st.SearchStrategy[str]:
-    """Return patterns for paths."""
-    return _words.filter(lambda word: word not in _RESERVED)
-
-
-def _conditions() -> st.SearchStrategy[While]:
-    return st.one_of(
-        st.builds(While, _words, st.sampled_from([FileTest.EXISTS, FileTest.ABSENT])),
-        st.builds(While, _words, st.sampled_from([FileTest.AT_LEAST, FileTest.LESS]), _numbers),
-    )
-
-
-def wheres(
-    kinds: tuple[OperationKind | None, ...] = _ANY, *, with_offset: bool = False
-) -> st.SearchStrategy[Where]:
-    """Return places for faults.
+def faults(
+    *, names: st.SearchStrategy[str] | None = None, max_number: int = _MAX_NUMBER
+) -> st.SearchStrategy[Fault]:
+    """Return faults with every word of the language.
 
     Args:
-        kinds: of operation, None for any.
-        with_offset: whether they may name bytes; only reads and writes have some.
+        names: of files, for patterns and conditions; then no fault names a caller, so that it can
+            strike wherever there are such files. None for any words at all.
+        max_number: no offset, size, count or time is higher.
     """
-    return st.builds(
-        Where,
-        kind=st.sampled_from(kinds),
-        path=st.none() | paths(),
-        offset=st.none() | _ranges if with_offset else st.none(),
-        caller=st.none() | _words,
-        condition=st.none() | _conditions(),
-    )
+    drawing = _Drawing(names, max_number)
+    return st.one_of(drawing.failures(), drawing.damages(), drawing.others())
 
 
-def whiches() -> st.SearchStrategy[Which]:
-    """Return numbers of matches that are struck, and chances."""
-    chances = st.builds(Chance, st.floats(0, 1, exclude_min=True), _words)
-    return st.one_of(
-        st.builds(Which, first=_counts, times=st.none() | _counts),
-        st.builds(Which, first=_counts, times=st.none(), chance=chances),
-    )
-
-
-def _torn() -> st.SearchStrategy[TornWrite]:
-    return st.one_of(
-        st.builds(
-            TornWrite,
-            st.sampled_from([TornShape.ONLY, TornShape.ALL_BUT]),
-            st.sets(_numbers, min_size=1).map(sorted).map(tuple),
-        ),
-        st.builds(
-            TornWrite,
-            st.sampled_from([TornShape.FIRST, TornShape.LAST, TornShape.GARBAGE]),
-            st.tuples(_numbers),
-        ),
-    )
-
-
-def _faults(
-    what: st.SearchStrategy[What],
-    kinds: _Kinds = _ANY,
+def fault_plans(
     *,
-    with_offset: bool = False,
-    which: st.SearchStrategy[Which] | None = None,
-) -> st.SearchStrategy[Fault]:
-    return st.builds(
-        Fault,
-        where=wheres(kinds, with_offset=with_offset),
-        what=what,
-        which=whiches() if which is None else which,
-    )
-
-
-def _failures() -> st.SearchStrategy[Fault]:
-    lasts = st.builds(Which, times=st.none())
-    full = st.sampled_from([FaultErrno.ENOSPC, FaultErrno.EDQUOT])
-    some = st.builds(Fail, error=_errors, when=st.just(When.PARTIAL), partial_bytes=_counts)
-    machines = st.builds(Fail, error=st.just(FaultErrno.EIO), machine=st.sampled_from(FsyncFailure))
-    return st.one_of(
-        _faults(
-            st.builds(Fail, error=_errors, when=st.sampled_from([When.BEFORE, When.AFTER])),
-        ),
-        _faults(machines, SYNCS_OF_FILES),
-        _faults(some, _WRITES, with_offset=True),
-        _faults(st.builds(Short, _counts), (*_READS, *_WRITES), with_offset=True),
-        _faults(st.builds(FillUp, full, _numbers), which=lasts),
-        _faults(
-            st.builds(OpenLimit, st.just(FaultErrno.EMFILE), _numbers),
-            (OperationKind.OPEN,),
-            which=lasts,
-        ),
-        _faults(
-            st.just(ReadOnly()), (None,), which=st.builds(Which, first=_counts, times=st.none())
-        ),
-    )
-
-
-def _damages() -> st.SearchStrategy[Fault]:
-    looks = (None, OperationKind.OPEN, OperationKind.STAT)
-    lasts = st.builds(Which, first=_counts, times=st.none())
-    return st.one_of(
-        _faults(st.builds(FlipBit, _numbers, _numbers), _READS, which=lasts),
-        _faults(_torn() | st.just(LostWrite()), _WRITES, with_offset=True),
-        _faults(st.builds(Misdirected, _numbers), (*_READS, *_WRITES), with_offset=True),
-        _faults(st.just(SyncLie()), _SYNCS),
-        _faults(
-            st.builds(Unreadable, _ranges) | st.builds(Zeroed, _ranges) | st.builds(Stale, _ranges),
-            _READS,
-        ),
-        _faults(st.just(Missing()), looks),
-        _faults(
-            st.builds(Shortened, _numbers) | st.builds(Lengthened, _counts),
-            (*looks, OperationKind.SIZE, OperationKind.READ),
-        ),
-    )
-
-
-def _others() -> st.SearchStrategy[Fault]:
-    jumps_s = _counts | _counts.map(lambda jump_s: -jump_s)
-    return st.one_of(
-        _faults(st.builds(Crash, st.sampled_from(CrashEnd), st.sampled_from(Moment))),
-        _faults(st.just(Evict()) | st.builds(Stall, _counts) | st.builds(ClockJump, jumps_s)),
-    )
-
-
-def faults() -> st.SearchStrategy[Fault]:
-    """Return all faults that the language can say."""
-    return _failures() | _damages() | _others()
-
-
-def fault_plans(*, max_size: int = 4) -> st.SearchStrategy[FaultPlan]:
+    names: st.SearchStrategy[str] | None = None,
+    max_number: int = _MAX_NUMBER,
+    max_size: int = 4,
+) -> st.SearchStrategy[FaultPlan]:
     """Return plans.
 
     Args:
+        names: as for `faults`.
+        max_number: as for `faults`.
         max_size: how many faults one may have.
     """
-    return st.builds(FaultPlan, st.lists(faults(), max_size=max_size).map(tuple))
+    each = faults(names=names, max_number=max_number)
+    return st.builds(FaultPlan, st.lists(each, max_size=max_size).map(tuple))
+
+
+class _Drawing:
+    """The parts of faults, from some names and numbers."""
+
+    def __init__(self, names: st.SearchStrategy[str] | None, max_number: int) -> None:
+        self._names = _words if names is None else names
+        self._callers = st.none() | _words if names is None else st.none()
+        self._numbers = st.integers(0, max_number)
+        self._counts = st.integers(1, max_number)
+        self._ranges = st.builds(
+            lambda start, length: ByteRange(start, start + length), self._numbers, self._counts
+        )
+
+    def failures(self) -> st.SearchStrategy[Fault]:
+        errors = st.sampled_from(FaultErrno)
+        full = st.sampled_from([FaultErrno.ENOSPC, FaultErrno.EDQUOT])
+        whole = st.sampled_from([When.BEFORE, When.AFTER])
+        machines = st.sampled_from(FsyncFailure)
+        lasts = st.builds(Which, times=st.none())
+        return st.one_of(
+            self._faults(st.builds(Fail, error=errors, when=whole)),
+            self._faults(
+                st.builds(Fail, error=st.just(FaultErrno.EIO), machine=machines), SYNCS_OF_FILES
+            ),
+            self._faults(
+                st.builds(
+                    Fail, error=errors, when=st.just(When.PARTIAL), partial_bytes=self._counts
+                ),
+                _WRITES,
+                with_offset=True,
+            ),
+            self._faults(st.builds(Short, self._counts), (*_READS, *_WRITES), with_offset=True),
+            self._faults(st.builds(FillUp, full, self._numbers), which=lasts),
+            self._faults(
+                st.builds(OpenLimit, st.just(FaultErrno.EMFILE), self._numbers),
+                (OperationKind.OPEN,),
+                which=lasts,
+            ),
+            self._faults(st.just(ReadOnly()), (None,), which=self._lasts()),
+        )
+
+    def damages(self) -> st.SearchStrategy[Fault]:
+        bits = st.builds(FlipBit, self._numbers, self._numbers)
+        blocks = [st.builds(each, self._ranges) for each in (Unreadable, Zeroed, Stale)]
+        lengths = st.builds(Shortened, self._numbers) | st.builds(Lengthened, self._counts)
+        return st.one_of(
+            self._faults(bits, _READS, which=self._lasts()),
+            self._faults(self._torn() | st.just(LostWrite()), _WRITES, with_offset=True),
+            self._faults(
+                st.builds(Misdirected, self._numbers), (*_READS, *_WRITES), with_offset=True
+            ),
+            self._faults(st.just(SyncLie()), _SYNCS),
+            self._faults(st.one_of(*blocks), _READS),
+            self._faults(st.just(Missing()), _LOOKS),
+            self._faults(lengths, (*_LOOKS, OperationKind.SIZE, OperationKind.READ)),
+        )
+
+    def others(self) -> st.SearchStrategy[Fault]:
+        jumps_s = self._counts | self._counts.map(lambda jump_s: -jump_s)
+        return st.one_of(
+            self._faults(st.builds(Crash, st.sampled_from(CrashEnd), st.sampled_from(Moment))),
+            self._faults(
+                st.just(Evict()) | st.builds(Stall, self._counts) | st.builds(ClockJump, jumps_s)
+            ),
+        )
+
+    def _faults(
+        self,
+        what: st.SearchStrategy[What],
+        kinds: _Kinds = _ANY,
+        *,
+        with_offset: bool = False,
+        which: st.SearchStrategy[Which] | None = None,
+    ) -> st.SearchStrategy[Fault]:
+        where = st.builds(
+            Where,
+            kind=st.sampled_from(kinds),
+            path=st.none() | self._names.filter(lambda word: word not in _RESERVED),
+            offset=st.none() | self._ranges if with_offset else st.none(),
+            caller=self._callers,
+            condition=st.none() | self._conditions(),
+        )
+        return st.builds(
+            Fault, where=where, what=what, which=self._whiches() if which is None else which
+        )
+
+    def _conditions(self) -> st.SearchStrategy[While]:
+        presence = st.sampled_from([FileTest.EXISTS, FileTest.ABSENT])
+        comparison = st.sampled_from([FileTest.AT_LEAST, FileTest.LESS])
+        return st.builds(While, self._names, presence) | st.builds(
+            While, self._names, comparison, self._numbers
+        )
+
+    def _whiches(self) -> st.SearchStrategy[Which]:
+        chances = st.builds(Chance, st.floats(0, 1, exclude_min=True), _words)
+        return st.one_of(
+            st.builds(Which, first=self._counts, times=st.none() | self._counts),
+            st.builds(Which, first=self._counts, times=st.none(), chance=chances),
+        )
+
+    def _lasts(self) -> st.SearchStrategy[Which]:
+        return st.builds(Which, first=self._counts, times=st.none())
+
+    def _torn(self) -> st.SearchStrategy[TornWrite]:
+        listed = st.sampled_from([TornShape.ONLY, TornShape.ALL_BUT])
+        counted = st.sampled_from([TornShape.FIRST, TornShape.LAST, TornShape.GARBAGE])
+        sectors = st.sets(self._numbers, min_size=1).map(sorted).map(tuple)
+        return st.builds(TornWrite, listed, sectors) | st.builds(
+            TornWrite, counted, st.tuples(self._numbers)
+        )
