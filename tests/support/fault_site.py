@@ -1,5 +1,9 @@
 """A directory with a few files in it, over which faults are tried."""
 
+from contextlib import AbstractContextManager
+
+import pytest
+
 from wavetank.engine import File, FileSystem, OpenFlag
 from wavetank.faults import (
     ClockHooks,
@@ -11,6 +15,11 @@ from wavetank.faults import (
 from wavetank.sim import SerialRuntime
 
 NEW = OpenFlag.READ | OpenFlag.WRITE | OpenFlag.CREATE
+
+
+def fails_with(number: int) -> AbstractContextManager[object]:
+    """Expect a refusal with an errno."""
+    return pytest.raises(OSError, match=f"Errno {number}")
 
 
 class FaultSite:
@@ -53,6 +62,14 @@ class FaultSite:
         content = file.pread(1 << 20, 0)
         file.close()
         return content
+
+    def shown(self, name: str = "f") -> bytes:
+        """Return what a program reads."""
+        file = self.open(name, OpenFlag.READ)
+        try:
+            return file.pread(1 << 20, 0)
+        finally:
+            file.close()
 
     def names(self) -> list[str]:
         """Return the names that the filesystem below has."""
