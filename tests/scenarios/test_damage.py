@@ -247,15 +247,15 @@ def test_a_snapshot_under_way_is_there_or_the_one_before() -> None:
     assert old.snapshot is not None
     assert new.snapshot is not None
     assert new.snapshot[0].last_included_index > old.snapshot[0].last_included_index
-    for name in ("snapshot__marker", "snapshot_meta__json"):
-        damaged = changed(committed, **{name: b"?"})
-        expected = expect(committed, damaged)
-        assert expected.snapshot is Rule.PENDING_SNAPSHOT
-        assert expected.snapshot_shown == new.snapshot
-        assert look(committed, damaged, NORMAL).snapshot == new.snapshot
-    # Its data has replaced the old one: without its metadata there is none.
-    damaged = changed(committed, snapshot_meta__json__tmp=None)
-    assert expect(committed, damaged).snapshot is Rule.SNAPSHOT
+    damaged = changed(committed, snapshot_meta__json=b"?")
+    expected = expect(committed, damaged)
+    assert expected.snapshot is Rule.PENDING_SNAPSHOT
+    assert expected.snapshot_shown == new.snapshot
+    assert look(committed, damaged, NORMAL).snapshot == new.snapshot
+    # Its data has replaced the old one: without its metadata, or the marker, there is none.
+    for name in ("snapshot_meta__json__tmp", "snapshot__marker"):
+        damaged = changed(committed, **{name: None})
+        assert expect(committed, damaged).snapshot is Rule.SNAPSHOT
     before = store_record("inside the second snapshot 4")
     damaged = changed(before, snapshot__dat__tmp=b"?")
     assert expect(before, damaged).snapshot_shown == old.snapshot

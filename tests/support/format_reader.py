@@ -163,10 +163,6 @@ def _snapshot(files: Mapping[str, bytes]) -> tuple[int, int, bytes] | None:
     current = _intact(files, "snapshot_meta.json", "wavetank.snapshot")
     found = _with_data(files, current) if current else None
     if found is None:
-        committed = _intact(files, "snapshot_meta.json.tmp", "wavetank.snapshot")
-        final = {name: content for name, content in files.items() if name == "snapshot.dat"}
-        found = _with_data(final, committed) if committed else None
-    if found is None:
         raise DamageError("the snapshot is damaged")
     return found
 

@@ -71,9 +71,6 @@ def judge_snapshot(
         file = survey.final_data(current) if settled else survey.data_of(current)
         if file is not None:
             return SnapshotFinding(current, file, survey.renames(with_meta=False))
-    committed = survey.committed()
-    if committed is not None:
-        return committed
     if current is None:
         raise survey.damage(SNAPSHOT_META, "missing or not what was written")
     raise survey.damage(SNAPSHOT, "missing or not the data of this snapshot", current)
@@ -121,20 +118,6 @@ class _Survey:
         if not whole:
             let_go(file)
         return file if whole else None
-
-    def committed(self) -> SnapshotFinding | None:
-        """Return a snapshot whose data has its own name already, though the marker is lost.
-
-        Data gets that name only behind the commit point, so it proves what the marker would.
-        """
-        pending = self.record(temporary(SNAPSHOT_META))
-        if pending is None or SNAPSHOT not in self._names:
-            return None
-        file = self._open(SNAPSHOT)
-        if not _checked(file, pending, self._chunk_size):
-            return None
-        self._data_name = SNAPSHOT
-        return SnapshotFinding(pending, file, self.renames(with_meta=True))
 
     def renames(self, *, with_meta: bool) -> tuple[tuple[str, str], ...]:
         """Return the renames that are left to do."""

@@ -163,15 +163,13 @@ def _snapshot(record: StoreRecord, damaged: DamagedFiles) -> tuple[Rule, Snapsho
 def _settled(record: StoreRecord, damaged: DamagedFiles) -> Snapshot | None:
     """Return the snapshot of which metadata and data are left, the newer one if it was committed.
 
-    Under its own name the new data stands only behind the commit, so it shows that as the marker
-    does.
+    That it was is shown by the marker alone.
     """
-    either, final = (SNAPSHOT, _PENDING_DATA), (SNAPSHOT,)
+    either = SNAPSHOT, _PENDING_DATA
     committed = either if _MARKER in damaged.files else ()
     for meta, places in (
         (_PENDING_META, committed),
         (SNAPSHOT_META, either),
-        (_PENDING_META, final),
     ):
         said = record.says(meta, damaged.files.get(meta))
         found = record.snapshot_of(_number(said["last_included_index"])) if said else None
