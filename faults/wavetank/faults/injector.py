@@ -143,7 +143,11 @@ class FaultInjector:
         )
 
     def fired(self) -> Mapping[str, int]:
-        """Return how often each fault has fired, by its line, in the order of the plan."""
+        """Return how often each fault has fired, by its line, in the order of the plan.
+
+        That is how many operations it has changed; of damage to a file as a whole, how often it
+        began.
+        """
         counts: dict[str, int] = {}
         for fault, fired in zip(self.plan.faults, self._tally.fired, strict=True):
             counts[str(fault)] = counts.get(str(fault), 0) + fired
