@@ -62,12 +62,12 @@ class DescriptorCalls:
 
     def write(self, fd: int, data: Buffer, /) -> int:
         """See `os.write`."""
-        opened, file = self._file(fd)
+        opened, file = self._file(fd, of_directory=errno.EBADF)
         return self._write(opened, file, bytes(data), None)
 
     def pwrite(self, fd: int, data: Buffer, offset: int, /) -> int:
         """See `os.pwrite`; on a descriptor that appends, Linux appends."""
-        opened, file = self._file(fd)
+        opened, file = self._file(fd, of_directory=errno.EBADF)
         return self._write(opened, file, bytes(data), offset)
 
     def writev(self, fd: int, buffers: Sequence[Buffer], /) -> int:
@@ -100,7 +100,7 @@ class DescriptorCalls:
 
     def ftruncate(self, fd: int, length: int, /) -> None:
         """See `os.ftruncate`."""
-        opened, file = self._file(fd)
+        opened, file = self._file(fd, of_directory=errno.EINVAL)
         file.truncate(length)
         self._changed(opened, 0)
 
@@ -251,10 +251,10 @@ class DescriptorCalls:
         assert isinstance(value, bytes)
         return value
 
-    def _file(self, fd: int) -> tuple[OpenFile, SimFile]:
+    def _file(self, fd: int, *, of_directory: int = errno.EISDIR) -> tuple[OpenFile, SimFile]:
         opened = self._world.running.opened(fd)
         if opened.file is None:
-            fail(errno.EISDIR, opened.path)
+            fail(of_directory, opened.path)
         self._mappings.collect()
         return opened, opened.file
 
@@ -265,7 +265,7 @@ class DescriptorCalls:
         else:
             start = opened.position if offset is None else offset
             written = file.pwrite(data, start)
-        if offset is None:
+        if offset is None and data:
             opened.position = start + written
         if opened.flags & os.O_SYNC == os.O_SYNC:
             file.fsync()

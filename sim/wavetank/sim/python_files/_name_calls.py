@@ -50,7 +50,10 @@ class NameCalls:
     ) -> int:
         """See `os.open`."""
         follow = not flags & os.O_NOFOLLOW and not (flags & os.O_CREAT and flags & os.O_EXCL)
-        spot = self._paths.find(path, dir_fd, follow=follow)
+        creates = bool(flags & os.O_CREAT)
+        if creates and os.fsdecode(path).endswith("/"):
+            fail(errno.EISDIR, os.fsdecode(path))
+        spot = self._paths.find(path, dir_fd, follow=follow, creates=creates)
         if spot.is_real:
             if not flags & _CHANGES or self._is_device(spot.path):
                 number = self._real.call("open", spot.path, flags, mode)
@@ -152,7 +155,7 @@ class NameCalls:
     def mkdir(self, path: PathArgument, mode: int = 0o777, *, dir_fd: int | None = None) -> None:
         """See `os.mkdir`."""
         process = self._world.running
-        text, place = self._paths.new(path, dir_fd)
+        text, place = self._paths.new(path, dir_fd, may_be_slashed=True)
         inode = process.disk.create(place.directory, place.name, path=text, is_directory=True)
         process.set_mode(inode, mode & ~process.umask)
         process.touch(inode)
@@ -194,15 +197,16 @@ class NameCalls:
     ) -> None:
         """See `os.rename`."""
         disk = self._world.running.disk
-        source, origin, moved = self._own(src, src_dir_fd)
-        spot = self._paths.find(dst, dst_dir_fd, follow=False)
+        start = self._paths.find(src, src_dir_fd, follow=False, creates=True).place
+        spot = self._paths.find(dst, dst_dir_fd, follow=False, creates=True)
         if spot.is_real:
             spot = self._paths.adopt(spot)
         target = spot.place
         if target is None:
             fail(errno.ENOENT, spot.path)
-        if origin.is_dots or target.is_dots:
-            fail(errno.EBUSY, source.path)
+        if target.is_dots or (start is not None and start.is_dots):
+            fail(errno.EBUSY, spot.path)
+        source, origin, moved = self._own(src, src_dir_fd)
         is_directory = disk.entries(moved) is not None
         if not is_directory and (origin.is_slashed or target.is_slashed):
             fail(errno.ENOTDIR, source.path)
@@ -245,11 +249,11 @@ class NameCalls:
         disk = self._world.running.disk
         prefix, _, number = os.fsdecode(src).rpartition("/")
         if prefix == "/proc/self/fd" and self._world.running.has(int(number)):
-            inode: int | None = self._world.running.opened(int(number)).inode
+            inode = self._world.running.opened(int(number)).inode
         else:
-            inode = self._own(src, src_dir_fd, follow=follow_symlinks)[2]
+            follow = follow_symlinks or os.fsdecode(src).endswith("/")
+            inode = self._own(src, src_dir_fd, follow=follow)[2]
         text, place = self._paths.new(dst, dst_dir_fd)
-        assert inode is not None
         if disk.entries(inode) is not None:
             fail(errno.EPERM, text)
         disk.link(place.directory, place.name, inode, path=text)
@@ -275,6 +279,8 @@ class NameCalls:
         if isinstance(path, int):
             self._descriptors.ftruncate(path, length)
             return
+        if length < 0:
+            fail(errno.EINVAL, os.fsdecode(path))
         number = self.open(path, os.O_WRONLY)
         try:
             self._descriptors.ftruncate(number, length)
@@ -371,24 +377,23 @@ class NameCalls:
 
     def _open(self, spot: Spot, flags: int, mode: int, told: str) -> int:
         process = self._world.running
-        inode = spot.inode
+        inode, place = spot.inode, spot.place
+        if flags & os.O_CREAT and place is not None and place.is_slashed and place.name:
+            fail(errno.EISDIR, told)
         if inode is None:
-            if not flags & os.O_CREAT or spot.place is None:
+            if not flags & os.O_CREAT or place is None:
                 fail(errno.ENOENT, told)
-            if spot.place.is_slashed:
-                fail(errno.EISDIR, told)
-            place = spot.place
             inode = process.disk.create(place.directory, place.name, path=spot.path)
             process.set_mode(inode, mode & ~process.umask)
             process.touch(inode)
         else:
-            self._check_present(spot, inode, flags, told)
+            self._check_present(inode, flags, told)
             if flags & os.O_TRUNC and flags & os.O_ACCMODE:
                 process.disk.truncate(inode, 0, path=spot.path)
                 process.touch(inode)
         return process.open(inode, os.path.normpath(spot.path), flags)
 
-    def _check_present(self, spot: Spot, inode: int, flags: int, told: str) -> None:
+    def _check_present(self, inode: int, flags: int, told: str) -> None:
         """Refuse what cannot be opened in this way."""
         disk = self._world.running.disk
         if flags & os.O_CREAT and flags & os.O_EXCL:
@@ -398,7 +403,7 @@ class NameCalls:
         if disk.entries(inode) is not None:
             if flags & (os.O_ACCMODE | os.O_CREAT):
                 fail(errno.EISDIR, told)
-        elif flags & os.O_DIRECTORY or (spot.place is not None and spot.place.is_slashed):
+        elif flags & os.O_DIRECTORY:
             fail(errno.ENOTDIR, told)
         elif flags & os.O_ACCMODE and disk.read_only:
             fail(errno.EROFS, told)
@@ -440,7 +445,8 @@ class NameCalls:
         self, path: PathArgument, dir_fd: int | None, *, follow: bool = False
     ) -> tuple[Spot, Place, int]:
         """Return something that may be changed: it is on the simulated disk."""
-        spot = self._paths.find(path, dir_fd, follow=follow)
+        # The kernel follows no link to remove or to move it, whatever stands behind its name.
+        spot = self._paths.find(path, dir_fd, follow=follow, creates=not follow)
         if spot.is_real and self._real.exists(spot.path):
             raise self._world.refuse(
                 f"expected a path that the code under test has made but got {spot.path!r}, which "

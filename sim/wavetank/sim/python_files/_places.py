@@ -83,19 +83,38 @@ class Paths:
             return opened.path
         return self._search(opened.inode) or opened.path
 
-    def find(self, path: PathArgument, dir_fd: int | None = None, *, follow: bool = True) -> Spot:
-        """Return where a path leads, on the simulated disk if it is there."""
+    def find(
+        self,
+        path: PathArgument,
+        dir_fd: int | None = None,
+        *,
+        follow: bool = True,
+        creates: bool = False,
+    ) -> Spot:
+        """Return where a path leads, on the simulated disk if it is there.
+
+        Args:
+            path: the path.
+            dir_fd: what it is relative to, if not to the working directory.
+            follow: whether a symbolic link at its end is followed.
+            creates: whether the name is to be made, so that a slash at its end asks for nothing.
+        """
         text = self.absolute(path, dir_fd)
         disk = self._world.running.disk
         for _ in range(_MAX_LINKS):
-            spot, target = self._step(disk, text, follow=follow)
+            spot, target = self._step(disk, text, follow=follow, creates=creates)
             if target is None:
                 return spot
+            if creates and target.endswith("/"):
+                fail(errno.EISDIR, text)
             parent = os.path.dirname(text.rstrip("/"))
-            text = target if target.startswith("/") else f"{parent}/{target}"
+            slash = "/" if text.endswith("/") else ""
+            text = (target if target.startswith("/") else f"{parent}/{target}") + slash
         raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), text)
 
-    def _step(self, disk: SimDisk, text: str, *, follow: bool) -> tuple[Spot, str | None]:
+    def _step(
+        self, disk: SimDisk, text: str, *, follow: bool, creates: bool
+    ) -> tuple[Spot, str | None]:
         """Return what stands at a path, and where it points if that is to be followed."""
         try:
             place = walk(disk, text)
@@ -105,7 +124,9 @@ class Paths:
                 return Spot(text, None, None, is_real=True), None
             raise
         target = None if inode is None else disk.link_target(inode)
-        if not (follow or place.is_slashed):
+        if place.is_slashed and not creates and inode is not None and disk.is_file(inode):
+            fail(errno.ENOTDIR, text)
+        if not follow and (creates or not place.is_slashed):
             target = None
         is_real = inode is None and not self._world.owns(os.path.normpath(text))
         return Spot(text, place, inode, is_real=is_real), target
@@ -121,14 +142,17 @@ class Paths:
             fail(errno.ENOENT, os.fsdecode(path))
         return spot
 
-    def new(self, path: PathArgument, dir_fd: int | None = None) -> tuple[str, Place]:
+    def new(
+        self, path: PathArgument, dir_fd: int | None = None, *, may_be_slashed: bool = False
+    ) -> tuple[str, Place]:
         """Return where a new name may come; EEXIST if there is one already."""
-        spot = self.find(path, dir_fd, follow=False)
+        spot = self.find(path, dir_fd, follow=False, creates=True)
         if spot.is_real:
             spot = self.adopt(spot)
         if spot.inode is not None:
             fail(errno.EEXIST, os.fsdecode(path))
-        assert spot.place is not None
+        if spot.place is None or (spot.place.is_slashed and not may_be_slashed):
+            fail(errno.ENOENT, os.fsdecode(path))
         return spot.path, spot.place
 
     def adopt(self, spot: Spot) -> Spot:
