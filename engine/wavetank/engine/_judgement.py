@@ -106,7 +106,9 @@ class Judgement:
         for name in (RECOVERY_MARKER, SNAPSHOT_MARKER, *TEMPORARY_NAMES):
             if name in self.names:
                 self.directory.require_file(name)
-        clean = RECOVERY_MARKER not in self.names
+        # A snapshot that is being replaced belies a clean close: a name that was never durable may
+        # be missing.
+        clean = RECOVERY_MARKER not in self.names and SNAPSHOT_MARKER not in self.names
         self.metadata = self._judge_metadata()
         self.state = judge_state(self.directory, self.names)
         if LOG in self.names:

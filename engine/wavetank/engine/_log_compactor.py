@@ -38,6 +38,7 @@ from wavetank.engine.errors import (
     CorruptedLogError,
     IndexOutOfRangeError,
     OperationCancelledError,
+    StorageError,
 )
 from wavetank.engine.locker import RWOperationLocker
 from wavetank.engine.storage import CancelToken
@@ -137,7 +138,12 @@ class LogCompactor:
 
     def _contradicts(self, snapshot: SnapshotMetadata) -> bool:
         self._health.require_writable()
-        return contradicts(self._current.log, self._reader, snapshot)
+        try:
+            return contradicts(self._current.log, self._reader, snapshot)
+        except (OSError, StorageError) as error:
+            # The snapshot counts already: until the log has followed, no close is a clean one.
+            self._health.poison(error)
+            raise
 
     def _rewrite(self, header: LogHeader, section: LogSection, cancel: CancelToken | None) -> None:
         with self._preparation():
