@@ -7,7 +7,7 @@ import pytest
 from sick_filesystems import builtin_over
 
 from wavetank.engine import Buffer, File, FileSystem, OpenFlag
-from wavetank.faults import FaultSyntaxError, OperationKind
+from wavetank.faults import CrashEnd, FaultSyntaxError, OperationKind
 from wavetank.scenarios import (
     LiveProblem,
     Recording,
@@ -25,7 +25,7 @@ from wavetank.scenarios import (
     run,
     workload_of,
 )
-from wavetank.sim import POSIX, Sync
+from wavetank.sim import POSIX, PendingOps, Sync, all_images
 
 FAILING_SYNC: Final = "fsync log.dat #3: fail EIO ext4"
 PUBLISHED: Final = "raftlock-published"
@@ -305,3 +305,90 @@ def test_a_store_that_takes_a_flipped_byte_for_what_was_written_is_found_out() -
     # What is wrong without the damage keeps its name.
     assert ("O1", "term went back") in found
     assert not [kind for _, kind in found if kind.endswith(": term went back")]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "write log.dat #9: lost",
+        "write log.dat #9: torn first 0 sectors",
+        "write log.dat #9: misdirected to 100",
+        "write state*: lost from now on",
+        "read log.dat: unreadable 300..400",
+        "read log.dat #5: zeroed 0..4096",
+        "read state.json: stale 0..4096",
+        "open snapshot.dat: missing",
+        "open log.dat #4: shortened to 300 bytes",
+        "open *: lengthened by 49 bytes from now on",
+        # The loss was told by an opening whose first look was then refused.
+        "read log.dat #13: misdirected to 10 2 times",
+    ],
+)
+def test_the_engine_stands_every_damage(line: str) -> None:
+    result = swept(line, "builtin", "mixed")
+    assert result.violations == ()
+    assert result.relaxed == ("media_sound",)
+    assert dict(result.faults_fired)[line] > 0
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "fsync log.dat #9: lie",
+        "fsync: lie from now on",
+        "fsync_dir: lie from now on",
+        "fsync: fail EIO ext4-data-journal 3 times",
+    ],
+)
+def test_the_engine_shows_what_once_was_after_a_sync_that_lied(line: str) -> None:
+    result = swept(line, "builtin", "mixed")
+    assert result.violations == ()
+    assert result.relaxed == ("syncs_honest",)
+    assert dict(result.faults_fired)[line] > 0
+
+
+def published() -> StoreBackend:
+    backend = backend_named(PUBLISHED)
+    assert isinstance(backend, StoreBackend)
+    return backend
+
+
+@pytest.mark.parametrize("moment", ["before", "inside", "after"])
+def test_a_crash_of_the_plan_is_the_only_one_and_judged_with_all_its_images(moment: str) -> None:
+    line = f"rename state.json #2: crash {moment}"
+    recording = recorded(line)
+    assert recording.ended_by is CrashEnd.POWER_CUT
+    assert recording.steps_run < len(recording.workload.steps)
+    sweep = explore(recording, POSIX)
+    assert (sweep.crash_points, sweep.findings, sweep.complete) == (1, (), True)
+    pending = PendingOps(recording.image, POSIX)
+    pending.take_all(recording.log)
+    assert sweep.judged == len(
+        {pending.image(kept).digest() for kept in all_images(pending, limit=512).images}
+    )
+
+
+def test_a_kill_of_the_plan_is_survived_and_the_run_goes_on() -> None:
+    for line in ("write log.dat #9: kill inside", "any: kill before from now on"):
+        recording = recorded(line)
+        assert recording.problems == ()
+        assert recording.steps_run == len(recording.workload.steps)
+        assert recording.ended_by is None
+        assert recording.faults_fired[line] > 0
+
+
+def test_after_a_kill_the_power_goes_while_the_next_process_recovers() -> None:
+    recording = recorded("write log.dat #9: kill inside then power cut")
+    assert recording.ended_by is CrashEnd.KILL_THEN_POWER_CUT
+    sweep = explore(recording, POSIX)
+    assert (sweep.crash_points, sweep.findings) == (1, ())
+    assert sweep.judged > 1
+
+
+def test_a_crash_of_the_plan_finds_what_a_store_that_is_wrong_loses() -> None:
+    recording = recorded("rename state.json #2: crash after", backend=published())
+    found = explore(recording, POSIX).findings
+    assert {each.crash.position for each in found} == {len(recording.log)}
+    assert ("O1", "term went back") in {
+        (each.problem.invariant, each.problem.kind) for each in found
+    }

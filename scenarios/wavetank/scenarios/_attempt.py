@@ -8,20 +8,24 @@ that is still there: no such refusal may have cost anything. Left out: rememberi
 
 from __future__ import annotations
 
+from typing import Final
+
 from attrs import evolve
 
-from wavetank.engine import CorruptedError, Storage, StorageError, UnsupportedFormatError
-from wavetank.faults import FaultPlan, InjectorState
+from wavetank.engine import Storage, StorageError
+from wavetank.faults import CrashSignal, FaultPlan, InjectorState
 from wavetank.scenarios._fault_timeline import FaultTimeline
 from wavetank.scenarios.backend import Backend, Site
 from wavetank.scenarios.contract import Contract
-from wavetank.scenarios.excuses import excuses_of, legible_end
+from wavetank.scenarios.excuses import NO_EXCUSES, Excuses, excuses_of, legible_end
 from wavetank.scenarios.moment import STORE_DIRECTORY
 from wavetank.scenarios.observation import Observation, observe
 from wavetank.scenarios.steps import Workload
 from wavetank.sim import SerialRuntime, SimDisk
 
 __all__ = ["Attempt"]
+
+_TRIES_UNDER_FAULTS: Final = 2
 
 
 class Attempt:
@@ -43,12 +47,15 @@ class Attempt:
         self, workload: Workload, backend: Backend, disk: SimDisk, since: InjectorState | None
     ) -> None:
         self.disk = disk
-        self.timeline = FaultTimeline(workload.faults if since else FaultPlan(), since)
+        self.timeline = FaultTimeline(
+            workload.faults if since else FaultPlan(), since, seed=workload.seed
+        )
         self.length = 0
         self._workload = workload
         self._backend = backend
         self._contract = Contract.of(workload.options, self.timeline.plan)
         self._store: Storage | None = None
+        self._excuses = NO_EXCUSES
 
     @property
     def store(self) -> Storage:
@@ -63,36 +70,42 @@ class Attempt:
             Exception: whatever the store refuses with in the end.
         """
         legible = self._legible_end()
-        try:
-            self._open()
-        except StorageError:
-            if not self.timeline.has_failed:
-                raise
-            self.timeline.lift_failures()
-            self._open_again()
+        self._open_in_the_end()
         self.timeline.lift_failures()
-        seen = observe(self.store)
         if self._contract.media_sound and self._contract.syncs_honest:
-            return seen
-        excuses = excuses_of(
-            self.store,
-            STORE_DIRECTORY,
-            is_damaged=self.timeline.is_damaged,
-            has_lied=self.timeline.has_lied,
-            legible_end=legible,
-        )
-        return evolve(seen, excuses=excuses)
+            return observe(self.store)
+        # A loss that the opening names counts even if the first look is refused.
+        self._excuses = self._excuses_with(legible)
+        seen = observe(self.store)
+        return evolve(seen, excuses=self._excuses_with(legible))
 
     def look_at_the_truth(self) -> Observation:
         """Lift damage too, open the store in the next process, and return what it shows."""
         self.timeline.lift()
         self._open_again()
-        return observe(self.store)
+        seen = observe(self.store)
+        return evolve(seen, excuses=self._excuses_with(None).after(self._excuses))
 
-    def is_for_damage(self, error: Exception) -> bool:
-        """Whether a store may refuse with this error, since the disk has lied to it."""
-        is_typed = isinstance(error, (CorruptedError, UnsupportedFormatError))
-        return is_typed and (self.timeline.is_damaged or self.timeline.has_lied)
+    def _excuses_with(self, legible: int | None) -> Excuses:
+        disk = evolve(self.timeline.excuse, legible_end=legible)
+        return excuses_of(self.store, STORE_DIRECTORY, disk)
+
+    def _open_in_the_end(self) -> None:
+        """Open the store, in the next process if a crash or a failed operation ends this one."""
+        for _ in range(_TRIES_UNDER_FAULTS):
+            try:
+                self._open()
+            except CrashSignal:
+                # Where the power goes instead, a sweep with a depth looks.
+                self.disk = self.disk.process_kill()
+            except StorageError:
+                if not self.timeline.has_failed:
+                    raise
+                break
+            else:
+                return
+        self.timeline.lift_failures()
+        self._open_again()
 
     def _open_again(self) -> None:
         self.disk = self.disk.process_kill()

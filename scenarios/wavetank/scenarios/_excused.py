@@ -42,7 +42,7 @@ def is_excused(seen: Observation, possible: Possible, earlier: Possible) -> bool
         earlier: the states in which it may have been.
     """
     excuses = seen.excuses
-    if excuses.has_lied and _was_once(seen, (*possible, *earlier)):
+    if (excuses.has_lied or excuses.is_older) and _was_once(seen, (*possible, *earlier)):
         return True
     if not excuses.is_damaged or _is_fresh(seen):
         return False

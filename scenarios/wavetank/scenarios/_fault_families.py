@@ -12,12 +12,14 @@ from wavetank.faults import (
     Fault,
     LostWrite,
     Misdirected,
+    Missing,
     OperationKind,
     SyncLie,
     TornWrite,
+    Unreadable,
 )
 
-__all__ = ["damages", "fails", "lies", "lies_on_disk"]
+__all__ = ["damages", "fails", "fails_late", "hides_content", "lies", "lies_on_disk"]
 
 
 def fails(fault: Fault) -> bool:
@@ -35,6 +37,16 @@ def lies_on_disk(fault: Fault) -> bool:
     if isinstance(fault.what, Misdirected):
         return fault.where.kind is OperationKind.WRITE
     return isinstance(fault.what, TornWrite | LostWrite)
+
+
+def hides_content(fault: Fault) -> bool:
+    """Whether operations fail on what was there: it is gone, or cannot be read."""
+    return isinstance(fault.what, Unreadable | Missing)
+
+
+def fails_late(fault: Fault) -> bool:
+    """Whether an operation fails for what an earlier one has not done."""
+    return fault.damages and isinstance(fault.what, Fail)
 
 
 def lies(fault: Fault) -> bool:

@@ -15,9 +15,23 @@ from typing import Final
 
 from attrs import frozen
 
-from wavetank.engine import CorruptedError, FileSystem, StorageError, UnsupportedFormatError
-from wavetank.faults import Fault, FaultInjector, FaultPlan, FaultyFileSystem, InjectorState
-from wavetank.scenarios._fault_families import damages, fails, lies, lies_on_disk
+from wavetank.engine import (
+    CorruptedError,
+    FileSystem,
+    StorageError,
+    StorageIOError,
+    UnsupportedFormatError,
+)
+from wavetank.faults import Fault, FaultInjector, FaultPlan, FaultyFileSystem, InjectorState, Stale
+from wavetank.scenarios._fault_families import (
+    damages,
+    fails,
+    fails_late,
+    hides_content,
+    lies,
+    lies_on_disk,
+)
+from wavetank.scenarios.excuses import Excuses
 from wavetank.sim import SerialRuntime, SimDisk, SimFileSystem
 
 __all__ = ["NO_FAULTS", "FaultCourse", "FaultTimeline"]
@@ -62,14 +76,18 @@ class FaultTimeline:
     Args:
         plan: what goes wrong.
         since: where the faults stand at the beginning.
+        seed: of the run, for faults that strike by chance.
 
     Attributes:
         plan: what goes wrong.
     """
 
-    def __init__(self, plan: FaultPlan, since: InjectorState | None = None) -> None:
+    def __init__(
+        self, plan: FaultPlan, since: InjectorState | None = None, *, seed: int = 0
+    ) -> None:
         self.plan = plan
-        self._injector = FaultInjector(plan, since=since, on_count=self._note)
+        self._seed = seed
+        self._injector = FaultInjector(plan, seed=seed, since=since, on_count=self._note)
         self._disk: SimDisk | None = None
         self._positions: list[int] = []
         self._states = [self._injector.state]
@@ -104,8 +122,9 @@ class FaultTimeline:
 
     @property
     def has_failed(self) -> bool:
-        """Whether an operation has failed since a store was last opened."""
-        return self._failures() > self._opened_with
+        """Whether an operation has failed since a store was last opened, or may fail yet."""
+        is_late = any(fails_late(fault) for fault in self._struck())
+        return is_late or self._failures() > self._opened_with
 
     @property
     def is_damaged(self) -> bool:
@@ -127,10 +146,26 @@ class FaultTimeline:
         """Whether a sync has ever told that it was done and was not."""
         return any(lies(fault) for fault in self._struck())
 
+    @property
+    def excuse(self) -> Excuses:
+        """What the disk has done to the truth."""
+        stale = [
+            block
+            for block in self._injector.state.at_rest.blocks
+            if isinstance(self.plan.faults[block.fault].what, Stale)
+        ]
+        return Excuses(is_damaged=self.is_damaged, has_lied=self.has_lied, is_older=len(stale) > 1)
+
     def excuses(self, error: Exception) -> bool:
         """Whether a store may refuse with this error, for what has struck."""
         if self.has_failed and isinstance(error, StorageError):
             return True
+        return self.excuses_by_damage(error)
+
+    def excuses_by_damage(self, error: Exception) -> bool:
+        """Whether a store may refuse with this error, since the disk has lied to it."""
+        if isinstance(error, StorageIOError):
+            return any(hides_content(fault) for fault in self._struck())
         is_at_fault = self.is_damaged or self.has_lied
         return is_at_fault and isinstance(error, (CorruptedError, UnsupportedFormatError))
 
@@ -154,7 +189,7 @@ class FaultTimeline:
 
     def uncounted(self, disk: SimDisk) -> FileSystem:
         """Return the filesystem of one who only looks, with its damage; nothing is counted."""
-        reader = FaultTimeline(self.plan, self.state)
+        reader = FaultTimeline(self.plan, self.state, seed=self._seed)
         reader.lift_failures()
         return reader.filesystem(disk, SerialRuntime())
 

@@ -10,16 +10,19 @@ no longer fit. Left out: writing down what is known (_chronicle.py).
 from __future__ import annotations
 
 from contextlib import nullcontext, suppress
+from functools import partial
+from typing import Final
 
 from attrs import evolve
 
 from wavetank.engine import Storage, StorageError
+from wavetank.faults import CrashEnd, CrashSignal
 from wavetank.scenarios._chronicle import Chronicle
 from wavetank.scenarios._machine import Machine
 from wavetank.scenarios._step_calls import call, refusal
 from wavetank.scenarios.backend import Backend, Site
 from wavetank.scenarios.contract import Contract
-from wavetank.scenarios.excuses import excuses_of, legible_end
+from wavetank.scenarios.excuses import NO_EXCUSES, excuses_of, legible_end
 from wavetank.scenarios.model import Possible, acknowledge, begin
 from wavetank.scenarios.moment import STORE_DIRECTORY, LiveProblem
 from wavetank.scenarios.observation import Observation, Problem, check_points, observe
@@ -37,6 +40,8 @@ from wavetank.scenarios.steps import (
 
 __all__ = ["LiveRun"]
 
+_KILLS_A_STEP: Final = 3
+
 
 class LiveRun:
     """The state of one recording run.
@@ -51,6 +56,7 @@ class LiveRun:
         problems: what was wrong.
         compactions: how often the first log index rose.
         steps_run: how many steps have run.
+        ended_by: the crash of the plan that took the power; None if none has.
     """
 
     def __init__(self, workload: Workload, backend: Backend) -> None:
@@ -63,14 +69,32 @@ class LiveRun:
         self.problems: list[LiveProblem] = []
         self.compactions = 0
         self.steps_run = 0
+        self.ended_by: CrashEnd | None = None
         self._workload = workload
         self._backend = backend
         self._store: Storage | None = None
         self._first_index = 1
+        self._is_running = False
+        self._named = NO_EXCUSES
         self._legible_end: int | None = None
 
     def take(self, number: int, step: Step) -> bool:
-        """Run one step; False if the store is in no state to go on."""
+        """Run one step; False if the store is in no state to go on, or the power has gone."""
+        work = partial(self._take, number, step)
+        for _ in range(_KILLS_A_STEP):
+            try:
+                return work()
+            except CrashSignal as signal:
+                if signal.crash.end is not CrashEnd.KILL:
+                    self.ended_by = signal.crash.end
+                    return False
+                left = step if self._is_running else None
+                work = partial(self._recover, number, left, kill=True)
+        with self.machine.faults.healthy():
+            return work()
+
+    def _take(self, number: int, step: Step) -> bool:
+        self._is_running = True
         due = self.machine.runtime.pending()
         before, options = self.chronicle.possible, self._workload.options
         after = acknowledge(before, step, options)
@@ -136,6 +160,9 @@ class LiveRun:
             options=self._workload.options,
         )
         self._store = self._backend.open(site)
+        if self._disk_may_lie:
+            named = excuses_of(self._store, STORE_DIRECTORY, NO_EXCUSES)
+            self._named = named.after(self._named)
 
     def _read(self, store: Storage, step: Read) -> Problem | None:
         came = tuple(store.get_log_entries(step.start, step.end))
@@ -156,6 +183,7 @@ class LiveRun:
         return self._hold(number, seen)
 
     def _hold(self, number: int, seen: Observation) -> bool:
+        self._named = NO_EXCUSES
         problems = judge(seen, self.chronicle.now, self._workload.options)
         for problem in problems:
             self._live(number, problem)
@@ -205,24 +233,32 @@ class LiveRun:
             return False
         return True
 
-    def _recover(self, number: int, step: Step) -> bool:
+    def _recover(self, number: int, step: Step | None, *, kill: bool = False) -> bool:
         """Go on after a step that failed when a fault had struck: open the store again.
 
         If opening fails too, or the step once more, then the faults are lifted: a store must get
         well once nothing goes wrong any more, unless the truth itself is gone.
+
+        Args:
+            number: of the step.
+            step: what failed; None if it had returned when the process ended.
+            kill: whether the process has ended.
         """
         faults = self.machine.faults
         for lifted in (False, True):
             with faults.healthy() if lifted else nullcontext():
                 try:
-                    self._restart(number, kill=lifted)
+                    self._restart(number, kill=lifted or kill)
+                    if step is None:
+                        return self._hold(number, self._observe())
                     return self._resume(number, step)
                 except Exception as error:  # noqa: BLE001 - whatever a backend raises is a finding
                     excused = faults.excuses(error)
                     if excused and lifted and not faults.is_truth_there:
                         return False
                     if lifted or not excused:
-                        self._live(number, refusal(step, error, "after a fault"))
+                        what = step or "open the store again"
+                        self._live(number, refusal(what, error, "after a fault"))
                         return False
         raise AssertionError("once faults are lifted nothing is excused")
 
@@ -284,13 +320,8 @@ class LiveRun:
         if not (faults.is_damaged or faults.has_lied):
             return seen
         assert self._store is not None
-        excuses = excuses_of(
-            self._store,
-            STORE_DIRECTORY,
-            is_damaged=faults.is_damaged,
-            has_lied=faults.has_lied,
-            legible_end=self._legible_end,
-        )
+        disk = evolve(faults.excuse, legible_end=self._legible_end)
+        excuses = excuses_of(self._store, STORE_DIRECTORY, disk).after(self._named)
         # What the last opening made of damage stays, so that the same without damage proves little.
         with faults.healthy():
             sound = None if faults.is_damaged_for_good else self._look()
@@ -306,6 +337,7 @@ class LiveRun:
         self.chronicle.forget_removed(after)
         self.chronicle.possible = after
         self._acknowledge(number)
+        self._is_running = False
 
     def _acknowledge(self, number: int, *, closed: bool = False) -> None:
         self.machine.disk.mark(f"step {number} acknowledged")

@@ -32,7 +32,7 @@ class Machine:
         self.image = DiskImage.empty()
         self.disk = SimDisk(self.image)
         self.runtime = SerialRuntime(seed)
-        self.faults = FaultTimeline(faults)
+        self.faults = FaultTimeline(faults, seed=seed)
         self._seed = seed
 
     def filesystem(self) -> FileSystem:

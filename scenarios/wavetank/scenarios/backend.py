@@ -6,6 +6,7 @@ Protocol. Left out: backends that are not written in Python.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from typing import Final, Protocol
 
@@ -22,6 +23,12 @@ from wavetank.engine import (
 from wavetank.scenarios.raftlock_published import RaftlockOptions, RaftlockPublished
 
 __all__ = ["BACKENDS", "Backend", "Site", "StoreBackend"]
+
+
+# What a store tells its log under faults is no news to those who look at thousands of runs.
+_SILENT: Final = logging.Logger(  # noqa: LOG001 - one that no program's settings reach
+    "wavetank.scenarios", level=logging.CRITICAL + 1
+)
 
 
 @frozen(kw_only=True)
@@ -78,7 +85,7 @@ class StoreBackend:
 
 def _open_builtin(site: Site) -> Storage:
     config = StorageConfig(directory=site.directory)
-    return FileStorage(config, site.options, fs=site.fs, runtime=site.runtime)
+    return FileStorage(config, site.options, fs=site.fs, runtime=site.runtime, logger=_SILENT)
 
 
 def _open_raftlock_published(site: Site) -> Storage:

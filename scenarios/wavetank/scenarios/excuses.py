@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Final, Protocol, runtime_checkable
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from wavetank.engine import (
     DumpedFrame,
@@ -52,6 +52,8 @@ class Excuses:
             none; None if it tells of no loss.
         snapshot_gone: whether the report says that the snapshot is given up.
         legible_end: where the log ends that was still legible, if nothing legible spoke of more.
+        is_older: whether more than one place shows what it held before, so that older files may
+            fit together.
 
     >>> Excuses() == NO_EXCUSES
     True
@@ -62,23 +64,30 @@ class Excuses:
     log_gone_from: int | None = None
     snapshot_gone: bool = False
     legible_end: int | None = None
+    is_older: bool = False
+
+    def after(self, first: Excuses) -> Excuses:
+        """Return what counts after a second opening: what the first has named stays named."""
+        named = [each for each in (first.log_gone_from, self.log_gone_from) if each is not None]
+        return evolve(
+            self,
+            log_gone_from=min(named, default=None),
+            snapshot_gone=self.snapshot_gone or first.snapshot_gone,
+        )
 
 
 NO_EXCUSES: Final = Excuses()
 
 
-def excuses_of(
-    store: Storage, directory: str, *, is_damaged: bool, has_lied: bool, legible_end: int | None
-) -> Excuses:
+def excuses_of(store: Storage, directory: str, disk: Excuses) -> Excuses:
     """Return what an opened store may leave out.
 
     Args:
         store: which has a report, or not: then it names nothing.
         directory: of the store.
-        is_damaged: as in `Excuses`.
-        has_lied: as in `Excuses`.
-        legible_end: as in `Excuses`.
+        disk: what is known of the disk alone.
     """
+    legible = disk.legible_end
     gone_from: int | None = None
     snapshot_gone = False
     if isinstance(store, ReportsRecovery):
@@ -93,14 +102,8 @@ def excuses_of(
             loss.path == f"{directory}/{name}" for loss in report.lost for name in _SNAPSHOT_FILES
         )
     else:
-        legible_end = None
-    return Excuses(
-        is_damaged=is_damaged,
-        has_lied=has_lied,
-        log_gone_from=gone_from,
-        snapshot_gone=snapshot_gone,
-        legible_end=legible_end,
-    )
+        legible = None
+    return evolve(disk, log_gone_from=gone_from, snapshot_gone=snapshot_gone, legible_end=legible)
 
 
 def legible_end(fs: FileSystem, directory: str) -> int | None:

@@ -19,7 +19,7 @@ from typing import Final, Protocol, TypeAlias
 
 from attrs import evolve, frozen
 
-from wavetank.faults import InjectorState
+from wavetank.faults import CrashEnd, InjectorState
 from wavetank.scenarios.contract import Contract
 from wavetank.scenarios.crash_point import (
     CrashPoint,
@@ -178,7 +178,8 @@ def judge_image(recording: Recording, profile: Profile, crash: CrashPoint) -> tu
     problems = _verdict(fate.observation, fate.problems, knowledge, recording)
     if not crash.then and crash.killed_at is None:
         moment = recording.moment_at(crash.position)
-        undone = _is_undone(moment, pending_at(recording, profile, crash), image)
+        honest = Contract.of(options, recording.workload.faults).syncs_honest
+        undone = honest and _is_undone(moment, pending_at(recording, profile, crash), image)
         return (*problems, _LOST_AFTER_CLOSE) if undone else problems
     lost_again = _shown_before(recording, profile, crash, fate.observation)
     return (*(_inside(problem, crash.killed_at) for problem in problems), *lost_again)
@@ -211,12 +212,17 @@ class _Sweeper:
         self._digest = blake2b(digest_size=_DIGEST_BYTES)
         # What is looked at on an image; the inodes count here, since looks are told by inode.
         self._cells: dict[tuple[bytes, _Inodes], tuple[Cell, ...]] = {}
+        workload = recording.workload
+        self._closes_last = Contract.of(workload.options, workload.faults).syncs_honest
         self._moment: Moment | None = None
         self._verdicts: dict[int, tuple[Problem, ...]] = {}
         self._descended: set[bytes] = set()
 
     def run(self) -> None:
         pending = PendingOps(self._recording.image, self._profile)
+        if self._recording.ended_by is not None:
+            self._run_to_its_end(pending, self._recording.ended_by)
+            return
         self._visit(pending, 0, self._images(pending, 0, all_images))
         for position, record in enumerate(self._recording.log, start=1):
             pending.take(record)
@@ -234,6 +240,17 @@ class _Sweeper:
                     self._visit(pending, position, images, new=True)
                     if self._limits.depth != 0:
                         self._kill(pending, position)
+
+    def _run_to_its_end(self, pending: PendingOps, ended_by: CrashEnd) -> None:
+        """Judge the one crash that the plan has, with every image that it may leave."""
+        pending.take_all(self._recording.log)
+        position = len(self._recording.log)
+        self._crash_points = 1
+        if ended_by is CrashEnd.KILL_THEN_POWER_CUT:
+            self._enter(self._recording.moment_at(position))
+            self._kill(pending, position)
+        else:
+            self._visit(pending, position, self._images(pending, position, all_images))
 
     def finish(self) -> Sweep:
         unjudged = len(self._fates.unjudged)
@@ -307,7 +324,7 @@ class _Sweeper:
     def _hold_close(self, pending: PendingOps, crash: CrashPoint, image: DiskImage) -> None:
         """Accuse a clean close that left behind what this crash undoes."""
         assert self._moment is not None
-        if _is_undone(self._moment, pending, image):
+        if self._closes_last and _is_undone(self._moment, pending, image):
             self._keep(_LOST_AFTER_CLOSE, crash, pending, self._moment.step)
 
     def _kill(self, pending: PendingOps, position: int) -> None:

@@ -151,7 +151,7 @@ class Openings:
         except Exception as error:  # noqa: BLE001 - whatever a backend raises is a finding
             relaxed = Contract.of(self._workload.options).allows_refusal(error)
             allowed = relaxed or (
-                attempt.is_for_damage(error) and not attempt.timeline.is_truth_there
+                attempt.timeline.excuses_by_damage(error) and not attempt.timeline.is_truth_there
             )
             return Opening(
                 observation=None,
@@ -176,7 +176,7 @@ class Openings:
         try:
             return attempt.open_and_look()
         except StorageError as error:
-            if not attempt.is_for_damage(error) or not attempt.timeline.is_truth_there:
+            if not attempt.timeline.excuses_by_damage(error) or not attempt.timeline.is_truth_there:
                 raise
             return attempt.look_at_the_truth()
 

@@ -18,6 +18,7 @@ from types import MappingProxyType
 
 from attrs import Factory, field, frozen
 
+from wavetank.faults import CrashEnd
 from wavetank.scenarios._fault_timeline import NO_FAULTS, FaultCourse
 from wavetank.scenarios._live_run import LiveRun
 from wavetank.scenarios.backend import Backend
@@ -43,6 +44,8 @@ class Recording:
         steps_run: how many steps ran before the run ended or had to be given up.
         faults_fired: how often each fault of the workload fired, by its line.
         fault_course: where the faults stood, by position of the op log.
+        ended_by: the crash of the plan that took the power, which is then the only crash there is;
+            None if none did.
     """
 
     workload: Workload
@@ -55,6 +58,7 @@ class Recording:
     steps_run: int
     faults_fired: Mapping[str, int] = MappingProxyType({})
     fault_course: FaultCourse = NO_FAULTS
+    ended_by: CrashEnd | None = None
     _positions: tuple[int, ...] = field(
         init=False,
         repr=False,
@@ -85,4 +89,5 @@ def record(workload: Workload, backend: Backend) -> Recording:
         steps_run=run.steps_run,
         faults_fired=MappingProxyType(dict(run.machine.faults.fired())),
         fault_course=run.machine.faults.course(),
+        ended_by=run.ended_by,
     )

@@ -132,13 +132,16 @@ class Recovery:
             yield Problem("O8", f"new work refused: {kind}", summary)
             return
         possible: Possible = (seen.as_model(),)
+        earlier: Possible = ()
         for step in steps:
+            earlier += possible
             possible = acknowledge(possible, step, self._workload.options)
+        knowledge = Knowledge(possible=possible, earlier=earlier)
         pending.take_all(tuple(live.disk.log)[before:])
         found: dict[str, Problem] = {}
         since = live.timeline.state
         for image in dict.fromkeys((pending.durable, pending.full)):
-            for problem in self._second_crash(image, Knowledge(possible=possible), since):
+            for problem in self._second_crash(image, knowledge, since):
                 found.setdefault(problem.kind, problem)
         yield from found.values()
 
