@@ -360,6 +360,46 @@ def test_code_that_does_not_end_is_stopped(in_thread: bool) -> None:  # noqa: FB
     assert [str(error) for error in caught] == ["expected an end within 0.2 s but it ran on"]
 
 
+def test_code_that_swallows_every_exception_is_stopped_too() -> None:
+    def spin() -> None:
+        started = real_time()
+        while True:
+            try:
+                while True:
+                    pass
+            except BaseException:
+                if real_time() - started > 0.4:
+                    raise
+
+    real_time = time.perf_counter
+    with PythonFiles() as files, pytest.raises(TimeLimitError):
+        files.call(SimDisk(files.empty_image()), spin, limit_s=0.1)
+
+
+def test_a_thread_that_outlives_its_process_touches_no_other_disk() -> None:
+    going_on = threading.Event()
+    threads: list[threading.Thread] = []
+
+    def leave(directory: str) -> None:
+        def late() -> None:
+            going_on.wait()
+            Path(directory, "late").touch()
+
+        threads.append(threading.Thread(target=late))
+        threads[0].start()
+
+    Path = pathlib.Path  # noqa: N806 - the class
+    with PythonFiles() as files:
+        with files.process(SimDisk(files.empty_image())):
+            leave(files.directory)
+        other = SimDisk(files.empty_image())
+        with files.process(other):
+            going_on.set()
+            threads[0].join()
+    assert shown(other) == {}
+    assert not Path("/simulated").exists()
+
+
 def test_one_door_at_a_time() -> None:
     with PythonFiles(), pytest.raises(PythonFilesError, match="one is open"), PythonFiles():
         pass

@@ -9,11 +9,16 @@ from __future__ import annotations
 import ctypes
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import Final
 
 __all__ = ["OutOfTime", "time_limit"]
+
+
+_AGAIN_S: Final = 0.05
+"""Code that swallows every exception is told again."""
 
 
 class OutOfTime(BaseException):
@@ -21,31 +26,33 @@ class OutOfTime(BaseException):
 
 
 @contextmanager
-def time_limit(seconds: float) -> Iterator[None]:
-    """Stop what runs inside after so many seconds of real time.
+def time_limit(seconds: float, is_running: Callable[[], bool]) -> Iterator[None]:
+    """Stop what runs inside after so many seconds of real time, again and again if need be.
 
     Args:
         seconds: of real time.
+        is_running: whether there is anything to stop; nothing is raised once it has ended.
 
     Raises:
         OutOfTime: they are over.
     """
     if threading.current_thread() is threading.main_thread():
-        with _alarm(seconds):
+        with _alarm(seconds, is_running):
             yield
     else:
-        with _watchdog(seconds):
+        with _watchdog(seconds, is_running):
             yield
 
 
 @contextmanager
-def _alarm(seconds: float) -> Iterator[None]:
+def _alarm(seconds: float, is_running: Callable[[], bool]) -> Iterator[None]:
     def stop(number: int, frame: FrameType | None) -> None:
         del number, frame
-        raise OutOfTime
+        if is_running():
+            raise OutOfTime
 
     before = signal.signal(signal.SIGALRM, stop)
-    left, interval = signal.setitimer(signal.ITIMER_REAL, seconds, 0.05)
+    left, interval = signal.setitimer(signal.ITIMER_REAL, seconds, _AGAIN_S)
     try:
         yield
     finally:
@@ -56,12 +63,14 @@ def _alarm(seconds: float) -> Iterator[None]:
 
 
 @contextmanager
-def _watchdog(seconds: float) -> Iterator[None]:
+def _watchdog(seconds: float, is_running: Callable[[], bool]) -> Iterator[None]:
     ended = threading.Event()
     late = threading.get_ident()
 
     def watch() -> None:
-        if not ended.wait(seconds):
+        pause = seconds
+        while not ended.wait(pause) and is_running():
+            pause = _AGAIN_S
             ctypes.pythonapi.PyThreadState_SetAsyncExc(
                 ctypes.c_ulong(late), ctypes.py_object(OutOfTime)
             )

@@ -128,7 +128,7 @@ def _set(space: object, name: str, pair: _Pair) -> None:
             defaults[int(name)] = pair.new
             space.__defaults__ = tuple(defaults)
         elif space.__kwdefaults__ is not None:
-            space.__kwdefaults__[name] = pair.new
+            space.__kwdefaults__ = {**space.__kwdefaults__, name: pair.new}
         return
     value = pair.new
     if isinstance(space, type):

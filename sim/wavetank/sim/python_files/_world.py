@@ -2,7 +2,8 @@
 
 Only a thread that was started since the simulation began, or that began it, is inside, and only
 while a process runs. Everybody else (a test runner's own threads, the code between two processes)
-keeps the real machine. Left out: what the calls do.
+keeps the real machine. A thread that outlives its process goes on with the disk of that process,
+at which nobody looks any more. Left out: what the calls do.
 """
 
 from __future__ import annotations
@@ -10,9 +11,10 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterator
-from threading import RLock, Thread, enumerate, get_ident  # noqa: A004 - threading's own name
+from threading import RLock, Thread, current_thread, enumerate, get_ident  # noqa: A004 - threading's own name
 from types import FrameType
 from typing import Final, ParamSpec, TypeVar
+from weakref import WeakKeyDictionary
 
 from attrs import frozen
 
@@ -71,6 +73,7 @@ class World:
         self.lock = RLock()
         self._logged = 0
         self._outsiders: frozenset[int] = frozenset()
+        self._orphans: WeakKeyDictionary[Thread, Process] = WeakKeyDictionary()
 
     def begin(self, process: Process, *, tracing: bool) -> None:
         """Let a process run."""
@@ -87,10 +90,14 @@ class World:
         """Let the process be gone."""
         if self.process is not None:
             self.process.is_gone = True
+            others = [each for each in self.own_threads() if each is not current_thread()]
+            self._orphans.update(dict.fromkeys(others, self.process))
         self.process = None
 
     def is_inside(self) -> bool:
-        """Whether the calling thread sees the simulated disk."""
+        """Whether the calling thread sees a simulated disk."""
+        if self._orphans and current_thread() in self._orphans:
+            return True
         return self.process is not None and get_ident() not in self._outsiders
 
     def own_threads(self) -> list[Thread]:
@@ -103,7 +110,11 @@ class World:
 
     @property
     def running(self) -> Process:
-        """The process that runs."""
+        """The process that the calling thread belongs to."""
+        if self._orphans:
+            own = self._orphans.get(current_thread())
+            if own is not None:
+                return own
         assert self.process is not None
         return self.process
 
@@ -132,7 +143,7 @@ class World:
     def note(self, name: str) -> None:
         """Note a call that changed the disk."""
         process = self.process
-        if not self.tracing or process is None:
+        if not self.tracing or process is None or process is not self.running:
             return
         length = len(process.disk.log)
         if length != self._logged:

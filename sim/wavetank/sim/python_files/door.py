@@ -152,9 +152,11 @@ class PythonFiles:
             TimeLimitError: the time is over.
         """
         try:
-            with time_limit(limit_s), self.process(disk):
+            with time_limit(limit_s, lambda: self._world.process is not None), self.process(disk):
                 return code()
         except OutOfTime:
+            # It may have come while the process was ending.
+            self._world.end()
             raise TimeLimitError(f"expected an end within {limit_s} s but it ran on") from None
 
     def mark(self, word: str) -> None:
