@@ -71,6 +71,11 @@ class SimFileSystem:
     def __init__(self, disk: SimDisk) -> None:
         self._disk = disk
 
+    @property
+    def disk(self) -> SimDisk:
+        """The disk."""
+        return self._disk
+
     def open(self, path: str, flags: OpenFlag) -> SimFile:
         """See `FileSystem.open`."""
         bits = _checked(flags)

@@ -7,7 +7,8 @@ Left out: pytest (pytest_suite.py), the command line and the printed scorecard
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from traceback import extract_tb
 from typing import Final
 
@@ -17,14 +18,15 @@ from wavetank.scenarios.suite.bench import Bench, suite_options
 from wavetank.scenarios.suite.capabilities import Capability
 from wavetank.scenarios.suite.check import Check
 from wavetank.scenarios.suite.checks import choose_checks
-from wavetank.scenarios.suite.isolation import run_here, run_isolated
+from wavetank.scenarios.suite.isolation import Ask, run_here, run_isolated
 from wavetank.scenarios.suite.plug import Plug, StoreFactory, plug_of
+from wavetank.scenarios.suite.python_stores import PythonStores
 from wavetank.scenarios.suite.questions import CheckFailure, CheckSkipped
 from wavetank.scenarios.suite.scorecard import CheckResult, Outcome, Scorecard
 from wavetank.scenarios.suite.sweeps import Sweeps
 from wavetank.sim import PROFILES, Profile
 
-__all__ = ["CHECK_PROFILES", "Examiner", "check_backend"]
+__all__ = ["CHECK_PROFILES", "Examiner", "check_backend", "examining"]
 
 CHECK_PROFILES: Final = tuple(
     profile for profile in PROFILES if profile.name in ("process-kill", "posix")
@@ -70,10 +72,11 @@ def check_backend(
     """
     plug = plug_of(factory, name=name, capabilities=capabilities)
     chosen = choose_checks(checks)
-    examiner = Examiner(plug, profiles=tuple(profiles), max_images=max_images)
-    run = (
-        run_isolated(chosen, examiner.ask, limit_s) if isolated else run_here(chosen, examiner.ask)
-    )
+
+    def asking() -> AbstractContextManager[Ask]:
+        return examining(plug, profiles=tuple(profiles), max_images=max_images)
+
+    run = run_isolated(chosen, asking, limit_s) if isolated else run_here(chosen, asking)
     results = []
     for result in run:
         results.append(result)
@@ -85,6 +88,35 @@ def check_backend(
         profiles=tuple(profile.name for profile in profiles),
         results=tuple(results),
     )
+
+
+@contextmanager
+def examining(
+    plug: Plug,
+    *,
+    profiles: tuple[Profile, ...] = CHECK_PROFILES,
+    max_images: int | None = None,
+) -> Iterator[Ask]:
+    """Give what asks a store check after check, Python's files routed to it where it needs that.
+
+    Args:
+        plug: the store.
+        profiles: what a crash may lose, in the crash group.
+        max_images: crash images per profile; None for all.
+    """
+    if plug.has(Capability.SITE_FILESYSTEM):
+        yield Examiner(plug, profiles=profiles, max_images=max_images).ask
+        return
+    with PythonStores.of(plug) as stores:
+        examiner = Examiner(stores.plug, profiles=profiles, max_images=max_images)
+
+        def ask(check: Check) -> CheckResult:
+            try:
+                return examiner.ask(check)
+            finally:
+                stores.end_process()
+
+        yield ask
 
 
 @frozen(kw_only=True)

@@ -11,7 +11,12 @@ import multiprocessing
 import os  # noqa: TID251 - the standard streams and the working directory of the forked process
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from contextlib import (
+    AbstractContextManager,
+    contextmanager,
+    redirect_stderr,
+    redirect_stdout,
+)
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from tempfile import TemporaryFile
@@ -23,7 +28,7 @@ from wavetank.scenarios.suite.census import census
 from wavetank.scenarios.suite.check import Check
 from wavetank.scenarios.suite.scorecard import CheckResult, Outcome
 
-__all__ = ["Ask", "run_here", "run_isolated"]
+__all__ = ["Ask", "Asking", "run_here", "run_isolated"]
 
 _TOLD_BYTES: Final = 200
 _ENDING_S: Final = 5.0
@@ -31,19 +36,22 @@ _ENDING_S: Final = 5.0
 Ask = Callable[[Check], CheckResult]
 """Runs one check and tells what came of it; it never raises for what a store does."""
 
+Asking = Callable[[], AbstractContextManager[Ask]]
+"""Makes ready for checks in the process that calls it, and cleans up after them."""
 
-def run_isolated(checks: Sequence[Check], ask: Ask, limit_s: float) -> Iterator[CheckResult]:
+
+def run_isolated(checks: Sequence[Check], asking: Asking, limit_s: float) -> Iterator[CheckResult]:
     """Run checks one after the other in forked processes, as few as can be.
 
     Args:
         checks: in this order.
-        ask: runs one, in the fork; it may remember what it likes for the next.
+        asking: entered in each fork; what it gives may remember what it likes for the next check.
         limit_s: seconds of real time after which a check counts as hanging.
     """
     left = list(checks)
     while left:
         reason = ""
-        with _forked(left, ask) as (connection, process):
+        with _forked(left, asking) as (connection, process):
             while left and not reason:
                 try:
                     if connection.poll(limit_s):
@@ -63,17 +71,18 @@ def run_isolated(checks: Sequence[Check], ask: Ask, limit_s: float) -> Iterator[
                 yield _lost(left.pop(0), f"not asked, since {lost.id} {reason}")
 
 
-def run_here(checks: Sequence[Check], ask: Ask) -> Iterator[CheckResult]:
+def run_here(checks: Sequence[Check], asking: Asking) -> Iterator[CheckResult]:
     """Run checks in this process, where a debugger can follow."""
-    for check in checks:
-        yield ask(check)
+    with asking() as ask:
+        for check in checks:
+            yield ask(check)
 
 
 @contextmanager
-def _forked(checks: Sequence[Check], ask: Ask) -> Iterator[tuple[Connection, BaseProcess]]:
+def _forked(checks: Sequence[Check], asking: Asking) -> Iterator[tuple[Connection, BaseProcess]]:
     context = multiprocessing.get_context("fork")
     receiver, sender = context.Pipe(duplex=False)
-    process = context.Process(target=_work, args=(tuple(checks), ask, sender), daemon=True)
+    process = context.Process(target=_work, args=(tuple(checks), asking, sender), daemon=True)
     with warnings.catch_warnings():
         # The fork runs nothing that another thread of this process may hold a lock of.
         warnings.simplefilter("ignore", DeprecationWarning)
@@ -89,12 +98,13 @@ def _forked(checks: Sequence[Check], ask: Ask) -> Iterator[tuple[Connection, Bas
             process.join()
 
 
-def _work(checks: tuple[Check, ...], ask: Ask, sender: Connection) -> None:
+def _work(checks: tuple[Check, ...], asking: Asking, sender: Connection) -> None:
     with (
         TemporaryFile() as printed,
         os.fdopen(printed.fileno(), "w", buffering=1, closefd=False) as text,
         redirect_stdout(text),
         redirect_stderr(text),
+        asking() as ask,
     ):
         os.dup2(printed.fileno(), 1)
         os.dup2(printed.fileno(), 2)
