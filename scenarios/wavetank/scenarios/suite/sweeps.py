@@ -29,6 +29,8 @@ __all__ = ["Accusation", "Sweeps"]
 
 _DEPTH: Final = 1
 _LYING_IMAGES: Final = 400
+_SETS_PER_POINT: Final = 128
+"""Fewer than a run tries: a store that rewrites a whole file has many at every point."""
 _DECLARED: Final = MappingProxyType({"O10": Capability.NO_LITTER, "O11": Capability.ATOMIC_BATCHES})
 """Invariants that a store is held to only if it declares to keep them."""
 
@@ -96,6 +98,7 @@ class Sweeps:
         limits = Limits(
             depth=_DEPTH,
             max_images=self._max_images,
+            max_sets_per_point=_SETS_PER_POINT,
             disabled=frozenset(
                 invariant for invariant, need in _DECLARED.items() if not self._plug.has(need)
             ),
@@ -129,7 +132,7 @@ class Sweeps:
 
     def finds_lies(self) -> bool:
         """Whether a disk whose syncs lie makes the store lose something, as it must."""
-        limits = Limits(max_images=_LYING_IMAGES)
+        limits = Limits(max_images=_LYING_IMAGES, max_sets_per_point=_SETS_PER_POINT)
         return bool(explore(self.recording, LYING_FSYNC, limits=limits).findings)
 
 

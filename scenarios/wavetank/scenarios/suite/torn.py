@@ -25,7 +25,7 @@ from wavetank.sim import POSIX, SECTOR_SIZE, DiskImage, PendingOps, Sync, all_im
 
 __all__ = ["TORN"]
 
-_ENTRY_BYTES: Final = 1500
+_ENTRY_BYTES: Final = 700
 _FIRST: Final = entries(1, 3, size_bytes=_ENTRY_BYTES)
 _BATCH: Final = entries(4, 3, size_bytes=_ENTRY_BYTES)
 _HEAD_BYTES: Final = 16
@@ -121,7 +121,7 @@ def damaged_committed_entry_is_error(bench: Bench) -> None:
     """An entry in the middle of the log that was altered is refused, wherever it was hit."""
     closed = _closed(bench)
     start = closed.content.index(_FIRST[1].command)
-    for place in (*range(start - _HEAD_BYTES, start), start, start + 700, start + 1499):
+    for place in (*range(start - _HEAD_BYTES, start), start, start + 350, start + _ENTRY_BYTES - 1):
         _strike(closed, place, "entry 2")
 
 
@@ -213,7 +213,7 @@ def _torn_images(
     for position, record in enumerate(bench.disk.log):
         if position >= start and isinstance(record, Sync):
             full = pending.full.files()
-            for kept in all_images(pending, limit=2048).images:
+            for kept in all_images(pending, limit=512).images:
                 image = pending.image(kept)
                 if image.digest() not in seen and any(
                     wanted(file) for file in _changed(before, full, image.files())
