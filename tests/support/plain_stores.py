@@ -87,8 +87,47 @@ class PlainWithoutDirectorySync(PlainStore):
     syncs_directory = False
 
 
+class HandleStore(PlainStore):
+    """Keeps its file open, and appends to it through a buffer."""
+
+    def __init__(self, directory: str) -> None:
+        super().__init__(directory)
+        self.file = open(self.path, "a", encoding="ascii")
+
+    def append_log_entries(self, entries: Sequence[LogEntry]) -> None:
+        self.file.writelines(map(self._line, entries))
+        self.file.flush()
+        os.fsync(self.file)
+        self.entries += entries
+
+    def truncate_log_suffix(self, index: int) -> None:
+        self.file.close()
+        super().truncate_log_suffix(index)
+        self.file = open(self.path, "a", encoding="ascii")
+
+    def close(self) -> None:
+        self.file.close()
+        super().close()
+
+
+class HandleWithoutSync(HandleStore):
+    """What it appends stays in the process's own buffer."""
+
+    def append_log_entries(self, entries: Sequence[LogEntry]) -> None:
+        self.file.writelines(map(self._line, entries))
+        self.entries += entries
+
+
 def plain(site: Site) -> PlainStore:
     return PlainStore(site.directory)
+
+
+def handle(site: Site) -> HandleStore:
+    return HandleStore(site.directory)
+
+
+def handle_without_sync(site: Site) -> HandleWithoutSync:
+    return HandleWithoutSync(site.directory)
 
 
 def plain_without_directory_sync(site: Site) -> PlainStore:

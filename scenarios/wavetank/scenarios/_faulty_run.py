@@ -96,7 +96,8 @@ class FaultyRun:
             self.problems += _wrong_parts(observe(self._store), self.possible)
         except Exception as error:  # noqa: BLE001 - whatever a backend raises is judged
             self._require_typed(error)
-        self.take(step)
+        if self._workload.has_votes:
+            self.take(step)
 
     def close(self) -> tuple[str, ...]:
         """Close the store under the fault, and return what was wrong with that."""

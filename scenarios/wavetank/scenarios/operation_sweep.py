@@ -190,7 +190,7 @@ class _Sweep:
             seen = evolve(seen, problems=(*seen.problems, *check_points(store, seen)))
             yield from wrong(seen, possible, self._workload)
             possible = (seen.as_model(),)
-            steps = _new_work(seen)
+            steps = _new_work(seen, has_votes=self._workload.has_votes)
             for step in steps:
                 call(store, step)
                 possible = acknowledge(possible, step, self._workload.options)
@@ -205,7 +205,9 @@ class _Sweep:
             yield f"{doing} ended in {type(error).__name__}: {error}"
 
 
-def _new_work(seen: Observation) -> tuple[Step, ...]:
+def _new_work(seen: Observation, *, has_votes: bool) -> tuple[Step, ...]:
     term = max(seen.state.current_term, seen.bounds.last_term) + 1
     entry = LogEntry(seen.bounds.last_index + 1, term, b"after the fault")
-    return Append((entry,)), SaveState(PersistentState(term, "second-generation"))
+    append = Append((entry,))
+    vote = SaveState(PersistentState(term, "second-generation"))
+    return (append, vote) if has_votes else (append,)

@@ -17,12 +17,13 @@ from attrs import evolve, frozen
 
 from wavetank.engine import LogEntry, PersistentState
 from wavetank.faults import InjectorState
+from wavetank.scenarios._step_calls import call
 from wavetank.scenarios.backend import Backend
 from wavetank.scenarios.model import Possible, acknowledge
 from wavetank.scenarios.observation import Observation, Problem, check_points
 from wavetank.scenarios.opening import LiveStore, Opening, Openings
 from wavetank.scenarios.oracle import Knowledge, judge
-from wavetank.scenarios.steps import Append, SaveState, Workload
+from wavetank.scenarios.steps import Append, SaveState, Step, Workload
 from wavetank.sim import Cell, DiskImage, MicroOp, PendingOps, Profile, ReadTrace
 
 __all__ = ["Recovery"]
@@ -119,11 +120,13 @@ class Recovery:
     ) -> Iterator[Problem]:
         term = max(seen.state.current_term, seen.bounds.last_term) + 1
         entry = LogEntry(seen.bounds.last_index + 1, term, b"after the crash")
-        steps = (Append((entry,)), SaveState(PersistentState(term, "second-generation")))
+        steps: tuple[Step, ...] = (Append((entry,)),)
+        if self._workload.has_votes:
+            steps = (*steps, SaveState(PersistentState(term, "second-generation")))
         before = len(live.disk.log)
         try:
-            live.store.append_log_entries(steps[0].entries)
-            live.store.save_state(steps[1].state)
+            for step in steps:
+                call(live.store, step)
         except Exception as error:  # noqa: BLE001 - whatever a backend raises is a finding
             if live.timeline.excuses(error):
                 return

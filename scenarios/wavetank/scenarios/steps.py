@@ -159,6 +159,8 @@ class Workload:
         unusual: why it does not end with 20 entries in 8 frames and a snapshot; "" if it does.
         turned: which of the options were turned, by the names in option_choices.py.
         faults: what goes wrong with the store's filesystem while the steps run.
+        has_votes: whether the store saves term and vote; one that does not is not asked to when
+            it is given new work after a crash.
     """
 
     name: str
@@ -169,6 +171,7 @@ class Workload:
     unusual: str = ""
     turned: tuple[str, ...] = ()
     faults: FaultPlan = field(factory=FaultPlan)
+    has_votes: bool = True
 
     def kinds(self) -> tuple[str, ...]:
         """Return the names of the kinds of step it holds, sorted."""

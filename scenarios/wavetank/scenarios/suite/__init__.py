@@ -13,6 +13,7 @@ General layout::
                          the checks, a module per group
     sweeps.py            the crash images, swept once for the crash group
     isolation.py         checks in processes of their own
+    python_stores.py     stores of plain Python code, routed to the simulated disk
     check_backend.py     all of it on one store; scorecard.py holds what came of it
     pytest_suite.py      the same as a class of tests
 

@@ -28,16 +28,27 @@ __all__ = ["crash_workload", "short_workload"]
 
 def crash_workload(capabilities: frozenset[Capability], options: FileStorageOptions) -> Workload:
     """Return a workload with everything that a store can do, restarts in between."""
-    return _workload("suite", _crash_steps(capabilities), options)
+    return _workload("suite", _crash_steps(capabilities), capabilities, options)
 
 
 def short_workload(capabilities: frozenset[Capability], options: FileStorageOptions) -> Workload:
     """Return a workload with each kind of step once."""
-    return _workload("suite-short", _short_steps(capabilities), options)
+    return _workload("suite-short", _short_steps(capabilities), capabilities, options)
 
 
-def _workload(name: str, steps: Iterator[Step], options: FileStorageOptions) -> Workload:
-    return Workload(name=name, seed=0, steps=tuple(steps), options=options)
+def _workload(
+    name: str,
+    steps: Iterator[Step],
+    can: frozenset[Capability],
+    options: FileStorageOptions,
+) -> Workload:
+    return Workload(
+        name=name,
+        seed=0,
+        steps=tuple(steps),
+        options=options,
+        has_votes=Capability.VOTES in can,
+    )
 
 
 def _crash_steps(can: frozenset[Capability]) -> Iterator[Step]:
