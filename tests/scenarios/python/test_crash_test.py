@@ -72,7 +72,7 @@ def test_a_rename_without_fsync_leaves_an_empty_file() -> None:
     (finding,) = report.verdicts["lazyfs"].findings
     assert finding.kind == "damaged"
     assert finding.sentence.startswith("JSONDecodeError")
-    assert finding.operation == "os.replace"
+    assert (finding.operation, finding.path) == ("os.replace", "/simulated/config.json")
     assert finding.files == (("/simulated/config.json", 0),)
     assert finding.cure.startswith("os.fsync of /simulated/config.tmp after the write at ")
     assert finding.cure.endswith("before the os.replace that follows")

@@ -162,6 +162,8 @@ def test_pointers_and_positions_are_those_of_linux() -> None:
         assert os.lseek(twin, 0, os.SEEK_SET) == 0
         with pytest.raises(OSError, match="Bad file descriptor"):
             os.read(descriptor, 1)
+        with pytest.raises(TypeError):
+            os.write(twin, 3)  # type: ignore[arg-type] # bytes(3) would be three zeros
 
     disk_after(code)
 

@@ -77,6 +77,10 @@ def _path(recording: CodeRecording, index: int) -> str:
     record = recording.log[index]
     if isinstance(record, Mark):
         return ""
+    if isinstance(record, Dirent) and record.inode is None and index:
+        before = recording.log[index - 1]
+        if isinstance(before, Dirent) and before.call == record.call:
+            return before.path  # a rename is about where it arrives
     if isinstance(record, (Dirent, Sync)):
         return record.path
     return latest_names(recording, index).get(record.inode, record.path)

@@ -63,20 +63,20 @@ class DescriptorCalls:
     def write(self, fd: int, data: Buffer, /) -> int:
         """See `os.write`."""
         opened, file = self._file(fd, of_directory=errno.EBADF)
-        return self._write(opened, file, bytes(data), None)
+        return self._write(opened, file, memoryview(data).tobytes(), None)
 
     def pwrite(self, fd: int, data: Buffer, offset: int, /) -> int:
         """See `os.pwrite`; on a descriptor that appends, Linux appends."""
         opened, file = self._file(fd, of_directory=errno.EBADF)
-        return self._write(opened, file, bytes(data), offset)
+        return self._write(opened, file, memoryview(data).tobytes(), offset)
 
     def writev(self, fd: int, buffers: Sequence[Buffer], /) -> int:
         """See `os.writev`."""
-        return self.write(fd, b"".join(bytes(each) for each in buffers))
+        return self.write(fd, b"".join(memoryview(each) for each in buffers))
 
     def pwritev(self, fd: int, buffers: Sequence[Buffer], offset: int, flags: int = 0, /) -> int:
         """See `os.pwritev`."""
-        data = b"".join(bytes(each) for each in buffers)
+        data = b"".join(memoryview(each) for each in buffers)
         written = self.pwrite(fd, data, offset)
         if flags & (getattr(os, "RWF_DSYNC", 0) | getattr(os, "RWF_SYNC", 0)):
             self.fdatasync(fd)

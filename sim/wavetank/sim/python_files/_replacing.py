@@ -124,11 +124,13 @@ def _set(space: object, name: str, pair: _Pair) -> None:
     """Change one name: in a module, a class, or among the default arguments of a function."""
     if isinstance(space, FunctionType):
         if name.isdigit():
-            defaults = list(space.__defaults__ or ())
+            defaults: list[object] = list(space.__defaults__ or ())
             defaults[int(name)] = pair.new
             space.__defaults__ = tuple(defaults)
         elif space.__kwdefaults__ is not None:
-            space.__kwdefaults__ = {**space.__kwdefaults__, name: pair.new}
+            by_name: dict[str, object] = {**space.__kwdefaults__}
+            by_name |= {name: pair.new}
+            space.__kwdefaults__ = by_name
         return
     value = pair.new
     if isinstance(space, type):
