@@ -134,6 +134,16 @@ def test_a_check_that_hangs_is_a_finding(monkeypatch: pytest.MonkeyPatch) -> Non
     assert [each.sentence for each in report.findings] == ["the check did not end within 0.2 s"]
 
 
+def test_a_check_that_wants_too_much_of_an_empty_directory_is_told_so() -> None:
+    def check(directory: str, _: list[object]) -> str | None:
+        return None if os.listdir(directory) else "nothing is there"
+
+    report = swept(lambda directory, _: Path(directory, "f").touch(), check, "process-kill")
+    (finding,) = report.findings
+    assert finding.crash == "before anything was written; 0 acknowledged"
+    assert finding.cure.startswith("let the check be content with an empty directory")
+
+
 def test_findings_are_raised_with_their_story() -> None:
     with pytest.raises(CrashFinding, match="LOST: the configuration is gone") as caught:
         crash_test(write_and_rename, newest_config)

@@ -12,6 +12,7 @@ import pytest
 from python_packages import CASES
 
 from wavetank.scenarios import crash_test
+from wavetank.sim import SAFE_PROFILES
 from wavetank.sim.python_files import UnroutedCallError
 
 PAGE: Final = (Path(__file__).parents[3] / "docs/python-code.md").read_text(encoding="utf-8")
@@ -53,6 +54,17 @@ def test_published_code_is_as_the_table_says(row: list[str]) -> None:
         for profile, verdict in report.verdicts.items()
     }
     assert found == dict(zip(PROFILES, expected, strict=True))
+
+
+@pytest.mark.parametrize(
+    "name", ["mkstemp, fsync, replace, fsync of the directory", "atomicwrites"]
+)
+def test_what_is_right_is_right_under_every_safe_profile(name: str) -> None:
+    case = CASES[name]
+    if case.package:
+        pytest.importorskip(case.package)
+    report = crash_test(case.workload, case.check, profiles=SAFE_PROFILES)
+    assert {verdict.outcome for verdict in report.verdicts.values()} == {"pass"}
 
 
 def test_the_example_prints_what_stands_below_it(tmp_path: Path) -> None:

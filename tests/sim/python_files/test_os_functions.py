@@ -112,6 +112,13 @@ def test_sqlite_is_refused_and_told_the_way() -> None:
             sqlite3.connect(f"{directory}/db")
 
 
+@pytest.mark.parametrize("name", ["dbm.gnu", "dbm.ndbm"])
+def test_other_databases_in_c_are_refused(name: str) -> None:
+    database = pytest.importorskip(name)
+    with inside() as directory, pytest.raises(UnroutedCallError, match="in C"):
+        database.open(f"{directory}/db", "c")
+
+
 def test_what_gets_past_the_routes_is_stopped() -> None:
     # Nobody can find a function that is kept in a local variable.
     past = os.open

@@ -140,6 +140,8 @@ def _without_sync(found: FoundImage) -> str:
             "no sync: a write can always reach the disk in part; let a length and a checksum tell "
             "what is whole, or write a new file beside, fsync it, and rename it over"
         )
+    if not found.position:
+        return "let the check be content with an empty directory as long as nothing is acknowledged"
     if not found.lost:
         return (
             "no sync: nothing was lost, the files were wrong at that moment; write a new file "

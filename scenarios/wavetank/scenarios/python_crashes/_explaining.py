@@ -144,6 +144,8 @@ def _why(judging: Judging, recording: CodeRecording, found: FoundImage) -> str:
         return _why_unacked(recording, found, *ops[0])
     if _is_inside(recording, found.position):
         return "the crash came in the middle of a call, which this profile lets happen in part"
+    if _last_change(recording, found.position) is None:
+        return "nothing had been written and nothing acknowledged: an empty directory is no loss"
     flush = find_flush(judging, recording, found)
     if flush:
         return f"what is missing was still in the buffer of {flush} when the process was killed"

@@ -14,6 +14,7 @@ General layout, from the bottom up::
     _descriptor_calls.py  the functions of os that take a descriptor
     _name_calls.py        the functions of os that take a path
     _locks.py             fcntl
+    _databases.py         databases written in C, which are refused
     _raw_file.py          open, under CPython's own buffering
     _routes.py            all of these by module and name
     _replacing.py         put in the place of the real ones, and taken out

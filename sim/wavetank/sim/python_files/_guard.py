@@ -11,16 +11,13 @@ import sys
 from collections.abc import Mapping
 from typing import Final
 
+from wavetank.sim.python_files._databases import DATABASE_ADVICE
 from wavetank.sim.python_files._world import World
 
 __all__ = ["GUARD"]
 
 _WRITES: Final = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 _WAY: Final = "trace the program with `wavetank trace` instead"
-_SQLITE: Final = (
-    "SQLite writes its files in C, where no simulated disk sees it; run it over the simulated "
-    "filesystem through a VFS of apsw instead"
-)
 _FORBIDDEN: Final[Mapping[str, str]] = {
     **dict.fromkeys(
         ("os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.link", "os.symlink", "os.truncate"),
@@ -67,7 +64,9 @@ class _Guard:
                 )
         elif event == "sqlite3.connect":
             if args and args[0] not in _IN_MEMORY:
-                raise world.refuse(f"expected no database file but got {args[0]!r}: {_SQLITE}")
+                raise world.refuse(
+                    f"expected no database file but got {args[0]!r}: {DATABASE_ADVICE}"
+                )
         elif event in _FORBIDDEN:
             raise world.refuse(f"{event}{args!r}: {_FORBIDDEN[event]}")
 

@@ -17,6 +17,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from wavetank.sim.python_files._clock import clock_calls
+from wavetank.sim.python_files._databases import DATABASE_ADVICE, database_openers
 from wavetank.sim.python_files._descriptor_calls import DescriptorCalls
 from wavetank.sim.python_files._locks import LockCalls
 from wavetank.sim.python_files._mapping import Mappings, SimulatedMapping
@@ -33,6 +34,10 @@ __all__ = ["Routes"]
 _Call = Callable[..., object]
 
 _PROCESS_ID: Final = 4242
+_NO_PROCESS: Final = (
+    "expected code that stays in its process, since no simulated disk sees another one; trace the "
+    "program with `wavetank trace` instead"
+)
 _SEED: Final = 20_231_114
 _EITHER: Final = frozenset(
     {"stat", "listdir", "scandir", "truncate", "chmod", "chown", "utime", "chdir", "statvfs"}
@@ -68,6 +73,7 @@ class Routes:
             "fcntl": self._fcntl(),
             "mmap": {"mmap": self._mmap_class()},
             "time": self._time(),
+            **self._databases(),
         }
 
     def begin(self) -> None:
@@ -113,6 +119,15 @@ class Routes:
         return {
             name: self._route(f"time.{name}", getattr(time, name), call, locked=False)
             for name, call in calls.items()
+        }
+
+    def _databases(self) -> dict[str, dict[str, object]]:
+        return {
+            module: {
+                name: self._refusal(f"{module}.{name}", real, DATABASE_ADVICE)
+                for name, real in openers.items()
+            }
+            for module, openers in database_openers().items()
         }
 
     def _io(self) -> dict[str, object]:
@@ -224,16 +239,13 @@ class Routes:
 
         return route
 
-    def _refusal(self, name: str, real: _Call) -> _Call:
+    def _refusal(self, name: str, real: _Call, advice: str = _NO_PROCESS) -> _Call:
         world = self._world
 
         @functools.wraps(real)
         def route(*args: object, **kwargs: object) -> object:
             if world.is_inside():
-                raise world.refuse(
-                    f"expected code that stays in its process but it called {name}, which no "
-                    f"simulated disk would see; trace it with `wavetank trace` instead"
-                )
+                raise world.refuse(f"{name}: {advice}")
             return real(*args, **kwargs)
 
         return route
