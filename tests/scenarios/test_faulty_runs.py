@@ -4,6 +4,9 @@ from collections.abc import Callable
 from typing import Final
 
 import pytest
+from attrs import evolve
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from sick_filesystems import builtin_over
 
 from wavetank.engine import Buffer, File, FileSystem, OpenFlag
@@ -392,3 +395,70 @@ def test_a_crash_of_the_plan_finds_what_a_store_that_is_wrong_loses() -> None:
     assert ("O1", "term went back") in {
         (each.problem.invariant, each.problem.kind) for each in found
     }
+
+
+def test_a_store_that_cuts_its_log_at_damage_and_calls_that_success_is_found_out() -> None:
+    line = "read log.dat: flip bit 0 at 606"
+    plan = RunPlan(
+        scenarios=("restart-loop",),
+        seeds=(0,),
+        profiles=("process-kill",),
+        backend=PUBLISHED,
+        faults=(line,),
+    )
+    outcome = run(plan)
+    cases = {violation.kind: case for case, violation in replay_cases(outcome.results)}
+    summaries = {each.kind: each.summary for each in outcome.results[0].violations}
+    kind = "silent loss: acknowledged entry lost"
+    assert "entries 4..5 were cut silently (the disk is damaged" in summaries[kind]
+    assert replay(cases[kind]).verdict is ReplayVerdict.FAILED
+    assert run(evolve(plan, backend="builtin")).verdict is Verdict.PASS
+
+
+STORE_FILES: Final = ("log.dat", "state*.json", "metadata.json", "snapshot*", "*.tmp", "*")
+FORMS: Final = (
+    "read {file}{number}: flip bit 3 at {offset}",
+    "read {file}{number}: misdirected to {offset}",
+    "read {file}{number}: zeroed {offset}..4096",
+    "read {file}{number}: unreadable {offset}..4096",
+    "write {file}{number}: lost",
+    "write {file}{number}: torn first 1 sectors",
+    "write {file}{number}: misdirected to {offset}",
+    "open {file}{number}: shortened to {offset} bytes",
+    "fsync {file}{number}: lie",
+    "fsync {file}{number}: fail EIO ext4-data-journal",
+    "fsync {file}{number}: fail EIO btrfs",
+    "any {file}{number}: fail EIO after effect",
+    "any {file}{number}: kill before",
+    "any {file}{number}: crash inside",
+    "rename {file}{number}: kill after then power cut",
+)
+lines_of_faults = st.builds(
+    lambda form, file, number, offset: form.format(
+        file=file, number=f" #{number}" if number > 1 else "", offset=offset
+    ),
+    st.sampled_from(FORMS),
+    st.sampled_from(STORE_FILES),
+    st.integers(1, 30),
+    st.sampled_from([0, 10, 60, 100, 700, 1500]),
+)
+
+
+@settings(max_examples=40, derandomize=True, deadline=None, database=None)
+@given(
+    lines=st.lists(lines_of_faults, min_size=1, max_size=2, unique=True).map(tuple),
+    scenario=st.sampled_from(["mixed", "restart-loop", "install-snapshot", "log-conflict"]),
+)
+def test_the_engine_is_never_accused_whatever_goes_wrong(
+    lines: tuple[str, ...], scenario: str
+) -> None:
+    plan = RunPlan(
+        scenarios=(scenario,),
+        seeds=(0,),
+        profiles=("posix",),
+        backend="builtin",
+        max_images=60,
+        faults=lines,
+    )
+    (result,) = run(plan).results
+    assert result.violations == ()

@@ -55,7 +55,12 @@ def unnoticed(problem: Problem) -> Problem:
     lost_entries = problem.summary.removeprefix("acknowledged entry lost: index ")
     told = problem.summary
     if lost_entries != told:
-        told = f"entries {lost_entries} were cut silently"
+        are = (
+            f"entry {lost_entries} was"
+            if lost_entries.isdigit()
+            else f"entries {lost_entries} were"
+        )
+        told = f"{are} cut silently"
     meaning = {
         _WRONG: "the disk shows damaged bytes, and they were taken for what was written",
         _LOST: "the disk is damaged, and the loss was passed over: no error, no word in a report",

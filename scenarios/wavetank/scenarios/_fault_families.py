@@ -10,6 +10,7 @@ from wavetank.faults import (
     Fail,
     Failure,
     Fault,
+    FileDamage,
     LostWrite,
     Misdirected,
     Missing,
@@ -33,10 +34,13 @@ def damages(fault: Fault) -> bool:
 
 
 def lies_on_disk(fault: Fault) -> bool:
-    """Whether it damages content so that the truth is gone when the fault is lifted."""
+    """Whether it damages content so that the truth may be gone when the fault is lifted.
+
+    What is written to a file that seems to be missing, or of another length, lands in its place.
+    """
     if isinstance(fault.what, Misdirected):
         return fault.where.kind is OperationKind.WRITE
-    return isinstance(fault.what, TornWrite | LostWrite)
+    return isinstance(fault.what, TornWrite | LostWrite | FileDamage)
 
 
 def hides_content(fault: Fault) -> bool:
