@@ -334,6 +334,11 @@ def test_the_engine_stands_every_damage(line: str) -> None:
     assert dict(result.faults_fired)[line] > 0
 
 
+def test_a_store_may_refuse_for_damage_that_work_in_the_background_met() -> None:
+    line = "write log* #13: torn last 1 sectors"
+    assert recorded(line, scenario="snapshot-compaction").problems == ()
+
+
 @pytest.mark.parametrize(
     "line",
     [

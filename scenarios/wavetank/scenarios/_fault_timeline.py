@@ -20,6 +20,7 @@ from wavetank.engine import (
     FileSystem,
     StorageError,
     StorageIOError,
+    StoragePoisonedError,
     UnsupportedFormatError,
 )
 from wavetank.faults import Fault, FaultInjector, FaultPlan, FaultyFileSystem, InjectorState, Stale
@@ -164,6 +165,9 @@ class FaultTimeline:
 
     def excuses_by_damage(self, error: Exception) -> bool:
         """Whether a store may refuse with this error, since the disk has lied to it."""
+        if isinstance(error, StoragePoisonedError) and isinstance(error.__cause__, Exception):
+            # Work in the background met it first.
+            error = error.__cause__
         if isinstance(error, StorageIOError):
             return any(hides_content(fault) for fault in self._struck())
         is_at_fault = self.is_damaged or self.has_lied
