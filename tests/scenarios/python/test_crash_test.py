@@ -2,6 +2,8 @@
 
 import json
 import os
+import subprocess
+import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -153,6 +155,35 @@ def test_findings_are_raised_with_their_story() -> None:
 
 def test_two_runs_are_equal() -> None:
     assert swept(write_and_rename, newest_config) == swept(write_and_rename, newest_config)
+
+
+def test_two_processes_tell_the_same_story() -> None:
+    """Nothing hangs on the hash seed, the clock or an address."""
+    script = (
+        "from python_packages import CASES\n"
+        "from wavetank.scenarios import crash_test\n"
+        "for name in ('dbm.dumb, sync', 'mailbox.Maildir', 'write_text, replace'):\n"
+        "    case = CASES[name]\n"
+        "    report = crash_test(case.workload, case.check, raise_on_finding=False)\n"
+        "    print(report.checks, report.story())\n"
+    )
+    support = str(Path(__file__).parents[2] / "support")
+    stories = [
+        subprocess.run(
+            [sys.executable, "-c", script],
+            env={
+                **os.environ,
+                "PYTHONHASHSEED": seed,
+                "PYTHONPATH": os.pathsep.join([support, *sys.path]),
+            },
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for seed in ("1", "2")
+    ]
+    assert stories[0] == stories[1]
+    assert "LOST" in stories[0]
 
 
 def test_an_image_is_checked_once_for_all_profiles() -> None:

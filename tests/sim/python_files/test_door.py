@@ -251,6 +251,21 @@ def test_a_mapping_and_its_file_are_one() -> None:
     ]
 
 
+def test_what_was_written_to_a_mapping_stays_though_nobody_holds_it() -> None:
+    def code(directory: str) -> None:
+        with open(f"{directory}/f", "w+b") as file:
+            file.write(bytes(4))
+            file.flush()
+            mapping = mmap.mmap(file.fileno(), 0)
+        struct.pack_into("<H", mapping, 1, 0x4443)
+        del mapping
+        os.rename(f"{directory}/f", f"{directory}/g")
+
+    disk = disk_after(code)
+    assert shown(disk) == {"/simulated/g": b"\0CD\0"}
+    assert ops(disk)[-3:] == ["data 1+2", "+g", "-f"]
+
+
 def test_temporary_files_land_on_the_simulated_disk_with_names_that_repeat() -> None:
     def code(directory: str) -> None:
         with tempfile.NamedTemporaryFile("w", dir=directory, delete=False) as file:

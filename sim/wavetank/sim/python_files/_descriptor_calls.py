@@ -107,7 +107,6 @@ class DescriptorCalls:
     def fsync(self, fd: int) -> None:
         """See `os.fsync`; of a directory, it is the directory's sync."""
         opened = self._world.running.opened(fd)
-        self._mappings.collect()
         if opened.file is not None:
             opened.file.fsync()
         else:
@@ -120,17 +119,14 @@ class DescriptorCalls:
         if opened.file is None:
             self.fsync(fd)
             return
-        self._mappings.collect()
         opened.file.datasync()
 
     def full_fsync(self, fd: int) -> None:
         """Make a file durable through the drive's cache (F_FULLFSYNC)."""
-        self._mappings.collect()
         self._file(fd)[1].full_fsync()
 
     def sync(self) -> None:
         """See `os.sync`."""
-        self._mappings.collect()
         self._world.running.disk.sync(SyncKind.EVERYTHING, 0, path="")
 
     def posix_fallocate(self, fd: int, offset: int, length: int, /) -> None:
@@ -255,7 +251,6 @@ class DescriptorCalls:
         opened = self._world.running.opened(fd)
         if opened.file is None:
             fail(of_directory, opened.path)
-        self._mappings.collect()
         return opened, opened.file
 
     def _write(self, opened: OpenFile, file: SimFile, data: bytes, offset: int | None) -> int:

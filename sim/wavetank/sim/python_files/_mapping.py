@@ -13,7 +13,6 @@ import errno
 import mmap
 import os
 from typing import TYPE_CHECKING, Final, Protocol
-from weakref import WeakSet
 
 from wavetank.sim._errno import fail
 from wavetank.sim.ops import BLOCK_SIZE, SyncKind
@@ -159,7 +158,8 @@ class Mappings:
 
     def __init__(self, world: World) -> None:
         self._world = world
-        self._all: dict[int, WeakSet[SimulatedMapping]] = {}
+        # As long as its process lives, the kernel would keep what was written to each.
+        self._all: dict[int, list[SimulatedMapping]] = {}
 
     def forget(self) -> None:
         """Let no mapping be anybody's: another process begins."""
@@ -195,13 +195,13 @@ class Mappings:
         if access == mmap.ACCESS_WRITE and not (opened.reads and opened.writes):
             fail(errno.EACCES, opened.path)
         made = SimulatedMapping.over(self, process, opened, place=(offset, length), access=access)
-        self._all.setdefault(opened.inode, WeakSet()).add(made)
+        self._all.setdefault(opened.inode, []).append(made)
         return made
 
     def collect(self) -> None:
         """Write through what was changed through a buffer."""
         for mappings in list(self._all.values()):
-            for mapping in sorted(mappings, key=lambda each: each.start):
+            for mapping in mappings:
                 self.store(mapping)
 
     def store(self, mapping: SimulatedMapping) -> None:
@@ -225,7 +225,7 @@ class Mappings:
     def show(self, inode: int, start: int, *, but: SimulatedMapping | None = None) -> None:
         """Let the mappings of a file show what was written to it."""
         del start
-        for mapping in list(self._all.get(inode, ())):
+        for mapping in self._all.get(inode, ()):
             if mapping is not but and not mapping.closed:
                 disk = mapping.process.disk
                 mapping.show(disk.read(inode, mapping.start, len(mapping)))

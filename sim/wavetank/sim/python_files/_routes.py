@@ -61,6 +61,7 @@ class Routes:
         self._world = world
         self._real = Real()
         self.mappings = Mappings(world)
+        world.before_each = self.mappings.collect
         self._descriptors = DescriptorCalls(world, self._real, self.mappings)
         paths = Paths(world, self._real)
         self._names = NameCalls(world, self._real, paths, self._descriptors)

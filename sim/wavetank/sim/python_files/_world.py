@@ -62,6 +62,7 @@ class World:
         tracing: whether `sites` is kept.
         refusal: the first call that was refused; it may have been swallowed.
         lock: held during each call.
+        before_each: called before each call, to catch up with what was changed without one.
     """
 
     def __init__(self, directory: str) -> None:
@@ -71,6 +72,7 @@ class World:
         self.tracing = False
         self.refusal: UnroutedCallError | None = None
         self.lock = RLock()
+        self.before_each: Callable[[], None] = _nothing
         self._logged = 0
         self._outsiders: frozenset[int] = frozenset()
         self._orphans: WeakKeyDictionary[Thread, Process] = WeakKeyDictionary()
@@ -128,6 +130,7 @@ class World:
     def perform(self, name: str, call: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
         """Make a call, and note where it came from if it changed the disk."""
         with self.lock:
+            self.before_each()
             try:
                 return call(*args, **kwargs)
             finally:
@@ -149,6 +152,10 @@ class World:
         if length != self._logged:
             self._logged = length
             self.sites.append(CallSite(length, name, _place()))
+
+
+def _nothing() -> None:
+    """There is nothing to catch up with."""
 
 
 def _place() -> str:
