@@ -1,5 +1,6 @@
 """Code that knows nothing of the simulation lands on the simulated disk, and nowhere else."""
 
+import asyncio
 import fcntl
 import glob
 import io
@@ -277,8 +278,8 @@ def test_temporary_files_land_on_the_simulated_disk_with_names_that_repeat() -> 
 
     first, second = (sorted(shown(disk_after(code))) for _ in range(2))
     assert first == second
-    assert first[0] == "/simulated/tmp00000000"
-    assert not pathlib.Path(tempfile.gettempdir(), "tmp00000001").exists()
+    assert first[0] == "/simulated/tmp-simulated-000000"
+    assert not pathlib.Path(tempfile.gettempdir(), "tmp-simulated-000001").exists()
 
 
 def test_real_files_are_read_and_never_changed(tmp_path: pathlib.Path) -> None:
@@ -326,6 +327,27 @@ def test_time_passes_when_somebody_looks() -> None:
             pass
 
     disk_after(code)
+
+
+def test_who_waits_in_the_operating_system_keeps_the_real_time() -> None:
+    """Else a loop that waits in `select` until a time has come would wait for ever."""
+
+    def code(_: str) -> None:
+        before = time.monotonic()
+        asyncio.run(asyncio.sleep(0.02))
+        assert time.monotonic() - before < 0.02
+
+    disk_after(code)
+
+
+def test_the_number_of_a_process_that_is_gone_is_nobodys() -> None:
+    with PythonFiles() as files:
+        disk = SimDisk(files.empty_image())
+        with files.process(disk):
+            holder = os.getpid()
+            os.kill(holder, 0)
+        with files.process(disk, pid=holder + 1), pytest.raises(ProcessLookupError):
+            os.kill(holder, 0)
 
 
 def test_threads_of_the_code_are_inside_and_others_are_not(tmp_path: pathlib.Path) -> None:

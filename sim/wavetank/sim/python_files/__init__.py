@@ -25,7 +25,7 @@ General layout, from the bottom up::
 It knows nothing of workloads and verdicts. Start reading at door.py, then _process.py.
 """
 
-from wavetank.sim.python_files.door import CallSite, PythonFiles
+from wavetank.sim.python_files.door import FIRST_PID, CallSite, PythonFiles
 from wavetank.sim.python_files.errors import (
     PythonFilesError,
     StaleFileError,
@@ -42,6 +42,7 @@ from wavetank.sim.python_files.os_functions import (
 
 __all__ = [
     "COMPOSED",
+    "FIRST_PID",
     "HARMLESS",
     "MACHINE_DESCRIPTORS",
     "REFUSED",

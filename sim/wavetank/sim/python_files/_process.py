@@ -64,18 +64,21 @@ class Process:
         disk: the machine's disk.
         cwd: the working directory.
         clock: what tells the time.
+        pid: its number.
 
     Attributes:
         disk: the same.
         cwd: the same; it changes with chdir.
         clock: the same.
+        pid: the same.
         umask: bits that new files do not get.
         locks: who holds flock on an inode: open files, and whether they share it.
         is_gone: whether it has ended; its file objects do nothing from then on.
     """
 
-    def __init__(self, disk: SimDisk, cwd: str, clock: VirtualClock) -> None:
+    def __init__(self, disk: SimDisk, cwd: str, clock: VirtualClock, pid: int) -> None:
         self.disk = disk
+        self.pid = pid
         self.cwd = cwd
         self.clock = clock
         self.umask = 0o022

@@ -6,17 +6,19 @@ called with what was given. Left out: putting the routes into place (_replacing.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import functools
 import io
 import mmap
 import os
 import random
+import sys
 import time
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from wavetank.sim.python_files._clock import clock_calls
+from wavetank.sim.python_files._clock import WAITING_MODULES, clock_calls
 from wavetank.sim.python_files._databases import DATABASE_ADVICE, database_openers
 from wavetank.sim.python_files._descriptor_calls import DescriptorCalls
 from wavetank.sim.python_files._locks import LockCalls
@@ -33,7 +35,6 @@ __all__ = ["Routes"]
 
 _Call = Callable[..., object]
 
-_PROCESS_ID: Final = 4242
 _NO_PROCESS: Final = (
     "expected code that stays in its process, since no simulated disk sees another one; trace the "
     "program with `wavetank trace` instead"
@@ -84,7 +85,8 @@ class Routes:
 
     def _os(self) -> dict[str, object]:
         own: dict[str, _Call] = {
-            "getpid": lambda: _PROCESS_ID,
+            "getpid": lambda: self._world.running.pid,
+            "kill": self._kill,
             "getppid": lambda: 1,
             "urandom": self._chance.randbytes,
             "getrandom": lambda size, flags=0: self._chance.randbytes(size),  # noqa: ARG005 - as os.getrandom
@@ -108,6 +110,13 @@ class Routes:
             found[name] = self._refusal(f"os.{name}", getattr(os, name))
         return found
 
+    def _kill(self, pid: int, signal: int, /) -> None:
+        """See `os.kill`: asking whether a process is there is allowed; no other is."""
+        if signal:
+            raise self._world.refuse(f"os.kill: {_NO_PROCESS}")
+        if pid not in (self._world.running.pid, 1):
+            raise ProcessLookupError(errno.ESRCH, os.strerror(errno.ESRCH))
+
     def _fcntl(self) -> dict[str, object]:
         found: dict[str, object] = {}
         for name in ("flock", "lockf", "fcntl", "ioctl"):
@@ -117,10 +126,20 @@ class Routes:
 
     def _time(self) -> dict[str, object]:
         calls = clock_calls(lambda: self._world.running.clock)
-        return {
-            name: self._route(f"time.{name}", getattr(time, name), call, locked=False)
-            for name, call in calls.items()
-        }
+        return {name: self._clock_route(getattr(time, name), call) for name, call in calls.items()}
+
+    def _clock_route(self, real: _Call, call: _Call) -> _Call:
+        """Return what stands for a function of `time`; who really waits keeps the real one."""
+        world = self._world
+
+        @functools.wraps(real)
+        def route(*args: object, **kwargs: object) -> object:
+            caller: str = sys._getframe(1).f_globals.get("__name__", "")  # noqa: SLF001 - who is asking
+            if not world.is_inside() or caller.partition(".")[0] in WAITING_MODULES:
+                return real(*args, **kwargs)
+            return call(*args, **kwargs)
+
+        return route
 
     def _databases(self) -> dict[str, dict[str, object]]:
         return {

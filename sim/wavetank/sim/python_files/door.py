@@ -27,11 +27,13 @@ from wavetank.sim.python_files._routes import Routes
 from wavetank.sim.python_files._world import CallSite, World
 from wavetank.sim.python_files.errors import PythonFilesError, TimeLimitError
 
-__all__ = ["CallSite", "PythonFiles"]
+__all__ = ["FIRST_PID", "CallSite", "PythonFiles"]
 
 _T = TypeVar("_T")
 
 _JOIN_S: Final = 5.0
+FIRST_PID: Final = 4242
+"""What `os.getpid` tells a process unless it is told otherwise."""
 
 
 class PythonFiles:
@@ -111,12 +113,15 @@ class PythonFiles:
         return self._world.refusal
 
     @contextmanager
-    def process(self, disk: SimDisk, *, tracing: bool = False) -> Iterator[None]:
+    def process(
+        self, disk: SimDisk, *, tracing: bool = False, pid: int = FIRST_PID
+    ) -> Iterator[None]:
         """Let the code inside be a process on a disk; it is killed at the end.
 
         Args:
             disk: the disk.
             tracing: whether to note where each change was made (`sites`).
+            pid: what `os.getpid` tells it.
 
         Raises:
             PythonFilesError: the door is not open, or a process is running.
@@ -130,7 +135,7 @@ class PythonFiles:
         random.seed(0)
         tempfile._name_sequence = _temporary_names()  # type: ignore[attr-defined]  # noqa: SLF001 - see above
         writes_code, sys.dont_write_bytecode = sys.dont_write_bytecode, True
-        self._world.begin(Process(disk, os.getcwd(), VirtualClock()), tracing=tracing)
+        self._world.begin(Process(disk, os.getcwd(), VirtualClock(), pid), tracing=tracing)
         try:
             yield
             self._routes.mappings.collect()
@@ -140,19 +145,25 @@ class PythonFiles:
             random.setstate(chance)
             tempfile._name_sequence = names  # type: ignore[attr-defined]  # noqa: SLF001 - see above
 
-    def call(self, disk: SimDisk, code: Callable[[], _T], *, limit_s: float) -> _T:
+    def call(
+        self, disk: SimDisk, code: Callable[[], _T], *, limit_s: float, pid: int = FIRST_PID
+    ) -> _T:
         """Run code as a process on a disk, for a limited time.
 
         Args:
             disk: the disk.
             code: what to run; what it raises comes out.
             limit_s: real seconds after which it is stopped.
+            pid: what `os.getpid` tells it.
 
         Raises:
             TimeLimitError: the time is over.
         """
         try:
-            with time_limit(limit_s, lambda: self._world.process is not None), self.process(disk):
+            with (
+                time_limit(limit_s, lambda: self._world.process is not None),
+                self.process(disk, pid=pid),
+            ):
                 return code()
         except OutOfTime:
             # It may have come while the process was ending.
@@ -188,8 +199,11 @@ class PythonFiles:
 
 
 def _temporary_names() -> Iterator[str]:
-    """Yield the names that temporary files get, always the same."""
+    """Yield the names that temporary files get, always the same.
+
+    No real file has such a name: what removes its own late, may do so when nothing is simulated.
+    """
     number = 0
     while True:
-        yield f"{number:08d}"
+        yield f"-simulated-{number:06d}"
         number += 1

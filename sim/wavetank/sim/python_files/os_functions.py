@@ -17,8 +17,8 @@ def _names(text: str) -> frozenset[str]:
 
 ROUTED: Final = _names("""
     access chdir chmod chown close copy_file_range dup dup2 fchdir fchmod fchown fdatasync fstat
-    fsync ftruncate get_blocking get_inheritable getcwd getcwdb getxattr isatty lchmod lchown link
-    listdir listxattr lockf lseek lstat mkdir open posix_fadvise posix_fallocate pread preadv pwrite
+    fsync ftruncate get_blocking get_inheritable getcwd getcwdb getxattr isatty kill lchmod lchown
+    link listdir listxattr lockf lseek lstat mkdir open posix_fadvise posix_fallocate pread preadv pwrite
     pwritev read readinto readlink readv remove removexattr rename replace rmdir scandir sendfile
     set_blocking set_inheritable setxattr stat statvfs symlink sync truncate umask unlink utime
     write writev fstatvfs getpid getppid urandom getrandom
@@ -49,7 +49,7 @@ HARMLESS: Final = _names("""
 
 REFUSED: Final = _names("""
     _exit abort chroot closerange execl execle execlp execlpe execv execve execvp execvpe fork
-    forkpty initgroups kill killpg mkfifo mknod nice popen posix_spawn posix_spawnp
+    forkpty initgroups killpg mkfifo mknod nice popen posix_spawn posix_spawnp
     sched_setaffinity sched_setparam sched_setscheduler setegid seteuid setgid setgroups setns
     setpgid setpgrp setpriority setregid setresgid setresuid setreuid setsid setuid spawnl spawnle
     spawnlp spawnlpe spawnv spawnve spawnvp spawnvpe system unshare wait wait3 wait4 waitid waitpid
