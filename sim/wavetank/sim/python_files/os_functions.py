@@ -17,11 +17,11 @@ def _names(text: str) -> frozenset[str]:
 
 ROUTED: Final = _names("""
     access chdir chmod chown close copy_file_range dup dup2 fchdir fchmod fchown fdatasync fstat
-    fsync ftruncate get_blocking get_inheritable getcwd getcwdb getxattr isatty kill lchmod lchown
-    link listdir listxattr lockf lseek lstat mkdir open posix_fadvise posix_fallocate pread preadv pwrite
-    pwritev read readinto readlink readv remove removexattr rename replace rmdir scandir sendfile
-    set_blocking set_inheritable setxattr stat statvfs symlink sync truncate umask unlink utime
-    write writev fstatvfs getpid getppid urandom getrandom
+    fstatvfs fsync ftruncate get_blocking get_inheritable getcwd getcwdb getpid getppid
+    getrandom getxattr isatty kill lchmod lchown link listdir listxattr lockf lseek lstat mkdir
+    open posix_fadvise posix_fallocate pread preadv pwrite pwritev read readinto readlink readv
+    remove removexattr rename replace rmdir scandir sendfile set_blocking set_inheritable
+    setxattr stat statvfs symlink sync truncate umask unlink urandom utime write writev
 """)
 """On the simulated disk, with simulated descriptors; real files are read."""
 
