@@ -24,13 +24,11 @@ from wavetank.scenarios.suite.python_stores import PythonStores
 from wavetank.scenarios.suite.questions import CheckFailure, CheckSkipped
 from wavetank.scenarios.suite.scorecard import CheckResult, Outcome, Scorecard
 from wavetank.scenarios.suite.sweeps import Sweeps
-from wavetank.sim import PROFILES, Profile
+from wavetank.sim import POSIX, PROCESS_KILL, Profile
 
 __all__ = ["CHECK_PROFILES", "Examiner", "check_backend", "examining"]
 
-CHECK_PROFILES: Final = tuple(
-    profile for profile in PROFILES if profile.name in ("process-kill", "posix")
-)
+CHECK_PROFILES: Final = (PROCESS_KILL, POSIX)
 """Under which profiles the checks of the crash group try crashes, unless told otherwise."""
 
 _LIMIT_S: Final = 120.0

@@ -11,7 +11,7 @@ from difflib import get_close_matches
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from types import MappingProxyType
-from typing import Final, cast
+from typing import Final
 
 from wavetank.engine import Storage
 from wavetank.scenarios.backend import BACKENDS, Backend, Site
@@ -74,6 +74,11 @@ RAFTLOCK_PUBLISHED: Final = Plug(
 )
 """A published Raft store's order of operations."""
 
+_ELSEWHERE: Final[Mapping[str, str]] = MappingProxyType(
+    {"pysyncobj": "wavetank.scenarios.adapters.pysyncobj_store:PYSYNCOBJ"}
+)
+"""Stores that ship and need a package that a plain installation does not have."""
+
 PLUGS: Final[Mapping[str, Plug]] = MappingProxyType(
     {plug.name: plug for plug in (BUILTIN, RAFTLOCK_PUBLISHED)}
 )
@@ -96,13 +101,15 @@ def find_plug(name: str) -> Plug:
     """
     if name in PLUGS:
         return PLUGS[name]
+    if name in _ELSEWHERE:
+        return plug_of(_adapter(name))
     installed = {point.name: point for point in entry_points(group=ENTRY_POINT_GROUP)}
     if name in installed:
         return plug_of(_loaded(installed[name], name), name=name)
     if ":" in name:
         point = EntryPoint(name=name, value=name, group=ENTRY_POINT_GROUP)
         return plug_of(_loaded(point, name), name=name)
-    known = (*PLUGS, *installed)
+    known = (*PLUGS, *_ELSEWHERE, *installed)
     near = get_close_matches(name, known, n=1)
     hint = f"; nearest match: {near[0]}" if near else ""
     raise PlugNotFoundError(
@@ -111,14 +118,27 @@ def find_plug(name: str) -> Plug:
     )
 
 
-def _loaded(point: EntryPoint, name: str) -> StoreFactory:
+def _adapter(name: str) -> object:
     try:
-        found = import_module(point.module)
-        for part in point.attr.split("."):
-            found = getattr(found, part)
+        return _found(EntryPoint(name=name, value=_ELSEWHERE[name], group=ENTRY_POINT_GROUP))
+    except ModuleNotFoundError as error:
+        raise PlugNotFoundError(
+            f"backend: {name} needs the package {error.name}; install 'wavetank[backends]'"
+        ) from error
+
+
+def _loaded(point: EntryPoint, name: str) -> object:
+    try:
+        return _found(point)
     except (ImportError, AttributeError, ValueError) as error:
         raise PlugNotFoundError(
             f"backend: expected package.module:factory that can be imported from "
             f"{sys.path[0] or 'here'} but got {name!r}: {error}"
         ) from error
-    return cast("StoreFactory", found)
+
+
+def _found(point: EntryPoint) -> object:
+    found: object = import_module(point.module)
+    for part in point.attr.split("."):
+        found = getattr(found, part)
+    return found
