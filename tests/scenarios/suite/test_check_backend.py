@@ -107,18 +107,20 @@ def test_a_factory_that_raises_is_reported_check_by_check() -> None:
 
 def test_a_store_that_hangs_is_stopped_and_the_next_check_is_asked() -> None:
     checks = ["basics.append_read_each", "basics.full_range"]
-    card = check_backend(hanging, checks=checks, limit_s=0.5)
+    card = check_backend(hanging, capabilities=SIMPLE, checks=checks, limit_s=0.5)
     assert [result.reason for result in card.results] == ["did not end within 0.5 s: stopped"] * 2
 
 
 def test_a_store_that_ends_the_process_costs_one_check_at_a_time() -> None:
-    card = check_backend(ending, checks=["basics.append_read_each", "basics.full_range"])
+    card = check_backend(
+        ending, capabilities=SIMPLE, checks=["basics.append_read_each", "basics.full_range"]
+    )
     reasons = {result.reason for result in card.results}
     assert reasons == {"the store ended the process with exit code 3"}
 
 
 def test_work_that_is_shared_is_not_lost_again_and_again() -> None:
-    card = check_backend(ending, checks=["crash"])
+    card = check_backend(ending, capabilities=SIMPLE, checks=["crash"])
     first, *others = [each for each in card.results if each.outcome is Outcome.FAIL]
     assert first.reason == "the store ended the process with exit code 3"
     assert {other.reason for other in others} == {f"not asked, since {first.id} {first.reason}"}
@@ -193,3 +195,8 @@ def test_stores_are_found_by_name_and_by_import() -> None:
         find_plug("no_such_module:factory")
     with pytest.raises(TypeError, match="factory: expected"):
         find_plug("suite_stores:leaked")
+
+
+def test_a_store_of_plain_python_that_ends_the_process_is_refused_that() -> None:
+    card = check_backend(ending, checks=["basics.append_read_each"])
+    assert "os._exit" in card["append_read_each"].reason

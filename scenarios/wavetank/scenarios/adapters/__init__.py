@@ -8,3 +8,5 @@ General layout::
 Each module imports a package that a plain installation does not have: import the module, not this
 package, and only where it is used.
 """
+
+__all__: list[str] = []

@@ -8,7 +8,7 @@ everything else of PySyncObj.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
+from contextlib import suppress
 from typing import Final
 
 from pysyncobj.journal import FileJournal
@@ -26,12 +26,11 @@ class PySyncObjStore:
     """A `FileJournal` with a log's indices.
 
     Args:
-        directory: where its files lie.
+        directory: where its files lie; it must be there.
     """
 
     def __init__(self, directory: str) -> None:
-        Path(directory).mkdir(parents=True, exist_ok=True)
-        self._journal = FileJournal(str(Path(directory) / _FILE))
+        self._journal = FileJournal(f"{directory}/{_FILE}")
 
     @property
     def first_log_index(self) -> int:
@@ -86,6 +85,10 @@ class PySyncObjStore:
 
 
 def _open(site: Site) -> PySyncObjStore:
+    # PySyncObj expects its directory to be there, and so to be durable.
+    with suppress(FileExistsError):
+        site.fs.mkdir(site.directory)
+    site.fs.fsync_dir(site.directory.rpartition("/")[0] or "/")
     return PySyncObjStore(site.directory)
 
 
