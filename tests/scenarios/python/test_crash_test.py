@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from wavetank.scenarios import CrashFinding, CrashReport, WorkloadError, crash_test
-from wavetank.sim import SAFE_PROFILES
-from wavetank.sim.python_files import UnroutedCallError
+from wavetank.sim import SAFE_PROFILES, Tearing
+from wavetank.sim.python_files import SimulatedDirectory, UnroutedCallError
 
 Acknowledge = Callable[[object], None]
 SAFE = [profile.name for profile in SAFE_PROFILES]
@@ -146,11 +146,42 @@ def test_a_check_that_wants_too_much_of_an_empty_directory_is_told_so() -> None:
     assert finding.cure.startswith("let the check be content with an empty directory")
 
 
+def test_a_sector_of_garbage_is_accused_only_if_it_is_asked_for() -> None:
+    def workload(directory: SimulatedDirectory, ack: Acknowledge) -> None:
+        for state in (b"0", b"1"):
+            descriptor = os.open(directory / "state", os.O_CREAT | os.O_WRONLY | os.O_SYNC)
+            os.write(descriptor, state)
+            os.close(descriptor)
+            ack(state)
+
+    def check(directory: SimulatedDirectory, _: list[object]) -> str | None:
+        path = directory / "state"
+        state = path.read_bytes() if path.exists() else b""
+        return None if state in (b"", b"0", b"1") else f"damaged: {state!r}"
+
+    plain = crash_test(workload, check, profiles=["ext4"])
+    assert plain.outcome == "pass"
+    with pytest.raises(CrashFinding, match="DAMAGED: damaged"):
+        crash_test(workload, check, profiles=["ext4"], tearing=Tearing())
+
+
 def test_findings_are_raised_with_their_story() -> None:
     with pytest.raises(CrashFinding, match="LOST: the configuration is gone") as caught:
         crash_test(write_and_rename, newest_config)
     assert caught.value.report.outcome == "fail"
     assert len(str(caught.value).splitlines()) < 40
+
+
+def test_nobody_who_does_not_ask_loads_the_machinery() -> None:
+    script = "import sys, wavetank.scenarios; print('wavetank.sim.python_files' in sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == "False\n"
 
 
 def test_two_runs_are_equal() -> None:

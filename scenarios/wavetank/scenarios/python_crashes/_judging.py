@@ -9,11 +9,17 @@ from attrs import frozen
 
 from wavetank.scenarios.python_crashes.report import FindingKind
 from wavetank.sim import Cell, DiskImage, ReadTrace, SimDisk
-from wavetank.sim.python_files import FIRST_PID, PythonFiles, StaleFileError, TimeLimitError
+from wavetank.sim.python_files import (
+    FIRST_PID,
+    PythonFiles,
+    SimulatedDirectory,
+    StaleFileError,
+    TimeLimitError,
+)
 
 __all__ = ["Check", "Complaint", "Judging"]
 
-Check: TypeAlias = Callable[[str, list[object]], str | None]
+Check: TypeAlias = Callable[[SimulatedDirectory, list[object]], str | None]
 
 _LIMIT_S: Final = 5.0
 _PID: Final = FIRST_PID + 1

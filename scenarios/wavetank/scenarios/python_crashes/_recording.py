@@ -10,12 +10,12 @@ from attrs import field, frozen
 
 from wavetank.scenarios.python_crashes.errors import WorkloadError
 from wavetank.sim import DiskImage, Mark, Record, SimDisk
-from wavetank.sim.python_files import CallSite, PythonFiles, PythonFilesError
+from wavetank.sim.python_files import CallSite, PythonFiles, PythonFilesError, SimulatedDirectory
 
 __all__ = ["Acknowledge", "CodeRecording", "Workload", "record_code"]
 
 Acknowledge: TypeAlias = Callable[[object], None]
-Workload: TypeAlias = Callable[[str, Acknowledge], object]
+Workload: TypeAlias = Callable[[SimulatedDirectory, Acknowledge], object]
 
 
 @frozen(kw_only=True)

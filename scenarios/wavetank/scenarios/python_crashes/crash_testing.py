@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from wavetank.scenarios.python_crashes._judging import Check, Judging
 from wavetank.scenarios.python_crashes.errors import CrashFinding
 from wavetank.scenarios.python_crashes.report import CrashReport, Outcome, ProfileVerdict
 from wavetank.sim import PROFILES, Profile, Tearing
 
 if TYPE_CHECKING:
+    from wavetank.scenarios.python_crashes._judging import Check, Judging
     from wavetank.scenarios.python_crashes._recording import CodeRecording, Workload
 
 __all__ = ["crash_test"]
@@ -81,6 +81,7 @@ def _report(
     tearing: Tearing | None,
 ) -> CrashReport:
     # The machinery replaces names all over the interpreter: nobody who does not ask loads it.
+    from wavetank.scenarios.python_crashes._judging import Judging  # noqa: PLC0415 - see above
     from wavetank.scenarios.python_crashes._recording import record_code  # noqa: PLC0415 - see above
     from wavetank.sim.python_files import PythonFiles  # noqa: PLC0415 - see above
 

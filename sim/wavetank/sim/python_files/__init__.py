@@ -3,6 +3,7 @@
 General layout, from the bottom up::
 
     errors.py             what is refused, and why
+    directory.py          the simulated directory as code is given it
     os_functions.py       what becomes of each function of os, by name
     _clock.py             time that passes when somebody looks at it
     _process.py           descriptors, working directory, locks, modes and times of one process
@@ -25,6 +26,7 @@ General layout, from the bottom up::
 It knows nothing of workloads and verdicts. Start reading at door.py, then _process.py.
 """
 
+from wavetank.sim.python_files.directory import SimulatedDirectory
 from wavetank.sim.python_files.door import FIRST_PID, CallSite, PythonFiles
 from wavetank.sim.python_files.errors import (
     PythonFilesError,
@@ -50,6 +52,7 @@ __all__ = [
     "CallSite",
     "PythonFiles",
     "PythonFilesError",
+    "SimulatedDirectory",
     "StaleFileError",
     "TimeLimitError",
     "UnroutedCallError",

@@ -25,6 +25,7 @@ from wavetank.sim.python_files._process import Process
 from wavetank.sim.python_files._replacing import Replacing
 from wavetank.sim.python_files._routes import Routes
 from wavetank.sim.python_files._world import CallSite, World
+from wavetank.sim.python_files.directory import SimulatedDirectory
 from wavetank.sim.python_files.errors import PythonFilesError, TimeLimitError
 
 __all__ = ["FIRST_PID", "CallSite", "PythonFiles"]
@@ -56,7 +57,7 @@ class PythonFiles:
     """
 
     def __init__(self, directory: str = "/simulated") -> None:
-        self.directory: Final = directory
+        self.directory: Final = SimulatedDirectory(directory)
         self._world = World(directory)
         self._routes: Routes | None = None
         self._replacing: Replacing | None = None
