@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Final
 
 import click
-from attrs import frozen
+from attrs import evolve, frozen
 
 from wavetank.reports._choices import UnknownChoiceError
 from wavetank.reports._version import version
 from wavetank.reports.check_corpus import CheckCorpus
 from wavetank.reports.check_document import check_document
+from wavetank.reports.check_markdown import check_markdown, scorecard_path
 from wavetank.reports.check_text import check_line, check_text
 from wavetank.reports.documents import to_text
 from wavetank.reports.exit_codes import ExitCode
@@ -24,14 +26,18 @@ from wavetank.scenarios.suite import (
     CheckResult,
     Plug,
     PlugNotFoundError,
+    Scorecard,
     UnknownCheckError,
     check_backend,
     choose_checks,
     find_plug,
+    shipped_names,
 )
 from wavetank.sim import SAFE_PROFILES, Profile, ProfileFileError
 
 __all__ = ["BackendUsageError", "CheckSettings", "execute"]
+
+_ALL: Final = "all"
 
 
 class BackendUsageError(Exception):
@@ -49,6 +55,7 @@ class CheckSettings:
         max_images: crash images per profile.
         limit_s: real seconds per check.
         isolated: ask in forked processes.
+        scorecard: directory for scorecards in Markdown; None for none.
     """
 
     backend: str
@@ -57,22 +64,34 @@ class CheckSettings:
     max_images: int
     limit_s: float
     isolated: bool
+    scorecard: str | None = None
 
 
 def execute(settings: CheckSettings, *, as_json: bool) -> ExitCode:
-    """Ask a store and print what came of it.
+    """Ask a store, or every one that ships, and print what came of it.
 
     Args:
         settings: what was asked for.
-        as_json: print the document instead of text.
+        as_json: print a document for each instead of text.
 
     Raises:
         BackendUsageError: no such store, check or profile.
     """
-    plug, profiles, names = _found(settings)
+    plugs, profiles, names = _found(settings)
+    cards = [_ask(plug, profiles, names, settings, as_json=as_json) for plug in plugs]
+    return ExitCode.OK if all(card.passed for card in cards) else ExitCode.VIOLATION
+
+
+def _ask(
+    plug: Plug,
+    profiles: tuple[Profile, ...],
+    names: tuple[str, ...],
+    settings: CheckSettings,
+    *,
+    as_json: bool,
+) -> Scorecard:
     corpus = CheckCorpus.of(plug.name)
     first = [name for name in corpus.failed() if name in names]
-    tell = _silent if as_json else _tell
     card = check_backend(
         plug,
         checks=[*first, *(name for name in names if name not in first)],
@@ -80,23 +99,36 @@ def execute(settings: CheckSettings, *, as_json: bool) -> ExitCode:
         max_images=settings.max_images,
         limit_s=settings.limit_s,
         isolated=settings.isolated,
-        on_result=tell,
+        on_result=_silent if as_json else _tell,
     )
     corpus.keep(card)
+    if settings.scorecard is not None:
+        path = scorecard_path(Path(settings.scorecard), card.backend)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(check_markdown(_in_order(card)), encoding="utf-8")
     if as_json:
         click.echo(to_text(check_document(card, version())))
     else:
         click.echo(check_text(card, version(), again=len(first)))
-    return ExitCode.OK if card.passed else ExitCode.VIOLATION
+    return card
 
 
-def _found(settings: CheckSettings) -> tuple[Plug, tuple[Profile, ...], tuple[str, ...]]:
+def _in_order(card: Scorecard) -> Scorecard:
+    """Return a scorecard in the suite's order, whatever was asked first."""
+    places = {check.id: place for place, check in enumerate(choose_checks(()))}
+    return evolve(card, results=tuple(sorted(card.results, key=lambda each: places[each.id])))
+
+
+def _found(
+    settings: CheckSettings,
+) -> tuple[tuple[Plug, ...], tuple[Profile, ...], tuple[str, ...]]:
     here = str(Path.cwd())
     if here not in sys.path:
         # As with `python -m`: a factory in the working directory needs no installation.
         sys.path.insert(0, here)
     try:
-        plug = find_plug(settings.backend)
+        named = shipped_names() if settings.backend == _ALL else (settings.backend,)
+        plugs = tuple(map(find_plug, named))
         checks = choose_checks(settings.checks)
         chosen = choose_profiles(settings.profiles, everything=SAFE_PROFILES)
     except (
@@ -107,7 +139,7 @@ def _found(settings: CheckSettings) -> tuple[Plug, tuple[Profile, ...], tuple[st
         ProfileFileError,
     ) as error:
         raise BackendUsageError(str(error.args[0] if error.args else error)) from error
-    return plug, tuple(each.profile for each in chosen), tuple(check.id for check in checks)
+    return plugs, tuple(each.profile for each in chosen), tuple(check.id for check in checks)
 
 
 def _tell(result: CheckResult) -> None:

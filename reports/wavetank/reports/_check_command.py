@@ -10,15 +10,17 @@ __all__ = ["check_command"]
 
 _HELP: Final = """Ask a Raft store every check that its capabilities call for.
 
-BACKEND is a store that ships (wavetank list stores), one that an installed package names under the
-entry points wavetank.backends, or package.module:factory, where factory(site) opens the store in
-site.directory. CHECKs are names, groups or shell patterns (wavetank list checks); all by default.
-Checks that have failed before are kept in .wavetank/checks and asked first. Exit 1 if one fails.
+BACKEND is a store that ships (wavetank list stores; all for each of them), one that an installed
+package names under the entry points wavetank.backends, or package.module:factory, where
+factory(site) opens the store in site.directory. CHECKs are names, groups or shell patterns
+(wavetank list checks); all by default. Checks that have failed before are kept in .wavetank/checks
+and asked first. Exit 1 if one fails.
 
 \b
 Examples:
   wavetank check builtin
   wavetank check my_package.my_module:factory 'crash.*' --profile ext4
+  wavetank check all --scorecard docs/scorecards
 """
 
 
@@ -57,6 +59,13 @@ Examples:
     help="Ask in this process, where a debugger can follow, instead of in forks.",
 )
 @click.option(
+    "--scorecard",
+    type=click.Path(file_okay=False),
+    default=None,
+    metavar="DIR",
+    help="Write each scorecard to DIR too, as a page in Markdown.",
+)
+@click.option(
     "--format",
     "output_format",
     type=click.Choice(["text", "json"]),
@@ -72,6 +81,7 @@ def check_command(
     max_images: int,
     limit_s: float,
     in_process: bool,
+    scorecard: str | None,
     output_format: str,
 ) -> None:
     from wavetank.reports._check import (  # noqa: PLC0415 - heavy
@@ -87,6 +97,7 @@ def check_command(
         max_images=max_images,
         limit_s=limit_s,
         isolated=not in_process,
+        scorecard=scorecard,
     )
     try:
         code = execute(settings, as_json=output_format == "json")

@@ -27,7 +27,13 @@ from wavetank.scenarios import (
     OptionChoice,
     turned,
 )
-from wavetank.scenarios.suite import CAPABILITIES, CHECKS, PLUGS
+from wavetank.scenarios.suite import (
+    CAPABILITIES,
+    CHECKS,
+    PlugNotFoundError,
+    find_plug,
+    shipped_names,
+)
 from wavetank.sim import PROFILES, Profile
 
 __all__ = ["KINDS", "Detail", "Item"]
@@ -155,16 +161,21 @@ def _checks() -> tuple[Item, ...]:
 
 
 def _stores() -> tuple[Item, ...]:
-    return tuple(
-        Item(
-            name=plug.name,
-            summary=plug.summary,
-            details=tuple(
-                Detail(name=each.value, value=_word(each in plug.capabilities), meaning=meaning)
-                for each, meaning in CAPABILITIES.items()
-            ),
-        )
-        for plug in PLUGS.values()
+    return tuple(_store(name) for name in shipped_names())
+
+
+def _store(name: str) -> Item:
+    try:
+        plug = find_plug(name)
+    except PlugNotFoundError as error:
+        return Item(name=name, summary=str(error))
+    return Item(
+        name=plug.name,
+        summary=plug.summary,
+        details=tuple(
+            Detail(name=each.value, value=_word(each in plug.capabilities), meaning=meaning)
+            for each, meaning in CAPABILITIES.items()
+        ),
     )
 
 

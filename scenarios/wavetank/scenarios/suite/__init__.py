@@ -34,6 +34,7 @@ from wavetank.scenarios.suite.plugs import (
     RAFTLOCK_PUBLISHED,
     PlugNotFoundError,
     find_plug,
+    shipped_names,
 )
 from wavetank.scenarios.suite.pytest_suite import RaftStoreSuite
 from wavetank.scenarios.suite.questions import CheckFailure, CheckSkipped
@@ -68,5 +69,6 @@ __all__ = [
     "choose_checks",
     "find_plug",
     "plug_of",
+    "shipped_names",
     "suite_options",
 ]

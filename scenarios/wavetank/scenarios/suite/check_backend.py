@@ -180,5 +180,10 @@ def _told(error: BaseException) -> str:
     while root.__cause__ is not None:
         root = root.__cause__
     frames = extract_tb(root.__traceback__) or frames
-    place = f" at {frames[-1].filename}:{frames[-1].lineno}" if frames else ""
+    # The last parts of the path say which file it is, and nothing of the machine.
+    place = f" at {_short(frames[-1].filename)}:{frames[-1].lineno}" if frames else ""
     return f"{type(error).__name__}: {error}{place}"
+
+
+def _short(path: str) -> str:
+    return "/".join(path.split("/")[-2:])

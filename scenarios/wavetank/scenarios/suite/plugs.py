@@ -25,6 +25,7 @@ __all__ = [
     "RAFTLOCK_PUBLISHED",
     "PlugNotFoundError",
     "find_plug",
+    "shipped_names",
 ]
 
 ENTRY_POINT_GROUP: Final = "wavetank.backends"
@@ -83,6 +84,11 @@ PLUGS: Final[Mapping[str, Plug]] = MappingProxyType(
     {plug.name: plug for plug in (BUILTIN, RAFTLOCK_PUBLISHED)}
 )
 """The stores that ship and need nothing else, by name."""
+
+
+def shipped_names() -> tuple[str, ...]:
+    """Return the names of all stores that ship, those too that need another package."""
+    return (*PLUGS, *_ELSEWHERE)
 
 
 def find_plug(name: str) -> Plug:
