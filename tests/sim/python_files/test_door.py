@@ -9,11 +9,13 @@ import os
 import pathlib
 import shutil
 import struct
+import sys
 import tempfile
 import threading
 import time
 from collections.abc import Callable
 from os import replace
+from types import ModuleType
 
 import pytest
 
@@ -315,6 +317,48 @@ def test_everything_is_real_again_afterwards(tmp_path: pathlib.Path) -> None:
     assert (os.open, open, replace, io.FileIO, mmap.mmap, time.sleep) == before
     (tmp_path / "f").write_text("x")
     assert os.listdir(tmp_path) == ["f"]
+
+
+CAPTURED = """
+import os
+from io import FileIO
+from os import open as os_open, replace as move
+
+def by_default(path, opener=os_open, *, remove=os.unlink):
+    os.close(opener(path, os.O_CREAT | os.O_WRONLY))
+    move(path, path + "2")
+    remove(path + "2")
+
+class Holder:
+    make = staticmethod(os.mkdir)
+    raw = FileIO
+"""
+
+
+def test_names_are_found_wherever_a_module_keeps_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = ModuleType("captured")
+    monkeypatch.setitem(sys.modules, "captured", module)
+    exec(CAPTURED, vars(module))
+    real = (module.move, module.Holder.make, module.by_default.__defaults__)
+
+    def code(directory: str) -> None:
+        module.by_default(f"{directory}/f")
+        module.Holder.make(f"{directory}/d")
+        with module.Holder.raw(f"{directory}/d/g", "w") as file:
+            file.write(b"x")
+
+    disk = disk_after(code)
+    assert ops(disk) == ["+f", "+f2", "-f", "-f2", "+d", "+g", "data 0+1", "size 1"]
+    assert (module.move, module.Holder.make, module.by_default.__defaults__) == real
+
+
+def test_what_a_module_takes_meanwhile_is_put_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = ModuleType("captured")
+    monkeypatch.setitem(sys.modules, "captured", module)
+    disk_after(lambda _: exec(CAPTURED, vars(module)))
+    assert module.move is os.replace
+    assert module.by_default.__defaults__ == (os.open,)
+    assert module.by_default.__kwdefaults__ == {"remove": os.unlink}
 
 
 def test_time_passes_when_somebody_looks() -> None:
