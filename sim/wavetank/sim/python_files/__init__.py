@@ -13,6 +13,7 @@ General layout, from the bottom up::
     _scan.py              what scandir gives
     _mapping.py           mmap
     _descriptor_calls.py  the functions of os that take a descriptor
+    _open_call.py         os.open
     _name_calls.py        the functions of os that take a path
     _locks.py             fcntl
     _databases.py         databases written in C, which are refused

@@ -1,7 +1,8 @@
 """The functions of `os` that take a path, on the simulated disk.
 
 Each method has the name and arguments of the real function. What is only on the real machine may
-be looked at; to change it is refused. Left out: calls on descriptors alone (_descriptor_calls.py).
+be looked at; to change it is refused. Left out: `open` (_open_call.py), and calls on
+descriptors alone (_descriptor_calls.py).
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from wavetank.sim._errno import fail
 from wavetank.sim._path_walk import Place
 from wavetank.sim.image import ROOT_INODE
 from wavetank.sim.python_files._descriptor_calls import DescriptorCalls
+from wavetank.sim.python_files._open_call import OpenCall
 from wavetank.sim.python_files._places import PathArgument, Paths, Spot
 from wavetank.sim.python_files._real import Real
 from wavetank.sim.python_files._scan import Entries, Entry
@@ -22,8 +24,6 @@ from wavetank.sim.python_files._world import World
 
 __all__ = ["NameCalls"]
 
-_CHANGES: Final = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
-_TMPFILE: Final = getattr(os, "O_TMPFILE", 0)
 _BUSY: Final = frozenset({"", ".", ".."})
 
 
@@ -35,34 +35,22 @@ class NameCalls:
         real: the real machine.
         paths: finds places.
         descriptors: for the functions that take either.
+        opening: opens what is to be truncated.
     """
 
     def __init__(
-        self, world: World, real: Real, paths: Paths, descriptors: DescriptorCalls
+        self,
+        world: World,
+        real: Real,
+        paths: Paths,
+        descriptors: DescriptorCalls,
+        opening: OpenCall,
     ) -> None:
         self._world = world
         self._real = real
         self._paths = paths
         self._descriptors = descriptors
-
-    def open(
-        self, path: PathArgument, flags: int, mode: int = 0o777, *, dir_fd: int | None = None
-    ) -> int:
-        """See `os.open`."""
-        follow = not flags & os.O_NOFOLLOW and not (flags & os.O_CREAT and flags & os.O_EXCL)
-        creates = bool(flags & os.O_CREAT)
-        if creates and os.fsdecode(path).endswith("/"):
-            fail(errno.EISDIR, os.fsdecode(path))
-        spot = self._paths.find(path, dir_fd, follow=follow, creates=creates)
-        if spot.is_real:
-            if not flags & _CHANGES or self._is_device(spot.path):
-                number = self._real.call("open", spot.path, flags, mode)
-                assert isinstance(number, int)
-                return number
-            spot = self._paths.adopt(spot)
-        if _TMPFILE and flags & _TMPFILE == _TMPFILE:
-            return self._open_unnamed(spot, flags, mode)
-        return self._open(spot, flags, mode, os.fsdecode(path))
+        self._opening = opening
 
     def stat(
         self,
@@ -281,7 +269,7 @@ class NameCalls:
             return
         if length < 0:
             fail(errno.EINVAL, os.fsdecode(path))
-        number = self.open(path, os.O_WRONLY)
+        number = self._opening.open(path, os.O_WRONLY)
         try:
             self._descriptors.ftruncate(number, length)
         finally:
@@ -375,52 +363,6 @@ class NameCalls:
 
     setxattr = removexattr = getxattr
 
-    def _open(self, spot: Spot, flags: int, mode: int, told: str) -> int:
-        process = self._world.running
-        inode, place = spot.inode, spot.place
-        if flags & os.O_CREAT and place is not None and place.is_slashed and place.name:
-            fail(errno.EISDIR, told)
-        if inode is None:
-            if not flags & os.O_CREAT or place is None:
-                fail(errno.ENOENT, told)
-            inode = process.disk.create(place.directory, place.name, path=spot.path)
-            process.set_mode(inode, mode & ~process.umask)
-            process.touch(inode)
-        else:
-            self._check_present(inode, flags, told)
-            if flags & os.O_TRUNC and flags & os.O_ACCMODE:
-                process.disk.truncate(inode, 0, path=spot.path)
-                process.touch(inode)
-        return process.open(inode, os.path.normpath(spot.path), flags)
-
-    def _check_present(self, inode: int, flags: int, told: str) -> None:
-        """Refuse what cannot be opened in this way."""
-        disk = self._world.running.disk
-        if flags & os.O_CREAT and flags & os.O_EXCL:
-            fail(errno.EEXIST, told)
-        if disk.link_target(inode) is not None:
-            fail(errno.ELOOP, told)
-        if disk.entries(inode) is not None:
-            if flags & (os.O_ACCMODE | os.O_CREAT):
-                fail(errno.EISDIR, told)
-        elif flags & os.O_DIRECTORY:
-            fail(errno.ENOTDIR, told)
-        elif flags & os.O_ACCMODE and disk.read_only:
-            fail(errno.EROFS, told)
-
-    def _open_unnamed(self, spot: Spot, flags: int, mode: int) -> int:
-        process = self._world.running
-        if spot.inode is None:
-            fail(errno.ENOENT, spot.path)
-        if process.disk.entries(spot.inode) is None:
-            fail(errno.ENOTDIR, spot.path)
-        if not flags & os.O_ACCMODE:
-            fail(errno.EINVAL, spot.path)
-        inode = process.disk.create_unnamed(path=spot.path)
-        process.set_mode(inode, mode & ~process.umask)
-        process.touch(inode)
-        return process.open(inode, spot.path, flags & ~_TMPFILE)
-
     def _names(self, path: PathArgument | int) -> tuple[dict[str, int] | None, str]:
         """Return a directory's names; None for one that only the real machine has."""
         process = self._world.running
@@ -475,11 +417,3 @@ class NameCalls:
             fail(errno.ENOTDIR, path)
         if theirs:
             fail(errno.ENOTEMPTY, path)
-
-    def _is_device(self, path: str) -> bool:
-        """Whether a path is a real device, such as ``/dev/null``."""
-        try:
-            mode = self._real.stat(path).st_mode
-        except OSError:
-            return False
-        return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))

@@ -24,6 +24,7 @@ from wavetank.sim.python_files._descriptor_calls import DescriptorCalls
 from wavetank.sim.python_files._locks import LockCalls
 from wavetank.sim.python_files._mapping import Mappings, SimulatedMapping
 from wavetank.sim.python_files._name_calls import NameCalls
+from wavetank.sim.python_files._open_call import OpenCall
 from wavetank.sim.python_files._places import Paths
 from wavetank.sim.python_files._process import FIRST_DESCRIPTOR
 from wavetank.sim.python_files._raw_file import RawFile, open_file, raw_file
@@ -65,7 +66,8 @@ class Routes:
         world.before_each = self.mappings.collect
         self._descriptors = DescriptorCalls(world, self._real, self.mappings)
         paths = Paths(world, self._real)
-        self._names = NameCalls(world, self._real, paths, self._descriptors)
+        self._opening = OpenCall(world, self._real, paths)
+        self._names = NameCalls(world, self._real, paths, self._descriptors, self._opening)
         self._locks = LockCalls(world, self._descriptors, time.sleep)
         self._chance = random.Random(_SEED)  # noqa: S311 - repeatable on purpose
         self.functions: Mapping[str, Mapping[str, object]] = {
@@ -85,6 +87,7 @@ class Routes:
 
     def _os(self) -> dict[str, object]:
         own: dict[str, _Call] = {
+            "open": self._opening.open,
             "getpid": lambda: self._world.running.pid,
             "kill": self._kill,
             "getppid": lambda: 1,
@@ -155,7 +158,7 @@ class Routes:
 
     def _open_route(self) -> object:
         world, real = self._world, io.open
-        calls = _FileCalls(self._names, self._descriptors)
+        calls = _FileCalls(self._opening, self._descriptors)
 
         @functools.wraps(real)
         def route(*args: object, **kwargs: object) -> object:
@@ -167,7 +170,7 @@ class Routes:
 
     def _file_io_class(self) -> type:
         world, real = self._world, io.FileIO
-        calls = _FileCalls(self._names, self._descriptors)
+        calls = _FileCalls(self._opening, self._descriptors)
 
         class AnyFileIO(type):
             def __instancecheck__(cls, instance: object) -> bool:
@@ -274,8 +277,8 @@ class Routes:
 class _FileCalls:
     """What raw files are made of: names opened, descriptors used."""
 
-    def __init__(self, names: NameCalls, descriptors: DescriptorCalls) -> None:
-        self.open = names.open
+    def __init__(self, opening: OpenCall, descriptors: DescriptorCalls) -> None:
+        self.open = opening.open
         self.read = descriptors.read
         self.write = descriptors.write
         self.lseek = descriptors.lseek
