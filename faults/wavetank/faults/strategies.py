@@ -53,7 +53,7 @@ from wavetank.faults.where import ByteRange, Where
 from wavetank.faults.which import Chance, Which
 from wavetank.sim import FsyncFailure
 
-__all__ = ["fault_plans", "faults"]
+__all__ = ["failure_plans", "fault_plans", "faults"]
 
 _Kinds = tuple[OperationKind | None, ...]
 
@@ -98,6 +98,20 @@ def fault_plans(
         max_size: how many faults one may have.
     """
     each = faults(names=names, max_number=max_number)
+    return st.builds(FaultPlan, st.lists(each, max_size=max_size).map(tuple))
+
+
+def failure_plans(
+    *,
+    names: st.SearchStrategy[str] | None = None,
+    max_number: int = _MAX_NUMBER,
+    max_size: int = 4,
+) -> st.SearchStrategy[FaultPlan]:
+    """Return plans of operations that report an error or do less; nothing is damaged.
+
+    Arguments as for `fault_plans`.
+    """
+    each = _Drawing(names, max_number).failures().filter(lambda fault: not fault.damages)
     return st.builds(FaultPlan, st.lists(each, max_size=max_size).map(tuple))
 
 

@@ -15,6 +15,9 @@ General layout, along the way a run takes::
     crash_cycles.py                    crash after crash without work
     operation_sweep.py                 every operation of a workload fails, and the store goes on
     violation.py                       a finding told to a person
+    loss.py, store_life.py             one crash after the other, chosen by whoever drives
+    moves.py                           what a node may do next, from what its store shows
+    strategies.py, machines/           the same for hypothesis, which only they need
     events.py, runner.py               a whole plan, and those who listen
     replay.py                          one stored finding again
     zoo/                               bugs planted in variants of the engine, and their hunt
@@ -42,6 +45,7 @@ from wavetank.scenarios.events import (
 from wavetank.scenarios.explorer import Finding, Sweep, explore, judge_image
 from wavetank.scenarios.fates import Limits
 from wavetank.scenarios.fault_lines import fault_plan
+from wavetank.scenarios.loss import Loss, kept_after
 from wavetank.scenarios.model import EMPTY, ModelState, acknowledge, begin
 from wavetank.scenarios.observation import Observation, Problem, observe
 from wavetank.scenarios.opening import LiveStore, Opening, Openings, Refusal
@@ -93,6 +97,7 @@ from wavetank.scenarios.steps import (
     TruncateSuffix,
     Workload,
 )
+from wavetank.scenarios.store_life import StoreLife
 from wavetank.scenarios.violation import Violation, describe_op, explain, explain_live
 
 __all__ = [
@@ -118,6 +123,7 @@ __all__ = [
     "Listener",
     "LiveProblem",
     "LiveStore",
+    "Loss",
     "ModelState",
     "Moment",
     "Observation",
@@ -151,6 +157,7 @@ __all__ = [
     "Site",
     "Step",
     "StoreBackend",
+    "StoreLife",
     "Sweep",
     "TruncatePrefix",
     "TruncateSuffix",
@@ -170,6 +177,7 @@ __all__ = [
     "fault_plan",
     "judge",
     "judge_image",
+    "kept_after",
     "log_digest",
     "observe",
     "pairwise",

@@ -25,18 +25,21 @@ class Chronicle:
     Args:
         position: tells how many records the op log has.
         keeps_past: whether earlier states are part of what is known, since the disk may lie.
+        known: what is known before the first step; None of a store that is still to be made.
 
     Attributes:
         possible: the states in which the store may be.
         moments: all so far.
     """
 
-    def __init__(self, position: Callable[[], int], *, keeps_past: bool) -> None:
-        self.possible: Possible = (EMPTY,)
+    def __init__(
+        self, position: Callable[[], int], *, keeps_past: bool, known: Knowledge | None = None
+    ) -> None:
+        self.possible: Possible = (EMPTY,) if known is None else known.possible
         self.moments: list[Moment] = []
         self._position = position
         self._keeps_past = keeps_past
-        self._removed: frozenset[LogEntry] = frozenset()
+        self._removed: frozenset[LogEntry] = frozenset() if known is None else known.removed
         self._earlier: dict[ModelState, None] = {}
         self._opened_at = 0
 

@@ -37,6 +37,7 @@ from wavetank.scenarios.steps import (
     Step,
     Workload,
 )
+from wavetank.sim import DiskImage
 
 __all__ = ["LiveRun"]
 
@@ -49,6 +50,8 @@ class LiveRun:
     Args:
         workload: what is run, step by step.
         backend: on what.
+        image: what is on the disk; nothing by default.
+        known: what is known of the store there; None of one that is still to be made.
 
     Attributes:
         machine: below the store.
@@ -59,12 +62,19 @@ class LiveRun:
         ended_by: the crash of the plan that took the power; None if none has.
     """
 
-    def __init__(self, workload: Workload, backend: Backend) -> None:
-        self.machine = Machine(workload.seed, workload.faults)
+    def __init__(
+        self,
+        workload: Workload,
+        backend: Backend,
+        *,
+        image: DiskImage | None = None,
+        known: Knowledge | None = None,
+    ) -> None:
+        self.machine = Machine(workload.seed, workload.faults, image)
         contract = Contract.of(workload.options, workload.faults)
         self._disk_may_lie = not (contract.media_sound and contract.syncs_honest)
         self.chronicle = Chronicle(
-            lambda: len(self.machine.disk.log), keeps_past=self._disk_may_lie
+            lambda: len(self.machine.disk.log), keeps_past=self._disk_may_lie, known=known
         )
         self.problems: list[LiveProblem] = []
         self.compactions = 0

@@ -20,6 +20,7 @@ class Machine:
     Args:
         seed: of its runtime.
         faults: what goes wrong.
+        image: what is on its disk; nothing by default.
 
     Attributes:
         image: its disk before the run.
@@ -28,8 +29,8 @@ class Machine:
         faults: that strike it.
     """
 
-    def __init__(self, seed: int, faults: FaultPlan) -> None:
-        self.image = DiskImage.empty()
+    def __init__(self, seed: int, faults: FaultPlan, image: DiskImage | None = None) -> None:
+        self.image = image or DiskImage.empty()
         self.disk = SimDisk(self.image)
         self.runtime = SerialRuntime(seed)
         self.faults = FaultTimeline(faults, seed=seed)
@@ -38,6 +39,10 @@ class Machine:
     def filesystem(self) -> FileSystem:
         """Return the filesystem for a store that opens now."""
         return self.faults.filesystem(self.disk, self.runtime)
+
+    def strike(self, faults: FaultPlan) -> None:
+        """Let other faults strike the processes that begin from now on."""
+        self.faults = FaultTimeline(faults, seed=self._seed)
 
     def kill(self) -> None:
         """End the process; the page cache survives."""

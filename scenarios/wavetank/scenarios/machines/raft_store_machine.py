@@ -1,0 +1,243 @@
+"""`RaftStoreMachine`: hypothesis drives a Raft store through work, crashes and failing operations.
+
+Every rule takes small numbers that count from the end of the log, of the op log or of what is
+pending, so that a failing example is a short program that runs as it is printed, and shrinks to the
+least work and the smallest loss. What is promised is the model's business, and what may be lost the
+disk's (store_life.py). Left out: interleavings of threads; reads come between a step and the work
+that it leaves in the background.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar, Final
+
+from attrs import evolve
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+
+from wavetank.engine import FileStorageOptions
+from wavetank.faults import parse_plan
+from wavetank.faults.strategies import failure_plans
+from wavetank.scenarios.loss import Loss
+from wavetank.scenarios.moves import (
+    append_move,
+    compaction_move,
+    conflict_move,
+    installation_move,
+    read_move,
+    snapshot_move,
+    stale_snapshot_move,
+    stale_vote_move,
+    vote_move,
+)
+from wavetank.scenarios.steps import Append, KillProcess, Reopen, Step
+from wavetank.scenarios.store_life import StoreLife
+from wavetank.scenarios.strategies import command_sizes
+from wavetank.scenarios.suite import BUILTIN, Capability, Plug, plug_of, suite_options
+from wavetank.sim import BLOCK_SIZE, SAFE_PROFILES, Profile
+
+__all__ = ["BrokenPromiseError", "RaftStoreMachine"]
+
+_DECLARED: Final = {"O10": Capability.NO_LITTER, "O11": Capability.ATOMIC_BATCHES}
+"""Invariants that a store is held to only if it declares to keep them."""
+
+_few: Final = st.integers(0, 5)
+_written: Final = st.integers(0, 8) | st.integers(0, 40)
+_newest: Final = st.just(0) | st.integers(0, 4) | st.integers(0, 40)
+_also: Final = st.just(()) | st.lists(st.integers(0, 20), max_size=3, unique=True)
+_sectors: Final = st.just(0) | st.integers(0, 255)
+_candidates: Final = st.sampled_from(["", "node-a", "node-b"])
+_plans: Final = failure_plans(names=st.just("*"), max_number=20, max_size=2).map(str)
+
+
+class BrokenPromiseError(AssertionError):
+    """A store has broken an invariant; the message tells all that led there."""
+
+
+def _needs(*capabilities: Capability) -> Callable[[Any], Any]:
+    """Return a decorator: a rule for stores with these capabilities that can go on."""
+    return precondition(lambda self: not self.life.is_over and self.plug.has(*capabilities))
+
+
+class RaftStoreMachine(RuleBasedStateMachine):
+    """Any Raft store under work, power cuts, killed processes and failing operations.
+
+    A subclass names the store; pytest and unittest run its attribute `TestCase`::
+
+        class MyStoreMachine(RaftStoreMachine):
+            backend = plug_of(MyStore, capabilities=[Capability.VOTES])
+
+        TestMyStore = MyStoreMachine.TestCase
+
+    Attributes:
+        backend: the store: a `Plug`, a `Backend`, or what opens a store at a `Site`.
+        capabilities: what it declares; None for what the plug says.
+        options: what it is opened with; None for what the suite asks of such a store.
+        profiles: what a power cut may lose: one of them in each example.
+        fails: whether operations of its filesystem fail.
+    """
+
+    backend: ClassVar[object] = BUILTIN
+    capabilities: ClassVar[frozenset[Capability] | None] = None
+    options: ClassVar[FileStorageOptions | None] = None
+    profiles: ClassVar[Sequence[Profile]] = SAFE_PROFILES
+    fails: ClassVar[bool] = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        kind = type(self)
+        self.plug = _plug(kind.backend, kind.capabilities)
+        self._options = kind.options or _options(self.plug)
+        self._marks = 0
+        self.life: StoreLife
+
+    @initialize(name=st.runner().flatmap(lambda self: st.sampled_from(_names(self.profiles))))
+    def make_store(self, name: str) -> None:
+        """Make the store, on a disk of which power cuts may lose what a profile says."""
+        profile = next(each for each in self.profiles if each.name == name)
+        disabled = frozenset(each for each, need in _DECLARED.items() if not self.plug.has(need))
+        self.life = StoreLife(self.plug, self._options, profile, disabled=disabled)
+        self._hold()
+
+    # Work
+
+    @_needs(Capability.VOTES)
+    @rule(terms_ahead=st.integers(0, 2), candidate=_candidates)
+    def save_state(self, terms_ahead: int, candidate: str) -> None:
+        """Save a term and a vote."""
+        self._take(vote_move(self.life.shown, terms_ahead=terms_ahead, candidate=candidate))
+
+    @_needs()
+    @rule(sizes_bytes=st.lists(command_sizes(), min_size=1, max_size=4))
+    def append(self, sizes_bytes: Sequence[int]) -> None:
+        """Append a batch."""
+        self._take(self._batch(sizes_bytes))
+
+    @_needs()
+    @rule(size_bytes=command_sizes(), before_block=st.integers(0, 6))
+    def append_up_to_block(self, size_bytes: int, before_block: int) -> None:
+        """Append an entry that makes a file end so many bytes before a block does."""
+        grown = [
+            after
+            for before, after in self.life.sizes_after(self._batch([size_bytes])).values()
+            if after > before
+        ]
+        more = (-before_block - max(grown)) % BLOCK_SIZE if grown else 0
+        self._take(self._batch([size_bytes + more]))
+
+    @_needs(Capability.TRUNCATE_SUFFIX)
+    @rule(count=st.integers(1, 4))
+    def truncate_suffix(self, count: int) -> None:
+        """Remove entries at the end, as on a conflict with the leader's log."""
+        self._take(conflict_move(self.life.shown, count=count))
+
+    @_needs(Capability.TRUNCATE_PREFIX)
+    @rule(keep=_few)
+    def truncate_prefix(self, keep: int) -> None:
+        """Remove all entries but the last few."""
+        shown, covered = self.life.shown, self._options.compaction_requires_snapshot
+        self._take(compaction_move(shown, keep=keep, needs_snapshot=covered))
+
+    @_needs(Capability.SNAPSHOTS)
+    @rule(back=_few, size_bytes=command_sizes())
+    def save_snapshot(self, back: int, size_bytes: int) -> None:
+        """Save a snapshot of all but the last few entries."""
+        self._take(snapshot_move(self.life.shown, back=back, size_bytes=size_bytes))
+
+    @_needs(Capability.SNAPSHOTS, Capability.INSTALLS_SNAPSHOTS)
+    @rule(ahead=st.integers(1, 5), size_bytes=command_sizes())
+    def install_snapshot(self, ahead: int, size_bytes: int) -> None:
+        """Save a leader's snapshot from beyond the log."""
+        self._take(installation_move(self.life.shown, ahead=ahead, size_bytes=size_bytes))
+
+    @_needs()
+    @rule(vote=st.booleans())
+    def save_stale(self, *, vote: bool) -> None:
+        """Save an earlier term or snapshot, which a store that says so must refuse."""
+        if vote and self.plug.has(Capability.VOTES, Capability.REFUSES_STALE_VOTES):
+            self._take(stale_vote_move(self.life.shown))
+        if not vote and self.plug.has(Capability.SNAPSHOTS, Capability.REFUSES_STALE_SNAPSHOTS):
+            self._take(stale_snapshot_move(self.life.shown))
+
+    @_needs()
+    @rule(back=_few, count=st.integers(1, 5))
+    def read(self, back: int, count: int) -> None:
+        """Read a few entries near the end, before work in the background goes on."""
+        self._take(read_move(self.life.shown, back=back, count=count))
+
+    # Ends of the process
+
+    @_needs()
+    @rule()
+    def reopen(self) -> None:
+        """Close the store and open it again."""
+        self._take(Reopen())
+
+    @_needs()
+    @rule()
+    def kill(self) -> None:
+        """Kill the process and open the store again."""
+        self._take(KillProcess())
+
+    @precondition(lambda self: self.fails and not self.life.is_over)
+    @rule(faults=_plans)
+    def fail(self, faults: str) -> None:
+        """Kill the process, and let operations fail from then on, until the power is cut."""
+        self.life.kill_under(parse_plan(faults))
+        self._hold()
+
+    @_needs()
+    @rule(lost_newest=_newest, lost_also=_also, torn_sectors=_sectors)
+    def cut_power(
+        self, lost_newest: int = 0, lost_also: Sequence[int] = (), torn_sectors: int = 0
+    ) -> None:
+        """Cut the power behind the last step, and restart on what is left; see `Loss`."""
+        loss = Loss(newest=lost_newest, also=tuple(lost_also), torn_sectors=torn_sectors)
+        self.life.cut_power(loss)
+        self._hold()
+
+    @_needs()
+    @rule(written=_written, lost_newest=_newest, lost_also=_also, torn_sectors=_sectors)
+    def cut_power_during(
+        self,
+        written: int,
+        lost_newest: int = 0,
+        lost_also: Sequence[int] = (),
+        torn_sectors: int = 0,
+    ) -> None:
+        """Cut the power when the last step had written so many records of the op log."""
+        loss = Loss(newest=lost_newest, also=tuple(lost_also), torn_sectors=torn_sectors)
+        self.life.cut_power(loss, written=written)
+        self._hold()
+
+    def _take(self, step: Step | None) -> None:
+        if step is not None:
+            self.life.take(step)
+        self._hold()
+
+    def _hold(self) -> None:
+        if self.life.problems:
+            raise BrokenPromiseError(self.life.story())
+
+    def _batch(self, sizes_bytes: Sequence[int]) -> Append:
+        self._marks += len(sizes_bytes)
+        return append_move(self.life.shown, sizes_bytes=tuple(sizes_bytes), mark=self._marks)
+
+
+def _plug(backend: object, capabilities: frozenset[Capability] | None) -> Plug:
+    if isinstance(backend, Plug):
+        return backend if capabilities is None else evolve(backend, capabilities=capabilities)
+    opener = getattr(backend, "open", None)
+    if callable(opener):
+        return plug_of(opener, name=str(getattr(backend, "name", "")), capabilities=capabilities)
+    return plug_of(backend, capabilities=capabilities)
+
+
+def _options(plug: Plug) -> FileStorageOptions:
+    behind = plug.has(Capability.BACKGROUND_COMPACTION)
+    return evolve(suite_options(plug), auto_truncate_on_snapshot=behind)
+
+
+def _names(profiles: Sequence[Profile]) -> list[str]:
+    return [profile.name for profile in profiles]

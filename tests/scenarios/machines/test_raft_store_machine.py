@@ -1,0 +1,101 @@
+"""The machine finds planted bugs, makes them short, and accuses nobody else."""
+
+from collections.abc import Sequence
+
+import pytest
+from forgetful_store import FORGETS_ITS_BASE
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis.stateful import run_state_machine_as_test
+
+from wavetank.scenarios import Backend
+from wavetank.scenarios.machines import BrokenPromiseError, RaftStoreMachine
+from wavetank.scenarios.suite import BUILTIN, RAFTLOCK_PUBLISHED
+from wavetank.scenarios.zoo import BUGS
+
+STEPS_AT_MOST = 6
+
+BUG_BACKENDS = {"S2": BUGS["S2"].backend, "A2": BUGS["A2"].backend, "T3": FORGETS_ITS_BASE}
+
+
+def machine_of(backend: Backend, **attributes: object) -> type[RaftStoreMachine]:
+    attributes = {"backend": backend, "capabilities": BUILTIN.capabilities} | attributes
+    return type("Machine", (RaftStoreMachine,), attributes)
+
+
+def run(machine: type[RaftStoreMachine], examples: int, steps: int = 20) -> None:
+    chosen = settings(
+        max_examples=examples,
+        stateful_step_count=steps,
+        derandomize=True,
+        database=None,
+        deadline=None,
+        phases=[Phase.generate, Phase.shrink],
+        suppress_health_check=list(HealthCheck),
+    )
+    run_state_machine_as_test(machine, settings=chosen)
+
+
+def printed(error: BaseException) -> Sequence[str]:
+    """Return the program that hypothesis has printed, without what begins and ends every one."""
+    lines = "\n".join(error.__notes__).splitlines()
+    calls = [line for line in lines if line.startswith("state.")]
+    assert calls[0].startswith("state.make_store(name='")
+    assert calls[-1] == "state.teardown()"
+    return calls[1:-1]
+
+
+def is_found(bug: str, examples: int = 2000) -> Sequence[str]:
+    with pytest.raises(BrokenPromiseError) as caught:
+        run(machine_of(BUG_BACKENDS[bug]), examples)
+    return printed(caught.value)
+
+
+@pytest.mark.parametrize("bug", ["S2", "T3"])
+def test_a_planted_bug_is_found_and_made_short(bug: str) -> None:
+    assert 1 <= len(is_found(bug)) <= STEPS_AT_MOST
+
+
+@pytest.mark.slow
+def test_a_tail_of_few_bytes_is_found_and_made_short() -> None:
+    assert 2 <= len(is_found("A2")) <= STEPS_AT_MOST
+
+
+def test_the_engine_is_not_accused() -> None:
+    run(machine_of(BUILTIN), 100)
+
+
+@pytest.mark.slow
+def test_the_engine_is_not_accused_in_many_examples() -> None:
+    run(machine_of(BUILTIN), 20_000)
+
+
+def test_a_published_store_is_accused() -> None:
+    capabilities = RAFTLOCK_PUBLISHED.capabilities
+    with pytest.raises(BrokenPromiseError) as caught:
+        run(machine_of(RAFTLOCK_PUBLISHED, capabilities=capabilities), 100)
+    assert len(printed(caught.value)) <= STEPS_AT_MOST
+
+
+def test_the_same_seed_gives_the_same_program() -> None:
+    assert is_found("S2") == is_found("S2")
+
+
+def test_without_power_cuts_a_lost_vote_is_not_found() -> None:
+    without = {"cut_power": None, "cut_power_during": None}
+    run(machine_of(BUG_BACKENDS["S2"], **without), 100)
+
+
+def test_without_power_cuts_inside_steps_a_tail_of_few_bytes_is_not_found() -> None:
+    run(machine_of(BUG_BACKENDS["A2"], cut_power_during=None), 100)
+
+
+@pytest.mark.parametrize("bug", ["S2", "T3"])
+def test_what_was_printed_runs_by_itself_and_fails_again(bug: str) -> None:
+    with pytest.raises(BrokenPromiseError) as caught:
+        run(machine_of(BUG_BACKENDS[bug]), 2000)
+    program = [
+        line for line in "\n".join(caught.value.__notes__).splitlines() if line.startswith("state")
+    ]
+    assert program[0] == "state = Machine()"
+    with pytest.raises(BrokenPromiseError):
+        exec("\n".join(program), {"Machine": machine_of(BUG_BACKENDS[bug])})
