@@ -1,5 +1,7 @@
 """The suite on stores that are right, wrong, and badly behaved."""
 
+from pathlib import Path
+
 import pytest
 from suite_stores import (
     SIMPLE,
@@ -200,3 +202,16 @@ def test_stores_are_found_by_name_and_by_import() -> None:
 def test_a_store_of_plain_python_that_ends_the_process_is_refused_that() -> None:
     card = check_backend(ending, checks=["basics.append_read_each"])
     assert "os._exit" in card["append_read_each"].reason
+
+
+def test_a_store_that_an_installed_package_names_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    info = tmp_path / "installed_stores-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: installed-stores\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[wavetank.backends]\nmine = suite_stores:simple\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert find_plug("mine").name == "mine"
+    with pytest.raises(PlugNotFoundError, match="nearest match: mine"):
+        find_plug("mime")
