@@ -45,6 +45,8 @@ PLAIN: Final = Tearing(
 
 _LIMIT: Final = Limits().max_sets_per_point
 _KINDS: Final = 16
+_GIVE_UPS: Final = 2
+"""How often the check is followed in vain until the next sync: each time costs hundreds of runs."""
 
 
 @frozen(kw_only=True)
@@ -118,6 +120,7 @@ class _Sweeper:
         self._unjudged: set[bytes] = set()
         self._found: dict[Key, FoundImage] = {}
         self._forks_below: int | None = None
+        self._gave_up = 0
         self._cells: dict[tuple[bytes, int, tuple[int, ...]], tuple[Cell, ...]] = {}
 
     def run(self, log: Iterable[Record]) -> None:
@@ -129,6 +132,7 @@ class _Sweeper:
                 self._visit(position, is_new=False)
             elif isinstance(record, Sync):
                 self._forks_below = None
+                self._gave_up = 0
             else:
                 self._crash_points += 1
                 if self._pending.whole:
@@ -158,21 +162,27 @@ class _Sweeper:
     def _may_judge(self, name: bytes) -> bool:
         if name in self._judged:
             return True
-        if self._max_images is not None and len(self._judged) >= self._max_images:
+        if self._is_spent:
             self._unjudged.add(name)
             return False
         self._judged.add(name)
         return True
 
+    @property
+    def _is_spent(self) -> bool:
+        return self._max_images is not None and len(self._judged) >= self._max_images
+
     def _images(self, *, is_new: bool) -> CrashImages:
         waiting = sum(1 for _ in self._pending.ops)
         # Until something is durable, more pending ops can only mean more ways to go.
         hopeless = self._forks_below is not None and waiting >= self._forks_below
+        hopeless = hopeless or self._gave_up >= _GIVE_UPS or self._is_spent
         reader = None if hopeless or self._found else self._reader()
         choose = newest_images if is_new else all_images
         images = choose(self._pending, limit=_LIMIT, tearing=self._tearing, reader=reader)
         if not images.complete and reader is not None:
             self._forks_below = waiting
+            self._gave_up += 1
         self._complete = self._complete and images.complete
         return images
 
