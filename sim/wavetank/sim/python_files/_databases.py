@@ -16,7 +16,7 @@ __all__ = ["DATABASE_ADVICE", "database_openers"]
 
 DATABASE_ADVICE: Final = (
     "it writes its files in C, where no simulated disk sees it; SQLite can be run over the "
-    "simulated filesystem through a VFS of apsw, others with `wavetank trace`"
+    "simulated filesystem through a VFS of apsw, other libraries cannot yet"
 )
 
 _OF_PYTHON: Final = ("_gdbm", "_dbm")

@@ -17,7 +17,7 @@ from wavetank.sim.python_files._world import World
 __all__ = ["GUARD"]
 
 _WRITES: Final = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
-_WAY: Final = "trace the program with `wavetank trace` instead"
+_WAY: Final = "no simulated disk sees another process; call what it does as a function"
 _FORBIDDEN: Final[Mapping[str, str]] = {
     **dict.fromkeys(
         ("os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.link", "os.symlink", "os.truncate"),

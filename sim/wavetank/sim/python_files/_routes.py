@@ -37,8 +37,8 @@ __all__ = ["Routes"]
 _Call = Callable[..., object]
 
 _NO_PROCESS: Final = (
-    "expected code that stays in its process, since no simulated disk sees another one; trace the "
-    "program with `wavetank trace` instead"
+    "expected code that stays in its process, since no simulated disk sees another one; call what "
+    "the program does as a function"
 )
 _SEED: Final = 20_231_114
 _EITHER: Final = frozenset(
