@@ -59,12 +59,12 @@ def test_what_is_mended_stays_in_the_corpus() -> None:
 
 
 def test_a_corpus_that_cannot_be_read_is_named_and_left_alone() -> None:
-    corpus = Path(".wavetank/checks/builtin.json")
+    corpus = Path(".wavetank/checks/raftlock-published.json")
     corpus.parent.mkdir(parents=True)
     corpus.write_text("{", encoding="utf-8")
-    done = invoke("builtin", "basics.full_range")
-    assert done.exit_code == 0
-    assert "builtin.json is not a corpus" in done.output
+    done = invoke("raftlock-published", "vote.durable_before_return")
+    assert done.exit_code == 1
+    assert "raftlock-published.json is not a corpus" in done.output
     assert corpus.read_text(encoding="utf-8") == "{"
 
 

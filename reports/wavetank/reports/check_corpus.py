@@ -46,12 +46,17 @@ class CheckCorpus:
 
         A file that cannot be read is said so on stderr, and left alone.
         """
-        entries = self._entries()
+        entries = self._entries() or {}
         return tuple(sorted(entries, key=lambda name: entries[name] != Outcome.FAIL.value))
 
     def keep(self, card: Scorecard) -> None:
-        """Note which checks fail now, and which of those that failed before are mended."""
+        """Note which checks fail now, and which of those that failed before are mended.
+
+        A file that cannot be read stays as it is.
+        """
         entries = self._entries()
+        if entries is None:
+            return
         for result in card.results:
             if result.outcome is Outcome.FAIL or result.id in entries:
                 entries[result.id] = result.outcome.value
@@ -60,7 +65,8 @@ class CheckCorpus:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self.path.write_text(f"{json.dumps(document, indent=1)}\n", encoding="utf-8")
 
-    def _entries(self) -> dict[str, str]:
+    def _entries(self) -> dict[str, str] | None:
+        """Return what is kept; None if there is a file that cannot be read."""
         try:
             document = json.loads(self.path.read_text(encoding="utf-8"))
             # Another schema has its failures under another name, and is left alone.
@@ -70,4 +76,4 @@ class CheckCorpus:
             return {}
         except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
             click.echo(f"wavetank: {self.path} is not a corpus: {error}", err=True)
-            return {}
+            return None
