@@ -80,6 +80,9 @@ _ELSEWHERE: Final[Mapping[str, str]] = MappingProxyType(
 )
 """Stores that ship and need a package that a plain installation does not have."""
 
+_SQLITE: Final = "sqlite:"
+"""How the names of SQLite's modes begin, which ship and need the package apsw."""
+
 PLUGS: Final[Mapping[str, Plug]] = MappingProxyType(
     {plug.name: plug for plug in (BUILTIN, RAFTLOCK_PUBLISHED)}
 )
@@ -88,7 +91,7 @@ PLUGS: Final[Mapping[str, Plug]] = MappingProxyType(
 
 def shipped_names() -> tuple[str, ...]:
     """Return the names of all stores that ship, those too that need another package."""
-    return (*PLUGS, *_ELSEWHERE)
+    return (*PLUGS, *_ELSEWHERE, *_sqlite_plugs())
 
 
 def find_plug(name: str) -> Plug:
@@ -109,19 +112,44 @@ def find_plug(name: str) -> Plug:
         return PLUGS[name]
     if name in _ELSEWHERE:
         return plug_of(_adapter(name))
+    if name.startswith(_SQLITE):
+        return _sqlite(name)
     installed = {point.name: point for point in entry_points(group=ENTRY_POINT_GROUP)}
     if name in installed:
         return plug_of(_loaded(installed[name], name), name=name)
     if ":" in name:
         point = EntryPoint(name=name, value=name, group=ENTRY_POINT_GROUP)
         return plug_of(_loaded(point, name), name=name)
-    known = (*PLUGS, *_ELSEWHERE, *installed)
+    raise _unknown(name, (*shipped_names(), *installed))
+
+
+def _unknown(name: str, known: tuple[str, ...]) -> PlugNotFoundError:
     near = get_close_matches(name, known, n=1)
     hint = f"; nearest match: {near[0]}" if near else ""
-    raise PlugNotFoundError(
+    return PlugNotFoundError(
         f"backend: expected one of {', '.join(known)} or package.module:factory "
         f"but got {name!r}{hint}"
     )
+
+
+def _sqlite_plugs() -> Mapping[str, Plug]:
+    # They are made of parts of this package, which has to be there first.
+    from wavetank.scenarios.sqlite import SQLITE_PLUGS  # noqa: PLC0415 - it imports this package
+
+    return SQLITE_PLUGS
+
+
+def _sqlite(name: str) -> Plug:
+    plugs = _sqlite_plugs()
+    if name not in plugs:
+        raise _unknown(name, tuple(plugs))
+    from wavetank.scenarios.sqlite import require_apsw  # noqa: PLC0415 - as above
+
+    try:
+        require_apsw()
+    except ImportError as error:
+        raise PlugNotFoundError(f"backend: {name}: {error}") from error
+    return plugs[name]
 
 
 def _adapter(name: str) -> object:

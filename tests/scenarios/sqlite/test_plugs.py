@@ -1,0 +1,52 @@
+"""SQLite's modes as stores: found by name, and the suite's verdict on them."""
+
+from __future__ import annotations
+
+import pytest
+
+from wavetank.scenarios.sqlite import SQLITE_MODES, SQLITE_PLUGS, Journal, SqliteMode, SyncLevel
+from wavetank.scenarios.suite import (
+    Capability,
+    Outcome,
+    PlugNotFoundError,
+    check_backend,
+    find_plug,
+    shipped_names,
+)
+
+WITHOUT_CRASHES = ("basics", "truncate", "vote", "snapshot", "open_close", "concurrent")
+
+
+def test_every_journal_with_every_level_is_a_store() -> None:
+    assert len(SQLITE_PLUGS) == len(Journal) * len(SyncLevel) == 16
+    assert find_plug("sqlite:wal-full") is SQLITE_PLUGS["sqlite:wal-full"]
+    assert set(shipped_names()) > set(SQLITE_PLUGS)
+
+
+@pytest.mark.parametrize(("name", "near"), [("sqlite:wal-ful", "wal-full"), ("sqlite", "sqlite:")])
+def test_an_unknown_mode_gets_the_nearest(name: str, near: str) -> None:
+    with pytest.raises(PlugNotFoundError, match=f"nearest match: .*{near}"):
+        find_plug(name)
+
+
+def test_without_apsw_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("wavetank.scenarios.sqlite.plugs.find_spec", lambda _: None)
+    with pytest.raises(PlugNotFoundError, match=r"pip install 'wavetank\[sqlite\]'"):
+        find_plug("sqlite:wal-full")
+
+
+def test_only_wal_locks_others_out() -> None:
+    for mode in SQLITE_MODES:
+        declared = SQLITE_PLUGS[f"sqlite:{mode.name}"].capabilities
+        locks = Capability.REFUSES_SECOND_OPENER in declared
+        assert locks is (mode.journal is Journal.WAL)
+        assert Capability.DETECTS_DAMAGE not in declared
+        assert Capability.DURABLE_APPENDS in declared
+
+
+# TRUNCATE has a row of its own (test_verdicts.py): its checks of snapshots meet crashes, too.
+@pytest.mark.parametrize("journal", [Journal.DELETE, Journal.PERSIST, Journal.WAL])
+def test_each_journal_keeps_the_contract(journal: Journal) -> None:
+    mode = SqliteMode(journal, SyncLevel.EXTRA)
+    card = check_backend(SQLITE_PLUGS[f"sqlite:{mode.name}"], checks=WITHOUT_CRASHES)
+    assert [(each.id, each.reason) for each in card.results if each.outcome is Outcome.FAIL] == []
