@@ -18,9 +18,15 @@ that everything else does without.
 
 from wavetank.scenarios.sqlite.errors import ApswMissingError, JournalModeError
 from wavetank.scenarios.sqlite.modes import SQLITE_MODES, Journal, SqliteMode, SyncLevel
-from wavetank.scenarios.sqlite.plugs import SQLITE_PLUGS, require_apsw, sqlite_plug
+from wavetank.scenarios.sqlite.plugs import (
+    SQLITE_LISTED,
+    SQLITE_PLUGS,
+    require_apsw,
+    sqlite_plug,
+)
 
 __all__ = [
+    "SQLITE_LISTED",
     "SQLITE_MODES",
     "SQLITE_PLUGS",
     "ApswMissingError",

@@ -19,7 +19,7 @@ from wavetank.scenarios.sqlite.modes import SQLITE_MODES, Journal, SqliteMode
 from wavetank.scenarios.suite.capabilities import Capability
 from wavetank.scenarios.suite.plug import Plug
 
-__all__ = ["SQLITE_PLUGS", "require_apsw", "sqlite_plug"]
+__all__ = ["SQLITE_LISTED", "SQLITE_PLUGS", "require_apsw", "sqlite_plug"]
 
 _NOT_DECLARED: Final = frozenset(
     {
@@ -62,6 +62,12 @@ def sqlite_plug(mode: SqliteMode, *, on_integrity: Callable[[str], None] | None 
 
 SQLITE_PLUGS: Final = MappingProxyType({plug.name: plug for plug in map(sqlite_plug, SQLITE_MODES)})
 """SQLite in every mode, by name."""
+
+SQLITE_LISTED: Final = tuple(
+    f"sqlite:{mode}"
+    for mode in ("delete-off", "delete-full", "delete-extra", "wal-off", "wal-normal", "wal-full")
+)
+"""Names of those that lists show: the modes on which SQLite's documentation commits itself."""
 
 
 def require_apsw() -> None:
