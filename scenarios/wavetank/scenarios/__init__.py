@@ -21,15 +21,19 @@ General layout, along the way a run takes::
     events.py, runner.py               a whole plan, and those who listen
     replay.py                          one stored finding again
     zoo/                               bugs planted in variants of the engine, and their hunt
+    crash_disk.py                      a disk for any code, crashed when one likes
     python_crashes/                    crash_test: any Python code that writes files
     damage/                            stores damaged in every place, and the right answers
 
 It imports `wavetank.engine`, `wavetank.sim` and `wavetank.faults`. Start reading at model.py.
 """
 
+from typing import TYPE_CHECKING
+
 from wavetank.scenarios.backend import BACKENDS, Backend, Site, StoreBackend
 from wavetank.scenarios.catalogue import SCENARIOS, Scenario
 from wavetank.scenarios.contract import Contract
+from wavetank.scenarios.crash_disk import EVERYTHING, CrashDisk, PythonDoor
 from wavetank.scenarios.crash_point import CrashPoint
 from wavetank.scenarios.events import (
     Event,
@@ -100,9 +104,24 @@ from wavetank.scenarios.steps import (
 from wavetank.scenarios.store_life import StoreLife
 from wavetank.scenarios.violation import Violation, describe_op, explain, explain_live
 
+if TYPE_CHECKING:
+    from wavetank.scenarios.machines import CrashingDiskMachine as CrashingDiskMachine
+    from wavetank.scenarios.machines import RaftStoreMachine as RaftStoreMachine
+else:
+
+    def __getattr__(name: str) -> object:
+        """Import the machines when they are asked for: they need hypothesis."""
+        if name not in ("CrashingDiskMachine", "RaftStoreMachine"):
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from wavetank.scenarios import machines  # noqa: PLC0415 - see above
+
+        return getattr(machines, name)
+
+
 __all__ = [
     "BACKENDS",
     "EMPTY",
+    "EVERYTHING",
     "INVARIANTS",
     "OPERATION_FAULTS",
     "OPTION_CHOICES",
@@ -112,6 +131,7 @@ __all__ = [
     "Backend",
     "CodeFinding",
     "Contract",
+    "CrashDisk",
     "CrashFinding",
     "CrashPoint",
     "CrashReport",
@@ -137,6 +157,7 @@ __all__ = [
     "OwnProfile",
     "Problem",
     "ProfileVerdict",
+    "PythonDoor",
     "Read",
     "Recording",
     "Recovery",

@@ -1,5 +1,7 @@
 """The machine finds planted bugs, makes them short, and accuses nobody else."""
 
+import subprocess
+import sys
 from collections.abc import Sequence
 
 import pytest
@@ -99,3 +101,17 @@ def test_what_was_printed_runs_by_itself_and_fails_again(bug: str) -> None:
     assert program[0] == "state = Machine()"
     with pytest.raises(BrokenPromiseError):
         exec("\n".join(program), {"Machine": machine_of(BUG_BACKENDS[bug])})
+
+
+def test_who_does_not_ask_for_a_machine_needs_no_hypothesis() -> None:
+    script = (
+        "import sys\n"
+        "import wavetank.scenarios as rooms\n"
+        "print('hypothesis' in sys.modules)\n"
+        "print(rooms.RaftStoreMachine.__name__, rooms.CrashingDiskMachine.__name__)\n"
+        "print(hasattr(rooms, 'NoMachine'))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == ["False", "RaftStoreMachine", "CrashingDiskMachine", "False"]

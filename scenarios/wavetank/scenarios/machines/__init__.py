@@ -9,6 +9,7 @@ It needs hypothesis; `wavetank.scenarios` names both without importing them. Sta
 raft_store_machine.py.
 """
 
+from wavetank.scenarios.machines.crashing_disk_machine import CrashingDiskMachine
 from wavetank.scenarios.machines.raft_store_machine import BrokenPromiseError, RaftStoreMachine
 
-__all__ = ["BrokenPromiseError", "RaftStoreMachine"]
+__all__ = ["BrokenPromiseError", "CrashingDiskMachine", "RaftStoreMachine"]
