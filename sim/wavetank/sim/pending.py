@@ -11,7 +11,7 @@ Left out: which writes a failing sync drops (fsync_failure.py).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator
 from typing import TypeAlias
 
 from attrs import frozen
@@ -74,6 +74,7 @@ class PendingOps:
         "_ops",
         "_remade",
         "_settled",
+        "_targets",
         "_unapplied",
         "nothing_new",
         "profile",
@@ -90,6 +91,8 @@ class PendingOps:
         # Bit (number - _first) of a mask stands for the op of that number.
         self._closed: dict[int, int] = {}
         self._dependents: dict[int, int] = {}
+        # The newest pending op on each target: what it needs holds all earlier ones on that target.
+        self._targets: dict[Hashable, int] = {}
         self._everything = 0
         # By inode: the mask of the ops whose effect lies in it.
         self._holders: dict[int, int] = {}
@@ -138,6 +141,7 @@ class PendingOps:
         twin._ops = dict(self._ops)
         twin._closed = dict(self._closed)
         twin._dependents = dict(self._dependents)
+        twin._targets = dict(self._targets)
         twin._everything = self._everything
         twin._holders = dict(self._holders)
         twin._first = self._first
@@ -169,14 +173,9 @@ class PendingOps:
         if self.nothing_new:
             return
         bit = 1 << (op.number - self._first)
-        mask = bit | self._open_group | self._barrier
-        must_precede = self.profile.must_precede
-        for number, earlier in self._ops.items():
-            if not mask >> (number - self._first) & 1 and must_precede(earlier, op):
-                mask |= self._closed[number]
-        for number in self._numbers(self._open_group):
-            mask |= self._closed[number]
+        mask = bit | self._must_precede(op)
         self._ops[op.number] = op
+        self._targets[op.target] = op.number
         self._newest = op.number
         self._everything |= bit
         holder = _holder(op)
@@ -346,6 +345,21 @@ class PendingOps:
             known = self._remade[remains] = changes.node(holder) or start
         return known
 
+    def _must_precede(self, op: MicroOp) -> int:
+        """Return the mask of the pending ops that are on disk whenever the new `op` is."""
+        mask = self._open_group | self._barrier
+        newest = self._targets.get(op.target)
+        if newest is not None:
+            mask |= self._closed[newest]
+        if self.profile.orders_targets:
+            for number, earlier in self._ops.items():
+                known = mask >> (number - self._first) & 1
+                if not known and self.profile.must_precede(earlier, op):
+                    mask |= self._closed[number]
+        for number in self._numbers(self._open_group):
+            mask |= self._closed[number]
+        return mask
+
     def _changes_nothing(self, op: Data) -> bool:
         """Whether `op` writes what is there already, in every image that a crash may leave.
 
@@ -356,9 +370,7 @@ class PendingOps:
             return False
         if self.profile.truncate_forgets:
             return False
-        if any(
-            isinstance(other, Data) and other.target == op.target for other in self._ops.values()
-        ):
+        if op.target in self._targets:
             return False
         node = self.durable.node(op.inode)
         if not isinstance(node, FileContent) or len(node.blocks) <= op.block:
@@ -387,6 +399,7 @@ class PendingOps:
                 self._dropped = (*self._dropped, op)
         self._closed = {number: mask & ~gone for number, mask in self._closed.items()}
         self._dependents = {number: mask & ~gone for number, mask in self._dependents.items()}
+        self._targets = {op.target: number for number, op in self._ops.items()}
         self._everything &= ~gone
         self._barrier &= ~gone
         self._holders = {holder: mask & ~gone for holder, mask in self._holders.items()}
@@ -401,12 +414,15 @@ class PendingOps:
         if self._forgetting is not None:
             self._forgetting.settle(settled)
         if not self._ops:
+            self._targets.clear()
             for each in (self._closed, self._dependents, self._holders):
                 each.clear()
             self._everything = self._barrier = 0
             return
         for op in settled:
             del self._closed[op.number], self._dependents[op.number]
+            if self._targets.get(op.target) == op.number:
+                del self._targets[op.target]
         self._everything &= ~covered
         self._barrier &= ~covered
         first = next(iter(self._ops))

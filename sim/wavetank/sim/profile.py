@@ -94,6 +94,18 @@ class Profile:
     keeps_unsynced: bool = True
     control: bool = False
 
+    @property
+    def orders_targets(self) -> bool:
+        """Whether any rule lets an op come before one on another target; see `must_precede`."""
+        return (
+            self.program_order
+            or self.dirents_ordered
+            or self.metadata_ordered
+            or self.appends_ordered
+            or self.overwrites_before_metadata
+            or self.rename_after_source
+        )
+
     def must_precede(self, first: MicroOp, second: MicroOp) -> bool:
         """Whether `second` on disk implies `first` on disk; `first` was issued earlier."""
         if self.program_order or first.target == second.target:
