@@ -31,11 +31,11 @@ ENGINE = BACKENDS[0]
 
 @pytest.mark.parametrize("name", ["mixed", "log-conflict"])
 def test_the_engine_copes_with_each_fault_at_each_operation(name: str) -> None:
-    workload = shorten(SCENARIOS[name].workload(seed=1), ENGINE, 50)
+    workload = shorten(SCENARIOS[name].workload(seed=1), ENGINE, 40)
     sweep = sweep_operations(workload, ENGINE)
     assert sweep.problems == ()
-    assert sweep.faults > 50 * 8
-    assert sweep.refused > 50 * 7
+    assert sweep.faults > 40 * 8
+    assert sweep.refused > 40 * 7
 
 
 def test_a_snapshot_and_its_compaction_fail_at_each_operation() -> None:

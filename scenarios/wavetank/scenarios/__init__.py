@@ -13,7 +13,9 @@ General layout, along the way a run takes::
     opening.py                         stores opened on images, once for all that they read alike
     observation.py, oracle.py          what a store shows, and which invariants that breaks
     crash_cycles.py                    crash after crash without work
+    operation_faults.py                what goes wrong with every operation in turn
     operation_sweep.py                 every operation of a workload fails, and the store goes on
+    recovery_sweep.py                  the same of each recovery from a power cut
     violation.py                       a finding told to a person
     loss.py, store_life.py             one crash after the other, chosen by whoever drives
     moves.py                           what a node may do next, from what its store shows
@@ -53,13 +55,13 @@ from wavetank.scenarios.loss import Loss, kept_after
 from wavetank.scenarios.model import EMPTY, ModelState, acknowledge, begin
 from wavetank.scenarios.observation import Observation, Problem, observe
 from wavetank.scenarios.opening import LiveStore, Opening, Openings, Refusal
-from wavetank.scenarios.operation_sweep import (
+from wavetank.scenarios.operation_faults import (
     OPERATION_FAULTS,
+    OperationCounts,
     OperationProblem,
     OperationSweep,
-    shorten,
-    sweep_operations,
 )
+from wavetank.scenarios.operation_sweep import shorten, sweep_operations
 from wavetank.scenarios.option_choices import (
     OPTION_CHOICES,
     OptionChoice,
@@ -78,6 +80,7 @@ from wavetank.scenarios.python_crashes import (
 )
 from wavetank.scenarios.recording import STORE_DIRECTORY, LiveProblem, Moment, Recording, record
 from wavetank.scenarios.recovery import Recovery
+from wavetank.scenarios.recovery_sweep import sweep_recoveries
 from wavetank.scenarios.replay import ReplayCase, ReplayResult, ReplayVerdict, replay, replay_cases
 from wavetank.scenarios.runner import (
     UnknownNameError,
@@ -150,6 +153,7 @@ __all__ = [
     "OpenStore",
     "Opening",
     "Openings",
+    "OperationCounts",
     "OperationProblem",
     "OperationSweep",
     "OptionChoice",
@@ -209,6 +213,7 @@ __all__ = [
     "run",
     "shorten",
     "sweep_operations",
+    "sweep_recoveries",
     "turned",
     "workload_of",
 ]

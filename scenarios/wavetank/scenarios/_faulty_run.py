@@ -7,30 +7,31 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from wavetank.engine import PersistentState, Storage, StorageClosedError, StorageError
+from wavetank.engine import (
+    PersistentState,
+    Storage,
+    StorageClosedError,
+    StorageError,
+)
 from wavetank.faults import Fail, Fault, FaultInjector, FaultPlan, FaultyFileSystem
+from wavetank.scenarios._step_calls import call
 from wavetank.scenarios.backend import Backend, Site
 from wavetank.scenarios.model import EMPTY, Possible, acknowledge, begin
 from wavetank.scenarios.observation import Observation, observe
 from wavetank.scenarios.oracle import Knowledge, judge
 from wavetank.scenarios.recording import STORE_DIRECTORY
 from wavetank.scenarios.steps import (
-    Append,
     KillProcess,
     OpenStore,
-    Read,
     Refused,
     Reopen,
-    SaveSnapshot,
     SaveState,
     Step,
-    TruncatePrefix,
-    TruncateSuffix,
     Workload,
 )
 from wavetank.sim import SerialRuntime, SimDisk, SimFileSystem
 
-__all__ = ["FaultyRun", "call", "open_store", "wrong"]
+__all__ = ["FaultyRun", "open_store", "what_is_untyped", "wrong"]
 
 
 class FaultyRun:
@@ -133,17 +134,31 @@ class FaultyRun:
                 raise
 
     def _require_typed(self, error: Exception) -> None:
-        what = self._fault.what
-        wanted = what.error.value if isinstance(what, Fail) else None
-        text = f"{type(error).__name__}: {error}"
         if isinstance(error, StorageClosedError) and self.refused:
             return  # a close that fails closes all the same
-        if not isinstance(error, StorageError):
-            self.problems.append(f"an untyped error, {text}")
-        elif wanted is None:
-            self.problems.append(f"refused for a short read or write, {text}")
-        elif self._names_cause and _system_error(error) != wanted:
-            self.problems.append(f"an error that does not name the fault as its cause, {text}")
+        untyped = what_is_untyped(error, self._fault, names_cause=self._names_cause)
+        if untyped:
+            self.problems.append(untyped)
+
+
+def what_is_untyped(error: Exception, fault: Fault, *, names_cause: bool) -> str:
+    """Return what is wrong with an error that a call failed with; "" if it is as it must be.
+
+    Args:
+        error: what was raised.
+        fault: what had gone wrong.
+        names_cause: whether it must name the filesystem's error as its cause.
+    """
+    what = fault.what
+    wanted = what.error.value if isinstance(what, Fail) else None
+    text = f"{type(error).__name__}: {error}"
+    if not isinstance(error, StorageError):
+        return f"an untyped error, {text}"
+    if wanted is None:
+        return f"refused for a short read or write, {text}"
+    if names_cause and _system_error(error) != wanted:
+        return f"an error that does not name the fault as its cause, {text}"
+    return ""
 
 
 def _system_error(error: BaseException) -> int | None:
@@ -194,22 +209,3 @@ def _wrong_parts(seen: Observation, possible: Possible) -> Iterator[str]:
         yield "O4: it shows a snapshot that is neither the old nor the new one"
     if not any(state.allows_log(seen.bounds, seen.entries) for state in possible):
         yield f"O2: it shows a log of {seen.bounds}, neither the old nor the new one"
-
-
-def call(store: Storage, step: Step) -> None:
-    """Let a store do one step that is a single call."""
-    match step:
-        case SaveState():
-            store.save_state(step.state)
-        case Append():
-            store.append_log_entries(step.entries)
-        case Read():
-            tuple(store.get_log_entries(step.start, step.end))
-        case TruncateSuffix():
-            store.truncate_log_suffix(step.index)
-        case TruncatePrefix():
-            store.truncate_log_prefix(step.index)
-        case SaveSnapshot():
-            store.save_snapshot(step.metadata, step.data)
-        case _:
-            raise AssertionError(step)

@@ -8,6 +8,7 @@ from wavetank.scenarios.steps import (
     Append,
     KillProcess,
     OpenStore,
+    Read,
     Reopen,
     SaveSnapshot,
     SaveState,
@@ -20,17 +21,22 @@ __all__ = ["call", "refusal"]
 
 
 def call(store: Storage, step: Step) -> None:
-    """Do a step that changes what a store holds."""
-    if isinstance(step, SaveState):
-        store.save_state(step.state)
-    elif isinstance(step, Append):
-        store.append_log_entries(step.entries)
-    elif isinstance(step, TruncateSuffix):
-        store.truncate_log_suffix(step.index)
-    elif isinstance(step, TruncatePrefix):
-        store.truncate_log_prefix(step.index)
-    elif isinstance(step, SaveSnapshot):
-        store.save_snapshot(step.metadata, step.data)
+    """Let a store do a step that is a single call; what a read returns is not looked at."""
+    match step:
+        case SaveState():
+            store.save_state(step.state)
+        case Append():
+            store.append_log_entries(step.entries)
+        case Read():
+            tuple(store.get_log_entries(step.start, step.end))
+        case TruncateSuffix():
+            store.truncate_log_suffix(step.index)
+        case TruncatePrefix():
+            store.truncate_log_prefix(step.index)
+        case SaveSnapshot():
+            store.save_snapshot(step.metadata, step.data)
+        case _:
+            raise AssertionError(step)
 
 
 def refusal(what: Step | str, error: Exception, when: str = "without a crash") -> Problem:

@@ -15,76 +15,27 @@ that leave page cache and disk apart, damage, and several faults at once.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Final
+from itertools import islice
 
-from attrs import evolve, frozen
+from attrs import evolve
 
 from wavetank.engine import LogEntry, PersistentState
 from wavetank.faults import Fault, Which, parse_fault
-from wavetank.scenarios._faulty_run import FaultyRun, call, open_store, wrong
+from wavetank.scenarios._faulty_run import FaultyRun, open_store, wrong
+from wavetank.scenarios._step_calls import call
 from wavetank.scenarios.backend import Backend
 from wavetank.scenarios.model import Possible, acknowledge
 from wavetank.scenarios.observation import Observation, check_points, observe
-from wavetank.scenarios.steps import Append, KillProcess, Reopen, SaveState, Step, Workload
-from wavetank.sim import POSIX, DiskImage, PendingOps, SimDisk
-
-__all__ = [
-    "OPERATION_FAULTS",
-    "OperationProblem",
-    "OperationSweep",
-    "shorten",
-    "sweep_operations",
-]
-
-OPERATION_FAULTS: Final = tuple(
-    parse_fault(f"{line}{howlong}")
-    for line in (
-        "any: fail EIO",
-        "any: fail EIO after effect",
-        "any: fail ENOSPC",
-        "any: fail ENOSPC after effect",
-        "open: fail EMFILE",
-        "write: fail EIO after 7 bytes",
-        "write: fail ENOSPC after 7 bytes",
-        "write: short 7 bytes",
-        "read: short 7 bytes",
-    )
-    for howlong in ("", " from now on")
+from wavetank.scenarios.operation_faults import (
+    OPERATION_FAULTS,
+    OperationCounts,
+    OperationProblem,
+    OperationSweep,
 )
-"""What goes wrong with each operation in turn; from it on, too."""
+from wavetank.scenarios.steps import Append, KillProcess, Reopen, SaveState, Step, Workload
+from wavetank.sim import POSIX, PendingOps, SimDisk
 
-
-@frozen
-class OperationProblem:
-    """What was wrong after a fault.
-
-    Attributes:
-        fault: with the number of the operation that it struck.
-        step: of the workload, in which it first showed itself.
-        problem: one sentence.
-    """
-
-    fault: Fault
-    step: Step
-    problem: str
-
-    def __str__(self) -> str:
-        return f"'{self.fault}' in '{self.step}': {self.problem}"
-
-
-@frozen(kw_only=True)
-class OperationSweep:
-    """What came of a sweep.
-
-    Attributes:
-        faults: how many were injected, one a run.
-        refused: in how many of those runs a call failed for it.
-        problems: what was wrong.
-    """
-
-    faults: int
-    refused: int
-    problems: tuple[OperationProblem, ...]
+__all__ = ["shorten", "sweep_operations"]
 
 
 def shorten(workload: Workload, backend: Backend, operations: int = 150) -> Workload:
@@ -131,13 +82,8 @@ def sweep_operations(
     """
     workload = evolve(workload, steps=(*workload.steps, KillProcess(), Reopen()))
     sweep = _Sweep(workload, backend, names_cause=names_cause)
-    for fault in faults:
-        number = 1
-        while sweep.strike(evolve(fault, which=evolve(fault.which, first=number))):
-            number += 1
-    return OperationSweep(
-        faults=sweep.faults, refused=sweep.refused, problems=tuple(sweep.problems)
-    )
+    kinds = {str(fault): sweep.strike_each(fault) for fault in faults}
+    return OperationSweep(kinds=kinds, problems=tuple(sweep.problems))
 
 
 class _Sweep:
@@ -147,13 +93,19 @@ class _Sweep:
         self._names_cause = names_cause
         self._workload = workload
         self._backend = backend
-        self._cuts: dict[tuple[DiskImage, Possible], tuple[str, ...]] = {}
-        self.faults = 0
-        self.refused = 0
+        self._cuts: dict[tuple[bytes, Possible], tuple[str, ...]] = {}
         self.problems: list[OperationProblem] = []
 
-    def strike(self, fault: Fault) -> bool:
-        """Run with a fault and judge it; False if there was no such operation any more."""
+    def strike_each(self, fault: Fault) -> OperationCounts:
+        """Run with a fault at each operation in turn, and judge each run."""
+        counts, number = OperationCounts(), 1
+        while one := self._strike(evolve(fault, which=evolve(fault.which, first=number))):
+            counts += one
+            number += 1
+        return counts
+
+    def _strike(self, fault: Fault) -> OperationCounts | None:
+        """Run with a fault and judge it; None if there was no such operation any more."""
         run = FaultyRun(self._workload, self._backend, fault, names_cause=self._names_cause)
         at = self._workload.steps[-1]
         for step in self._workload.steps:
@@ -161,28 +113,36 @@ class _Sweep:
                 at = step
                 break
         if not run.has_fired and not run.problems:
-            return False
-        self.faults += 1
-        self.refused += run.refused
-        self.problems += (OperationProblem(fault, at, text) for text in self._judge(run))
-        return True
+            return None
+        problems = [OperationProblem(fault, at, text) for text in self._judge(run)]
+        self.problems += problems
+        return OperationCounts(faults=1, refused=int(run.refused), problems=len(problems))
 
     def _judge(self, run: FaultyRun) -> Iterator[str]:
         run.go_on()
         yield from run.problems
         pending = PendingOps(run.disk.image, POSIX)
         pending.take_all(run.disk.log)
+        taken = len(run.disk.log)
         for image in dict.fromkeys((pending.durable, pending.full)):
-            key = image, run.possible
+            key = image.digest(), run.possible
             if key not in self._cuts:
-                self._cuts[key] = tuple(self._reopen(SimDisk(image), run.possible, cut=False))
+                self._cuts[key] = tuple(self._reopen(SimDisk(image), run.possible))
             yield from (f"after a power cut: {problem}" for problem in self._cuts[key])
         yield from (f"when closed: {problem}" for problem in run.close())
-        problems = self._reopen(run.disk, run.possible, cut=True)
+        problems = self._reopen(run.disk, run.possible, (pending, taken))
         yield from (f"opened again: {problem}" for problem in problems)
 
-    def _reopen(self, disk: SimDisk, possible: Possible, *, cut: bool) -> Iterator[str]:
-        """Open a store without a fault, let it work, and perhaps cut the power then."""
+    def _reopen(
+        self, disk: SimDisk, possible: Possible, cut: tuple[PendingOps, int] | None = None
+    ) -> Iterator[str]:
+        """Open a store without a fault, let it work, and perhaps cut the power then.
+
+        Args:
+            disk: of the store.
+            possible: the states that it may show.
+            cut: what is pending, and how much of the disk's log that counts; None: no power cut.
+        """
         steps: tuple[Step, ...] = ()
         try:
             store = open_store(disk, self._workload, self._backend)
@@ -195,9 +155,9 @@ class _Sweep:
                 call(store, step)
                 possible = acknowledge(possible, step, self._workload.options)
             yield from wrong(observe(store), possible, self._workload)
-            if cut:
-                pending = PendingOps(disk.image, POSIX)
-                pending.take_all(disk.log)
+            if cut is not None:
+                pending, taken = cut
+                pending.take_all(islice(disk.log, taken, None))
                 store = open_store(SimDisk(pending.durable), self._workload, self._backend)
                 yield from wrong(observe(store), possible, self._workload)
         except Exception as error:  # noqa: BLE001 - whatever a backend raises is a finding
