@@ -14,6 +14,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from os import replace
 from types import ModuleType
 
@@ -359,6 +360,32 @@ def test_what_a_module_takes_meanwhile_is_put_back(monkeypatch: pytest.MonkeyPat
     assert module.move is os.replace
     assert module.by_default.__defaults__ == (os.open,)
     assert module.by_default.__kwdefaults__ == {"remove": os.unlink}
+
+
+def held(function: Callable[..., object]) -> Callable[..., object]:
+    def call(*arguments: object) -> object:
+        return function(*arguments)
+
+    return call
+
+
+MOVE, LIST = held(os.replace), partial(os.listdir)
+
+
+def test_what_a_closure_or_a_partial_holds_from_before_is_found_and_put_back() -> None:
+    listed: list[object] = []
+
+    def code(directory: str) -> None:
+        pathlib.Path(directory, "f").touch()
+        MOVE(f"{directory}/f", f"{directory}/g")
+        listed.append(LIST(directory))
+
+    assert ops(disk_after(code)) == ["+f", "+g", "-f"]
+    assert listed == [["g"]]
+    (cell,) = MOVE.__closure__ or ()
+    assert cell.cell_contents is os.replace
+    assert LIST.func is os.listdir
+    assert os.replace.__module__ == "posix"
 
 
 def test_time_passes_when_somebody_looks() -> None:

@@ -19,6 +19,7 @@ General layout, from the bottom up::
     _databases.py         databases written in C, which are refused
     _raw_file.py          open, under CPython's own buffering
     _routes.py            all of these by module and name
+    _held.py              functions in closures and partials
     _replacing.py         put in the place of the real ones, and taken out
     _guard.py             what gets past them is stopped
     _limit.py             an end to code that does not end

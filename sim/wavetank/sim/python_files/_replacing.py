@@ -1,9 +1,9 @@
 """The routes put in the place of the real functions, and taken out again.
 
 The modules themselves are changed, and every name elsewhere that stands for one of the functions:
-`from os import replace`, default arguments, static methods of classes. Names are found by identity,
-so that a function that merely has the same name stays. What a module takes while the routes are in
-place is found in the same way when they are taken out.
+`from os import replace`, default arguments, static methods of classes, closures. Names are found
+by identity, so that a function that merely has the same name stays. What a module takes while the
+routes are in place is found in the same way when they are taken out.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from types import BuiltinFunctionType, FunctionType, ModuleType
 from attrs import frozen
 
 from wavetank.sim.python_files._clock import WAITING_MODULES
+from wavetank.sim.python_files._held import exchange_held
 
 __all__ = ["Replacing"]
 
@@ -75,6 +76,15 @@ class Replacing:
                 pair = pairs.get(value)
                 if pair is not None and not (pair.is_time and is_waiting):
                     _set(space, name, pair)
+
+        def new_of(module_name: str, held: object) -> object | None:
+            if not isinstance(held, (BuiltinFunctionType, FunctionType, type)):
+                return None
+            pair = pairs.get(held)
+            is_waiting = module_name.partition(".")[0] in WAITING_MODULES
+            return None if pair is None or (pair.is_time and is_waiting) else pair.new
+
+        exchange_held(new_of, but_of=_OURS)
 
     def _mark_support(self, *, adding: bool) -> None:
         """Let `os.supports_dir_fd` and its like know the routes as they know the real ones."""
