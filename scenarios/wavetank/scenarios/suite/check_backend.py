@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager, contextmanager
 from traceback import extract_tb
 from typing import Final
 
-from attrs import field, frozen
+from attrs import frozen
 
 from wavetank.scenarios.suite.bench import Bench, suite_options
 from wavetank.scenarios.suite.capabilities import Capability
@@ -123,24 +123,24 @@ class _Verdict:
     reason: str = ""
 
 
-@frozen
 class Examiner:
     """Asks one store check after check; the crash images are swept once for all of them.
 
-    Attributes:
+    Args:
         plug: the store.
         profiles: what a crash may lose.
         max_images: crash images per profile; None for all.
     """
 
-    plug: Plug
-    profiles: tuple[Profile, ...] = field(default=CHECK_PROFILES, kw_only=True)
-    max_images: int | None = field(default=None, kw_only=True)
-    _sweeps: Sweeps = field(init=False)
-
-    @_sweeps.default
-    def _make_sweeps(self) -> Sweeps:
-        return Sweeps(self.plug, suite_options(self.plug), self.profiles, self.max_images)
+    def __init__(
+        self,
+        plug: Plug,
+        *,
+        profiles: Sequence[Profile] = CHECK_PROFILES,
+        max_images: int | None = None,
+    ) -> None:
+        self._plug = plug
+        self._sweeps = Sweeps(plug, suite_options(plug), profiles, max_images)
 
     def ask(self, check: Check) -> CheckResult:
         """Return what comes of a check; nothing that a store raises comes through."""
@@ -154,11 +154,11 @@ class Examiner:
         )
 
     def _verdict(self, check: Check) -> _Verdict:
-        missing = check.missing(self.plug.capabilities)
+        missing = check.missing(self._plug.capabilities)
         if missing:
             words = ", ".join(each.value for each in missing)
             return _Verdict(outcome=Outcome.SKIP, reason=f"not declared: {words}")
-        bench = Bench(self.plug, sweeps=self._sweeps)
+        bench = Bench(self._plug, sweeps=self._sweeps)
         try:
             check.run(bench)
             bench.close_all()

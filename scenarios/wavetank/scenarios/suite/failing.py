@@ -62,9 +62,9 @@ def _sweep(bench: Bench, *lines: str) -> None:
         [parse_fault(line) for line in lines],
         names_cause=bench.plug.has(Capability.TYPED_ERRORS),
     )
-    if sweep.problems:
-        more = f"; {len(sweep.problems) - 1} more" if len(sweep.problems) > 1 else ""
-        raise CheckFailure(f"{sweep.problems[0]}{more}")
+    for problem in sweep.problems:
+        others = len(sweep.problems) - 1
+        raise CheckFailure(f"{problem}; {others} more" if others else str(problem))
     if not sweep.faults:
         raise CheckSkipped("the store does no such operation")
 
