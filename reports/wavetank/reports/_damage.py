@@ -6,14 +6,13 @@ document (damage_document.py).
 
 from __future__ import annotations
 
-import time  # noqa: TID251 - how often a person is told, in wall time; no run sees it
 from collections.abc import Sequence
 from contextlib import nullcontext
-from typing import Final
 
 import click
 
 from wavetank.reports._choices import choose_all
+from wavetank.reports._told import EveryTenSeconds
 from wavetank.reports._version import version
 from wavetank.reports._workers import worker_pool
 from wavetank.reports.damage_document import damage_document
@@ -23,8 +22,6 @@ from wavetank.reports.exit_codes import ExitCode
 from wavetank.scenarios.damage import STORES, DamageResult, run_damage
 
 __all__ = ["execute"]
-
-_PROGRESS_EVERY_S: Final = 10.0
 
 
 def execute(patterns: Sequence[str], *, pairs: int, workers: int, as_json: bool) -> ExitCode:
@@ -47,21 +44,7 @@ def execute(patterns: Sequence[str], *, pairs: int, workers: int, as_json: bool)
 
 
 def _run(names: Sequence[str] | None, pairs: int, workers: int) -> DamageResult:
-    tell = _Progress()
     pool = worker_pool(workers, lambda _: None) if workers > 1 else nullcontext()
     with pool as found:
         executor = None if found is None else found[0]
-        return run_damage(names, pairs=pairs, executor=executor, on_progress=tell)
-
-
-class _Progress:
-    """Tells of progress on stderr, a line every ten seconds."""
-
-    def __init__(self) -> None:
-        self._told_s = time.monotonic()
-
-    def __call__(self, what: str, done: int, total: int) -> None:
-        now_s = time.monotonic()
-        if now_s - self._told_s >= _PROGRESS_EVERY_S:
-            self._told_s = now_s
-            click.echo(f"{what}: {done} of {total}", err=True)
+        return run_damage(names, pairs=pairs, executor=executor, on_progress=EveryTenSeconds())

@@ -20,6 +20,7 @@ from wavetank.reports._list_command import list_command
 from wavetank.reports._litmus_command import litmus_command
 from wavetank.reports._replay_command import replay_command
 from wavetank.reports._run_command import run_command
+from wavetank.reports._sweep_command import sweep_command
 from wavetank.reports._verify_command import verify_command
 from wavetank.reports._zoo_command import zoo_command
 from wavetank.reports.exit_codes import ExitCode
@@ -63,6 +64,7 @@ cli.add_command(list_command)
 cli.add_command(litmus_command)
 cli.add_command(zoo_command)
 cli.add_command(damage_command)
+cli.add_command(sweep_command)
 cli.add_command(check_command)
 cli.add_command(verify_command)
 cli.add_command(dump_command)

@@ -16,6 +16,7 @@ General layout, along the way a run takes::
     operation_faults.py                what goes wrong with every operation in turn
     operation_sweep.py                 every operation of a workload fails, and the store goes on
     recovery_sweep.py                  the same of each recovery from a power cut
+    scenario_sweeps.py                 both over the catalogue
     violation.py                       a finding told to a person
     loss.py, store_life.py             one crash after the other, chosen by whoever drives
     moves.py                           what a node may do next, from what its store shows
@@ -90,6 +91,7 @@ from wavetank.scenarios.runner import (
     run,
     workload_of,
 )
+from wavetank.scenarios.scenario_sweeps import SweptScenario, sweep_scenarios
 from wavetank.scenarios.steps import (
     Append,
     KillProcess,
@@ -184,6 +186,7 @@ __all__ = [
     "StoreBackend",
     "StoreLife",
     "Sweep",
+    "SweptScenario",
     "TruncatePrefix",
     "TruncateSuffix",
     "UnknownNameError",
@@ -214,6 +217,7 @@ __all__ = [
     "shorten",
     "sweep_operations",
     "sweep_recoveries",
+    "sweep_scenarios",
     "turned",
     "workload_of",
 ]
