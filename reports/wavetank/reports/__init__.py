@@ -6,6 +6,8 @@ General layout::
     _run_command.py, _replay_command.py, _list_command.py    one command each, options only
     _parameters.py, settings.py   what a person types, checked; [tool.wavetank]
     _execution.py, _replaying.py  what two of them do, once the options are known
+    _show_command.py, _showing.py, regressions.py, python_values.py    a failure as a test
+    pytest_plugin.py, _pytest_tools.py, _pytest_replay.py    fixtures, marker and options for pytest
     session.py, _workers.py       a plan over processes, interrupted or stopped early
     progress.py                   what is shown meanwhile, on stderr
     text.py, documents.py         the result for people and for programs (schemas/)

@@ -84,15 +84,5 @@ def _how_to_store(name: str) -> str:
 def _render(name: str, stored: StoredFailure | None, result: ReplayResult) -> str:
     lines = [f"{result.verdict.value.upper()} {name}: {result.explanation}"]
     if stored is not None and result.verdict is ReplayVerdict.FAILED:
-        case = stored.case
-        origin = Origin(
-            scenario=case.scenario,
-            seed=case.seed,
-            profile=case.profile,
-            backend=case.backend,
-            own_profiles=case.own_profiles,
-            options=case.options,
-            faults=case.faults,
-        )
-        lines += ["", render_story(result.violation or stored.violation, origin)]
+        lines += ["", render_story(result.violation or stored.violation, Origin.of(stored.case))]
     return "\n".join(lines)

@@ -20,6 +20,7 @@ from wavetank.reports._list_command import list_command
 from wavetank.reports._litmus_command import litmus_command
 from wavetank.reports._replay_command import replay_command
 from wavetank.reports._run_command import run_command
+from wavetank.reports._show_command import show_command
 from wavetank.reports._sweep_command import sweep_command
 from wavetank.reports._verify_command import verify_command
 from wavetank.reports._zoo_command import zoo_command
@@ -60,6 +61,7 @@ def cli() -> None:
 
 cli.add_command(run_command)
 cli.add_command(replay_command)
+cli.add_command(show_command)
 cli.add_command(list_command)
 cli.add_command(litmus_command)
 cli.add_command(zoo_command)

@@ -13,7 +13,7 @@ from typing import Final
 from attrs import frozen
 
 from wavetank.reports.next_commands import profile_arguments, replay_command, run_command
-from wavetank.scenarios import INVARIANTS, OwnProfile, Violation
+from wavetank.scenarios import INVARIANTS, OwnProfile, ReplayCase, Violation
 
 __all__ = ["STORY_LINES", "Origin", "render_story"]
 
@@ -53,6 +53,19 @@ class Origin:
     depth: int | None = 0
     options: tuple[str, ...] = ()
     faults: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, case: ReplayCase) -> Origin:
+        """Return the run in which a stored failure was found."""
+        return cls(
+            scenario=case.scenario,
+            seed=case.seed,
+            profile=case.profile,
+            backend=case.backend,
+            own_profiles=case.own_profiles,
+            options=case.options,
+            faults=case.faults,
+        )
 
 
 def render_story(violation: Violation, origin: Origin) -> str:

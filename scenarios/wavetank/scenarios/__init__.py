@@ -22,7 +22,7 @@ General layout, along the way a run takes::
     moves.py                           what a node may do next, from what its store shows
     strategies.py, machines/           the same for hypothesis, which only they need
     events.py, runner.py               a whole plan, and those who listen
-    replay.py                          one stored finding again
+    replay.py, regression.py           one stored finding again
     zoo/                               bugs planted in variants of the engine, and their hunt
     crash_disk.py                      a disk for any code, crashed when one likes
     python_crashes/                    crash_test: any Python code that writes files
@@ -82,6 +82,7 @@ from wavetank.scenarios.python_crashes import (
 from wavetank.scenarios.recording import STORE_DIRECTORY, LiveProblem, Moment, Recording, record
 from wavetank.scenarios.recovery import Recovery
 from wavetank.scenarios.recovery_sweep import sweep_recoveries
+from wavetank.scenarios.regression import judge_again
 from wavetank.scenarios.replay import ReplayCase, ReplayResult, ReplayVerdict, replay, replay_cases
 from wavetank.scenarios.runner import (
     UnknownNameError,
@@ -204,6 +205,7 @@ __all__ = [
     "explore",
     "fault_plan",
     "judge",
+    "judge_again",
     "judge_image",
     "kept_after",
     "log_digest",

@@ -1,0 +1,35 @@
+"""The options of `wavetank show`. Left out: what it does (_showing.py)."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import click
+
+__all__ = ["show_command"]
+
+_HELP: Final = """Show a stored failure.
+
+FAILURE is the id that `wavetank run` printed, or a file. With --as pytest its source is printed as
+a test, which fails while the bug is there and passes when it is gone.
+
+\b
+Example:
+  wavetank show mixed-3d17f829 --as pytest > test_regression.py
+"""
+
+
+@click.command("show", help=_HELP)
+@click.argument("failure")
+@click.option(
+    "--as",
+    "shape",
+    type=click.Choice(["text", "pytest"]),
+    default="text",
+    show_default=True,
+    help="pytest prints a test that runs by itself.",
+)
+def show_command(failure: str, shape: str) -> None:
+    from wavetank.reports._showing import execute  # noqa: PLC0415 - heavy
+
+    click.get_current_context().exit(execute(failure, as_pytest=shape == "pytest"))

@@ -1,0 +1,32 @@
+"""`wavetank show`, once its options are known. Left out: options (_show_command.py)."""
+
+from __future__ import annotations
+
+import click
+
+from wavetank.faults import FaultSyntaxError
+from wavetank.reports.exit_codes import ExitCode
+from wavetank.reports.failures import FailureStore, UnknownFailureError, UnreadableFailureError
+from wavetank.reports.regressions import regression_test
+from wavetank.reports.story import Origin, render_story
+from wavetank.scenarios import OptionError, UnknownNameError
+
+__all__ = ["execute"]
+
+
+def execute(name: str, *, as_pytest: bool) -> ExitCode:
+    """Show the failure of an id or file, and return what to exit with."""
+    try:
+        stored = FailureStore().find(name)
+    except (UnknownFailureError, UnreadableFailureError) as error:
+        raise click.UsageError(str(error)) from error
+    case, violation = stored.case, stored.violation
+    if not as_pytest:
+        click.echo(render_story(violation, Origin.of(case)))
+        return ExitCode.OK
+    try:
+        source = regression_test(case, name=violation.id, summary=violation.summary)
+    except (UnknownNameError, OptionError, FaultSyntaxError) as error:
+        raise click.UsageError(f"{name} names what is no longer there: {error}") from error
+    click.echo(source, nl=False)
+    return ExitCode.OK
