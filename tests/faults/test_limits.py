@@ -6,6 +6,8 @@ import pytest
 from fault_site import FaultSite
 
 from wavetank.engine import FileSystem, OpenFlag
+from wavetank.faults import FaultInjector, FaultyFileSystem, parse_plan
+from wavetank.sim import SimDisk, SimFileSystem
 
 Ground = tuple[FileSystem, str]
 
@@ -29,6 +31,15 @@ def test_only_so_many_files_may_be_open_at_once(ground: Ground) -> None:
     first.close()
     third.close()
     assert site.fired == [3]
+
+
+def test_a_descriptor_counts_no_longer_when_the_filesystem_below_fails_to_close_it() -> None:
+    below = FaultyFileSystem(SimFileSystem(SimDisk()), FaultInjector(parse_plan("close: fail EIO")))
+    fs = FaultyFileSystem(below, FaultInjector(parse_plan("open: fail EMFILE from 1 open")))
+    flags = OpenFlag.WRITE | OpenFlag.CREATE
+    with pytest.raises(OSError, match=f"Errno {errno.EIO}"):
+        fs.open("/f", flags).close()
+    fs.open("/f", flags).close()
 
 
 def test_what_changes_something_fails_once_the_filesystem_is_read_only(ground: Ground) -> None:

@@ -107,13 +107,13 @@ class FaultyFile:
     def close(self) -> None:
         """See `File.close`; the descriptor is given back even if an error is reported."""
         was_open, self._open = self._open, False
-        self._inner.close()
-        if self._side is not None:
-            self._side.close()
-        if not was_open:
-            return
-        self._process.open_files -= 1
-        if self._process.signal is None:
+        self._process.open_files -= was_open
+        try:
+            self._inner.close()
+        finally:
+            if self._side is not None:
+                self._side.close()
+        if was_open and self._process.signal is None:
             self._process.do(self._operation(OperationKind.CLOSE), _nothing)
 
     def _operation(self, kind: OperationKind) -> Operation:
