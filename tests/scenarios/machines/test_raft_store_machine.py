@@ -16,6 +16,8 @@ from wavetank.scenarios.zoo import BUGS
 
 STEPS_AT_MOST = 6
 
+MANY = 2000
+
 BUG_BACKENDS = {"S2": BUGS["S2"].backend, "A2": BUGS["A2"].backend, "T3": FORGETS_ITS_BASE}
 
 
@@ -46,20 +48,38 @@ def printed(error: BaseException) -> Sequence[str]:
     return calls[1:-1]
 
 
-def is_found(bug: str, examples: int = 2000) -> Sequence[str]:
+def is_found(bug: str, examples: int) -> Sequence[str]:
     with pytest.raises(BrokenPromiseError) as caught:
         run(machine_of(BUG_BACKENDS[bug]), examples)
     return printed(caught.value)
 
 
+FEW = 150
+"""Examples that are enough to find S2 and T3."""
+
+CUTS = ("cut_power", "cut_power_during")
+COMPACTIONS = ("truncate_prefix", "save_snapshot", "install_snapshot")
+
+
 @pytest.mark.parametrize("bug", ["S2", "T3"])
 def test_a_planted_bug_is_found_and_made_short(bug: str) -> None:
-    assert 1 <= len(is_found(bug)) <= STEPS_AT_MOST
+    assert 1 <= len(is_found(bug, FEW)) <= STEPS_AT_MOST
 
 
 @pytest.mark.slow
 def test_a_tail_of_few_bytes_is_found_and_made_short() -> None:
-    assert 2 <= len(is_found("A2")) <= STEPS_AT_MOST
+    assert 2 <= len(is_found("A2", MANY)) <= STEPS_AT_MOST
+
+
+@pytest.mark.parametrize(("bug", "rules"), [("S2", CUTS), ("T3", COMPACTIONS)])
+def test_without_the_rules_that_it_needs_a_bug_survives(bug: str, rules: Sequence[str]) -> None:
+    run(machine_of(BUG_BACKENDS[bug], **dict.fromkeys(rules)), FEW)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("rule", ["cut_power_during", "append_up_to_block"])
+def test_without_a_rule_that_it_needs_a_tail_of_few_bytes_survives(rule: str) -> None:
+    run(machine_of(BUG_BACKENDS["A2"], **{rule: None}), MANY)
 
 
 def test_the_engine_is_not_accused() -> None:
@@ -79,22 +99,13 @@ def test_a_published_store_is_accused() -> None:
 
 
 def test_the_same_seed_gives_the_same_program() -> None:
-    assert is_found("S2") == is_found("S2")
-
-
-def test_without_power_cuts_a_lost_vote_is_not_found() -> None:
-    without = {"cut_power": None, "cut_power_during": None}
-    run(machine_of(BUG_BACKENDS["S2"], **without), 100)
-
-
-def test_without_power_cuts_inside_steps_a_tail_of_few_bytes_is_not_found() -> None:
-    run(machine_of(BUG_BACKENDS["A2"], cut_power_during=None), 100)
+    assert is_found("S2", FEW) == is_found("S2", FEW)
 
 
 @pytest.mark.parametrize("bug", ["S2", "T3"])
 def test_what_was_printed_runs_by_itself_and_fails_again(bug: str) -> None:
     with pytest.raises(BrokenPromiseError) as caught:
-        run(machine_of(BUG_BACKENDS[bug]), 2000)
+        run(machine_of(BUG_BACKENDS[bug]), FEW)
     program = [
         line for line in "\n".join(caught.value.__notes__).splitlines() if line.startswith("state")
     ]
