@@ -56,7 +56,7 @@ class Database:
         self._fs = site.fs
         self._directory = site.directory.rstrip("/")
         self._mode = mode
-        self._vfs = SqliteVfs(site.fs, site.runtime, self._directory)
+        self._vfs = SqliteVfs(site.fs, site.runtime, self._directory, keeps_files=True)
         self._connection: apsw.Connection | None = None
         path = join(self._directory, _NAME)
         with self.telling("open the database"):
@@ -66,8 +66,7 @@ class Database:
                 self._make_directory()
             self._vfs.seed(path)
             self._connection = apsw.Connection(path, vfs=self._vfs.name)
-            self._set_level()
-            self._make_tables(version, schema)
+            self._make_tables(self._set_level(), version, schema)
             self._set_journal()
 
     def __del__(self) -> None:
@@ -76,6 +75,7 @@ class Database:
         if self._connection is not None:
             with suppress(Exception):
                 self._connection.close(force=True)
+                self._vfs.release()
 
     @property
     def connection(self) -> apsw.Connection:
@@ -129,6 +129,7 @@ class Database:
                 self.connection.close()
             finally:
                 refused = self._vfs.failure.take()
+                self._vfs.release()
             if refused is not None:
                 raise refused
             if self._mode.journal is Journal.WAL and self._mode.level is not SyncLevel.OFF:
@@ -163,22 +164,29 @@ class Database:
                     journal.close()
         self._fs.fsync_dir(self._directory)
 
-    def _set_level(self) -> None:
+    def _set_level(self) -> int:
+        """Set the level, and return the version of the tables that are there; 0: none."""
         level = self._mode.level.value
-        if self._mode.journal is Journal.WAL:
-            # The filesystem has no shared memory, without which WAL has to lock exclusively.
-            self.connection.execute("PRAGMA locking_mode = EXCLUSIVE")
-        self.connection.execute(f"PRAGMA page_size = {_PAGE_BYTES}")
-        self.connection.execute(f"PRAGMA synchronous = {level}")
-        came = self.connection.execute("PRAGMA synchronous").get
-        if came != level:
-            raise JournalModeError(f"mode: expected synchronous {level} but SQLite has set {came}")
+        # Without shared memory, which the filesystem has not, WAL has to lock exclusively, and
+        # that must be settled before the first look at the database.
+        locking = "EXCLUSIVE" if self._mode.journal is Journal.WAL else "NORMAL"
+        asked = (
+            f"PRAGMA locking_mode = {locking}; PRAGMA synchronous = {level}; PRAGMA synchronous; "
+            f"PRAGMA user_version"
+        )
+        locking_came, came, version = (row[0] for row in self.connection.execute(asked))
+        if (came, locking_came.upper()) != (level, locking):
+            raise JournalModeError(
+                f"mode: expected synchronous {level} and locking {locking} but SQLite has set "
+                f"{came} and {locking_came}"
+            )
+        return int(version)
 
-    def _make_tables(self, version: int, schema: str) -> None:
-        came = self.connection.execute("PRAGMA user_version").get
+    def _make_tables(self, came: int, version: int, schema: str) -> None:
         if came not in (0, version):
             raise UnsupportedFormatError(f"expected tables of version {version} but got {came}")
         if not came:
+            self.connection.execute(f"PRAGMA page_size = {_PAGE_BYTES}")
             # Before WAL: a new page needs no journal, and fewer writes.
             with self.transaction("make the tables") as connection:
                 connection.execute(f"{schema}; PRAGMA user_version = {version}")

@@ -31,12 +31,15 @@ class FileLocks:
 
     Args:
         open_guard: opens the file once more, to lock it against other processes.
+        keeps_guard: whether other processes stay locked out until `release`, also while no
+            connection has a lock.
     """
 
-    __slots__ = ("_guard", "_held", "_open_guard")
+    __slots__ = ("_guard", "_held", "_keeps_guard", "_open_guard")
 
-    def __init__(self, open_guard: Callable[[], File]) -> None:
+    def __init__(self, open_guard: Callable[[], File], *, keeps_guard: bool) -> None:
         self._open_guard = open_guard
+        self._keeps_guard = keeps_guard
         self._guard: File | None = None
         self._held: dict[object, Level] = {}
 
@@ -75,11 +78,16 @@ class FileLocks:
         """Take a connection down to SHARED or NONE."""
         if wanted is Level.NONE:
             self._held.pop(owner, None)
-            if not self._held and self._guard is not None:
-                guard, self._guard = self._guard, None
-                guard.close()
+            if not self._held and not self._keeps_guard:
+                self.release()
         elif self._held.get(owner, Level.NONE) > wanted:
             self._held[owner] = wanted
+
+    def release(self) -> None:
+        """Let other processes have the file."""
+        guard, self._guard = self._guard, None
+        if guard is not None:
+            guard.close()
 
     def _lock_guard(self) -> None:
         if self._guard is not None:

@@ -15,7 +15,7 @@ from typing import Final
 from wavetank.engine import Storage
 from wavetank.scenarios.backend import Site
 from wavetank.scenarios.sqlite.errors import ApswMissingError
-from wavetank.scenarios.sqlite.modes import SQLITE_MODES, Journal, SqliteMode
+from wavetank.scenarios.sqlite.modes import SQLITE_MODES, SqliteMode
 from wavetank.scenarios.suite.capabilities import Capability
 from wavetank.scenarios.suite.plug import Plug
 
@@ -42,10 +42,6 @@ def sqlite_plug(mode: SqliteMode, *, on_integrity: Callable[[str], None] | None 
     >>> sqlite_plug(SqliteMode(Journal.WAL, SyncLevel.FULL)).name
     'sqlite:wal-full'
     """
-    undeclared = _NOT_DECLARED
-    if mode.journal is not Journal.WAL:
-        # Only WAL without shared memory locks exclusively.
-        undeclared = undeclared | {Capability.REFUSES_SECOND_OPENER}
 
     def open_store(site: Site) -> Storage:
         from wavetank.scenarios.sqlite.raft_log import SqliteRaftLog  # noqa: PLC0415 - needs apsw
@@ -56,7 +52,7 @@ def sqlite_plug(mode: SqliteMode, *, on_integrity: Callable[[str], None] | None 
         name=f"sqlite:{mode.name}",
         summary=f"a log in SQLite, journal_mode {mode.journal.name}, synchronous {mode.level.name}",
         factory=open_store,
-        capabilities=frozenset(Capability) - undeclared,
+        capabilities=frozenset(Capability) - _NOT_DECLARED,
     )
 
 

@@ -1,7 +1,8 @@
 """`SqliteRaftLog`: a Raft store in one SQLite database.
 
 Every call is one transaction, so that the journal makes it atomic; whether it is durable is the
-mode's business. Nothing is remembered outside of the database. Left out: compaction behind the
+mode's business. The database is this store's alone while it is open, so that the log's bounds are
+remembered; nothing else is. Left out: compaction behind the
 caller's back, and checksums, which SQLite's format does not have.
 
 It needs apsw, from the extra ``sqlite``.
@@ -36,7 +37,6 @@ from wavetank.engine import (
 from wavetank.scenarios.backend import Site
 from wavetank.scenarios.sqlite import _queries as queries
 from wavetank.scenarios.sqlite._arguments import (
-    LARGEST,
     check_end,
     check_fits,
     check_newer,
@@ -46,6 +46,9 @@ from wavetank.scenarios.sqlite._arguments import (
 )
 from wavetank.scenarios.sqlite._database import Database
 from wavetank.scenarios.sqlite.modes import SqliteMode
+
+# Behind _database.py, which has a better error where apsw is missing.
+import apsw  # isort: skip
 
 __all__ = ["SqliteRaftLog"]
 
@@ -70,6 +73,7 @@ class SqliteRaftLog:
     ) -> None:
         self._options = site.options
         self._lock = site.runtime.rlock()
+        self._known: LogBounds | None = None
         self._database: Database | None = Database(
             site, mode, version=queries.VERSION, schema=queries.SCHEMA
         )
@@ -133,7 +137,7 @@ class SqliteRaftLog:
                     f"entries: expected a term from {bounds.last_term} on but got {batch[0].term}"
                 )
             rows = [(entry.index, entry.term, entry.command) for entry in batch]
-            with database.transaction("append entries") as connection:
+            with self._changing(database, "append entries") as connection:
                 connection.executemany(queries.ADD_ENTRY, rows)
 
     def get_log_entries(
@@ -150,10 +154,7 @@ class SqliteRaftLog:
         if start >= end:
             raise InvalidLogRangeError(f"start: expected less than end {end} but got {start}")
         with self._entered(timeout, cancel) as database:
-            found = self._read(database, max(start, 1), min(end, LARGEST))
-            if len(found) == end - start:
-                return found
-            raise self._missing(database, start, end)
+            return self._read_all(database, start, end)
 
     def get_log_entry(
         self, index: int, *, timeout: float | None = None, cancel: CancelToken | None = None
@@ -161,13 +162,13 @@ class SqliteRaftLog:
         """See `Storage.get_log_entry`."""
         check_type("index", index, int)
         with self._entered(timeout, cancel) as database:
-            found = self._read(database, index, index + 1) if 0 < index < LARGEST else ()
-            if found:
-                return found[0]
-            error = self._missing(database, index, index + 1)
-            if isinstance(error, IndexOutOfRangeError):
-                raise EntryNotFoundError(str(error))
-            raise error
+            bounds = self._bounds(database)
+            if not bounds.first_index <= index <= bounds.last_index:
+                raise EntryNotFoundError(
+                    f"index: expected {bounds.first_index} <= index <= {bounds.last_index} "
+                    f"but got {index}"
+                )
+            return self._read_all(database, index, index + 1)[0]
 
     def truncate_log_suffix(
         self, index: int, *, timeout: float | None = None, cancel: CancelToken | None = None
@@ -185,7 +186,7 @@ class SqliteRaftLog:
                 )
             if index > bounds.last_index:
                 return
-            with database.transaction("truncate the log") as connection:
+            with self._changing(database, "truncate the log") as connection:
                 connection.execute(queries.REMOVE_FROM, (index,))
 
     def truncate_log_prefix(
@@ -209,7 +210,7 @@ class SqliteRaftLog:
                         f"but got {index}"
                     )
             term = self._read(database, first - 1, first)[0].term
-            with database.transaction("compact the log") as connection:
+            with self._changing(database, "compact the log") as connection:
                 connection.execute(queries.REMOVE_BEFORE, (first,))
                 connection.execute(queries.SET_BASE, (first - 1, term))
 
@@ -238,7 +239,7 @@ class SqliteRaftLog:
                 term,
                 None,
             )
-            with database.transaction("save the snapshot") as connection:
+            with self._changing(database, "save the snapshot") as connection:
                 connection.execute(
                     queries.SET_SNAPSHOT,
                     (index, term, content),
@@ -314,16 +315,24 @@ class SqliteRaftLog:
             row = database.connection.execute(queries.STATE).get
         return PersistentState(*row)
 
-    @staticmethod
-    def _bounds(database: Database) -> LogBounds:
-        with database.telling("read the log's bounds"):
-            row = database.connection.execute(queries.BOUNDS).get
-        base_index, base_term, last_index, last_term = row
-        return LogBounds(
-            first_index=base_index + 1,
-            last_index=base_index if last_index is None else last_index,
-            last_term=base_term if last_term is None else last_term,
-        )
+    def _bounds(self, database: Database) -> LogBounds:
+        if self._known is None:
+            with database.telling("read the log's bounds"):
+                row = database.connection.execute(queries.BOUNDS).get
+            base_index, base_term, last_index, last_term = row
+            self._known = LogBounds(
+                first_index=base_index + 1,
+                last_index=base_index if last_index is None else last_index,
+                last_term=base_term if last_term is None else last_term,
+            )
+        return self._known
+
+    @contextmanager
+    def _changing(self, database: Database, action: str) -> Iterator[apsw.Connection]:
+        """Let everything inside happen to the log, or nothing of it."""
+        self._known = None
+        with database.transaction(action) as connection:
+            yield connection
 
     @staticmethod
     def _read(database: Database, start: int, end: int) -> tuple[LogEntry, ...]:
@@ -332,14 +341,17 @@ class SqliteRaftLog:
                 LogEntry(*row) for row in database.connection.execute(queries.ENTRIES, (start, end))
             )
 
-    def _missing(self, database: Database, start: int, end: int) -> Exception:
+    def _read_all(self, database: Database, start: int, end: int) -> tuple[LogEntry, ...]:
         bounds = self._bounds(database)
-        if bounds.first_index <= start and end <= bounds.last_index + 1:
-            return CorruptedLogError(f"entries of {start}..{end - 1} are missing inside the log")
-        return IndexOutOfRangeError(
-            f"start, end: expected {bounds.first_index} <= start and end <= "
-            f"{bounds.last_index + 1} but got {start}, {end}"
-        )
+        if start < bounds.first_index or end > bounds.last_index + 1:
+            raise IndexOutOfRangeError(
+                f"start, end: expected {bounds.first_index} <= start and end <= "
+                f"{bounds.last_index + 1} but got {start}, {end}"
+            )
+        found = self._read(database, start, end)
+        if len(found) != end - start:
+            raise CorruptedLogError(f"entries of {start}..{end - 1} are missing inside the log")
+        return found
 
     def _term_at(self, database: Database, index: int) -> int | None:
         bounds = self._bounds(database)

@@ -58,6 +58,8 @@ class SqliteVfs(apsw.VFS):
         directory: where temporary files go, and what relative names are relative to.
         tearing: what the device promises about writes that a power cut interrupts; the simulated
             disk's own by default.
+        keeps_files: whether a file that was locked once stays locked against other processes until
+            `release`, also between transactions.
 
     Attributes:
         name: what to give `apsw.Connection` as `vfs`.
@@ -80,6 +82,7 @@ class SqliteVfs(apsw.VFS):
         directory: str,
         *,
         tearing: Tearing = _DEVICE,
+        keeps_files: bool = False,
     ) -> None:
         self.name = f"wavetank-{next(_NUMBERS)}"
         self.failure = Failure()
@@ -88,6 +91,7 @@ class SqliteVfs(apsw.VFS):
         self._fs = fs
         self._runtime = runtime
         self._directory = directory
+        self._keeps_files = keeps_files
         self._locks: dict[int, FileLocks] = {}
         self._temporary_files = count(1)
         self._seed = b""
@@ -134,8 +138,15 @@ class SqliteVfs(apsw.VFS):
         inode = self._fs.stat(path).inode
         if inode not in self._locks:
             flags = OpenFlag.READ
-            self._locks[inode] = FileLocks(lambda: self._fs.open(path, flags))
+            self._locks[inode] = FileLocks(
+                lambda: self._fs.open(path, flags), keeps_guard=self._keeps_files
+            )
         return self._locks[inode]
+
+    def release(self) -> None:
+        """Let other processes have the files; for when no connection is open any more."""
+        for locks in self._locks.values():
+            locks.release()
 
     def xOpen(  # noqa: N802 - SQLite's name
         self, name: str | apsw.URIFilename | None, flags: list[int]
