@@ -59,23 +59,34 @@ class Database:
         self._vfs = SqliteVfs(site.fs, site.runtime, self._directory, keeps_files=True)
         self._connection: apsw.Connection | None = None
         path = join(self._directory, _NAME)
-        with self.telling("open the database"):
-            if self._exists(path):
-                self._settle(path)
-            else:
-                self._make_directory()
-            self._vfs.seed(path)
-            self._connection = apsw.Connection(path, vfs=self._vfs.name)
-            self._make_tables(self._set_level(), version, schema)
-            self._set_journal()
+        try:
+            with self.telling("open the database"):
+                self._open(path, version, schema)
+        except BaseException:
+            self.abandon()
+            raise
 
     def __del__(self) -> None:
         # Who drops a store without closing it has lost its process: SQLite must not tidy up then.
+        self.abandon()
+
+    def abandon(self) -> None:
+        """Let the database go without another write; what is on the disk stays as it is."""
         self._vfs.failure.end()
         if self._connection is not None:
-            with suppress(Exception):
+            with suppress(BaseException):
                 self._connection.close(force=True)
-                self._vfs.release()
+        self._vfs.release()
+
+    def _open(self, path: str, version: int, schema: str) -> None:
+        if self._exists(path):
+            self._settle(path)
+        else:
+            self._make_directory()
+        self._vfs.seed(path)
+        self._connection = apsw.Connection(path, vfs=self._vfs.name)
+        self._make_tables(self._set_level(), version, schema)
+        self._set_journal()
 
     @property
     def connection(self) -> apsw.Connection:

@@ -76,6 +76,10 @@ class _Noting:
 
     def __enter__(self) -> None:
         if self._failure.over and not self._closing:
+            first = self._failure.first
+            if first is not None and not isinstance(first, Exception):
+                # Again and again: apsw tells its caller the last of them.
+                raise first
             raise refusal(OSError(errno.EBADF, "the process has ended"), self._code)
 
     def __exit__(

@@ -74,15 +74,13 @@ class SqliteRaftLog:
         self._options = site.options
         self._lock = site.runtime.rlock()
         self._known: LogBounds | None = None
-        self._database: Database | None = Database(
-            site, mode, version=queries.VERSION, schema=queries.SCHEMA
-        )
+        database = Database(site, mode, version=queries.VERSION, schema=queries.SCHEMA)
         try:
-            self._check_integrity(on_integrity)
+            _check_integrity(database, on_integrity)
         except BaseException:
-            # Not closed: what cannot be read is left as it is.
-            self._database = None
+            database.abandon()
             raise
+        self._database: Database | None = database
 
     def save_state(
         self,
@@ -300,15 +298,6 @@ class SqliteRaftLog:
         finally:
             self._lock.release()
 
-    def _check_integrity(self, on_integrity: Callable[[str], None] | None) -> None:
-        assert self._database is not None
-        with self._database.telling("check the database"):
-            found = str(self._database.connection.execute("PRAGMA integrity_check(1)").get)
-        if on_integrity is not None:
-            on_integrity(found)
-        if found != "ok":
-            raise CorruptedLogError(f"SQLite finds the database damaged: {found}")
-
     @staticmethod
     def _state(database: Database) -> PersistentState:
         with database.telling("load the state"):
@@ -367,3 +356,12 @@ class SqliteRaftLog:
         with database.telling("read the snapshot"):
             index: int | None = database.connection.execute(queries.COVERED).get
         return index or 0
+
+
+def _check_integrity(database: Database, on_integrity: Callable[[str], None] | None) -> None:
+    with database.telling("check the database"):
+        found = str(database.connection.execute("PRAGMA integrity_check(1)").get)
+    if on_integrity is not None:
+        on_integrity(found)
+    if found != "ok":
+        raise CorruptedLogError(f"SQLite finds the database damaged: {found}")
