@@ -361,6 +361,21 @@ def published() -> StoreBackend:
     return backend
 
 
+def test_where_syncs_lie_from_now_on_fewer_images_are_chosen_and_none_accuses_the_engine() -> None:
+    plan = RunPlan(
+        scenarios=("restart-loop",),
+        seeds=(0,),
+        profiles=("posix",),
+        backend="builtin",
+        max_images=200,
+        faults=("fsync log.dat #3: lie from now on",),
+    )
+    (result,) = run(plan).results
+    assert result.violations == ()
+    assert result.judged == 200
+    assert not result.complete
+
+
 @pytest.mark.parametrize("moment", ["before", "inside", "after"])
 def test_a_crash_of_the_plan_is_the_only_one_and_judged_with_all_its_images(moment: str) -> None:
     line = f"rename state.json #2: crash {moment}"

@@ -14,6 +14,7 @@ from typing import Final
 
 from attrs import evolve, frozen
 
+from wavetank.scenarios._fault_families import lies
 from wavetank.scenarios.backend import BACKENDS, Backend
 from wavetank.scenarios.catalogue import SCENARIOS
 from wavetank.scenarios.contract import Contract
@@ -166,7 +167,11 @@ def _units(plan: RunPlan) -> Iterator[_Unit]:
 def _limits(plan: RunPlan, scenario: str, seed: int, options: tuple[str, ...]) -> Limits:
     limits = Limits(depth=plan.depth, max_images=plan.max_images)
     contract = Contract.of(workload_of(scenario, seed, options).options)
-    if contract.appends_durable:
+    # Ops pile up just the same where every sync lies.
+    lies_on = any(
+        lies(fault) and fault.which.times is None for fault in fault_plan(plan.faults).faults
+    )
+    if contract.appends_durable and not lies_on:
         return limits
     return evolve(limits, max_sets_per_point=_UNSYNCED_SETS)
 
