@@ -173,6 +173,19 @@ def test_a_marker_that_says_nothing_is_a_usage_error(
 
 
 @pytest.mark.parametrize(
+    ("marker", "options"), [("profil='posix'", ()), ("", ("--wavetank-replay", "nothing"))]
+)
+def test_what_makes_no_sense_is_told_by_a_worker_too(
+    tmp_path: Path, marker: str, options: tuple[str, ...]
+) -> None:
+    source = f"import pytest\n@pytest.mark.wavetank({marker})\ndef test_it(): pass\n"
+    done = run(tmp_path, source, "-n", "2", *options)
+    assert done.returncode == pytest.ExitCode.TESTS_FAILED
+    assert "but got profil" in done.stdout if marker else "expected an id stored" in done.stdout
+    assert "1 failed" in done.stdout
+
+
+@pytest.mark.parametrize(
     ("options", "reason"),
     [
         (("--wavetank-seed", "-1"), "--wavetank-seed: expected a number >= 0 but got -1"),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, cast
 
 import pytest
 from attrs import frozen
@@ -171,7 +171,7 @@ class StoreSweeps:
         """
         __tracebackhide__ = True
         options, asked = self._node.config, asked_of(self._node)
-        seed = options.getoption("wavetank_seed")
+        seed = cast("int", options.getoption("wavetank_seed"))
         plan = RunPlan(
             scenarios=(scenario,),
             seeds=(seed,),

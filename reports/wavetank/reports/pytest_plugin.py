@@ -7,7 +7,7 @@ do (_pytest_tools.py).
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 import pytest
 
@@ -75,21 +75,46 @@ def pytest_collection_modifyitems(
     session: pytest.Session, config: pytest.Config, items: list[pytest.Item]
 ) -> None:
     """Check every marker, and leave nothing but the failure that is to be replayed."""
-    for item in items:
-        for mark in item.iter_markers("wavetank"):
-            from wavetank.reports._pytest_tools import Asked  # noqa: PLC0415 - only who uses it pays
+    try:
+        for item in items:
+            _check_markers(item)
+        name = config.getoption("wavetank_replay")
+        if name is not None:
+            from wavetank.reports._pytest_replay import chosen  # noqa: PLC0415 - only who asks pays
 
-            try:
-                Asked.of(mark.args, mark.kwargs)
-            except (TypeError, ValueError, LookupError) as error:
-                raise pytest.UsageError(f"{item.nodeid}: marker wavetank: {error}") from error
-    name = config.getoption("wavetank_replay")
-    if name is not None:
-        from wavetank.reports._pytest_replay import chosen  # noqa: PLC0415 - see above
+            kept = chosen(name, session, items)
+            config.hook.pytest_deselected(items=[item for item in items if item not in kept])
+            items[:] = kept
+    except pytest.UsageError as error:
+        if not hasattr(config, "workerinput"):
+            raise
+        # A worker of pytest-xdist that raises here takes the whole session down.
+        items[:] = [_Refusal.of(session, str(error))]
 
-        kept = chosen(name, session, items)
-        config.hook.pytest_deselected(items=[item for item in items if item not in kept])
-        items[:] = kept
+
+def _check_markers(item: pytest.Item) -> None:
+    for mark in item.iter_markers("wavetank"):
+        from wavetank.reports._pytest_tools import Asked  # noqa: PLC0415 - only who asks pays
+
+        try:
+            Asked.of(mark.args, mark.kwargs)
+        except (TypeError, ValueError, LookupError) as error:
+            raise pytest.UsageError(f"{item.nodeid}: marker wavetank: {error}") from error
+
+
+class _Refusal(pytest.Item):
+    """A test that fails in the place of all others, since they were asked for wrongly."""
+
+    reason: str
+
+    @classmethod
+    def of(cls, session: pytest.Session, reason: str) -> _Refusal:
+        item: _Refusal = cls.from_parent(session, name="wavetank")
+        item.reason = reason
+        return item
+
+    def runtest(self) -> None:
+        pytest.fail(self.reason, pytrace=False)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -111,8 +136,7 @@ def pytest_runtest_makereport(
 @pytest.fixture
 def wavetank_seed(request: pytest.FixtureRequest) -> int:
     """The number given as ``--wavetank-seed``; 0 by default."""
-    seed: int = request.config.getoption("wavetank_seed")
-    return seed
+    return cast("int", request.config.getoption("wavetank_seed"))
 
 
 @pytest.fixture

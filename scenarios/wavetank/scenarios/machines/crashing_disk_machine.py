@@ -36,7 +36,7 @@ _SETTINGS: Final = Settings(
     stateful_step_count=20,
     # To explain, hypothesis traces every line, and the door to Python's files has many.
     phases=[phase for phase in Phase if phase is not Phase.explain],
-    suppress_health_check=list(HealthCheck),
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 
 
