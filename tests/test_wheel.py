@@ -20,7 +20,7 @@ import wavetank.engine
 import wavetank.reports.cli
 
 
-def test_both_engines_are_there():
+def test_both_engines_are_there(wavetank_seed):
     assert engine.HORSEPOWER == 90
     assert Path(wavetank.engine.__file__).is_relative_to(INSTALLED)
     assert wavetank.engine.LogEntry(1, 1, b"x").index == 1
@@ -56,7 +56,7 @@ def test_it_holds_one_package_with_types_and_data_and_nothing_else(wheel: Path) 
     names = zipfile.ZipFile(wheel).namelist()
     tops = {name.partition("/")[0] for name in names}
     (information,) = (top for top in tops if top.endswith(".dist-info"))
-    assert tops == {"wavetank", information}
+    assert tops == {"wavetank", "_wavetank_pytest.py", information}
 
     sources = {
         path.relative_to(ROOT / room).as_posix()
@@ -82,7 +82,9 @@ def test_it_works_beside_a_package_of_the_same_name_as_a_room(wheel: Path, tmp_p
     (project / "test_strangers.py").write_text(test)
 
     path = str(installed)
-    printed = python("-m", "pytest", "-q", "-p", "no:cacheprovider", directory=project, path=path)
+    # The plugin comes along, and not even under -W error does it stand in anybody's way.
+    strictly = ("-W", "error", "-m", "pytest", "-W", "error", "-q", "-p", "no:cacheprovider")
+    printed = python(*strictly, directory=project, path=path)
     assert printed.splitlines()[-1].startswith("1 passed")
     version = python("-m", "wavetank", "--version", directory=project, path=path)
     assert version == f"wavetank {wheel.name.split('-')[1]}\n"
