@@ -472,16 +472,17 @@ def test_code_that_does_not_end_is_stopped(in_thread: bool) -> None:  # noqa: FB
 
 def test_code_that_swallows_every_exception_is_stopped_too() -> None:
     def spin() -> None:
-        started = real_time()
+        started = clocks[0]()
         while True:
             try:
                 while True:
                     pass
             except BaseException:
-                if real_time() - started > 0.4:
+                if clocks[0]() - started > 0.4:
                     raise
 
-    real_time = time.perf_counter
+    # In a list, where nobody looks for functions to replace: this must be the real time.
+    clocks = [time.perf_counter]
     with PythonFiles() as files, pytest.raises(TimeLimitError):
         files.call(SimDisk(files.empty_image()), spin, limit_s=0.1)
 

@@ -203,7 +203,7 @@ def on_the_real_one(program: list[Call]) -> list[object]:
         return made(directory, program)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(program=st.lists(calls, max_size=12))
 @example(
     program=[("symlink", ("a", "s")), ("use_file", ("s", "w", "x", 0)), ("rename", ("s", "b"))]
