@@ -90,7 +90,16 @@ def test_without_log_syncs_acknowledged_entries_are_lost_wherever_a_crash_loses_
             assert "O2" in invariants(explore(recording, profile))
 
 
-@pytest.mark.parametrize("name", SCENARIOS)
+LARGE_BATCHES = {"follower-catchup", "mixed"}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[pytest.mark.slow] if name in LARGE_BATCHES else [])
+        for name in SCENARIOS
+    ],
+)
 def test_the_published_store_is_accused_in_every_scenario(name: str) -> None:
     recording = record(SCENARIOS[name].workload(0), PUBLISHED)
     assert "O1" in invariants(explore(recording, POSIX, limits=Limits(max_images=400)))

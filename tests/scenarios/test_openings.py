@@ -112,7 +112,10 @@ def test_whoever_counts_the_looks_gets_all_of_them() -> None:
     assert traces[0].cells == traces[1].cells
 
 
-@pytest.mark.parametrize(("backend", "depth"), [("builtin", 1), ("raftlock-published", 0)])
+@pytest.mark.parametrize(
+    ("backend", "depth"),
+    [pytest.param("builtin", 1, marks=pytest.mark.slow), ("raftlock-published", 0)],
+)
 def test_profiles_share_openings_and_no_verdict_changes(backend: str, depth: int) -> None:
     recording = recording_of(backend)
     shared = Openings(recording.workload, recording.backend)

@@ -107,7 +107,16 @@ def plan(*option_sets: tuple[str, ...], scenario: str = "restart-loop") -> RunPl
     )
 
 
-@pytest.mark.parametrize("name", OPTION_CHOICES)
+SLOW = {"preallocate"}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[pytest.mark.slow] if name in SLOW else [])
+        for name in OPTION_CHOICES
+    ],
+)
 def test_the_engine_keeps_what_each_choice_leaves_of_its_contract(name: str) -> None:
     (result,) = run(plan((name,))).results
     assert (result.verdict, result.violations) == (Verdict.PASS, ())

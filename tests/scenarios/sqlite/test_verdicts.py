@@ -113,7 +113,9 @@ def swept(mode: SqliteMode, profile: Profile, told: list[str]) -> Sweep:
 
 
 LISTED = [mode for mode in SQLITE_MODES if f"sqlite:{mode.name}" in SQLITE_LISTED]
-OTHERS = [mode for mode in SQLITE_MODES if mode not in LISTED]
+# One row of each kind of answer: loses nothing, loses commits, loses them with an unlink.
+SHOWN = [mode for mode in LISTED if mode.name in ("wal-full", "wal-normal", "delete-full")]
+OTHERS = [mode for mode in SQLITE_MODES if mode not in SHOWN]
 
 
 def test_there_is_a_row_for_each_mode() -> None:
@@ -140,7 +142,7 @@ def held_to_its_documentation(mode: SqliteMode) -> None:
     assert damages == set(wanted.integrity)
 
 
-@pytest.mark.parametrize("mode", LISTED, ids=lambda mode: mode.name)
+@pytest.mark.parametrize("mode", SHOWN, ids=lambda mode: mode.name)
 def test_each_mode_loses_what_its_documentation_says_and_no_more(mode: SqliteMode) -> None:
     held_to_its_documentation(mode)
 

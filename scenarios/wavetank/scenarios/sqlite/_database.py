@@ -76,7 +76,8 @@ class Database:
         if self._connection is not None:
             with suppress(BaseException):
                 self._connection.close(force=True)
-        self._vfs.release()
+        with suppress(OSError):  # a descriptor is given back whatever its close reports
+            self._vfs.release()
 
     def _open(self, path: str, version: int, schema: str) -> None:
         if self._exists(path):
