@@ -6,6 +6,8 @@ from typing import Final
 
 import click
 
+from wavetank.reports._shared_options import format_option
+
 __all__ = ["check_command"]
 
 _HELP: Final = """Ask a Raft store every check that its capabilities call for.
@@ -65,14 +67,7 @@ Examples:
     metavar="DIR",
     help="Write each scorecard to DIR too, as a page in Markdown.",
 )
-@click.option(
-    "--format",
-    "output_format",
-    type=click.Choice(["text", "json"]),
-    default="text",
-    show_default=True,
-    help="json prints one document on stdout.",
-)
+@format_option
 def check_command(
     *,
     backend: str,

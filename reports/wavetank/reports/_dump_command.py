@@ -6,6 +6,8 @@ from typing import Final
 
 import click
 
+from wavetank.reports._shared_options import format_option
+
 __all__ = ["dump_command"]
 
 _HELP: Final = """Show what is in a store's directory.
@@ -24,14 +26,7 @@ Examples:
 @click.command("dump", help=_HELP)
 @click.argument("directory", metavar="DIR")
 @click.option("--entries", is_flag=True, help="Show the entries of each intact frame too.")
-@click.option(
-    "--format",
-    "output_format",
-    type=click.Choice(["text", "json"]),
-    default="text",
-    show_default=True,
-    help="json prints one document on stdout.",
-)
+@format_option
 @click.pass_context
 def dump_command(
     context: click.Context, *, directory: str, entries: bool, output_format: str

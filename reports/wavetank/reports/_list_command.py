@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from wavetank.reports._shared_options import format_option
+
 if TYPE_CHECKING:  # what stands here is heavy; the function that needs it imports it
     from wavetank.reports.inventory import Item
 
@@ -36,14 +38,7 @@ Example:
 
 @click.command("list", help=_HELP)
 @click.argument("kind", type=click.Choice(_KINDS))
-@click.option(
-    "--format",
-    "output_format",
-    type=click.Choice(["text", "json"]),
-    default="text",
-    show_default=True,
-    help="json prints one document on stdout.",
-)
+@format_option
 def list_command(kind: str, output_format: str) -> None:
     from wavetank.reports._version import version  # noqa: PLC0415 - heavy
     from wavetank.reports.documents import list_document, to_text  # noqa: PLC0415 - heavy

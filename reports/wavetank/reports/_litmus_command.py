@@ -8,6 +8,7 @@ from typing import Final
 import click
 
 from wavetank.reports._choices import UnknownChoiceError
+from wavetank.reports._shared_options import format_option
 
 __all__ = ["litmus_command"]
 
@@ -90,14 +91,7 @@ _ONLY_REAL: Final = ("mount_option", "runs", "images", "seed")
     show_default=True,
     help="With --real: of what is done between steps, and of the choice of images.",
 )
-@click.option(
-    "--format",
-    "output_format",
-    type=click.Choice(["text", "json"]),
-    default="text",
-    show_default=True,
-    help="json prints one document on stdout.",
-)
+@format_option
 @click.pass_context
 def litmus_command(
     context: click.Context,

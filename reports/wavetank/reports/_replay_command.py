@@ -6,6 +6,8 @@ from typing import Final
 
 import click
 
+from wavetank.reports._shared_options import format_option
+
 __all__ = ["replay_command"]
 
 _HELP: Final = """Look for a stored failure again.
@@ -21,14 +23,7 @@ Example:
 
 @click.command("replay", help=_HELP)
 @click.argument("failure")
-@click.option(
-    "--format",
-    "output_format",
-    type=click.Choice(["text", "json"]),
-    default="text",
-    show_default=True,
-    help="json prints one document on stdout.",
-)
+@format_option
 def replay_command(failure: str, output_format: str) -> None:
     from wavetank.reports._replaying import execute  # noqa: PLC0415 - heavy
 

@@ -7,7 +7,8 @@ from typing import Final
 import click
 
 from wavetank.reports._choices import UnknownChoiceError
-from wavetank.reports._parameters import available_workers, worker_count
+from wavetank.reports._parameters import available_workers
+from wavetank.reports._shared_options import format_option, workers_option
 
 __all__ = ["sweep_command"]
 
@@ -38,22 +39,8 @@ Examples:
 @click.option(
     "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of every scenario."
 )
-@click.option(
-    "--workers",
-    default="auto",
-    show_default=True,
-    metavar="N|auto",
-    callback=worker_count,
-    help="Processes; auto is one per processor.",
-)
-@click.option(
-    "--format",
-    "output_format",
-    type=click.Choice(["text", "json"]),
-    default="text",
-    show_default=True,
-    help="json prints one document on stdout.",
-)
+@workers_option
+@format_option
 def sweep_command(
     *,
     scenarios: tuple[str, ...],

@@ -6,6 +6,8 @@ from typing import Final
 
 import click
 
+from wavetank.reports._shared_options import format_option
+
 __all__ = ["verify_command"]
 
 _HELP: Final = """Check every checksum in a store's directory.
@@ -29,14 +31,7 @@ Examples:
     help="The store keeps no snapshots (compaction_requires_snapshot is off): a compacted log "
     "without one is not wrong.",
 )
-@click.option(
-    "--format",
-    "output_format",
-    type=click.Choice(["text", "json"]),
-    default="text",
-    show_default=True,
-    help="json prints one document on stdout.",
-)
+@format_option
 @click.pass_context
 def verify_command(
     context: click.Context, *, directory: str, snapshots_elsewhere: bool, output_format: str
