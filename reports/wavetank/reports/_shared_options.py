@@ -5,7 +5,8 @@ Left out: options of one command alone, which stand with it.
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Callable
+from typing import TypeVar
 
 import click
 
@@ -13,22 +14,28 @@ from wavetank.reports._parameters import worker_count
 
 __all__ = ["format_option", "workers_option"]
 
-workers_option: Final = click.option(
-    "--workers",
-    default="auto",
-    show_default=True,
-    metavar="N|auto",
-    callback=worker_count,
-    help="Processes; auto is one per processor.",
-)
-"""How many processes work."""
+_Command = TypeVar("_Command", bound=Callable[..., object])
 
-format_option: Final = click.option(
-    "--format",
-    "output_format",
-    type=click.Choice(["text", "json"]),
-    default="text",
-    show_default=True,
-    help="json prints one document on stdout.",
-)
-"""Text for people, or a document for machines."""
+
+def workers_option(command: _Command) -> _Command:
+    """Let a command be told how many processes work."""
+    return click.option(
+        "--workers",
+        default="auto",
+        show_default=True,
+        metavar="N|auto",
+        callback=worker_count,
+        help="Processes; auto is one per processor.",
+    )(command)
+
+
+def format_option(command: _Command) -> _Command:
+    """Let a command answer with text for people, or a document for machines."""
+    return click.option(
+        "--format",
+        "output_format",
+        type=click.Choice(["text", "json"]),
+        default="text",
+        show_default=True,
+        help="json prints one document on stdout.",
+    )(command)
