@@ -1,15 +1,12 @@
 """Promises in docs/design-document.md that no other test holds."""
 
 import inspect
-import re
 from collections.abc import Callable
-from importlib.util import find_spec
 
 import pytest
 from attrs import define, field
 from engine_site import INLINE, NOTHING_RETAINED, EngineSite, entries
 
-import wavetank.engine
 from wavetank.engine import (
     FileStorage,
     FileStorageOptions,
@@ -47,15 +44,6 @@ def test_a_file_storage_is_a_storage(site: EngineSite) -> None:
                 parameter.replace(annotation=inspect.signature(kept).parameters[key].annotation)
                 for key, parameter in parameters.items()
             ]
-
-
-def test_each_service_is_a_module_that_the_package_tells_of() -> None:
-    told = re.findall(r"\b(_[a-z_]+|[a-z_]+(?=\.py))\b", str(wavetank.engine.__doc__))
-    missing = [name for name in told if find_spec(f"wavetank.engine.{name}") is None]
-    assert missing == []
-    services = {"log_appender", "log_reader", "log_rewriter", "snapshot_writer", "snapshot_store"}
-    services |= {"metadata", "index", "recovery", "serializer", "state", "metrics"}
-    assert {f"_{service}" for service in services} | {"locker", "file_storage"} <= set(told)
 
 
 def test_everything_lies_in_one_directory(site: EngineSite) -> None:

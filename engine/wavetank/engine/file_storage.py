@@ -20,26 +20,30 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import Final, Self
 
-from wavetank.engine._directory import StoreDirectory, let_go
-from wavetank.engine._directory_lock import lock_directory
-from wavetank.engine._health import Health, Part, Reading
-from wavetank.engine._log_appender import require_entries
-from wavetank.engine._metrics import Meter, Metrics, NoMetrics, Operation
-from wavetank.engine._metrics_text import METRICS_DISABLED, metrics_text
-from wavetank.engine._read_only import look
-from wavetank.engine._recovery import check_openable, recover
-from wavetank.engine._services import Services
-from wavetank.engine._snapshot_writer import require_data
+from wavetank.engine.directory import StoreDirectory, let_go, lock_directory
 from wavetank.engine.filesystem import File, FileSystem
+from wavetank.engine.log.log import require_entries
+from wavetank.engine.metrics import (
+    METRICS_DISABLED,
+    Meter,
+    Metrics,
+    NoMetrics,
+    Operation,
+    metrics_text,
+)
 from wavetank.engine.options import FileStorageOptions, StorageConfig
 from wavetank.engine.os_filesystem import OsFileSystem
-from wavetank.engine.report import RecoveryReport
+from wavetank.engine.read_only import look
+from wavetank.engine.recovery import check_openable, recover
+from wavetank.engine.report import RecoveryReport, VerifyReport
 from wavetank.engine.runtime import Runtime
-from wavetank.engine.snapshot_stream import SnapshotStream
+from wavetank.engine.services import Services
+from wavetank.engine.snapshot import SnapshotStream
+from wavetank.engine.snapshot_store import require_data
+from wavetank.engine.status import Health, Part, Reading
 from wavetank.engine.storage import CancelToken, SnapshotData
 from wavetank.engine.thread_runtime import ThreadRuntime
 from wavetank.engine.values import LogBounds, LogEntry, PersistentState, SnapshotMetadata
-from wavetank.engine.verify_report import VerifyReport
 
 __all__ = ["FileStorage"]
 

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from typing import Final
 
-from wavetank.engine._directory import STORE_NAMES, StoreDirectory
-from wavetank.engine._examination import Examination
-from wavetank.engine._health import io_error
+from wavetank.engine.directory import STORE_NAMES, StoreDirectory
 from wavetank.engine.errors import NotInitializedError
 from wavetank.engine.filesystem import FileSystem
+from wavetank.engine.inspection import Examination
 from wavetank.engine.options import StorageConfig
 from wavetank.engine.os_filesystem import OsFileSystem
-from wavetank.engine.verify_report import VerifyReport
+from wavetank.engine.report import VerifyReport
+from wavetank.engine.status import io_error
 
 __all__ = ["examine", "verify_directory"]
 

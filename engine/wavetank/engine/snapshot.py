@@ -1,0 +1,361 @@
+"""What snapshot_meta.json says: which entries the snapshot stands for, and which data is its own.
+
+Left out: reading and writing the data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from types import TracebackType
+from typing import Final, Self
+
+from attrs import frozen
+
+from wavetank.engine.directory import (
+    SNAPSHOT,
+    SNAPSHOT_MARKER,
+    SNAPSHOT_META,
+    StoreDirectory,
+    let_go,
+    read_at,
+    temporary,
+)
+from wavetank.engine.document import DamagedDocumentError, DocumentFormat, unsigned
+from wavetank.engine.errors import CorruptedSnapshotError, StorageClosedError
+from wavetank.engine.filesystem import File, OpenFlag
+from wavetank.engine.log.format import SEED, checksum
+from wavetank.engine.runtime import Runtime
+from wavetank.engine.status import Reading
+from wavetank.engine.values import SnapshotMetadata
+
+__all__ = ["SharedFile", "SnapshotFinding", "SnapshotRecord", "SnapshotStream", "judge_snapshot"]
+
+_FORMAT: Final = DocumentFormat("wavetank.snapshot")
+
+
+@frozen
+class SnapshotRecord:
+    """A snapshot's metadata and what identifies its data.
+
+    Attributes:
+        metadata: the index and term it stands for.
+        data_length: bytes of data.
+        data_checksum: of the data.
+    """
+
+    metadata: SnapshotMetadata
+    data_length: int
+    data_checksum: int
+
+    def encode(self) -> bytes:
+        """Return the content of snapshot_meta.json."""
+        return _FORMAT.encode(
+            {
+                "last_included_index": self.metadata.last_included_index,
+                "last_included_term": self.metadata.last_included_term,
+                "data_length": self.data_length,
+                "data_checksum": self.data_checksum,
+            }
+        )
+
+    @classmethod
+    def read(cls, directory: StoreDirectory, name: str) -> SnapshotRecord:
+        """Read a record.
+
+        Raises:
+            DamagedDocumentError: it is not what was written.
+            UnsupportedFormatError: it is of another version.
+            OSError: from the filesystem.
+        """
+        payload = _FORMAT.read(directory, name)
+        metadata = SnapshotMetadata(
+            unsigned(payload, "last_included_index"), unsigned(payload, "last_included_term")
+        )
+        return cls(metadata, unsigned(payload, "data_length"), unsigned(payload, "data_checksum"))
+
+    def matches(self, file: File, chunk_size: int) -> bool:
+        """Whether `file` holds this snapshot's data, all of it and nothing more."""
+        if file.size() != self.data_length:
+            return False
+        found = SEED
+        for offset in range(0, self.data_length, chunk_size):
+            length = min(chunk_size, self.data_length - offset)
+            found = checksum(read_at(file, length, offset), found)
+        return found == self.data_checksum
+
+
+@frozen
+class SnapshotFinding:
+    """The snapshot that counts.
+
+    Attributes:
+        record: what it is, None for none.
+        file: its data, open; the caller closes it.
+        renames: names to finish, as pairs of temporary and final name.
+    """
+
+    record: SnapshotRecord | None = None
+    file: File | None = None
+    renames: tuple[tuple[str, str], ...] = ()
+
+
+def judge_snapshot(
+    directory: StoreDirectory, names: Collection[str], *, clean: bool, chunk_size: int
+) -> SnapshotFinding:
+    """Decide between what stands under final and temporary names; changes nothing.
+
+    Args:
+        directory: where the files lie.
+        names: what is in it.
+        clean: the last run ended cleanly, so a length check is enough.
+        chunk_size: bytes to read at once.
+
+    Raises:
+        CorruptedSnapshotError: there was a snapshot, and it is damaged or missing.
+        UnsupportedFormatError: its metadata is of another version.
+        OSError: from the filesystem.
+    """
+    survey = _Survey(directory, names, chunk_size)
+    if SNAPSHOT_MARKER in names:
+        pending = survey.record(temporary(SNAPSHOT_META))
+        file = survey.data_of(pending) if pending else None
+        if file is not None:
+            return SnapshotFinding(pending, file, survey.renames(with_meta=True))
+    if SNAPSHOT_META not in names and SNAPSHOT not in names:
+        return SnapshotFinding()
+    current = survey.record(SNAPSHOT_META)
+    if current is not None:
+        settled = clean and temporary(SNAPSHOT) not in names
+        file = survey.final_data(current) if settled else survey.data_of(current)
+        if file is not None:
+            return SnapshotFinding(current, file, survey.renames(with_meta=False))
+    if current is None:
+        raise survey.damage(SNAPSHOT_META, "missing or not what was written")
+    raise survey.damage(SNAPSHOT, "missing or not the data of this snapshot", current)
+
+
+class _Survey:
+    """Reads candidates and remembers under which name the data was found."""
+
+    def __init__(self, directory: StoreDirectory, names: Collection[str], chunk_size: int) -> None:
+        self._directory = directory
+        self._names = names
+        self._chunk_size = chunk_size
+        self._data_name = SNAPSHOT
+
+    def record(self, name: str) -> SnapshotRecord | None:
+        """Return the record in a file, None if it is missing or damaged."""
+        if name not in self._names:
+            return None
+        try:
+            return SnapshotRecord.read(self._directory, name)
+        except DamagedDocumentError:
+            return None
+
+    def data_of(self, record: SnapshotRecord) -> File | None:
+        """Return the open file that holds exactly this record's data, under either name."""
+        for name in (SNAPSHOT, temporary(SNAPSHOT)):
+            if name not in self._names:
+                continue
+            file = self._open(name)
+            if _checked(file, record, self._chunk_size):
+                self._data_name = name
+                return file
+        return None
+
+    def final_data(self, record: SnapshotRecord) -> File | None:
+        """Return the open data file if it has the right length; whoever reads it verifies it."""
+        if SNAPSHOT not in self._names:
+            return None
+        file = self._open(SNAPSHOT)
+        try:
+            whole = file.size() == record.data_length
+        except BaseException:
+            let_go(file)
+            raise
+        if not whole:
+            let_go(file)
+        return file if whole else None
+
+    def renames(self, *, with_meta: bool) -> tuple[tuple[str, str], ...]:
+        """Return the renames that are left to do."""
+        pending = []
+        if self._data_name != SNAPSHOT:
+            pending.append((self._data_name, SNAPSHOT))
+        if with_meta:
+            pending.append((temporary(SNAPSHOT_META), SNAPSHOT_META))
+        return tuple(pending)
+
+    def damage(
+        self, name: str, reason: str, record: SnapshotRecord | None = None
+    ) -> CorruptedSnapshotError:
+        """Return the error for a snapshot that was there and is not."""
+        path = self._directory.path_of(name)
+        metadata = record.metadata if record else None
+        return CorruptedSnapshotError(
+            f"{path}: {reason}",
+            path=path,
+            index=metadata.last_included_index if metadata else None,
+            term=metadata.last_included_term if metadata else None,
+        )
+
+    def _open(self, name: str) -> File:
+        return self._directory.open(name, OpenFlag.READ)
+
+
+def _checked(file: File, record: SnapshotRecord, chunk_size: int) -> bool:
+    """Whether the file holds the record's data; closes it if not."""
+    try:
+        matches = record.matches(file, chunk_size)
+    except BaseException:
+        let_go(file)
+        raise
+    if not matches:
+        let_go(file)
+    return matches
+
+
+class SharedFile:
+    """A count of users around an open file; the maker is the first.
+
+    Args:
+        file: closed with the last user.
+        runtime: where the lock for the count comes from.
+    """
+
+    __slots__ = ("_lock", "_users", "file")
+
+    def __init__(self, file: File, runtime: Runtime) -> None:
+        self.file = file
+        self._lock = runtime.lock()
+        self._users = 1
+
+    def acquire(self) -> SharedFile:
+        """Become one more user."""
+        with self._lock:
+            self._users += 1
+        return self
+
+    def release(self) -> None:
+        """Stop being a user; once per user."""
+        with self._lock:
+            self._users -= 1
+            last = not self._users
+        if last:
+            let_go(self.file)
+
+
+class SnapshotStream:
+    """An iterator over the chunks of one snapshot, made by `FileStorage.open_snapshot`.
+
+    It keeps its snapshot readable even when a newer one replaces it, until it ends or is closed;
+    use it as a context manager. The last chunk is followed by the check of the whole: an iteration
+    that ends without `CorruptedSnapshotError` has delivered what was saved.
+
+    Args:
+        record: what the data must be.
+        shared: the data's file, of which this stream becomes a user.
+        path: of the data, for errors.
+        chunk_size: bytes per chunk.
+
+    >>> from wavetank.engine.values import SnapshotMetadata
+    >>> store.save_snapshot(SnapshotMetadata(9, 2), b"x=1")
+    >>> with store.open_snapshot() as stream:
+    ...     stream.metadata.last_included_index, stream.size, next(stream)
+    (9, 3, b'x=1')
+    >>> stream.close()  # a second time, which does nothing
+    """
+
+    def __init__(
+        self, record: SnapshotRecord, shared: SharedFile, *, path: str, chunk_size: int
+    ) -> None:
+        self._record = record
+        self._shared: SharedFile | None = shared.acquire()
+        self._path = path
+        self._chunk_size = chunk_size
+        self._offset = 0
+        self._found = SEED
+        self._ended = False
+        self._reason = ""
+
+    @property
+    def metadata(self) -> SnapshotMetadata:
+        """Which log entries the snapshot stands for."""
+        return self._record.metadata
+
+    @property
+    def size(self) -> int:
+        """Length of the data in bytes."""
+        return self._record.data_length
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self
+
+    def __next__(self) -> bytes:
+        """Return the next chunk.
+
+        Raises:
+            CorruptedSnapshotError: the data is not what was saved; from then on at every call.
+            StorageClosedError: the stream was closed before its end.
+            StorageIOError: the filesystem refused; another call tries the same chunk again.
+        """
+        if self._reason:
+            raise self._damage()
+        if self._ended:
+            raise StopIteration
+        if self._shared is None:
+            raise StorageClosedError("the stream was closed before its end")
+        length = min(self._chunk_size, self.size - self._offset)
+        if not length:
+            self._finish()
+            raise StopIteration
+        with Reading("read of the snapshot", self._path):
+            chunk = read_at(self._shared.file, length, self._offset)
+        if len(chunk) < length:
+            raise self._damaged(f"expected {self.size} bytes but the file ends early")
+        self._found = checksum(chunk, self._found)
+        self._offset += length
+        return chunk
+
+    def _finish(self) -> None:
+        assert self._shared is not None
+        with Reading("read of the snapshot", self._path):
+            size = self._shared.file.size()
+        if size != self.size:
+            raise self._damaged(f"expected {self.size} bytes but the file has {size}")
+        if self._found != self._record.data_checksum:
+            raise self._damaged("the data fails its checksum")
+        self._ended = True
+        self.close()
+
+    def _damaged(self, reason: str) -> CorruptedSnapshotError:
+        self._reason = reason
+        self.close()
+        return self._damage()
+
+    def _damage(self) -> CorruptedSnapshotError:
+        metadata = self._record.metadata
+        return CorruptedSnapshotError(
+            f"{self._path}: the snapshot of index {metadata.last_included_index} is damaged: "
+            f"{self._reason}",
+            path=self._path,
+            index=metadata.last_included_index,
+            term=metadata.last_included_term,
+        )
+
+    def close(self) -> None:
+        """Let go of the file; there are no more chunks. A second call does nothing."""
+        shared, self._shared = self._shared, None
+        if shared is not None:
+            shared.release()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
