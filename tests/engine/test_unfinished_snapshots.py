@@ -8,9 +8,10 @@ from wavetank.engine import (
     FileStorageOptions,
     FileSystem,
     LogEntry,
+    NoSnapshotError,
     SnapshotMetadata,
     StorageConfig,
-    StoragePoisonedError,
+    StorageIOError,
 )
 from wavetank.faults import CrashSignal, FaultInjector, FaultyFileSystem, parse_plan
 from wavetank.sim import SerialRuntime, SimDisk, SimFileSystem
@@ -54,14 +55,15 @@ def test_a_snapshot_that_is_being_replaced_belies_a_clean_close() -> None:
     assert (again.first_log_index, again.last_log_index, again.last_log_term) == (10, 9, 4)
 
 
-def test_a_log_that_cannot_be_read_beside_a_new_snapshot_ends_no_store_cleanly() -> None:
+@pytest.mark.parametrize("damage", ["flip bit 0 at 60", "fail EIO"])
+def test_a_log_that_cannot_be_read_refuses_a_snapshot_before_it_counts(damage: str) -> None:
     disk = with_five_entries()
-    store = opened(faulty(disk, "read log.dat in save_snapshot: flip bit 0 at 60"))
-    with pytest.raises(CorruptedLogError):
+    store = opened(faulty(disk, f"read log.dat in save_snapshot #1: {damage}"))
+    with pytest.raises((CorruptedLogError, StorageIOError)):
         store.save_snapshot(OTHER_BRANCH, b"snapshot")
-    with pytest.raises(StoragePoisonedError):
-        store.append_log_entries([LogEntry(6, 4, b"entry")])
+    with pytest.raises(NoSnapshotError):
+        store.load_snapshot()
+    store.append_log_entries([LogEntry(6, 4, b"entry")])
     store.close()
     again = opened(SimFileSystem(disk))
-    assert again.load_snapshot() == (OTHER_BRANCH, b"snapshot")
-    assert (again.first_log_index, again.last_log_index, again.last_log_term) == (4, 3, 4)
+    assert (again.first_log_index, again.last_log_index, again.last_log_term) == (1, 6, 4)

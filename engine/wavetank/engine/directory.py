@@ -114,7 +114,7 @@ class StoreDirectory:
 
     def __init__(self, filesystem: FileSystem, path: str) -> None:
         self.path = path
-        self._filesystem = filesystem
+        self.filesystem = filesystem
         self._prefix = path if path.endswith("/") else f"{path}/"
 
     def path_of(self, name: str) -> str:
@@ -123,15 +123,15 @@ class StoreDirectory:
 
     def open(self, name: str, flags: OpenFlag) -> File:
         """Open one of the store's files."""
-        return self._filesystem.open(self._prefix + name, flags)
+        return self.filesystem.open(self._prefix + name, flags)
 
     def names(self) -> frozenset[str]:
         """Return every name in the directory, foreign ones too."""
-        return frozenset(self._filesystem.listdir(self.path))
+        return frozenset(self.filesystem.listdir(self.path))
 
     def stat(self, name: str) -> FileStat:
         """Describe what a name stands for; a symbolic link is not followed."""
-        return self._filesystem.stat(self._prefix + name)
+        return self.filesystem.stat(self._prefix + name)
 
     def identities(self, names: Collection[str]) -> dict[str, tuple[int, int]]:
         """Return inode and size of those of the names that are there; of the log only the inode.
@@ -151,18 +151,18 @@ class StoreDirectory:
     def require_file(self, name: str) -> None:
         """Raise ``OSError`` unless `name` is a regular file."""
         path = self._prefix + name
-        kind = self._filesystem.stat(path).kind
+        kind = self.filesystem.stat(path).kind
         if kind is not FileKind.FILE:
             number = errno.EISDIR if kind is FileKind.DIRECTORY else errno.EINVAL
             raise OSError(number, f"expected a regular file but found a {kind.value}", path)
 
     def rename(self, source: str, target: str) -> None:
         """Give `source` the name `target`; durable after `sync`."""
-        self._filesystem.rename(self._prefix + source, self._prefix + target)
+        self.filesystem.rename(self._prefix + source, self._prefix + target)
 
     def unlink(self, name: str) -> None:
         """Remove a name; durable after `sync`."""
-        self._filesystem.unlink(self._prefix + name)
+        self.filesystem.unlink(self._prefix + name)
 
     def create_empty(self, name: str) -> None:
         """Make an empty file; durable after `sync`."""
@@ -170,7 +170,7 @@ class StoreDirectory:
 
     def sync(self) -> None:
         """Make all names in the directory durable."""
-        self._filesystem.fsync_dir(self.path)
+        self.filesystem.fsync_dir(self.path)
 
     def replace(self, name: str, content: bytes) -> None:
         """Put durable `content` under `name` in one step; the name is durable after `sync`."""
@@ -225,7 +225,7 @@ class StoreDirectory:
         A link is not followed: the names that a store makes durable are those of its own directory.
         """
         try:
-            kind = self._filesystem.stat(self.path).kind
+            kind = self.filesystem.stat(self.path).kind
         except FileNotFoundError:
             return False
         if kind is not FileKind.DIRECTORY:
@@ -240,7 +240,7 @@ class StoreDirectory:
         Args:
             made: gets the path of each directory that was made, also if an error ends it.
         """
-        _make_durably(self._filesystem, self.path, made)
+        _make_durably(self.filesystem, self.path, made)
 
     def require_short_path(self) -> None:
         """Raise ``OSError`` if the path leaves no room for the longest name of a store."""
@@ -253,13 +253,13 @@ class StoreDirectory:
         """Remove directories that `make` made, as far as they are still empty."""
         for path in reversed(made):
             try:
-                self._filesystem.rmdir(path)
+                self.filesystem.rmdir(path)
             except OSError:
                 return
 
     def sync_own_name(self) -> None:
         """Make the directory's own name durable."""
-        self._filesystem.fsync_dir(_parent(self.path))
+        self.filesystem.fsync_dir(_parent(self.path))
 
 
 def _make_durably(filesystem: FileSystem, path: str, made: list[str]) -> None:

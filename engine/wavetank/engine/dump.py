@@ -32,6 +32,7 @@ from wavetank.engine.log.format import (
     FRAME_HEADER_SIZE,
     LOG_HEADER_SIZE,
     LOG_VERSION,
+    SERIALIZERS,
     Encoding,
     FrameKind,
     LogHeader,
@@ -41,14 +42,13 @@ from wavetank.engine.log.format import (
     encode_log_header,
     log_header_version,
 )
-from wavetank.engine.log.payload import SERIALIZERS
 from wavetank.engine.log.scanner import DamagedStretch, WalkedFrame, read_around, walk_log
 from wavetank.engine.metadata import read_metadata
 from wavetank.engine.options import StorageConfig
 from wavetank.engine.os_filesystem import OsFileSystem
 from wavetank.engine.snapshot import SnapshotRecord
 from wavetank.engine.state import read_copy
-from wavetank.engine.status import Reading
+from wavetank.engine.status import TranslateErrors
 from wavetank.engine.values import LogEntry
 
 __all__ = [
@@ -283,7 +283,7 @@ class StoreDump:
 
     @contextmanager
     def _open_log(self) -> Iterator[File]:
-        with Reading("read of the log", self._place.path_of(LOG)):
+        with TranslateErrors("read of the log", self._place.path_of(LOG)):
             file = self._place.open(LOG, OpenFlag.READ)
             try:
                 yield file
@@ -345,7 +345,7 @@ def dump_directory(directory: str, *, fs: FileSystem | None = None) -> StoreDump
     """
     path = StorageConfig(directory=directory).directory
     place = StoreDirectory(fs if fs is not None else OsFileSystem(), path)
-    with Reading("look at the store", path):
+    with TranslateErrors("look at the store", path):
         names = sorted(place.names())
     if not set(names).intersection(STORE_NAMES):
         raise NotInitializedError(f"{path}: expected a store but found none of its files")

@@ -7,6 +7,7 @@
     │   └── StoragePoisonedError              a write or sync failed earlier; reopen the store
     ├── NotInitializedError (RuntimeError)    the directory holds no store and may not get one
     ├── StorageClosedError (RuntimeError)     used after close()
+    ├── StorageForkedError (RuntimeError)     used in a child that inherited it through fork
     ├── StorageReadOnlyError (PermissionError) a change to a store opened with read_only
     ├── StorageLockedError (OSError)          another process or instance has the directory
     ├── LockTimeoutError (TimeoutError)       a lock was not free in time
@@ -63,6 +64,7 @@ __all__ = [
     "StateRegressionError",
     "StorageClosedError",
     "StorageError",
+    "StorageForkedError",
     "StorageIOError",
     "StorageLockedError",
     "StoragePoisonedError",
@@ -102,6 +104,13 @@ class NotInitializedError(StorageError, RuntimeError):
 
 class StorageClosedError(StorageError, RuntimeError):
     """The store was used after ``close()``."""
+
+
+class StorageForkedError(StorageError, RuntimeError):
+    """The store was inherited through ``fork``; it belongs to the parent, which still uses it.
+
+    Nothing was touched. ``close()`` in the child gives back the child's descriptors and no more.
+    """
 
 
 class StorageReadOnlyError(StorageError, PermissionError):

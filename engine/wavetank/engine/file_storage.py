@@ -1,53 +1,71 @@
 """`FileStorage`: the durable store on one directory. Start reading here.
 
-It holds no I/O of its own: it opens the directory through recovery, checks each call's arguments,
-counts it, and hands it to the services.
+It checks each call's arguments, counts it, and hands it to the part that does it:
 
-    file_storage.py      this: the public face
-    _recovery.py         what an open does; _read_only.py what it does with read_only
-    _services.py         state, log and snapshots, their locks, and what they mean to one another
-    _log_store.py        append, reads, truncations; with _log_appender, _log_reader
-    _log_compactor.py    a new log in the place of the old; with _log_rewriter
-    _state.py            term and vote
-    _snapshot_store.py   snapshots; with _snapshot_writer, snapshot_stream
-    _auto_compaction.py  what follows a snapshot
+    inspection.py, recovery.py     what an open finds in the directory, and what it does about it
+    state.py                       term and vote
+    log/log.py                     append and suffix truncation
+    log/reader.py                  reads
+    log/compaction.py              prefix truncation: a new log in the place of the old one
+    snapshot_store.py              snapshots
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from io import BytesIO
+from operator import attrgetter
 from types import TracebackType
-from typing import Final, Self
+from typing import Final, ParamSpec, Self, TypeVar
 
-from wavetank.engine.directory import StoreDirectory, let_go, lock_directory
-from wavetank.engine.filesystem import File, FileSystem
-from wavetank.engine.log.log import require_entries
-from wavetank.engine.metrics import (
-    METRICS_DISABLED,
-    Meter,
-    Metrics,
-    NoMetrics,
-    Operation,
-    metrics_text,
+from wavetank.engine.backup import StoreContent, write_backup
+from wavetank.engine.directory import (
+    LOG,
+    RECOVERY_MARKER,
+    StoreDirectory,
+    let_go,
+    lock_directory,
 )
+from wavetank.engine.filesystem import File, FileSystem, OpenFlag
+from wavetank.engine.inspection import Examination
+from wavetank.engine.locker import RWOperationLocker
+from wavetank.engine.log.active import PublishedLog
+from wavetank.engine.log.compaction import AutoCompaction, LogCompactor
+from wavetank.engine.log.format import GUARD_SIZE
+from wavetank.engine.log.log import LogWriter, require_entries
+from wavetank.engine.log.reader import FrameReader, LogReader
+from wavetank.engine.metadata import MetadataService
+from wavetank.engine.metrics import METRICS_DISABLED, Counter, Metrics, Operation, metrics_text
 from wavetank.engine.options import FileStorageOptions, StorageConfig
 from wavetank.engine.os_filesystem import OsFileSystem
 from wavetank.engine.read_only import look
-from wavetank.engine.recovery import check_openable, recover
+from wavetank.engine.recovery import RecoveredStore, check_openable, recover
 from wavetank.engine.report import RecoveryReport, VerifyReport
 from wavetank.engine.runtime import Runtime
-from wavetank.engine.services import Services
 from wavetank.engine.snapshot import SnapshotStream
-from wavetank.engine.snapshot_store import require_data
-from wavetank.engine.status import Health, Part, Reading
+from wavetank.engine.snapshot_store import (
+    InPlaceSnapshotWriter,
+    SnapshotStore,
+    SnapshotWriter,
+    require_data,
+)
+from wavetank.engine.state import StateStore
+from wavetank.engine.status import Part, StoreStatus, TranslateErrors
 from wavetank.engine.storage import CancelToken, SnapshotData
 from wavetank.engine.thread_runtime import ThreadRuntime
 from wavetank.engine.values import LogBounds, LogEntry, PersistentState, SnapshotMetadata
+from wavetank.engine.verify import examine
 
 __all__ = ["FileStorage"]
 
+_Arguments = ParamSpec("_Arguments")
+_Result = TypeVar("_Result")
+
 _DEFAULT_OPTIONS: Final = FileStorageOptions()
+_ITERATED_AT_ONCE: Final = 1000
+_COMMAND: Final = attrgetter("command")
 
 
 class FileStorage:
@@ -103,49 +121,100 @@ class FileStorage:
     ) -> None:
         _require("config", config, StorageConfig)
         _require("options", options, FileStorageOptions)
-        own_runtime = runtime if runtime is not None else ThreadRuntime()
+        runtime = runtime if runtime is not None else ThreadRuntime()
         self._logger = logger if logger is not None else logging.getLogger("wavetank.engine")
-        filesystem = fs if fs is not None else OsFileSystem()
-        directory = StoreDirectory(filesystem, config.directory)
-        self._health = Health(read_only=options.read_only)
-        self._default_timeout_s = options.lock_timeout if options.features.lock_timeout else None
-        self._metrics = Metrics(own_runtime) if options.features.metrics else None
-        self._meter: Meter = self._metrics or NoMetrics()
-        lock_file: File | None = None
-        if not options.read_only:
-            lock_file = lock_directory(directory, lambda: check_openable(directory, options))
+        self._options = options
+        self._directory = StoreDirectory(fs if fs is not None else OsFileSystem(), config.directory)
+        self._process_id = runtime.process_id
+        self._owner = runtime.process_id()
+        self._status = StoreStatus(read_only=options.read_only, process_id=runtime.process_id)
+        self._timeout_s = options.lock_timeout if options.features.lock_timeout else None
+        self._metrics: Metrics | None = None
+        if options.features.metrics:
+            self._metrics = Metrics(runtime, _slow_logger(self._logger))
+        self._lock_file: File | None = None
+        recovered: RecoveredStore | None = None
         try:
-            with Reading("open of the store", directory.path):
-                recovered = (look if options.read_only else recover)(directory, options)
-            self._report = recovered.report
-            self._health.damage = recovered.damage
-            self._tell(recovered.report)
-            self._services = Services(
-                directory,
-                recovered,
-                options,
-                lock_file=lock_file,
-                runtime=own_runtime,
-                health=self._health,
-                meter=self._meter,
-                logger=self._logger,
-            )
-            self._state = self._services.state
-            self._log = self._services.log
-            self._snapshots = self._services.snapshots
+            if not options.read_only:
+                self._lock_file = lock_directory(
+                    self._directory, lambda: check_openable(self._directory, options)
+                )
+            with TranslateErrors("open of the store", self._directory.path):
+                recovered = (look if options.read_only else recover)(self._directory, options)
+            self._take_up(recovered, runtime)
         except BaseException:
-            if lock_file is not None:
-                let_go(lock_file)
+            if recovered is not None:
+                recovered.close()
+            if self._lock_file is not None:
+                let_go(self._lock_file)
             raise
 
-    def _tell(self, report: RecoveryReport) -> None:
-        for step in report.steps:
+    def _take_up(self, recovered: RecoveredStore, runtime: Runtime) -> None:
+        """Make the parts of the store. Lock order: snapshot, rewrite of the log, log; state alone."""
+        directory, options, status = self._directory, self._options, self._status
+        self._report = recovered.report
+        status.damage = recovered.damage
+        for step in recovered.report.steps:
             self._logger.info("recovery: %s", step)
-        for loss in report.lost:
+        for loss in recovered.report.lost:
             self._logger.warning("recovery: %s", loss)
-
-    def _timeout_s(self, timeout: float | None) -> float | None:
-        return self._default_timeout_s if timeout is None else timeout
+        atomic, chunk_size = options.features.atomic_writes, options.transfer_size
+        self._closing = RWOperationLocker(runtime, name="store", default_timeout_s=None)
+        self._state_lock = RWOperationLocker(runtime, name="state", default_timeout_s=None)
+        self._state = StateStore(
+            directory, recovered.state, lock=self._state_lock, status=status, atomic=atomic
+        )
+        self._snapshot_lock = RWOperationLocker(runtime, name="snapshot", default_timeout_s=None)
+        record, file = recovered.snapshot.record, recovered.snapshot.file
+        self._snapshots = SnapshotStore(
+            directory,
+            (record, file) if record and file else None,
+            runtime=runtime,
+            lock=self._snapshot_lock,
+            writer=(SnapshotWriter if atomic else InPlaceSnapshotWriter)(
+                directory, chunk_size=chunk_size, status=status
+            ),
+            chunk_size=chunk_size,
+            status=status,
+        )
+        self._published = PublishedLog(recovered.log, runtime)
+        if self._metrics is not None and recovered.log.index is not None:
+            self._metrics.count(Counter.INDEX_REBUILD_OPS)
+        frames = FrameReader(directory.path_of(LOG), chunk_size, self._metrics)
+        self._log_reader = LogReader(self._published, frames, status)
+        self._log_writer = LogWriter(
+            directory.path_of(LOG),
+            recovered.log,
+            self._published,
+            frames=frames,
+            current_snapshot=self._snapshots.metadata,
+            options=options,
+            status=status,
+            runtime=runtime,
+            metrics=self._metrics,
+        )
+        self._metadata = MetadataService(
+            directory, recovered.metadata, atomic=atomic, reserved_ahead=options.preallocate or 0
+        )
+        self._compactor = LogCompactor(
+            directory,
+            self._log_writer,
+            self._published,
+            frames=frames,
+            metadata=self._metadata,
+            current_snapshot=self._snapshots.metadata,
+            options=options,
+            status=status,
+            runtime=runtime,
+            metrics=self._metrics,
+        )
+        self._auto_compaction = AutoCompaction(
+            self._compactor,
+            status=status,
+            runtime=runtime,
+            logger=self._logger,
+            in_background=options.features.async_truncation,
+        )
 
     @property
     def recovery_report(self) -> RecoveryReport:
@@ -165,18 +234,9 @@ class FileStorage:
         timeout: float | None = None,
         cancel: CancelToken | None = None,
     ) -> None:
-        """Replace term and vote, atomically; durable on return.
+        """Replace term and vote; see `Storage.save_state`. An equal state costs nothing.
 
-        An equal state costs nothing.
-
-        Args:
-            state: the term, and whom this node has voted for in it.
-            timeout: seconds to wait for the lock of the state.
-            cancel: ends the call if it is set before anything is written.
-
-        Raises:
-            StateRegressionError: a lower term, or a vote of this term changed or withdrawn.
-            ValueError: a vote of more than a mebibyte.
+        A vote that makes the file larger than a mebibyte is a ``ValueError``.
 
         >>> store.save_state(PersistentState(2, "node-a"))
         >>> store.save_state(PersistentState(1))
@@ -184,29 +244,20 @@ class FileStorage:
         wavetank.engine.errors.StateRegressionError: current_term: expected at least 2 but got 1
         """
         _require("state", state, PersistentState)
-        self._health.require_open()
-        with self._meter.operation(Operation.STATE):
-            self._state.save(state, self._timeout_s(timeout), cancel)
+        self._counted(Operation.STATE, self._state.save, state, self._waiting(timeout), cancel)
 
     def load_state(
         self, *, timeout: float | None = None, cancel: CancelToken | None = None
     ) -> PersistentState:
-        """Return term and vote; term 0 and no vote if never saved.
+        """Return term and vote; see `Storage.load_state`.
 
-        Args:
-            timeout: seconds to wait for the lock of the state.
-            cancel: ends the call if it is set.
-
-        Raises:
-            CorruptedStateError: no copy of it is intact; only with ``read_only``, since otherwise
-                such a store does not open.
+        Only with ``read_only`` can it raise `CorruptedStateError`: otherwise such a store does not
+        open.
 
         >>> store.load_state()
         PersistentState(current_term=0, voted_for='')
         """
-        self._health.require_open()
-        with self._meter.operation(Operation.STATE):
-            return self._state.load(self._timeout_s(timeout), cancel)
+        return self._counted(Operation.STATE, self._state.load, self._waiting(timeout), cancel)
 
     # Log
 
@@ -217,31 +268,31 @@ class FileStorage:
         timeout: float | None = None,
         cancel: CancelToken | None = None,
     ) -> None:
-        """Add a batch behind the last entry, all or nothing.
+        """Add a batch behind the last entry; see `Storage.append_log_entries`.
 
-        Durable on return, unless ``sync_on_append`` is off. It costs one write and one sync.
-
-        Args:
-            entries: at least one, with indices from the last one's successor on, without a gap, and
-                terms that never fall.
-            timeout: seconds to wait for the lock of the log.
-            cancel: ends the call if it is set before anything is written.
-
-        Raises:
-            EmptyEntriesError: no entries.
-            OutOfOrderEntriesError: a gap or a repeat inside the batch, or a term that falls,
-                inside it or below the last entry's.
-            NonContiguousEntriesError: the batch does not begin behind the last entry.
-            EntryTooLargeError: a command of more bytes than ``max_entry_size``.
+        Durable on return, unless ``sync_on_append`` is off. It costs one write, and one sync that
+        callers who append at the same time share.
 
         >>> store.append_log_entries([LogEntry(1, 1, b"set x 1"), LogEntry(2, 1, b"set y 2")])
         >>> store.last_log_index
         2
         """
         batch = require_entries(entries)
-        self._health.require_open()
-        with self._meter.operation(Operation.APPEND):
-            self._log.append(batch, self._timeout_s(timeout), cancel)
+        if self._status.closed or self._process_id() != self._owner:
+            self._status.require_open()
+        if timeout is None:
+            timeout = self._timeout_s
+        metrics = self._metrics
+        if metrics is None:
+            self._log_writer.append(batch, timeout, cancel)
+            return
+        start_s = metrics.now_s()
+        try:
+            size = self._log_writer.append(batch, timeout, cancel)
+        except BaseException:
+            metrics.finished(Operation.APPEND, start_s, failed=True)
+            raise
+        metrics.finished(Operation.APPEND, start_s, size)
 
     def get_log_entries(
         self,
@@ -251,18 +302,9 @@ class FileStorage:
         timeout: float | None = None,
         cancel: CancelToken | None = None,
     ) -> list[LogEntry]:
-        """Return the entries with ``start <= index < end``, all of them.
+        """Return the entries with ``start <= index < end``; see `Storage.get_log_entries`.
 
-        Args:
-            start: index of the first entry.
-            end: index behind the last one.
-            timeout: seconds to wait for the lock of the log; an append that syncs holds up nobody.
-            cancel: ends the call if it is set.
-
-        Raises:
-            InvalidLogRangeError: ``start >= end``.
-            IndexOutOfRangeError: some part of the range lies outside the log.
-            CorruptedLogError: an entry is not what was written.
+        Nobody waits for it, and it waits for nobody's disk.
 
         >>> store.append_log_entries([LogEntry(1, 1, b"set x 1"), LogEntry(2, 1, b"set y 2")])
         >>> [entry.command for entry in store.get_log_entries(1, 3)]
@@ -270,48 +312,56 @@ class FileStorage:
         """
         _require_index("start", start)
         _require_index("end", end)
-        self._health.require_open()
-        with self._meter.operation(Operation.READ):
-            return self._log.entries(start, end, self._timeout_s(timeout), cancel)
+        if self._status.closed or self._process_id() != self._owner:
+            self._status.require_open()
+        if timeout is None:
+            timeout = self._timeout_s
+        metrics = self._metrics
+        if metrics is None:
+            return self._log_reader.entries(start, end, timeout, cancel)
+        start_s = metrics.now_s()
+        try:
+            found = self._log_reader.entries(start, end, timeout, cancel)
+        except BaseException:
+            metrics.finished(Operation.READ, start_s, failed=True)
+            raise
+        size = sum(map(len, map(_COMMAND, found)))
+        metrics.finished(Operation.READ, start_s, size, len(found))
+        return found
 
     def get_log_entry(
         self, index: int, *, timeout: float | None = None, cancel: CancelToken | None = None
     ) -> LogEntry:
-        """Return one entry.
-
-        Args:
-            index: of the entry.
-            timeout: seconds to wait for the lock of the log.
-            cancel: ends the call if it is set.
-
-        Raises:
-            EntryNotFoundError: compacted away, or beyond the end.
-            CorruptedLogError: the entry is not what was written.
+        """Return one entry; see `Storage.get_log_entry`.
 
         >>> store.get_log_entry(1)
         Traceback (most recent call last):
         wavetank.engine.errors.EntryNotFoundError: index: expected 1 <= index <= 0 but got 1
         """
-        _require_index("index", index)
-        self._health.require_open()
-        with self._meter.operation(Operation.READ):
-            return self._log.entry(index, self._timeout_s(timeout), cancel)
+        if type(index) is not int:
+            _require_index("index", index)
+        if self._status.closed or self._process_id() != self._owner:
+            self._status.require_open()
+        if timeout is None:
+            timeout = self._timeout_s
+        metrics = self._metrics
+        if metrics is None:
+            return self._log_reader.entry(index, timeout, cancel)
+        start_s = metrics.now_s()
+        try:
+            found = self._log_reader.entry(index, timeout, cancel)
+        except BaseException:
+            metrics.finished(Operation.READ, start_s, failed=True)
+            raise
+        metrics.finished(Operation.READ, start_s, len(found.command), 1)
+        return found
 
     def truncate_log_suffix(
         self, index: int, *, timeout: float | None = None, cancel: CancelToken | None = None
     ) -> None:
-        """Remove the entries from `index` on; durable on return.
+        """Remove the entries from `index` on; see `Storage.truncate_log_suffix`.
 
         One behind the last entry nothing happens; at or before the first the log is emptied.
-
-        Args:
-            index: of the first entry to remove.
-            timeout: seconds to wait for the lock of the log.
-            cancel: ends the call if it is set before anything is written.
-
-        Raises:
-            IndexOutOfRangeError: more than one beyond the last entry.
-            EntryConflictError: at or under the snapshot's index.
 
         >>> store.append_log_entries([LogEntry(1, 1, b"set x 1"), LogEntry(2, 1, b"set y 2")])
         >>> store.truncate_log_suffix(2)
@@ -319,27 +369,21 @@ class FileStorage:
         1
         """
         _require_index("index", index)
-        self._health.require_open()
-        with self._meter.operation(Operation.TRUNCATE_SUFFIX):
-            self._log.truncate_suffix(index, self._timeout_s(timeout), cancel)
+        self._counted(
+            Operation.TRUNCATE_SUFFIX,
+            self._log_writer.truncate_suffix,
+            index,
+            self._waiting(timeout),
+            cancel,
+        )
 
     def truncate_log_prefix(
         self, index: int, *, timeout: float | None = None, cancel: CancelToken | None = None
     ) -> None:
-        """Remove the entries before `index`, keeping at least ``retained_log_size`` of all.
+        """Remove the entries before `index`; see `Storage.truncate_log_prefix`.
 
-        At or before the first entry nothing happens.
-
-        Args:
-            index: of the first entry that need not go.
-            timeout: seconds to wait for each of the two locks of the log.
-            cancel: ends the call if it is set before the new log takes the place of the old one.
-
-        Raises:
-            IndexOutOfRangeError: more than one beyond the last entry.
-            NoSnapshotError: no snapshot covers them, and ``compaction_requires_snapshot`` is on.
-            SnapshotOutOfDateError: the snapshot covers only a part of them, likewise.
-            CorruptedLogError: an entry to be kept is not what was written.
+        At least ``retained_log_size`` entries of all are kept. At or before the first entry nothing
+        happens. An entry to be kept that is not what was written is a `CorruptedLogError`.
 
         >>> store.append_log_entries([LogEntry(index, 1, b"x") for index in range(1, 201)])
         >>> store.save_snapshot(SnapshotMetadata(150, 1), b"x=1")
@@ -348,17 +392,17 @@ class FileStorage:
         101
         """
         _require_index("index", index)
-        self._health.require_open()
-        with self._meter.operation(Operation.TRUNCATE_PREFIX):
-            self._log.truncate_prefix(index, self._timeout_s(timeout), cancel)
+        self._counted(
+            Operation.TRUNCATE_PREFIX,
+            self._compactor.truncate_prefix,
+            index,
+            self._waiting(timeout),
+            cancel,
+        )
 
     @property
     def first_log_index(self) -> int:
-        """Index of the first entry; base + 1 for an empty log. No I/O, no lock.
-
-        Raises:
-            StorageClosedError: after `close`.
-            CorruptedLogError: no log can be read; only with ``read_only``.
+        """Index of the first entry; see `Storage.first_log_index`. No I/O, no lock.
 
         >>> store.first_log_index
         1
@@ -367,11 +411,7 @@ class FileStorage:
 
     @property
     def last_log_index(self) -> int:
-        """Index of the last entry; the base for an empty log. No I/O, no lock.
-
-        Raises:
-            StorageClosedError: after `close`.
-            CorruptedLogError: no log can be read; only with ``read_only``.
+        """Index of the last entry; see `Storage.last_log_index`. No I/O, no lock.
 
         >>> store.last_log_index
         0
@@ -380,11 +420,7 @@ class FileStorage:
 
     @property
     def last_log_term(self) -> int:
-        """Term of the last entry; the base's for an empty log. No I/O, no lock.
-
-        Raises:
-            StorageClosedError: after `close`.
-            CorruptedLogError: no log can be read; only with ``read_only``.
+        """Term of the last entry; see `Storage.last_log_term`. No I/O, no lock.
 
         >>> store.last_log_term
         0
@@ -392,18 +428,47 @@ class FileStorage:
         return self.log_bounds().last_term
 
     def log_bounds(self) -> LogBounds:
-        """Return all bounds as one value, taken at one moment. No I/O, no lock.
+        """Return all bounds as one value; see `Storage.log_bounds`. No I/O, no lock.
 
-        Raises:
-            StorageClosedError: after `close`.
-            CorruptedLogError: no log can be read; only with ``read_only``.
+        Only with ``read_only`` can it raise `CorruptedLogError`, where no log can be read.
 
         >>> store.append_log_entries([LogEntry(1, 3, b"set x 1")])
         >>> store.log_bounds()
         LogBounds(first_index=1, last_index=1, last_term=3)
         """
-        self._health.require_readable(Part.LOG)
-        return self._log.bounds
+        self._status.require_open()
+        self._status.require_readable(Part.LOG)
+        return self._published.view.bounds
+
+    def __len__(self) -> int:
+        """Return how many entries the log holds.
+
+        >>> store.append_log_entries([LogEntry(1, 1, b"set x 1"), LogEntry(2, 1, b"set y 2")])
+        >>> len(store)
+        2
+        """
+        return self.log_bounds().entry_count
+
+    def __bool__(self) -> bool:
+        """A store is true, also with an empty log."""
+        return True
+
+    def __iter__(self) -> Iterator[LogEntry]:
+        """Yield the entries that the log holds now, read a thousand at a time.
+
+        Raises:
+            IndexOutOfRangeError: some that are still to come have been removed meanwhile.
+
+        >>> store.append_log_entries([LogEntry(1, 1, b"set x 1"), LogEntry(2, 1, b"set y 2")])
+        >>> [entry.command for entry in store]
+        [b'set x 1', b'set y 2']
+        """
+        bounds = self.log_bounds()
+        return self._iterate(bounds.first_index, bounds.last_index + 1)
+
+    def _iterate(self, start: int, end: int) -> Iterator[LogEntry]:
+        for first in range(start, end, _ITERATED_AT_ONCE):
+            yield from self.get_log_entries(first, min(first + _ITERATED_AT_ONCE, end))
 
     # Snapshots
 
@@ -415,22 +480,11 @@ class FileStorage:
         timeout: float | None = None,
         cancel: CancelToken | None = None,
     ) -> None:
-        """Replace the snapshot, metadata and data as one unit; durable on return.
+        """Replace the snapshot; see `Storage.save_snapshot`.
 
-        A log that ends before the snapshot, or holds another term at its index, is discarded, and
-        its base moves to the snapshot. Otherwise the log is compacted behind it, if so opted.
-
-        Args:
-            metadata: the last log entry that the snapshot stands for, by index and term.
-            data: the snapshot's content: bytes, or chunks of it in order, of which no more than
-                ``chunk_size`` bytes are held at a time.
-            timeout: seconds to wait for the lock of snapshots.
-            cancel: ends the call if it is set before all of the data is written.
-
-        Raises:
-            ValueError: index 0.
-            SnapshotOutOfDateError: older than the current snapshot.
-            SnapshotMismatchError: the current snapshot's index with another term.
+        Of data in chunks no more than ``chunk_size`` bytes are held at a time. A log that ends
+        before the snapshot, or holds another term at its index, is discarded, and its base moves to
+        the snapshot. Otherwise the log is compacted behind it, if so opted.
 
         >>> store.save_snapshot(SnapshotMetadata(9, 2), [b"x=1,", b"y=2"])
         >>> store.log_bounds()
@@ -440,33 +494,53 @@ class FileStorage:
         require_data(data)
         if not metadata.last_included_index:
             raise ValueError("metadata: expected last_included_index >= 1 but got 0")
-        self._health.require_open()
-        with self._meter.operation(Operation.SNAPSHOT_SAVE):
-            self._services.save_snapshot(metadata, data, self._timeout_s(timeout), cancel)
+        self._counted(
+            Operation.SNAPSHOT_SAVE,
+            self._save_snapshot,
+            metadata,
+            data,
+            self._waiting(timeout),
+            cancel,
+        )
+
+    def _save_snapshot(
+        self,
+        metadata: SnapshotMetadata,
+        data: SnapshotData,
+        timeout_s: float | None,
+        cancel: CancelToken | None,
+    ) -> None:
+        with self._snapshot_lock.update(timeout_s, cancel):
+            self._status.require_writable()
+            base_index = self._published.view.header.base_index
+            self._snapshots.require_newer(metadata, base_index)
+            known = self._compactor.known_term(metadata, timeout_s)
+            self._snapshots.replace(metadata, data, base_index=base_index, cancel=cancel)
+            discarded = self._compactor.discard(metadata, known)
+        if self._options.auto_truncate_on_snapshot and not discarded:
+            self._auto_compaction.behind(metadata.last_included_index)
 
     def load_snapshot(
         self, *, timeout: float | None = None, cancel: CancelToken | None = None
     ) -> tuple[SnapshotMetadata, bytes]:
-        """Return the snapshot's metadata and all of its data, verified.
-
-        Args:
-            timeout: seconds to wait for the lock of snapshots.
-            cancel: ends the call if it is set before the data is read.
-
-        Raises:
-            NoSnapshotError: there is none.
-            CorruptedSnapshotError: the data is not what was saved.
+        """Return the snapshot's metadata and all of its data; see `Storage.load_snapshot`.
 
         >>> store.save_snapshot(SnapshotMetadata(9, 2), b"x=1")
         >>> store.load_snapshot()
         (SnapshotMetadata(last_included_index=9, last_included_term=2), b'x=1')
         """
-        self._health.require_open()
-        with (
-            self._meter.operation(Operation.SNAPSHOT_LOAD),
-            self._snapshots.stream(self._timeout_s(timeout), cancel) as stream,
-        ):
-            return stream.metadata, b"".join(stream)
+        return self._counted(
+            Operation.SNAPSHOT_LOAD, self._load_snapshot, self._waiting(timeout), cancel
+        )
+
+    def _load_snapshot(
+        self, timeout_s: float | None, cancel: CancelToken | None
+    ) -> tuple[SnapshotMetadata, bytes]:
+        with self._snapshots.stream(timeout_s, cancel) as stream:
+            content = BytesIO()  # gives its buffer away without a copy
+            for chunk in stream:
+                content.write(chunk)
+            return stream.metadata, content.getvalue()
 
     def open_snapshot(
         self, *, timeout: float | None = None, cancel: CancelToken | None = None
@@ -488,9 +562,9 @@ class FileStorage:
         ...     sum(len(chunk) for chunk in stream)
         3
         """
-        self._health.require_open()
-        with self._meter.operation(Operation.SNAPSHOT_LOAD):
-            return self._snapshots.stream(self._timeout_s(timeout), cancel)
+        return self._counted(
+            Operation.SNAPSHOT_LOAD, self._snapshots.stream, self._waiting(timeout), cancel
+        )
 
     # Metrics
 
@@ -507,13 +581,20 @@ class FileStorage:
         >>> metrics["append_ops"], metrics["append_bytes"]
         (1, 7)
         """
-        self._health.require_open()
+        self._status.require_open()
         if self._metrics is None:
             return None
-        return self._metrics.values() | self._services.sizes()
+        log = self._log_writer.log
+        return self._metrics.values() | {
+            "state_size": len(self._state.record.encode()),
+            "snapshot_size": self._snapshots.size,
+            "log_size": self._published.view.end,
+            "metadata_size": self._metadata.size,
+            "index_map_size": len(log.index) if log.index is not None else 0,
+        }
 
     def metrics_summary(self) -> str:
-        """Return the metrics as text for people.
+        """Return the metrics as ASCII text for people.
 
         Raises:
             StorageClosedError: after `close`.
@@ -534,11 +615,11 @@ class FileStorage:
         >>> store.metrics()["append_ops"]
         0
         """
-        self._health.require_open()
+        self._status.require_open()
         if self._metrics is not None:
             self._metrics.reset()
 
-    # Verification
+    # Verification and backup
 
     def verify(
         self, *, timeout: float | None = None, cancel: CancelToken | None = None
@@ -558,30 +639,164 @@ class FileStorage:
         >>> store.verify().sound
         True
         """
-        self._health.require_open()
-        return self._services.examine(self._timeout_s(timeout), cancel)
+        self._status.require_open()
+        return self._examine(self._waiting(timeout), cancel)
+
+    def _examine(self, timeout_s: float | None, cancel: CancelToken | None) -> VerifyReport:
+        needs_snapshot = self._options.compaction_requires_snapshot
+        with TranslateErrors("verification", self._directory.path):
+            if self._status.read_only:
+                return examine(self._directory, needs_snapshot=needs_snapshot)
+            examination = Examination(self._directory, in_use=True, needs_snapshot=needs_snapshot)
+            with self._state_lock.update(timeout_s, cancel):
+                self._status.require_open()
+                examination.names_there()
+                examination.state()
+            with self._published.lock.update(timeout_s, cancel):
+                self._status.require_open()
+                examination.read_metadata()
+                opened = self._directory.open(LOG, OpenFlag.READ), self._published.view.end
+            examination.read_log(opened)
+            with self._snapshot_lock.update(timeout_s, cancel):
+                examination.snapshot()
+            return examination.report()
+
+    def backup(
+        self,
+        directory: str,
+        *,
+        timeout: float | None = None,
+        cancel: CancelToken | None = None,
+    ) -> None:
+        """Write a copy of the store as it is now into another directory, while the store goes on.
+
+        The copy is that of a store that was closed cleanly: term and vote, every acknowledged entry
+        and the snapshot, all of one moment, durable on return. It is for reading, and to start this
+        node again with. Never start a node with a copy that is older than what it has promised since:
+        a node that forgets its vote may vote twice.
+
+        Args:
+            directory: of the copy; made if missing, and else empty.
+            timeout: seconds to wait for each lock.
+            cancel: ends the call if it is set; looked at between chunks.
+
+        Raises:
+            FileExistsError: `directory` is not empty.
+            CorruptedLogError, CorruptedSnapshotError: what would be copied is damaged.
+            StorageIOError: the filesystem refused; what was written of the copy is removed.
+
+        >>> store.append_log_entries([LogEntry(1, 1, b"set x 1")])
+        >>> store.backup("/copy")
+        """
+        target = StoreDirectory(
+            self._directory.filesystem, StorageConfig(directory=directory).directory
+        )
+        self._status.require_open()
+        timeout_s = self._waiting(timeout)
+        with ExitStack() as held, TranslateErrors("backup", target.path):
+            with (
+                self._snapshot_lock.update(timeout_s, cancel),
+                self._published.lock.update(timeout_s, cancel),
+                self._state_lock.update(timeout_s, cancel),
+            ):
+                for part in Part:
+                    self._status.require_readable(part)
+                log_file = self._published.log_file
+                log_file.readers.append(None)
+                held.callback(log_file.leave)
+                content = StoreContent(
+                    state=self._state.record,
+                    log=self._published.view,
+                    snapshot=self._snapshots.entered(held),
+                    needs_snapshot=self._options.compaction_requires_snapshot,
+                )
+            write_backup(target, content, cancel)
 
     # The end
 
     def close(self) -> None:
         """Finish background work, make everything durable, release the directory.
 
-        A second call does nothing. A poisoned store is only released: its next open recovers it.
-        It waits ``truncation_timeout`` seconds for compaction in the background, which then gives
-        way, and ``lock_timeout`` seconds for each lock.
+        A second call does nothing, and one that comes meanwhile returns when the first has ended. A
+        poisoned store is only released: its next open recovers it. It waits ``truncation_timeout``
+        seconds for compaction in the background, which then gives way, and ``lock_timeout`` seconds
+        for each lock. In a child that inherited the store through ``fork`` it gives back the child's
+        descriptors and no more.
 
         Raises:
             LockTimeoutError: another call still runs; the store stays open.
             StorageIOError: the filesystem refused; the store is closed, but not cleanly.
+            BaseException: what ended a compaction in the background, if that was no `StorageError`;
+                the store is closed.
 
         >>> store.close()
         >>> store.load_state()
         Traceback (most recent call last):
         wavetank.engine.errors.StorageClosedError: the store is closed
         """
-        if self._health.closed:
+        if self._status.inherited:
+            self._status.close()
+            self._release_files()
             return
-        self._services.close(self._default_timeout_s)
+        with self._closing.update(self._timeout_s):
+            if self._status.closed:
+                return
+            self._auto_compaction.wait(self._options.truncation_timeout)
+            self._status.closing = True
+            try:
+                self._close_alone()
+            finally:
+                self._status.closing = False
+        failure = self._auto_compaction.take_failure()
+        if failure is not None:
+            raise failure
+
+    def _close_alone(self) -> None:
+        with ExitStack() as locks:
+            for lock in (
+                self._snapshot_lock,
+                self._compactor.lock,
+                self._published.lock,
+                self._state_lock,
+            ):
+                locks.enter_context(lock.update(self._timeout_s))
+            self._log_writer.wait_until_synced(self._timeout_s)
+            writable = self._status.writable
+            self._status.close()
+            try:
+                if writable:
+                    self._finish()
+            finally:
+                self._release()
+
+    def _finish(self) -> None:
+        """Make everything durable, and say so in metadata.json and by removing the marker."""
+        log = self._log_writer.log
+        with self._status.poison_on_error("close of the store", self._directory.path_of(LOG)):
+            if log.file.size() > log.end + GUARD_SIZE:
+                log.file.truncate(log.end)
+                log.file.fsync()
+            elif log.durable_batch < log.last_batch:
+                log.file.datasync()
+            self._metadata.publish(log)
+            self._directory.unlink(RECOVERY_MARKER)
+            self._directory.sync()
+
+    def _release(self) -> None:
+        # Readers that are still inside use the log's file; they leave before it is closed.
+        try:
+            self._published.log_file.retire()
+            self._published.log_file.wait_closed()
+        finally:
+            self._release_files()
+
+    def _release_files(self) -> None:
+        let_go(self._published.log_file.file)
+        try:
+            self._snapshots.close()
+        finally:
+            if self._lock_file is not None:
+                let_go(self._lock_file)
 
     def __enter__(self) -> Self:
         return self
@@ -593,6 +808,36 @@ class FileStorage:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+    def _waiting(self, timeout: float | None) -> float | None:
+        return self._timeout_s if timeout is None else timeout
+
+    def _counted(
+        self,
+        operation: Operation,
+        work: Callable[_Arguments, _Result],
+        *arguments: _Arguments.args,
+        **options: _Arguments.kwargs,
+    ) -> _Result:
+        """Do a piece of work of an open store, counted and timed."""
+        self._status.require_open()
+        metrics = self._metrics
+        if metrics is None:
+            return work(*arguments, **options)
+        start_s = metrics.now_s()
+        try:
+            result = work(*arguments, **options)
+        except BaseException:
+            metrics.finished(operation, start_s, failed=True)
+            raise
+        metrics.finished(operation, start_s)
+        return result
+
+
+def _slow_logger(logger: logging.Logger) -> Callable[[str, float], None]:
+    return lambda operation, duration_s: logger.info(
+        "slow: the %s took %.3f s", operation, duration_s
+    )
 
 
 def _require(name: str, value: object, kind: type) -> None:

@@ -40,13 +40,11 @@ from wavetank.engine.log.active import ActiveLog
 from wavetank.engine.log.compaction import (
     contradicts,
 )
-from wavetank.engine.log.format import LOG_HEADER_SIZE
-from wavetank.engine.log.payload import EntryCodec
+from wavetank.engine.log.format import LOG_HEADER_SIZE, EntryCodec
 from wavetank.engine.log.readable import ReadableLog, read_log
-from wavetank.engine.log.reader import LogReader
+from wavetank.engine.log.reader import FrameReader
 from wavetank.engine.log.repair import LogFinding, judge_log
 from wavetank.engine.metadata import LogMetadata, read_metadata
-from wavetank.engine.metrics import NoMetrics
 from wavetank.engine.options import FileStorageOptions, RecoveryMode
 from wavetank.engine.report import BadPlace, FileCondition, FoundFile, VerifyReport
 from wavetank.engine.snapshot import SnapshotFinding, judge_snapshot
@@ -313,12 +311,12 @@ class Judgement:
 
     def codec(self) -> EntryCodec:
         """Return what encodes entries as the options say."""
-        return EntryCodec(binary=self.options.features.binary_format, meter=NoMetrics())
+        return EntryCodec(binary=self.options.features.binary_format)
 
-    def reader(self) -> LogReader:
+    def reader(self) -> FrameReader:
         """Return what reads entries."""
         path = self.directory.path_of(LOG)
-        return LogReader(path, self.options.transfer_size, self.codec())
+        return FrameReader(path, self.options.transfer_size)
 
     def close(self) -> None:
         """Let go of the files."""

@@ -12,7 +12,7 @@ from attrs import asdict, fields, frozen
 
 from wavetank.engine.directory import METADATA, StoreDirectory
 from wavetank.engine.document import DamagedDocumentError, DocumentFormat, unsigned
-from wavetank.engine.log.active import ActiveLog
+from wavetank.engine.log.active import ActiveLog, LogView
 from wavetank.engine.status import is_unreadable
 
 __all__ = ["LogMetadata", "MetadataService", "publish_metadata", "read_metadata"]
@@ -53,19 +53,19 @@ class LogMetadata:
     reserved_ahead: int
 
     @classmethod
-    def of(cls, log: ActiveLog, *, reserved_ahead: int) -> LogMetadata:
+    def of(cls, log: LogView, *, reserved_ahead: int) -> LogMetadata:
         """Describe a log."""
         return cls(
             incarnation=log.header.incarnation,
             generation=log.header.generation,
             base_index=log.header.base_index,
             base_term=log.header.base_term,
-            first_index=log.first_index,
-            last_index=log.last_index,
-            last_term=log.last_term,
+            first_index=log.bounds.first_index,
+            last_index=log.bounds.last_index,
+            last_term=log.bounds.last_term,
             log_length=log.end,
-            last_checksum=log.last_checksum,
-            watermark=log.last_batch,
+            last_checksum=log.checksum,
+            watermark=log.batch,
             reserved_ahead=reserved_ahead,
         )
 
@@ -153,7 +153,7 @@ class MetadataService:
 
         The name is durable after the directory's sync; ``OSError`` from the filesystem.
         """
-        metadata = LogMetadata.of(log, reserved_ahead=self._reserved_ahead)
+        metadata = LogMetadata.of(log.view(), reserved_ahead=self._reserved_ahead)
         if metadata != self.published:
             publish_metadata(self._directory, metadata, atomic=self._atomic)
             self.published = metadata

@@ -1,39 +1,32 @@
-"""A histogram of durations in log-scaled buckets: every sample counts, in little memory.
+"""Metrics: counters and durations of a store's operations, and their text.
 
-Each power of two is cut into 32 buckets of equal width, so a percentile is at most 1/64 (1.6 %)
-away from the sample it stands for, whatever the range; below 64 it is exact. Left out: decay over
-time, and locks.
+A failed operation is an operation too, so that an error rate never exceeds 100 %.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections import deque
+from collections.abc import Callable, Mapping
 from enum import Enum, IntEnum
-from types import TracebackType
-from typing import Final, Protocol
+from typing import Final
 
 from wavetank.engine.runtime import Runtime
-from wavetank.engine.values import LogEntry
 
-__all__ = [
-    "METRICS_DISABLED",
-    "Counter",
-    "Histogram",
-    "Latency",
-    "Meter",
-    "Metrics",
-    "NoMetrics",
-    "Operation",
-    "metrics_text",
-]
+__all__ = ["METRICS_DISABLED", "Counter", "Histogram", "Metrics", "Operation", "metrics_text"]
 
 _SUBDIVISION_BITS: Final = 5
 _EXACT_BITS: Final = _SUBDIVISION_BITS + 1
+_PERCENTILES: Final = (95, 99)
+_SLOW_AFTER_S: Final = 0.1
+_FOLD_AT: Final = 256
+"""Samples that may wait to be counted."""
 
 
 class Histogram:
-    """Counts whole numbers >= 0, here nanoseconds.
+    """Counts whole numbers >= 0, here nanoseconds, in log-scaled buckets.
+
+    Each power of two is cut into 32 buckets of equal width, so a percentile is at most 1/64 (1.6 %)
+    away from the sample it stands for, whatever the range; below 64 it is exact.
 
     Attributes:
         count: how many were recorded.
@@ -60,7 +53,8 @@ class Histogram:
         self.count += 1
         self.total += value
         self.largest = max(self.largest, value)
-        bucket = _bucket_of(value)
+        shift = max(0, value.bit_length() - _EXACT_BITS)
+        bucket = (shift << _SUBDIVISION_BITS) + (value >> shift)
         self._buckets[bucket] = self._buckets.get(bucket, 0) + 1
 
     def average(self) -> int:
@@ -78,22 +72,14 @@ class Histogram:
         return 0
 
 
-def _bucket_of(value: int) -> int:
-    shift = max(0, value.bit_length() - _EXACT_BITS)
-    return (shift << _SUBDIVISION_BITS) + (value >> shift)
-
-
 def _middle_of(bucket: int) -> int:
     shift = max(0, (bucket >> _SUBDIVISION_BITS) - 1)
     least = (bucket - (shift << _SUBDIVISION_BITS)) << shift
     return least + ((1 << shift) - 1) // 2
 
 
-_PERCENTILES: Final = (95, 99)
-
-
 class Counter(IntEnum):
-    """What is counted: a place in a list, since that is the fastest; the name is the key."""
+    """What is counted, by its place in a list; the name in lower case is the key."""
 
     APPEND_OPS = 0
     APPEND_BYTES = 1
@@ -113,14 +99,9 @@ class Counter(IntEnum):
     SNAPSHOT_ERRORS = 15
     SLOW_OPERATIONS = 16
 
-    @property
-    def key(self) -> str:
-        """What the metrics call it."""
-        return self.name.lower()
-
 
 class Latency(IntEnum):
-    """What takes time; `key` is how it stands in the keys."""
+    """What takes time, by its place in a list."""
 
     APPEND = 0
     READ = 1
@@ -129,15 +110,12 @@ class Latency(IntEnum):
     SERIALIZATION = 4
     DESERIALIZATION = 5
 
-    @property
-    def key(self) -> str:
-        """The part of its keys between what and unit."""
-        name = self.name.lower()
-        return f"{name}_time" if name.endswith("serialization") else f"{name}_latency"
-
 
 class Operation(Enum):
-    """A call of the store: what counts it, its failures, and its time."""
+    """A piece of work: its counter, its counter of failures, and its latency.
+
+    The last two are parts of an append and a read, and are only timed.
+    """
 
     APPEND = (Counter.APPEND_OPS, Counter.APPEND_ERRORS, Latency.APPEND)
     READ = (Counter.READ_OPS, Counter.READ_ERRORS, Latency.READ)
@@ -146,195 +124,138 @@ class Operation(Enum):
     SNAPSHOT_LOAD = (Counter.SNAPSHOT_LOAD_OPS, Counter.SNAPSHOT_ERRORS, Latency.SNAPSHOT)
     TRUNCATE_PREFIX = (Counter.TRUNCATE_PREFIX_OPS, None, None)
     TRUNCATE_SUFFIX = (Counter.TRUNCATE_SUFFIX_OPS, None, None)
+    SERIALIZATION = (None, None, Latency.SERIALIZATION)
+    DESERIALIZATION = (None, None, Latency.DESERIALIZATION)
 
 
-def _no_counts() -> list[int]:
-    return [0] * len(Counter)
-
-
-def _no_durations() -> list[Histogram]:
-    return [Histogram() for _ in range(len(Latency))]
-
-
-_WITH_ERRORS: Final = tuple(each.value for each in Operation if each.value[1] is not None)
-_RATED_OPS: Final = frozenset(ops for ops, _, _ in _WITH_ERRORS)
-_RATED_ERRORS: Final = frozenset(errors for _, errors, _ in _WITH_ERRORS if errors)
-
-
-class Meter(Protocol):
-    """Who is told what the store does."""
-
-    def operation(self, operation: Operation) -> AbstractContextManager[None]:
-        """Count and time a call of the store, as failed if it raises."""
-        ...
-
-    def timing(self, latency: Latency) -> AbstractContextManager[None]:
-        """Time a piece of work."""
-        ...
-
-    def appended(self, entries: Sequence[LogEntry]) -> None:
-        """Count what an append has added."""
-        ...
-
-    def read(self, entries: Sequence[LogEntry]) -> None:
-        """Count what a read has returned."""
-        ...
-
-    def count(self, counter: Counter) -> None:
-        """Count one."""
-        ...
-
-
-class NoMetrics:
-    """The meter that is switched off."""
-
-    def operation(self, operation: Operation) -> AbstractContextManager[None]:  # noqa: ARG002 - the Meter's signature
-        """See `Meter.operation`."""
-        return _NOTHING
-
-    def timing(self, latency: Latency) -> AbstractContextManager[None]:  # noqa: ARG002 - as above
-        """See `Meter.timing`."""
-        return _NOTHING
-
-    def appended(self, entries: Sequence[LogEntry]) -> None:
-        """See `Meter.appended`."""
-
-    def read(self, entries: Sequence[LogEntry]) -> None:
-        """See `Meter.read`."""
-
-    def count(self, counter: Counter) -> None:
-        """See `Meter.count`."""
-
-
-_NOTHING: Final = nullcontext()
+_MOVED_BYTES: Final = {
+    Operation.APPEND: Counter.APPEND_BYTES,
+    Operation.READ: Counter.READ_BYTES,
+}
+_RATED_OPS: Final = (
+    Counter.APPEND_OPS,
+    Counter.READ_OPS,
+    Counter.STATE_OPS,
+    Counter.SNAPSHOT_SAVE_OPS,
+    Counter.SNAPSHOT_LOAD_OPS,
+)
+_RATED_ERRORS: Final = (
+    Counter.APPEND_ERRORS,
+    Counter.READ_ERRORS,
+    Counter.STATE_ERRORS,
+    Counter.SNAPSHOT_ERRORS,
+)
 
 
 class Metrics:
-    """The meter that counts.
+    """Counts and times what a store does. It never does I/O.
 
     Args:
         runtime: where the clock and the lock come from.
+        on_slow: called with the name and the seconds of each operation that took 0.1 s or longer.
+
+    Attributes:
+        now_s: the clock, in seconds.
+        samples: work that has ended and waits to be counted: operation, seconds, bytes of commands
+            moved, entries returned, failed. Appending is atomic, so that a call takes no lock.
     """
 
-    def __init__(self, runtime: Runtime) -> None:
-        self._now_s = runtime.monotonic
+    __slots__ = ("_counts", "_durations_ns", "_lock", "_on_slow", "now_s", "samples")
+
+    def __init__(self, runtime: Runtime, on_slow: Callable[[str, float], None]) -> None:
+        self.now_s: Callable[[], float] = runtime.monotonic
+        self._on_slow = on_slow
         self._lock = runtime.lock()
-        self._counts = _no_counts()
-        self._durations_ns = _no_durations()
-
-    def operation(self, operation: Operation) -> AbstractContextManager[None]:
-        """See `Meter.operation`."""
-        return _Stopwatch(self, *operation.value)
-
-    def timing(self, latency: Latency) -> AbstractContextManager[None]:
-        """See `Meter.timing`."""
-        return _Stopwatch(self, None, None, latency)
-
-    def appended(self, entries: Sequence[LogEntry]) -> None:
-        """See `Meter.appended`."""
-        size = sum([len(entry.command) for entry in entries])
-        with self._lock:
-            self._counts[Counter.APPEND_BYTES] += size
-
-    def read(self, entries: Sequence[LogEntry]) -> None:
-        """See `Meter.read`."""
-        size = sum([len(entry.command) for entry in entries])
-        with self._lock:
-            self._counts[Counter.READ_BYTES] += size
-            self._counts[Counter.READ_ENTRIES] += len(entries)
-
-    def count(self, counter: Counter) -> None:
-        """See `Meter.count`."""
-        with self._lock:
-            self._counts[counter] += 1
-
-    def clock_s(self) -> float:
-        """Return the runtime's monotonic time in seconds."""
-        return self._now_s()
+        self._counts = [0] * len(Counter)
+        self._durations_ns = [Histogram() for _ in Latency]
+        self.samples: deque[tuple[Operation, float, int, int, bool]] = deque()
 
     def finished(
-        self, ops: Counter | None, errors: Counter | None, latency: Latency | None, start_s: float
+        self,
+        operation: Operation,
+        start_s: float,
+        size: int = 0,
+        entry_count: int = 0,
+        *,
+        failed: bool = False,
     ) -> None:
-        """Count what began at `start_s` and has ended now; None for what does not count."""
-        duration_ns = round((self._now_s() - start_s) * 1e9)
+        """Count an operation that has ended now.
+
+        Args:
+            operation: what it was.
+            start_s: when it began, on `now_s`.
+            size: bytes of commands that it appended or returned.
+            entry_count: entries that it returned.
+            failed: it raised.
+        """
+        duration_s = self.now_s() - start_s
+        self.samples.append((operation, duration_s, size, entry_count, failed))
+        if duration_s >= _SLOW_AFTER_S:
+            self.count(Counter.SLOW_OPERATIONS)
+            self._on_slow(operation.name.lower().replace("_", " "), duration_s)
+        if len(self.samples) >= _FOLD_AT:
+            self._fold()
+
+    def count(self, counter: Counter) -> None:
+        """Count one."""
         with self._lock:
-            if ops is not None:
-                self._counts[ops] += 1
-            if errors is not None:
-                self._counts[errors] += 1
-            if latency is not None:
-                self._durations_ns[latency].record(max(0, duration_ns))
+            self._counts[counter] += 1
 
     def reset(self) -> None:
         """Begin anew."""
         with self._lock:
-            self._counts = _no_counts()
-            self._durations_ns = _no_durations()
+            self.samples.clear()
+            self._counts = [0] * len(Counter)
+            self._durations_ns = [Histogram() for _ in Latency]
 
     def values(self) -> dict[str, int]:
         """Return every counter, duration and ratio by its key."""
+        self._fold()
         with self._lock:
             counts = self._counts
-            found = {counter.key: counts[counter] for counter in Counter}
+            found = {counter.name.lower(): counts[counter] for counter in Counter}
             for latency in Latency:
                 found |= _durations(latency, self._durations_ns[latency])
-            found["bytes_per_append"] = _ratio(
-                counts[Counter.APPEND_BYTES], counts[Counter.APPEND_OPS]
-            )
-            found["bytes_per_read"] = _ratio(counts[Counter.READ_BYTES], counts[Counter.READ_OPS])
-            errors = sum(counts[counter] for counter in _RATED_ERRORS)
-            ops = sum(counts[counter] for counter in _RATED_OPS)
-            found["error_rate_ppt"] = _ratio(1000 * errors, ops)
+        appends, reads = found["append_ops"], found["read_ops"]
+        found["bytes_per_append"] = found["append_bytes"] // appends if appends else 0
+        found["bytes_per_read"] = found["read_bytes"] // reads if reads else 0
+        ops = sum(counts[counter] for counter in _RATED_OPS)
+        errors = sum(counts[counter] for counter in _RATED_ERRORS)
+        found["error_rate_ppt"] = 1000 * errors // ops if ops else 0
         return found
 
-
-class _Stopwatch:
-    """One piece of work that is being timed."""
-
-    __slots__ = ("_errors", "_latency", "_metrics", "_ops", "_start_s")
-
-    def __init__(
-        self,
-        metrics: Metrics,
-        ops: Counter | None,
-        errors: Counter | None,
-        latency: Latency | None,
-    ) -> None:
-        self._metrics = metrics
-        self._ops = ops
-        self._errors = errors
-        self._latency = latency
-        self._start_s = 0.0
-
-    def __enter__(self) -> None:
-        self._start_s = self._metrics.clock_s()
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        errors = self._errors if error is not None else None
-        self._metrics.finished(self._ops, errors, self._latency, self._start_s)
+    def _fold(self) -> None:
+        """Count the samples that wait."""
+        with self._lock:
+            counts, samples = self._counts, self.samples
+            while samples:
+                operation, duration_s, size, entry_count, failed = samples.popleft()
+                ops, errors, latency = operation.value
+                if ops is not None:
+                    counts[ops] += 1
+                if failed and errors is not None:
+                    counts[errors] += 1
+                if latency is not None:
+                    self._durations_ns[latency].record(max(0, round(duration_s * 1e9)))
+                if size:
+                    counts[_MOVED_BYTES[operation]] += size
+                if entry_count:
+                    counts[Counter.READ_ENTRIES] += entry_count
 
 
 def _durations(latency: Latency, histogram: Histogram) -> dict[str, int]:
     # The published keys: the largest in nanoseconds, what is derived in microseconds; and of
     # serialization the largest is a "time" where all others are a "latency".
-    key = latency.key
-    name = key if key.endswith("_latency") else f"{key}_latency"
+    name = latency.name.lower()
+    largest = f"{name}_time" if name.endswith("serialization") else f"{name}_latency"
+    derived = f"{largest}_latency" if largest.endswith("_time") else largest
     found = {
-        f"max_{key}_ns": histogram.largest,
-        f"avg_{name}_us": histogram.average() // 1000,
+        f"max_{largest}_ns": histogram.largest,
+        f"avg_{derived}_us": histogram.average() // 1000,
     }
     for percent in _PERCENTILES:
-        found[f"p{percent}_{name}_us"] = histogram.percentile(percent) // 1000
+        found[f"p{percent}_{derived}_us"] = histogram.percentile(percent) // 1000
     return found
-
-
-def _ratio(amount: int, count: int) -> int:
-    return amount // count if count else 0
 
 
 METRICS_DISABLED: Final = "Storage metrics disabled"
@@ -419,7 +340,7 @@ def _size(size_bytes: int) -> str:
 
 
 def _time(duration_ns: int) -> str:
-    for unit, divisor in (("s", 10**9), ("ms", 10**6), ("µs", 10**3)):
+    for unit, divisor in (("s", 10**9), ("ms", 10**6), ("us", 10**3)):
         if duration_ns >= divisor:
             return f"{duration_ns / divisor:.1f} {unit}"
     return f"{duration_ns} ns"

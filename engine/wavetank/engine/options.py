@@ -10,6 +10,7 @@ from enum import Enum
 from typing import Any, Final, Protocol
 
 from attrs import Attribute, field, frozen
+from attrs.validators import optional
 
 __all__ = ["FileStorageOptions", "RecoveryMode", "StorageConfig", "StorageFeatureFlags"]
 
@@ -165,7 +166,9 @@ class FileStorageOptions:
         max_entry_size: largest command in bytes.
         compaction_requires_snapshot: refuse to drop entries that no snapshot covers.
         preallocate: bytes of space to reserve for the log at a time, so that a full disk shows
-            before an append is written rather than within it; 0 for none.
+            before an append is written rather than within it; 0 for none. None, the default, fills
+            space ahead of the frames, a quarter of the log's length and at most 256 KiB at a time,
+            which makes a sync cost less; where the disk has no room for it, it goes without.
 
     Raises:
         TypeError: an option of another type, named.
@@ -186,7 +189,7 @@ class FileStorageOptions:
     truncation_timeout: float = field(default=30.0, validator=_seconds)
     max_entry_size: int = field(default=64 * _MEBIBYTE, validator=_integer(1, (1 << 31) - 1))
     compaction_requires_snapshot: bool = field(default=True, validator=_boolean)
-    preallocate: int = field(default=0, validator=_integer(0, 1 << 30))
+    preallocate: int | None = field(default=None, validator=optional(_integer(0, 1 << 30)))
 
     @property
     def transfer_size(self) -> int:

@@ -44,11 +44,9 @@ from wavetank.engine.inspection import (
 from wavetank.engine.log.active import ActiveLog
 from wavetank.engine.log.compaction import contradicts
 from wavetank.engine.log.format import LogHeader, encode_log_header
-from wavetank.engine.log.payload import EntryCodec
 from wavetank.engine.log.readable import ReadableLog, read_log
-from wavetank.engine.log.reader import LogReader
+from wavetank.engine.log.reader import FrameReader
 from wavetank.engine.metadata import LogMetadata, read_metadata
-from wavetank.engine.metrics import NoMetrics
 from wavetank.engine.options import FileStorageOptions
 from wavetank.engine.recovery import RecoveredStore
 from wavetank.engine.report import FileCondition, FoundFile, LostData, RecoveryReport
@@ -240,8 +238,7 @@ class _Looking:
         log, record = self.log.log, self.snapshot.record
         if record is None or self.log.lost:
             return log
-        codec = EntryCodec(binary=self.options.features.binary_format, meter=NoMetrics())
-        reader = LogReader(self.directory.path_of(LOG), self.options.transfer_size, codec)
+        reader = FrameReader(self.directory.path_of(LOG), self.options.transfer_size)
         if not contradicts(log, reader, record.metadata):
             return log
         metadata = record.metadata

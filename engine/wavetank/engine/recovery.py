@@ -239,7 +239,7 @@ class _Repair:
         assert self.active is not None
         reason = self.judged.metadata_damage
         if self.metadata is not None:
-            if self.metadata.reserved_ahead == self.options.preallocate:
+            if self.metadata.reserved_ahead == (self.options.preallocate or 0):
                 return
             reason = "other space is reserved ahead from here on"
         self.metadata = self._metadata_of(self.active)
@@ -249,7 +249,7 @@ class _Repair:
         self._did(action, METADATA, reason)
 
     def _metadata_of(self, log: ActiveLog) -> LogMetadata:
-        return LogMetadata.of(log, reserved_ahead=self.options.preallocate)
+        return LogMetadata.of(log.view(), reserved_ahead=(self.options.preallocate or 0))
 
     def _store(self, *, created: bool) -> RecoveredStore:
         assert self.active is not None

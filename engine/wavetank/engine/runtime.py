@@ -100,3 +100,7 @@ class Runtime(Protocol):
     def random_bits(self, count: int) -> int:
         """Return a number of `count` random bits."""
         ...
+
+    def process_id(self) -> int:
+        """Return the number of the process that asks."""
+        ...

@@ -25,7 +25,7 @@ from wavetank.engine.errors import CorruptedSnapshotError, StorageClosedError
 from wavetank.engine.filesystem import File, OpenFlag
 from wavetank.engine.log.format import SEED, checksum
 from wavetank.engine.runtime import Runtime
-from wavetank.engine.status import Reading
+from wavetank.engine.status import TranslateErrors
 from wavetank.engine.values import SnapshotMetadata
 
 __all__ = ["SharedFile", "SnapshotFinding", "SnapshotRecord", "SnapshotStream", "judge_snapshot"]
@@ -309,7 +309,7 @@ class SnapshotStream:
         if not length:
             self._finish()
             raise StopIteration
-        with Reading("read of the snapshot", self._path):
+        with TranslateErrors("read of the snapshot", self._path):
             chunk = read_at(self._shared.file, length, self._offset)
         if len(chunk) < length:
             raise self._damaged(f"expected {self.size} bytes but the file ends early")
@@ -319,7 +319,7 @@ class SnapshotStream:
 
     def _finish(self) -> None:
         assert self._shared is not None
-        with Reading("read of the snapshot", self._path):
+        with TranslateErrors("read of the snapshot", self._path):
             size = self._shared.file.size()
         if size != self.size:
             raise self._damaged(f"expected {self.size} bytes but the file has {size}")

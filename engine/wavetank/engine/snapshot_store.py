@@ -10,6 +10,7 @@ first; what a crash leaves of the new one fails its checksums. Left out: recover
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, suppress
 from typing import Protocol
 
 from wavetank.engine.directory import (
@@ -32,7 +33,7 @@ from wavetank.engine.locker import RWOperationLocker
 from wavetank.engine.log.format import SEED, checksum
 from wavetank.engine.runtime import Runtime
 from wavetank.engine.snapshot import SharedFile, SnapshotRecord, SnapshotStream
-from wavetank.engine.status import Health, Mutation, Part
+from wavetank.engine.status import Part, PoisonOnError, StoreStatus
 from wavetank.engine.storage import CancelToken, SnapshotData
 from wavetank.engine.values import SnapshotMetadata
 
@@ -100,13 +101,13 @@ class SnapshotWriter:
     Args:
         directory: where they go.
         chunk_size: bytes to write at once.
-        health: poisoned by a failed write, unless only room was missing.
+        status: poisoned by a failed write, unless only room was missing.
     """
 
-    def __init__(self, directory: StoreDirectory, *, chunk_size: int, health: Health) -> None:
+    def __init__(self, directory: StoreDirectory, *, chunk_size: int, status: StoreStatus) -> None:
         self._directory = directory
         self._chunk_size = chunk_size
-        self._health = health
+        self._status = status
         self._path = directory.path_of(SNAPSHOT)
 
     def write(
@@ -118,12 +119,12 @@ class SnapshotWriter:
         except BaseException:
             # The caller's data, its token or a full disk ended it: nothing counts yet, and two
             # names go away.
-            if self._health.cause is None:
-                with self._mutation():
+            if self._status.cause is None:
+                with self._poison_on_error():
                     self._directory.discard_temporary(SNAPSHOT)
                     self._directory.discard_temporary(SNAPSHOT_META)
             raise
-        with self._mutation():
+        with self._poison_on_error():
             self._commit()
             return record, self._directory.open(SNAPSHOT, OpenFlag.READ)
 
@@ -132,17 +133,22 @@ class SnapshotWriter:
     ) -> SnapshotRecord:
         """Write all that the commit needs room for."""
         directory = self._directory
-        with self._preparation():
+        with self._preparing():
             file = directory.create_temporary(SNAPSHOT)
         try:
             record = self._write_data(file, metadata, data, cancel)
-            with self._preparation():
+            with self._preparing():
                 file.fsync()
         finally:
             let_go(file)
-        with self._preparation():
+        with self._preparing():
             directory.prepare(SNAPSHOT_META, record.encode())
-            directory.create_empty(SNAPSHOT_MARKER)
+            try:
+                directory.create_empty(SNAPSHOT_MARKER)
+            except BaseException:
+                with suppress(FileNotFoundError):
+                    directory.unlink(SNAPSHOT_MARKER)
+                raise
         return record
 
     def _write_data(
@@ -155,7 +161,7 @@ class SnapshotWriter:
         offset, found = 0, SEED
         for chunk in chunks_of(data, self._chunk_size):
             _require_wanted(cancel)
-            with self._preparation():
+            with self._preparing():
                 write_all(file, chunk, offset)
             offset += len(chunk)
             found = checksum(chunk, found)
@@ -169,11 +175,11 @@ class SnapshotWriter:
         directory.sync()
         directory.unlink(SNAPSHOT_MARKER)
 
-    def _mutation(self) -> Mutation:
-        return self._health.mutation("save of the snapshot", self._path)
+    def _poison_on_error(self) -> PoisonOnError:
+        return self._status.poison_on_error("save of the snapshot", self._path)
 
-    def _preparation(self) -> Mutation:
-        return self._health.preparation("save of the snapshot", self._path)
+    def _preparing(self) -> PoisonOnError:
+        return self._status.preparing("save of the snapshot", self._path)
 
 
 class InPlaceSnapshotWriter:
@@ -185,13 +191,13 @@ class InPlaceSnapshotWriter:
     Args:
         directory: where they go.
         chunk_size: bytes to write at once.
-        health: poisoned by any failed write.
+        status: poisoned by any failed write.
     """
 
-    def __init__(self, directory: StoreDirectory, *, chunk_size: int, health: Health) -> None:
+    def __init__(self, directory: StoreDirectory, *, chunk_size: int, status: StoreStatus) -> None:
         self._directory = directory
         self._chunk_size = chunk_size
-        self._health = health
+        self._status = status
 
     def write(
         self, metadata: SnapshotMetadata, data: SnapshotData, cancel: CancelToken | None
@@ -200,7 +206,7 @@ class InPlaceSnapshotWriter:
         chunks = list(chunks_of(data, self._chunk_size))
         _require_wanted(cancel)
         directory = self._directory
-        with self._health.mutation("save of the snapshot", directory.path_of(SNAPSHOT)):
+        with self._status.poison_on_error("save of the snapshot", directory.path_of(SNAPSHOT)):
             if SNAPSHOT in directory.names():
                 directory.unlink(SNAPSHOT)
             record = self._write_data(metadata, chunks)
@@ -237,7 +243,7 @@ class SnapshotStore:
         lock: guards the current snapshot; the caller of `replace` holds its update.
         writer: replaces the snapshot.
         chunk_size: bytes to read at once.
-        health: the store's condition.
+        status: the store's condition.
     """
 
     def __init__(
@@ -249,13 +255,13 @@ class SnapshotStore:
         lock: RWOperationLocker,
         writer: SnapshotSink,
         chunk_size: int,
-        health: Health,
+        status: StoreStatus,
     ) -> None:
         self._path = directory.path_of(SNAPSHOT)
         self._runtime = runtime
         self._lock = lock
         self._chunk_size = chunk_size
-        self._health = health
+        self._status = status
         self._writer = writer
         self._current: tuple[SnapshotRecord, SharedFile] | None = None
         if current is not None:
@@ -293,21 +299,37 @@ class SnapshotStore:
             SnapshotOutOfDateError: older than the current one or than the log's base.
             SnapshotMismatchError: of the same index as the current one, but another term.
         """
-        self._require_newer(metadata, base_index)
+        self.require_newer(metadata, base_index)
         record, file = self._writer.write(metadata, data, cancel)
-        with self._lock.exclusive():
-            previous, self._current = self._current, (record, SharedFile(file, self._runtime))
+        previous = self._current
+        with self._status.poison_on_error("save of the snapshot", self._path):
+            try:
+                current = record, SharedFile(file, self._runtime)
+                with self._lock.exclusive():
+                    self._current = current
+            except BaseException:
+                if self._current is previous:
+                    let_go(file)
+                raise
         if previous is not None:
             previous[1].release()
 
     def stream(self, timeout_s: float | None, cancel: CancelToken | None) -> SnapshotStream:
         """Return a stream over the current snapshot; `NoSnapshotError` if there is none."""
         with self._lock.read(timeout_s, cancel):
-            self._health.require_readable(Part.SNAPSHOT)
+            self._status.require_readable(Part.SNAPSHOT)
             if self._current is None:
                 raise NoSnapshotError("no snapshot has been saved")
             record, shared = self._current
             return SnapshotStream(record, shared, path=self._path, chunk_size=self._chunk_size)
+
+    def entered(self, held: ExitStack) -> tuple[SnapshotRecord, File] | None:
+        """Return the current snapshot with its data, which stays open until `held` is closed."""
+        if self._current is None:
+            return None
+        record, shared = self._current
+        held.callback(shared.acquire().release)
+        return record, shared.file
 
     def close(self) -> None:
         """Let go of the data file."""
@@ -315,7 +337,8 @@ class SnapshotStore:
         if previous is not None:
             previous[1].release()
 
-    def _require_newer(self, metadata: SnapshotMetadata, base_index: int) -> None:
+    def require_newer(self, metadata: SnapshotMetadata, base_index: int) -> None:
+        """Raise if a snapshot may not replace the current one; errors as for `replace`."""
         index, term = metadata.last_included_index, metadata.last_included_term
         current = self.metadata()
         least = max(base_index, current.last_included_index if current else 0)

@@ -21,10 +21,10 @@ from wavetank.engine.document import (
     text,
     unsigned,
 )
-from wavetank.engine.errors import CorruptedStateError, StateRegressionError, StorageIOError
+from wavetank.engine.errors import CorruptedStateError, StateRegressionError
 from wavetank.engine.locker import RWOperationLocker
 from wavetank.engine.report import FileCondition
-from wavetank.engine.status import Health, Part, is_unreadable
+from wavetank.engine.status import Part, StoreStatus, is_unreadable
 from wavetank.engine.storage import CancelToken
 from wavetank.engine.values import PersistentState
 
@@ -217,7 +217,7 @@ class StateStore:
         directory: where the copies lie.
         record: what both copies hold now.
         lock: guards the record.
-        health: the store's condition.
+        status: the store's condition.
         atomic: replace each copy in one step; else in place, which the other copy survives.
     """
 
@@ -227,24 +227,24 @@ class StateStore:
         record: StateRecord,
         *,
         lock: RWOperationLocker,
-        health: Health,
+        status: StoreStatus,
         atomic: bool,
     ) -> None:
         self._directory = directory
         self._record = record
         self._atomic = atomic
         self._lock = lock
-        self._health = health
+        self._status = status
 
     @property
-    def size(self) -> int:
-        """Bytes of a copy; no lock, no I/O."""
-        return len(self._record.encode())
+    def record(self) -> StateRecord:
+        """What both copies hold; replaced as a whole, so it is read without the lock."""
+        return self._record
 
     def load(self, timeout_s: float | None, cancel: CancelToken | None) -> PersistentState:
         """Return the state as of the last save that succeeded."""
         with self._lock.read(timeout_s, cancel):
-            self._health.require_readable(Part.STATE)
+            self._status.require_readable(Part.STATE)
             return self._record.state
 
     def save(
@@ -252,7 +252,7 @@ class StateStore:
     ) -> None:
         """Replace the state, durably; see `Storage.save_state`."""
         with self._lock.update(timeout_s, cancel):
-            self._health.require_writable()
+            self._status.require_writable()
             current = self._record.state
             if state == current:
                 return
@@ -264,31 +264,35 @@ class StateStore:
                     f"PersistentState.voted_for: expected a name that fits {DOCUMENT_LIMIT} bytes "
                     f"but the state takes {len(content)}"
                 )
-            self._write(content)
-            with self._lock.exclusive():
-                self._record = record
+            self._write(record, content)
 
-    def _write(self, content: bytes) -> None:
-        """Write one copy after the other, so that at any moment one of them is whole."""
+    def _write(self, record: StateRecord, content: bytes) -> None:
+        """Write one copy after the other, so that at any moment one of them is whole.
+
+        Once the first copy may have its name, memory follows or the store is poisoned: a sequence
+        number that was on the disk is never used for another state.
+        """
         action, directory = "save of the state", self._directory
         path = directory.path_of(STATE)
         if not self._atomic:
-            with self._health.mutation(action, path):
+            with self._status.poison_on_error(action, path):
                 for name in _COPIES:
                     directory.overwrite(name, content)
+                self._record = record
             return
         try:
-            with self._health.preparation(action, path):
+            with self._status.preparing(action, path):
                 directory.prepare(STATE, content)
-        except StorageIOError:
-            if self._health.cause is None:
-                with self._health.mutation(action, path):
+        except BaseException:
+            if self._status.cause is None:
+                with self._status.poison_on_error(action, path):
                     directory.discard_temporary(STATE)
             raise
-        with self._health.mutation(action, path):
+        with self._status.poison_on_error(action, path):
             directory.rename(temporary(STATE), STATE)
             directory.replace(STATE_COPY, content)
             directory.sync()
+            self._record = record
 
 
 def _require_progress(current: PersistentState, state: PersistentState) -> None:

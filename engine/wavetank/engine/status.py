@@ -1,13 +1,13 @@
-"""Whether a store may be used: closed, poisoned, read-only, damaged; and how errors leave it.
+"""Whether a store may be used (closed, poisoned, read-only, forked, damaged), and its I/O errors.
 
-Left out: any retry. After a failed write or sync the page cache and the disk may disagree, and only
-recovery, which reads and rewrites, can tell.
+After a failed write or sync the page cache and the disk may disagree, and only recovery, which reads
+and rewrites, can tell. So nothing is retried: the store is poisoned, and refuses every later change.
 """
 
 from __future__ import annotations
 
 import errno
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from enum import Enum
 from types import TracebackType
 from typing import Final
@@ -16,24 +16,32 @@ from wavetank.engine.errors import (
     CorruptedError,
     StorageClosedError,
     StorageError,
+    StorageForkedError,
     StorageIOError,
     StoragePoisonedError,
     StorageReadOnlyError,
 )
 
-__all__ = ["Health", "Mutation", "Part", "Reading", "io_error", "is_full_disk", "is_unreadable"]
-
+__all__ = [
+    "Part",
+    "PoisonOnError",
+    "StoreStatus",
+    "TranslateErrors",
+    "io_error",
+    "is_full_disk",
+    "is_unreadable",
+]
 
 _NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 def is_unreadable(error: OSError) -> bool:
-    """Whether it says that the medium lost these bytes, and nothing about who asks for them."""
+    """Whether the medium lost these bytes (EIO); says nothing about who asks for them."""
     return error.errno == errno.EIO
 
 
 def is_full_disk(error: BaseException) -> bool:
-    """Whether it says that there is no room: on the disk, for this user, or in this file."""
+    """Whether there is no room: on the disk, for this user, or in this file."""
     return isinstance(error, OSError) and error.errno in _NO_ROOM
 
 
@@ -57,32 +65,65 @@ def io_error(action: str, path: str, error: OSError) -> StorageIOError:
     return StorageIOError(error.errno, f"{action}: {error.strerror or error}", named)
 
 
-class Health:
-    """The store's condition, shared by its services.
+class StoreStatus:
+    """Whether the store may be read and changed; shared by its parts.
+
+    Args:
+        read_only: the options forbid every change.
+        process_id: returns the number of the process that asks.
 
     Attributes:
-        closed: `close` has begun its last step.
         closing: `close` waits for the locks and wants long work to stop.
+        closed: `close` has begun its last step.
         cause: what poisoned the store, or None.
-        read_only: the options forbid every change.
+        writable: neither closed, read-only nor poisoned; one attribute, so that a change costs one
+            look.
         damage: parts that cannot be read, and why.
     """
 
-    def __init__(self, *, read_only: bool) -> None:
-        self.closed = False
-        self.closing = False
-        self.cause: BaseException | None = None
+    __slots__ = (
+        "_failed_action",
+        "_owner",
+        "_process_id",
+        "cause",
+        "closed",
+        "closing",
+        "damage",
+        "read_only",
+        "writable",
+    )
+
+    def __init__(self, *, read_only: bool, process_id: Callable[[], int]) -> None:
         self.read_only = read_only
+        self.closing = False
+        self.closed = False
+        self.writable = not read_only
+        self.cause: BaseException | None = None
         self.damage: Mapping[Part, CorruptedError] = {}
+        self._failed_action = ""
+        self._process_id = process_id
+        self._owner = process_id()
+
+    @property
+    def inherited(self) -> bool:
+        """Whether this process got the store from its parent by ``fork``."""
+        return self._process_id() != self._owner
 
     def require_open(self) -> None:
-        """Raise `StorageClosedError` after close."""
+        """Raise if the store is closed, or belongs to the parent of this process."""
         if self.closed:
             raise StorageClosedError("the store is closed")
+        if self._process_id() != self._owner:
+            # Checked before any lock: the parent may have held one at the moment of the fork.
+            raise StorageForkedError(
+                f"the store was opened by process {self._owner} and inherited through fork; close "
+                "it there, or open another one here"
+            )
 
     def require_readable(self, part: Part) -> None:
         """Raise if the store is closed, or this part of it is damaged."""
-        self.require_open()
+        if self.closed:
+            raise StorageClosedError("the store is closed")
         damage = self.damage.get(part)
         if damage is not None:
             raise type(damage)(
@@ -95,45 +136,57 @@ class Health:
 
     def require_writable(self) -> None:
         """Raise if the store is closed, read-only or poisoned."""
+        if self.writable:
+            return
         if self.closed:
             raise StorageClosedError("the store is closed")
         if self.read_only:
             raise StorageReadOnlyError("the store was opened with read_only=True")
-        if self.cause is not None:
-            raise StoragePoisonedError(
-                f"an earlier write or sync failed ({self.cause}); reopen the store"
-            ) from self.cause
+        raise StoragePoisonedError(
+            f"an earlier {self._failed_action} failed ({_described(self.cause)}); reopen the store"
+        ) from self.cause
 
-    def poison(self, cause: BaseException) -> None:
-        """Refuse every later change; the first cause is kept."""
+    def close(self) -> None:
+        """Refuse every later call."""
+        self.closed = True
+        self.writable = False
+
+    def poison(self, action: str, error: BaseException) -> None:
+        """Refuse every later change.
+
+        Args:
+            action: what failed half way.
+            error: what ended it; the first one is kept as the cause.
+        """
         if self.cause is None:
-            self.cause = cause
+            self.cause = error
+            self._failed_action = action
+            self.writable = False
 
-    def mutation(self, action: str, path: str) -> Mutation:
-        """Return a context in which any failure poisons the store."""
-        return Mutation(self, action, path, counts=True)
+    def poison_on_error(self, action: str, path: str) -> PoisonOnError:
+        """Return a context for work that counts: any failure in it poisons the store."""
+        return PoisonOnError(self, action, path, counts=True)
 
-    def preparation(self, action: str, path: str) -> Mutation:
+    def preparing(self, action: str, path: str) -> PoisonOnError:
         """Return a context for work on files that do not count yet.
 
-        As `mutation`, but that a disk without room poisons nothing. The caller removes the files:
-        room is what is wanted.
+        Only a write or sync that fails for another reason than room poisons the store: the device is
+        failing. The caller removes the files.
         """
-        return Mutation(self, action, path, counts=False)
+        return PoisonOnError(self, action, path, counts=False)
 
 
-class Mutation:
+class PoisonOnError:
     """A stretch of work after which, if it fails, the disk's content is unknown.
 
-    If nothing of it counts yet, a refusal for want of room is none that anybody need recover from.
-    An ``OSError`` leaves as `StorageIOError`. A typed refusal by the engine itself means that
-    nothing was half done, and passes.
+    An ``OSError`` leaves as `StorageIOError`. A typed refusal by the engine itself (or a read that
+    was refused, which is typed where it happens) means that nothing was half done, and passes.
     """
 
-    __slots__ = ("_action", "_counts", "_health", "_path")
+    __slots__ = ("_action", "_counts", "_path", "_status")
 
-    def __init__(self, health: Health, action: str, path: str, *, counts: bool) -> None:
-        self._health = health
+    def __init__(self, status: StoreStatus, action: str, path: str, *, counts: bool) -> None:
+        self._status = status
         self._action = action
         self._path = path
         self._counts = counts
@@ -147,17 +200,15 @@ class Mutation:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if error is None or (
-            isinstance(error, StorageError) and not isinstance(error, StorageIOError)
-        ):
+        if error is None or isinstance(error, StorageError):
             return
-        if self._counts or not is_full_disk(error):
-            self._health.poison(error)
-        if isinstance(error, OSError) and not isinstance(error, StorageIOError):
+        if self._counts or (isinstance(error, OSError) and not is_full_disk(error)):
+            self._status.poison(self._action, error)
+        if isinstance(error, OSError):
             raise io_error(self._action, self._path, error) from error
 
 
-class Reading:
+class TranslateErrors:
     """A stretch of work that changes nothing: an ``OSError`` leaves as `StorageIOError`."""
 
     __slots__ = ("_action", "_path")
@@ -177,3 +228,8 @@ class Reading:
     ) -> None:
         if isinstance(error, OSError) and not isinstance(error, StorageError):
             raise io_error(self._action, self._path, error) from error
+
+
+def _described(error: BaseException | None) -> str:
+    """Return what went wrong, for errors without a text (such as KeyboardInterrupt) by name."""
+    return str(error) or type(error).__name__

@@ -5,6 +5,7 @@ Left out: thread pools, priorities, and stopping a thread from outside.
 
 from __future__ import annotations
 
+import os  # noqa: TID251 - as below
 import secrets
 import threading  # noqa: TID251 - this module is the real side of the Runtime seam
 import time  # noqa: TID251 - as above
@@ -68,6 +69,8 @@ class ThreadRuntime:
             ValueError: a duration that is negative or no number.
         """
         time.sleep(_clamped(duration_s))
+
+    process_id = staticmethod(os.getpid)
 
     def random_bits(self, count: int) -> int:
         """Return a number of `count` random bits from the system's secure source."""

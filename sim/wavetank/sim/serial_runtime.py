@@ -152,6 +152,10 @@ class SerialRuntime:
         """See `Runtime.sleep`; no real time passes."""
         self._now_s += duration_s
 
+    def process_id(self) -> int:
+        """Return the number of the only process there is."""
+        return 1
+
     def random_bits(self, count: int) -> int:
         """See `Runtime.random_bits`."""
         if self._random is None:

@@ -1,38 +1,54 @@
-"""Log rewriter: the entries worth keeping, as a new incarnation under log.dat's temporary name.
+"""Compaction: a new log in the place of the current one, beside readers and writers.
 
-Frames are copied one at a time; the new file is durable when `write` returns, and has no name that
-counts yet. Left out: publishing it.
+The entries worth keeping are copied, a frame at a time, into a new incarnation under log.dat's
+temporary name, while appends and truncations go on. Under the log's update lock only what these have
+changed meanwhile is written behind the copies, and the new log gets its name.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import logging
+import math
+from collections.abc import Callable
+from functools import partial
+
+from attrs import frozen
 
 from wavetank.engine.directory import LOG, METADATA, StoreDirectory, let_go, temporary, write_all
 from wavetank.engine.errors import (
-    CorruptedLogError,
     IndexOutOfRangeError,
+    NoSnapshotError,
     OperationCancelledError,
+    SnapshotOutOfDateError,
     StorageError,
+    StorageIOError,
 )
 from wavetank.engine.filesystem import File, OpenFlag
 from wavetank.engine.locker import RWOperationLocker
-from wavetank.engine.log.active import ActiveLog, CurrentLog
-from wavetank.engine.log.format import Batch, LogHeader, encode_log_header, next_incarnation
-from wavetank.engine.log.payload import EntryCodec
-from wavetank.engine.log.reader import LogReader
-from wavetank.engine.log.section import LogSection
+from wavetank.engine.log.active import ActiveLog, PublishedLog
+from wavetank.engine.log.format import (
+    EntryCodec,
+    FrameKind,
+    LogHeader,
+    encode_frame,
+    encode_log_header,
+    next_incarnation,
+)
+from wavetank.engine.log.log import CurrentSnapshot, LogWriter, encode_truncation, require_within
+from wavetank.engine.log.reader import FrameReader, LogSection
 from wavetank.engine.metadata import MetadataService
-from wavetank.engine.metrics import Counter, Meter
-from wavetank.engine.status import Health, Mutation, is_full_disk
+from wavetank.engine.metrics import Counter, Metrics
+from wavetank.engine.options import FileStorageOptions
+from wavetank.engine.runtime import Runtime, Task
+from wavetank.engine.status import PoisonOnError, StoreStatus, is_full_disk
 from wavetank.engine.storage import CancelToken
 from wavetank.engine.values import SnapshotMetadata
 
 __all__ = [
+    "AutoCompaction",
+    "KnownTerm",
     "LogCompactor",
     "contradicts",
-    "copy_entries",
     "create_log",
     "give_name",
     "successor",
@@ -40,12 +56,12 @@ __all__ = [
 ]
 
 
-def contradicts(log: ActiveLog, reader: LogReader, snapshot: SnapshotMetadata) -> bool:
+def contradicts(log: ActiveLog, frames: FrameReader, snapshot: SnapshotMetadata) -> bool:
     """Whether `log` must give way to `snapshot`: it ends before it, or is another branch."""
     index, term = snapshot.last_included_index, snapshot.last_included_term
     if index < log.header.base_index:
         return False
-    return index > log.last_index or reader.term(log, index) != term
+    return index > log.last_index or frames.term(log, index) != term
 
 
 def successor(log: ActiveLog, base_index: int, base_term: int) -> LogHeader:
@@ -83,7 +99,7 @@ def give_name(directory: StoreDirectory, log: ActiveLog) -> None:
 
 def write_successor(
     directory: StoreDirectory,
-    reader: LogReader,
+    frames: FrameReader,
     section: LogSection,
     header: LogHeader,
     *,
@@ -96,7 +112,7 @@ def write_successor(
 
     Args:
         directory: where the temporary file goes.
-        reader: reads the section.
+        frames: reads the section.
         section: what to copy, from behind the base of `header` on.
         header: of the new log.
         codec: encodes the entries.
@@ -107,6 +123,7 @@ def write_successor(
     Raises:
         OSError: from the filesystem; the temporary file stays behind.
         CorruptedLogError: a frame of the section is damaged.
+        StorageIOError: the section cannot be read.
     """
     file = directory.create_temporary(LOG)
     try:
@@ -114,7 +131,7 @@ def write_successor(
         # The file gets its name only once it is durable as a whole, so whatever frame is ever read
         # from it proves that all frames written here were durable.
         copy_entries(
-            reader,
+            frames,
             section,
             new,
             codec=codec,
@@ -126,7 +143,7 @@ def write_successor(
     except BaseException:
         let_go(file)
         raise
-    new.durable_batch = new.last_batch
+    new.durable_batch, new.durable_end = new.last_batch, new.end
     return new
 
 
@@ -137,7 +154,7 @@ def _begin(file: File, header: LogHeader, *, indexed: bool) -> ActiveLog:
 
 
 def copy_entries(
-    reader: LogReader,
+    frames: FrameReader,
     section: LogSection,
     new: ActiveLog,
     *,
@@ -149,7 +166,7 @@ def copy_entries(
     """Write the entries of a section behind the last frame of a log.
 
     Args:
-        reader: reads the section.
+        frames: reads the section.
         section: what to copy.
         new: the log to write to, which nobody reads yet.
         codec: encodes the entries.
@@ -159,11 +176,24 @@ def copy_entries(
     """
     pending = bytearray()
     written = new.end
-    for block, first, stop in reader.blocks(section):
+    for block, first, stop in frames.blocks(section):
         check_wanted()
-        frame = new.encode(codec.batch(first, *block.rows(first, stop)), watermark=watermark)
-        new.accept(frame.header)
-        pending += frame.content
+        terms, commands = block.rows(first, stop)
+        frame, checksum = encode_frame(
+            FrameKind.ENTRIES,
+            codec.encoding,
+            len(terms),
+            new.last_batch + 1,
+            first,
+            watermark,
+            terms[0],
+            terms[-1],
+            new.last_checksum,
+            codec.encode(first, terms, commands),
+            new.header.seed,
+        )
+        new.add_entries(len(terms), len(frame), checksum, terms[-1])
+        pending += frame
         if len(pending) >= chunk_size:
             write_all(new.file, bytes(pending), written)
             written += len(pending)
@@ -172,157 +202,229 @@ def copy_entries(
         write_all(new.file, bytes(pending), written)
 
 
+@frozen
+class KnownTerm:
+    """The term at a snapshot's index, read before the snapshot counts.
+
+    Attributes:
+        log: where it stands.
+        last_truncation: of the log then; while it is the same, no entry has been removed.
+        term: None if the log did not hold the index.
+    """
+
+    log: ActiveLog
+    last_truncation: int
+    term: int | None
+
+
 class LogCompactor:
     """Makes new logs of old ones, one at a time.
 
-    Lock order: the rewrite lock, then the log's.
-
     Args:
         directory: where log.dat lies.
-        current: the log.
-        reader: reads it.
-        codec: encodes entries.
+        writer: writes the current log.
+        published: the same as readers see it.
+        frames: reads frames.
         metadata: is told of every new log.
-        chunk_size: bytes to write at once.
-        lock: guards against a second rewrite; waits without limit where no timeout is given.
-        health: the store's condition.
-        meter: is told of rewrites.
+        current_snapshot: returns the current snapshot; asked under the log's lock.
+        options: limits and behaviour.
+        status: whether the store may be changed.
+        runtime: where locks come from.
+        metrics: counts rewrites, if there is one.
+
+    Attributes:
+        lock: guards against a second rewrite; taken before the lock of the log.
     """
 
     def __init__(
         self,
         directory: StoreDirectory,
-        current: CurrentLog,
+        writer: LogWriter,
+        published: PublishedLog,
         *,
-        reader: LogReader,
-        codec: EntryCodec,
+        frames: FrameReader,
         metadata: MetadataService,
-        chunk_size: int,
-        lock: RWOperationLocker,
-        health: Health,
-        meter: Meter,
+        current_snapshot: CurrentSnapshot,
+        options: FileStorageOptions,
+        status: StoreStatus,
+        runtime: Runtime,
+        metrics: Metrics | None,
     ) -> None:
+        self.lock = RWOperationLocker(runtime, name="log rewrite", default_timeout_s=None)
         self._directory = directory
         self._path = directory.path_of(LOG)
-        self._current = current
-        self._reader = reader
-        self._codec = codec
+        self._writer = writer
+        self._published = published
+        self._frames = frames
+        self._codec = EntryCodec(binary=options.features.binary_format)
         self._metadata = metadata
-        self._chunk_size = chunk_size
-        self._lock = lock
-        self._health = health
-        self._meter = meter
+        self._current_snapshot = current_snapshot
+        self._options = options
+        self._status = status
+        self._metrics = metrics
 
-    def compact(
+    def truncate_prefix(
+        self, index: int, timeout_s: float | None, cancel: CancelToken | None
+    ) -> None:
+        """See `Storage.truncate_log_prefix`."""
+
+        def first_kept(log: ActiveLog) -> int:
+            self._status.require_writable()
+            if index <= log.first_index:
+                return index
+            require_within(index, log)
+            self._require_snapshot(index)
+            return self._retaining(index, log)
+
+        self._compact(first_kept, timeout_s, cancel)
+
+    def compact_behind(self, snapshot_index: int) -> None:
+        """Drop what a snapshot covers, but for the retained entries; waits for the locks.
+
+        Meant for work beside the caller: all that may have changed since is looked at again.
+        """
+
+        def first_kept(log: ActiveLog) -> int:
+            if not self._status.writable:
+                return log.first_index
+            return self._retaining(min(snapshot_index, log.last_index) + 1, log)
+
+        self._compact(first_kept, math.inf, None)
+
+    def _compact(
         self,
         first_kept: Callable[[ActiveLog], int],
-        timeout_s: float | None = None,
-        cancel: CancelToken | None = None,
+        timeout_s: float | None,
+        cancel: CancelToken | None,
     ) -> None:
-        """Drop the entries before an index.
-
-        Args:
-            first_kept: asked under the log's update for that index; raises to refuse.
-            timeout_s: seconds to wait for each of the two locks.
-            cancel: looked at between frames.
-
-        Raises:
-            LockTimeoutError: a lock was not free in time.
-            OperationCancelledError: the token was set, or the store wants to close.
-            IndexOutOfRangeError: a truncation meanwhile left the log to end before the index.
-            CorruptedLogError: an entry to be kept is not what was written.
-            StorageIOError: the filesystem refused; the store is poisoned, unless only room was
-                missing for the new log.
-        """
-        with self._lock.update(timeout_s, cancel):
-            with self._current.lock.update(timeout_s, cancel):
-                log = self._current.log
+        """Drop the entries before the index that `first_kept` returns, asked under the log's lock."""
+        with self.lock.update(timeout_s, cancel):
+            with self._published.lock.update(timeout_s, cancel):
+                self._settle(timeout_s)
+                log = self._writer.log
                 index = first_kept(log)
                 if index <= log.first_index:
                     return
-                header = successor(log, index - 1, self._reader.term(log, index - 1))
-                section = self._reader.section(log, index, log.last_index + 1)
-                self._current.watch()
+                header = successor(log, index - 1, self._frames.term(log, index - 1))
+                section = self._frames.section(log, index, log.last_index + 1)
+                self._writer.watch()
             self._rewrite(header, section, cancel)
 
-    def discard(self, snapshot: SnapshotMetadata) -> bool:
+    def known_term(self, snapshot: SnapshotMetadata, timeout_s: float | None) -> KnownTerm:
+        """Read the term that `discard` will compare, while a failed read has no consequences."""
+        with self._published.lock.update(timeout_s):
+            self._settle(timeout_s)
+            log, index = self._writer.log, snapshot.last_included_index
+            held = log.header.base_index <= index <= log.last_index
+            term = self._frames.term(log, index) if held else None
+            return KnownTerm(log, log.last_truncation, term)
+
+    def discard(self, snapshot: SnapshotMetadata, known: KnownTerm) -> bool:
         """Empty the log if it contradicts a durable snapshot or ends before it; True if so."""
-        with self._current.lock.update():
-            if not self._contradicts(snapshot):
+        with self._published.lock.update():
+            if not self._contradicts(snapshot, known):
                 return False
-        with self._lock.update(), self._current.lock.update():
-            if not self._contradicts(snapshot):
+        with self.lock.update(), self._published.lock.update():
+            if not self._contradicts(snapshot, known):
                 return False
-            index, term = snapshot.last_included_index, snapshot.last_included_term
-            log = self._current.log
-            nothing = self._reader.section(log, index + 1, index + 1)
-            with self._mutation():
-                new = self._copy(successor(log, index, term), nothing, None)
-            self._take_over(new)
+            log = self._writer.log
+            header = successor(log, snapshot.last_included_index, snapshot.last_included_term)
+            nothing = self._frames.section(log, header.base_index + 1, header.base_index + 1)
+            new: ActiveLog | None = None
+            try:
+                with self._poison_on_error():
+                    # The snapshot counts: until the log has followed, no close is a clean one.
+                    new = self._copy(header, nothing, None)
+                    self._take_over(new)
+            except BaseException:
+                self._abandon(new)
+                raise
             return True
 
-    def _contradicts(self, snapshot: SnapshotMetadata) -> bool:
-        self._health.require_writable()
+    def _contradicts(self, snapshot: SnapshotMetadata, known: KnownTerm) -> bool:
+        log = self._writer.log
         try:
-            return contradicts(self._current.log, self._reader, snapshot)
-        except (OSError, StorageError) as error:
-            # The snapshot counts already: until the log has followed, no close is a clean one.
-            self._health.poison(error)
+            self._status.require_writable()
+            self._settle()
+            unchanged = log is known.log and log.last_truncation == known.last_truncation
+            if unchanged and known.term is not None:
+                return known.term != snapshot.last_included_term
+            return contradicts(log, self._frames, snapshot)
+        except BaseException as error:
+            self._status.poison("comparison of the log with the snapshot", error)
             raise
 
+    def _settle(self, timeout_s: float | None = None) -> None:
+        if self._status.writable:
+            self._writer.settle(timeout_s)
+
     def _rewrite(self, header: LogHeader, section: LogSection, cancel: CancelToken | None) -> None:
-        with self._preparation():
-            new = self._copy(header, section, cancel)
-        with self._current.lock.update():
-            with self._given_up_if_it_fails(new), self._preparation():
-                self._health.require_writable()
-                self._catch_up(new, section.end - 1)
-            self._take_over(new)
+        new: ActiveLog | None = None
+        try:
+            with self._preparing():
+                new = self._copy(header, section, cancel)
+            with self._published.lock.update():
+                with self._preparing():
+                    self._status.require_writable()
+                    self._settle()
+                    self._catch_up(new, section.end - 1)
+                with self._poison_on_error():
+                    self._take_over(new)
+        except BaseException:
+            self._abandon(new)
+            self._discard_copy()
+            raise
+
+    def _abandon(self, new: ActiveLog | None) -> None:
+        """Close the file of a new log, unless it has become the log."""
+        if new is not None and self._published.log_file.file is not new.file:
+            let_go(new.file)
+
+    def _discard_copy(self) -> None:
+        """Remove the temporary file of a rewrite that failed; the next open does it if poisoned."""
+        if self._status.cause is None:
+            with self._poison_on_error():
+                self._directory.discard_temporary(LOG)
 
     def _copy(
         self, header: LogHeader, section: LogSection, cancel: CancelToken | None
     ) -> ActiveLog:
         def check_wanted() -> None:
-            if self._health.closing or (cancel is not None and cancel.is_set()):
+            if self._status.closing or (cancel is not None and cancel.is_set()):
                 raise OperationCancelledError("the rewrite of the log was cancelled")
 
-        try:
-            return write_successor(
-                self._directory,
-                self._reader,
-                section,
-                header,
-                codec=self._codec,
-                indexed=self._current.log.index is not None,
-                chunk_size=self._chunk_size,
-                check_wanted=check_wanted,
-            )
-        except (OSError, OperationCancelledError, CorruptedLogError) as error:
-            if is_full_disk(error) or not isinstance(error, OSError):
-                self._directory.discard_temporary(LOG)
-            raise
+        return write_successor(
+            self._directory,
+            self._frames,
+            section,
+            header,
+            codec=self._codec,
+            indexed=self._writer.log.index is not None,
+            chunk_size=self._options.transfer_size,
+            check_wanted=check_wanted,
+        )
 
     def _catch_up(self, new: ActiveLog, copied_through: int) -> None:
         """Write behind the copies what has happened to the current log since they were begun."""
-        log, common, written = self._current.log, self._current.kept_through, new.end
+        log, common, written = self._writer.log, self._writer.kept_through, new.end
         if common < new.header.base_index:
             raise IndexOutOfRangeError(
                 f"index: expected at most {log.last_index + 1}, where a truncation meanwhile has "
                 f"left the end of the log, but got {new.first_index}"
             )
         if common < copied_through:
-            last_term = self._reader.term(log, common)
-            frame = new.encode(Batch.of_truncation(common + 1, copied_through, last_term))
-            write_all(new.file, frame.content, new.end)
-            new.accept(frame.header)
+            last_term = self._frames.term(log, common)
+            frame, checksum = encode_truncation(new, common + 1, copied_through, last_term)
+            write_all(new.file, frame, new.end)
+            new.remove_from(common + 1, len(frame), checksum, last_term)
         if common < log.last_index:
             copy_entries(
-                self._reader,
-                self._reader.section(log, common + 1, log.last_index + 1),
+                self._frames,
+                self._frames.section(log, common + 1, log.last_index + 1),
                 new,
                 codec=self._codec,
                 watermark=new.durable_batch,
-                chunk_size=self._chunk_size,
+                chunk_size=self._options.transfer_size,
                 check_wanted=lambda: None,
             )
         if new.end > written:
@@ -330,37 +432,114 @@ class LogCompactor:
 
     def _take_over(self, new: ActiveLog) -> None:
         """Put a log in the place of the current one; the caller holds that one's update."""
-        with self._given_up_if_it_fails(new), self._mutation():
-            give_name(self._directory, new)
-            self._directory.sync()
-        self._show(new)
-
-    def _show(self, new: ActiveLog) -> None:
-        new.durable_batch = new.last_batch
-        self._current.replace(new)
+        give_name(self._directory, new)
+        self._directory.sync()
+        self._writer.replace(new)
         # The name of the metadata needs no sync of its own: older metadata names an older
         # generation, which recovery takes for what it is, and every later sync of the directory
         # covers it.
-        with self._health.mutation("write of the metadata", self._directory.path_of(METADATA)):
+        with self._status.poison_on_error(
+            "write of the metadata", self._directory.path_of(METADATA)
+        ):
             self._metadata.publish(new)
-        self._meter.count(Counter.COMPACTION_OPS)
-        if new.index is not None:
-            self._meter.count(Counter.INDEX_REBUILD_OPS)
+        if self._metrics is not None:
+            self._metrics.count(Counter.COMPACTION_OPS)
+            if new.index is not None:
+                self._metrics.count(Counter.INDEX_REBUILD_OPS)
 
-    @contextmanager
-    def _given_up_if_it_fails(self, new: ActiveLog) -> Iterator[None]:
+    def _retaining(self, index: int, log: ActiveLog) -> int:
+        return min(index, log.last_index + 1 - self._options.retained_log_size)
+
+    def _require_snapshot(self, index: int) -> None:
+        if not self._options.compaction_requires_snapshot:
+            return
+        snapshot = self._current_snapshot()
+        if snapshot is None:
+            raise NoSnapshotError(
+                f"index: a truncation before {index} needs a snapshot, but there is none"
+            )
+        if index > snapshot.last_included_index + 1:
+            raise SnapshotOutOfDateError(
+                f"index: expected at most {snapshot.last_included_index + 1}, "
+                f"behind the snapshot, but got {index}"
+            )
+
+    def _poison_on_error(self) -> PoisonOnError:
+        return self._status.poison_on_error("rewrite of the log", self._path)
+
+    def _preparing(self) -> PoisonOnError:
+        return self._status.preparing("rewrite of the log", self._path)
+
+
+class AutoCompaction:
+    """Compacts the log after snapshots.
+
+    Args:
+        compactor: does the work.
+        status: whether the store may be changed.
+        runtime: where threads come from.
+        logger: receives failures of background compaction, which has no caller to raise to.
+        in_background: run beside the caller.
+    """
+
+    def __init__(
+        self,
+        compactor: LogCompactor,
+        *,
+        status: StoreStatus,
+        runtime: Runtime,
+        logger: logging.Logger,
+        in_background: bool,
+    ) -> None:
+        self._compactor = compactor
+        self._status = status
+        self._runtime = runtime
+        self._logger = logger
+        self._in_background = in_background
+        self._tasks: list[Task] = []
+        self._failure: BaseException | None = None
+
+    def behind(self, index: int) -> None:
+        """Drop the entries up to a snapshot's index, but for the retained ones.
+
+        Raises:
+            StorageError: it was tried inside the call, and failed for another reason than room.
+        """
+        if not self._in_background:
+            self._compact_if_there_is_room(index)
+            return
+        self._tasks = [task for task in self._tasks if not task.done()]
+        work = partial(self._compact_in_background, index)
+        self._tasks.append(self._runtime.spawn("wavetank-compaction", work))
+
+    def wait(self, timeout_s: float) -> None:
+        """Wait for each compaction in the background, at most so many seconds."""
+        for task in self._tasks:
+            task.join(timeout_s)
+
+    def take_failure(self) -> BaseException | None:
+        """Return what ended a compaction in the background that is no `StorageError`, once."""
+        failure, self._failure = self._failure, None
+        return failure
+
+    def _compact_in_background(self, index: int) -> None:
         try:
-            yield
-        except BaseException:
-            let_go(new.file)
-            if self._health.cause is None:
-                # Until a store is opened again, nobody else would remove it.
-                with self._mutation():
-                    self._directory.discard_temporary(LOG)
-            raise
+            self._compact_if_there_is_room(index)
+        except OperationCancelledError:
+            self._logger.info("compaction behind index %d gave way to close", index)
+        except StorageError as error:
+            # If it left anything half done, it has poisoned the store, and the next change says so.
+            self._logger.warning("compaction behind index %d failed: %s", index, error)
+        except BaseException as error:  # noqa: BLE001 - kept for `close`, which reports it
+            self._logger.error("compaction behind index %d ended with %r", index, error)
+            self._failure = error
 
-    def _mutation(self) -> Mutation:
-        return self._health.mutation("rewrite of the log", self._path)
-
-    def _preparation(self) -> Mutation:
-        return self._health.preparation("rewrite of the log", self._path)
+    def _compact_if_there_is_room(self, index: int) -> None:
+        try:
+            self._compactor.compact_behind(index)
+        except StorageIOError as error:
+            if self._status.cause is not None or not is_full_disk(error):
+                raise
+            self._logger.warning(
+                "compaction behind index %d: %s; the next snapshot tries again", index, error
+            )

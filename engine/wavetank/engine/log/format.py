@@ -1,16 +1,24 @@
-"""Checksums: crc32c with a seed that is never zero, and the ids of log incarnations.
+"""The bytes of log.dat: checksums, its header, frames, and the entries in a frame's payload.
 
-With a zero start value the checksum of zeros is zero, and an all-zero block would pass for a frame.
-Mixing the incarnation into the seed makes the same bytes fail in every other incarnation: for equal
-bytes, crc32c tells two seeds apart without exception. Left out: protection against forgery.
+docs/format.md has the layout as tables. A frame holds one append batch or one suffix truncation.
+Checksums are crc32c with a start value that is never zero: with zero the checksum of zeros is zero,
+and an all-zero block would pass for a frame. Mixing the incarnation into the start value makes the
+same bytes fail in every other incarnation, since crc32c tells two start values apart for equal bytes.
 """
 
 from __future__ import annotations
 
+import re
+from array import array
+from binascii import Error as BinasciiError
+from binascii import a2b_base64, b2a_base64
+from collections.abc import Mapping, Sequence
 from enum import IntEnum
 from hashlib import blake2b
-from struct import Struct, pack
-from typing import Final
+from itertools import accumulate, repeat
+from struct import Struct, pack, unpack_from
+from types import MappingProxyType
+from typing import Final, Protocol
 
 from attrs import Factory, field, frozen
 from google_crc32c import extend
@@ -25,18 +33,23 @@ __all__ = [
     "LONGEST_TAIL",
     "ROW_SIZE",
     "SEED",
+    "SERIALIZERS",
     "TRUNCATION_SIZE",
-    "Batch",
-    "EncodedFrame",
+    "BinaryBlock",
     "Encoding",
+    "EntryBlock",
+    "EntryCodec",
     "FrameHeader",
     "FrameKind",
+    "FrameTable",
     "LogHeader",
+    "Serializer",
     "checksum",
     "decode_frame_header",
     "decode_log_header",
     "encode_frame",
     "encode_log_header",
+    "filler",
     "frame_link",
     "log_header_version",
     "next_incarnation",
@@ -72,6 +85,8 @@ LONGEST_TAIL: Final = 1 << 30
 """Bytes behind the last intact frame beyond which nobody searches for minutes, or writes zeros."""
 
 
+_WRITTEN_AHEAD: Final = 256 << 10
+
 LOG_VERSION: Final = 1
 FRAME_MAGIC: Final = b"\xf7WvF"
 ROW_SIZE: Final = 16
@@ -92,6 +107,27 @@ TRUNCATION_SIZE: Final = 8
 
 GUARD_SIZE: Final = FRAME_HEADER_SIZE
 """Most zeros that may follow the last frame: a header's place, and less than any frame."""
+
+
+_FILLER: Final = b"\xf7WvFREE\n"
+_FILLER_AHEAD: Final = _FILLER * (_WRITTEN_AHEAD // len(_FILLER) + 2)
+
+
+def filler(offset: int, length: int) -> bytes:
+    """Return the bytes with which space for frames to come is filled.
+
+    They depend on the offset alone, so that they are known without a note of where the space begins.
+    They are no zeros, so that a frame whose blocks were zeroed is not taken for free space. The fifth
+    byte is no kind of frame, so no header begins like them.
+
+    Args:
+        offset: of the first byte in log.dat.
+        length: how many bytes.
+    """
+    phase = offset % len(_FILLER)
+    if length + phase <= len(_FILLER_AHEAD):
+        return _FILLER_AHEAD[phase : phase + length]
+    return (_FILLER * (length // len(_FILLER) + 2))[phase : phase + length]
 
 
 class FrameKind(IntEnum):
@@ -169,49 +205,6 @@ class FrameHeader:
         return FRAME_HEADER_SIZE + self.payload_length
 
 
-@frozen(kw_only=True)
-class Batch:
-    """What a frame is to say, before it has a place in a log.
-
-    Args:
-        kind: entries, or a truncation.
-        encoding: of the payload.
-        first_index: of the first entry, or of the first one removed.
-        count: how many entries; 0 for a truncation.
-        first_term: of the first entry; for a truncation as `last_term`.
-        last_term: of the last entry that the log holds after this frame.
-        payload: what follows the header.
-    """
-
-    kind: FrameKind
-    encoding: Encoding = Encoding.BINARY
-    first_index: int
-    count: int
-    first_term: int
-    last_term: int
-    payload: bytes
-
-    @classmethod
-    def of_truncation(cls, first_removed: int, last_removed: int, last_term: int) -> Batch:
-        """Return the batch that removes the entries from `first_removed` to `last_removed`."""
-        return cls(
-            kind=FrameKind.TRUNCATE,
-            first_index=first_removed,
-            count=0,
-            first_term=last_term,
-            last_term=last_term,
-            payload=pack("<Q", last_removed),
-        )
-
-
-@frozen
-class EncodedFrame:
-    """A frame's bytes beside the header they begin with."""
-
-    header: FrameHeader
-    content: bytes
-
-
 def encode_log_header(header: LogHeader) -> tuple[bytes, int]:
     """Return the bytes of a log's header and their checksum, which begins the chain."""
     fields = _LOG_FIELDS.pack(
@@ -258,27 +251,40 @@ def log_header_version(content: bytes) -> int | None:
 
 
 def encode_frame(
-    batch: Batch, *, number: int, watermark: int, previous_checksum: int, seed: int
-) -> EncodedFrame:
-    """Return a batch as the frame of this number, with this watermark, behind that checksum."""
-    values = (
-        batch.kind,
-        batch.encoding,
-        batch.count,
+    kind: int,
+    encoding: int,
+    count: int,
+    number: int,
+    first_index: int,
+    watermark: int,
+    first_term: int,
+    last_term: int,
+    previous_checksum: int,
+    payload: bytes,
+    seed: int,
+) -> tuple[bytes, int]:
+    """Return the bytes of a frame, and its checksum, to which the next frame links.
+
+    Positional, in the order of the bytes, since every append calls it. `FrameHeader` says what the
+    arguments are; `seed` is that of the incarnation.
+    """
+    fields = _FRAME_FIELDS.pack(
+        FRAME_MAGIC,
+        kind,
+        encoding,
+        0,
+        count,
         number,
-        batch.first_index,
-        len(batch.payload),
+        first_index,
+        len(payload),
         watermark,
-        batch.first_term,
-        batch.last_term,
+        first_term,
+        last_term,
         previous_checksum,
-        checksum(batch.payload, seed),
+        extend(seed, payload),
     )
-    fields = _FRAME_FIELDS.pack(FRAME_MAGIC, *values[:2], 0, *values[2:])
-    crc = checksum(fields, seed)
-    return EncodedFrame(
-        FrameHeader(*values, crc), b"".join((fields, _CRC.pack(crc), batch.payload))
-    )
+    crc: int = extend(seed, fields)
+    return b"".join((fields, _CRC.pack(crc), payload)), crc
 
 
 def decode_frame_header(content: bytes, seed: int) -> FrameHeader | None:
@@ -296,3 +302,212 @@ def frame_link(content: bytes) -> int | None:
     """Return the link in a frame's header that need not be intact, None where it ends before."""
     link = content[_LINK]
     return int.from_bytes(link, "little") if len(link) == _CRC.size else None
+
+
+_LARGEST: Final = 2**64 - 1
+# At most 20 digits: a longer number is refused unread, however long it is.
+_NUMBER: Final = rb"(0|[1-9][0-9]{0,19})"
+_JSON_ENTRY: Final = re.compile(
+    rb'[\[,]\{"index":' + _NUMBER + rb',"term":' + _NUMBER + rb',"command":"([A-Za-z0-9+/]*+=*+)"\}'
+)
+
+
+class EntryBlock(Protocol):
+    """The entries of one frame, decoded as far as they are asked for."""
+
+    def term(self, index: int) -> int:
+        """Return the term of one entry of the block."""
+        ...
+
+    def rows(self, start: int, end: int) -> tuple[Sequence[int], Sequence[bytes]]:
+        """Return terms and commands of the entries with ``start <= index < end``."""
+        ...
+
+
+class Serializer(Protocol):
+    """One way to write entries."""
+
+    @property
+    def encoding(self) -> Encoding:
+        """What a frame says of a payload written so."""
+        ...
+
+    def encode(self, first_index: int, terms: Sequence[int], commands: Sequence[bytes]) -> bytes:
+        """Return entries, at least one, as a payload."""
+        ...
+
+    def decode(self, first_index: int, count: int, payload: bytes) -> EntryBlock | None:
+        """Return the entries in a payload, None if it is not what `encode` writes.
+
+        A checksum proves that bytes are those that were written, not that they make sense: nothing
+        in a payload is trusted.
+        """
+        ...
+
+
+@frozen
+class BinaryBlock:
+    """Entries in binary; only the rows that are asked for are decoded.
+
+    Args:
+        first_index: index of the first row.
+        count: how many rows there are.
+        payload: all terms, then all command ends, then the commands.
+    """
+
+    first_index: int
+    count: int
+    payload: bytes
+
+    def term(self, index: int) -> int:
+        """See `EntryBlock.term`."""
+        (term,) = unpack_from("<Q", self.payload, 8 * (index - self.first_index))
+        return int(term)
+
+    def rows(self, start: int, end: int) -> tuple[Sequence[int], Sequence[bytes]]:
+        """See `EntryBlock.rows`."""
+        skipped, count = start - self.first_index, end - start
+        terms = unpack_from(f"<{count}Q", self.payload, 8 * skipped)
+        column = 8 * self.count
+        ends = unpack_from(f"<{count}Q", self.payload, column + 8 * skipped)
+        begin = unpack_from("<Q", self.payload, column + 8 * skipped - 8)[0] if skipped else 0
+        payload, base = self.payload, self.count * ROW_SIZE
+        begin += base
+        commands = []
+        for end in ends:
+            stop = base + end
+            commands.append(payload[begin:stop])
+            begin = stop
+        return terms, commands
+
+
+class FrameTable:
+    """Where each entry of a verified binary frame lies, so that one can be read and verified alone.
+
+    Args:
+        block: the entries.
+        offset: of the frame in log.dat, in bytes.
+        seed: of the incarnation.
+
+    Attributes:
+        first_index: index of the first entry.
+        offset: of the first command in log.dat, in bytes.
+        terms: of the entries.
+        ends: where each command ends, in bytes from the first one.
+        checksums: of the commands.
+    """
+
+    __slots__ = ("checksums", "ends", "first_index", "offset", "terms")
+
+    def __init__(self, block: BinaryBlock, offset: int, seed: int) -> None:
+        count, payload = block.count, block.payload
+        _, commands = block.rows(block.first_index, block.first_index + count)
+        self.first_index = block.first_index
+        self.offset = offset + FRAME_HEADER_SIZE + count * ROW_SIZE
+        self.terms = array("Q", unpack_from(f"<{count}Q", payload))
+        self.ends = array("Q", unpack_from(f"<{count}Q", payload, 8 * count))
+        self.checksums = array("I", map(extend, repeat(seed), commands))
+
+
+class BinarySerializer:
+    """Columns of fixed width, then the commands: compact, and any row is found at once."""
+
+    encoding = Encoding.BINARY
+
+    def encode(self, first_index: int, terms: Sequence[int], commands: Sequence[bytes]) -> bytes:  # noqa: ARG002 - the frame's header says it
+        """See `Serializer.encode`."""
+        count = len(terms)
+        columns = pack(f"<{count}Q", *terms), pack(f"<{count}Q", *accumulate(map(len, commands)))
+        return b"".join((*columns, *commands))
+
+    def decode(self, first_index: int, count: int, payload: bytes) -> EntryBlock | None:
+        """See `Serializer.decode`."""
+        table = count * ROW_SIZE
+        if not count or table > len(payload):
+            return None
+        (end,) = unpack_from("<Q", payload, table - 8)
+        return BinaryBlock(first_index, count, payload) if end == len(payload) - table else None
+
+
+@frozen
+class JsonBlock:
+    """Entries that came as JSON, all of them decoded."""
+
+    first_index: int
+    terms: Sequence[int]
+    commands: Sequence[bytes]
+
+    def term(self, index: int) -> int:
+        """See `EntryBlock.term`."""
+        return self.terms[index - self.first_index]
+
+    def rows(self, start: int, end: int) -> tuple[Sequence[int], Sequence[bytes]]:
+        """See `EntryBlock.rows`."""
+        rows = slice(start - self.first_index, end - self.first_index)
+        return self.terms[rows], self.commands[rows]
+
+
+class JsonSerializer:
+    """An array of objects, for people and for tools of any kind; commands are in base64.
+
+    The layout is fixed, so it is read by a pattern: nothing in it can nest, and no number or text
+    is taken apart before it is known to be in place.
+    """
+
+    encoding = Encoding.JSON
+
+    def encode(self, first_index: int, terms: Sequence[int], commands: Sequence[bytes]) -> bytes:
+        """See `Serializer.encode`."""
+        entries = (
+            b'{"index":%d,"term":%d,"command":"%b"}'
+            % (index, term, b2a_base64(command, newline=False))
+            for index, (term, command) in enumerate(zip(terms, commands, strict=True), first_index)
+        )
+        return b"[%b]" % b",".join(entries)
+
+    def decode(self, first_index: int, count: int, payload: bytes) -> EntryBlock | None:
+        """See `Serializer.decode`."""
+        terms: list[int] = []
+        commands: list[bytes] = []
+        position = 0
+        if not payload.startswith(b"["):
+            return None
+        for index in range(first_index, first_index + count):
+            match = _JSON_ENTRY.match(payload, position)
+            if match is None or int(match[1]) != index or int(match[2]) > _LARGEST:
+                return None
+            if terms and payload[position : position + 1] != b",":
+                return None
+            try:
+                commands.append(a2b_base64(match[3], strict_mode=True))
+            except BinasciiError:
+                return None
+            terms.append(int(match[2]))
+            position = match.end()
+        return JsonBlock(first_index, terms, commands) if payload[position:] == b"]" else None
+
+
+SERIALIZERS: Final[Mapping[int, Serializer]] = MappingProxyType(
+    {each.encoding: each for each in (BinarySerializer(), JsonSerializer())}
+)
+"""Every serializer, by the number that stands in a frame."""
+
+
+class EntryCodec:
+    """Entries to payloads in one encoding, and payloads of any encoding to entries.
+
+    Args:
+        binary: write binary payloads; else JSON.
+    """
+
+    def __init__(self, *, binary: bool) -> None:
+        serializer = SERIALIZERS[Encoding.BINARY if binary else Encoding.JSON]
+        self.encoding = serializer.encoding
+        self.encode = serializer.encode
+
+    def decode(self, header: FrameHeader, payload: bytes) -> EntryBlock | None:
+        """Return the entries of an intact frame, None if its payload makes no sense."""
+        serializer = SERIALIZERS.get(header.encoding)
+        if serializer is None:
+            return None
+        return serializer.decode(header.first_index, header.count, payload)

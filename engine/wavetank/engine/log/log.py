@@ -1,40 +1,365 @@
-"""Log appender: checks a batch and writes it as one frame, with one write and at most one sync.
+"""Changes of the log: append and suffix truncation, one frame each, with one write and one sync.
 
-Left out: locks, and publishing the frame to readers; the log store does both.
+An append, from top to bottom: check the batch, encode it as a frame, write the frame behind the last
+one (all under the update lock), then make it durable and show it to readers. Callers that wait for
+the disk at the same time share one sync.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Sequence
+from itertools import pairwise
+from operator import attrgetter
+from struct import pack
+from typing import Final
 
-from wavetank.engine.directory import LOG, StoreDirectory, let_go, write_all
+from wavetank.engine.directory import write_all
 from wavetank.engine.errors import (
     EmptyEntriesError,
     EntryConflictError,
-    EntryNotFoundError,
     EntryTooLargeError,
     IndexOutOfRangeError,
-    InvalidLogRangeError,
+    LockTimeoutError,
     NonContiguousEntriesError,
-    NoSnapshotError,
     OutOfOrderEntriesError,
-    SnapshotOutOfDateError,
+    StorageError,
 )
-from wavetank.engine.filesystem import File, OpenFlag
 from wavetank.engine.locker import RWOperationLocker
-from wavetank.engine.log.active import ActiveLog, CurrentLog
-from wavetank.engine.log.compaction import LogCompactor
-from wavetank.engine.log.format import FRAME_HEADER_SIZE, Batch, FrameHeader
-from wavetank.engine.log.payload import EntryCodec
-from wavetank.engine.log.reader import LogReader
-from wavetank.engine.metadata import LogMetadata, MetadataService
-from wavetank.engine.metrics import Counter, Meter
+from wavetank.engine.log.active import ActiveLog, LogView, PublishedLog
+from wavetank.engine.log.format import (
+    FRAME_HEADER_SIZE,
+    LONGEST_TAIL,
+    ROW_SIZE,
+    Encoding,
+    EntryCodec,
+    FrameKind,
+    encode_frame,
+    filler,
+)
+from wavetank.engine.log.reader import FrameReader
+from wavetank.engine.metrics import Metrics, Operation
 from wavetank.engine.options import FileStorageOptions
-from wavetank.engine.status import Health, Part, Reading, is_full_disk
+from wavetank.engine.runtime import Runtime
+from wavetank.engine.status import StoreStatus, TranslateErrors, io_error, is_full_disk
 from wavetank.engine.storage import CancelToken
-from wavetank.engine.values import LogBounds, LogEntry, SnapshotMetadata
+from wavetank.engine.values import LogEntry, SnapshotMetadata
 
-__all__ = ["LogStore", "check_batch", "require_entries", "reserve_space", "write_batch"]
+__all__ = ["LogWriter", "encode_truncation", "require_entries", "require_within"]
+
+CurrentSnapshot = Callable[[], SnapshotMetadata | None]
+
+_ACTION: Final = "append to the log"
+_SECTOR: Final = 512
+_FILLED_AHEAD: Final = 256 << 10
+"""Most bytes that are filled ahead of the frames at a time."""
+_INDEX: Final = attrgetter("index")
+_TERM: Final = attrgetter("term")
+_COMMAND: Final = attrgetter("command")
+
+
+class LogWriter:
+    """Writes frames to the log of one store.
+
+    Args:
+        path: of log.dat, for errors.
+        log: log.dat, open and recovered.
+        published: the same as readers see it.
+        frames: reads frames.
+        current_snapshot: returns the current snapshot; asked under the log's lock.
+        options: limits and behaviour.
+        status: whether the store may be changed.
+        runtime: where locks come from.
+        metrics: is told how long it took to encode entries, if there is one.
+
+    Attributes:
+        log: as far as it is written; changes under the update lock of the published log.
+        kept_through: index up to which the log has stayed what it was at the last `watch`.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        log: ActiveLog,
+        published: PublishedLog,
+        *,
+        frames: FrameReader,
+        current_snapshot: CurrentSnapshot,
+        options: FileStorageOptions,
+        status: StoreStatus,
+        runtime: Runtime,
+        metrics: Metrics | None,
+    ) -> None:
+        log.durable_batch, log.durable_end = log.last_batch, log.end  # recovery saw to it
+        self.log = log
+        self.kept_through = log.last_index
+        self._path = path
+        self._published = published
+        self._frames = frames
+        self._current_snapshot = current_snapshot
+        self._options = options
+        self._status = status
+        self._metrics = metrics
+        self._codec = EntryCodec(binary=options.features.binary_format)
+        # What is written but perhaps not durable. Replaced as a whole under the update lock, so that
+        # whoever syncs takes one consistent value without it.
+        self._written = published.view
+        self._syncing = RWOperationLocker(runtime, name="log", default_timeout_s=None)
+
+    def append(
+        self, entries: Sequence[LogEntry], timeout_s: float | None, cancel: CancelToken | None
+    ) -> int:
+        """Append a batch and return the bytes of its commands; see `Storage.append_log_entries`."""
+        lock = self._published.lock
+        lock.acquire_update(timeout_s, cancel)
+        try:
+            if not self._status.writable:
+                self._status.require_writable()
+            log = self.log
+            if self._written is not self._published.view and not _follows(entries, log):
+                # A refusal is judged by what is acknowledged, so what is under way has to end first.
+                self._commit(self._written, timeout_s)
+            terms, commands, size = _checked(entries, log, self._options.max_entry_size)
+            frame, checksum = self._encoded(entries[0].index, terms, commands)
+            written = self._write(frame, checksum, len(terms), terms[-1])
+        finally:
+            lock.release_update()
+        if self._options.sync_on_append:
+            self._commit(written)
+        return size
+
+    def _encoded(
+        self, first_index: int, terms: Sequence[int], commands: Sequence[bytes]
+    ) -> tuple[bytes, int]:
+        """Return entries as the next frame, and its checksum."""
+        metrics, log = self._metrics, self.log
+        start_s = metrics.now_s() if metrics is not None else 0.0
+        payload = self._codec.encode(first_index, terms, commands)
+        encoded = encode_frame(
+            FrameKind.ENTRIES,
+            self._codec.encoding,
+            len(terms),
+            log.last_batch + 1,
+            first_index,
+            log.durable_batch,
+            terms[0],
+            terms[-1],
+            log.last_checksum,
+            payload,
+            log.header.seed,
+        )
+        if metrics is not None:
+            metrics.samples.append(
+                (Operation.SERIALIZATION, metrics.now_s() - start_s, 0, 0, False)
+            )
+        return encoded
+
+    def _write(self, frame: bytes, checksum: int, count: int, last_term: int) -> LogView:
+        """Write a frame of entries behind the last one; return the log with it, not yet durable."""
+        log = self.log
+        if log.end + len(frame) - log.durable_end > LONGEST_TAIL:
+            _require_possible(len(frame))
+            self._commit(self._written)
+        content = frame
+        if log.end + len(frame) > log.reserved_end:
+            content = self._with_space_ahead(frame)
+        try:
+            self._put(content, len(frame))
+            log.add_entries(count, len(frame), checksum, last_term)
+            self._written = written = log.view()
+        except BaseException as error:
+            self._status.poison(_ACTION, error)
+            if isinstance(error, OSError):
+                raise io_error(_ACTION, self._path, error) from error
+            raise
+        if not self._options.sync_on_append:
+            self._published.view = written
+        return written
+
+    def _put(self, content: bytes, frame_size: int) -> None:
+        """Write a frame and the filler behind it at the end; without the filler if that does not fit."""
+        log = self.log
+        try:
+            written = log.file.pwrite(content, log.end)
+            if written != len(content):
+                write_all(log.file, memoryview(content)[written:], log.end + written)
+        except OSError as error:
+            if len(content) == frame_size or not is_full_disk(error):
+                raise
+            log.reserved_end = 0
+            write_all(log.file, content[:frame_size], log.end)
+
+    def _commit(self, wanted: LogView, timeout_s: float | None = None) -> None:
+        """Make what is written durable and show it, at least up to `wanted`.
+
+        Whoever comes while another caller syncs waits, and then finds its frame covered or syncs all
+        that was written meanwhile: so concurrent appends share one sync. Called with or without the
+        log's update lock; once a frame is written, nothing but an error ends the wait for its sync.
+        """
+        published = self._published
+        try:
+            self._syncing.acquire_update(timeout_s)
+            try:
+                log = self.log
+                if log.header is not wanted.header or log.durable_batch >= wanted.batch:
+                    return  # a rewrite of the log settles everything before it takes its place
+                if not self._status.writable:
+                    self._status.require_writable()
+                target = self._written
+                target.file.datasync()
+                log.durable_batch, log.durable_end = target.batch, target.end
+                published.view = target
+            finally:
+                self._syncing.release_update()
+        except LockTimeoutError:
+            raise
+        except BaseException as error:
+            self._status.poison(_ACTION, error)
+            if isinstance(error, OSError) and not isinstance(error, StorageError):
+                raise io_error(_ACTION, self._path, error) from error
+            raise
+
+    def wait_until_synced(self, timeout_s: float | None) -> None:
+        """Wait for appends under way; with the update lock held there come no others."""
+        self._syncing.acquire_update(timeout_s)
+        self._syncing.release_update()
+        if self._status.writable:
+            self.settle()
+
+    def settle(self, timeout_s: float | None = None) -> None:
+        """Make everything that is written durable and show it; the caller holds the update lock.
+
+        Args:
+            timeout_s: seconds to wait for an append that syncs; None waits without limit.
+        """
+        if self._written is not self._published.view:
+            self._commit(self._written, timeout_s)
+
+    def truncate_suffix(
+        self, index: int, timeout_s: float | None, cancel: CancelToken | None
+    ) -> None:
+        """See `Storage.truncate_log_suffix`."""
+        self._published.lock.acquire_update(timeout_s, cancel)
+        try:
+            self._status.require_writable()
+            self.settle(timeout_s)
+            log, snapshot = self.log, self._current_snapshot()
+            require_within(index, log)
+            if snapshot is not None and index <= snapshot.last_included_index:
+                raise EntryConflictError(
+                    f"index: expected an index beyond the snapshot's "
+                    f"{snapshot.last_included_index} but got {index}"
+                )
+            first_removed = max(index, log.first_index)
+            if first_removed <= log.last_index:
+                self._truncate_from(first_removed, self._frames.term(log, first_removed - 1))
+        finally:
+            self._published.lock.release_update()
+
+    def _truncate_from(self, first_removed: int, last_term: int) -> None:
+        log, published = self.log, self._published
+        frame, checksum = encode_truncation(log, first_removed, log.last_index, last_term)
+        content = frame
+        if log.end + len(frame) > log.reserved_end:
+            content = self._with_space_ahead(frame)
+        try:
+            self._put(content, len(frame))
+            log.file.datasync()
+            published.lock.acquire_exclusive(math.inf)
+            try:
+                log.remove_from(first_removed, len(frame), checksum, last_term)
+                log.durable_batch, log.durable_end = log.last_batch, log.end
+                self.kept_through = min(self.kept_through, log.last_index)
+                self._written = published.view = log.view()
+            finally:
+                published.lock.release_exclusive()
+        except BaseException as error:
+            self._status.poison(_ACTION, error)
+            if isinstance(error, OSError):
+                raise io_error(_ACTION, self._path, error) from error
+            raise
+
+    def watch(self) -> None:
+        """Begin to note how far the log stays what it is now; one watcher at a time."""
+        self.kept_through = self.log.last_index
+
+    def replace(self, new: ActiveLog) -> None:
+        """Go on in another incarnation, which is durable; the caller holds the update lock."""
+        new.durable_batch, new.durable_end = new.last_batch, new.end
+        self._published.replace(new)
+        self.log, self._written = new, self._published.view
+
+    def _with_space_ahead(self, frame: bytes) -> bytes:
+        """Return what to write so that frames to come find their blocks allocated.
+
+        A sync of bytes that lie within the file, in blocks written before, need not wait for the
+        filesystem's journal. What fails here has changed nothing, so it poisons nothing.
+
+        Raises:
+            StorageIOError: with ``preallocate`` there is no room, not even for this one frame.
+        """
+        log, ahead = self.log, self._options.preallocate
+        # Frames and free space together may become the broken end of the log.
+        most = log.durable_end + LONGEST_TAIL - log.end
+        if ahead is None:
+            step = min(_FILLED_AHEAD, log.end // 4, most - len(frame))
+            step -= step % _SECTOR
+            if step < 4 * len(frame):
+                return frame  # too little to be worth a second write of the same blocks
+            log.reserved_end = log.end + len(frame) + step
+            return frame + filler(log.end + len(frame), step)
+        if ahead:
+            with TranslateErrors("reservation of space for the log", self._path):
+                self._preallocate(len(frame), min(max(len(frame), ahead), most))
+        return frame
+
+    def _preallocate(self, least: int, length: int) -> None:
+        log = self.log
+        try:
+            log.file.preallocate(log.end, length)
+        except OSError as error:
+            if not is_full_disk(error) or length == least:
+                raise
+            length = least
+            log.file.preallocate(log.end, length)
+        log.reserved_end = log.end + length
+
+
+def encode_truncation(
+    log: ActiveLog,
+    first_removed: int,
+    last_removed: int,
+    last_term: int,
+    watermark: int | None = None,
+) -> tuple[bytes, int]:
+    """Return the frame that removes entries from the end of `log`, and its checksum.
+
+    Args:
+        log: where the frame will stand.
+        first_removed: index of the first entry to remove.
+        last_removed: index of the last entry of the log.
+        last_term: term of the entry that becomes the last one.
+        watermark: of the frame; the log's if omitted.
+    """
+    return encode_frame(
+        FrameKind.TRUNCATE,
+        Encoding.BINARY,
+        0,
+        log.last_batch + 1,
+        first_removed,
+        log.durable_batch if watermark is None else watermark,
+        last_term,
+        last_term,
+        log.last_checksum,
+        pack("<Q", last_removed),
+        log.header.seed,
+    )
+
+
+def require_within(index: int, log: ActiveLog) -> None:
+    """Raise `IndexOutOfRangeError` for an index more than one beyond the last entry."""
+    if index > log.last_index + 1:
+        raise IndexOutOfRangeError(f"index: expected at most {log.last_index + 1} but got {index}")
 
 
 def require_entries(entries: object) -> tuple[LogEntry, ...]:
@@ -43,6 +368,8 @@ def require_entries(entries: object) -> tuple[LogEntry, ...]:
         kind = type(entries).__name__
         raise TypeError(f"entries: expected a sequence of LogEntry but got {entries!r} ({kind})")
     batch = tuple(entries)
+    if set(map(type, batch)) <= {LogEntry}:
+        return batch
     for position, entry in enumerate(batch):
         if not isinstance(entry, LogEntry):
             kind = type(entry).__name__
@@ -50,303 +377,63 @@ def require_entries(entries: object) -> tuple[LogEntry, ...]:
     return batch
 
 
-def check_batch(
-    entries: Sequence[LogEntry], *, last_index: int, last_term: int, max_entry_size: int
-) -> None:
-    """Raise unless `entries` may follow the last entry; the order of checks is part of the API."""
+def _follows(entries: Sequence[LogEntry], log: ActiveLog) -> bool:
+    return bool(entries) and (
+        entries[0].index == log.last_index + 1 and entries[0].term >= log.last_term
+    )
+
+
+def _checked(
+    entries: Sequence[LogEntry], log: ActiveLog, max_entry_size: int
+) -> tuple[list[int], list[bytes], int]:
+    """Return terms, commands and their bytes if the batch may follow the last entry.
+
+    The order of the checks is part of the API. Columns are compared as wholes, which costs a
+    fraction of a loop over the entries.
+    """
     if not entries:
         raise EmptyEntriesError("entries: expected at least one entry but got none")
-    previous = entries[0]
-    for entry in entries[1:]:
-        if entry.index != previous.index + 1 or entry.term < previous.term:
-            raise OutOfOrderEntriesError(
-                f"entries: expected index {previous.index + 1} with a term >= {previous.term} "
-                f"behind index {previous.index} but got index {entry.index} of term {entry.term}"
-            )
-        previous = entry
-    first = entries[0]
-    if first.index == last_index + 1 and first.term < last_term:
+    indices, terms = list(map(_INDEX, entries)), list(map(_TERM, entries))
+    first, count = indices[0], len(indices)
+    if count > 1 and (indices != list(range(first, first + count)) or terms != sorted(terms)):
+        raise _out_of_order(entries)
+    if first == log.last_index + 1 and terms[0] < log.last_term:
         raise OutOfOrderEntriesError(
-            f"entries: expected a term >= {last_term} behind index {last_index} "
-            f"but index {first.index} is of term {first.term}"
+            f"entries: expected a term >= {log.last_term} behind index {log.last_index} "
+            f"but index {first} is of term {terms[0]}"
         )
-    if first.index != last_index + 1:
+    if first != log.last_index + 1:
         raise NonContiguousEntriesError(
-            f"entries: expected a batch that begins at index {last_index + 1} "
-            f"but it begins at {first.index}"
+            f"entries: expected a batch that begins at index {log.last_index + 1} "
+            f"but it begins at {first}"
         )
-    for entry in entries:
-        if len(entry.command) > max_entry_size:
-            raise EntryTooLargeError(
-                f"entries: expected commands of at most {max_entry_size} bytes "
-                f"but index {entry.index} has {len(entry.command)}"
-            )
-
-
-def reserve_space(log: ActiveLog, batch: Batch, reserved_ahead: int) -> None:
-    """Make sure that there is room for `batch` before anything of it is written.
-
-    Args:
-        log: where it goes.
-        batch: what is to be written.
-        reserved_ahead: bytes to reserve at a time; 0 for none at all.
-
-    Raises:
-        OSError: there is no room, not even for this one frame; nothing has changed.
-    """
-    size = FRAME_HEADER_SIZE + len(batch.payload)
-    if not reserved_ahead or log.end + size <= log.reserved_end:
-        return
-    length = max(size, reserved_ahead)
-    try:
-        log.file.preallocate(log.end, length)
-    except OSError as error:
-        if not is_full_disk(error) or length == size:
-            raise
-        length = size
-        log.file.preallocate(log.end, length)
-    log.reserved_end = log.end + length
-
-
-def write_batch(log: ActiveLog, batch: Batch, *, sync: bool) -> FrameHeader:
-    """Write `batch` behind the last frame and return its header; ``OSError`` as it comes."""
-    frame = log.encode(batch)
-    write_all(log.file, frame.content, log.end)
-    if sync:
-        log.file.datasync()
-    return frame.header
-
-
-CurrentSnapshot = Callable[[], SnapshotMetadata | None]
-
-
-class LogStore:
-    """The log of one store.
-
-    Args:
-        directory: where log.dat and metadata.json lie.
-        log: log.dat, open and recovered.
-        published: what metadata.json says now, None if nothing intact.
-        current_snapshot: tells the current snapshot; asked under this lock.
-        options: limits and behaviour.
-        lock: guards the log; waits without limit where no timeout is given.
-        rewrite_lock: guards the making of a new log; taken before the other.
-        health: the store's condition.
-        meter: is told of appends, reads and rewrites.
-    """
-
-    def __init__(
-        self,
-        directory: StoreDirectory,
-        log: ActiveLog,
-        *,
-        published: LogMetadata | None,
-        current_snapshot: CurrentSnapshot,
-        options: FileStorageOptions,
-        lock: RWOperationLocker,
-        rewrite_lock: RWOperationLocker,
-        health: Health,
-        meter: Meter,
-    ) -> None:
-        self._directory = directory
-        self._path = directory.path_of(LOG)
-        self._current = CurrentLog(log, lock)
-        self._current_snapshot = current_snapshot
-        self._options = options
-        self._lock = lock
-        self._health = health
-        self._meter = meter
-        if log.index is not None:
-            meter.count(Counter.INDEX_REBUILD_OPS)
-        self._codec = EntryCodec(binary=options.features.binary_format, meter=meter)
-        self._reader = LogReader(self._path, options.transfer_size, self._codec)
-        self._metadata = MetadataService(
-            directory,
-            published,
-            atomic=options.features.atomic_writes,
-            reserved_ahead=options.preallocate,
+    commands = list(map(_COMMAND, entries))
+    sizes = list(map(len, commands))
+    if max(sizes) > max_entry_size:
+        position = next(at for at, size in enumerate(sizes) if size > max_entry_size)
+        raise EntryTooLargeError(
+            f"entries: expected commands of at most {max_entry_size} bytes "
+            f"but index {first + position} has {sizes[position]}"
         )
-        self._compactor = LogCompactor(
-            directory,
-            self._current,
-            reader=self._reader,
-            codec=self._codec,
-            metadata=self._metadata,
-            chunk_size=options.transfer_size,
-            lock=rewrite_lock,
-            health=health,
-            meter=meter,
+    size = sum(sizes)
+    _require_possible(FRAME_HEADER_SIZE + count * ROW_SIZE + size)
+    return terms, commands, size
+
+
+def _out_of_order(entries: Sequence[LogEntry]) -> OutOfOrderEntriesError:
+    for previous, entry in pairwise(entries):
+        if entry.index != previous.index + 1 or entry.term < previous.term:
+            break
+    return OutOfOrderEntriesError(
+        f"entries: expected index {previous.index + 1} with a term >= {previous.term} "
+        f"behind index {previous.index} but got index {entry.index} of term {entry.term}"
+    )
+
+
+def _require_possible(frame_size: int) -> None:
+    """Raise `EntryTooLargeError` for a batch that a crash could leave beyond repair."""
+    if frame_size > LONGEST_TAIL:
+        raise EntryTooLargeError(
+            f"entries: expected a batch of at most {LONGEST_TAIL} bytes, which is as much as an open "
+            f"takes for an unfinished append, but it takes {frame_size}; append it in parts"
         )
-
-    @property
-    def bounds(self) -> LogBounds:
-        """The extent of the acknowledged log, as one value; no lock, no I/O."""
-        return self._current.bounds
-
-    def sizes(self) -> dict[str, int]:
-        """Return the sizes that the metrics tell; no I/O."""
-        log = self._current.log
-        return {
-            "log_size": log.end,
-            "metadata_size": self._metadata.size,
-            "index_map_size": len(log.index) if log.index is not None else 0,
-        }
-
-    def open_extent(self) -> tuple[File, int]:
-        """Open log.dat anew, and tell where its last frame ends; the caller closes the file.
-
-        ``OSError`` from the filesystem; the caller holds the lock's update. What lies before that
-        end never changes in this file.
-        """
-        return self._directory.open(LOG, OpenFlag.READ), self._current.log.end
-
-    def append(
-        self, entries: Sequence[LogEntry], timeout_s: float | None, cancel: CancelToken | None
-    ) -> None:
-        """See `Storage.append_log_entries`."""
-        with self._lock.update(timeout_s, cancel):
-            self._health.require_writable()
-            check_batch(
-                entries,
-                last_index=self._current.log.last_index,
-                last_term=self._current.log.last_term,
-                max_entry_size=self._options.max_entry_size,
-            )
-            terms = [entry.term for entry in entries]
-            commands = [entry.command for entry in entries]
-            batch = self._codec.batch(entries[0].index, terms, commands)
-            self._write(batch, sync=self._options.sync_on_append)
-            self._meter.appended(entries)
-
-    def entries(
-        self, start: int, end: int, timeout_s: float | None, cancel: CancelToken | None
-    ) -> list[LogEntry]:
-        """See `Storage.get_log_entries`."""
-        with self._lock.read(timeout_s, cancel):
-            self._health.require_readable(Part.LOG)
-            if start >= end:
-                raise InvalidLogRangeError(f"start: expected start < end but got {start} >= {end}")
-            bounds = self._current.bounds
-            if start < bounds.first_index or end > bounds.last_index + 1:
-                raise IndexOutOfRangeError(
-                    f"start, end: expected a part of [{bounds.first_index}, "
-                    f"{bounds.last_index + 1}) but got [{start}, {end})"
-                )
-            found = self._reader.entries(self._current.log, start, end)
-            self._meter.read(found)
-            return found
-
-    def entry(self, index: int, timeout_s: float | None, cancel: CancelToken | None) -> LogEntry:
-        """See `Storage.get_log_entry`."""
-        with self._lock.read(timeout_s, cancel):
-            self._health.require_readable(Part.LOG)
-            bounds = self._current.bounds
-            if not bounds.first_index <= index <= bounds.last_index:
-                raise EntryNotFoundError(
-                    f"index: expected {bounds.first_index} <= index <= {bounds.last_index} "
-                    f"but got {index}"
-                )
-            found = self._reader.entries(self._current.log, index, index + 1)
-            self._meter.read(found)
-            return found[0]
-
-    def truncate_suffix(
-        self, index: int, timeout_s: float | None, cancel: CancelToken | None
-    ) -> None:
-        """See `Storage.truncate_log_suffix`."""
-        with self._lock.update(timeout_s, cancel):
-            self._health.require_writable()
-            log = self._current.log
-            self._require_within(index, log)
-            snapshot = self._current_snapshot()
-            if snapshot is not None and index <= snapshot.last_included_index:
-                raise EntryConflictError(
-                    f"index: expected an index beyond the snapshot's "
-                    f"{snapshot.last_included_index} but got {index}"
-                )
-            first_removed = max(index, log.first_index)
-            if first_removed > log.last_index:
-                return
-            last_term = self._reader.term(log, first_removed - 1)
-            batch = Batch.of_truncation(first_removed, log.last_index, last_term)
-            self._write(batch, sync=True)
-
-    def truncate_prefix(
-        self, index: int, timeout_s: float | None, cancel: CancelToken | None
-    ) -> None:
-        """See `Storage.truncate_log_prefix`."""
-
-        def first_kept(log: ActiveLog) -> int:
-            self._health.require_writable()
-            if index <= log.first_index:
-                return index
-            self._require_within(index, log)
-            self._require_snapshot(index)
-            return self._retaining(index, log)
-
-        self._compactor.compact(first_kept, timeout_s, cancel)
-
-    def compact_behind(self, snapshot_index: int) -> None:
-        """Drop what a snapshot covers, but for the retained entries; waits for the locks.
-
-        Meant for work beside the caller: all that may have changed since is looked at again.
-        """
-
-        def first_kept(log: ActiveLog) -> int:
-            if self._health.closed or self._health.cause is not None:
-                return log.first_index
-            return self._retaining(min(snapshot_index, log.last_index) + 1, log)
-
-        self._compactor.compact(first_kept)
-
-    def align_with(self, snapshot: SnapshotMetadata) -> bool:
-        """Discard the log if it contradicts a durable snapshot or ends before it; True if so."""
-        return self._compactor.discard(snapshot)
-
-    def finish(self) -> None:
-        """Make everything durable and say so in metadata.json; its name is the caller's to sync.
-
-        ``OSError`` from the filesystem; the caller holds the lock's update.
-        """
-        log = self._current.log
-        if self._options.preallocate and log.file.size() > log.end:
-            log.file.truncate(log.end)
-            log.file.fsync()
-        elif log.durable_batch < log.last_batch:
-            log.file.datasync()
-        self._metadata.publish(log)
-
-    def close(self) -> None:
-        """Let go of the file."""
-        let_go(self._current.log.file)
-
-    def _write(self, batch: Batch, *, sync: bool) -> None:
-        with Reading("reservation of space for the log", self._path):
-            # What fails here has changed nothing that counts, so it poisons nothing.
-            reserve_space(self._current.log, batch, self._options.preallocate)
-        with self._health.mutation("append to the log", self._path):
-            frame = write_batch(self._current.log, batch, sync=sync)
-        self._current.accept(frame, synced=sync)
-
-    def _retaining(self, index: int, log: ActiveLog) -> int:
-        return min(index, log.last_index + 1 - self._options.retained_log_size)
-
-    def _require_within(self, index: int, log: ActiveLog) -> None:
-        if index > log.last_index + 1:
-            raise IndexOutOfRangeError(
-                f"index: expected at most {log.last_index + 1} but got {index}"
-            )
-
-    def _require_snapshot(self, index: int) -> None:
-        if not self._options.compaction_requires_snapshot:
-            return
-        snapshot = self._current_snapshot()
-        if snapshot is None:
-            raise NoSnapshotError(
-                f"index: a truncation before {index} needs a snapshot, but there is none"
-            )
-        if index > snapshot.last_included_index + 1:
-            raise SnapshotOutOfDateError(
-                f"index: expected at most {snapshot.last_included_index + 1}, "
-                f"behind the snapshot, but got {index}"
-            )

@@ -28,6 +28,7 @@ from wavetank.engine.log.format import (
     FrameKind,
     checksum,
     decode_frame_header,
+    filler,
 )
 from wavetank.engine.log.head import begin_log, check_generation, require_proof_of_header
 from wavetank.engine.log.window import Window
@@ -245,7 +246,9 @@ def _take_frames(
 def _only_zeros_follow(
     window: Window, offset: int, size: int, chunk_size: int, *, reserved: bool
 ) -> bool:
-    """Whether behind the last frame lie only an earlier recovery's zeros, or reserved space."""
+    """Whether behind the last frame lie only an earlier recovery's zeros, or free space."""
+    if size - offset <= LONGEST_TAIL and _is_filler(window, offset, size, chunk_size):
+        return True
     if window.read(offset, min(GUARD_SIZE, size - offset)).strip(b"\0"):
         return False
     if size - offset <= GUARD_SIZE:
@@ -256,6 +259,14 @@ def _only_zeros_follow(
         window.read(begin, min(chunk_size, size - begin)).strip(b"\0")
         for begin in range(offset, size, chunk_size)
     )
+
+
+def _is_filler(window: Window, offset: int, size: int, chunk_size: int) -> bool:
+    for begin in range(offset, size, chunk_size):
+        length = min(chunk_size, size - begin)
+        if window.read(begin, length) != filler(begin, length):
+            return False
+    return True
 
 
 def _take_frame(

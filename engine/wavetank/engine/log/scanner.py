@@ -23,6 +23,7 @@ from wavetank.engine.log.format import (
     FrameHeader,
     checksum,
     decode_frame_header,
+    filler,
 )
 from wavetank.engine.status import is_unreadable
 
@@ -174,6 +175,12 @@ def walk_log(
 
 
 def _only_zeros_follow(file: File, offset: int, size: int, *, reserved: bool) -> bool:
+    if size - offset <= LONGEST_TAIL and all(
+        read_around(file, min(_CHUNK_SIZE, size - begin), begin)
+        == filler(begin, min(_CHUNK_SIZE, size - begin))
+        for begin in range(offset, size, _CHUNK_SIZE)
+    ):
+        return True
     if read_around(file, min(GUARD_SIZE, size - offset), offset).strip(b"\0"):
         return False
     if size - offset <= GUARD_SIZE:
