@@ -48,7 +48,7 @@ def filesystem_of(directory: PurePosixPath, mounts: str) -> str:
         The type that the kernel names, or ``unknown``.
 
     >>> mounts = '''22 1 254:0 / / rw - ext4 /dev/vda rw
-    ... 31 22 0:27 / /mnt/my\\\\040disk rw shared:4 - tmpfs tmpfs rw'''
+    ... 31 22 0:27 / /mnt/my\\040disk rw shared:4 - tmpfs tmpfs rw'''
     >>> filesystem_of(PurePosixPath("/mnt/my disk/bench"), mounts)
     'tmpfs'
     >>> filesystem_of(PurePosixPath("/mnt/my"), mounts)

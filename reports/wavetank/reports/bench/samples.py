@@ -72,17 +72,18 @@ def ratios(peer_s: Sequence[float], engine_s: Sequence[float]) -> list[float]:
 def order_of_round(names: Sequence[str], number: int) -> list[str]:
     """Return the order in which contenders take their turn in a round.
 
-    The first one moves on by one each round, and every second round runs backwards, so that nobody
-    always follows the same neighbour and pays for what that one left in the caches.
+    Rounds come in pairs, forwards and backwards, and the first one moves on by one from pair to
+    pair. So nobody always follows the same neighbour and pays for what that one left in the caches,
+    and over a pair everybody waits equally long.
 
     Args:
         names: every contender, at least one.
         number: of the round, from 0.
 
-    >>> [order_of_round(["a", "b", "c"], number) for number in range(3)]
-    [['a', 'b', 'c'], ['a', 'c', 'b'], ['c', 'a', 'b']]
+    >>> ["".join(order_of_round("abc", number)) for number in range(4)]
+    ['abc', 'cba', 'bca', 'acb']
     """
-    first = number % len(names)
+    first = number // 2 % len(names)
     order = [*names[first:], *names[:first]]
     return order[::-1] if number % 2 else order
 
