@@ -13,6 +13,7 @@ from wavetank.reports.bench.catalogue import MEASUREMENTS
 from wavetank.reports.bench.comparison import ENGINE, Measurement, Scale, Site
 from wavetank.reports.bench.entries import WrongDataError
 from wavetank.reports.bench.machine import MEMORY_FILESYSTEMS, machine_of
+from wavetank.reports.bench.opens import AppenderFailedError
 from wavetank.reports.bench.peers import find_peers
 from wavetank.reports.bench.report import BenchReport, BenchRow
 from wavetank.reports.bench.samples import Spread, ratios
@@ -76,9 +77,10 @@ def measure_engine(
 def _told_as_errors(name: str) -> Iterator[None]:
     try:
         yield
-    except (WrongDataError, StorageError) as error:
-        reason = str(error) if isinstance(error, WrongDataError) else f"engine refused: {error!r}"
-        raise BenchError(f"{name}: {reason}") from error
+    except (WrongDataError, AppenderFailedError) as error:
+        raise BenchError(f"{name}: {error}") from error
+    except StorageError as error:
+        raise BenchError(f"{name}: engine refused: {error!r}") from error
 
 
 def _measure(

@@ -20,11 +20,15 @@ from wavetank.reports.bench.comparison import ENGINE, RAW, Comparison, Site, Wor
 from wavetank.reports.bench.entries import check_equal, check_log
 from wavetank.reports.bench.shared_logs import FRAME_ENTRIES, engine_log
 
-__all__ = ["compare_opens"]
+__all__ = ["AppenderFailedError", "compare_opens"]
 
 _CHUNK_BYTES: Final = 4 << 20
 _LOG_NAME: Final = "log.dat"
 _APPENDER: Final = "wavetank.reports.bench.killed_appender"
+
+
+class AppenderFailedError(Exception):
+    """The process that should append and be killed ended before that."""
 
 
 @contextmanager
@@ -57,7 +61,11 @@ def _open_after_kill(directory: Path) -> Iterator[Work]:
         check=False,
     )
     if done.returncode != -signal.SIGKILL:
-        raise RuntimeError(f"{_APPENDER}: expected to be killed, got {done.stderr}")
+        # The last line of a traceback is the error itself.
+        reason = done.stderr.strip().rpartition("\n")[2]
+        raise AppenderFailedError(
+            f"{ENGINE}, in a process to be killed: expected an append, got {reason}"
+        )
     with _opening(directory, clean=False, last_index=int(done.stdout)) as work:
         yield work
 
