@@ -19,6 +19,7 @@ General layout::
     _zoo_command.py, _zoo.py, zoo_text.py, zoo_document.py    the planted bugs, hunted
     _damage_command.py, _damage.py, damage_text.py, damage_document.py    the damage matrix
     _sweep_command.py, _sweep.py, sweep_text.py, sweep_document.py    every operation fails
+    _bench_command.py, _bench.py, bench/    the engine measured against its peers
     _told.py                      lines on stderr while long work goes on
 
 It listens to `wavetank.scenarios` and starts its runs; nothing imports it. Commands import what is

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 
 import click
 
+from wavetank.reports._bench_command import bench_command
 from wavetank.reports._check_command import check_command
 from wavetank.reports._damage_command import damage_command
 from wavetank.reports._dump_command import dump_command
@@ -70,6 +71,7 @@ cli.add_command(sweep_command)
 cli.add_command(check_command)
 cli.add_command(verify_command)
 cli.add_command(dump_command)
+cli.add_command(bench_command)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
