@@ -34,7 +34,7 @@ from wavetank.engine.locker import RWOperationLocker
 from wavetank.engine.log.active import PublishedLog
 from wavetank.engine.log.compaction import AutoCompaction, LogCompactor
 from wavetank.engine.log.format import GUARD_SIZE
-from wavetank.engine.log.log import LogWriter, require_entries
+from wavetank.engine.log.log import LogWriter, batch_of
 from wavetank.engine.log.reader import FrameReader, LogReader
 from wavetank.engine.metadata import MetadataService
 from wavetank.engine.metrics import METRICS_DISABLED, Counter, Metrics, Operation, metrics_text
@@ -277,7 +277,7 @@ class FileStorage:
         >>> store.last_log_index
         2
         """
-        batch = require_entries(entries)
+        batch = batch_of(entries)
         if self._status.closed or self._process_id() != self._owner:
             self._status.require_open()
         if timeout is None:
@@ -438,7 +438,7 @@ class FileStorage:
         """
         self._status.require_open()
         self._status.require_readable(Part.LOG)
-        return self._published.view.bounds
+        return self._published.view.bounds()
 
     def __len__(self) -> int:
         """Return how many entries the log holds.

@@ -149,7 +149,9 @@ class RWOperationLocker:
         self, timeout_s: float | None = None, cancel: CancelToken | None = None
     ) -> None:
         """Enter as `read` does; leave with `release_read`. Arguments and errors are those of `read`."""
-        if cancel is not None or timeout_s is not None:
+        if cancel is not None or not (
+            timeout_s is None or (type(timeout_s) is float and timeout_s >= 0.0)
+        ):
             _check_arguments(timeout_s, cancel)
             if cancel is not None:
                 _require_wanted(cancel)
@@ -170,7 +172,9 @@ class RWOperationLocker:
         self, timeout_s: float | None = None, cancel: CancelToken | None = None
     ) -> None:
         """Enter as `update` does; leave with `release_update`. Arguments and errors are the same."""
-        if cancel is not None or timeout_s is not None:
+        if cancel is not None or not (
+            timeout_s is None or (type(timeout_s) is float and timeout_s >= 0.0)
+        ):
             _check_arguments(timeout_s, cancel)
             if cancel is not None:
                 _require_wanted(cancel)

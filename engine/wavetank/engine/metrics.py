@@ -18,7 +18,7 @@ _SUBDIVISION_BITS: Final = 5
 _EXACT_BITS: Final = _SUBDIVISION_BITS + 1
 _PERCENTILES: Final = (95, 99)
 _SLOW_AFTER_S: Final = 0.1
-_FOLD_AT: Final = 256
+_FOLD_AT: Final = 1024
 """Samples that may wait to be counted."""
 
 
@@ -48,14 +48,16 @@ class Histogram:
         self.largest = 0
         self._buckets: dict[int, int] = {}
 
-    def record(self, value: int) -> None:
-        """Count one value."""
-        self.count += 1
-        self.total += value
-        self.largest = max(self.largest, value)
-        shift = max(0, value.bit_length() - _EXACT_BITS)
-        bucket = (shift << _SUBDIVISION_BITS) + (value >> shift)
-        self._buckets[bucket] = self._buckets.get(bucket, 0) + 1
+    def record(self, *values: int) -> None:
+        """Count values."""
+        self.count += len(values)
+        self.total += sum(values)
+        self.largest = max(self.largest, *values)
+        buckets = self._buckets
+        for value in values:
+            shift = value.bit_length() - _EXACT_BITS
+            bucket = value if shift <= 0 else (shift << _SUBDIVISION_BITS) + (value >> shift)
+            buckets[bucket] = buckets.get(bucket, 0) + 1
 
     def average(self) -> int:
         """Return the mean, rounded down; 0 if nothing was recorded."""
@@ -227,20 +229,23 @@ class Metrics:
     def _fold(self) -> None:
         """Count the samples that wait."""
         with self._lock:
-            counts, samples = self._counts, self.samples
+            samples, durations_ns = self.samples, [list[int]() for _ in Latency]
             while samples:
                 operation, duration_s, size, entry_count, failed = samples.popleft()
                 ops, errors, latency = operation.value
-                if ops is not None:
-                    counts[ops] += 1
-                if failed and errors is not None:
-                    counts[errors] += 1
                 if latency is not None:
-                    self._durations_ns[latency].record(max(0, round(duration_s * 1e9)))
+                    durations_ns[latency].append(max(0, round(duration_s * 1e9)))
+                if ops is None:
+                    continue
+                self._counts[ops] += 1
+                if failed and errors is not None:
+                    self._counts[errors] += 1
                 if size:
-                    counts[_MOVED_BYTES[operation]] += size
-                if entry_count:
-                    counts[Counter.READ_ENTRIES] += entry_count
+                    self._counts[_MOVED_BYTES[operation]] += size
+                self._counts[Counter.READ_ENTRIES] += entry_count
+            for histogram, found in zip(self._durations_ns, durations_ns, strict=True):
+                if found:
+                    histogram.record(*found)
 
 
 def _durations(latency: Latency, histogram: Histogram) -> dict[str, int]:

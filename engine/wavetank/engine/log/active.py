@@ -10,8 +10,7 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_right
 from collections.abc import Iterator
-
-from attrs import frozen
+from typing import NamedTuple
 
 from wavetank.engine.directory import let_go
 from wavetank.engine.filesystem import File
@@ -31,9 +30,8 @@ from wavetank.engine.values import LogBounds
 __all__ = ["ActiveLog", "FrameLocation", "LogFile", "LogIndex", "LogView", "PublishedLog"]
 
 
-@frozen
-class FrameLocation:
-    """Where a frame lies and which entries of it are alive.
+class FrameLocation(NamedTuple):
+    """Where a frame lies and which entries of it are alive; a tuple, since every read makes one.
 
     Attributes:
         offset: of the frame in log.dat, in bytes.
@@ -178,31 +176,42 @@ class LogFile:
                 self._left.notify_all()
 
 
-@frozen
-class LogView:
+class LogView(NamedTuple):
     """The log as readers see it at one moment; bytes before its end never change.
+
+    A tuple, since every append makes one.
 
     Attributes:
         file: where it lies.
         header: of the file.
         header_checksum: of the header, where the chain begins.
-        index: where the live frames lie, None if there is no index. It may know later frames.
+        frame_index: where the live frames lie, None if there is no index. It may know later frames.
         batch: number of the last frame.
         checksum: of the last frame, or of the header.
         end: bytes up to the end of the last frame.
         last_truncation: offset of the last frame that is a suffix truncation, 0 for none.
-        bounds: its first and last entry.
+        first_index: of the first entry.
+        last_index: of the last entry.
+        last_term: of the last entry.
     """
 
     file: File
     header: LogHeader
     header_checksum: int
-    index: LogIndex | None
+    frame_index: LogIndex | None
     batch: int
     checksum: int
     end: int
     last_truncation: int
-    bounds: LogBounds
+    first_index: int
+    last_index: int
+    last_term: int
+
+    def bounds(self) -> LogBounds:
+        """Return its first and last entry."""
+        return LogBounds(
+            first_index=self.first_index, last_index=self.last_index, last_term=self.last_term
+        )
 
 
 class PublishedLog:
@@ -312,11 +321,9 @@ class ActiveLog:
             self.last_checksum,
             self.end,
             self.last_truncation,
-            LogBounds(
-                first_index=self.header.base_index + 1,
-                last_index=self.last_index,
-                last_term=self.last_term,
-            ),
+            self.header.base_index + 1,
+            self.last_index,
+            self.last_term,
         )
 
     def refusal(self, frame: FrameHeader) -> str | None:

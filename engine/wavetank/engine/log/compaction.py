@@ -11,6 +11,7 @@ import logging
 import math
 from collections.abc import Callable
 from functools import partial
+from itertools import accumulate
 
 from attrs import frozen
 
@@ -189,7 +190,7 @@ def copy_entries(
             terms[0],
             terms[-1],
             new.last_checksum,
-            codec.encode(first, terms, commands),
+            codec.encode(first, terms, commands, list(accumulate(map(len, commands)))),
             new.header.seed,
         )
         new.add_entries(len(terms), len(frame), checksum, terms[-1])

@@ -15,7 +15,7 @@ from binascii import a2b_base64, b2a_base64
 from collections.abc import Mapping, Sequence
 from enum import IntEnum
 from hashlib import blake2b
-from itertools import accumulate, repeat
+from itertools import repeat
 from struct import Struct, pack, unpack_from
 from types import MappingProxyType
 from typing import Final, Protocol
@@ -332,8 +332,14 @@ class Serializer(Protocol):
         """What a frame says of a payload written so."""
         ...
 
-    def encode(self, first_index: int, terms: Sequence[int], commands: Sequence[bytes]) -> bytes:
-        """Return entries, at least one, as a payload."""
+    def encode(
+        self,
+        first_index: int,
+        terms: Sequence[int],
+        commands: Sequence[bytes],
+        ends: Sequence[int],
+    ) -> bytes:
+        """Return entries, at least one, as a payload; `ends` is where each command ends."""
         ...
 
     def decode(self, first_index: int, count: int, payload: bytes) -> EntryBlock | None:
@@ -414,11 +420,20 @@ class BinarySerializer:
 
     encoding = Encoding.BINARY
 
-    def encode(self, first_index: int, terms: Sequence[int], commands: Sequence[bytes]) -> bytes:  # noqa: ARG002 - the frame's header says it
+    def encode(
+        self,
+        first_index: int,  # noqa: ARG002 - the frame's header says it
+        terms: Sequence[int],
+        commands: Sequence[bytes],
+        ends: Sequence[int],
+    ) -> bytes:
         """See `Serializer.encode`."""
-        count = len(terms)
-        columns = pack(f"<{count}Q", *terms), pack(f"<{count}Q", *accumulate(map(len, commands)))
-        return b"".join((*columns, *commands))
+        count, term = len(terms), terms[0]
+        if term == terms[-1]:
+            column = term.to_bytes(8, "little") * count  # terms never fall, so all are equal
+        else:
+            column = pack(f"<{count}Q", *terms)
+        return b"".join((column, pack(f"<{count}Q", *ends), *commands))
 
     def decode(self, first_index: int, count: int, payload: bytes) -> EntryBlock | None:
         """See `Serializer.decode`."""
@@ -456,7 +471,13 @@ class JsonSerializer:
 
     encoding = Encoding.JSON
 
-    def encode(self, first_index: int, terms: Sequence[int], commands: Sequence[bytes]) -> bytes:
+    def encode(
+        self,
+        first_index: int,
+        terms: Sequence[int],
+        commands: Sequence[bytes],
+        ends: Sequence[int],  # noqa: ARG002 - texts end where their quotes do
+    ) -> bytes:
         """See `Serializer.encode`."""
         entries = (
             b'{"index":%d,"term":%d,"command":"%b"}'

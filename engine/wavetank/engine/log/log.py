@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from itertools import pairwise
-from operator import attrgetter
+from itertools import accumulate, pairwise
 from struct import pack
-from typing import Final
+from typing import Final, NamedTuple
 
 from wavetank.engine.directory import write_all
 from wavetank.engine.errors import (
@@ -45,7 +44,7 @@ from wavetank.engine.status import StoreStatus, TranslateErrors, io_error, is_fu
 from wavetank.engine.storage import CancelToken
 from wavetank.engine.values import LogEntry, SnapshotMetadata
 
-__all__ = ["LogWriter", "encode_truncation", "require_entries", "require_within"]
+__all__ = ["Batch", "LogWriter", "batch_of", "encode_truncation", "require_within"]
 
 CurrentSnapshot = Callable[[], SnapshotMetadata | None]
 
@@ -53,9 +52,6 @@ _ACTION: Final = "append to the log"
 _SECTOR: Final = 512
 _FILLED_AHEAD: Final = 256 << 10
 """Most bytes that are filled ahead of the frames at a time."""
-_INDEX: Final = attrgetter("index")
-_TERM: Final = attrgetter("term")
-_COMMAND: Final = attrgetter("command")
 
 
 class LogWriter:
@@ -106,9 +102,7 @@ class LogWriter:
         self._written = published.view
         self._syncing = RWOperationLocker(runtime, name="log", default_timeout_s=None)
 
-    def append(
-        self, entries: Sequence[LogEntry], timeout_s: float | None, cancel: CancelToken | None
-    ) -> int:
+    def append(self, batch: Batch, timeout_s: float | None, cancel: CancelToken | None) -> int:
         """Append a batch and return the bytes of its commands; see `Storage.append_log_entries`."""
         lock = self._published.lock
         lock.acquire_update(timeout_s, cancel)
@@ -116,25 +110,24 @@ class LogWriter:
             if not self._status.writable:
                 self._status.require_writable()
             log = self.log
-            if self._written is not self._published.view and not _follows(entries, log):
+            if self._written is not self._published.view and not _follows(batch, log):
                 # A refusal is judged by what is acknowledged, so what is under way has to end first.
                 self._commit(self._written, timeout_s)
-            terms, commands, size = _checked(entries, log, self._options.max_entry_size)
-            frame, checksum = self._encoded(entries[0].index, terms, commands)
-            written = self._write(frame, checksum, len(terms), terms[-1])
+            ends = _check(batch, log, self._options.max_entry_size)
+            frame, checksum = self._encoded(batch, ends)
+            written = self._write(frame, checksum, len(ends), batch.terms[-1])
         finally:
             lock.release_update()
         if self._options.sync_on_append:
             self._commit(written)
-        return size
+        return ends[-1]
 
-    def _encoded(
-        self, first_index: int, terms: Sequence[int], commands: Sequence[bytes]
-    ) -> tuple[bytes, int]:
+    def _encoded(self, batch: Batch, ends: Sequence[int]) -> tuple[bytes, int]:
         """Return entries as the next frame, and its checksum."""
+        terms, first_index = batch.terms, batch.indices[0]
         metrics, log = self._metrics, self.log
         start_s = metrics.now_s() if metrics is not None else 0.0
-        payload = self._codec.encode(first_index, terms, commands)
+        payload = self._codec.encode(first_index, terms, batch.commands, ends)
         encoded = encode_frame(
             FrameKind.ENTRIES,
             self._codec.encoding,
@@ -362,40 +355,59 @@ def require_within(index: int, log: ActiveLog) -> None:
         raise IndexOutOfRangeError(f"index: expected at most {log.last_index + 1} but got {index}")
 
 
-def require_entries(entries: object) -> tuple[LogEntry, ...]:
-    """Return the batch as a tuple of its own, or raise ``TypeError``."""
+class Batch(NamedTuple):
+    """The entries of an append as columns, which are checked and written as wholes.
+
+    Attributes:
+        entries: as they came.
+        indices: of the entries.
+        terms: of the entries.
+        commands: of the entries.
+    """
+
+    entries: tuple[LogEntry, ...]
+    indices: list[int]
+    terms: list[int]
+    commands: list[bytes]
+
+
+def batch_of(entries: object) -> Batch:
+    """Return entries as a batch, or raise ``TypeError``."""
     if isinstance(entries, (str, bytes, bytearray)) or not isinstance(entries, Iterable):
         kind = type(entries).__name__
         raise TypeError(f"entries: expected a sequence of LogEntry but got {entries!r} ({kind})")
     batch = tuple(entries)
-    if set(map(type, batch)) <= {LogEntry}:
-        return batch
-    for position, entry in enumerate(batch):
-        if not isinstance(entry, LogEntry):
-            kind = type(entry).__name__
-            raise TypeError(f"entries[{position}]: expected LogEntry but got {entry!r} ({kind})")
-    return batch
-
-
-def _follows(entries: Sequence[LogEntry], log: ActiveLog) -> bool:
-    return bool(entries) and (
-        entries[0].index == log.last_index + 1 and entries[0].term >= log.last_term
+    if list(map(type, batch)).count(LogEntry) != len(batch):
+        for position, entry in enumerate(batch):
+            if not isinstance(entry, LogEntry):
+                kind = type(entry).__name__
+                raise TypeError(
+                    f"entries[{position}]: expected LogEntry but got {entry!r} ({kind})"
+                )
+    if len(batch) == 1:
+        entry = batch[0]
+        return Batch(batch, [entry.index], [entry.term], [entry.command])
+    return Batch(
+        batch,
+        [entry.index for entry in batch],
+        [entry.term for entry in batch],
+        [entry.command for entry in batch],
     )
 
 
-def _checked(
-    entries: Sequence[LogEntry], log: ActiveLog, max_entry_size: int
-) -> tuple[list[int], list[bytes], int]:
-    """Return terms, commands and their bytes if the batch may follow the last entry.
+def _check(batch: Batch, log: ActiveLog, max_entry_size: int) -> list[int]:
+    """Return where each command ends if the batch may follow the last entry.
 
-    The order of the checks is part of the API. Columns are compared as wholes, which costs a
-    fraction of a loop over the entries.
+    The order of the checks is part of the API.
     """
+    entries, indices, terms, commands = batch
     if not entries:
         raise EmptyEntriesError("entries: expected at least one entry but got none")
-    indices, terms = list(map(_INDEX, entries)), list(map(_TERM, entries))
     first, count = indices[0], len(indices)
-    if count > 1 and (indices != list(range(first, first + count)) or terms != sorted(terms)):
+    if count > 1 and (
+        indices != list(range(first, first + count))
+        or (terms.count(terms[0]) != count and terms != sorted(terms))
+    ):
         raise _out_of_order(entries)
     if first == log.last_index + 1 and terms[0] < log.last_term:
         raise OutOfOrderEntriesError(
@@ -407,17 +419,22 @@ def _checked(
             f"entries: expected a batch that begins at index {log.last_index + 1} "
             f"but it begins at {first}"
         )
-    commands = list(map(_COMMAND, entries))
-    sizes = list(map(len, commands))
-    if max(sizes) > max_entry_size:
-        position = next(at for at, size in enumerate(sizes) if size > max_entry_size)
-        raise EntryTooLargeError(
-            f"entries: expected commands of at most {max_entry_size} bytes "
-            f"but index {first + position} has {sizes[position]}"
-        )
-    size = sum(sizes)
-    _require_possible(FRAME_HEADER_SIZE + count * ROW_SIZE + size)
-    return terms, commands, size
+    ends = list(accumulate(map(len, commands)))
+    if ends[-1] > max_entry_size:
+        for entry in entries:
+            if len(entry.command) > max_entry_size:
+                raise EntryTooLargeError(
+                    f"entries: expected commands of at most {max_entry_size} bytes "
+                    f"but index {entry.index} has {len(entry.command)}"
+                )
+        _require_possible(FRAME_HEADER_SIZE + count * ROW_SIZE + ends[-1])
+    return ends
+
+
+def _follows(batch: Batch, log: ActiveLog) -> bool:
+    return bool(batch.indices) and (
+        batch.indices[0] == log.last_index + 1 and batch.terms[0] >= log.last_term
+    )
 
 
 def _out_of_order(entries: Sequence[LogEntry]) -> OutOfOrderEntriesError:

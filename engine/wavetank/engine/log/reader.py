@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from struct import unpack_from
 from typing import Final
 
-from attrs import evolve, frozen
+from attrs import frozen
 from google_crc32c import extend
 
 from wavetank.engine.directory import read_at
@@ -220,14 +220,14 @@ class LogReader:
             if self._status.closed or self._status.damage:
                 self._status.require_readable(Part.LOG)
             view, log_file = published.view, published.log_file
-            bounds, log_index = view.bounds, view.index
-            if not bounds.first_index <= index <= bounds.last_index:
+            log_index = view.frame_index
+            if not view.first_index <= index <= view.last_index:
                 raise EntryNotFoundError(
-                    f"index: expected {bounds.first_index} <= index <= {bounds.last_index} "
+                    f"index: expected {view.first_index} <= index <= {view.last_index} "
                     f"but got {index}"
                 )
             if log_index is not None:
-                frame = log_index.find(index, bounds.last_index)
+                frame = log_index.find(index, view.last_index)
             log_file.readers.append(None)
         finally:
             published.lock.release_read()
@@ -249,11 +249,10 @@ class LogReader:
             if start >= end:
                 raise InvalidLogRangeError(f"start: expected start < end but got {start} >= {end}")
             view, log_file = published.view, published.log_file
-            bounds = view.bounds
-            if start < bounds.first_index or end > bounds.last_index + 1:
+            if start < view.first_index or end > view.last_index + 1:
                 raise IndexOutOfRangeError(
-                    f"start, end: expected a part of [{bounds.first_index}, "
-                    f"{bounds.last_index + 1}) but got [{start}, {end})"
+                    f"start, end: expected a part of [{view.first_index}, "
+                    f"{view.last_index + 1}) but got [{start}, {end})"
                 )
             section = self._frames.section(view, start, end)
             log_file.readers.append(None)
@@ -309,8 +308,9 @@ class LogSection:
         self.end = end
         self._path = path
         self._rows: list[FrameLocation] | None = None
-        if log.index is not None:
-            self._rows = list(log.index.frames(start, end))
+        index = log.index if isinstance(log, ActiveLog) else log.frame_index
+        if index is not None:
+            self._rows = list(index.frames(start, end))
             self.limit = self._rows[-1].offset + self._rows[-1].size if self._rows else 0
             return
         self.limit = log.end
@@ -452,6 +452,6 @@ def _remove_from(index: int, rows: deque[FrameLocation], start: int) -> None:
     while rows and rows[-1].first_index >= index:
         rows.pop()
     if rows and rows[-1].end_index > index:
-        rows[-1] = evolve(rows[-1], end_index=index)
+        rows[-1] = rows[-1]._replace(end_index=index)
     if rows and rows[-1].end_index <= start:
         rows.pop()  # what is left of it lies before the range

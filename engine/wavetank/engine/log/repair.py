@@ -247,7 +247,8 @@ def _only_zeros_follow(
     window: Window, offset: int, size: int, chunk_size: int, *, reserved: bool
 ) -> bool:
     """Whether behind the last frame lie only an earlier recovery's zeros, or free space."""
-    if size - offset <= LONGEST_TAIL and _is_filler(window, offset, size, chunk_size):
+    begins = window.read(offset, min(8, size - offset)) == filler(offset, min(8, size - offset))
+    if begins and size - offset <= LONGEST_TAIL and _is_filler(window, offset, size, chunk_size):
         return True
     if window.read(offset, min(GUARD_SIZE, size - offset)).strip(b"\0"):
         return False

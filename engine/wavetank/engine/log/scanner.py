@@ -175,10 +175,17 @@ def walk_log(
 
 
 def _only_zeros_follow(file: File, offset: int, size: int, *, reserved: bool) -> bool:
-    if size - offset <= LONGEST_TAIL and all(
-        read_around(file, min(_CHUNK_SIZE, size - begin), begin)
-        == filler(begin, min(_CHUNK_SIZE, size - begin))
-        for begin in range(offset, size, _CHUNK_SIZE)
+    begins = read_around(file, min(8, size - offset), offset) == filler(
+        offset, min(8, size - offset)
+    )
+    if (
+        begins
+        and size - offset <= LONGEST_TAIL
+        and all(
+            read_around(file, min(_CHUNK_SIZE, size - begin), begin)
+            == filler(begin, min(_CHUNK_SIZE, size - begin))
+            for begin in range(offset, size, _CHUNK_SIZE)
+        )
     ):
         return True
     if read_around(file, min(GUARD_SIZE, size - offset), offset).strip(b"\0"):
