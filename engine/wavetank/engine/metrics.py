@@ -419,7 +419,7 @@ def _size(size_bytes: int) -> str:
 
 
 def _time(duration_ns: int) -> str:
-    for unit, divisor in (("s", 10**9), ("ms", 10**6), ("µs", 10**3)):
+    for unit, divisor in (("s", 10**9), ("ms", 10**6), ("us", 10**3)):
         if duration_ns >= divisor:
             return f"{duration_ns / divisor:.1f} {unit}"
     return f"{duration_ns} ns"
