@@ -328,26 +328,27 @@ def test_threads_that_close_one_file_at_once_close_its_descriptor_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     closed: list[int] = []
-    both_inside = threading.Barrier(2)
+    inside, proceed = threading.Event(), threading.Event()
     close = os.close
 
     def slow_close(descriptor: int) -> None:
         closed.append(descriptor)
-        both_inside.wait()  # the second thread is in close() while the descriptor is still open
-        both_inside.wait()
-        close(descriptor)
+        if len(closed) == 1:
+            inside.set()
+            proceed.wait()
+            close(descriptor)
 
     before = descriptor_count()
     file = fs.open(str(tmp_path / "name"), NEW)
     monkeypatch.setattr(os, "close", slow_close)
     first = threading.Thread(target=file.close)
     first.start()
-    both_inside.wait()
-    file.close()
-    both_inside.wait()
+    inside.wait()
+    file.close()  # while the first thread is in os.close, and the descriptor still open
+    proceed.set()
     first.join()
-    monkeypatch.undo()
     file.close()
+    monkeypatch.undo()
     assert len(closed) == 1
     assert descriptor_count() == before
 
