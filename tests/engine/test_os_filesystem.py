@@ -502,6 +502,38 @@ def test_a_forked_child_that_drops_or_closes_a_file_leaves_the_lock_to_its_paren
     )
 
 
+def test_a_lock_ends_with_its_holder_though_a_forked_child_lives_on(tmp_path: Path) -> None:
+    path = tmp_path / "LOCK"
+    path.touch()
+    script = (
+        "import os, sys\n"
+        "from wavetank.engine.filesystem import OpenFlag\n"
+        "from wavetank.engine.os_filesystem import OsFileSystem\n"
+        "file = OsFileSystem().open(sys.argv[1], OpenFlag.WRITE)\n"
+        "file.lock()\n"
+        "until_closed, closed = os.pipe()\n"
+        "if (child := os.fork()) == 0:\n"
+        "    os.close(closed)\n"
+        "    os.read(until_closed, 1)\n"
+        "    os._exit(0)\n"
+        "file.close()\n"
+        "heir = OsFileSystem().open(sys.argv[1], OpenFlag.WRITE)\n"
+        "heir.lock()\n"
+        "heir.close()\n"
+        "os.close(closed)\n"
+        "os.waitpid(child, 0)\n"
+        "print('locked again')\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", script, str(path)],
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        capture_output=True,
+        check=False,
+        text=True,
+    )
+    assert (done.stderr, done.stdout) == ("", "locked again\n")
+
+
 def test_a_lock_keeps_out_other_openers_until_close(tmp_path: Path) -> None:
     path = str(tmp_path / "LOCK")
     holder = fs.open(path, BOTH | CREATE)

@@ -7,6 +7,7 @@
     │   └── StoragePoisonedError              a write or sync failed earlier; reopen the store
     ├── NotInitializedError (RuntimeError)    the directory holds no store and may not get one
     ├── StorageClosedError (RuntimeError)     used after close()
+    ├── StorageForkedError (RuntimeError)     inherited through fork; the child opens its own
     ├── StorageReadOnlyError (PermissionError) a change to a store opened with read_only
     ├── StorageLockedError (OSError)          another process or instance has the directory
     ├── LockTimeoutError (TimeoutError)       a lock was not free in time
@@ -63,6 +64,7 @@ __all__ = [
     "StateRegressionError",
     "StorageClosedError",
     "StorageError",
+    "StorageForkedError",
     "StorageIOError",
     "StorageLockedError",
     "StoragePoisonedError",
@@ -102,6 +104,16 @@ class NotInitializedError(StorageError, RuntimeError):
 
 class StorageClosedError(StorageError, RuntimeError):
     """The store was used after ``close()``."""
+
+
+class StorageForkedError(StorageError, RuntimeError):
+    """The store was opened by another process, and this one inherited it through ``os.fork``.
+
+    Both would write to the same files under one lock, so only the process that opened the store
+    may use it. Raised before anything is touched. A child can only ``close()`` what it inherited,
+    which releases its own descriptors; to use the directory it opens a store of its own, once the
+    parent has closed its.
+    """
 
 
 class StorageReadOnlyError(StorageError, PermissionError):

@@ -107,7 +107,7 @@ class FileStorage:
         self._logger = logger if logger is not None else logging.getLogger("wavetank.engine")
         filesystem = fs if fs is not None else OsFileSystem()
         directory = StoreDirectory(filesystem, config.directory)
-        self._health = Health(read_only=options.read_only)
+        self._health = Health(read_only=options.read_only, process_id=own_runtime.process_id)
         self._default_timeout_s = options.lock_timeout if options.features.lock_timeout else None
         self._metrics = Metrics(own_runtime) if options.features.metrics else None
         self._meter: Meter = self._metrics or NoMetrics()
@@ -567,6 +567,7 @@ class FileStorage:
         """Finish background work, make everything durable, release the directory.
 
         A second call does nothing. A poisoned store is only released: its next open recovers it.
+        In a forked child it releases the child's descriptors, and changes nothing on disk.
         It waits ``truncation_timeout`` seconds for compaction in the background, which then gives
         way, and ``lock_timeout`` seconds for each lock.
 
@@ -579,6 +580,9 @@ class FileStorage:
         Traceback (most recent call last):
         wavetank.engine.errors.StorageClosedError: the store is closed
         """
+        if self._health.forked:
+            self._services.release_inherited()
+            return
         if self._health.closed:
             return
         self._services.close(self._default_timeout_s)

@@ -18,6 +18,7 @@ import stat
 import sys
 import warnings
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Final
 
 from wavetank.engine.filesystem import Buffer, File, FileKind, FileStat, OpenFlag
@@ -158,11 +159,14 @@ class _OsFile:
     file and its lock stay as they are.
     """
 
-    __slots__ = ("_appends", "_descriptor", "_path", "_unclosed")
+    __slots__ = ("_appends", "_descriptor", "_locked", "_locked_by", "_path", "_unclosed")
 
     def __init__(self, path: str, native_flags: int, *, appends: bool) -> None:
         self._path = path
         self._appends = appends
+        # The process that took the lock of this file, and the descriptor while it has it.
+        self._locked_by = 0
+        self._locked: list[int] = []
         # Holds the descriptor until it is closed; what takes it out has to close it. It goes in and
         # out in one call of C code, so that a signal (Ctrl-C) or another thread never comes between
         # the system call and the list: nothing is leaked and nothing is closed twice.
@@ -241,12 +245,19 @@ class _OsFile:
     def lock(self) -> None:
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._locked_by = os.getpid()
+            self._locked[:] = (self._descriptor,)
         except OSError as error:
             error.filename = self._path
             raise
 
     def close(self) -> None:
         self._descriptor = _CLOSED
+        if self._locked_by == os.getpid():
+            # A forked child has a copy of the descriptor, and the lock would last until both are
+            # closed; so who took the lock gives it back, and the child only closes its copy.
+            with suppress(IndexError, OSError):
+                any(map(fcntl.flock, map(list.pop, (self._locked,)), (fcntl.LOCK_UN,)))
         try:
             # os.close(self._unclosed.pop()), in one call of C code; see __init__.
             any(map(os.close, map(list.pop, (self._unclosed,))))

@@ -202,6 +202,16 @@ class Services:
         finally:
             self._release()
 
+    def release_inherited(self) -> None:
+        """Close the descriptors of a forked child, and nothing else.
+
+        No lock is taken: a thread of the parent that held one at the fork does not exist here.
+        """
+        self.log.close()
+        self.snapshots.close()
+        if self._lock_file is not None:
+            let_go(self._lock_file)
+
     def _finish(self) -> None:
         with self._health.mutation("close of the store", self._directory.path_of(LOG)):
             self.log.finish()

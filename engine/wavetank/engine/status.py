@@ -7,7 +7,7 @@ recovery, which reads and rewrites, can tell.
 from __future__ import annotations
 
 import errno
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from enum import Enum
 from types import TracebackType
 from typing import Final
@@ -16,6 +16,7 @@ from wavetank.engine.errors import (
     CorruptedError,
     StorageClosedError,
     StorageError,
+    StorageForkedError,
     StorageIOError,
     StoragePoisonedError,
     StorageReadOnlyError,
@@ -60,6 +61,10 @@ def io_error(action: str, path: str, error: OSError) -> StorageIOError:
 class Health:
     """The store's condition, shared by its services.
 
+    Args:
+        read_only: the options forbid every change.
+        process_id: returns the number of the process that asks.
+
     Attributes:
         closed: `close` has begun its last step.
         closing: `close` waits for the locks and wants long work to stop.
@@ -68,15 +73,28 @@ class Health:
         damage: parts that cannot be read, and why.
     """
 
-    def __init__(self, *, read_only: bool) -> None:
+    def __init__(self, *, read_only: bool, process_id: Callable[[], int]) -> None:
+        self._process_id = process_id
+        self._opened_by = process_id()
         self.closed = False
         self.closing = False
         self.cause: BaseException | None = None
         self.read_only = read_only
         self.damage: Mapping[Part, CorruptedError] = {}
 
+    @property
+    def forked(self) -> bool:
+        """Whether this process inherited the store from the one that opened it."""
+        return self._process_id() != self._opened_by
+
     def require_open(self) -> None:
-        """Raise `StorageClosedError` after close."""
+        """Raise `StorageForkedError` in a forked child, and `StorageClosedError` after close."""
+        if self._process_id() != self._opened_by:
+            raise StorageForkedError(
+                f"the store was opened by process {self._opened_by} but process "
+                f"{self._process_id()} inherited it through fork; close() it here, and open the "
+                f"directory anew once the parent has closed it"
+            )
         if self.closed:
             raise StorageClosedError("the store is closed")
 
