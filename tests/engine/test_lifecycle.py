@@ -337,7 +337,7 @@ def test_compaction_that_outlives_its_store_touches_nothing() -> None:
             return False
 
     class LateRuntime(SerialRuntime):
-        def spawn(self, name: str, work: Callable[[], None]) -> Never:  # type: ignore[override]
+        def spawn(self, name: str, work: Callable[[], None]) -> Never:
             assert name
             late.append(work)
             return Never()

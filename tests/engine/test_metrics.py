@@ -317,6 +317,18 @@ def test_the_summary_of_a_store_tells_all_sections() -> None:
 
 
 @pytest.mark.parametrize(
+    ("duration_s", "told"), [(0, "0 ns"), (0.000_003, "3.0 us"), (0.003, "3.0 ms"), (3, "3.0 s")]
+)
+def test_the_summary_tells_times_in_ascii(duration_s: float, told: str) -> None:
+    site, runtime = simulated()
+    store = site.open()
+    store.load_state(cancel=TimeTaker(runtime, [duration_s]))
+    text = store.metrics_summary()
+    assert f"  state: avg {told}," in text
+    assert text.isascii()
+
+
+@pytest.mark.parametrize(
     "call", [FileStorage.metrics, FileStorage.metrics_summary, FileStorage.reset_metrics]
 )
 @pytest.mark.parametrize("options", [NOTHING_RETAINED, OFF], ids=["on", "off"])

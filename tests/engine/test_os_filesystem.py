@@ -1,12 +1,16 @@
 import errno
+import gc
 import os
 import resource
 import socket
 import subprocess
 import sys
+import threading
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import FrameType
 
 import pytest
 from hypothesis import given
@@ -299,6 +303,235 @@ def test_a_closed_file_is_refused_though_its_number_is_in_use_again(
     closed.close()
     assert heir.pread(100, 0) == b"precious"
     heir.close()
+
+
+@pytest.mark.parametrize("name", ["pread", "pwrite", "append", "size", "fsync", "datasync"])
+def test_a_call_costs_one_python_frame(tmp_path: Path, name: str) -> None:
+    file = fs.open(str(tmp_path / "name"), NEW)
+    frames: list[str] = []
+
+    def note(frame: FrameType, event: str, _: object) -> None:
+        if event == "call" and frame.f_code.co_filename.endswith("/os_filesystem.py"):
+            frames.append(frame.f_code.co_name)
+
+    call = CALLS[name]
+    sys.setprofile(note)
+    try:
+        call(file)
+    finally:
+        sys.setprofile(None)
+    file.close()
+    assert frames == [name]
+
+
+def test_threads_that_close_one_file_at_once_close_its_descriptor_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closed: list[int] = []
+    inside, proceed = threading.Event(), threading.Event()
+    close = os.close
+
+    def slow_close(descriptor: int) -> None:
+        closed.append(descriptor)
+        if len(closed) == 1:
+            inside.set()
+            proceed.wait()
+            close(descriptor)
+
+    before = descriptor_count()
+    file = fs.open(str(tmp_path / "name"), NEW)
+    monkeypatch.setattr(os, "close", slow_close)
+    first = threading.Thread(target=file.close)
+    first.start()
+    inside.wait()
+    file.close()  # while the first thread is in os.close, and the descriptor still open
+    proceed.set()
+    first.join()
+    file.close()
+    monkeypatch.undo()
+    assert len(closed) == 1
+    assert descriptor_count() == before
+
+
+def test_a_close_that_fails_is_not_repeated(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = str(tmp_path / "name")
+    file = fs.open(path, NEW)
+    close = os.close
+
+    def failing_close(descriptor: int) -> None:
+        close(descriptor)
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(os, "close", failing_close)
+    with pytest.raises(OSError, match="name") as caught:
+        file.close()
+    assert (caught.value.errno, caught.value.filename) == (errno.EIO, path)
+    file.close()
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, MemoryError, SystemExit])
+def test_an_open_that_is_interrupted_leaves_no_descriptor(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: type[BaseException]
+) -> None:
+    def interrupted(_: int) -> os.stat_result:
+        raise error
+
+    before = descriptor_count()
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fstat", interrupted)
+        with pytest.raises(error):
+            fs.open(str(tmp_path / "name"), NEW)
+    assert descriptor_count() == before
+
+
+@pytest.mark.parametrize("action", ["error", "default", "ignore"])
+def test_a_file_dropped_without_close_warns_and_is_closed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, action: str
+) -> None:
+    unraised: list[object] = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda hook: unraised.append(type(hook.exc_value)))
+    path = str(tmp_path / "LOCK")
+    before = descriptor_count()
+    file = fs.open(path, NEW)
+    file.lock()
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter(action)  # type: ignore[arg-type]
+        del file
+    assert descriptor_count() == before
+    expected = f"{path} was never closed; close() the store or the file that opened it"
+    assert [str(each.message) for each in told] == ([expected] if action == "default" else [])
+    assert unraised == ([ResourceWarning] if action == "error" else [])
+    heir = fs.open(path, BOTH)
+    heir.lock()
+    heir.close()
+
+
+def test_a_warning_about_a_dropped_file_is_a_resource_warning(tmp_path: Path) -> None:
+    path = str(tmp_path / "name")
+    with pytest.warns(ResourceWarning, match="was never closed; close\\(\\) the store"):
+        fs.open(path, NEW)
+
+
+def test_a_closed_file_and_an_open_that_fails_warn_of_nothing(tmp_path: Path) -> None:
+    file = fs.open(str(tmp_path / "name"), NEW)
+    file.close()
+    del file
+    for _ in range(2):
+        with pytest.raises(FileNotFoundError):
+            fs.open(str(tmp_path / "missing"), READ)
+        with pytest.raises(IsADirectoryError):
+            fs.open(str(tmp_path), READ)
+        with pytest.raises(NotADirectoryError):
+            fs.fsync_dir(str(tmp_path / "name"))
+        gc.collect()
+
+
+@pytest.mark.parametrize("ending", ["file = file", "keep = [file]; keep.append(keep); del file"])
+def test_a_file_still_open_when_the_interpreter_ends_warns_and_fails_nothing(
+    tmp_path: Path, ending: str
+) -> None:
+    script = (
+        "import sys\n"
+        "from wavetank.engine.filesystem import OpenFlag\n"
+        "from wavetank.engine.os_filesystem import OsFileSystem\n"
+        "file = OsFileSystem().open(sys.argv[1], OpenFlag.WRITE | OpenFlag.CREATE)\n"
+        f"{ending}\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-W", "default::ResourceWarning", "-c", script, str(tmp_path / "name")],
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        capture_output=True,
+        check=True,
+        text=True,
+    )
+    assert done.stdout == ""
+    assert "name was never closed" in done.stderr
+    assert "Exception ignored" not in done.stderr
+
+
+def test_a_forked_child_that_drops_or_closes_a_file_leaves_the_lock_to_its_parent(
+    tmp_path: Path,
+) -> None:
+    path = str(tmp_path / "LOCK")
+    script = (
+        "import os, sys, warnings\n"
+        "from wavetank.engine.filesystem import OpenFlag\n"
+        "from wavetank.engine.os_filesystem import OsFileSystem\n"
+        "def open_file(): return OsFileSystem().open(sys.argv[1], OpenFlag.WRITE)\n"
+        "def is_locked():\n"
+        "    other = open_file()\n"
+        "    try: other.lock()\n"
+        "    except BlockingIOError: return True\n"
+        "    finally: other.close()\n"
+        "    return False\n"
+        "file = open_file()\n"
+        "file.lock()\n"
+        "for how in ('close', 'drop'):\n"
+        "    child = os.fork()\n"
+        "    if child == 0:\n"
+        "        count = len(os.listdir('/proc/self/fd'))\n"
+        "        if how == 'close': file.close()\n"
+        "        with warnings.catch_warnings(record=True) as told:\n"
+        "            warnings.simplefilter('always')\n"
+        "            del file\n"
+        "        left = len(os.listdir('/proc/self/fd'))\n"
+        "        print(how, count - left, len(told), is_locked(), flush=True)\n"
+        "        os._exit(0)\n"
+        "    os.waitpid(child, 0)\n"
+        "    print('parent', is_locked(), flush=True)\n"
+        "file.close()\n"
+        "print('parent', is_locked())\n"
+    )
+    Path(path).touch()
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", script, path],
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        capture_output=True,
+        check=False,
+        text=True,
+    )
+    assert (done.stderr, done.stdout.splitlines()) == (
+        "",
+        [
+            *("close 1 0 True", "parent True"),
+            *("drop 1 1 True", "parent True"),
+            "parent False",
+        ],
+    )
+
+
+def test_a_lock_ends_with_its_holder_though_a_forked_child_lives_on(tmp_path: Path) -> None:
+    path = tmp_path / "LOCK"
+    path.touch()
+    script = (
+        "import os, sys\n"
+        "from wavetank.engine.filesystem import OpenFlag\n"
+        "from wavetank.engine.os_filesystem import OsFileSystem\n"
+        "file = OsFileSystem().open(sys.argv[1], OpenFlag.WRITE)\n"
+        "file.lock()\n"
+        "until_closed, closed = os.pipe()\n"
+        "if (child := os.fork()) == 0:\n"
+        "    os.close(closed)\n"
+        "    os.read(until_closed, 1)\n"
+        "    os._exit(0)\n"
+        "file.close()\n"
+        "heir = OsFileSystem().open(sys.argv[1], OpenFlag.WRITE)\n"
+        "heir.lock()\n"
+        "heir.close()\n"
+        "os.close(closed)\n"
+        "os.waitpid(child, 0)\n"
+        "print('locked again')\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", script, str(path)],
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        capture_output=True,
+        check=False,
+        text=True,
+    )
+    assert (done.stderr, done.stdout) == ("", "locked again\n")
 
 
 def test_a_lock_keeps_out_other_openers_until_close(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from wavetank.engine import (
     FileSystem,
     LogEntry,
     OpenFlag,
+    OsFileSystem,
     Runtime,
     StorageConfig,
     StorageFeatureFlags,
@@ -30,6 +31,15 @@ NOTHING_RETAINED = FileStorageOptions(retained_log_size=0, features=INLINE)
 WRITES = frozenset({"pwrite", "append", "truncate"})
 SYNCS = frozenset({"fsync", "datasync", "fsync_dir"})
 CHANGES = WRITES | SYNCS | {"rename", "unlink", "create"}
+
+
+REAL_FILES: list[File] = []
+"""Files of the real filesystem that the running test has opened through a `WatchedFileSystem`.
+
+A test may leave a store as a killed process would. Its files are closed when the test ends (see
+conftest.py), as the system closes those of a process: dropped instead, each would warn that nobody
+closed it.
+"""
 
 
 @frozen
@@ -71,6 +81,8 @@ class WatchedFileSystem:
         self.note("create" if flags & OpenFlag.CREATE else "open", path)
         file = self.inner.open(path, flags)
         self.files.append(file)
+        if isinstance(self.inner, OsFileSystem):
+            REAL_FILES.append(file)
         return WatchedFile(self, file, path)
 
     def rename(self, source: str, target: str) -> None:

@@ -16,7 +16,6 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from io import BytesIO
-from operator import attrgetter
 from types import TracebackType
 from typing import Final, ParamSpec, Self, TypeVar
 
@@ -37,7 +36,15 @@ from wavetank.engine.log.format import GUARD_SIZE
 from wavetank.engine.log.log import LogWriter, batch_of
 from wavetank.engine.log.reader import FrameReader, LogReader
 from wavetank.engine.metadata import MetadataService
-from wavetank.engine.metrics import METRICS_DISABLED, Counter, Metrics, Operation, metrics_text
+from wavetank.engine.metrics import (
+    METRICS_DISABLED,
+    MOST_SAMPLES,
+    SLOW_AFTER_S,
+    Counter,
+    Metrics,
+    Operation,
+    metrics_text,
+)
 from wavetank.engine.options import FileStorageOptions, StorageConfig
 from wavetank.engine.os_filesystem import OsFileSystem
 from wavetank.engine.read_only import look
@@ -65,7 +72,6 @@ _Result = TypeVar("_Result")
 
 _DEFAULT_OPTIONS: Final = FileStorageOptions()
 _ITERATED_AT_ONCE: Final = 1000
-_COMMAND: Final = attrgetter("command")
 
 
 class FileStorage:
@@ -292,7 +298,12 @@ class FileStorage:
         except BaseException:
             metrics.finished(Operation.APPEND, start_s, failed=True)
             raise
-        metrics.finished(Operation.APPEND, start_s, size)
+        duration_s = metrics.now_s() - start_s
+        metrics.samples.append((Operation.APPEND, duration_s, size, 0, False))
+        if duration_s >= SLOW_AFTER_S:
+            metrics.report_slow(Operation.APPEND, duration_s)
+        if len(metrics.samples) >= MOST_SAMPLES:
+            metrics.fold()
 
     def get_log_entries(
         self,
@@ -325,8 +336,7 @@ class FileStorage:
         except BaseException:
             metrics.finished(Operation.READ, start_s, failed=True)
             raise
-        size = sum(map(len, map(_COMMAND, found)))
-        metrics.finished(Operation.READ, start_s, size, len(found))
+        self._count_read(metrics, start_s, sum([len(entry.command) for entry in found]), len(found))
         return found
 
     def get_log_entry(
@@ -353,8 +363,17 @@ class FileStorage:
         except BaseException:
             metrics.finished(Operation.READ, start_s, failed=True)
             raise
-        metrics.finished(Operation.READ, start_s, len(found.command), 1)
+        self._count_read(metrics, start_s, len(found.command), 1)
         return found
+
+    @staticmethod
+    def _count_read(metrics: Metrics, start_s: float, size: int, entry_count: int) -> None:
+        duration_s = metrics.now_s() - start_s
+        metrics.samples.append((Operation.READ, duration_s, size, entry_count, False))
+        if duration_s >= SLOW_AFTER_S:
+            metrics.report_slow(Operation.READ, duration_s)
+        if len(metrics.samples) >= MOST_SAMPLES:
+            metrics.fold()
 
     def truncate_log_suffix(
         self, index: int, *, timeout: float | None = None, cancel: CancelToken | None = None

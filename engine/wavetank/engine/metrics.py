@@ -12,13 +12,24 @@ from typing import Final
 
 from wavetank.engine.runtime import Runtime
 
-__all__ = ["METRICS_DISABLED", "Counter", "Histogram", "Metrics", "Operation", "metrics_text"]
+__all__ = [
+    "METRICS_DISABLED",
+    "MOST_SAMPLES",
+    "SLOW_AFTER_S",
+    "Counter",
+    "Histogram",
+    "Metrics",
+    "Operation",
+    "metrics_text",
+]
 
 _SUBDIVISION_BITS: Final = 5
 _EXACT_BITS: Final = _SUBDIVISION_BITS + 1
 _PERCENTILES: Final = (95, 99)
-_SLOW_AFTER_S: Final = 0.1
-_FOLD_AT: Final = 1024
+SLOW_AFTER_S: Final = 0.1
+"""From how many seconds on an operation is slow."""
+
+MOST_SAMPLES: Final = 1024
 """Samples that may wait to be counted."""
 
 
@@ -173,30 +184,27 @@ class Metrics:
         self.samples: deque[tuple[Operation, float, int, int, bool]] = deque()
 
     def finished(
-        self,
-        operation: Operation,
-        start_s: float,
-        size: int = 0,
-        entry_count: int = 0,
-        *,
-        failed: bool = False,
+        self, operation: Operation, start_s: float, size: int = 0, *, failed: bool = False
     ) -> None:
         """Count an operation that has ended now.
 
         Args:
             operation: what it was.
             start_s: when it began, on `now_s`.
-            size: bytes of commands that it appended or returned.
-            entry_count: entries that it returned.
+            size: bytes of commands that it appended.
             failed: it raised.
         """
         duration_s = self.now_s() - start_s
-        self.samples.append((operation, duration_s, size, entry_count, failed))
-        if duration_s >= _SLOW_AFTER_S:
-            self.count(Counter.SLOW_OPERATIONS)
-            self._on_slow(operation.name.lower().replace("_", " "), duration_s)
-        if len(self.samples) >= _FOLD_AT:
-            self._fold()
+        self.samples.append((operation, duration_s, size, 0, failed))
+        if duration_s >= SLOW_AFTER_S:
+            self.report_slow(operation, duration_s)
+        if len(self.samples) >= MOST_SAMPLES:
+            self.fold()
+
+    def report_slow(self, operation: Operation, duration_s: float) -> None:
+        """Count and report an operation that took `SLOW_AFTER_S` or longer."""
+        self.count(Counter.SLOW_OPERATIONS)
+        self._on_slow(operation.name.lower().replace("_", " "), duration_s)
 
     def count(self, counter: Counter) -> None:
         """Count one."""
@@ -212,7 +220,7 @@ class Metrics:
 
     def values(self) -> dict[str, int]:
         """Return every counter, duration and ratio by its key."""
-        self._fold()
+        self.fold()
         with self._lock:
             counts = self._counts
             found = {counter.name.lower(): counts[counter] for counter in Counter}
@@ -226,7 +234,7 @@ class Metrics:
         found["error_rate_ppt"] = 1000 * errors // ops if ops else 0
         return found
 
-    def _fold(self) -> None:
+    def fold(self) -> None:
         """Count the samples that wait."""
         with self._lock:
             samples, durations_ns = self.samples, [list[int]() for _ in Latency]

@@ -1,9 +1,9 @@
-"""The real side of the filesystem door: `OsFileSystem`, one system call per method.
+"""`OsFileSystem`: the `FileSystem` of the machine, one system call per method.
 
-Whatever a store would never make is refused on opening: links, directories, devices, and FIFOs
-(without hanging on them). On macOS, where fsync leaves the drive's cache alone, syncs ask for
-F_FULLFSYNC. Left out: retries, buffering, and loops over short reads and writes, which are the
-callers' business.
+What a store never makes is refused when it is opened: links, directories, devices, and FIFOs
+(without waiting for their other end). On macOS, where fsync leaves the drive's cache alone, syncs
+ask for F_FULLFSYNC. Nothing is retried or buffered, and short reads and writes are the caller's to
+continue.
 """
 
 # The seam's paths are strings, and each method is one call of `os`: pathlib would only wrap them.
@@ -16,18 +16,22 @@ import fcntl
 import os  # noqa: TID251 - this module is the real side of the FileSystem seam
 import stat
 import sys
+import warnings
 from collections.abc import Callable, Sequence
-from typing import Concatenate, Final, ParamSpec, TypeVar
+from contextlib import suppress
+from typing import Final
 
 from wavetank.engine.filesystem import Buffer, File, FileKind, FileStat, OpenFlag
 
 __all__ = ["OsFileSystem"]
 
-_Arguments = ParamSpec("_Arguments")
-_Result = TypeVar("_Result")
-
 _FILE_MODE: Final = 0o644
 _DIRECTORY_MODE: Final = 0o755
+
+# The descriptor of a closed file: the largest int, which no system gives out, so that the system
+# refuses each call with EBADF and no call has to ask first. -1 would not do: fsync and flock raise
+# ValueError for it.
+_CLOSED: Final = 2**31 - 1
 
 # O_NONBLOCK means nothing to a regular file; it keeps the open of a FIFO from hanging.
 _ALWAYS: Final = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY
@@ -91,14 +95,13 @@ class OsFileSystem:
             OSError: ELOOP for a symbolic link, EISDIR for a directory, ENXIO or EINVAL for
                 anything else that is no regular file, and whatever the system says.
         """
-        native = _native_flags(flags)
-        descriptor = os.open(path, native | _ALWAYS, _FILE_MODE)
+        file = _OsFile(path, _native_flags(flags), appends=OpenFlag.APPEND in flags)
         try:
-            _require_regular(descriptor, path)
+            file.require_regular()
         except BaseException:
-            os.close(descriptor)
+            file.close()
             raise
-        return _OsFile(descriptor, path, appends=OpenFlag.APPEND in flags)
+        return file
 
     def rename(self, source: str, target: str) -> None:
         """Give the file `source` the name `target`, replacing what stood there in one step."""
@@ -137,90 +140,154 @@ class OsFileSystem:
         Raises:
             OSError: ENOTDIR or ELOOP for anything else.
         """
-        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | _ALWAYS)
+        directory = _OsFile(path, os.O_RDONLY | os.O_DIRECTORY, appends=False)
         try:
-            _with_filename(path, _sync, descriptor)
+            directory.fsync()
         finally:
-            os.close(descriptor)
+            directory.close()
 
 
 class _OsFile:
-    """One open descriptor. Closing it while another thread is in a call is the caller's mistake.
+    """One open descriptor, its own from `os.open` to `os.close`.
 
-    A file that is never closed keeps its descriptor and its lock until the process ends.
+    Each call is one Python frame around one or two system calls. A call that fails names the file
+    in its error, since the system does not. `close` may be called by several threads at once, and
+    is not to be called while another call is on its way.
+
+    A file that is dropped without `close` is closed when it is collected, with a
+    ``ResourceWarning``; also in a forked child, whose descriptor is a copy, so that the parent's
+    file and its lock stay as they are.
     """
 
-    __slots__ = ("_appends", "_descriptor", "_path")
+    __slots__ = ("_appends", "_descriptor", "_locked", "_locked_by", "_path", "_unclosed")
 
-    def __init__(self, descriptor: int, path: str, *, appends: bool) -> None:
-        self._descriptor = descriptor
+    def __init__(self, path: str, native_flags: int, *, appends: bool) -> None:
         self._path = path
         self._appends = appends
+        # The process that took the lock of this file, and the descriptor while it has it.
+        self._locked_by = 0
+        self._locked: list[int] = []
+        # Holds the descriptor until it is closed; what takes it out has to close it. It goes in and
+        # out in one call of C code, so that a signal (Ctrl-C) or another thread never comes between
+        # the system call and the list: nothing is leaked and nothing is closed twice.
+        self._unclosed: list[int] = []
+        self._unclosed.extend(map(os.open, (path,), (native_flags | _ALWAYS,), (_FILE_MODE,)))
+        self._descriptor = self._unclosed[0]
 
     def pread(self, length: int, offset: int) -> bytes:
-        return self._call(os.pread, length, offset)
+        try:
+            return os.pread(self._descriptor, length, offset)
+        except OSError as error:
+            error.filename = self._path
+            raise
 
     def pwrite(self, data: Buffer, offset: int) -> int:
-        if self._appends:
-            # Linux would ignore the offset and write at the end, against POSIX.
-            raise OSError(errno.EINVAL, "pwrite to a file opened with APPEND", self._path)
-        return self._call(os.pwrite, data, offset)
+        try:
+            if self._appends:
+                # Linux would ignore the offset and write at the end, against POSIX.
+                raise OSError(errno.EINVAL, "pwrite to a file opened with APPEND")  # noqa: TRY301
+            return os.pwrite(self._descriptor, data, offset)
+        except OSError as error:
+            error.filename = self._path
+            raise
 
     def append(self, data: Buffer) -> int:
-        if self._appends:
-            return self._call(os.write, data)
-        return self._call(os.pwrite, data, self.size())
+        try:
+            if self._appends:
+                return os.write(self._descriptor, data)
+            return os.pwrite(self._descriptor, data, os.fstat(self._descriptor).st_size)
+        except OSError as error:
+            error.filename = self._path
+            raise
 
     def truncate(self, size: int) -> None:
-        self._call(os.ftruncate, size)
+        try:
+            os.ftruncate(self._descriptor, size)
+        except OSError as error:
+            error.filename = self._path
+            raise
 
     def size(self) -> int:
-        return self._call(os.fstat).st_size
+        try:
+            return os.fstat(self._descriptor).st_size
+        except OSError as error:
+            error.filename = self._path
+            raise
 
     def fsync(self) -> None:
-        self._call(_sync)
+        try:
+            _fsync(self._descriptor)
+        except OSError as error:
+            error.filename = self._path
+            raise
 
     def datasync(self) -> None:
-        self._call(_sync if sys.platform == "darwin" else os.fdatasync)
+        try:
+            _datasync(self._descriptor)
+        except OSError as error:
+            error.filename = self._path
+            raise
 
     def preallocate(self, offset: int, length: int) -> None:
-        self._call(_preallocate, offset, length)
+        try:
+            _preallocate(self._descriptor, offset, length)
+        except OSError as error:
+            error.filename = self._path
+            raise
 
     def advise_dont_need(self) -> None:
-        self._call(_advise_dont_need)
+        try:
+            _advise_dont_need(self._descriptor)
+        except OSError as error:
+            error.filename = self._path
+            raise
 
     def lock(self) -> None:
-        self._call(fcntl.flock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        try:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._locked_by = os.getpid()
+            self._locked[:] = (self._descriptor,)
+        except OSError as error:
+            error.filename = self._path
+            raise
 
     def close(self) -> None:
-        descriptor, self._descriptor = self._descriptor, -1
-        if descriptor >= 0:
-            _with_filename(self._path, os.close, descriptor)
+        self._descriptor = _CLOSED
+        if self._locked_by == os.getpid():
+            # A forked child has a copy of the descriptor, and the lock would last until both are
+            # closed; so who took the lock gives it back, and the child only closes its copy.
+            with suppress(IndexError, OSError):
+                any(map(fcntl.flock, map(list.pop, (self._locked,)), (fcntl.LOCK_UN,)))
+        try:
+            # os.close(self._unclosed.pop()), in one call of C code; see __init__.
+            any(map(os.close, map(list.pop, (self._unclosed,))))
+        except IndexError:
+            return  # closed before, or by another thread
+        except OSError as error:
+            error.filename = self._path
+            raise
 
-    def _call(
-        self,
-        function: Callable[Concatenate[int, _Arguments], _Result],
-        *arguments: _Arguments.args,
-        **options: _Arguments.kwargs,
-    ) -> _Result:
-        if self._descriptor < 0:
-            # The number may be another file's by now, so the system is not even asked.
-            raise OSError(errno.EBADF, os.strerror(errno.EBADF), self._path)
-        return _with_filename(self._path, function, self._descriptor, *arguments, **options)
+    def require_regular(self) -> None:
+        """Raise ``OSError`` for anything but a regular file."""
+        kind = _kind(os.fstat(self._descriptor).st_mode)
+        if kind is FileKind.DIRECTORY:
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), self._path)
+        if kind is not FileKind.FILE:
+            raise OSError(errno.EINVAL, "not a regular file", self._path)
 
-
-def _with_filename(
-    path: str,
-    function: Callable[_Arguments, _Result],
-    *arguments: _Arguments.args,
-    **options: _Arguments.kwargs,
-) -> _Result:
-    """Call, and name the file in an error: calls on a descriptor do not know it."""
-    try:
-        return function(*arguments, **options)
-    except OSError as error:
-        error.filename = path
-        raise
+    def __del__(self, _warn: Callable[..., None] = warnings.warn) -> None:
+        # `_warn` is bound early: while the interpreter shuts down, `warnings` may be gone.
+        if not getattr(self, "_unclosed", None):
+            return
+        try:
+            _warn(
+                f"{self._path} was never closed; close() the store or the file that opened it",
+                ResourceWarning,
+                stacklevel=2,
+                source=self,
+            )
+        finally:
+            self.close()
 
 
 def _native_flags(flags: OpenFlag) -> int:
@@ -238,25 +305,20 @@ def _native_flags(flags: OpenFlag) -> int:
     return access
 
 
-def _require_regular(descriptor: int, path: str) -> None:
-    kind = _kind(os.fstat(descriptor).st_mode)
-    if kind is FileKind.DIRECTORY:
-        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
-    if kind is not FileKind.FILE:
-        raise OSError(errno.EINVAL, "not a regular file", path)
-
-
 def _kind(mode: int) -> FileKind:
     if stat.S_ISREG(mode):
         return FileKind.FILE
     return FileKind.DIRECTORY if stat.S_ISDIR(mode) else FileKind.OTHER
 
 
-def _sync(descriptor: int) -> None:
-    if sys.platform == "darwin":
+if sys.platform == "darwin":
+
+    def _fsync(descriptor: int) -> None:
         fcntl.fcntl(descriptor, fcntl.F_FULLFSYNC)
-    else:
-        os.fsync(descriptor)
+
+    _datasync = _fsync
+else:
+    _fsync, _datasync = os.fsync, os.fdatasync
 
 
 def _preallocate(descriptor: int, offset: int, length: int) -> None:

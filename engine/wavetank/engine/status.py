@@ -110,15 +110,18 @@ class StoreStatus:
         return self._process_id() != self._owner
 
     def require_open(self) -> None:
-        """Raise if the store is closed, or belongs to the parent of this process."""
+        """Raise `StorageForkedError` in a forked child, and `StorageClosedError` after close.
+
+        The fork is checked before any lock is taken: the parent may have held one at that moment.
+        """
+        if self._process_id() != self._owner:
+            raise StorageForkedError(
+                f"the store was opened by process {self._owner} but process {self._process_id()} "
+                "inherited it through fork; close() it here, and open the directory anew once the "
+                "parent has closed it"
+            )
         if self.closed:
             raise StorageClosedError("the store is closed")
-        if self._process_id() != self._owner:
-            # Checked before any lock: the parent may have held one at the moment of the fork.
-            raise StorageForkedError(
-                f"the store was opened by process {self._owner} and inherited through fork; close "
-                "it there, or open another one here"
-            )
 
     def require_readable(self, part: Part) -> None:
         """Raise if the store is closed, or this part of it is damaged."""

@@ -1,27 +1,24 @@
-"""The real side of the runtime door: `ThreadRuntime` on the machine's threads, clocks and chance.
-
-Left out: thread pools, priorities, and stopping a thread from outside.
-"""
+"""`ThreadRuntime`: the `Runtime` of real threads, clocks and random bits."""
 
 from __future__ import annotations
 
-import os  # noqa: TID251 - as below
+import os  # noqa: TID251 - this module is the real side of the Runtime seam
 import secrets
-import threading  # noqa: TID251 - this module is the real side of the Runtime seam
+import threading  # noqa: TID251 - as above
 import time  # noqa: TID251 - as above
 from collections.abc import Callable
 from types import TracebackType
 
-from wavetank.engine.runtime import Condition, Lock, Task
+from wavetank.engine.runtime import Condition, Lock, Task, require_duration
 
 __all__ = ["ThreadRuntime"]
 
 
 class ThreadRuntime:
-    """Threads, locks, clocks and randomness of the machine.
+    """Implements `Runtime` with the machine's threads; holds no state and may be shared.
 
-    It holds no state, and any number of threads may share one. Every duration is in seconds; one
-    that is negative or no number raises ``ValueError``.
+    Spawned work runs in a daemon thread of its name. Random bits come from the system's secure
+    source.
 
     >>> runtime = ThreadRuntime()
     >>> with runtime.lock(), runtime.rlock(), runtime.condition() as taken:
@@ -38,42 +35,37 @@ class ThreadRuntime:
     True
     """
 
+    # The engine asks for these at every call, so they are the C functions themselves: a method
+    # around them would cost a Python frame each time.
+    monotonic = staticmethod(time.monotonic)
+    process_id = staticmethod(os.getpid)
+
     def lock(self) -> Lock:
-        """Make a plain lock."""
+        """See `Runtime.lock`."""
         return _ThreadLock(threading.Lock())
 
     def rlock(self) -> Lock:
-        """Make a lock that its holder may take again."""
+        """See `Runtime.rlock`."""
         return _ThreadLock(threading.RLock())
 
     def condition(self) -> Condition:
-        """Make a condition with a plain lock of its own."""
+        """See `Runtime.condition`."""
         return _ThreadCondition()
 
     def spawn(self, name: str, work: Callable[[], None]) -> Task:
-        """Start `work` in a daemon thread called `name`; see `Task.join` for what it raises."""
+        """See `Runtime.spawn`."""
         return _ThreadTask(name, work)
 
-    def monotonic(self) -> float:
-        """Seconds on a clock that never goes back."""
-        return time.monotonic()
-
     def wall_clock(self) -> float:
-        """Seconds since the epoch, as the machine believes."""
+        """See `Runtime.wall_clock`."""
         return time.time()
 
     def sleep(self, duration_s: float) -> None:
-        """Let at least `duration_s` seconds pass.
-
-        Raises:
-            ValueError: a duration that is negative or no number.
-        """
+        """See `Runtime.sleep`."""
         time.sleep(_clamped(duration_s))
 
-    process_id = staticmethod(os.getpid)
-
     def random_bits(self, count: int) -> int:
-        """Return a number of `count` random bits from the system's secure source."""
+        """See `Runtime.random_bits`."""
         return secrets.randbits(count)
 
 
@@ -144,41 +136,41 @@ class _ThreadCondition:
 
 
 class _ThreadTask:
-    """A daemon thread whose exception waits for whoever joins it.
+    """A daemon thread that keeps the exception of its work for whoever joins it."""
 
-    An exception that escapes the work, of whatever kind, is kept, and every `join` that sees the
-    end raises it; so True from `join` means that the work succeeded. `done` never raises. The
-    exception of a task that nobody joins is never seen.
-    """
-
-    __slots__ = ("_error", "_thread", "_work")
+    __slots__ = ("_error", "_thread")
 
     def __init__(self, name: str, work: Callable[[], None]) -> None:
-        self._work = work
         self._error: BaseException | None = None
-        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        # The thread drops its arguments at its end, so an ended task keeps nothing of its work.
+        self._thread = threading.Thread(target=self._run, args=(work,), name=name, daemon=True)
         self._thread.start()
 
     def join(self, timeout_s: float | None = None) -> bool:
         self._thread.join(None if timeout_s is None else _clamped(timeout_s))
         if self._thread.is_alive():
             return False
-        if self._error is not None:
-            raise self._error
+        try:
+            if self._error is not None:
+                raise self._error
+        finally:
+            # Else the error, its traceback, this frame and the task would keep each other alive.
+            del self
         return True
 
     def done(self) -> bool:
         return not self._thread.is_alive()
 
-    def _run(self) -> None:
+    def _run(self, work: Callable[[], None]) -> None:
         try:
-            self._work()
+            work()
         except BaseException as error:  # noqa: BLE001 - kept for join, whatever it is
             self._error = error
+        finally:
+            del self, work  # as in join
 
 
 def _clamped(duration_s: float) -> float:
     """Check a duration, and keep it below what the system's timers can count."""
-    if not duration_s >= 0:
-        raise ValueError(f"duration: expected seconds >= 0 but got {duration_s!r}")
+    require_duration(duration_s)
     return min(duration_s, threading.TIMEOUT_MAX)
