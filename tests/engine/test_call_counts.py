@@ -18,7 +18,6 @@ from wavetank.engine import FileStorage, LogEntry, StorageConfig
 ENGINE: Final = str(Path(wavetank.engine.__file__).parent)
 
 
-
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[FileStorage]:
     with FileStorage(StorageConfig(directory=tmp_path / "store")) as opened:

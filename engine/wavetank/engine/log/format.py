@@ -392,6 +392,7 @@ class FrameTable:
 
     Args:
         block: the entries.
+        commands: all of them.
         offset: of the frame in log.dat, in bytes.
         seed: of the incarnation.
 
@@ -405,9 +406,10 @@ class FrameTable:
 
     __slots__ = ("checksums", "ends", "first_index", "offset", "terms")
 
-    def __init__(self, block: BinaryBlock, offset: int, seed: int) -> None:
+    def __init__(
+        self, block: BinaryBlock, commands: Sequence[bytes], offset: int, seed: int
+    ) -> None:
         count, payload = block.count, block.payload
-        _, commands = block.rows(block.first_index, block.first_index + count)
         self.first_index = block.first_index
         self.offset = offset + FRAME_HEADER_SIZE + count * ROW_SIZE
         self.terms = array("Q", unpack_from(f"<{count}Q", payload))

@@ -147,13 +147,16 @@ class FrameReader:
         except OSError as error:
             raise io_error(_ACTION, self.path, error) from error
         block = self.verified(content, frame, header)
-        if isinstance(block, BinaryBlock) and block.count > 1:
-            if log_file.table_rows + block.count > _MOST_TABLE_ROWS:
-                log_file.tables.clear()
-                log_file.table_rows = 0
-            log_file.tables[frame.offset] = FrameTable(block, frame.offset, header.seed)
-            log_file.table_rows += block.count
-        return _entry_of(block, index)
+        if not isinstance(block, BinaryBlock) or block.count == 1:
+            return _entry_of(block, index)
+        first_index, count = block.first_index, block.count
+        terms, commands = block.rows(first_index, first_index + count)
+        if log_file.table_rows + count > _MOST_TABLE_ROWS:
+            log_file.tables.clear()
+            log_file.table_rows = 0
+        log_file.tables[frame.offset] = FrameTable(block, commands, frame.offset, header.seed)
+        log_file.table_rows += count
+        return _made(index, terms[index - first_index], commands[index - first_index])
 
     def verified(self, content: bytes, frame: FrameLocation, header: LogHeader) -> EntryBlock:
         """Return the entries in the bytes of a frame.
