@@ -37,9 +37,16 @@ from wavetank.engine.log.log import LogWriter, batch_of
 from wavetank.engine.log.reader import FrameReader, LogReader
 from wavetank.engine.metadata import MetadataService
 from wavetank.engine.metrics import (
+    APPEND,
     METRICS_DISABLED,
     MOST_SAMPLES,
+    READ,
     SLOW_AFTER_S,
+    SNAPSHOT_LOAD,
+    SNAPSHOT_SAVE,
+    STATE,
+    TRUNCATE_PREFIX,
+    TRUNCATE_SUFFIX,
     Counter,
     Metrics,
     Operation,
@@ -250,7 +257,7 @@ class FileStorage:
         wavetank.engine.errors.StateRegressionError: current_term: expected at least 2 but got 1
         """
         _require("state", state, PersistentState)
-        self._counted(Operation.STATE, self._state.save, state, self._waiting(timeout), cancel)
+        self._counted(STATE, self._state.save, state, self._waiting(timeout), cancel)
 
     def load_state(
         self, *, timeout: float | None = None, cancel: CancelToken | None = None
@@ -263,7 +270,7 @@ class FileStorage:
         >>> store.load_state()
         PersistentState(current_term=0, voted_for='')
         """
-        return self._counted(Operation.STATE, self._state.load, self._waiting(timeout), cancel)
+        return self._counted(STATE, self._state.load, self._waiting(timeout), cancel)
 
     # Log
 
@@ -296,12 +303,12 @@ class FileStorage:
         try:
             size = self._log_writer.append(batch, timeout, cancel)
         except BaseException:
-            metrics.finished(Operation.APPEND, start_s, failed=True)
+            metrics.finished(APPEND, start_s, failed=True)
             raise
         duration_s = metrics.now_s() - start_s
-        metrics.samples.append((Operation.APPEND, duration_s, size, 0, False))
+        metrics.samples.append((APPEND, duration_s, size, 0, False))
         if duration_s >= SLOW_AFTER_S:
-            metrics.report_slow(Operation.APPEND, duration_s)
+            metrics.report_slow(APPEND, duration_s)
         if len(metrics.samples) >= MOST_SAMPLES:
             metrics.fold()
 
@@ -334,7 +341,7 @@ class FileStorage:
         try:
             found = self._log_reader.entries(start, end, timeout, cancel)
         except BaseException:
-            metrics.finished(Operation.READ, start_s, failed=True)
+            metrics.finished(READ, start_s, failed=True)
             raise
         self._count_read(metrics, start_s, sum([len(entry.command) for entry in found]), len(found))
         return found
@@ -361,7 +368,7 @@ class FileStorage:
         try:
             found = self._log_reader.entry(index, timeout, cancel)
         except BaseException:
-            metrics.finished(Operation.READ, start_s, failed=True)
+            metrics.finished(READ, start_s, failed=True)
             raise
         self._count_read(metrics, start_s, len(found.command), 1)
         return found
@@ -369,9 +376,9 @@ class FileStorage:
     @staticmethod
     def _count_read(metrics: Metrics, start_s: float, size: int, entry_count: int) -> None:
         duration_s = metrics.now_s() - start_s
-        metrics.samples.append((Operation.READ, duration_s, size, entry_count, False))
+        metrics.samples.append((READ, duration_s, size, entry_count, False))
         if duration_s >= SLOW_AFTER_S:
-            metrics.report_slow(Operation.READ, duration_s)
+            metrics.report_slow(READ, duration_s)
         if len(metrics.samples) >= MOST_SAMPLES:
             metrics.fold()
 
@@ -389,7 +396,7 @@ class FileStorage:
         """
         _require_index("index", index)
         self._counted(
-            Operation.TRUNCATE_SUFFIX,
+            TRUNCATE_SUFFIX,
             self._log_writer.truncate_suffix,
             index,
             self._waiting(timeout),
@@ -412,7 +419,7 @@ class FileStorage:
         """
         _require_index("index", index)
         self._counted(
-            Operation.TRUNCATE_PREFIX,
+            TRUNCATE_PREFIX,
             self._compactor.truncate_prefix,
             index,
             self._waiting(timeout),
@@ -514,7 +521,7 @@ class FileStorage:
         if not metadata.last_included_index:
             raise ValueError("metadata: expected last_included_index >= 1 but got 0")
         self._counted(
-            Operation.SNAPSHOT_SAVE,
+            SNAPSHOT_SAVE,
             self._save_snapshot,
             metadata,
             data,
@@ -548,9 +555,7 @@ class FileStorage:
         >>> store.load_snapshot()
         (SnapshotMetadata(last_included_index=9, last_included_term=2), b'x=1')
         """
-        return self._counted(
-            Operation.SNAPSHOT_LOAD, self._load_snapshot, self._waiting(timeout), cancel
-        )
+        return self._counted(SNAPSHOT_LOAD, self._load_snapshot, self._waiting(timeout), cancel)
 
     def _load_snapshot(
         self, timeout_s: float | None, cancel: CancelToken | None
@@ -581,9 +586,7 @@ class FileStorage:
         ...     sum(len(chunk) for chunk in stream)
         3
         """
-        return self._counted(
-            Operation.SNAPSHOT_LOAD, self._snapshots.stream, self._waiting(timeout), cancel
-        )
+        return self._counted(SNAPSHOT_LOAD, self._snapshots.stream, self._waiting(timeout), cancel)
 
     # Metrics
 

@@ -7,15 +7,24 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Mapping
-from enum import Enum, IntEnum
-from typing import Final
+from enum import IntEnum
+from typing import Final, NamedTuple
 
 from wavetank.engine.runtime import Runtime
 
 __all__ = [
+    "APPEND",
+    "DESERIALIZATION",
     "METRICS_DISABLED",
     "MOST_SAMPLES",
+    "READ",
+    "SERIALIZATION",
     "SLOW_AFTER_S",
+    "SNAPSHOT_LOAD",
+    "SNAPSHOT_SAVE",
+    "STATE",
+    "TRUNCATE_PREFIX",
+    "TRUNCATE_SUFFIX",
     "Counter",
     "Histogram",
     "Metrics",
@@ -124,27 +133,59 @@ class Latency(IntEnum):
     DESERIALIZATION = 5
 
 
-class Operation(Enum):
-    """A piece of work: its counter, its counter of failures, and its latency.
+class Operation(NamedTuple):
+    """A piece of work; a tuple of plain numbers, since every call of the store counts one.
 
-    The last two are parts of an append and a read, and are only timed.
+    Attributes:
+        name: for logs.
+        latency: place of its durations.
+        ops: place of its counter; None for a part of an operation, which is only timed.
+        errors: place of the counter of its failures, if they are counted.
+        moved_bytes: place of the counter of the bytes it moved, if they are counted.
     """
 
-    APPEND = (Counter.APPEND_OPS, Counter.APPEND_ERRORS, Latency.APPEND)
-    READ = (Counter.READ_OPS, Counter.READ_ERRORS, Latency.READ)
-    STATE = (Counter.STATE_OPS, Counter.STATE_ERRORS, Latency.STATE)
-    SNAPSHOT_SAVE = (Counter.SNAPSHOT_SAVE_OPS, Counter.SNAPSHOT_ERRORS, Latency.SNAPSHOT)
-    SNAPSHOT_LOAD = (Counter.SNAPSHOT_LOAD_OPS, Counter.SNAPSHOT_ERRORS, Latency.SNAPSHOT)
-    TRUNCATE_PREFIX = (Counter.TRUNCATE_PREFIX_OPS, None, None)
-    TRUNCATE_SUFFIX = (Counter.TRUNCATE_SUFFIX_OPS, None, None)
-    SERIALIZATION = (None, None, Latency.SERIALIZATION)
-    DESERIALIZATION = (None, None, Latency.DESERIALIZATION)
+    name: str
+    latency: int | None
+    ops: int | None = None
+    errors: int | None = None
+    moved_bytes: int | None = None
 
 
-_MOVED_BYTES: Final = {
-    Operation.APPEND: Counter.APPEND_BYTES,
-    Operation.READ: Counter.READ_BYTES,
-}
+APPEND: Final = Operation(
+    "append",
+    int(Latency.APPEND),
+    int(Counter.APPEND_OPS),
+    int(Counter.APPEND_ERRORS),
+    int(Counter.APPEND_BYTES),
+)
+READ: Final = Operation(
+    "read",
+    int(Latency.READ),
+    int(Counter.READ_OPS),
+    int(Counter.READ_ERRORS),
+    int(Counter.READ_BYTES),
+)
+STATE: Final = Operation(
+    "state", int(Latency.STATE), int(Counter.STATE_OPS), int(Counter.STATE_ERRORS)
+)
+SNAPSHOT_SAVE: Final = Operation(
+    "snapshot save",
+    int(Latency.SNAPSHOT),
+    int(Counter.SNAPSHOT_SAVE_OPS),
+    int(Counter.SNAPSHOT_ERRORS),
+)
+SNAPSHOT_LOAD: Final = Operation(
+    "snapshot load",
+    int(Latency.SNAPSHOT),
+    int(Counter.SNAPSHOT_LOAD_OPS),
+    int(Counter.SNAPSHOT_ERRORS),
+)
+TRUNCATE_PREFIX: Final = Operation("truncate prefix", None, int(Counter.TRUNCATE_PREFIX_OPS))
+TRUNCATE_SUFFIX: Final = Operation("truncate suffix", None, int(Counter.TRUNCATE_SUFFIX_OPS))
+SERIALIZATION: Final = Operation("serialization", int(Latency.SERIALIZATION))
+DESERIALIZATION: Final = Operation("deserialization", int(Latency.DESERIALIZATION))
+
+_READ_ENTRIES: Final = int(Counter.READ_ENTRIES)
 _RATED_OPS: Final = (
     Counter.APPEND_OPS,
     Counter.READ_OPS,
@@ -204,7 +245,7 @@ class Metrics:
     def report_slow(self, operation: Operation, duration_s: float) -> None:
         """Count and report an operation that took `SLOW_AFTER_S` or longer."""
         self.count(Counter.SLOW_OPERATIONS)
-        self._on_slow(operation.name.lower().replace("_", " "), duration_s)
+        self._on_slow(operation.name, duration_s)
 
     def count(self, counter: Counter) -> None:
         """Count one."""
@@ -237,20 +278,22 @@ class Metrics:
     def fold(self) -> None:
         """Count the samples that wait."""
         with self._lock:
-            samples, durations_ns = self.samples, [list[int]() for _ in Latency]
+            samples, counts = self.samples, self._counts
+            durations_ns = [list[int]() for _ in Latency]
             while samples:
                 operation, duration_s, size, entry_count, failed = samples.popleft()
-                ops, errors, latency = operation.value
+                _, latency, ops, errors, moved_bytes = operation
                 if latency is not None:
                     durations_ns[latency].append(max(0, round(duration_s * 1e9)))
                 if ops is None:
                     continue
-                self._counts[ops] += 1
+                counts[ops] += 1
                 if failed and errors is not None:
-                    self._counts[errors] += 1
-                if size:
-                    self._counts[_MOVED_BYTES[operation]] += size
-                self._counts[Counter.READ_ENTRIES] += entry_count
+                    counts[errors] += 1
+                if moved_bytes is not None:
+                    counts[moved_bytes] += size
+                if entry_count:
+                    counts[_READ_ENTRIES] += entry_count
             for histogram, found in zip(self._durations_ns, durations_ns, strict=True):
                 if found:
                     histogram.record(*found)

@@ -5,9 +5,7 @@ All are frozen and checked when made, so that no other module checks their types
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Iterable, Sequence
-from itertools import repeat
+from collections.abc import Sequence
 from typing import Any, Final
 
 from attrs import Attribute, field, frozen
@@ -17,10 +15,8 @@ __all__ = [
     "LogEntry",
     "PersistentState",
     "SnapshotMetadata",
+    "UncheckedEntry",
     "entries_of_columns",
-    "set_command",
-    "set_index",
-    "set_term",
 ]
 
 _LARGEST: Final = 2**64 - 1
@@ -60,7 +56,7 @@ def _bytes_of(value: object) -> bytes:
     )
 
 
-@frozen
+@frozen(weakref_slot=False)  # the layout of `UncheckedEntry`, and 8 bytes less for each
 class LogEntry:
     """One entry of the Raft log.
 
@@ -82,27 +78,40 @@ class LogEntry:
     command: bytes = field(converter=_bytes_of)
 
 
-# The slots themselves, to fill entries with verified values without a Python call for each.
-set_index: Final[Callable[[LogEntry, int], None]] = LogEntry.__dict__["index"].__set__
-set_term: Final[Callable[[LogEntry, int], None]] = LogEntry.__dict__["term"].__set__
-set_command: Final[Callable[[LogEntry, bytes], None]] = LogEntry.__dict__["command"].__set__
+class UncheckedEntry:
+    """A `LogEntry` in the making, for values that need no check since they were verified.
+
+    It has the slots of a `LogEntry` and nothing of its checks. Filling it and then changing its class
+    takes a quarter of the time of the constructor, which counts where a read makes hundreds.
+    """
+
+    __slots__ = ("command", "index", "term")
+
+    index: int
+    term: int
+    command: bytes
 
 
 def entries_of_columns(
-    first_index: int, terms: Sequence[int], commands: Iterable[bytes]
+    first_index: int, terms: Sequence[int], commands: Sequence[bytes]
 ) -> list[LogEntry]:
-    """Return entries made of verified columns; a tenth of the cost of one constructor call each.
+    """Return entries made of verified columns.
 
     Args:
         first_index: index of the first entry, at least 1.
         terms: one for each entry, within 64 bits.
         commands: one for each entry, bytes.
     """
-    count = len(terms)
-    entries = list(map(object.__new__, repeat(LogEntry, count)))
-    deque(map(set_index, entries, range(first_index, first_index + count)), 0)
-    deque(map(set_term, entries, terms), 0)
-    deque(map(set_command, entries, commands), 0)
+    entries: list[LogEntry] = []
+    index = first_index
+    for term, command in zip(terms, commands, strict=True):
+        entry: Any = UncheckedEntry()
+        entry.index = index
+        entry.term = term
+        entry.command = command
+        entry.__class__ = LogEntry
+        entries.append(entry)
+        index += 1
     return entries
 
 

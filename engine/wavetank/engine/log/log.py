@@ -37,7 +37,7 @@ from wavetank.engine.log.format import (
     filler,
 )
 from wavetank.engine.log.reader import FrameReader
-from wavetank.engine.metrics import Metrics, Operation
+from wavetank.engine.metrics import SERIALIZATION, Metrics
 from wavetank.engine.options import FileStorageOptions
 from wavetank.engine.runtime import Runtime
 from wavetank.engine.status import StoreStatus, TranslateErrors, io_error, is_full_disk
@@ -142,9 +142,7 @@ class LogWriter:
             log.header.seed,
         )
         if metrics is not None:
-            metrics.samples.append(
-                (Operation.SERIALIZATION, metrics.now_s() - start_s, 0, 0, False)
-            )
+            metrics.samples.append((SERIALIZATION, metrics.now_s() - start_s, 0, 0, False))
         return encoded
 
     def _write(self, frame: bytes, checksum: int, count: int, last_term: int) -> LogView:

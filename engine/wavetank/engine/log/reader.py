@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 from struct import unpack_from
-from typing import Final
+from typing import Any, Final, cast
 
 from attrs import frozen
 from google_crc32c import extend
@@ -44,15 +44,13 @@ from wavetank.engine.log.format import (
     decode_frame_header,
 )
 from wavetank.engine.log.window import Window
-from wavetank.engine.metrics import Metrics, Operation
+from wavetank.engine.metrics import DESERIALIZATION, Metrics
 from wavetank.engine.status import Part, StoreStatus, TranslateErrors, io_error
 from wavetank.engine.storage import CancelToken
 from wavetank.engine.values import (
     LogEntry,
+    UncheckedEntry,
     entries_of_columns,
-    set_command,
-    set_index,
-    set_term,
 )
 
 __all__ = ["FrameReader", "LogReader", "LogSection"]
@@ -185,7 +183,7 @@ class FrameReader:
                 block = serializer.decode(frame.first_index, count, payload)
             if self._metrics is not None:
                 self._metrics.samples.append(
-                    (Operation.DESERIALIZATION, self._metrics.now_s() - start_s, 0, 0, False)
+                    (DESERIALIZATION, self._metrics.now_s() - start_s, 0, 0, False)
                 )
             if block is not None:
                 if frame.size <= _LARGEST_KEPT:
@@ -274,11 +272,12 @@ def _entry_of(block: EntryBlock, index: int) -> LogEntry:
 
 def _made(index: int, term: int, command: bytes) -> LogEntry:
     """Return an entry of verified values, without checking them again."""
-    entry = object.__new__(LogEntry)
-    set_index(entry, index)
-    set_term(entry, term)
-    set_command(entry, command)
-    return entry
+    entry: Any = UncheckedEntry()
+    entry.index = index
+    entry.term = term
+    entry.command = command
+    entry.__class__ = LogEntry
+    return cast("LogEntry", entry)
 
 
 class LogSection:
