@@ -336,14 +336,14 @@ class FileStorage:
             timeout = self._timeout_s
         metrics = self._metrics
         if metrics is None:
-            return self._log_reader.entries(start, end, timeout, cancel)
+            return self._log_reader.entries(start, end, timeout, cancel)[0]
         start_s = metrics.now_s()
         try:
-            found = self._log_reader.entries(start, end, timeout, cancel)
+            found, size = self._log_reader.entries(start, end, timeout, cancel)
         except BaseException:
             metrics.finished(READ, start_s, failed=True)
             raise
-        self._count_read(metrics, start_s, sum([len(entry.command) for entry in found]), len(found))
+        self._count_read(metrics, start_s, size, len(found))
         return found
 
     def get_log_entry(

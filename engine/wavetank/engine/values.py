@@ -5,7 +5,6 @@ All are frozen and checked when made, so that no other module checks their types
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, Final
 
 from attrs import Attribute, field, frozen
@@ -16,7 +15,6 @@ __all__ = [
     "PersistentState",
     "SnapshotMetadata",
     "UncheckedEntry",
-    "entries_of_columns",
 ]
 
 _LARGEST: Final = 2**64 - 1
@@ -90,29 +88,6 @@ class UncheckedEntry:
     index: int
     term: int
     command: bytes
-
-
-def entries_of_columns(
-    first_index: int, terms: Sequence[int], commands: Sequence[bytes]
-) -> list[LogEntry]:
-    """Return entries made of verified columns.
-
-    Args:
-        first_index: index of the first entry, at least 1.
-        terms: one for each entry, within 64 bits.
-        commands: one for each entry, bytes.
-    """
-    entries: list[LogEntry] = []
-    index = first_index
-    for term, command in zip(terms, commands, strict=True):
-        entry: Any = UncheckedEntry()
-        entry.index = index
-        entry.term = term
-        entry.command = command
-        entry.__class__ = LogEntry
-        entries.append(entry)
-        index += 1
-    return entries
 
 
 @frozen

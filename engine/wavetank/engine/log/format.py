@@ -18,10 +18,12 @@ from hashlib import blake2b
 from itertools import repeat
 from struct import Struct, pack, unpack_from
 from types import MappingProxyType
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from attrs import Factory, field, frozen
 from google_crc32c import extend
+
+from wavetank.engine.values import LogEntry, UncheckedEntry
 
 __all__ = [
     "ALGORITHM_CRC32C",
@@ -323,6 +325,10 @@ class EntryBlock(Protocol):
         """Return terms and commands of the entries with ``start <= index < end``."""
         ...
 
+    def add_entries(self, entries: list[LogEntry], start: int, end: int) -> int:
+        """Append the entries with ``start <= index < end``; return the bytes of their commands."""
+        ...
+
 
 class Serializer(Protocol):
     """One way to write entries."""
@@ -385,6 +391,28 @@ class BinaryBlock:
             commands.append(payload[begin:stop])
             begin = stop
         return terms, commands
+
+    def add_entries(self, entries: list[LogEntry], start: int, end: int) -> int:
+        """See `EntryBlock.add_entries`."""
+        skipped, count = start - self.first_index, end - start
+        payload, column, base = self.payload, 8 * self.count, self.count * ROW_SIZE
+        terms = unpack_from(f"<{count}Q", payload, 8 * skipped)
+        ends = unpack_from(f"<{count}Q", payload, column + 8 * skipped)
+        begin = base
+        if skipped:
+            begin += unpack_from("<Q", payload, column + 8 * skipped - 8)[0]
+        first, index, add = begin, start, entries.append
+        for term, command_end in zip(terms, ends, strict=True):
+            stop = base + command_end
+            entry: Any = UncheckedEntry()
+            entry.index = index
+            entry.term = term
+            entry.command = payload[begin:stop]
+            entry.__class__ = LogEntry
+            add(entry)
+            index += 1
+            begin = stop
+        return int(begin - first)
 
 
 class FrameTable:
@@ -462,6 +490,12 @@ class JsonBlock:
         """See `EntryBlock.rows`."""
         rows = slice(start - self.first_index, end - self.first_index)
         return self.terms[rows], self.commands[rows]
+
+    def add_entries(self, entries: list[LogEntry], start: int, end: int) -> int:
+        """See `EntryBlock.add_entries`."""
+        terms, commands = self.rows(start, end)
+        entries.extend(map(LogEntry, range(start, end), terms, commands))
+        return sum(map(len, commands))
 
 
 class JsonSerializer:

@@ -50,7 +50,6 @@ from wavetank.engine.storage import CancelToken
 from wavetank.engine.values import (
     LogEntry,
     UncheckedEntry,
-    entries_of_columns,
 )
 
 __all__ = ["FrameReader", "LogReader", "LogSection"]
@@ -104,15 +103,13 @@ class FrameReader:
                 block = self.verified(content, frame, header)
             yield block, max(section.start, frame.first_index), min(section.end, frame.end_index)
 
-    def entries(self, section: LogSection) -> list[LogEntry]:
-        """Return the entries of a section; errors as for `blocks`."""
-        terms: list[int] = []
-        commands: list[bytes] = []
+    def entries(self, section: LogSection) -> tuple[list[LogEntry], int]:
+        """Return the entries of a section and the bytes of their commands; errors as for `blocks`."""
+        entries: list[LogEntry] = []
+        size = 0
         for block, first, stop in self.blocks(section):
-            more_terms, more_commands = block.rows(first, stop)
-            terms += more_terms
-            commands += more_commands
-        return entries_of_columns(section.start, terms, commands)
+            size += block.add_entries(entries, first, stop)
+        return entries, size
 
     def term(self, log: ActiveLog, index: int) -> int:
         """Return the term of one entry, or of the base; errors as for `blocks`."""
@@ -234,15 +231,15 @@ class LogReader:
             published.lock.release_read()
         try:
             if log_index is None:
-                return self._frames.entries(self._frames.section(view, index, index + 1))[0]
+                return self._frames.entries(self._frames.section(view, index, index + 1))[0][0]
             return self._frames.entry(log_file, view.header, frame, index)
         finally:
             log_file.leave()
 
     def entries(
         self, start: int, end: int, timeout_s: float | None, cancel: CancelToken | None
-    ) -> list[LogEntry]:
-        """See `Storage.get_log_entries`."""
+    ) -> tuple[list[LogEntry], int]:
+        """Return entries and the bytes of their commands; see `Storage.get_log_entries`."""
         published = self._published
         published.lock.acquire_read(timeout_s, cancel)
         try:
