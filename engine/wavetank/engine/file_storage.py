@@ -33,8 +33,7 @@ from wavetank.engine.metrics import (
 )
 from wavetank.engine.options import FileStorageOptions, StorageConfig
 from wavetank.engine.os_filesystem import OsFileSystem
-from wavetank.engine.read_only import look
-from wavetank.engine.recovery import check_openable, recover
+from wavetank.engine.recovery import RecoveredStore, check_openable, look, recover
 from wavetank.engine.report import RecoveryReport, VerifyReport
 from wavetank.engine.runtime import Runtime
 from wavetank.engine.services import Services
@@ -112,6 +111,7 @@ class FileStorage:
         self._metrics = Metrics(own_runtime) if options.features.metrics else None
         self._meter: Meter = self._metrics or NoMetrics()
         lock_file: File | None = None
+        recovered: RecoveredStore | None = None
         if not options.read_only:
             lock_file = lock_directory(directory, lambda: check_openable(directory, options))
         try:
@@ -134,8 +134,12 @@ class FileStorage:
             self._log = self._services.log
             self._snapshots = self._services.snapshots
         except BaseException:
-            if lock_file is not None:
-                let_go(lock_file)
+            try:
+                if recovered is not None:
+                    recovered.close()
+            finally:
+                if lock_file is not None:
+                    let_go(lock_file)
             raise
 
     def _tell(self, report: RecoveryReport) -> None:

@@ -7,12 +7,13 @@ Lock order: snapshot, rewrite of the log, log; state stands alone. Left out: the
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 
 from wavetank.engine.directory import LOG, RECOVERY_MARKER, StoreDirectory, let_go
 from wavetank.engine.errors import OperationCancelledError, StorageError, StorageIOError
 from wavetank.engine.filesystem import File
-from wavetank.engine.inspection import Examination
 from wavetank.engine.locker import RWOperationLocker
 from wavetank.engine.log.log import LogStore
 from wavetank.engine.metrics import Counter, Meter
@@ -25,7 +26,7 @@ from wavetank.engine.state import StateStore
 from wavetank.engine.status import Health, Reading, is_full_disk
 from wavetank.engine.storage import CancelToken, SnapshotData
 from wavetank.engine.values import SnapshotMetadata
-from wavetank.engine.verify import examine
+from wavetank.engine.verify import examine, examine_once
 
 __all__ = ["Services"]
 
@@ -150,24 +151,31 @@ class Services:
             self._compaction.behind(metadata.last_included_index)
 
     def examine(self, timeout_s: float | None, cancel: CancelToken | None) -> VerifyReport:
-        """Read everything back, a part at a time behind its lock; see `FileStorage.verify`."""
+        """Read everything back; see `FileStorage.verify`.
+
+        Small files are read, and large ones opened, while nothing in the directory can change. What
+        they hold up to then stays as it is, so the large ones are read beside other calls.
+        """
         needs_snapshot = self._options.compaction_requires_snapshot
         with Reading("verification", self._directory.path):
             if self._health.read_only:
                 return examine(self._directory, needs_snapshot=needs_snapshot)
-            examination = Examination(self._directory, in_use=True, needs_snapshot=needs_snapshot)
-            with self._state_lock.update(timeout_s, cancel):
-                self._health.require_open()
-                examination.names_there()
-                examination.state()
-            with self._log_lock.update(timeout_s, cancel):
-                self._health.require_open()
-                examination.read_metadata()
-                opened = self.log.open_extent()
-            examination.read_log(opened)
-            with self._snapshot_lock.update(timeout_s, cancel):
-                examination.snapshot()
-            return examination.report()
+            return examine_once(
+                self._directory,
+                needs_snapshot=needs_snapshot,
+                guard=self._unchanging(timeout_s, cancel),
+                log_end=lambda: self.log.end,
+            )
+
+    @contextmanager
+    def _unchanging(self, timeout_s: float | None, cancel: CancelToken | None) -> Iterator[None]:
+        with (
+            self._snapshot_lock.update(timeout_s, cancel),
+            self._log_lock.update(timeout_s, cancel),
+            self._state_lock.update(timeout_s, cancel),
+        ):
+            self._health.require_open()
+            yield
 
     def close(self, timeout_s: float | None) -> None:
         """End background work, make everything durable, release the directory.

@@ -6,10 +6,15 @@ it reads, and what the appender writes satisfies it by construction. Left out: I
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from operator import itemgetter
+from typing import Final
+
 from wavetank.engine.directory import let_go
 from wavetank.engine.filesystem import File
 from wavetank.engine.locker import RWOperationLocker
 from wavetank.engine.log.format import (
+    FRAME_HEADER_SIZE,
     LOG_HEADER_SIZE,
     ROW_SIZE,
     TRUNCATION_SIZE,
@@ -17,6 +22,7 @@ from wavetank.engine.log.format import (
     EncodedFrame,
     FrameHeader,
     FrameKind,
+    FrameRow,
     LogHeader,
     encode_frame,
 )
@@ -24,6 +30,8 @@ from wavetank.engine.log.index import LogIndex
 from wavetank.engine.values import LogBounds
 
 __all__ = ["ActiveLog", "CurrentLog"]
+
+_WATERMARK: Final = itemgetter(8)
 
 
 class ActiveLog:
@@ -158,6 +166,25 @@ class ActiveLog:
         self.last_checksum = frame.checksum
         self.durable_batch = max(self.durable_batch, frame.watermark)
         self.last_term = frame.last_term
+
+    def accept_rows(self, offsets: Sequence[int], rows: Sequence[FrameRow]) -> None:
+        """Take frames of entries, each in place behind the one before, the first at `end`."""
+        last = rows[-1]
+        self.end = offsets[-1] + FRAME_HEADER_SIZE + last[7]
+        if self.index is not None:
+            columns = tuple(zip(*rows, strict=True))
+            self.index.extend(
+                firsts=columns[6],
+                offsets=offsets,
+                sizes=[FRAME_HEADER_SIZE + length for length in columns[7]],
+                checksums=columns[13],
+                last_index=last[6] + last[4] - 1,
+            )
+        self.last_index = last[6] + last[4] - 1
+        self.last_batch = last[5]
+        self.last_checksum = last[13]
+        self.durable_batch = max(self.durable_batch, *map(_WATERMARK, rows))
+        self.last_term = last[10]
 
 
 class CurrentLog:

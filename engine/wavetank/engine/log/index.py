@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from attrs import frozen
 
@@ -95,3 +95,19 @@ class LogIndex:
         if start >= end:
             return 0
         return bisect_right(self._firsts, end - 1) - bisect_right(self._firsts, start) + 1
+
+    def extend(
+        self,
+        *,
+        firsts: Iterable[int],
+        offsets: Iterable[int],
+        sizes: Iterable[int],
+        checksums: Iterable[int],
+        last_index: int,
+    ) -> None:
+        """Take frames of entries behind the last one, a column at a time."""
+        self._firsts.extend(firsts)
+        self._offsets.extend(offsets)
+        self._sizes.extend(sizes)
+        self._checksums.extend(checksums)
+        self.last_index = last_index

@@ -20,7 +20,6 @@ from wavetank.engine.errors import (
     OutOfOrderEntriesError,
     SnapshotOutOfDateError,
 )
-from wavetank.engine.filesystem import File, OpenFlag
 from wavetank.engine.locker import RWOperationLocker
 from wavetank.engine.log.active import ActiveLog, CurrentLog
 from wavetank.engine.log.compaction import LogCompactor
@@ -192,13 +191,13 @@ class LogStore:
             "index_map_size": len(log.index) if log.index is not None else 0,
         }
 
-    def open_extent(self) -> tuple[File, int]:
-        """Open log.dat anew, and tell where its last frame ends; the caller closes the file.
+    @property
+    def end(self) -> int:
+        """Where the last frame ends in log.dat; the caller holds the lock's update.
 
-        ``OSError`` from the filesystem; the caller holds the lock's update. What lies before that
-        end never changes in this file.
+        What lies before that end never changes in this file.
         """
-        return self._directory.open(LOG, OpenFlag.READ), self._current.log.end
+        return self._current.log.end
 
     def append(
         self, entries: Sequence[LogEntry], timeout_s: float | None, cancel: CancelToken | None
