@@ -232,8 +232,8 @@ class _Reading:
     Attributes:
         log: the frames taken.
         frame_count: how many these are.
-        offsets: of the last frame that a watermark proves and of all behind it; of none where damage
-            is passed over.
+        offsets: of the last frame that a watermark proves and of all behind it; of none where
+            damage is passed over.
         first_batch: number of the first of these frames.
         broken: the damage behind the last frame, or None.
         zeros: bytes of zeros behind the last frame.

@@ -55,6 +55,7 @@ _SMALLEST_CHUNK: Final = 4096
 _LOOK_CHUNK: Final = 1 << 18
 _KINDS: Final = frozenset(map(int, FrameKind))
 _ENCODINGS: Final = frozenset(map(int, Encoding))
+_KNOWN: Final = frozenset((kind, encoding) for kind in _KINDS for encoding in _ENCODINGS)
 _ENTRIES: Final = int(FrameKind.ENTRIES)
 _CHECKED: Final = FRAME_HEADER_SIZE - 4
 """Bytes of a frame's header that its checksum is of."""
@@ -191,7 +192,7 @@ def scan_log(  # noqa: C901, PLR0912, PLR0915 - one loop: see below
         OSError: from the filesystem.
     """
     # One loop over local variables: a call or an object for each frame is what an open costs.
-    unpack, crc32c = FRAME_ROW.unpack_from, extend
+    unpack, crc32c, fits = FRAME_ROW.unpack_from, extend, policy.fits
     offset, batch, link = start.offset, start.batch, start.link
     first_index, last_index = start.first_index, start.last_index
     looked_again_at = -1
@@ -213,9 +214,8 @@ def scan_log(  # noqa: C901, PLR0912, PLR0915 - one loop: see below
                 or crc32c(seed, chunk[position : position + _CHECKED]) != row[13]
                 or row[5] != batch + 1
                 or (row[11] != link and link is not None)
-                or (policy.fits and not _fits(row, first_index, last_index))
-                or row[1] not in _KINDS
-                or row[2] not in _ENCODINGS
+                or row[1:3] not in _KNOWN
+                or (fits and not _fits(row, first_index, last_index))
             ):
                 broken = True
                 break
