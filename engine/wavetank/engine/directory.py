@@ -317,6 +317,9 @@ def lock_directory(directory: StoreDirectory, check: Callable[[], None]) -> File
     except OSError as error:
         let_go(file)
         raise io_error("lock of the store", path, error) from error
+    except BaseException:
+        let_go(file)
+        raise
     return file
 
 
@@ -337,6 +340,6 @@ def _made(directory: StoreDirectory) -> File:
         directory.make(made)
         directory.require_short_path()
         return directory.open(LOCK, _FLAGS | OpenFlag.CREATE)
-    except OSError:
+    except BaseException:
         directory.unmake(made)
         raise

@@ -11,11 +11,12 @@ from collections.abc import Mapping
 from typing import Final
 
 from attrs import field, frozen
+from google_crc32c import extend
 
 from wavetank.engine.directory import StoreDirectory, let_go
 from wavetank.engine.errors import UnsupportedFormatError
 from wavetank.engine.filesystem import OpenFlag
-from wavetank.engine.log.format import checksum
+from wavetank.engine.log.format import SEED, checksum
 
 __all__ = [
     "DOCUMENT_LIMIT",
@@ -40,6 +41,7 @@ _FIRST_READ: Final = 4096
 _CHECKSUM_DIGITS: Final = 8
 _PAYLOAD_KEY: Final = b'","payload":'
 _END: Final = b"}\n"
+_decode_json: Final = json.JSONDecoder().decode
 _encode_json: Final = json.JSONEncoder(separators=(",", ":")).encode
 
 
@@ -113,10 +115,16 @@ class DocumentFormat:
         head = self.head
         start = len(head) + _CHECKSUM_DIGITS
         body = content[start + len(_PAYLOAD_KEY) : -len(_END)]
-        digits = b"%08x" % checksum(body)
+        digits = b"%08x" % extend(SEED, body)
         if content != head + digits + _PAYLOAD_KEY + body + _END:
             return None
-        return _parse(body)
+        try:
+            payload = _decode_json(body.decode("ascii"))
+        except (ValueError, RecursionError) as error:
+            raise DamagedDocumentError("not JSON", content) from error
+        if type(payload) is not dict:
+            raise DamagedDocumentError("not a JSON object", content)
+        return payload
 
     def was(self, content: bytes, payload: Payload) -> bool:
         """Whether damaged content shows that it was the document of this payload.

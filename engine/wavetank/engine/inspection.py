@@ -199,7 +199,7 @@ class Inspection:
     def judge(self, look: Look, log_end: int | None) -> None:
         """Read the large files, and decide what counts."""
         keeps = look.mode is None
-        if not self.errors.keys() & set(_COPIES) - self.copies.keys():
+        if not self.errors or not self.errors.keys() & set(_COPIES) - self.copies.keys():
             try:
                 self.state = judge_state(self.directory, self.copies)
             except CorruptedStateError as damage:
@@ -415,10 +415,10 @@ def found_files(
 def _found_state(finding: StateFinding) -> list[tuple[str, FileCondition, str]]:
     record = finding.record
     says = f"save {record.sequence}, term {record.state.current_term}" if record else ""
-    found = {name: (name, FileCondition.INTACT, says) for name in _COPIES}
+    found = [(STATE, FileCondition.INTACT, says), (STATE_COPY, FileCondition.INTACT, says)]
     for copy in finding.doubtful:
-        found[copy.name] = (copy.name, copy.condition, copy.reason)
-    return [*found.values()]
+        found[_COPIES.index(copy.name)] = (copy.name, copy.condition, copy.reason)
+    return found
 
 
 def _found_log(

@@ -171,11 +171,13 @@ class Services:
     def _unchanging(self, timeout_s: float | None, cancel: CancelToken | None) -> Iterator[None]:
         with (
             self._snapshot_lock.update(timeout_s, cancel),
-            self._log_lock.update(timeout_s, cancel),
-            self._state_lock.update(timeout_s, cancel),
+            self._log_lock.update(timeout_s),
+            self._state_lock.update(timeout_s),
         ):
             self._health.require_open()
             yield
+        if cancel is not None and cancel.is_set():
+            raise OperationCancelledError("the cancel token was set before the files were read")
 
     def close(self, timeout_s: float | None) -> None:
         """End background work, make everything durable, release the directory.

@@ -19,7 +19,7 @@ from wavetank.engine.document import (
     DocumentFormat,
     Payload,
     text,
-    unsigned,
+    unsigned_fields,
 )
 from wavetank.engine.errors import CorruptedStateError, StateRegressionError, StorageIOError
 from wavetank.engine.locker import RWOperationLocker
@@ -193,8 +193,9 @@ def read_copy(directory: StoreDirectory, name: str) -> StateRecord:
         if not is_unreadable(error):
             raise
         raise DamagedDocumentError("unreadable") from error
-    state = PersistentState(unsigned(payload, "current_term"), text(payload, "voted_for"))
-    return StateRecord(unsigned(payload, "sequence"), state)
+    voted_for = text(payload, "voted_for")
+    numbers = unsigned_fields({key: payload.get(key) for key in ("sequence", "current_term")})
+    return StateRecord(numbers["sequence"], PersistentState(numbers["current_term"], voted_for))
 
 
 class StateStore:

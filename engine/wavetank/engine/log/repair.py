@@ -524,20 +524,21 @@ class _BrokenEnd:
             return "an earlier frame shows that more was acknowledged"
         if broken is None:
             return None
-        return self._suspicion(broken, closed_here=closed_here) or self._proof_behind(broken)
+        return self._meaning_of(broken, closed_here=closed_here)
 
-    def _suspicion(self, broken: DamagedStretch, *, closed_here: bool) -> str | None:
-        """Return what no unfinished append leaves, though it proves nothing."""
+    def _meaning_of(self, broken: DamagedStretch, *, closed_here: bool) -> str | None:
+        """Return what shows that a broken end was acknowledged, or that no append left it."""
         length = self.size - self.log.end
         if length > LONGEST_TAIL:
             return f"{length} bytes are more than any unfinished append leaves"
         if broken.unreadable:
             return "it may have been acknowledged"
-        if closed_here:
-            return self._continuation(broken)
-        if self.finished:
+        continued = self._continuation(broken) if closed_here else None
+        if continued is None and self.finished:
             return "the last run was closed cleanly, which leaves no append unfinished"
-        return None
+        if continued is None and length >= FRAME_HEADER_SIZE and self._covered_by_a_header(broken):
+            return "its own or a later frame shows that it was acknowledged"
+        return continued
 
     def _continuation(self, broken: DamagedStretch) -> str | None:
         """Return what shows that a log goes on behind the end that a clean close left it with.
@@ -557,11 +558,6 @@ class _BrokenEnd:
         begins = window[: len(FRAME_MAGIC)] == FRAME_MAGIC[: len(window)]
         links = frame_link(window) == self.log.last_checksum
         return told if begins or links else None
-
-    def _proof_behind(self, broken: DamagedStretch) -> str | None:
-        if self._covered_by_a_header(broken):
-            return "its own or a later frame shows that it was acknowledged"
-        return None
 
     def refusal(self, proof: str) -> CorruptedLogError:
         """Return the error for acknowledged entries that are damaged or missing."""

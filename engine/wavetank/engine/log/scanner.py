@@ -233,23 +233,30 @@ def scan_log(  # noqa: C901, PLR0912, PLR0915 - one loop: see below
                 last_index = row[6] - 1
                 truncates = True
         offset = begin + position
-        source = _ReadAhead(file, chunk, begin)
-        chunk = b""
         if rows:
             yield FrameRun(offsets, rows, truncates)
             if offset == size:
                 return
             if not broken and begin + length < size:
+                chunk = b""
                 continue
         # What is not a whole frame in this chunk: zeros, a frame larger than a chunk, or damage.
-        if _only_zeros_follow(
-            source, offset, size, policy, reserved=reserved, chunk_size=chunk_size
-        ):
+        found, reason, unreadable = None, "no intact frame header", False
+        if begin + length == size and size - offset < FRAME_HEADER_SIZE:
+            zeros = not chunk[position:].strip(b"\0")
+        else:
+            source = _ReadAhead(file, chunk, begin)
+            zeros = _only_zeros_follow(
+                source, offset, size, policy, reserved=reserved, chunk_size=chunk_size
+            )
+            if not zeros:
+                found, reason, unreadable = _frame_at(
+                    source, offset, size, policy, seed=seed, chunk_size=chunk_size
+                )
+        chunk = b""
+        if zeros:
             yield ZeroTail(offset, size - offset)
             return
-        found, reason, unreadable = _frame_at(
-            source, offset, size, policy, seed=seed, chunk_size=chunk_size
-        )
         if found is not None:
             if policy.refuses_unknown:
                 _require_known(found, path, offset)
