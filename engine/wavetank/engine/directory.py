@@ -7,9 +7,9 @@ content durable, and the caller knows when to `sync` the directory.
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import Final, NoReturn
+from typing import Final, Protocol
 
 from wavetank.engine.errors import StorageError, StorageLockedError
 from wavetank.engine.filesystem import Buffer, File, FileKind, FileStat, FileSystem, OpenFlag
@@ -27,7 +27,7 @@ __all__ = [
     "STATE_COPY",
     "STORE_NAMES",
     "TEMPORARY_NAMES",
-    "AbsentFile",
+    "Readable",
     "StoreDirectory",
     "let_go",
     "lock_directory",
@@ -65,7 +65,15 @@ STORE_NAMES: Final = (
 """Every name a store makes but LOCK, which says nothing about what is in it."""
 
 
-def read_at(file: File, length: int, offset: int) -> bytes:
+class Readable(Protocol):
+    """Anything that reads as a `File` does."""
+
+    def pread(self, length: int, offset: int) -> bytes:
+        """See `File.pread`."""
+        ...
+
+
+def read_at(file: Readable, length: int, offset: int) -> bytes:
     """Read `length` bytes at `offset`, fewer only where the file ends."""
     content = file.pread(length, offset)
     if len(content) == length or not content:
@@ -133,14 +141,18 @@ class StoreDirectory:
         """Describe what a name stands for; a symbolic link is not followed."""
         return self.filesystem.stat(self._prefix + name)
 
-    def identities(self, names: Collection[str]) -> dict[str, tuple[int, int]]:
-        """Return inode and size of those of the names that are there; of the log only the inode.
+    def identities(self) -> dict[str, tuple[int, int]]:
+        """Return inode and size of each of the store's files; of the log only the inode.
 
         Equal answers before and after a look mean that nothing was replaced meanwhile; the log
         grows all the time.
         """
-        found = {}
-        for name in names:
+        found: dict[str, tuple[int, int]] = {}
+        try:
+            names = self.names()
+        except FileNotFoundError:
+            return found
+        for name in names.intersection(STORE_NAMES):
             try:
                 stat = self.stat(name)
             except FileNotFoundError:
@@ -209,15 +221,6 @@ class StoreDirectory:
         """Remove the temporary file of `name`, if there is one."""
         with suppress(FileNotFoundError):
             self.unlink(temporary(name))
-
-    def read_small(self, name: str, limit: int) -> bytes | None:
-        """Return a whole file of at most `limit` bytes, None for a larger one."""
-        file = self.open(name, OpenFlag.READ)
-        try:
-            size = file.size()
-            return read_at(file, size, 0) if size <= limit else None
-        finally:
-            let_go(file)
 
     def exists(self) -> bool:
         """Whether the directory is there; ``OSError`` if something else is, a link for one.
@@ -314,6 +317,9 @@ def lock_directory(directory: StoreDirectory, check: Callable[[], None]) -> File
     except OSError as error:
         let_go(file)
         raise io_error("lock of the store", path, error) from error
+    except BaseException:
+        let_go(file)
+        raise
     return file
 
 
@@ -334,56 +340,6 @@ def _made(directory: StoreDirectory) -> File:
         directory.make(made)
         directory.require_short_path()
         return directory.open(LOCK, _FLAGS | OpenFlag.CREATE)
-    except OSError:
+    except BaseException:
         directory.unmake(made)
         raise
-
-
-class AbsentFile:
-    """A file that is not there; implements the seam's `File`."""
-
-    def pread(self, length: int, offset: int) -> bytes:  # noqa: ARG002 - the seam's
-        """See `File.pread`."""
-        self._refuse()
-
-    def pwrite(self, data: Buffer, offset: int) -> int:  # noqa: ARG002 - the seam's
-        """See `File.pwrite`."""
-        self._refuse()
-
-    def append(self, data: Buffer) -> int:  # noqa: ARG002 - the seam's
-        """See `File.append`."""
-        self._refuse()
-
-    def truncate(self, size: int) -> None:  # noqa: ARG002 - the seam's
-        """See `File.truncate`."""
-        self._refuse()
-
-    def size(self) -> int:
-        """See `File.size`."""
-        self._refuse()
-
-    def fsync(self) -> None:
-        """See `File.fsync`."""
-        self._refuse()
-
-    def datasync(self) -> None:
-        """See `File.datasync`."""
-        self._refuse()
-
-    def preallocate(self, offset: int, length: int) -> None:  # noqa: ARG002 - the seam's
-        """See `File.preallocate`."""
-        self._refuse()
-
-    def advise_dont_need(self) -> None:
-        """See `File.advise_dont_need`."""
-        self._refuse()
-
-    def lock(self) -> None:
-        """See `File.lock`."""
-        self._refuse()
-
-    def close(self) -> None:
-        """See `File.close`."""
-
-    def _refuse(self) -> NoReturn:
-        raise FileNotFoundError(errno.ENOENT, "the store lacks this file")

@@ -10,11 +10,13 @@ import json
 from collections.abc import Mapping
 from typing import Final
 
-from attrs import frozen
+from attrs import field, frozen
+from google_crc32c import extend
 
-from wavetank.engine.directory import StoreDirectory
+from wavetank.engine.directory import StoreDirectory, let_go
 from wavetank.engine.errors import UnsupportedFormatError
-from wavetank.engine.log.format import checksum
+from wavetank.engine.filesystem import OpenFlag
+from wavetank.engine.log.format import SEED, checksum
 
 __all__ = [
     "DOCUMENT_LIMIT",
@@ -23,6 +25,7 @@ __all__ = [
     "Payload",
     "text",
     "unsigned",
+    "unsigned_fields",
 ]
 
 DOCUMENT_LIMIT: Final = 1 << 20
@@ -32,14 +35,27 @@ Payload = Mapping[str, object]
 
 _VERSION: Final = 1
 _LARGEST: Final = 2**64 - 1
+_FIRST_READ: Final = 4096
+"""Bytes read at once: more than any document but one with a very long vote."""
+
 _CHECKSUM_DIGITS: Final = 8
 _PAYLOAD_KEY: Final = b'","payload":'
 _END: Final = b"}\n"
+_decode_json: Final = json.JSONDecoder().decode
 _encode_json: Final = json.JSONEncoder(separators=(",", ":")).encode
 
 
 class DamagedDocumentError(Exception):
-    """A document is not what `DocumentFormat.encode` wrote; never leaves the engine."""
+    """A document is not what `DocumentFormat.encode` wrote; never leaves the engine.
+
+    Args:
+        reason: what is wrong with it.
+        content: what it holds, b"" where that is not known.
+    """
+
+    def __init__(self, reason: str, content: bytes = b"") -> None:
+        super().__init__(reason)
+        self.content = content
 
 
 @frozen
@@ -51,35 +67,64 @@ class DocumentFormat:
     """
 
     name: str
+    head: bytes = field(init=False, repr=False)
+    """How every intact document of this kind begins."""
+
+    @head.default
+    def _head(self) -> bytes:
+        return f'{{"format":"{self.name}","version":{_VERSION},"checksum":"'.encode("ascii")
 
     def encode(self, payload: Payload) -> bytes:
         """Return the file's content."""
         body = _encode_json(payload).encode("ascii")
         digits = f"{checksum(body):0{_CHECKSUM_DIGITS}x}".encode("ascii")
-        return self._head() + digits + _PAYLOAD_KEY + body + _END
-
-    def decode(self, path: str, content: bytes) -> dict[str, object]:
-        """Return the payload.
-
-        Raises:
-            DamagedDocumentError: the content is not a document of this kind.
-            UnsupportedFormatError: it is, in a version that this release does not know.
-        """
-        head = self._head()
-        start = len(head) + _CHECKSUM_DIGITS
-        body = content[start + len(_PAYLOAD_KEY) : -len(_END)]
-        digits = f"{checksum(body):0{_CHECKSUM_DIGITS}x}".encode("ascii")
-        if content != head + digits + _PAYLOAD_KEY + body + _END:
-            self._refuse_other_version(path, content)
-            raise DamagedDocumentError("layout or checksum are wrong")
-        return _parse(body)
+        return self.head + digits + _PAYLOAD_KEY + body + _END
 
     def read(self, directory: StoreDirectory, name: str) -> dict[str, object]:
-        """Return the payload of a file; errors as for `decode`, and ``OSError``."""
-        content = directory.read_small(name, DOCUMENT_LIMIT)
-        if content is None:
+        """Return the payload of a file.
+
+        Raises:
+            DamagedDocumentError: it is not a document of this kind.
+            UnsupportedFormatError: it is, in a version that this release does not know.
+            OSError: from the filesystem.
+        """
+        file = directory.open(name, OpenFlag.READ)
+        try:
+            content = file.pread(_FIRST_READ, 0)
+            payload = self._payload_of(content)
+            if payload is not None:
+                return payload
+            # Longer than usual, a short read, or damage.
+            while len(content) <= DOCUMENT_LIMIT:
+                piece = file.pread(DOCUMENT_LIMIT + 1 - len(content), len(content))
+                if not piece:
+                    break
+                content += piece
+        finally:
+            let_go(file)
+        if len(content) > DOCUMENT_LIMIT:
             raise DamagedDocumentError(f"larger than {DOCUMENT_LIMIT} bytes")
-        return self.decode(directory.path_of(name), content)
+        payload = self._payload_of(content)
+        if payload is not None:
+            return payload
+        self._refuse_other_version(directory.path_of(name), content)
+        raise DamagedDocumentError("layout or checksum are wrong", content)
+
+    def _payload_of(self, content: bytes) -> dict[str, object] | None:
+        """Return the payload of an intact document, None for anything else."""
+        head = self.head
+        start = len(head) + _CHECKSUM_DIGITS
+        body = content[start + len(_PAYLOAD_KEY) : -len(_END)]
+        digits = b"%08x" % extend(SEED, body)
+        if content != head + digits + _PAYLOAD_KEY + body + _END:
+            return None
+        try:
+            payload = _decode_json(body.decode("ascii"))
+        except (ValueError, RecursionError) as error:
+            raise DamagedDocumentError("not JSON", content) from error
+        if type(payload) is not dict:
+            raise DamagedDocumentError("not a JSON object", content)
+        return payload
 
     def was(self, content: bytes, payload: Payload) -> bool:
         """Whether damaged content shows that it was the document of this payload.
@@ -87,14 +132,10 @@ class DocumentFormat:
         Either its checksum still stands where it belongs, or all that the checksum is of.
         """
         whole = self.encode(payload)
-        start = len(self._head())
+        start = len(self.head)
         behind = start + _CHECKSUM_DIGITS
         checksums = slice(start, behind)
         return content[checksums] == whole[checksums] or content[behind:] == whole[behind:]
-
-    def _head(self) -> bytes:
-        head = f'{{"format":"{self.name}","version":{_VERSION},"checksum":"'
-        return head.encode("ascii")
 
     def _refuse_other_version(self, path: str, content: bytes) -> None:
         """A newer release may lay its files out as it likes, but for these two keys."""
@@ -114,6 +155,16 @@ def unsigned(payload: Payload, key: str) -> int:
     return value
 
 
+def unsigned_fields(payload: Payload) -> dict[str, int]:
+    """Return a payload that is all 64-bit numbers, or raise `DamagedDocumentError`."""
+    numbers = {}
+    for key, value in payload.items():
+        if type(value) is not int or not 0 <= value <= _LARGEST:
+            raise DamagedDocumentError(f"{key} is no 64-bit number")
+        numbers[key] = value
+    return numbers
+
+
 def text(payload: Payload, key: str) -> str:
     """Return a text of a payload, or raise `DamagedDocumentError`."""
     value = payload.get(key)
@@ -126,7 +177,7 @@ def _parse(content: bytes) -> dict[str, object]:
     try:
         document = json.loads(content.decode("ascii"))
     except (ValueError, RecursionError) as error:
-        raise DamagedDocumentError("not JSON") from error
+        raise DamagedDocumentError("not JSON", content) from error
     if not isinstance(document, dict):
-        raise DamagedDocumentError("not a JSON object")
+        raise DamagedDocumentError("not a JSON object", content)
     return document

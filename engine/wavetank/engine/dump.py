@@ -1,12 +1,11 @@
 """What a store's directory holds, as values: `StoreDump`.
 
-Frames and entries are read as they are asked for, so that memory does not grow with the log. Left
-out: how the rest is read (dump.py), and how it is shown to a person.
+Frames and entries are read as they are asked for, so that memory does not grow with the log.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final, TypeAlias
 
@@ -25,29 +24,42 @@ from wavetank.engine.directory import (
     let_go,
     temporary,
 )
-from wavetank.engine.document import DamagedDocumentError
-from wavetank.engine.errors import NotInitializedError, UnsupportedFormatError
+from wavetank.engine.errors import (
+    CorruptedLogError,
+    NotInitializedError,
+    StorageError,
+    UnsupportedFormatError,
+)
 from wavetank.engine.filesystem import File, FileKind, FileSystem, OpenFlag
+from wavetank.engine.inspection import Inspection, Look, inspect, settled
 from wavetank.engine.log.format import (
     FRAME_HEADER_SIZE,
     LOG_HEADER_SIZE,
-    LOG_VERSION,
     SERIALIZERS,
     Encoding,
+    FrameHeader,
     FrameKind,
     LogHeader,
     checksum,
     decode_frame_header,
     decode_log_header,
     encode_log_header,
-    log_header_version,
+    frame_header,
 )
-from wavetank.engine.log.scanner import DamagedStretch, WalkedFrame, read_around, walk_log
-from wavetank.engine.metadata import read_metadata
+from wavetank.engine.log.repair import read_log_header
+from wavetank.engine.log.scanner import (
+    SHOW,
+    DamagedStretch,
+    FrameRun,
+    ScanStart,
+    read_around,
+    scan_log,
+)
+from wavetank.engine.metadata import LogMetadata
 from wavetank.engine.options import StorageConfig
 from wavetank.engine.os_filesystem import OsFileSystem
 from wavetank.engine.snapshot import SnapshotRecord
-from wavetank.engine.state import read_copy
+from wavetank.engine.state import StateRecord
 from wavetank.engine.status import TranslateErrors
 from wavetank.engine.values import LogEntry
 
@@ -221,25 +233,34 @@ class StoreDump:
     def frames(self) -> Iterator[DumpedPart]:
         """Yield frames and damage of log.dat in the order of their offsets.
 
+        Of a log that a running node has replaced since the dump, they are those of the new one.
+
         Raises:
             StorageIOError: the filesystem refused.
         """
         if self.log_header is None:
             return
-        header = _header_of(self.log_header)
-        next_index = header.base_index + 1
+        path = self._place.path_of(LOG)
         with self._open_log() as file:
-            parts = walk_log(
+            decoded = decode_log_header(read_around(file, LOG_HEADER_SIZE, 0))
+            header = decoded[0] if decoded is not None else _header_of(self.log_header)
+            next_index = header.base_index + 1
+            parts = scan_log(
                 file,
+                path,
+                SHOW,
+                ScanStart(LOG_HEADER_SIZE, 0, encode_log_header(header)[1]),
                 seed=header.seed,
-                header_checksum=encode_log_header(header)[1],
                 size=file.size(),
+                grows=True,
                 reserved=self._has_reserved_space,
+                chunk_size=_CHUNK_SIZE,
             )
             for part in parts:
-                if isinstance(part, WalkedFrame):
-                    next_index = part.header.first_index + part.header.count
-                    yield _frame(part)
+                if isinstance(part, FrameRun):
+                    for offset, row in zip(part.offsets, part.rows, strict=True):
+                        next_index = row[6] + row[4]
+                        yield _frame(offset, frame_header(row))
                 elif isinstance(part, DamagedStretch):
                     yield DumpedDamage(
                         offset=part.offset,
@@ -300,11 +321,10 @@ def _header_of(header: DumpedLogHeader) -> LogHeader:
     )
 
 
-def _frame(walked: WalkedFrame) -> DumpedFrame:
-    header = walked.header
+def _frame(offset: int, header: FrameHeader) -> DumpedFrame:
     encodings = {int(encoding): encoding.name.lower() for encoding in Encoding}
     return DumpedFrame(
-        offset=walked.offset,
+        offset=offset,
         size=header.size,
         kind=_KINDS.get(header.kind, str(header.kind)),
         encoding=encodings.get(header.encoding, str(header.encoding)),
@@ -318,6 +338,7 @@ def _frame(walked: WalkedFrame) -> DumpedFrame:
 
 
 _CHUNK_SIZE: Final = 1 << 18
+_DAMAGED_HEADER: Final = f"no intact header of {LOG_HEADER_SIZE} bytes"
 
 Fields = dict[str, int | str]
 
@@ -346,27 +367,49 @@ def dump_directory(directory: str, *, fs: FileSystem | None = None) -> StoreDump
     path = StorageConfig(directory=directory).directory
     place = StoreDirectory(fs if fs is not None else OsFileSystem(), path)
     with TranslateErrors("look at the store", path):
-        names = sorted(place.names())
-    if not set(names).intersection(STORE_NAMES):
-        raise NotInitializedError(f"{path}: expected a store but found none of its files")
-    files = tuple(_file(place, name) for name in names)
-    there = {file.name for file in files if file.kind is FileKind.FILE}
-    metas = [name for name in (SNAPSHOT_META, temporary(SNAPSHOT_META)) if name in there]
-    metadata = (
-        _document(METADATA, lambda: asdict(read_metadata(place))) if METADATA in there else None
-    )
-    header, damage = _log_header(place, metadata) if LOG in there else (None, "missing")
-    return StoreDump(
-        directory=path,
-        files=files,
-        state=tuple(_state(place, name) for name in (STATE, STATE_COPY) if name in there),
-        metadata=metadata,
-        snapshot=tuple(_snapshot(place, name) for name in metas),
-        snapshot_data={
-            name: any(_matches(place, meta, name) for meta in metas)
+        if place.names().isdisjoint(STORE_NAMES):
+            raise NotInitializedError(f"{path}: expected a store but found none of its files")
+        return settled(place, lambda: _dumped(place), problems=_problems_of, needs_rest=True)
+
+
+def _problems_of(dump: StoreDump) -> list[str]:
+    documents = [*dump.state, *dump.snapshot]
+    documents += [dump.metadata] if dump.metadata is not None else []
+    problems = [f"{document.name} {document.damage}" for document in documents if document.damage]
+    problems += [name for name, matches in dump.snapshot_data.items() if not matches]
+    return problems + ([dump.log_damage] if dump.log_damage else [])
+
+
+def _dumped(place: StoreDirectory) -> StoreDump:
+    files = tuple(_file(place, name) for name in sorted(place.names()))
+    there = frozenset(file.name for file in files if file.kind is FileKind.FILE)
+    odd = frozenset(file.name for file in files) - there
+    found = inspect(place, Look(mode=None, chunk_size=_CHUNK_SIZE, ignored=odd, shows=True))
+    try:
+        header, damage = _log_header(found)
+        metas = [name for name in (SNAPSHOT_META, temporary(SNAPSHOT_META)) if name in found.names]
+        records, opened = found.snapshot_files.records, found.snapshot_files.data
+        data = {
+            name: name in opened and any(_matches(each, opened[name]) for each in records.values())
             for name in (SNAPSHOT, temporary(SNAPSHOT))
-            if name in there
-        },
+            if name in found.names
+        }
+    finally:
+        found.close()
+    errors, metadata = found.errors, found.metadata
+    return StoreDump(
+        directory=place.path,
+        files=files,
+        state=tuple(
+            _document(name, found.copies.get(name, errors.get(name)))
+            for name in (STATE, STATE_COPY)
+            if name in found.names
+        ),
+        metadata=_document(METADATA, metadata or errors.get(METADATA))
+        if METADATA in found.names
+        else None,
+        snapshot=tuple(_document(name, records[name]) for name in metas),
+        snapshot_data=data,
         log_header=header,
         log_damage=damage,
         place=place,
@@ -382,89 +425,60 @@ def _file(place: StoreDirectory, name: str) -> DumpedFile:
     return DumpedFile(name=name, kind=stat.kind, size=stat.size, is_own=is_own)
 
 
-def _document(name: str, read: Callable[[], Fields]) -> DumpedDocument:
-    try:
-        return DumpedDocument(name=name, fields=read())
-    except (DamagedDocumentError, UnsupportedFormatError) as damage:
-        return DumpedDocument(name=name, damage=str(damage))
-    except OSError as error:
-        return DumpedDocument(name=name, damage=f"cannot be read: {error.strerror or error}")
-
-
-def _state(place: StoreDirectory, name: str) -> DumpedDocument:
-    def read() -> Fields:
-        record = read_copy(place, name)
-        state = record.state
-        return {
-            "sequence": record.sequence,
-            "current_term": state.current_term,
-            "voted_for": state.voted_for,
+def _document(name: str, found: object) -> DumpedDocument:
+    """Return what a document says, or the error that says why not."""
+    fields: Fields | None = None
+    if isinstance(found, StateRecord):
+        fields = {
+            "sequence": found.sequence,
+            "current_term": found.state.current_term,
+            "voted_for": found.state.voted_for,
         }
-
-    return _document(name, read)
-
-
-def _snapshot(place: StoreDirectory, name: str) -> DumpedDocument:
-    def read() -> Fields:
-        record = SnapshotRecord.read(place, name)
-        return {
-            "last_included_index": record.metadata.last_included_index,
-            "last_included_term": record.metadata.last_included_term,
-            "data_length": record.data_length,
-            "data_checksum": record.data_checksum,
+    elif isinstance(found, LogMetadata):
+        fields = asdict(found)
+    elif isinstance(found, SnapshotRecord):
+        fields = {
+            "last_included_index": found.metadata.last_included_index,
+            "last_included_term": found.metadata.last_included_term,
+            "data_length": found.data_length,
+            "data_checksum": found.data_checksum,
         }
+    if fields is not None:
+        return DumpedDocument(name=name, fields=fields)
+    if isinstance(found, OSError) and not isinstance(found, StorageError):
+        return DumpedDocument(name=name, damage=f"cannot be read: {found.strerror or found}")
+    return DumpedDocument(name=name, damage=str(found))
 
-    return _document(name, read)
 
-
-def _matches(place: StoreDirectory, meta: str, data: str) -> bool:
+def _matches(record: object, file: File) -> bool:
     try:
-        record = SnapshotRecord.read(place, meta)
-        file = place.open(data, OpenFlag.READ)
-        try:
-            return record.matches(file, _CHUNK_SIZE)
-        finally:
-            let_go(file)
-    except (DamagedDocumentError, UnsupportedFormatError, OSError):
+        return isinstance(record, SnapshotRecord) and record.matches(file, _CHUNK_SIZE)
+    except OSError:
         return False
 
 
-def _log_header(
-    place: StoreDirectory, metadata: DumpedDocument | None
-) -> tuple[DumpedLogHeader | None, str]:
+def _log_header(found: Inspection) -> tuple[DumpedLogHeader | None, str]:
     """Return the log's header, its own or the one that metadata.json knows, and what is wrong."""
+    if found.log_file is None:
+        error = found.errors.get(LOG)
+        if not isinstance(error, OSError):
+            return None, "missing"
+        return None, f"cannot be read: {error.strerror or error}"
+    path = found.directory.path_of(LOG)
     try:
-        file = place.open(LOG, OpenFlag.READ)
-        try:
-            content = read_around(file, LOG_HEADER_SIZE, 0)
-        finally:
-            let_go(file)
+        content = read_around(found.log_file, LOG_HEADER_SIZE, 0)
+        header, _, rebuilt = read_log_header(path, content, found.metadata)
     except OSError as error:
         return None, f"cannot be read: {error.strerror or error}"
-    decoded = decode_log_header(content)
-    if decoded is not None:
-        header = decoded[0]
-        return DumpedLogHeader(
-            incarnation=header.incarnation,
-            generation=header.generation,
-            base_index=header.base_index,
-            base_term=header.base_term,
-            source=LOG,
-        ), ""
-    version = log_header_version(content)
-    if version is not None and version != LOG_VERSION:
-        return None, f"expected log version {LOG_VERSION} but found version {version}"
-    damage = f"no intact header of {LOG_HEADER_SIZE} bytes"
-    known = metadata.fields if metadata is not None else None
-    if known is None:
-        return None, damage
-    incarnation, generation, base_index, base_term = (
-        int(known[name]) for name in ("incarnation", "generation", "base_index", "base_term")
+    except UnsupportedFormatError as error:
+        return None, str(error).removeprefix(f"{path}: ")
+    except CorruptedLogError:
+        return None, _DAMAGED_HEADER
+    shown = DumpedLogHeader(
+        incarnation=header.incarnation,
+        generation=header.generation,
+        base_index=header.base_index,
+        base_term=header.base_term,
+        source=METADATA if rebuilt else LOG,
     )
-    return DumpedLogHeader(
-        incarnation=incarnation,
-        generation=generation,
-        base_index=base_index,
-        base_term=base_term,
-        source=METADATA,
-    ), damage
+    return shown, _DAMAGED_HEADER if rebuilt else ""

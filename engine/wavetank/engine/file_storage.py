@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from io import BytesIO
 from types import TracebackType
 from typing import Final, ParamSpec, Self, TypeVar
@@ -27,8 +27,8 @@ from wavetank.engine.directory import (
     let_go,
     lock_directory,
 )
-from wavetank.engine.filesystem import File, FileSystem, OpenFlag
-from wavetank.engine.inspection import Examination
+from wavetank.engine.errors import OperationCancelledError
+from wavetank.engine.filesystem import File, FileSystem
 from wavetank.engine.locker import RWOperationLocker
 from wavetank.engine.log.active import PublishedLog
 from wavetank.engine.log.compaction import AutoCompaction, LogCompactor
@@ -54,8 +54,7 @@ from wavetank.engine.metrics import (
 )
 from wavetank.engine.options import FileStorageOptions, StorageConfig
 from wavetank.engine.os_filesystem import OsFileSystem
-from wavetank.engine.read_only import look
-from wavetank.engine.recovery import RecoveredStore, check_openable, recover
+from wavetank.engine.recovery import RecoveredStore, check_openable, look, recover
 from wavetank.engine.report import RecoveryReport, VerifyReport
 from wavetank.engine.runtime import Runtime
 from wavetank.engine.snapshot import SnapshotStream
@@ -70,7 +69,7 @@ from wavetank.engine.status import Part, StoreStatus, TranslateErrors
 from wavetank.engine.storage import CancelToken, SnapshotData
 from wavetank.engine.thread_runtime import ThreadRuntime
 from wavetank.engine.values import LogBounds, LogEntry, PersistentState, SnapshotMetadata
-from wavetank.engine.verify import examine
+from wavetank.engine.verify import examine, examine_once
 
 __all__ = ["FileStorage"]
 
@@ -665,23 +664,32 @@ class FileStorage:
         return self._examine(self._waiting(timeout), cancel)
 
     def _examine(self, timeout_s: float | None, cancel: CancelToken | None) -> VerifyReport:
+        """Read small files, and open large ones, while nothing in the directory can change.
+
+        What the large ones hold up to then stays as it is, so they are read beside other calls.
+        """
         needs_snapshot = self._options.compaction_requires_snapshot
         with TranslateErrors("verification", self._directory.path):
             if self._status.read_only:
                 return examine(self._directory, needs_snapshot=needs_snapshot)
-            examination = Examination(self._directory, in_use=True, needs_snapshot=needs_snapshot)
-            with self._state_lock.update(timeout_s, cancel):
-                self._status.require_open()
-                examination.names_there()
-                examination.state()
-            with self._published.lock.update(timeout_s, cancel):
-                self._status.require_open()
-                examination.read_metadata()
-                opened = self._directory.open(LOG, OpenFlag.READ), self._published.view.end
-            examination.read_log(opened)
-            with self._snapshot_lock.update(timeout_s, cancel):
-                examination.snapshot()
-            return examination.report()
+            return examine_once(
+                self._directory,
+                needs_snapshot=needs_snapshot,
+                guard=self._unchanging(timeout_s, cancel),
+                log_end=lambda: self._published.view.end,
+            )
+
+    @contextmanager
+    def _unchanging(self, timeout_s: float | None, cancel: CancelToken | None) -> Iterator[None]:
+        with (
+            self._snapshot_lock.update(timeout_s, cancel),
+            self._published.lock.update(timeout_s),
+            self._state_lock.update(timeout_s),
+        ):
+            self._status.require_open()
+            yield
+        if cancel is not None and cancel.is_set():
+            raise OperationCancelledError("the cancel token was set before the files were read")
 
     def backup(
         self,

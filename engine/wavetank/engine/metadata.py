@@ -11,7 +11,7 @@ from typing import Final
 from attrs import asdict, fields, frozen
 
 from wavetank.engine.directory import METADATA, StoreDirectory
-from wavetank.engine.document import DamagedDocumentError, DocumentFormat, unsigned
+from wavetank.engine.document import DamagedDocumentError, DocumentFormat, unsigned_fields
 from wavetank.engine.log.active import ActiveLog, LogView
 from wavetank.engine.status import is_unreadable
 
@@ -82,6 +82,9 @@ class LogMetadata:
         )
 
 
+_NAMES: Final = {attribute.name for attribute in fields(LogMetadata)}
+
+
 def read_metadata(directory: StoreDirectory) -> LogMetadata:
     """Read metadata.json.
 
@@ -93,14 +96,14 @@ def read_metadata(directory: StoreDirectory) -> LogMetadata:
     try:
         payload = _FORMAT.read(directory, METADATA)
     except OSError as error:
-        # What it says stands in the log too, so a lost sector of it is damage like any other.
+        # A sector that cannot be read is damage, since what it held stands somewhere else too; any
+        # other refusal (too many open files, no permission) says nothing about the file.
         if not is_unreadable(error):
             raise
         raise DamagedDocumentError("unreadable") from error
-    names = [attribute.name for attribute in fields(LogMetadata)]
-    if sorted(payload) != sorted(names):
+    if payload.keys() != _NAMES:
         raise DamagedDocumentError("unexpected keys")
-    return LogMetadata(**{name: unsigned(payload, name) for name in names})
+    return LogMetadata(**unsigned_fields(payload))
 
 
 def publish_metadata(

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator
 from types import TracebackType
 from typing import Final, Self
 
-from attrs import frozen
+from attrs import define, field, frozen
 
 from wavetank.engine.directory import (
     SNAPSHOT,
@@ -21,14 +21,18 @@ from wavetank.engine.directory import (
     temporary,
 )
 from wavetank.engine.document import DamagedDocumentError, DocumentFormat, unsigned
-from wavetank.engine.errors import CorruptedSnapshotError, StorageClosedError
+from wavetank.engine.errors import (
+    CorruptedSnapshotError,
+    StorageClosedError,
+    UnsupportedFormatError,
+)
 from wavetank.engine.filesystem import File, OpenFlag
 from wavetank.engine.log.format import SEED, checksum
 from wavetank.engine.runtime import Runtime
 from wavetank.engine.status import TranslateErrors
 from wavetank.engine.values import SnapshotMetadata
 
-__all__ = ["SharedFile", "SnapshotFinding", "SnapshotRecord", "SnapshotStream", "judge_snapshot"]
+__all__ = ["SharedFile", "SnapshotFiles", "SnapshotFinding", "SnapshotRecord", "SnapshotStream"]
 
 _FORMAT: Final = DocumentFormat("wavetank.snapshot")
 
@@ -99,120 +103,124 @@ class SnapshotFinding:
     renames: tuple[tuple[str, str], ...] = ()
 
 
-def judge_snapshot(
-    directory: StoreDirectory, names: Collection[str], *, clean: bool, chunk_size: int
-) -> SnapshotFinding:
-    """Decide between what stands under final and temporary names; changes nothing.
+@define(eq=False)
+class SnapshotFiles:
+    """Everything of a snapshot that is in a directory, with the data files open.
 
-    Args:
-        directory: where the files lie.
-        names: what is in it.
-        clean: the last run ended cleanly, so a length check is enough.
-        chunk_size: bytes to read at once.
-
-    Raises:
-        CorruptedSnapshotError: there was a snapshot, and it is damaged or missing.
-        UnsupportedFormatError: its metadata is of another version.
-        OSError: from the filesystem.
+    Attributes:
+        records: what each metadata file says, or why it cannot be read, by its name; one under the
+            temporary name counts as far as it is here.
+        data: each data file, by its name.
     """
-    survey = _Survey(directory, names, chunk_size)
-    if SNAPSHOT_MARKER in names:
-        pending = survey.record(temporary(SNAPSHOT_META))
-        file = survey.data_of(pending) if pending else None
-        if file is not None:
-            return SnapshotFinding(pending, file, survey.renames(with_meta=True))
-    if SNAPSHOT_META not in names and SNAPSHOT not in names:
-        return SnapshotFinding()
-    current = survey.record(SNAPSHOT_META)
-    if current is not None:
-        settled = clean and temporary(SNAPSHOT) not in names
-        file = survey.final_data(current) if settled else survey.data_of(current)
-        if file is not None:
-            return SnapshotFinding(current, file, survey.renames(with_meta=False))
-    if current is None:
-        raise survey.damage(SNAPSHOT_META, "missing or not what was written")
-    raise survey.damage(SNAPSHOT, "missing or not the data of this snapshot", current)
 
+    records: dict[str, SnapshotRecord | Exception] = field(factory=dict)
+    data: dict[str, File] = field(factory=dict)
 
-class _Survey:
-    """Reads candidates and remembers under which name the data was found."""
+    def read(self, directory: StoreDirectory, names: Collection[str], *, all_of_it: bool) -> None:
+        """Read the metadata and open the data; the owner closes.
 
-    def __init__(self, directory: StoreDirectory, names: Collection[str], chunk_size: int) -> None:
-        self._directory = directory
-        self._names = names
-        self._chunk_size = chunk_size
-        self._data_name = SNAPSHOT
+        Args:
+            directory: where the files lie.
+            names: what is in it.
+            all_of_it: also what does not count; what cannot be opened is left out.
 
-    def record(self, name: str) -> SnapshotRecord | None:
-        """Return the record in a file, None if it is missing or damaged."""
-        if name not in self._names:
-            return None
-        try:
-            return SnapshotRecord.read(self._directory, name)
-        except DamagedDocumentError:
-            return None
+        Raises:
+            UnsupportedFormatError: a metadata file is of another version.
+            OSError: from the filesystem.
+        """
+        self._read_records(directory, names, all_of_it=all_of_it)
+        for name in (SNAPSHOT, temporary(SNAPSHOT)) if self.records else ():
+            if name in names:
+                try:
+                    self.data[name] = directory.open(name, OpenFlag.READ)
+                except OSError:
+                    if not all_of_it:
+                        raise
 
-    def data_of(self, record: SnapshotRecord) -> File | None:
-        """Return the open file that holds exactly this record's data, under either name."""
-        for name in (SNAPSHOT, temporary(SNAPSHOT)):
-            if name not in self._names:
+    def _read_records(
+        self, directory: StoreDirectory, names: Collection[str], *, all_of_it: bool
+    ) -> None:
+        for name in (SNAPSHOT_META, temporary(SNAPSHOT_META)):
+            counts = all_of_it or name == SNAPSHOT_META or SNAPSHOT_MARKER in names
+            if name not in names or not counts:
                 continue
-            file = self._open(name)
-            if _checked(file, record, self._chunk_size):
-                self._data_name = name
-                return file
+            try:
+                self.records[name] = SnapshotRecord.read(directory, name)
+            except DamagedDocumentError as damage:
+                self.records[name] = damage
+            except (UnsupportedFormatError, OSError) as error:
+                if not all_of_it:
+                    raise
+                self.records[name] = error
+
+    def judge(
+        self, directory: StoreDirectory, names: Collection[str], *, clean: bool, chunk_size: int
+    ) -> SnapshotFinding:
+        """Decide between what stands under final and temporary names; keep its data file alone.
+
+        Args:
+            directory: where the files lie, for errors.
+            names: what is in it.
+            clean: the last run ended cleanly, so a length check is enough.
+            chunk_size: bytes to read at once.
+
+        Raises:
+            CorruptedSnapshotError: there was a snapshot, and it is damaged or missing.
+            OSError: from the filesystem.
+        """
+        pending = self.records.get(temporary(SNAPSHOT_META))
+        if isinstance(pending, SnapshotRecord):
+            held_by = self._held_by(pending, clean=False, chunk_size=chunk_size)
+            if held_by is not None:
+                meta = (temporary(SNAPSHOT_META), SNAPSHOT_META)
+                return self._found(pending, held_by, (meta,))
+        if SNAPSHOT_META not in names and SNAPSHOT not in names:
+            self.close()
+            return SnapshotFinding()
+        current = self.records.get(SNAPSHOT_META)
+        if not isinstance(current, SnapshotRecord):
+            raise _damage(directory, SNAPSHOT_META, "missing or not what was written")
+        held_by = self._held_by(current, clean=clean, chunk_size=chunk_size)
+        if held_by is None:
+            reason = "missing or not the data of this snapshot"
+            raise _damage(directory, SNAPSHOT, reason, current.metadata)
+        return self._found(current, held_by, ())
+
+    def _held_by(self, record: SnapshotRecord, *, clean: bool, chunk_size: int) -> str | None:
+        """Return the name under which exactly this record's data is found."""
+        clean = clean and temporary(SNAPSHOT) not in self.data
+        for name, file in self.data.items():
+            if clean and file.size() == record.data_length:
+                return name  # whoever reads it verifies it
+            if not clean and record.matches(file, chunk_size):
+                return name
         return None
 
-    def final_data(self, record: SnapshotRecord) -> File | None:
-        """Return the open data file if it has the right length; whoever reads it verifies it."""
-        if SNAPSHOT not in self._names:
-            return None
-        file = self._open(SNAPSHOT)
-        try:
-            whole = file.size() == record.data_length
-        except BaseException:
-            let_go(file)
-            raise
-        if not whole:
-            let_go(file)
-        return file if whole else None
+    def _found(
+        self, record: SnapshotRecord, name: str, meta: tuple[tuple[str, str], ...]
+    ) -> SnapshotFinding:
+        file = self.data.pop(name)
+        self.close()
+        data = ((name, SNAPSHOT),) if name != SNAPSHOT else ()
+        return SnapshotFinding(record, file, (*data, *meta))
 
-    def renames(self, *, with_meta: bool) -> tuple[tuple[str, str], ...]:
-        """Return the renames that are left to do."""
-        pending = []
-        if self._data_name != SNAPSHOT:
-            pending.append((self._data_name, SNAPSHOT))
-        if with_meta:
-            pending.append((temporary(SNAPSHOT_META), SNAPSHOT_META))
-        return tuple(pending)
-
-    def damage(
-        self, name: str, reason: str, record: SnapshotRecord | None = None
-    ) -> CorruptedSnapshotError:
-        """Return the error for a snapshot that was there and is not."""
-        path = self._directory.path_of(name)
-        metadata = record.metadata if record else None
-        return CorruptedSnapshotError(
-            f"{path}: {reason}",
-            path=path,
-            index=metadata.last_included_index if metadata else None,
-            term=metadata.last_included_term if metadata else None,
-        )
-
-    def _open(self, name: str) -> File:
-        return self._directory.open(name, OpenFlag.READ)
+    def close(self) -> None:
+        """Close the data files that are left."""
+        while self.data:
+            let_go(self.data.popitem()[1])
 
 
-def _checked(file: File, record: SnapshotRecord, chunk_size: int) -> bool:
-    """Whether the file holds the record's data; closes it if not."""
-    try:
-        matches = record.matches(file, chunk_size)
-    except BaseException:
-        let_go(file)
-        raise
-    if not matches:
-        let_go(file)
-    return matches
+def _damage(
+    directory: StoreDirectory, name: str, reason: str, metadata: SnapshotMetadata | None = None
+) -> CorruptedSnapshotError:
+    """Return the error for a snapshot that was there and is not."""
+    path = directory.path_of(name)
+    return CorruptedSnapshotError(
+        f"{path}: {reason}",
+        path=path,
+        index=metadata.last_included_index if metadata else None,
+        term=metadata.last_included_term if metadata else None,
+    )
 
 
 class SharedFile:

@@ -7,7 +7,7 @@ creation like any other, so that a missing file is never taken for it. Left out:
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from attrs import frozen
@@ -19,7 +19,7 @@ from wavetank.engine.document import (
     DocumentFormat,
     Payload,
     text,
-    unsigned,
+    unsigned_fields,
 )
 from wavetank.engine.errors import CorruptedStateError, StateRegressionError
 from wavetank.engine.locker import RWOperationLocker
@@ -103,48 +103,48 @@ class StateFinding:
     hurt: bool = False
 
 
-def judge_state(directory: StoreDirectory, names: Collection[str]) -> StateFinding:
-    """Read both copies and choose.
+def judge_state(
+    directory: StoreDirectory, copies: Mapping[str, StateRecord | DamagedDocumentError]
+) -> StateFinding:
+    """Choose between the copies that are there.
+
+    Args:
+        directory: where they lie.
+        copies: each that is there: what it says, or why it cannot be read.
 
     Raises:
         CorruptedStateError: no intact copy, or two that contradict one another.
-        UnsupportedFormatError: a copy of another version.
-        OSError: from the filesystem.
     """
-    records: dict[str, StateRecord] = {}
-    doubtful: list[DoubtfulCopy] = []
-    first_damage: DamagedDocumentError | None = None
+    newest, damage = None, None
+    for record in copies.values():
+        if isinstance(record, DamagedDocumentError):
+            damage = damage or record
+        elif newest is None or record.sequence > newest.sequence:
+            newest = record
+    doubtful, hurt = [], False
     for name in _COPIES:
-        if name not in names:
+        found = copies.get(name)
+        if found is None:
+            hurt = newest is not None
             doubtful.append(DoubtfulCopy(name, FileCondition.MISSING, "missing"))
-            continue
-        try:
-            records[name] = read_copy(directory, name)
-        except DamagedDocumentError as damage:
-            doubtful.append(DoubtfulCopy(name, FileCondition.DAMAGED, f"damaged: {damage}"))
-            first_damage = first_damage or damage
-    if not records:
-        if not any(name in names for name in _COPIES):
-            return StateFinding(None, tuple(doubtful))
-        found = "; ".join(f"{copy.name} {copy.reason}" for copy in doubtful)
-        path = directory.path_of(STATE)
-        raise CorruptedStateError(
-            f"{path}: no intact copy of term and vote: {found}; {_NO_WAY_ON}", path=path
-        ) from first_damage
-    newest = max(records.values(), key=lambda record: record.sequence)
-    missing = [name for name in _COPIES if name not in records]
-    hurt = any(not _was(directory, name, names, newest) for name in missing)
-    for name, record in records.items():
-        if record.sequence < newest.sequence:
-            hurt = hurt or record.sequence + 1 < newest.sequence
+        elif isinstance(found, DamagedDocumentError):
+            hurt = newest is not None and not newest.was(found.content)
+            doubtful.append(DoubtfulCopy(name, FileCondition.DAMAGED, f"damaged: {found}"))
+        elif newest is not None and found.sequence < newest.sequence:
+            hurt = found.sequence + 1 < newest.sequence
             reason = "older than the other copy"
             doubtful.append(DoubtfulCopy(name, FileCondition.OUTDATED, reason))
-        elif record != newest:
+        elif found != newest:
             path = directory.path_of(name)
             raise CorruptedStateError(
-                f"{path}: the two copies of save {newest.sequence} differ; {_NO_WAY_ON}",
-                path=path,
+                f"{path}: the two copies of save {found.sequence} differ; {_NO_WAY_ON}", path=path
             )
+    if newest is None and copies:
+        told = "; ".join(f"{copy.name} {copy.reason}" for copy in doubtful)
+        path = directory.path_of(STATE)
+        raise CorruptedStateError(
+            f"{path}: no intact copy of term and vote: {told}; {_NO_WAY_ON}", path=path
+        ) from damage
     return StateFinding(newest, tuple(doubtful), hurt)
 
 
@@ -177,19 +177,6 @@ def require_newest(
     )
 
 
-def _was(directory: StoreDirectory, name: str, names: Collection[str], newest: StateRecord) -> bool:
-    """Whether a copy that is not intact shows that it was one of the newest intact record."""
-    if name not in names:
-        return False
-    try:
-        content = directory.read_small(name, DOCUMENT_LIMIT)
-    except OSError as error:
-        if not is_unreadable(error):
-            raise
-        return False
-    return content is not None and newest.was(content)
-
-
 def read_copy(directory: StoreDirectory, name: str) -> StateRecord:
     """Read one copy.
 
@@ -201,13 +188,14 @@ def read_copy(directory: StoreDirectory, name: str) -> StateRecord:
     try:
         payload = _FORMAT.read(directory, name)
     except OSError as error:
-        # A sector that cannot be read is damage, and the other copy is there for that; any other
-        # refusal (too many open files, no permission) says nothing about the copy.
+        # A sector that cannot be read is damage, since what it held stands somewhere else too; any
+        # other refusal (too many open files, no permission) says nothing about the file.
         if not is_unreadable(error):
             raise
         raise DamagedDocumentError("unreadable") from error
-    state = PersistentState(unsigned(payload, "current_term"), text(payload, "voted_for"))
-    return StateRecord(unsigned(payload, "sequence"), state)
+    voted_for = text(payload, "voted_for")
+    numbers = unsigned_fields({key: payload.get(key) for key in ("sequence", "current_term")})
+    return StateRecord(numbers["sequence"], PersistentState(numbers["current_term"], voted_for))
 
 
 class StateStore:

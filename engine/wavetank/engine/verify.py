@@ -1,25 +1,45 @@
-"""Reading a store back: `verify_directory` checks every checksum and names every bad place.
+"""TranslateErrors a store back: `verify_directory` checks every checksum and names every bad place.
 
 It needs no open store, takes no lock, changes nothing, and works on a directory that is damaged or
-in use. Left out: repair, and what to do about what it finds (docs/engine.md has that).
+in use. What to do about what it finds is in docs/engine.md.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Final
 
-from wavetank.engine.directory import STORE_NAMES, StoreDirectory
-from wavetank.engine.errors import NotInitializedError
-from wavetank.engine.filesystem import FileSystem
-from wavetank.engine.inspection import Examination
+from attrs import evolve
+
+from wavetank.engine.directory import (
+    LOCK,
+    LOG,
+    METADATA,
+    RECOVERY_MARKER,
+    SNAPSHOT,
+    SNAPSHOT_META,
+    STATE,
+    STATE_COPY,
+    STORE_NAMES,
+    StoreDirectory,
+)
+from wavetank.engine.document import DamagedDocumentError
+from wavetank.engine.errors import CorruptedError, CorruptedSnapshotError, NotInitializedError
+from wavetank.engine.filesystem import FileKind, FileSystem
+from wavetank.engine.inspection import STATES, Inspection, Look, inspect, settled
+from wavetank.engine.log.repair import LogFinding
 from wavetank.engine.options import StorageConfig
 from wavetank.engine.os_filesystem import OsFileSystem
-from wavetank.engine.report import VerifyReport
+from wavetank.engine.report import BadPlace, FileCondition, VerifyReport
+from wavetank.engine.state import StateRecord
 from wavetank.engine.status import io_error
 
-__all__ = ["examine", "verify_directory"]
+__all__ = ["examine", "examine_once", "verify_directory"]
 
-_ATTEMPTS: Final = 5
+_CHUNK_SIZE: Final = 1 << 18
+_KINDS: Final = {FileKind.DIRECTORY: "a directory", FileKind.OTHER: "a link or a special file"}
+_CONTENT: Final = frozenset({STATE, STATE_COPY, LOG, METADATA, SNAPSHOT, SNAPSHOT_META})
 
 
 def verify_directory(
@@ -64,20 +84,171 @@ def verify_directory(
 
 def examine(directory: StoreDirectory, *, needs_snapshot: bool) -> VerifyReport:
     """Examine a directory that nobody here has open, again where it changes meanwhile."""
-    for _ in range(_ATTEMPTS - 1):
-        before = directory.identities(STORE_NAMES)
-        report = _examine_once(directory, needs_snapshot=needs_snapshot)
-        if report.sound or directory.identities(STORE_NAMES) == before:
-            return report
-    return _examine_once(directory, needs_snapshot=needs_snapshot)
+    return settled(
+        directory,
+        lambda: examine_once(directory, needs_snapshot=needs_snapshot),
+        problems=lambda report: report.places,
+        needs_rest=False,
+    )
 
 
-def _examine_once(directory: StoreDirectory, *, needs_snapshot: bool) -> VerifyReport:
-    examination = Examination(directory, in_use=False, needs_snapshot=needs_snapshot)
-    examination.names_there()
-    examination.state()
-    examination.read_metadata()
-    examination.read_log()
-    examination.snapshot()
-    examination.newest_state()
-    return examination.report()
+def examine_once(
+    directory: StoreDirectory,
+    *,
+    needs_snapshot: bool,
+    guard: AbstractContextManager[object] | None = None,
+    log_end: Callable[[], int] | None = None,
+) -> VerifyReport:
+    """Examine a directory.
+
+    Args:
+        directory: of the store.
+        needs_snapshot: a log that begins behind index 1 must have a snapshot of what came before.
+        guard: holds off every change of the directory, where this process has the store open.
+        log_end: asked inside the guard for the end of the last frame.
+    """
+    report = _Report(directory, needs_snapshot=needs_snapshot)
+    odd = report.odd_names()
+    look = Look(
+        mode=None,
+        chunk_size=_CHUNK_SIZE,
+        all_data=True,
+        ignored=frozenset(odd),
+        guard=guard,
+        log_end=log_end,
+    )
+    found = inspect(directory, look)
+    found.close()
+    return report.of(found, odd, in_use=guard is not None)
+
+
+class _Report:
+    """Words what an inspection found."""
+
+    def __init__(self, directory: StoreDirectory, *, needs_snapshot: bool) -> None:
+        self._directory = directory
+        self._needs_snapshot = needs_snapshot
+        self._places: list[BadPlace] = []
+        self._notes: list[str] = []
+
+    def odd_names(self) -> set[str]:
+        """Return the store's names that stand for no regular file; each is a bad place."""
+        odd = set()
+        for name in sorted(self._directory.names().intersection((LOCK, *STORE_NAMES))):
+            try:
+                kind = self._directory.stat(name).kind
+            except FileNotFoundError:
+                continue  # it was replaced meanwhile
+            except OSError as error:
+                self._refused(name, error)
+                continue
+            if kind is not FileKind.FILE:
+                self._bad(name, f"expected a regular file but found {_KINDS[kind]}")
+                odd.add(name)
+        return odd
+
+    def of(self, found: Inspection, odd: set[str], *, in_use: bool) -> VerifyReport:
+        """Return all that is to be told."""
+        names, finding, metadata = found.names, found.log, found.metadata
+        self._take_names(names, in_use=in_use)
+        self._take_errors(found, odd)
+        if finding is not None:
+            self._take_log(finding)
+            if metadata is not None and metadata.incarnation != finding.log.header.incarnation:
+                self._note(METADATA, "of an older log; the next clean close renews it")
+        lost_state = found.lost_state(atomic=True)
+        if found.copies and lost_state is not None:
+            self._refused(STATE, lost_state)
+        lost_snapshot = found.lost_snapshot()
+        if SNAPSHOT not in found.errors and lost_snapshot and not odd & {SNAPSHOT, SNAPSHOT_META}:
+            self._uncovered(found, lost_snapshot)
+        self._missing(found, odd)
+        record = found.snapshot.record
+        log = finding.log if finding is not None else None
+        places = sorted(self._places, key=lambda place: (place.path, place.offset or 0))
+        return VerifyReport(
+            directory=self._directory.path,
+            places=tuple(places),
+            notes=tuple(self._notes),
+            first_index=log.first_index if log else None,
+            last_index=log.last_index if log else None,
+            frame_count=finding.frame_count if finding else 0,
+            byte_count=(log.end if log else 0) + (record.data_length if record else 0),
+        )
+
+    def _take_names(self, names: frozenset[str], *, in_use: bool) -> None:
+        if RECOVERY_MARKER in names and not in_use:
+            self._note(RECOVERY_MARKER, "in use, or the last run did not end cleanly")
+        for name in STORE_NAMES:
+            if name in names and name not in _CONTENT and name != RECOVERY_MARKER:
+                self._note(name, "of a replacement that goes on, or was interrupted")
+
+    def _take_errors(self, found: Inspection, odd: set[str]) -> None:
+        for name, error in found.errors.items():
+            if name == SNAPSHOT and odd & {SNAPSHOT, SNAPSHOT_META}:
+                continue  # that is what is wrong with it
+            if name != STATES or not found.damaged_copies:
+                self._refused(STATE if name == STATES else name, error)
+        for copy in found.state.doubtful:
+            if copy.condition is FileCondition.OUTDATED:
+                self._note(copy.name, "older than the other copy; the next open makes them equal")
+
+    def _take_log(self, finding: LogFinding) -> None:
+        log, cut = finding.log, finding.tail
+        if finding.rebuilt:
+            reason = "the header is damaged; metadata.json knows what it said"
+            self._bad(LOG, reason, offset=0, index=log.first_index)
+        for loss in finding.lost:
+            self._bad(LOG, loss.reason, offset=loss.offset, index=loss.first_index)
+        if cut is not None:
+            reason = f"{cut.length} bytes that are no frame: {cut.reason}"
+            index = log.last_index + 1
+            place = BadPlace(path=cut.path, offset=cut.offset, index=index, reason=reason)
+            self._places.append(evolve(place, ambiguous=cut.ambiguous))
+
+    def _uncovered(self, found: Inspection, lost: CorruptedSnapshotError) -> None:
+        record = found.snapshot.record
+        covered = record.metadata.last_included_index if record is not None else 0
+        reason = str(lost).partition(": ")[2]
+        if self._needs_snapshot:
+            self._bad(SNAPSHOT, reason, index=covered + 1)
+        else:
+            self._note(SNAPSHOT, reason)
+
+    def _missing(self, found: Inspection, odd: set[str]) -> None:
+        """Report what is missing, unless it is of an unfinished creation."""
+        finding = found.log
+        worked = not found.log_is_pristine or (finding is not None and finding.log.last_batch > 0)
+        for copy in found.copies.values():
+            worked = worked or (isinstance(copy, StateRecord) and copy.sequence > 0)
+        if worked or found.names & {METADATA, SNAPSHOT, SNAPSHOT_META}:
+            for name in (STATE, STATE_COPY, LOG, METADATA):
+                if name not in found.names and name not in odd:
+                    self._bad(name, "missing")
+
+    def _refused(self, name: str, error: Exception) -> None:
+        """Report what an error says about a file."""
+        path = self._directory.path_of(name)
+        if isinstance(error, CorruptedError):
+            path = error.path or path
+            reason = str(error).removeprefix(f"{path}: ")
+            self._places.append(
+                BadPlace(path=path, offset=error.offset, index=error.index, reason=reason)
+            )
+        elif isinstance(error, DamagedDocumentError):
+            self._bad(name, f"damaged: {error}")
+        elif isinstance(error, OSError):
+            path = str(error.filename or path)
+            reason = f"cannot be read: {error.strerror or error}"
+            self._places.append(BadPlace(path=path, reason=reason))
+        else:
+            self._bad(name, str(error).removeprefix(f"{path}: "))
+
+    def _bad(
+        self, name: str, reason: str, *, offset: int | None = None, index: int | None = None
+    ) -> None:
+        path = self._directory.path_of(name)
+        self._places.append(BadPlace(path=path, offset=offset, index=index, reason=reason))
+
+    def _note(self, name: str, text: str) -> None:
+        self._notes.append(f"{self._directory.path_of(name)}: {text}")

@@ -9,18 +9,21 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_right
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator, Sequence
+from operator import itemgetter
+from typing import Final, NamedTuple
 
 from wavetank.engine.directory import let_go
 from wavetank.engine.filesystem import File
 from wavetank.engine.locker import RWOperationLocker
 from wavetank.engine.log.format import (
+    FRAME_HEADER_SIZE,
     LOG_HEADER_SIZE,
     ROW_SIZE,
     TRUNCATION_SIZE,
     FrameHeader,
     FrameKind,
+    FrameRow,
     FrameTable,
     LogHeader,
 )
@@ -28,6 +31,8 @@ from wavetank.engine.runtime import Runtime
 from wavetank.engine.values import LogBounds
 
 __all__ = ["ActiveLog", "FrameLocation", "LogFile", "LogIndex", "LogView", "PublishedLog"]
+
+_WATERMARK: Final = itemgetter(8)
 
 
 class FrameLocation(NamedTuple):
@@ -92,6 +97,22 @@ class LogIndex:
             for column in (self._firsts, self._offsets, self._sizes, self._checksums):
                 column.pop()
         self.last_index = max(index - 1, self._base_index)
+
+    def extend(
+        self,
+        *,
+        firsts: Iterable[int],
+        offsets: Iterable[int],
+        sizes: Iterable[int],
+        checksums: Iterable[int],
+        last_index: int,
+    ) -> None:
+        """Add frames of entries behind the last one, a column at a time."""
+        self._offsets.extend(offsets)
+        self._sizes.extend(sizes)
+        self._checksums.extend(checksums)
+        self._firsts.extend(firsts)
+        self.last_index = last_index
 
     def find(self, index: int, last_index: int) -> FrameLocation:
         """Return the frame that holds an entry of a log that ends at `last_index`."""
@@ -355,6 +376,25 @@ class ActiveLog:
             self.remove_from(frame.first_index, frame.size, frame.checksum, frame.last_term)
         self.last_batch = frame.batch  # behind damage it is not the one before plus one
         self.durable_batch = max(self.durable_batch, frame.watermark)
+
+    def accept_rows(self, offsets: Sequence[int], rows: Sequence[FrameRow]) -> None:
+        """Take frames of entries, each in place behind the one before, the first at `end`."""
+        last = rows[-1]
+        self.end = offsets[-1] + FRAME_HEADER_SIZE + last[7]
+        if self.index is not None:
+            columns = tuple(zip(*rows, strict=True))
+            self.index.extend(
+                firsts=columns[6],
+                offsets=offsets,
+                sizes=[FRAME_HEADER_SIZE + length for length in columns[7]],
+                checksums=columns[13],
+                last_index=last[6] + last[4] - 1,
+            )
+        self.last_index = last[6] + last[4] - 1
+        self.last_batch = last[5]
+        self.last_checksum = last[13]
+        self.durable_batch = max(self.durable_batch, *map(_WATERMARK, rows))
+        self.last_term = last[10]
 
     def add_entries(self, count: int, size: int, checksum: int, last_term: int) -> None:
         """Take a frame of entries into the log.

@@ -18,7 +18,7 @@ from hashlib import blake2b
 from itertools import repeat
 from struct import Struct, pack, unpack_from
 from types import MappingProxyType
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, TypeAlias
 
 from attrs import Factory, field, frozen
 from google_crc32c import extend
@@ -29,6 +29,7 @@ __all__ = [
     "ALGORITHM_CRC32C",
     "FRAME_HEADER_SIZE",
     "FRAME_MAGIC",
+    "FRAME_ROW",
     "GUARD_SIZE",
     "LOG_HEADER_SIZE",
     "LOG_VERSION",
@@ -43,6 +44,7 @@ __all__ = [
     "EntryCodec",
     "FrameHeader",
     "FrameKind",
+    "FrameRow",
     "FrameTable",
     "LogHeader",
     "Serializer",
@@ -52,6 +54,7 @@ __all__ = [
     "encode_frame",
     "encode_log_header",
     "filler",
+    "frame_header",
     "frame_link",
     "log_header_version",
     "next_incarnation",
@@ -69,7 +72,7 @@ def checksum(content: bytes, seed: int = SEED) -> int:
 
 def seed_for(*numbers: int) -> int:
     """Return the seed that ties content to these 64-bit numbers."""
-    return checksum(b"".join(number.to_bytes(8, "little") for number in numbers)) or SEED
+    return extend(SEED, pack(f"<{len(numbers)}Q", *numbers)) or SEED
 
 
 def next_incarnation(incarnation: int, last_checksum: int, base_index: int, base_term: int) -> int:
@@ -100,6 +103,12 @@ _LOG_FIELDS: Final = Struct("<8sHBBQQQQ")
 _FRAME_FIELDS: Final = Struct("<4sBBHIQQQQQQII")
 _CRC: Final = Struct("<I")
 _LINK: Final = slice(60, 64)
+
+FrameRow: TypeAlias = tuple[bytes, int, int, int, int, int, int, int, int, int, int, int, int, int]
+"""The fields of a frame header as they lie there, from the magic to the header's checksum."""
+
+FRAME_ROW: Final = Struct("<4sBBHIQQQQQQIII")
+"""Packs and unpacks a `FrameRow`."""
 
 LOG_HEADER_SIZE: Final = _LOG_FIELDS.size + _CRC.size
 FRAME_HEADER_SIZE: Final = _FRAME_FIELDS.size + _CRC.size
@@ -225,17 +234,21 @@ def encode_log_header(header: LogHeader) -> tuple[bytes, int]:
 
 def decode_log_header(content: bytes) -> tuple[LogHeader, int] | None:
     """Return the header and its checksum, None if it is damaged or of another version."""
-    if log_header_version(content) != LOG_VERSION:
+    if len(content) != LOG_HEADER_SIZE:
         return None
-    incarnation, generation, base_index, base_term = _LOG_FIELDS.unpack_from(content)[4:]
+    magic, version, algorithm, zero, *numbers = _LOG_FIELDS.unpack_from(content)
+    crc: int = extend(SEED, content[: _LOG_FIELDS.size])
+    if (
+        magic != _LOG_MAGIC
+        or (version, algorithm, zero) != (LOG_VERSION, ALGORITHM_CRC32C, 0)
+        or (crc,) != _CRC.unpack_from(content, _LOG_FIELDS.size)
+    ):
+        return None
+    incarnation, generation, base_index, base_term = numbers
     header = LogHeader(
-        incarnation=incarnation,
-        generation=generation,
-        base_index=base_index,
-        base_term=base_term,
+        incarnation=incarnation, generation=generation, base_index=base_index, base_term=base_term
     )
-    encoded, crc = encode_log_header(header)
-    return (header, crc) if encoded == content else None
+    return header, crc
 
 
 def log_header_version(content: bytes) -> int | None:
@@ -291,13 +304,17 @@ def encode_frame(
 
 def decode_frame_header(content: bytes, seed: int) -> FrameHeader | None:
     """Return the header in exactly `FRAME_HEADER_SIZE` bytes, None if it is not intact."""
-    if len(content) != FRAME_HEADER_SIZE or not content.startswith(FRAME_MAGIC):
+    if len(content) != FRAME_HEADER_SIZE:
         return None
-    crc = checksum(content[: _FRAME_FIELDS.size], seed)
-    if (crc,) != _CRC.unpack_from(content, _FRAME_FIELDS.size):
+    row: FrameRow = FRAME_ROW.unpack(content)
+    if row[0] != FRAME_MAGIC or row[3] or extend(seed, content[: _FRAME_FIELDS.size]) != row[13]:
         return None
-    values: tuple[int, ...] = _FRAME_FIELDS.unpack_from(content)[1:]
-    return None if values[2] else FrameHeader(*(*values[:2], *values[3:], crc))
+    return frame_header(row)
+
+
+def frame_header(row: FrameRow) -> FrameHeader:
+    """Return the header whose fields these are."""
+    return FrameHeader(row[1], row[2], *row[4:])
 
 
 def frame_link(content: bytes) -> int | None:

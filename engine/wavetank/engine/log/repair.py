@@ -1,46 +1,76 @@
-"""Log recovery: read log.dat, decide what its end means, and make what is kept durable.
+"""What log.dat holds, what its end means, and how what is kept is made durable.
 
-`judge_log` only reads; `repair_log` only changes. A broken frame is the remains of an unfinished
-append, and is cut, unless something shows that it was once durable: a later frame whose watermark
-covers it, or metadata.json. In `RecoveryMode.AGGRESSIVE` such a loss is described instead of
-refused, and what lies before it is kept. Left out: the log's header (_log_head.py), and the new log
-that a loss makes necessary.
+`judge_log` only reads; `repair_log` only changes. A broken frame is either the remains of an
+unfinished append, and is cut, or damage to what was acknowledged. The difference is a proof that
+stands elsewhere: in metadata.json, or in the watermark of any intact frame header.
 """
 
 from __future__ import annotations
 
-from collections import deque
+from array import array
+from collections.abc import Iterator
 from typing import Final
 
-from attrs import evolve, frozen
+from attrs import define, evolve, field, frozen
 
-from wavetank.engine.directory import LOG, StoreDirectory, let_go, read_at, write_all
-from wavetank.engine.errors import UnsupportedFormatError
-from wavetank.engine.filesystem import OpenFlag
+from wavetank.engine.directory import read_at, write_all
+from wavetank.engine.errors import CorruptedLogError, UnsupportedFormatError
+from wavetank.engine.filesystem import File
 from wavetank.engine.log.active import ActiveLog
-from wavetank.engine.log.damage import BrokenEnd, BrokenFrame
 from wavetank.engine.log.format import (
     FRAME_HEADER_SIZE,
+    FRAME_MAGIC,
     GUARD_SIZE,
     LOG_HEADER_SIZE,
+    LOG_VERSION,
     LONGEST_TAIL,
-    Encoding,
+    FrameHeader,
     FrameKind,
-    checksum,
+    LogHeader,
     decode_frame_header,
-    filler,
+    decode_log_header,
+    encode_log_header,
+    frame_header,
+    frame_link,
+    log_header_version,
 )
-from wavetank.engine.log.head import begin_log, check_generation, require_proof_of_header
-from wavetank.engine.log.window import Window
+from wavetank.engine.log.scanner import (
+    LOOK,
+    OPEN,
+    SALVAGE,
+    DamagedStretch,
+    FrameRun,
+    FreeTail,
+    LogPart,
+    ScanPolicy,
+    ScanStart,
+    frame_headers,
+    read_around,
+    scan_log,
+)
 from wavetank.engine.metadata import LogMetadata
 from wavetank.engine.options import RecoveryMode
 from wavetank.engine.report import CutTail, FileCondition, LostData
 from wavetank.engine.status import is_unreadable
 
-__all__ = ["LogFinding", "judge_log", "repair_log"]
+__all__ = ["LogFinding", "judge_log", "read_log_header", "repair_log"]
 
-_KINDS: Final = frozenset(int(kind) for kind in FrameKind)
-_ENCODINGS: Final = frozenset(int(encoding) for encoding in Encoding)
+_READ_ONCE: Final = 1 << 16
+"""Largest log in bytes that is read from the medium alone; a larger one is read warm first."""
+
+_MOST_LOSSES: Final = 1000
+"""Damaged places told one by one; a hostile file can hold any number."""
+
+_TOLD_FROM: Final = 1 << 26
+"""Bytes behind damage in which headers are looked for only to say what they tell of the loss."""
+
+_WAYS_ON: Final = (
+    "restore the directory, read what is intact with read_only=True, or give up what is lost with "
+    "recovery_mode=RecoveryMode.AGGRESSIVE"
+)
+_WAYS_ON_IN_DOUBT: Final = (
+    "open with recovery_mode=RecoveryMode.NORMAL to cut it, or look at it with read_only=True first"
+)
 
 
 @frozen(kw_only=True)
@@ -48,84 +78,381 @@ class LogFinding:
     """What log.dat holds.
 
     Attributes:
-        log: all that is kept.
+        log: all that is kept, open; where it is only looked at, with its damaged places.
         unproven_offset: where the frames begin that nothing shows to be durable; the end if none.
         size: of the file in bytes.
+        zeros: how many bytes behind the last frame are zero, where these are all there is.
         tail: what has to be cut behind the last frame, or None.
         trusted: metadata.json of a clean close describes the log exactly.
-        lost: what was acknowledged and is given up, or None.
+        lost: what was acknowledged and is given up, or cannot be read.
         rebuilt: the header was damaged and has been taken from metadata.json.
+        frame_count: how many frames are intact.
     """
 
     log: ActiveLog
     unproven_offset: int
     size: int
+    zeros: int
     tail: CutTail | None
     trusted: bool
-    lost: LostData | None = None
-    rebuilt: bool = False
+    lost: tuple[LostData, ...]
+    rebuilt: bool
+    frame_count: int
 
     @property
     def condition(self) -> FileCondition:
         """In a word."""
-        if self.beyond_repair:
+        if self.lost or self.rebuilt:
             return FileCondition.DAMAGED
         return FileCondition.INTACT if self.tail is None else FileCondition.UNFINISHED
 
-    @property
-    def beyond_repair(self) -> bool:
-        """Whether the file cannot stay: what is kept must go into a new log."""
-        return self.lost is not None or self.rebuilt
-
 
 def judge_log(
-    directory: StoreDirectory,
+    file: File,
+    path: str,
     metadata: LogMetadata | None,
     *,
     clean: bool,
     chunk_size: int,
-    mode: RecoveryMode,
+    mode: RecoveryMode | None,
     indexed: bool,
+    end: int | None = None,
 ) -> LogFinding:
-    """Open log.dat and read it to the end; the caller closes the finding's file.
+    """Read log.dat to the end; the caller closes the file.
+
+    Frames above every durable watermark may be in the page cache alone, even after a sync that
+    failed. So what is judged for an open that follows no clean close comes from the medium: a small
+    log as a whole; of a larger one, which is read warm first, everything from the last frame on
+    that a watermark proves, and everything where the medium shows something else than the cache.
 
     Args:
-        directory: where it lies.
+        file: log.dat.
+        path: of it, for errors.
         metadata: an intact metadata.json, or None.
         clean: no recovery.marker was there.
         chunk_size: bytes to read at once.
-        mode: what may be given up.
+        mode: what an open may give up; None: only look, and pass over damage.
         indexed: keep an index of the frames in memory.
+        end: where the last frame ends in the log of an open store; None: read the whole file.
 
     Raises:
-        CorruptedLogError: acknowledged frames, or the header, are damaged or missing, and the mode
-            does not give them up; in `RecoveryMode.CONSERVATIVE` also a tail in doubt.
-        UnsupportedFormatError: log.dat is of another version.
+        CorruptedLogError: nothing in the log can be read, or it is not this store's; or
+            acknowledged frames are damaged or missing, and the mode does not give them up; in
+            `RecoveryMode.CONSERVATIVE` also a tail in doubt.
+        UnsupportedFormatError: it, or a frame of it, is of another version.
         OSError: from the filesystem.
     """
-    path = directory.path_of(LOG)
-    file = directory.open(LOG, OpenFlag.READ | OpenFlag.WRITE)
-    try:
-        size = file.size()
-        if not clean and size > LOG_HEADER_SIZE:
-            # After a failed sync the cache may show what the disk does not hold; what is read from
-            # here on comes from the disk wherever the system honours the advice.
-            file.fsync()
-            file.advise_dont_need()
-        window = Window(file, size, chunk_size)
-        salvaged = metadata if mode is RecoveryMode.AGGRESSIVE else None
-        head = window.read(0, LOG_HEADER_SIZE)
-        log, rebuilt = begin_log(path, file, head, salvaged, indexed=indexed)
-        check_generation(path, log, metadata)
-        finding = _judge(
-            path, log, window, size, metadata, clean=clean, chunk_size=chunk_size, mode=mode
+    reading = _Reading(
+        file=file,
+        path=path,
+        metadata=metadata,
+        size=file.size() if end is None else end,
+        grows=mode is None and end is None,
+        chunk_size=chunk_size,
+        policy=LOOK if mode is None else SALVAGE if mode is RecoveryMode.AGGRESSIVE else OPEN,
+        indexed=indexed,
+    )
+    suspect = mode is not None and not clean and reading.size > LOG_HEADER_SIZE
+    if suspect and reading.size <= _READ_ONCE:
+        _drop_from_cache(file)
+    reading.read()
+    if suspect and reading.size > _READ_ONCE:
+        _drop_from_cache(file)
+        reading.read_suspect_end()
+    return _concluded(reading, clean=clean, mode=mode)
+
+
+def _drop_from_cache(file: File) -> None:
+    file.fsync()
+    file.advise_dont_need()
+
+
+def read_log_header(
+    path: str, content: bytes, metadata: LogMetadata | None
+) -> tuple[LogHeader, int, bool]:
+    """Return a log's header, its checksum, and whether it had to be taken from the metadata.
+
+    Args:
+        path: of the log, for errors.
+        content: the bytes where the header belongs.
+        metadata: what may stand in for a damaged header, or None.
+
+    Raises:
+        CorruptedLogError: the header is damaged, and nothing stands in for it.
+        UnsupportedFormatError: it is of another version.
+    """
+    decoded = decode_log_header(content)
+    if decoded is not None:
+        return *decoded, False
+    version = log_header_version(content)
+    if version is not None and version != LOG_VERSION:
+        raise UnsupportedFormatError(
+            f"{path}: expected log version {LOG_VERSION} but found version {version}"
         )
-        if rebuilt:
-            require_proof_of_header(path, log)
-        return evolve(finding, rebuilt=True, trusted=False) if rebuilt else finding
-    except BaseException:
-        let_go(file)
-        raise
+    if metadata is None:
+        raise _damaged_header(path)
+    header = LogHeader(
+        incarnation=metadata.incarnation,
+        generation=metadata.generation,
+        base_index=metadata.base_index,
+        base_term=metadata.base_term,
+    )
+    return header, encode_log_header(header)[1], True
+
+
+def _damaged_header(path: str) -> CorruptedLogError:
+    return CorruptedLogError(
+        f"{path}: expected an intact header of {LOG_HEADER_SIZE} bytes; without it nothing in the "
+        "log can be told from damage; restore the directory, or let the node join anew",
+        path=path,
+        offset=0,
+    )
+
+
+def _require_generation(path: str, log: ActiveLog, metadata: LogMetadata) -> None:
+    """Raise `CorruptedLogError` for a log that is older than metadata.json, or another."""
+    header = log.header
+    older = header.generation < metadata.generation
+    other = header.generation == metadata.generation and header.incarnation != metadata.incarnation
+    if older or other:
+        raise CorruptedLogError(
+            f"{path}: expected generation {metadata.generation} as metadata.json says, "
+            f"but found {'another' if other else f'generation {header.generation}'}; "
+            "restore the log that belongs to this directory",
+            path=path,
+            offset=0,
+            index=log.first_index,
+        )
+
+
+@define(eq=False, kw_only=True)
+class _Reading:
+    """One reading of a log, from its header on.
+
+    Attributes:
+        log: the frames taken.
+        frame_count: how many these are.
+        offsets: of the last frame that a watermark proves and of all behind it; of none where
+            damage is passed over.
+        first_batch: number of the first of these frames.
+        broken: the damage behind the last frame, or None.
+        zeros: bytes of zeros behind the last frame.
+    """
+
+    file: File
+    path: str
+    metadata: LogMetadata | None
+    size: int
+    grows: bool
+    chunk_size: int
+    policy: ScanPolicy
+    indexed: bool
+    log: ActiveLog = field(init=False)
+    rebuilt: bool = field(init=False, default=False)
+    frame_count: int = field(init=False, default=0)
+    offsets: array[int] = field(init=False)
+    first_batch: int = field(init=False, default=1)
+    broken: DamagedStretch | None = field(init=False, default=None)
+    zeros: int = field(init=False, default=0)
+    losses: list[LostData] = field(init=False, factory=list)
+    untold: int = field(init=False, default=0)
+
+    def read(self) -> None:
+        """Take every frame from the header on."""
+        content = self._first_chunk()
+        salvaged = self.metadata if self.policy.passes_unreadable else None
+        header, checksum, self.rebuilt = read_log_header(
+            self.path, content[:LOG_HEADER_SIZE], salvaged
+        )
+        log = self.log = ActiveLog(self.file, header, checksum, indexed=self.indexed)
+        if self.metadata is not None:
+            _require_generation(self.path, log, self.metadata)
+        self.offsets, self.first_batch, self.frame_count = array("Q"), 1, 0
+        self.broken, self.zeros = None, 0
+        start = ScanStart(LOG_HEADER_SIZE, 0, checksum, log.first_index, header.base_index)
+        for part in self._scan(self.policy, start, content[LOG_HEADER_SIZE:]):
+            if isinstance(part, FrameRun):
+                self._take(part)
+            elif isinstance(part, FreeTail):
+                self.zeros = part.length
+            else:
+                self.broken = part if self.broken is None else _joined(self.broken, part)
+
+    def read_suspect_end(self) -> None:
+        """Read again from the last proven frame on, or everything if it is not what it was.
+
+        The last proven frame too, since its proof may be a watermark that only the cache has. That
+        the last checksum is the same shows that all frames are: each holds that of the one before.
+        """
+        log = self.log
+        known = self.known
+        proven = max(log.durable_batch, known.watermark if known is not None else 0)
+        proven = min(proven, log.last_batch)
+        start = ScanStart(LOG_HEADER_SIZE, 0, log.header_checksum)
+        if proven:
+            start = ScanStart(self.offsets[proven - self.first_batch], proven - 1, None)
+        seen = (start.offset, start.batch, start.link)
+        broken, zeros = None, 0
+        policy = evolve(self.policy, fits=False)
+        for part in self._scan(policy, start, b""):
+            if isinstance(part, FrameRun):
+                last = part.rows[-1]
+                seen = (part.offsets[-1] + FRAME_HEADER_SIZE + last[7], last[5], last[13])
+            elif isinstance(part, FreeTail):
+                zeros = part.length
+            else:
+                broken = part
+        if seen != (log.end, log.last_batch, log.last_checksum):
+            self.read()
+        else:
+            self.broken, self.zeros = broken, zeros
+
+    @property
+    def known(self) -> LogMetadata | None:
+        """What metadata.json says of this incarnation, None if nothing."""
+        metadata = self.metadata
+        ours = metadata and metadata.incarnation == self.log.header.incarnation
+        return metadata if ours else None
+
+    def _first_chunk(self) -> bytes:
+        """Return what is read at once from the beginning on, the header at least."""
+        length = min(self.size, max(self.chunk_size, LOG_HEADER_SIZE))
+        try:
+            return read_at(self.file, length, 0)
+        except OSError as error:
+            if not is_unreadable(error):
+                raise
+        read = read_around if self.policy.passes_damage else read_at
+        return read(self.file, min(self.size, LOG_HEADER_SIZE), 0)
+
+    def _scan(self, policy: ScanPolicy, start: ScanStart, ahead: bytes) -> Iterator[LogPart]:
+        return scan_log(
+            self.file,
+            self.path,
+            policy,
+            start,
+            seed=self.log.header.seed,
+            size=self.size,
+            grows=self.grows,
+            reserved=self.metadata is not None and self.metadata.reserved_ahead > 0,
+            chunk_size=self.chunk_size,
+            ahead=ahead,
+        )
+
+    def _take(self, run: FrameRun) -> None:
+        log = self.log
+        if self.broken is not None:
+            self._bridge(self.broken, frame_header(run.rows[0]))
+            log.end = run.offsets[0]
+            self.broken = None
+        self.frame_count += len(run.rows)
+        if run.truncates:
+            for row in run.rows:
+                log.accept(frame_header(row))
+        else:
+            log.accept_rows(run.offsets, run.rows)
+        if not self.policy.passes_damage:
+            self.offsets.extend(run.offsets)
+            proven = min(log.durable_batch, log.last_batch)
+            if proven > self.first_batch:
+                del self.offsets[: proven - self.first_batch]
+                self.first_batch = proven
+
+    def _bridge(self, damage: DamagedStretch, frame: FrameHeader) -> None:
+        """Let the log go on behind damage: what is missing in between is there, and damaged.
+
+        Whoever reads one of the entries in it meets a checksum that no header there has.
+        """
+        log = self.log
+        first, end = log.last_index + 1, frame.first_index
+        held = end > first
+        self.lose(
+            LostData(
+                path=self.path,
+                offset=damage.offset,
+                length=damage.length,
+                first_index=first if held else None,
+                last_index=end - 1 if held else None,
+                reason=_what_is_missing(damage, frame),
+            )
+        )
+        content = read_around(log.file, FRAME_HEADER_SIZE, damage.offset)
+        header = decode_frame_header(content, log.header.seed)
+        log.bridge(
+            end,
+            offset=damage.offset,
+            size=min(damage.length, FRAME_HEADER_SIZE),
+            checksum=header.checksum ^ 1 if header is not None else 0,
+        )
+
+    def lose(self, loss: LostData) -> None:
+        """Note a loss, or only count it where there are too many."""
+        if len(self.losses) < _MOST_LOSSES:
+            self.losses.append(loss)
+        else:
+            self.untold += 1
+
+
+def _what_is_missing(damage: DamagedStretch, following: FrameHeader) -> str:
+    frames = "one frame" if damage.missing == 1 else f"{damage.missing} frames"
+    reason = f"{damage.reason}; {frames} before batch {following.batch} cannot be read"
+    if damage.missing != 1:
+        reason += "; a truncation among them may have removed entries that are still shown"
+    return reason
+
+
+def _joined(first: DamagedStretch, second: DamagedStretch) -> DamagedStretch:
+    """Return two neighbouring stretches as one, which begins like the first."""
+    missing = None
+    if first.missing is not None and second.missing is not None:
+        missing = first.missing + second.missing
+    length = second.offset + second.length - first.offset
+    return evolve(first, length=length, missing=missing)
+
+
+def _concluded(reading: _Reading, *, clean: bool, mode: RecoveryMode | None) -> LogFinding:
+    """Decide what the end of a log that has been read means; errors as for `judge_log`."""
+    log, known, broken = reading.log, reading.known, reading.broken
+    trusted = clean and known is not None and known.describes(log)
+    end = _BrokenEnd(
+        path=reading.path,
+        log=log,
+        broken=broken,
+        size=reading.size,
+        known=known,
+        chunk_size=reading.chunk_size,
+        lenient=mode is None,
+        finished=clean and not trusted,
+    )
+    proof = end.proof_of_loss(closed_here=trusted)
+    if proof is not None:
+        if mode in (RecoveryMode.NORMAL, RecoveryMode.CONSERVATIVE):
+            raise end.refusal(proof)
+        reading.lose(end.loss(proof))
+    elif broken and not trusted and mode is RecoveryMode.CONSERVATIVE:
+        raise end.doubt()
+    if reading.rebuilt and not log.last_batch:
+        raise _damaged_header(reading.path)  # no frame shows that it is the right one
+    if reading.untold:
+        reason = f"{reading.untold} more places are damaged"
+        reading.losses.append(LostData(path=reading.path, reason=reason))
+    if known and proof is None:
+        log.durable_batch = max(log.durable_batch, known.watermark)
+    proven = log.durable_batch if mode is not None and proof is None else log.last_batch
+    unproven = log.end
+    if proven < log.last_batch and not trusted:
+        unproven = reading.offsets[proven + 1 - reading.first_batch]
+    return LogFinding(
+        log=log,
+        unproven_offset=unproven,
+        size=reading.size,
+        zeros=reading.zeros,
+        tail=end.tail(ambiguous=not trusted) if proof is None else None,
+        trusted=trusted and not reading.losses and not reading.rebuilt,
+        lost=tuple(reading.losses),
+        rebuilt=reading.rebuilt,
+        frame_count=reading.frame_count,
+    )
 
 
 def repair_log(finding: LogFinding, chunk_size: int) -> None:
@@ -134,164 +461,195 @@ def repair_log(finding: LogFinding, chunk_size: int) -> None:
     Unproven frames may be in the page cache alone, marked clean by a sync that failed; writing the
     same bytes again makes the next sync write them. Behind the last frame zeros are written, even
     where the file already ends: the medium may hold the data of an append whose size was lost, and
-    a later crash that keeps a size without its data would show that frame again.
+    a later crash that keeps a size without its data would show that frame again. Where all frames
+    are proven and these zeros have been read from the medium, there is nothing to write.
     """
     log = finding.log
     if finding.trusted and finding.tail is None:
         return
     guard_end = log.end + GUARD_SIZE
-    for offset in range(finding.unproven_offset, log.end, chunk_size):
-        length = min(chunk_size, log.end - offset)
-        write_all(log.file, read_at(log.file, length, offset), offset)
-    for offset in range(log.end, max(finding.size, guard_end), chunk_size):
-        length = min(chunk_size, max(finding.size, guard_end) - offset)
-        write_all(log.file, bytes(length), offset)
-    log.file.fsync()
+    if finding.unproven_offset < log.end or finding.zeros < GUARD_SIZE:
+        zeros_end = max(finding.size, guard_end)
+        for offset in range(finding.unproven_offset, zeros_end, chunk_size):
+            behind = min(offset + chunk_size, zeros_end)
+            kept = (
+                read_at(log.file, min(behind, log.end) - offset, offset)
+                if offset < log.end
+                else b""
+            )
+            write_all(log.file, kept.ljust(behind - offset, b"\0"), offset)
+        log.file.fsync()
     if finding.size > guard_end:
         log.file.truncate(guard_end)
         log.file.fsync()
     log.durable_batch = log.last_batch
 
 
-def _judge(
-    path: str,
-    log: ActiveLog,
-    window: Window,
-    size: int,
-    metadata: LogMetadata | None,
-    *,
-    clean: bool,
-    chunk_size: int,
-    mode: RecoveryMode,
-) -> LogFinding:
-    unproven: deque[tuple[int, int]] = deque()  # batch number and offset of each such frame
-    broken = _take_frames(
-        path,
-        log,
-        window,
-        size,
-        unproven,
-        chunk_size=chunk_size,
-        mode=mode,
-        reserved=metadata is not None and metadata.reserved_ahead > 0,
-    )
-    known = metadata if metadata and metadata.incarnation == log.header.incarnation else None
-    trusted = clean and metadata is not None and metadata.describes(log)
-    end = BrokenEnd(
-        path=path,
-        log=log,
-        broken=broken,
-        size=size,
-        known=known,
-        chunk_size=chunk_size,
-        finished=clean and not trusted,
-    )
-    proof = end.proof_of_loss(closed_here=trusted)
-    if proof is not None and mode is not RecoveryMode.AGGRESSIVE:
-        raise end.refusal(proof)
-    if proof is not None:
-        return LogFinding(
-            log=log,
-            unproven_offset=log.end,
-            size=size,
-            tail=None,
-            trusted=False,
-            lost=end.loss(proof),
+@frozen(kw_only=True)
+class _BrokenEnd:
+    """Where the intact frames of a log end too early, or seem to.
+
+    Args:
+        path: of log.dat.
+        log: all frames before.
+        broken: the frame there; None if the file ends at a boundary of frames.
+        size: of the file in bytes.
+        known: metadata.json, if it speaks of this incarnation.
+        chunk_size: bytes to read at once.
+        lenient: pass over what cannot be read behind the broken frame.
+        finished: the last run was closed cleanly, though metadata.json does not say that it was
+            here: what is broken is no append that never ended.
+    """
+
+    path: str
+    log: ActiveLog
+    broken: DamagedStretch | None
+    size: int
+    known: LogMetadata | None
+    chunk_size: int
+    lenient: bool = False
+    finished: bool = False
+
+    def proof_of_loss(self, *, closed_here: bool) -> str | None:
+        """Return what shows that more was acknowledged than the intact frames hold.
+
+        Args:
+            closed_here: the last run closed the log cleanly with exactly these frames.
+        """
+        log, known, broken = self.log, self.known, self.broken
+        if known and (known.log_length > log.end or known.watermark > log.last_batch):
+            return "metadata.json shows that more was acknowledged"
+        if log.durable_batch > log.last_batch:
+            # Every frame of a rewritten log names the number of frames that were written with it.
+            return "an earlier frame shows that more was acknowledged"
+        if broken is None:
+            return None
+        return self._meaning_of(broken, closed_here=closed_here)
+
+    def _meaning_of(self, broken: DamagedStretch, *, closed_here: bool) -> str | None:
+        """Return what shows that a broken end was acknowledged, or that no append left it."""
+        length = self.size - self.log.end
+        if length > LONGEST_TAIL:
+            return f"{length} bytes are more than any unfinished append leaves"
+        if broken.unreadable:
+            return "it may have been acknowledged"
+        continued = self._continuation(broken) if closed_here else None
+        if continued is None and self.finished:
+            return "the last run was closed cleanly, which leaves no append unfinished"
+        if continued is None and length >= FRAME_HEADER_SIZE and self._covered_by_a_header(broken):
+            return "its own or a later frame shows that it was acknowledged"
+        return continued
+
+    def _continuation(self, broken: DamagedStretch) -> str | None:
+        """Return what shows that a log goes on behind the end that a clean close left it with.
+
+        Nothing is written behind that end before the marker is back, so either metadata.json is an
+        older one or the marker was lost. Whatever was appended to the file begins otherwise.
+        """
+        told = "it begins like the next frame, so the log has gone on behind that close"
+        if broken.header is not None:
+            return told
+        window = read_around(
+            self.log.file, min(FRAME_HEADER_SIZE, self.size - self.log.end), self.log.end
         )
-    if broken and not trusted and mode is RecoveryMode.CONSERVATIVE:
-        raise end.doubt()
-    if known:
-        log.durable_batch = max(log.durable_batch, known.watermark)
-        while unproven and unproven[0][0] <= log.durable_batch:
-            unproven.popleft()
-    return LogFinding(
-        log=log,
-        unproven_offset=unproven[0][1] if unproven and not trusted else log.end,
-        size=size,
-        tail=end.tail(ambiguous=not trusted),
-        trusted=trusted,
-    )
+        misplaced = decode_frame_header(window, self.log.header.seed)
+        if misplaced is not None:
+            return told if misplaced.batch > self.log.last_batch else None
+        begins = window[: len(FRAME_MAGIC)] == FRAME_MAGIC[: len(window)]
+        links = frame_link(window) == self.log.last_checksum
+        return told if begins or links else None
 
+    def refusal(self, proof: str) -> CorruptedLogError:
+        """Return the error for acknowledged entries that are damaged or missing."""
+        return self._error(proof, _WAYS_ON, ambiguous=False)
 
-def _take_frames(
-    path: str,
-    log: ActiveLog,
-    window: Window,
-    size: int,
-    unproven: deque[tuple[int, int]],
-    *,
-    chunk_size: int,
-    mode: RecoveryMode,
-    reserved: bool,
-) -> BrokenFrame | None:
-    """Accept frames up to the end, or to the first one that is broken."""
-    while log.end < size:
-        offset = log.end
-        try:
-            if _only_zeros_follow(window, offset, size, chunk_size, reserved=reserved):
-                return None
-            broken = _take_frame(path, log, window, size, chunk_size)
-        except OSError as error:
-            if mode is not RecoveryMode.AGGRESSIVE or not is_unreadable(error):
-                raise
-            return BrokenFrame("the medium does not give it back", unreadable=True)
-        if broken is not None:
-            return broken
-        unproven.append((log.last_batch, offset))
-        while unproven and unproven[0][0] <= log.durable_batch:
-            unproven.popleft()
-    return None
+    def doubt(self) -> CorruptedLogError:
+        """Return the error for a tail that may, or may not, have been acknowledged."""
+        doubt = "an unfinished append and damage to the newest one look the same"
+        return self._error(doubt, _WAYS_ON_IN_DOUBT, ambiguous=True)
 
-
-def _only_zeros_follow(
-    window: Window, offset: int, size: int, chunk_size: int, *, reserved: bool
-) -> bool:
-    """Whether behind the last frame lie only an earlier recovery's zeros, or free space."""
-    begins = window.read(offset, min(8, size - offset)) == filler(offset, min(8, size - offset))
-    if begins and size - offset <= LONGEST_TAIL and _is_filler(window, offset, size, chunk_size):
-        return True
-    if window.read(offset, min(GUARD_SIZE, size - offset)).strip(b"\0"):
-        return False
-    if size - offset <= GUARD_SIZE:
-        return True
-    if not reserved or size - offset > LONGEST_TAIL + GUARD_SIZE:
-        return False
-    return not any(
-        window.read(begin, min(chunk_size, size - begin)).strip(b"\0")
-        for begin in range(offset, size, chunk_size)
-    )
-
-
-def _is_filler(window: Window, offset: int, size: int, chunk_size: int) -> bool:
-    for begin in range(offset, size, chunk_size):
-        length = min(chunk_size, size - begin)
-        if window.read(begin, length) != filler(begin, length):
-            return False
-    return True
-
-
-def _take_frame(
-    path: str, log: ActiveLog, window: Window, size: int, chunk_size: int
-) -> BrokenFrame | None:
-    """Accept the frame at the end of `log`, or tell what is wrong with it."""
-    seed = log.header.seed
-    frame = decode_frame_header(window.read(log.end, FRAME_HEADER_SIZE), seed)
-    if frame is None:
-        return BrokenFrame("no intact frame header")
-    if frame.kind not in _KINDS or frame.encoding not in _ENCODINGS:
-        raise UnsupportedFormatError(
-            f"{path}: offset {log.end}: unknown frame kind {frame.kind}, encoding {frame.encoding}"
+    def tail(self, *, ambiguous: bool) -> CutTail | None:
+        """Return the tail to be cut, None if there is none."""
+        if self.broken is None:
+            return None
+        first_index, last_index = self._legible_indices(self.broken.header)
+        return CutTail(
+            path=self.path,
+            offset=self.log.end,
+            length=self.size - self.log.end,
+            first_index=first_index,
+            last_index=last_index,
+            reason=self.broken.reason,
+            ambiguous=ambiguous,
         )
-    refusal = log.refusal(frame)
-    if refusal is not None:
-        return BrokenFrame(refusal)
-    end = log.end + frame.size
-    if end > size:
-        return BrokenFrame("the file ends inside the frame", frame)
-    found = seed
-    for offset in range(log.end + FRAME_HEADER_SIZE, end, chunk_size):
-        found = checksum(window.read(offset, min(chunk_size, end - offset)), found)
-    if found != frame.payload_checksum:
-        return BrokenFrame("the payload fails its checksum", frame)
-    log.accept(frame)
-    return None
+
+    def loss(self, proof: str) -> LostData:
+        """Return what is given up with everything behind the intact frames."""
+        first_index = self.log.last_index + 1
+        last_index = self._last_index_seen()
+        return LostData(
+            path=self.path,
+            offset=self.log.end,
+            length=self.size - self.log.end,
+            first_index=first_index,
+            last_index=last_index if last_index and last_index >= first_index else None,
+            reason=f"{self._reason}; {proof}",
+        )
+
+    @property
+    def _reason(self) -> str:
+        return self.broken.reason if self.broken else "the file ends"
+
+    def _error(self, proof: str, ways_on: str, *, ambiguous: bool) -> CorruptedLogError:
+        header = self.broken.header if self.broken else None
+        index = self.log.last_index + 1
+        return CorruptedLogError(
+            f"{self.path}: damaged at offset {self.log.end}, where index {index} was expected: "
+            f"{self._reason}; {proof}; {ways_on}",
+            path=self.path,
+            offset=self.log.end,
+            index=index,
+            term=header.first_term if header else None,
+            ambiguous=ambiguous,
+        )
+
+    def _covered_by_a_header(self, broken: DamagedStretch) -> bool:
+        """Whether its own header or any behind it proves that the broken frame was durable.
+
+        A header alone is enough: whatever became of its payload, it was written only after all
+        frames up to its watermark were durable.
+        """
+        missing = self.log.last_batch + 1
+        if broken.header and broken.header.watermark >= missing:
+            return True
+        return any(
+            later.watermark >= missing for later in self._later_headers(broken, LONGEST_TAIL)
+        )
+
+    def _last_index_seen(self) -> int | None:
+        """Return the highest index that anything legible says the log has held."""
+        highest = self.known.last_index if self.known else 0
+        if self.broken is not None:
+            highest = max(highest, self._legible_indices(self.broken.header)[1] or 0)
+            for later in self._later_headers(self.broken, _TOLD_FROM):
+                highest = max(highest, self._legible_indices(later)[1] or 0)
+        return highest or None
+
+    def _later_headers(self, broken: DamagedStretch, searched: int) -> Iterator[FrameHeader]:
+        """Yield the intact headers behind the broken frame that no earlier frame can explain."""
+        start = self.log.end + (broken.header.size if broken.header else 1)
+        found = frame_headers(
+            self.log.file,
+            seed=self.log.header.seed,
+            start=start,
+            end=min(self.size, start + searched),
+            chunk_size=self.chunk_size,
+            lenient=self.lenient or broken.unreadable,
+        )
+        return (header for _, header in found if header.batch > self.log.last_batch + 1)
+
+    @staticmethod
+    def _legible_indices(header: FrameHeader | None) -> tuple[int | None, int | None]:
+        if header is None or header.kind != FrameKind.ENTRIES:
+            return None, None
+        return header.first_index, header.first_index + header.count - 1
