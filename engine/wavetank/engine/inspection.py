@@ -228,6 +228,7 @@ class Inspection:
                 chunk_size=look.chunk_size,
             )
         except CorruptedSnapshotError as damage:
+            self.snapshot_files.close()
             self.errors[SNAPSHOT] = damage  # which an open may do without
         except OSError as error:
             self._keep(SNAPSHOT, error, keeps=keeps)
