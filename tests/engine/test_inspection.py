@@ -16,6 +16,7 @@ from wavetank.engine import (
     LockTimeoutError,
     LogBounds,
     LogEntry,
+    NotInitializedError,
     PersistentState,
     RecoveryMode,
     SnapshotMetadata,
@@ -166,6 +167,50 @@ class TestBesideOtherWork:
                 assert store.recovery_report.lost == ()
                 assert store.recovery_report.cut is None
                 assert view(store) in neighbour.seen
+
+
+@define
+class Observer:
+    """Looks at a directory before every call of the store that works in it."""
+
+    site: EngineSite
+    looks: int = 0
+
+    def __call__(self, _: Call) -> None:
+        directory, fs = self.site.directory, self.site.filesystem
+        try:
+            report = verify_directory(directory, fs=fs)
+            dump = dump_directory(directory, fs=fs)
+            config = StorageConfig(directory=directory)
+            with FileStorage(config, READ_ONLY, fs=fs, runtime=SerialRuntime()) as store:
+                assert store.recovery_report.lost == ()
+                assert store.recovery_report.cut is None
+        except NotInitializedError:
+            return
+        self.looks += 1
+        assert report.places == ()
+        assert [part for part in dump.frames() if isinstance(part, DumpedDamage)] == []
+
+
+@pytest.mark.parametrize("options", [KEEP_LOG, RESERVING], ids=["plain", "reserving"])
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_nobody_who_looks_between_two_calls_of_a_store_sees_damage(
+    operation: str, options: FileStorageOptions
+) -> None:
+    neighbour = Neighbour(simulated(), options)
+    observer = Observer(neighbour.site)
+    neighbour.site.watched.refuse = observer
+    getattr(neighbour, operation)()
+    assert observer.looks > 1
+
+
+def test_nobody_who_looks_while_a_store_is_made_sees_damage() -> None:
+    site = simulated()
+    site.filesystem.mkdir(site.directory)
+    observer = Observer(site)
+    site.watched.refuse = observer
+    site.open()
+    assert observer.looks > 1
 
 
 BESIDE_VERIFY: dict[str, Callable[[FileStorage], object]] = {
