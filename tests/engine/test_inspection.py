@@ -234,24 +234,27 @@ BESIDE_VERIFY: dict[str, Callable[[FileStorage], object]] = {
 def test_a_store_that_is_worked_on_verifies_itself_as_sound(
     operation: str, options: FileStorageOptions
 ) -> None:
-    happened = set()
+    happened = 0
     for at in count():
-        site = simulated()
-        neighbour = Neighbour(site, options)
-        site.forget()
+        neighbour = Neighbour(simulated(), options)
+        neighbour.site.forget()
 
         def work(_: Call, at: int = at, neighbour: Neighbour = neighbour) -> None:
-            store = neighbour.store
-            if len(neighbour.site.watched.calls) == at + 1:
+            nonlocal happened
+            store, calls = neighbour.store, neighbour.site.watched.calls
+            if len(calls) == at + 1:
                 with suppress(LockTimeoutError):
+                    # Nothing changes, but a snapshot that is durable waits for this lock without
+                    # limit, which no call inside another one may.
+                    store.truncate_log_suffix(store.last_log_index + 1, timeout=0)
                     BESIDE_VERIFY[operation](store)
-                    happened.add("work")
+                    happened += 1
 
-        site.watched.refuse = work
+        neighbour.site.watched.refuse = work
         assert neighbour.store.verify().places == ()
-        if len(site.watched.calls) <= at:
+        if len(neighbour.site.watched.calls) <= at:
             break
-    assert "work" in happened
+    assert happened > 5
 
 
 class Interrupting:

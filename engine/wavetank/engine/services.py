@@ -14,6 +14,7 @@ from functools import partial
 from wavetank.engine.directory import LOG, RECOVERY_MARKER, StoreDirectory, let_go
 from wavetank.engine.errors import OperationCancelledError, StorageError, StorageIOError
 from wavetank.engine.filesystem import File
+from wavetank.engine.inspection import Guards
 from wavetank.engine.locker import RWOperationLocker
 from wavetank.engine.log.log import LogStore
 from wavetank.engine.metrics import Counter, Meter
@@ -153,31 +154,28 @@ class Services:
     def examine(self, timeout_s: float | None, cancel: CancelToken | None) -> VerifyReport:
         """Read everything back; see `FileStorage.verify`.
 
-        Small files are read, and large ones opened, while nothing in the directory can change. What
-        they hold up to then stays as it is, so the large ones are read beside other calls.
+        Small files are read, and large ones opened, a part at a time behind its lock; large ones are
+        read beside other calls.
         """
         needs_snapshot = self._options.compaction_requires_snapshot
         with Reading("verification", self._directory.path):
             if self._health.read_only:
                 return examine(self._directory, needs_snapshot=needs_snapshot)
-            return examine_once(
-                self._directory,
-                needs_snapshot=needs_snapshot,
-                guard=self._unchanging(timeout_s, cancel),
+            guards = Guards(
+                state=self._guard(self._state_lock, timeout_s, cancel),
+                log=self._guard(self._log_lock, timeout_s, cancel),
+                snapshot=self._guard(self._snapshot_lock, timeout_s, cancel),
                 log_end=lambda: self.log.end,
             )
+            return examine_once(self._directory, needs_snapshot=needs_snapshot, guards=guards)
 
     @contextmanager
-    def _unchanging(self, timeout_s: float | None, cancel: CancelToken | None) -> Iterator[None]:
-        with (
-            self._snapshot_lock.update(timeout_s, cancel),
-            self._log_lock.update(timeout_s),
-            self._state_lock.update(timeout_s),
-        ):
+    def _guard(
+        self, lock: RWOperationLocker, timeout_s: float | None, cancel: CancelToken | None
+    ) -> Iterator[None]:
+        with lock.update(timeout_s, cancel):
             self._health.require_open()
             yield
-        if cancel is not None and cancel.is_set():
-            raise OperationCancelledError("the cancel token was set before the files were read")
 
     def close(self, timeout_s: float | None) -> None:
         """End background work, make everything durable, release the directory.
