@@ -4,7 +4,7 @@ It holds no I/O of its own: it opens the directory through recovery, checks each
 counts it, and hands it to the services.
 
     file_storage.py      this: the public face
-    _recovery.py         what an open does; _read_only.py what it does with read_only
+    recovery.py          what an open does, also with read_only; inspection.py what it finds
     _services.py         state, log and snapshots, their locks, and what they mean to one another
     _log_store.py        append, reads, truncations; with _log_appender, _log_reader
     _log_compactor.py    a new log in the place of the old; with _log_rewriter

@@ -154,8 +154,8 @@ class Services:
     def examine(self, timeout_s: float | None, cancel: CancelToken | None) -> VerifyReport:
         """Read everything back; see `FileStorage.verify`.
 
-        Small files are read, and large ones opened, a part at a time behind its lock; large ones are
-        read beside other calls.
+        Small files are read, and large ones opened, a part at a time behind its lock; large
+        ones are read beside other calls.
         """
         needs_snapshot = self._options.compaction_requires_snapshot
         with Reading("verification", self._directory.path):
