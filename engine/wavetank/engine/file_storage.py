@@ -27,8 +27,8 @@ from wavetank.engine.directory import (
     let_go,
     lock_directory,
 )
-from wavetank.engine.errors import OperationCancelledError
 from wavetank.engine.filesystem import File, FileSystem
+from wavetank.engine.inspection import Guards
 from wavetank.engine.locker import RWOperationLocker
 from wavetank.engine.log.active import PublishedLog
 from wavetank.engine.log.compaction import AutoCompaction, LogCompactor
@@ -664,32 +664,29 @@ class FileStorage:
         return self._examine(self._waiting(timeout), cancel)
 
     def _examine(self, timeout_s: float | None, cancel: CancelToken | None) -> VerifyReport:
-        """Read small files, and open large ones, while nothing in the directory can change.
+        """Read small files, and open large ones, a part at a time behind its lock.
 
-        What the large ones hold up to then stays as it is, so they are read beside other calls.
+        The large ones are then read beside other calls.
         """
         needs_snapshot = self._options.compaction_requires_snapshot
         with TranslateErrors("verification", self._directory.path):
             if self._status.read_only:
                 return examine(self._directory, needs_snapshot=needs_snapshot)
-            return examine_once(
-                self._directory,
-                needs_snapshot=needs_snapshot,
-                guard=self._unchanging(timeout_s, cancel),
+            guards = Guards(
+                state=self._guard(self._state_lock, timeout_s, cancel),
+                log=self._guard(self._published.lock, timeout_s, cancel),
+                snapshot=self._guard(self._snapshot_lock, timeout_s, cancel),
                 log_end=lambda: self._published.view.end,
             )
+            return examine_once(self._directory, needs_snapshot=needs_snapshot, guards=guards)
 
     @contextmanager
-    def _unchanging(self, timeout_s: float | None, cancel: CancelToken | None) -> Iterator[None]:
-        with (
-            self._snapshot_lock.update(timeout_s, cancel),
-            self._published.lock.update(timeout_s),
-            self._state_lock.update(timeout_s),
-        ):
+    def _guard(
+        self, lock: RWOperationLocker, timeout_s: float | None, cancel: CancelToken | None
+    ) -> Iterator[None]:
+        with lock.update(timeout_s, cancel):
             self._status.require_open()
             yield
-        if cancel is not None and cancel.is_set():
-            raise OperationCancelledError("the cancel token was set before the files were read")
 
     def backup(
         self,

@@ -48,7 +48,7 @@ from wavetank.engine.state import (
     require_newest,
 )
 
-__all__ = ["STATES", "Inspection", "Look", "found_files", "inspect", "settled"]
+__all__ = ["STATES", "Guards", "Inspection", "Look", "found_files", "inspect", "settled"]
 
 _Found = TypeVar("_Found")
 STATES: Final = "state"
@@ -59,6 +59,26 @@ _NO_STATE: Final = StateFinding(None, ())
 _NO_SNAPSHOT: Final = SnapshotFinding()
 _COPIES: Final = (STATE, STATE_COPY)
 _MUST_BE_FILES: Final = (RECOVERY_MARKER, SNAPSHOT_MARKER, *TEMPORARY_NAMES)
+
+
+@frozen(kw_only=True)
+class Guards:
+    """What holds off changes of an open store while its names and small files are read.
+
+    The large files are read later: what they hold up to then stays as it is. The log comes before
+    the snapshot, which is then at least as new as the log needs.
+
+    Attributes:
+        state: entered for both copies of the state.
+        log: entered for metadata.json and log.dat.
+        snapshot: entered for the snapshot.
+        log_end: asked inside `log` where the last frame ends.
+    """
+
+    state: AbstractContextManager[object]
+    log: AbstractContextManager[object]
+    snapshot: AbstractContextManager[object]
+    log_end: Callable[[], int]
 
 
 @frozen(kw_only=True)
@@ -74,9 +94,7 @@ class Look:
         shows: read every document, also one that does not count, and leave the large files, open,
             to the caller.
         ignored: names that are not to be read.
-        guard: entered while names and small files are read and the large ones are opened, such as
-            the locks of an open store.
-        log_end: asked inside the guard for the end of the last frame; None: the file's end.
+        guards: hold off changes of an open store, a part at a time; None: nobody here has it open.
     """
 
     mode: RecoveryMode | None
@@ -85,8 +103,7 @@ class Look:
     all_data: bool = False
     shows: bool = False
     ignored: frozenset[str] = frozenset()
-    guard: AbstractContextManager[object] | None = None
-    log_end: Callable[[], int] | None = None
+    guards: Guards | None = None
 
 
 @define(eq=False)
@@ -102,6 +119,7 @@ class Inspection:
         metadata_damage: what is wrong with it, if it is not intact.
         log: what log.dat holds, None if there is none or none that can be read.
         log_file: log.dat, open.
+        log_end: where the last frame of an open store ends; None: the file is read to its end.
         snapshot: the one that counts.
         snapshot_files: what there is of snapshots, as far as it has been read.
         errors: what is wrong with each file, by the order in which they were read; empty where the
@@ -116,6 +134,7 @@ class Inspection:
     metadata_damage: str = "missing"
     log: LogFinding | None = None
     log_file: File | None = None
+    log_end: int | None = None
     snapshot: SnapshotFinding = _NO_SNAPSHOT
     errors: dict[str, StorageError | OSError | DamagedDocumentError] = field(factory=dict)
     snapshot_files: SnapshotFiles = field(factory=SnapshotFiles)
@@ -155,55 +174,74 @@ class Inspection:
 
     def gather(self, look: Look) -> None:
         """Read names and small files, and open the large ones."""
-        directory = self.directory
-        self.names = directory.names() - look.ignored
+        self._list(look)
         if look.mode is not None:
             for name in _MUST_BE_FILES:
                 if name in self.names:
-                    directory.require_file(name)
-        self._read_documents(keeps=look.mode is None)
-        self._open_files(look)
+                    self.directory.require_file(name)
+        self._read_metadata(look)
+        self._read_state(look)
+        self._open_log(look)
+        self._open_snapshot(look)
 
-    def _read_documents(self, *, keeps: bool) -> None:
-        directory = self.directory
+    def gather_guarded(self, look: Look, guards: Guards) -> None:
+        """Do the same in a store that is open, each part with the names that belong to it."""
+        with guards.state:
+            self._list(look)
+            self._read_state(look)
+        with guards.log:
+            self._list(look)
+            self._read_metadata(look)
+            self._open_log(look)
+            self.log_end = guards.log_end()
+        with guards.snapshot:
+            self._list(look)
+            self._open_snapshot(look)
+
+    def _list(self, look: Look) -> None:
+        self.names = self.directory.names() - look.ignored
+
+    def _read_metadata(self, look: Look) -> None:
         if METADATA in self.names:
             try:
-                self.metadata = read_metadata(directory)
+                self.metadata = read_metadata(self.directory)
             except DamagedDocumentError as damage:
                 self.metadata_damage = f"damaged: {damage}"
                 self.errors[METADATA] = damage
             except (StorageError, OSError) as error:
-                self._keep(METADATA, error, keeps=keeps)
+                self._keep(METADATA, error, look)
+
+    def _read_state(self, look: Look) -> None:
         for name in _COPIES:
             if name in self.names:
                 try:
-                    self.copies[name] = read_copy(directory, name)
+                    self.copies[name] = read_copy(self.directory, name)
                 except DamagedDocumentError as damage:
                     self.copies[name] = self.errors[name] = damage
                 except (StorageError, OSError) as error:
-                    self._keep(name, error, keeps=keeps)
+                    self._keep(name, error, look)
 
-    def _open_files(self, look: Look) -> None:
-        keeps = look.mode is None
+    def _open_log(self, look: Look) -> None:
         if LOG in self.names:
             try:
-                flags = OpenFlag.READ if keeps else _READ_WRITE
+                flags = OpenFlag.READ if look.mode is None else _READ_WRITE
                 self.log_file = self.directory.open(LOG, flags)
             except OSError as error:
-                self._keep(LOG, error, keeps=keeps)
+                self._keep(LOG, error, look)
+
+    def _open_snapshot(self, look: Look) -> None:
         try:
             self.snapshot_files.read(self.directory, self.names, all_of_it=look.shows)
         except (StorageError, OSError) as error:
-            self._keep(SNAPSHOT, error, keeps=keeps)
+            self._keep(SNAPSHOT, error, look)
 
-    def judge(self, look: Look, log_end: int | None) -> None:
+    def judge(self, look: Look) -> None:
         """Read the large files, and decide what counts."""
-        keeps = look.mode is None
         if not self.errors or not self.errors.keys() & set(_COPIES) - self.copies.keys():
             try:
                 self.state = judge_state(self.directory, self.copies)
             except CorruptedStateError as damage:
-                self._keep(STATES, damage, keeps=keeps)
+                self._keep(STATES, damage, look)
         if self.log_file is not None:
             try:
                 self.log = judge_log(
@@ -214,10 +252,10 @@ class Inspection:
                     chunk_size=look.chunk_size,
                     mode=look.mode,
                     indexed=look.indexed,
-                    end=log_end,
+                    end=self.log_end,
                 )
             except (StorageError, OSError) as error:
-                self._keep(LOG, error, keeps=keeps)
+                self._keep(LOG, error, look)
         if SNAPSHOT in self.errors:
             return
         try:
@@ -231,10 +269,10 @@ class Inspection:
             self.snapshot_files.close()
             self.errors[SNAPSHOT] = damage  # which an open may do without
         except OSError as error:
-            self._keep(SNAPSHOT, error, keeps=keeps)
+            self._keep(SNAPSHOT, error, look)
 
-    def _keep(self, name: str, error: StorageError | OSError, *, keeps: bool) -> None:
-        if not keeps:
+    def _keep(self, name: str, error: StorageError | OSError, look: Look) -> None:
+        if look.mode is not None:
             raise error
         self.errors[name] = error
 
@@ -314,15 +352,12 @@ def inspect(directory: StoreDirectory, look: Look) -> Inspection:
     """
     inspection = Inspection(directory)
     try:
-        log_end = None
-        if look.guard is None:
+        if look.guards is None:
             inspection.gather(look)
         else:
-            with look.guard:
-                inspection.gather(look)
-                log_end = look.log_end() if look.log_end is not None else None
+            inspection.gather_guarded(look, look.guards)
         if not look.shows:
-            inspection.judge(look, log_end)
+            inspection.judge(look)
     except BaseException:
         inspection.close()
         raise

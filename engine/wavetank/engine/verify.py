@@ -6,8 +6,6 @@ in use. What to do about what it finds is in docs/engine.md.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
 from typing import Final
 
 from attrs import evolve
@@ -27,7 +25,7 @@ from wavetank.engine.directory import (
 from wavetank.engine.document import DamagedDocumentError
 from wavetank.engine.errors import CorruptedError, CorruptedSnapshotError, NotInitializedError
 from wavetank.engine.filesystem import FileKind, FileSystem
-from wavetank.engine.inspection import STATES, Inspection, Look, inspect, settled
+from wavetank.engine.inspection import STATES, Guards, Inspection, Look, inspect, settled
 from wavetank.engine.log.repair import LogFinding
 from wavetank.engine.options import StorageConfig
 from wavetank.engine.os_filesystem import OsFileSystem
@@ -96,16 +94,14 @@ def examine_once(
     directory: StoreDirectory,
     *,
     needs_snapshot: bool,
-    guard: AbstractContextManager[object] | None = None,
-    log_end: Callable[[], int] | None = None,
+    guards: Guards | None = None,
 ) -> VerifyReport:
     """Examine a directory.
 
     Args:
         directory: of the store.
         needs_snapshot: a log that begins behind index 1 must have a snapshot of what came before.
-        guard: holds off every change of the directory, where this process has the store open.
-        log_end: asked inside the guard for the end of the last frame.
+        guards: hold off changes, where this process has the store open.
     """
     report = _Report(directory, needs_snapshot=needs_snapshot)
     odd = report.odd_names()
@@ -114,12 +110,11 @@ def examine_once(
         chunk_size=_CHUNK_SIZE,
         all_data=True,
         ignored=frozenset(odd),
-        guard=guard,
-        log_end=log_end,
+        guards=guards,
     )
     found = inspect(directory, look)
     found.close()
-    return report.of(found, odd, in_use=guard is not None)
+    return report.of(found, odd, in_use=guards is not None)
 
 
 class _Report:
