@@ -325,11 +325,11 @@ def test_a_call_costs_one_python_frame(tmp_path: Path, name: str) -> None:
 
 
 def test_a_closed_file_is_told_of_before_its_arguments(tmp_path: Path) -> None:
-    file = fs.open(str(tmp_path / "name"), WRITE | CREATE | OpenFlag.APPEND)
+    file = fs.open(str(tmp_path / "name"), NEW)
     file.close()
     calls: list[Callable[[], object]] = [
         lambda: file.pread(-1, 0),
-        lambda: file.pwrite(b"x", 0),
+        lambda: file.pwrite(b"x", -1),
         lambda: file.truncate(-1),
         lambda: file.preallocate(0, 0),
     ]

@@ -181,10 +181,10 @@ class _OsFile:
             raise self._named(error) from None
 
     def pwrite(self, data: Buffer, offset: int) -> int:
+        if self._appends:
+            # Linux would ignore the offset and write at the end, against POSIX.
+            raise OSError(errno.EINVAL, "pwrite to a file opened with APPEND", self._path)
         try:
-            if self._appends:
-                # Linux would ignore the offset and write at the end, against POSIX.
-                raise OSError(errno.EINVAL, "pwrite to a file opened with APPEND")  # noqa: TRY301
             return os.pwrite(self._descriptor, data, offset)
         except OSError as error:
             raise self._named(error) from None
