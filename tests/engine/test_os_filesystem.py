@@ -324,6 +324,21 @@ def test_a_call_costs_one_python_frame(tmp_path: Path, name: str) -> None:
     assert frames == [name]
 
 
+def test_a_closed_file_is_told_of_before_its_arguments(tmp_path: Path) -> None:
+    file = fs.open(str(tmp_path / "name"), NEW)
+    file.close()
+    calls: list[Callable[[], object]] = [
+        lambda: file.pread(-1, 0),
+        lambda: file.pwrite(b"x", -1),
+        lambda: file.truncate(-1),
+        lambda: file.preallocate(0, 0),
+    ]
+    for call in calls:
+        with pytest.raises(OSError, match="name") as caught:
+            call()
+        assert caught.value.errno == errno.EBADF
+
+
 def test_threads_that_close_one_file_at_once_close_its_descriptor_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

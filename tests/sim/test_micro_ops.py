@@ -6,8 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tracked_files import TrackedOsFileSystem
 
-from wavetank.engine import FileKind, FileSystem, OpenFlag, OsFileSystem
+from wavetank.engine import FileKind, FileSystem, OpenFlag
 from wavetank.sim import (
     ALICE,
     APFS,
@@ -114,9 +115,10 @@ def answers(fs: FileSystem, root: str) -> list[object]:
 def test_symbolic_links_are_what_they_are_on_the_real_filesystem(tmp_path: Path) -> None:
     fs = SimFileSystem(SimDisk())
     tree(fs, fs.symlink, "")
-    real = OsFileSystem()
+    real = TrackedOsFileSystem()
     tree(real, os.symlink, str(tmp_path))
     assert answers(fs, "/.") == answers(real, str(tmp_path))
+    real.close_all()
 
 
 def test_a_link_tells_where_it_points_and_a_file_does_not() -> None:

@@ -763,7 +763,10 @@ class FileStorage:
         """
         if self._status.inherited:
             self._status.close()
-            self._release_files()
+            # No lock is taken: a thread of the parent may have held it at the moment of the fork.
+            for file in (self._published.log_file.file, self._snapshots.file, self._lock_file):
+                if file is not None:
+                    let_go(file)
             return
         with self._closing.update(self._timeout_s):
             if self._status.closed:

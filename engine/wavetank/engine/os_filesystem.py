@@ -178,18 +178,16 @@ class _OsFile:
         try:
             return os.pread(self._descriptor, length, offset)
         except OSError as error:
-            error.filename = self._path
-            raise
+            raise self._named(error) from None
 
     def pwrite(self, data: Buffer, offset: int) -> int:
+        if self._appends:
+            # Linux would ignore the offset and write at the end, against POSIX.
+            raise OSError(errno.EINVAL, "pwrite to a file opened with APPEND", self._path)
         try:
-            if self._appends:
-                # Linux would ignore the offset and write at the end, against POSIX.
-                raise OSError(errno.EINVAL, "pwrite to a file opened with APPEND")  # noqa: TRY301
             return os.pwrite(self._descriptor, data, offset)
         except OSError as error:
-            error.filename = self._path
-            raise
+            raise self._named(error) from None
 
     def append(self, data: Buffer) -> int:
         try:
@@ -197,50 +195,43 @@ class _OsFile:
                 return os.write(self._descriptor, data)
             return os.pwrite(self._descriptor, data, os.fstat(self._descriptor).st_size)
         except OSError as error:
-            error.filename = self._path
-            raise
+            raise self._named(error) from None
 
     def truncate(self, size: int) -> None:
         try:
             os.ftruncate(self._descriptor, size)
         except OSError as error:
-            error.filename = self._path
-            raise
+            raise self._named(error) from None
 
     def size(self) -> int:
         try:
             return os.fstat(self._descriptor).st_size
         except OSError as error:
-            error.filename = self._path
-            raise
+            raise self._named(error) from None
 
     def fsync(self) -> None:
         try:
             _fsync(self._descriptor)
         except OSError as error:
-            error.filename = self._path
-            raise
+            raise self._named(error) from None
 
     def datasync(self) -> None:
         try:
             _datasync(self._descriptor)
         except OSError as error:
-            error.filename = self._path
-            raise
+            raise self._named(error) from None
 
     def preallocate(self, offset: int, length: int) -> None:
         try:
             _preallocate(self._descriptor, offset, length)
         except OSError as error:
-            error.filename = self._path
-            raise
+            raise self._named(error) from None
 
     def advise_dont_need(self) -> None:
         try:
             _advise_dont_need(self._descriptor)
         except OSError as error:
-            error.filename = self._path
-            raise
+            raise self._named(error) from None
 
     def lock(self) -> None:
         try:
@@ -248,8 +239,7 @@ class _OsFile:
             self._locked_by = os.getpid()
             self._locked[:] = (self._descriptor,)
         except OSError as error:
-            error.filename = self._path
-            raise
+            raise self._named(error) from None
 
     def close(self) -> None:
         self._descriptor = _CLOSED
@@ -266,6 +256,13 @@ class _OsFile:
         except OSError as error:
             error.filename = self._path
             raise
+
+    def _named(self, error: OSError) -> OSError:
+        """Return the error with the path of the file; of a closed file it is always EBADF."""
+        if self._descriptor == _CLOSED:  # the system may look at the other arguments first
+            return OSError(errno.EBADF, os.strerror(errno.EBADF), self._path)
+        error.filename = self._path
+        return error
 
     def require_regular(self) -> None:
         """Raise ``OSError`` for anything but a regular file."""

@@ -337,6 +337,11 @@ class SnapshotStore:
         if previous is not None:
             previous[1].release()
 
+    @property
+    def file(self) -> File | None:
+        """The data file of the current snapshot; no lock."""
+        return self._current[1].file if self._current is not None else None
+
     def require_newer(self, metadata: SnapshotMetadata, base_index: int) -> None:
         """Raise if a snapshot may not replace the current one; errors as for `replace`."""
         index, term = metadata.last_included_index, metadata.last_included_term
