@@ -81,7 +81,8 @@ class LogFinding:
         log: all that is kept, open; where it is only looked at, with its damaged places.
         unproven_offset: where the frames begin that nothing shows to be durable; the end if none.
         size: of the file in bytes.
-        zeros: how many bytes behind the last frame are zero, where these are all there is.
+        zeros: how many bytes behind the last frame are zero, where these are all there is and have
+            been read from the medium.
         tail: what has to be cut behind the last frame, or None.
         trusted: metadata.json of a clean close describes the log exactly.
         lost: what was acknowledged and is given up, or cannot be read.
@@ -446,7 +447,7 @@ def _concluded(reading: _Reading, *, clean: bool, mode: RecoveryMode | None) -> 
         log=log,
         unproven_offset=unproven,
         size=reading.size,
-        zeros=reading.zeros,
+        zeros=0 if clean else reading.zeros,
         tail=end.tail(ambiguous=not trusted) if proof is None else None,
         trusted=trusted and not reading.losses and not reading.rebuilt,
         lost=tuple(reading.losses),
