@@ -24,6 +24,7 @@ from wavetank.engine.directory import (
     let_go,
     temporary,
 )
+from wavetank.engine.document import LogMetadata
 from wavetank.engine.errors import (
     CorruptedLogError,
     NotInitializedError,
@@ -55,7 +56,6 @@ from wavetank.engine.log.scanner import (
     read_around,
     scan_log,
 )
-from wavetank.engine.metadata import LogMetadata
 from wavetank.engine.options import StorageConfig
 from wavetank.engine.os_filesystem import OsFileSystem
 from wavetank.engine.snapshot import SnapshotRecord

@@ -19,7 +19,6 @@ from io import BytesIO
 from types import TracebackType
 from typing import Final, ParamSpec, Self, TypeVar
 
-from wavetank.engine.backup import StoreContent, write_backup
 from wavetank.engine.directory import (
     LOG,
     RECOVERY_MARKER,
@@ -27,6 +26,7 @@ from wavetank.engine.directory import (
     let_go,
     lock_directory,
 )
+from wavetank.engine.document import MetadataService
 from wavetank.engine.filesystem import File, FileSystem
 from wavetank.engine.inspection import Guards
 from wavetank.engine.locker import RWOperationLocker
@@ -35,7 +35,6 @@ from wavetank.engine.log.compaction import AutoCompaction, LogCompactor
 from wavetank.engine.log.format import GUARD_SIZE
 from wavetank.engine.log.log import LogWriter, batch_of
 from wavetank.engine.log.reader import FrameReader, LogReader
-from wavetank.engine.metadata import MetadataService
 from wavetank.engine.metrics import (
     APPEND,
     METRICS_DISABLED,
@@ -69,7 +68,7 @@ from wavetank.engine.status import Part, StoreStatus, TranslateErrors
 from wavetank.engine.storage import CancelToken, SnapshotData
 from wavetank.engine.thread_runtime import ThreadRuntime
 from wavetank.engine.values import LogBounds, LogEntry, PersistentState, SnapshotMetadata
-from wavetank.engine.verify import examine, examine_once
+from wavetank.engine.verify import StoreContent, examine, examine_once, write_backup
 
 __all__ = ["FileStorage"]
 

@@ -25,7 +25,7 @@ from wavetank.engine.directory import (
     StoreDirectory,
     let_go,
 )
-from wavetank.engine.document import DamagedDocumentError
+from wavetank.engine.document import DamagedDocumentError, LogMetadata, read_metadata
 from wavetank.engine.errors import (
     CorruptedLogError,
     CorruptedSnapshotError,
@@ -35,7 +35,6 @@ from wavetank.engine.errors import (
 from wavetank.engine.filesystem import File, OpenFlag
 from wavetank.engine.log.format import LOG_HEADER_SIZE
 from wavetank.engine.log.repair import LogFinding, judge_log
-from wavetank.engine.metadata import LogMetadata, read_metadata
 from wavetank.engine.options import RecoveryMode
 from wavetank.engine.report import FileCondition, FoundFile
 from wavetank.engine.snapshot import SnapshotFiles, SnapshotFinding

@@ -25,7 +25,7 @@ from wavetank.engine.directory import (
     StoreDirectory,
     let_go,
 )
-from wavetank.engine.document import DamagedDocumentError
+from wavetank.engine.document import DamagedDocumentError, LogMetadata, publish_metadata
 from wavetank.engine.errors import (
     CorruptedError,
     CorruptedLogError,
@@ -46,7 +46,6 @@ from wavetank.engine.log.compaction import (
 from wavetank.engine.log.format import EntryCodec, LogHeader, encode_log_header
 from wavetank.engine.log.reader import FrameReader
 from wavetank.engine.log.repair import LogFinding, repair_log
-from wavetank.engine.metadata import LogMetadata, publish_metadata
 from wavetank.engine.options import FileStorageOptions, RecoveryMode
 from wavetank.engine.report import LostData, RecoveryAction, RecoveryReport, RecoveryStep
 from wavetank.engine.snapshot import SnapshotFinding

@@ -1,14 +1,16 @@
-"""TranslateErrors a store back: `verify_directory` checks every checksum and names every bad place.
+"""A store read back: `verify_directory` names every bad place, and `write_backup` makes a checked copy.
 
-It needs no open store, takes no lock, changes nothing, and works on a directory that is damaged or
-in use. What to do about what it finds is in docs/engine.md.
+Verifying needs no open store, takes no lock, changes nothing, and works on a directory that is
+damaged or in use. What to do about what it finds is in docs/engine.md.
 """
 
 from __future__ import annotations
 
+import errno
+from collections.abc import Callable
 from typing import Final
 
-from attrs import evolve
+from attrs import evolve, frozen
 
 from wavetank.engine.directory import (
     LOCK,
@@ -21,19 +23,32 @@ from wavetank.engine.directory import (
     STATE_COPY,
     STORE_NAMES,
     StoreDirectory,
+    let_go,
+    read_at,
+    temporary,
+    write_all,
 )
-from wavetank.engine.document import DamagedDocumentError
-from wavetank.engine.errors import CorruptedError, CorruptedSnapshotError, NotInitializedError
-from wavetank.engine.filesystem import FileKind, FileSystem
+from wavetank.engine.document import DamagedDocumentError, LogMetadata, publish_metadata
+from wavetank.engine.errors import (
+    CorruptedError,
+    CorruptedLogError,
+    CorruptedSnapshotError,
+    NotInitializedError,
+    OperationCancelledError,
+)
+from wavetank.engine.filesystem import File, FileKind, FileSystem
 from wavetank.engine.inspection import STATES, Guards, Inspection, Look, inspect, settled
+from wavetank.engine.log.active import LogView
 from wavetank.engine.log.repair import LogFinding
 from wavetank.engine.options import StorageConfig
 from wavetank.engine.os_filesystem import OsFileSystem
 from wavetank.engine.report import BadPlace, FileCondition, VerifyReport
+from wavetank.engine.snapshot import SnapshotRecord
 from wavetank.engine.state import StateRecord
 from wavetank.engine.status import io_error
+from wavetank.engine.storage import CancelToken
 
-__all__ = ["examine", "examine_once", "verify_directory"]
+__all__ = ["StoreContent", "examine", "examine_once", "verify_directory", "write_backup"]
 
 _CHUNK_SIZE: Final = 1 << 18
 _KINDS: Final = {FileKind.DIRECTORY: "a directory", FileKind.OTHER: "a link or a special file"}
@@ -247,3 +262,111 @@ class _Report:
 
     def _note(self, name: str, text: str) -> None:
         self._notes.append(f"{self._directory.path_of(name)}: {text}")
+
+
+_COPIED_AT_ONCE: Final = 1 << 20
+
+
+@frozen(kw_only=True)
+class StoreContent:
+    """What a store held at one moment; its files must stay open while it is copied.
+
+    Attributes:
+        state: term and vote.
+        log: the log.
+        snapshot: what the snapshot is, and its open data; None for none.
+        needs_snapshot: a log that begins behind index 1 must have a snapshot of what came before.
+    """
+
+    state: StateRecord
+    log: LogView
+    snapshot: tuple[SnapshotRecord, File] | None
+    needs_snapshot: bool
+
+
+def write_backup(
+    directory: StoreDirectory, content: StoreContent, cancel: CancelToken | None
+) -> None:
+    """Write a store's content into a directory, durably, and check every checksum of it.
+
+    Args:
+        directory: of the copy; made if missing, and else empty.
+        content: what to copy.
+        cancel: looked at between chunks.
+
+    Raises:
+        FileExistsError: the directory is not empty.
+        OperationCancelledError: the token was set.
+        CorruptedLogError: what was copied is damaged.
+        OSError: from the filesystem.
+    """
+    made: list[str] = []
+    if directory.exists():
+        if directory.names():
+            raise FileExistsError(
+                errno.EEXIST, "expected an empty directory for the backup", directory.path
+            )
+    else:
+        directory.make(made)
+    try:
+        _write(directory, content, _checker(cancel))
+        report = examine(directory, needs_snapshot=content.needs_snapshot)
+        if not report.sound:
+            raise CorruptedLogError(
+                f"backup to {directory.path}: the copy is not sound, so the store is damaged; "
+                f"verify() lists where: {report.places[0]}"
+            )
+    except BaseException:
+        for name in sorted(directory.names()):
+            directory.unlink(name)
+        directory.unmake(made)
+        raise
+
+
+def _checker(cancel: CancelToken | None) -> Callable[[], None]:
+    def check_wanted() -> None:
+        if cancel is not None and cancel.is_set():
+            raise OperationCancelledError("the cancel token was set while the backup was written")
+
+    return check_wanted
+
+
+def _write(
+    directory: StoreDirectory, content: StoreContent, check_wanted: Callable[[], None]
+) -> None:
+    """Write the files in an order in which no crash leaves a store that opens with less.
+
+    Without the log a store with a state or a snapshot does not open, and the log gets its name last,
+    when it is whole.
+    """
+    for name in (STATE, STATE_COPY):
+        directory.replace(name, content.state.encode())
+    if content.snapshot is not None:
+        record, file = content.snapshot
+        _copy(directory, SNAPSHOT, file, record.data_length, check_wanted)
+        directory.replace(SNAPSHOT_META, record.encode())
+    directory.sync()
+    _copy(directory, LOG, content.log.file, content.log.end, check_wanted)
+    directory.sync()
+    publish_metadata(directory, LogMetadata.of(content.log, reserved_ahead=0))
+    directory.sync()
+
+
+def _copy(
+    directory: StoreDirectory,
+    name: str,
+    source: File,
+    length: int,
+    check_wanted: Callable[[], None],
+) -> None:
+    target = directory.create_temporary(name)
+    try:
+        for offset in range(0, length, _COPIED_AT_ONCE):
+            check_wanted()
+            chunk = read_at(source, min(_COPIED_AT_ONCE, length - offset), offset)
+            if chunk:
+                write_all(target, chunk, offset)
+        target.fsync()
+    finally:
+        let_go(target)
+    directory.rename(temporary(name), name)

@@ -16,6 +16,7 @@ from itertools import accumulate
 from attrs import frozen
 
 from wavetank.engine.directory import LOG, METADATA, StoreDirectory, let_go, temporary, write_all
+from wavetank.engine.document import MetadataService
 from wavetank.engine.errors import (
     IndexOutOfRangeError,
     NoSnapshotError,
@@ -37,7 +38,6 @@ from wavetank.engine.log.format import (
 )
 from wavetank.engine.log.log import CurrentSnapshot, LogWriter, encode_truncation, require_within
 from wavetank.engine.log.reader import FrameReader, LogSection
-from wavetank.engine.metadata import MetadataService
 from wavetank.engine.metrics import Counter, Metrics
 from wavetank.engine.options import FileStorageOptions
 from wavetank.engine.runtime import Runtime, Task

@@ -43,16 +43,15 @@ from wavetank.engine.log.format import (
     LogHeader,
     decode_frame_header,
 )
-from wavetank.engine.log.window import Window
 from wavetank.engine.metrics import DESERIALIZATION, Metrics
-from wavetank.engine.status import Part, StoreStatus, TranslateErrors, io_error
+from wavetank.engine.status import Part, StoreStatus, TranslateErrors, io_error, is_unreadable
 from wavetank.engine.storage import CancelToken
 from wavetank.engine.values import (
     LogEntry,
     UncheckedEntry,
 )
 
-__all__ = ["FrameReader", "LogReader", "LogSection"]
+__all__ = ["FrameReader", "LogReader", "LogSection", "Window"]
 
 _ACTION: Final = "read of the log"
 _LARGEST_KEPT: Final = 1 << 20
@@ -454,3 +453,44 @@ def _remove_from(index: int, rows: deque[FrameLocation], start: int) -> None:
         rows[-1] = rows[-1]._replace(end_index=index)
     if rows and rows[-1].end_index <= start:
         rows.pop()  # what is left of it lies before the range
+
+
+class Window:
+    """Reads ahead up to a chunk, never beyond a limit.
+
+    Args:
+        file: what is read.
+        limit: offset behind the last byte of interest.
+        chunk_size: bytes to read at once.
+    """
+
+    __slots__ = ("_chunk", "_chunk_offset", "_chunk_size", "_file", "_limit")
+
+    def __init__(self, file: File, limit: int, chunk_size: int) -> None:
+        self._file = file
+        self._limit = limit
+        self._chunk_size = chunk_size
+        self._chunk = b""
+        self._chunk_offset = 0
+
+    def read(self, offset: int, length: int) -> bytes:
+        """Return `length` bytes at `offset`, fewer only where the file or the limit ends."""
+        start = offset - self._chunk_offset
+        if start < 0 or start + length > len(self._chunk):
+            self._chunk = self._ahead(offset, length)
+            self._chunk_offset = offset
+            start = 0
+        return self._chunk[start : start + length]
+
+    def _ahead(self, offset: int, length: int) -> bytes:
+        left = self._limit - offset
+        wanted = min(max(length, self._chunk_size), left)
+        if wanted <= 0:
+            return b""
+        try:
+            return read_at(self._file, wanted, offset)
+        except OSError as error:
+            if wanted <= length or not is_unreadable(error):
+                raise
+            # A bad sector ahead is no reason to refuse what was asked for.
+            return read_at(self._file, min(length, left), offset)

@@ -14,6 +14,7 @@ from typing import Final
 from attrs import define, evolve, field, frozen
 
 from wavetank.engine.directory import read_at, write_all
+from wavetank.engine.document import LogMetadata
 from wavetank.engine.errors import CorruptedLogError, UnsupportedFormatError
 from wavetank.engine.filesystem import File
 from wavetank.engine.log.active import ActiveLog
@@ -48,7 +49,6 @@ from wavetank.engine.log.scanner import (
     read_around,
     scan_log,
 )
-from wavetank.engine.metadata import LogMetadata
 from wavetank.engine.options import RecoveryMode
 from wavetank.engine.report import CutTail, FileCondition, LostData
 from wavetank.engine.status import is_unreadable
