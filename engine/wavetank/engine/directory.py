@@ -1,6 +1,6 @@
 """The store's directory: its files by name, and the ways in which they are read and replaced.
 
-Every name a store ever makes stands here. Left out: when a name must be durable; `replace` makes
+Every name a store ever makes stands here. `replace` makes
 content durable, and the caller knows when to `sync` the directory.
 """
 

@@ -1,9 +1,9 @@
 """The small JSON files: their codec, and metadata.json, which says what log.dat must at least hold.
 
-A document is intact only if it is, byte for byte, what `DocumentFormat.encode` makes of its payload,
-so that every flipped bit in it shows. metadata.json is published last at creation, so its presence
-means that the log exists; it is written again behind a new log and at a clean close. It is evidence,
-never a source: recovery rebuilds it from the log.
+A document is intact only if it is, byte for byte, what `DocumentFormat.encode` makes of its
+payload, so that every flipped bit in it shows. metadata.json is published last at creation, so its
+presence means that the log exists; it is written again behind a new log and at a clean close. It is
+evidence, never a source: recovery rebuilds it from the log.
 """
 
 from __future__ import annotations

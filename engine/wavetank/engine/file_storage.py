@@ -161,7 +161,7 @@ class FileStorage:
             raise
 
     def _take_up(self, recovered: RecoveredStore, runtime: Runtime) -> None:
-        """Make the parts of the store. Lock order: snapshot, rewrite of the log, log; state alone."""
+        """Make the parts. Lock order: snapshot, rewrite of the log, log; state stands alone."""
         directory, options, status = self._directory, self._options, self._status
         self._report = recovered.report
         status.damage = recovered.damage
@@ -698,8 +698,8 @@ class FileStorage:
 
         The copy is that of a store that was closed cleanly: term and vote, every acknowledged entry
         and the snapshot, all of one moment, durable on return. It is for reading, and to start this
-        node again with. Never start a node with a copy that is older than what it has promised since:
-        a node that forgets its vote may vote twice.
+        node again with. Never start a node with a copy that is older than what it has promised
+        since: a node that forgets its vote may vote twice.
 
         Args:
             directory: of the copy; made if missing, and else empty.
@@ -746,8 +746,8 @@ class FileStorage:
         A second call does nothing, and one that comes meanwhile returns when the first has ended. A
         poisoned store is only released: its next open recovers it. It waits ``truncation_timeout``
         seconds for compaction in the background, which then gives way, and ``lock_timeout`` seconds
-        for each lock. In a child that inherited the store through ``fork`` it gives back the child's
-        descriptors and no more.
+        for each lock. In a child that inherited the store through ``fork`` it gives back the
+        child's descriptors and no more.
 
         Raises:
             LockTimeoutError: another call still runs; the store stays open.

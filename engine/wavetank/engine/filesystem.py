@@ -3,7 +3,7 @@
 The contract is the portable part of POSIX and nothing more: a file's bytes are durable after
 ``fsync`` or ``datasync`` of the file, a name is durable after ``fsync_dir`` of its directory, and
 ``rename`` replaces atomically. Errors are plain ``OSError`` with an ``errno``. Reads and writes may
-be short; callers loop. Left out: symbolic links (never followed), ownership, times.
+be short; callers loop. Symbolic links are never followed.
 """
 
 from __future__ import annotations

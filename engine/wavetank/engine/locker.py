@@ -81,10 +81,10 @@ class RWOperationLocker:
         self._on_slow = on_slow
         self._slow_after_s = slow_after_s
         self._changed = runtime.condition()
-        # One item for each reader inside, and one while no update is inside. Appending to a list and
-        # popping from it are atomic, so a free lock needs no lock of its own. Whoever frees looks at
-        # `_waiter_count` afterwards; whoever waits raises it first and looks at these afterwards: one
-        # of the two sees the other, so no wake-up is lost.
+        # One item for each reader inside, and one while no update is inside. Appending to a list
+        # and popping from it are atomic, so a free lock needs no lock of its own. Whoever frees
+        # looks at `_waiter_count` afterwards; whoever waits raises it first and looks at these
+        # afterwards: one of the two sees the other, so no wake-up is lost.
         self._readers: list[None] = []
         self._update_token: list[None] = [None]
         self._readers_barred = False  # an exclusive is there or waits
@@ -148,7 +148,7 @@ class RWOperationLocker:
     def acquire_read(
         self, timeout_s: float | None = None, cancel: CancelToken | None = None
     ) -> None:
-        """Enter as `read` does; leave with `release_read`. Arguments and errors are those of `read`."""
+        """Enter as `read` does, with its arguments and errors; leave with `release_read`."""
         if cancel is not None or not (
             timeout_s is None or (type(timeout_s) is float and timeout_s >= 0.0)
         ):
@@ -171,7 +171,7 @@ class RWOperationLocker:
     def acquire_update(
         self, timeout_s: float | None = None, cancel: CancelToken | None = None
     ) -> None:
-        """Enter as `update` does; leave with `release_update`. Arguments and errors are the same."""
+        """Enter as `update` does, with its arguments and errors; leave with `release_update`."""
         if cancel is not None or not (
             timeout_s is None or (type(timeout_s) is float and timeout_s >= 0.0)
         ):
@@ -192,7 +192,7 @@ class RWOperationLocker:
             self._wake()
 
     def acquire_exclusive(self, timeout_s: float | None = None) -> None:
-        """Enter as `exclusive` does; leave with `release_exclusive`. Errors are the same."""
+        """Enter as `exclusive` does, with its errors; leave with `release_exclusive`."""
         if self._update_token or self._readers_barred:
             raise RuntimeError(f"{self._name}: exclusive needs update, held once")
         self._readers_barred = True

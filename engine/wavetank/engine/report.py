@@ -1,7 +1,7 @@
 """What an open found, did, cut and lost: `RecoveryReport`.
 
-Every part prints as one sentence. Left out: anything that would differ between two openings of
-equal directories, such as times.
+Every part prints as one sentence. Nothing in it differs between two openings of equal
+directories, so there are no times.
 """
 
 from __future__ import annotations

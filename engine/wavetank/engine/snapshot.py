@@ -1,6 +1,6 @@
-"""What snapshot_meta.json says: which entries the snapshot stands for, and which data is its own.
+"""A snapshot on disk: which entries it stands for, which data is its own, and reading it.
 
-Left out: reading and writing the data.
+Replacing it is in snapshot_store.py.
 """
 
 from __future__ import annotations

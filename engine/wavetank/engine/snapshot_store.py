@@ -3,8 +3,8 @@
 `SnapshotWriter`: both files are durable under temporary names before the marker is made; once the
 directory is synced they are there for good, and recovery finishes the renames whatever a crash
 leaves of them. Until then recovery goes back. `InPlaceSnapshotWriter` gives the old snapshot up
-first; what a crash leaves of the new one fails its checksums. Left out: recovery
-(_snapshot_recovery.py).
+first; what a crash leaves of the new one fails its checksums. Recovery is in snapshot.py and
+recovery.py.
 """
 
 from __future__ import annotations

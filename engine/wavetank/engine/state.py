@@ -2,7 +2,7 @@
 
 Every save replaces both copies, each durable before it gets its name, and both names are durable
 when `save` returns; so one damaged copy never costs a vote. A new store's zero state is written at
-creation like any other, so that a missing file is never taken for it. Left out: when to repair.
+creation like any other, so that a missing file is never taken for it.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Whether a store may be used (closed, poisoned, read-only, forked, damaged), and its I/O errors.
 
-After a failed write or sync the page cache and the disk may disagree, and only recovery, which reads
-and rewrites, can tell. So nothing is retried: the store is poisoned, and refuses every later change.
+After a failed write or sync the page cache and the disk may disagree, and only recovery, which
+reads and rewrites, can tell. So nothing is retried: the store is poisoned, and refuses every later
+change.
 """
 
 from __future__ import annotations
@@ -173,8 +174,8 @@ class StoreStatus:
     def preparing(self, action: str, path: str) -> PoisonOnError:
         """Return a context for work on files that do not count yet.
 
-        Only a write or sync that fails for another reason than room poisons the store: the device is
-        failing. The caller removes the files.
+        Only a write or sync that fails for another reason than room poisons the store: the device
+        is failing. The caller removes the files.
         """
         return PoisonOnError(self, action, path, counts=False)
 

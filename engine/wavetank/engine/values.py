@@ -79,8 +79,8 @@ class LogEntry:
 class UncheckedEntry:
     """A `LogEntry` in the making, for values that need no check since they were verified.
 
-    It has the slots of a `LogEntry` and nothing of its checks. Filling it and then changing its class
-    takes a quarter of the time of the constructor, which counts where a read makes hundreds.
+    It has the slots of a `LogEntry` and nothing of its checks. Filling it and then changing its
+    class takes a quarter of the time of the constructor, which counts where a read makes hundreds.
     """
 
     __slots__ = ("command", "index", "term")

@@ -1,4 +1,4 @@
-"""A store read back: `verify_directory` names every bad place, and `write_backup` makes a checked copy.
+"""A store read back: `verify_directory` names every bad place, `write_backup` makes a copy.
 
 Verifying needs no open store, takes no lock, changes nothing, and works on a directory that is
 damaged or in use. What to do about what it finds is in docs/engine.md.
@@ -310,17 +310,21 @@ def write_backup(
         directory.make(made)
     try:
         _write(directory, content, _checker(cancel))
-        report = examine(directory, needs_snapshot=content.needs_snapshot)
-        if not report.sound:
-            raise CorruptedLogError(
-                f"backup to {directory.path}: the copy is not sound, so the store is damaged; "
-                f"verify() lists where: {report.places[0]}"
-            )
+        _require_sound(directory, needs_snapshot=content.needs_snapshot)
     except BaseException:
         for name in sorted(directory.names()):
             directory.unlink(name)
         directory.unmake(made)
         raise
+
+
+def _require_sound(directory: StoreDirectory, *, needs_snapshot: bool) -> None:
+    report = examine(directory, needs_snapshot=needs_snapshot)
+    if not report.sound:
+        raise CorruptedLogError(
+            f"backup to {directory.path}: the copy is not sound, so the store is damaged; "
+            f"verify() lists where: {report.places[0]}"
+        )
 
 
 def _checker(cancel: CancelToken | None) -> Callable[[], None]:
@@ -336,8 +340,8 @@ def _write(
 ) -> None:
     """Write the files in an order in which no crash leaves a store that opens with less.
 
-    Without the log a store with a state or a snapshot does not open, and the log gets its name last,
-    when it is whole.
+    Without the log a store with a state or a snapshot does not open, and the log gets its name
+    last, when it is whole.
     """
     for name in (STATE, STATE_COPY):
         directory.replace(name, content.state.encode())

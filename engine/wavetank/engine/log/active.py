@@ -153,7 +153,8 @@ class LogFile:
         readers: one item for each read that uses the file outside of every lock. Appending and
             popping are atomic, so a read costs no lock here. Items are added only under the log's
             read lock while this is the current file, and `retire` is called only after another took
-            its place under the exclusive lock (or no call may begin any more), so none is added then.
+            its place under the exclusive lock (or no call may begin any more), so none is added
+            then.
         tables: where the entries of verified frames lie, by the offset of the frame; the reader's.
         table_rows: how many entries they hold together.
     """

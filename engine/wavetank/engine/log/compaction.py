@@ -1,8 +1,8 @@
 """Compaction: a new log in the place of the current one, beside readers and writers.
 
 The entries worth keeping are copied, a frame at a time, into a new incarnation under log.dat's
-temporary name, while appends and truncations go on. Under the log's update lock only what these have
-changed meanwhile is written behind the copies, and the new log gets its name.
+temporary name, while appends and truncations go on. Under the log's update lock only what these
+have changed meanwhile is written behind the copies, and the new log gets its name.
 """
 
 from __future__ import annotations
@@ -298,7 +298,7 @@ class LogCompactor:
         timeout_s: float | None,
         cancel: CancelToken | None,
     ) -> None:
-        """Drop the entries before the index that `first_kept` returns, asked under the log's lock."""
+        """Drop the entries before the index that `first_kept` returns under the log's lock."""
         with self.lock.update(timeout_s, cancel):
             with self._published.lock.update(timeout_s, cancel):
                 self._settle(timeout_s)
@@ -531,8 +531,8 @@ class AutoCompaction:
         except StorageError as error:
             # If it left anything half done, it has poisoned the store, and the next change says so.
             self._logger.warning("compaction behind index %d failed: %s", index, error)
-        except BaseException as error:  # noqa: BLE001 - kept for `close`, which reports it
-            self._logger.error("compaction behind index %d ended with %r", index, error)
+        except BaseException as error:
+            self._logger.exception("compaction behind index %d was ended", index)
             self._failure = error
 
     def _compact_if_there_is_room(self, index: int) -> None:

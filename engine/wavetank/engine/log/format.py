@@ -3,7 +3,8 @@
 docs/format.md has the layout as tables. A frame holds one append batch or one suffix truncation.
 Checksums are crc32c with a start value that is never zero: with zero the checksum of zeros is zero,
 and an all-zero block would pass for a frame. Mixing the incarnation into the start value makes the
-same bytes fail in every other incarnation, since crc32c tells two start values apart for equal bytes.
+same bytes fail in every other incarnation, since crc32c tells two start values apart for equal
+bytes.
 """
 
 from __future__ import annotations
@@ -127,9 +128,9 @@ _FILLER_AHEAD: Final = _FILLER * (_WRITTEN_AHEAD // len(_FILLER) + 2)
 def filler(offset: int, length: int) -> bytes:
     """Return the bytes with which space for frames to come is filled.
 
-    They depend on the offset alone, so that they are known without a note of where the space begins.
-    They are no zeros, so that a frame whose blocks were zeroed is not taken for free space. The fifth
-    byte is no kind of frame, so no header begins like them.
+    They depend on the offset alone, so that they are known without a note of where the space
+    begins. They are no zeros, so that a frame whose blocks were zeroed is not taken for free space.
+    The fifth byte is no kind of frame, so no header begins like them.
 
     Args:
         offset: of the first byte in log.dat.
@@ -265,7 +266,7 @@ def log_header_version(content: bytes) -> int | None:
     return version
 
 
-def encode_frame(
+def encode_frame(  # noqa: PLR0917 - positional, since every append calls it
     kind: int,
     encoding: int,
     count: int,
@@ -280,8 +281,7 @@ def encode_frame(
 ) -> tuple[bytes, int]:
     """Return the bytes of a frame, and its checksum, to which the next frame links.
 
-    Positional, in the order of the bytes, since every append calls it. `FrameHeader` says what the
-    arguments are; `seed` is that of the incarnation.
+    `FrameHeader` says what the arguments are; `seed` is that of the incarnation.
     """
     fields = _FRAME_FIELDS.pack(
         FRAME_MAGIC,
@@ -403,8 +403,8 @@ class BinaryBlock:
         payload, base = self.payload, self.count * ROW_SIZE
         begin += base
         commands = []
-        for end in ends:
-            stop = base + end
+        for command_end in ends:
+            stop = base + command_end
             commands.append(payload[begin:stop])
             begin = stop
         return terms, commands

@@ -1,8 +1,8 @@
 """Changes of the log: append and suffix truncation, one frame each, with one write and one sync.
 
-An append, from top to bottom: check the batch, encode it as a frame, write the frame behind the last
-one (all under the update lock), then make it durable and show it to readers. Callers that wait for
-the disk at the same time share one sync.
+An append, from top to bottom: check the batch, encode it as a frame, write the frame behind the
+last one (all under the update lock), then make it durable and show it to readers. Callers that wait
+for the disk at the same time share one sync.
 """
 
 from __future__ import annotations
@@ -97,8 +97,8 @@ class LogWriter:
         self._status = status
         self._metrics = metrics
         self._codec = EntryCodec(binary=options.features.binary_format)
-        # What is written but perhaps not durable. Replaced as a whole under the update lock, so that
-        # whoever syncs takes one consistent value without it.
+        # What is written but perhaps not durable. Replaced as a whole under the update lock, so
+        # that whoever syncs takes one consistent value without it.
         self._written = published.view
         self._syncing = RWOperationLocker(runtime, name="log", default_timeout_s=None)
 
@@ -111,7 +111,8 @@ class LogWriter:
                 self._status.require_writable()
             log = self.log
             if self._written is not self._published.view and not _follows(batch, log):
-                # A refusal is judged by what is acknowledged, so what is under way has to end first.
+                # A refusal is judged by what is acknowledged, so what is under way has to end
+                # first.
                 self._commit(self._written, timeout_s)
             ends = _check(batch, log, self._options.max_entry_size)
             frame, checksum = self._encoded(batch, ends)
@@ -168,7 +169,7 @@ class LogWriter:
         return written
 
     def _put(self, content: bytes, frame_size: int) -> None:
-        """Write a frame and the filler behind it at the end; without the filler if that does not fit."""
+        """Write a frame and filler at the end; without the filler if there is no room for it."""
         log = self.log
         try:
             written = log.file.pwrite(content, log.end)
@@ -183,9 +184,10 @@ class LogWriter:
     def _commit(self, wanted: LogView, timeout_s: float | None = None) -> None:
         """Make what is written durable and show it, at least up to `wanted`.
 
-        Whoever comes while another caller syncs waits, and then finds its frame covered or syncs all
-        that was written meanwhile: so concurrent appends share one sync. Called with or without the
-        log's update lock; once a frame is written, nothing but an error ends the wait for its sync.
+        Whoever comes while another caller syncs waits, and then finds its frame covered or syncs
+        all that was written meanwhile: so concurrent appends share one sync. Called with or without
+        the log's update lock; once a frame is written, nothing but an error ends the wait for its
+        sync.
         """
         published = self._published
         try:
@@ -449,6 +451,6 @@ def _require_possible(frame_size: int) -> None:
     """Raise `EntryTooLargeError` for a batch that a crash could leave beyond repair."""
     if frame_size > LONGEST_TAIL:
         raise EntryTooLargeError(
-            f"entries: expected a batch of at most {LONGEST_TAIL} bytes, which is as much as an open "
-            f"takes for an unfinished append, but it takes {frame_size}; append it in parts"
+            f"entries: expected a batch of at most {LONGEST_TAIL} bytes, as much as an open takes "
+            f"for an unfinished append, but it takes {frame_size}; append it in parts"
         )

@@ -103,7 +103,7 @@ class FrameReader:
             yield block, max(section.start, frame.first_index), min(section.end, frame.end_index)
 
     def entries(self, section: LogSection) -> tuple[list[LogEntry], int]:
-        """Return the entries of a section and the bytes of their commands; errors as for `blocks`."""
+        """Return entries and the bytes of their commands; errors as for `blocks`."""
         entries: list[LogEntry] = []
         size = 0
         for block, first, stop in self.blocks(section):

@@ -241,7 +241,8 @@ def scan_log(  # noqa: C901, PLR0912, PLR0915 - one loop: see below
             if not broken and begin + length < size:
                 chunk = b""
                 continue
-        # What is not a whole frame in this chunk: free space, a frame larger than a chunk, or damage.
+        # What is not a whole frame in this chunk: free space, a frame larger than a chunk, or
+        # damage.
         found, reason, unreadable = None, "no intact frame header", False
         if begin + length == size and size - offset < FRAME_HEADER_SIZE:
             rest = chunk[position:]
@@ -380,7 +381,7 @@ def _row_of(content: bytes, seed: int) -> FrameRow | None:
 def _only_free_space_follows(
     file: Readable, offset: int, size: int, policy: ScanPolicy, *, reserved: bool, chunk_size: int
 ) -> bool:
-    """Whether behind the last frame lie only filler, an earlier recovery's zeros or reserved space."""
+    """Whether only filler, reserved space or a recovery's zeros follow the last frame."""
     read = read_around if policy.passes_damage else read_at
     try:
         begins = min(GUARD_SIZE, size - offset)
