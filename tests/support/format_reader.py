@@ -249,10 +249,17 @@ def _log(files: Mapping[str, bytes], metadata: Document | None, *, saved: bool) 
     reserved = metadata is not None and metadata["reserved_ahead"] != 0
     _require_nothing_more(log, content[end:], seed, known, end, reserved=reserved)
     rest = content[end:]
-    nothing = not rest.strip(b"\0") and (len(rest) <= FRAME_HEADER or reserved)
+    nothing = _is_free(rest, end, reserved=reserved)
     if "recovery.marker" not in files and not nothing:
         _require_close(log, rest, seed, known, end)
     return log
+
+
+def _is_free(rest: bytes, offset: int, *, reserved: bool) -> bool:
+    filler = b"\xf6Wvfree\n"
+    if rest == bytes(filler[(offset + number) % 8] for number in range(len(rest))):
+        return True
+    return not rest.strip(b"\0") and (len(rest) <= FRAME_HEADER or reserved)
 
 
 def _require_close(log: _Log, rest: bytes, seed: int, known: Document | None, end: int) -> None:
@@ -349,7 +356,7 @@ def _require_nothing_more(
             raise DamageError("metadata.json knows more of the log")
     if log.watermark >= missing:
         raise DamageError("a frame knows of later ones")
-    if not rest.strip(b"\0") and (len(rest) <= FRAME_HEADER or reserved):
+    if _is_free(rest, end, reserved=reserved):
         return
     position = rest.find(b"\xf7WvF")
     while position >= 0:

@@ -6,11 +6,11 @@ Layout, from the outside in::
     file_storage.py      FileStorage: this one; start reading here
     values.py, options.py, errors.py, report.py
                          what goes in and comes out
-    verify.py, dump.py   what others make of it, from outside
+    verify.py, dump.py   a store read back, copied, shown
     filesystem.py        the seam to files; os_filesystem.py is the real side
     runtime.py           the seam to threads and time; thread_runtime.py is the real side
     locker.py            RWOperationLocker: readers beside one writer
-    state.py, snapshot.py, snapshot_store.py, metadata.py over document.py and directory.py
+    state.py, snapshot.py, snapshot_store.py over document.py and directory.py
                          the small files and the snapshot
     log/                 log.dat: format, scanner, reader, append, compaction, repair
     inspection.py        inspect: the one look at a directory

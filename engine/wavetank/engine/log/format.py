@@ -121,7 +121,7 @@ GUARD_SIZE: Final = FRAME_HEADER_SIZE
 """Most zeros that may follow the last frame: a header's place, and less than any frame."""
 
 
-_FILLER: Final = b"\xf7WvFREE\n"
+_FILLER: Final = b"\xf6Wvfree\n"
 _FILLER_AHEAD: Final = _FILLER * (_WRITTEN_AHEAD // len(_FILLER) + 2)
 
 
