@@ -1,7 +1,7 @@
 """The store's directory: its files by name, and the ways in which they are read and replaced.
 
-Every name a store ever makes stands here. `replace` makes content durable, and the caller knows when
-to `sync` the directory.
+Every name a store ever makes stands here. `replace` makes content durable, and the caller knows
+when to `sync` the directory.
 """
 
 from __future__ import annotations

@@ -47,6 +47,7 @@ from wavetank.engine.log.scanner import (
     ScanStart,
     frame_headers,
     read_around,
+    scan_headers,
     scan_log,
 )
 from wavetank.engine.options import RecoveryMode
@@ -55,6 +56,10 @@ from wavetank.engine.status import is_unreadable
 
 __all__ = ["LogFinding", "judge_log", "read_log_header", "repair_log"]
 
+_READ_AS_A_WHOLE: Final = 1 << 20
+_LARGE_FRAME: Final = 4096
+"""A log of more bytes, in frames of at least so many on average, is opened by its headers alone
+after a clean close."""
 _READ_ONCE: Final = 1 << 16
 """Largest log in bytes that is read from the medium alone; a larger one is read warm first."""
 
@@ -149,6 +154,7 @@ def judge_log(
         metadata=metadata,
         size=file.size() if end is None else end,
         grows=mode is None and end is None,
+        closed=clean and mode is not None,
         chunk_size=chunk_size,
         policy=LOOK if mode is None else SALVAGE if mode is RecoveryMode.AGGRESSIVE else OPEN,
         indexed=indexed,
@@ -231,6 +237,7 @@ class _Reading:
     """One reading of a log, from its header on.
 
     Attributes:
+        closed: the last run ended with a clean close, and this is no look from outside.
         log: the frames taken.
         frame_count: how many these are.
         offsets: of the last frame that a watermark proves and of all behind it; of none where
@@ -245,6 +252,7 @@ class _Reading:
     metadata: LogMetadata | None
     size: int
     grows: bool
+    closed: bool
     chunk_size: int
     policy: ScanPolicy
     indexed: bool
@@ -271,13 +279,44 @@ class _Reading:
         self.offsets, self.first_batch, self.frame_count = array("Q"), 1, 0
         self.broken, self.zeros = None, 0
         start = ScanStart(LOG_HEADER_SIZE, 0, checksum, log.first_index, header.base_index)
-        for part in self._scan(self.policy, start, content[LOG_HEADER_SIZE:]):
+        ahead = content[LOG_HEADER_SIZE:]
+        if self._take_closed(start):
+            start = ScanStart(
+                log.end, log.last_batch, log.last_checksum, log.first_index, log.last_index
+            )
+            ahead = b""
+        for part in self._scan(self.policy, start, ahead):
             if isinstance(part, FrameRun):
                 self._take(part)
             elif isinstance(part, FreeTail):
                 self.zeros = part.length
             else:
                 self.broken = part if self.broken is None else _joined(self.broken, part)
+
+    def _take_closed(self, start: ScanStart) -> bool:
+        """Take the frames of a large log that was closed cleanly, by their headers alone.
+
+        metadata.json names the last of them, and each is chained to the one before. Every read
+        checks the payloads that it needs, and `verify` all of them. Where frames are small, reading
+        everything takes no longer.
+        """
+        known = self.known
+        if not self.closed or known is None or not known.watermark:
+            return False
+        length = known.log_length
+        if length <= _READ_AS_A_WHOLE or length < _LARGE_FRAME * known.watermark:
+            return False
+        run = scan_headers(
+            self.file,
+            start,
+            seed=self.log.header.seed,
+            end=length,
+            batch=known.watermark,
+            link=known.last_checksum,
+        )
+        if run is not None:
+            self._take(run)
+        return run is not None
 
     def read_suspect_end(self) -> None:
         """Read again from the last proven frame on, or everything if it is not what it was.

@@ -48,6 +48,7 @@ __all__ = [
     "ScanStart",
     "frame_headers",
     "read_around",
+    "scan_headers",
     "scan_log",
 ]
 
@@ -293,6 +294,61 @@ def scan_log(  # noqa: C901, PLR0912, PLR0915 - one loop: see below
         missing = later.batch - batch - 1
         yield DamagedStretch(offset, next_offset - offset, reason, header, missing, unreadable)
         offset, batch, link = next_offset, later.batch - 1, later.previous_checksum
+
+
+def scan_headers(
+    file: Readable, start: ScanStart, *, seed: int, end: int, batch: int, link: int
+) -> FrameRun | None:
+    """Read the headers of frames and leave their payloads to whoever reads these.
+
+    Args:
+        file: the log.
+        start: where to begin.
+        seed: of the log's incarnation.
+        end: where the last frame must end.
+        batch: the number that it must have.
+        link: the checksum that it must have.
+
+    Returns:
+        All frames up to `end`; None unless they form one chain that fits, which only a scan of
+        everything can then tell apart.
+    """
+    unpack, crc32c, pread = FRAME_ROW.unpack, extend, file.pread
+    offset, number, checksum = start.offset, start.batch, start.link
+    first_index, last_index = start.first_index, start.last_index
+    offsets: list[int] = []
+    rows: list[FrameRow] = []
+    truncates = False
+    while offset < end:
+        try:
+            content = pread(FRAME_HEADER_SIZE, offset)
+        except OSError:
+            return None
+        if len(content) != FRAME_HEADER_SIZE:
+            return None
+        row = unpack(content)
+        number += 1
+        if (
+            row[0] != FRAME_MAGIC
+            or row[3]
+            or row[5] != number
+            or row[11] != checksum
+            or crc32c(seed, content[:_CHECKED]) != row[13]
+            or row[1:3] not in _KNOWN
+            or not _fits(row, first_index, last_index)
+        ):
+            return None
+        offsets.append(offset)
+        rows.append(row)
+        offset += FRAME_HEADER_SIZE + row[7]
+        checksum = row[13]
+        if row[1] == _ENTRIES:
+            last_index = row[6] + row[4] - 1
+        else:
+            last_index = row[6] - 1
+            truncates = True
+    complete = (offset, number, checksum) == (end, batch, link)
+    return FrameRun(offsets, rows, truncates) if complete and rows else None
 
 
 class _ReadAhead:
