@@ -54,8 +54,8 @@ class Ledger:
 
     @property
     def free(self) -> int:
-        """Space that may be filled ahead of the log: a quarter of it."""
-        return (sum(self.sizes) + self.dead) // 4
+        """Space that may be filled ahead of the log: half of it."""
+        return (sum(self.sizes) + self.dead) // 2
 
     def truncate(self, count: int) -> None:
         if count:

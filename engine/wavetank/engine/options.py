@@ -167,7 +167,7 @@ class FileStorageOptions:
         compaction_requires_snapshot: refuse to drop entries that no snapshot covers.
         preallocate: bytes of space to reserve for the log at a time, so that a full disk shows
             before an append is written rather than within it; 0 for none. None, the default, fills
-            space ahead of the frames, a quarter of the log's length and at most 256 KiB at a time,
+            space ahead of the frames, half of the log's length and at most 256 KiB at a time,
             which makes a sync cost less; where the disk has no room for it, it goes without.
 
     Raises:

@@ -123,6 +123,10 @@ class LogIndex:
             self._offsets[row], self._sizes[row], self._checksums[row], firsts[row], following
         )
 
+    def offset_of(self, index: int) -> int:
+        """Return the offset of the frame that holds an entry of the log."""
+        return self._offsets[bisect_right(self._firsts, index) - 1]
+
     def frames(self, start: int, end: int) -> Iterator[FrameLocation]:
         """Yield the frames that hold the entries with ``start <= index < end``, all in the log."""
         if start >= end:

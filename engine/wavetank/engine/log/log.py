@@ -252,11 +252,10 @@ class LogWriter:
     def _truncate_from(self, first_removed: int, last_term: int) -> None:
         log, published = self.log, self._published
         frame, checksum = encode_truncation(log, first_removed, log.last_index, last_term)
-        content = frame
-        if log.end + len(frame) > log.reserved_end:
-            content = self._with_space_ahead(frame)
+        if self._options.preallocate and log.end + len(frame) > log.reserved_end:
+            self._with_space_ahead(frame)
         try:
-            self._put(content, len(frame))
+            self._put(frame, len(frame))
             log.file.datasync()
             published.lock.acquire_exclusive(math.inf)
             try:
@@ -295,9 +294,9 @@ class LogWriter:
         # Frames and free space together may become the broken end of the log.
         most = log.durable_end + LONGEST_TAIL - log.end
         if ahead is None:
-            step = min(_FILLED_AHEAD, log.end // 4, most - len(frame))
+            step = min(_FILLED_AHEAD, log.end // 2, most - len(frame))
             step -= step % _SECTOR
-            if step < 4 * len(frame):
+            if step < 2 * len(frame):
                 return frame  # too little to be worth a second write of the same blocks
             log.reserved_end = log.end + len(frame) + step
             return frame + filler(log.end + len(frame), step)

@@ -119,6 +119,20 @@ class FrameReader:
         (block, _, _), *_ = self.blocks(self.section(log, index, index + 1))
         return block.term(index)
 
+    def tabled_entry(
+        self, log_file: LogFile, table: FrameTable, index: int, seed: int
+    ) -> LogEntry | None:
+        """Return an entry by its place alone, None if it is not what was verified there."""
+        row = index - table.first_index
+        begin = table.ends[row - 1] if row else 0
+        try:
+            command = log_file.file.pread(table.ends[row] - begin, table.offset + begin)
+        except OSError as error:
+            raise io_error(_ACTION, self.path, error) from error
+        if extend(seed, command) != table.checksums[row]:
+            return None
+        return _made(index, table.terms[row], command)
+
     def entry(
         self, log_file: LogFile, header: LogHeader, frame: FrameLocation, index: int
     ) -> LogEntry:
@@ -126,15 +140,7 @@ class FrameReader:
         kept = self._kept
         if kept is not None and kept[1] == frame.offset and kept[0] == header.incarnation:
             return _entry_of(kept[2], index)
-        table = log_file.tables.get(frame.offset)
         try:
-            if table is not None:
-                row = index - table.first_index
-                begin = table.ends[row - 1] if row else 0
-                command = log_file.file.pread(table.ends[row] - begin, table.offset + begin)
-                if extend(header.seed, command) == table.checksums[row]:
-                    return _made(index, table.terms[row], command)
-                # Not what was verified: what stands in the whole frame now decides.
             content = log_file.file.pread(frame.size, frame.offset)
             if len(content) < frame.size:
                 content = read_at(log_file.file, frame.size, frame.offset)
@@ -223,15 +229,26 @@ class LogReader:
                     f"index: expected {view.first_index} <= index <= {view.last_index} "
                     f"but got {index}"
                 )
+            table, frame = None, None
             if log_index is not None:
-                frame = log_index.find(index, view.last_index)
+                table = log_file.tables.get(log_index.offset_of(index))
+                if table is None:
+                    frame = log_index.find(index, view.last_index)
             log_file.readers.append(None)
         finally:
             published.lock.release_read()
         try:
-            if log_index is None:
-                return self._frames.entries(self._frames.section(view, index, index + 1))[0][0]
-            return self._frames.entry(log_file, view.header, frame, index)
+            if table is not None:
+                entry = self._frames.tabled_entry(log_file, table, index, view.header.seed)
+                if entry is not None:
+                    return entry
+                # Not what was verified: what stands in the whole frame now decides.
+                log_file.tables.clear()
+                log_file.table_rows = 0
+                return self.entry(index, timeout_s, cancel)
+            if frame is not None:
+                return self._frames.entry(log_file, view.header, frame, index)
+            return self._frames.entries(self._frames.section(view, index, index + 1))[0][0]
         finally:
             log_file.leave()
 
