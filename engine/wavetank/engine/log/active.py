@@ -19,8 +19,6 @@ from wavetank.engine.locker import RWOperationLocker
 from wavetank.engine.log.format import (
     FRAME_HEADER_SIZE,
     LOG_HEADER_SIZE,
-    ROW_SIZE,
-    TRUNCATION_SIZE,
     FrameHeader,
     FrameKind,
     FrameRow,
@@ -351,27 +349,6 @@ class ActiveLog:
             self.last_index,
             self.last_term,
         )
-
-    def refusal(self, frame: FrameHeader) -> str | None:
-        """Return why an intact frame cannot be the next one, None if it can.
-
-        What the writer appends satisfies it by construction.
-        """
-        if frame.previous_checksum != self.last_checksum or frame.batch != self.last_batch + 1:
-            return "the frame does not continue the chain"
-        if frame.kind == FrameKind.ENTRIES:
-            follows = (
-                frame.count > 0
-                and frame.first_index == self.last_index + 1
-                and frame.payload_length >= frame.count * ROW_SIZE
-            )
-        else:
-            follows = (
-                not frame.count
-                and frame.payload_length == TRUNCATION_SIZE
-                and self.first_index <= frame.first_index <= self.last_index
-            )
-        return None if follows else "the frame does not fit the log before it"
 
     def accept(self, frame: FrameHeader) -> None:
         """Take a frame that was read at `end` into the log."""
