@@ -6,7 +6,8 @@ from pathlib import Path
 from threading import Barrier, Event
 
 import pytest
-from engine_site import INLINE, Call, EngineSite, entries
+from engine_site import INLINE, EngineSite, entries
+from gates import PATIENCE_S, Gate
 
 from wavetank.engine import (
     FileStorage,
@@ -24,7 +25,6 @@ from wavetank.engine import (
 
 OPTIONS = FileStorageOptions(retained_log_size=5, sync_on_append=False, chunk_size=512)
 BATCH = 5
-PATIENCE_S = 60
 
 
 def run_beside(store: FileStorage, write: Callable[[], None], read: Callable[[], None]) -> None:
@@ -98,19 +98,6 @@ def test_readers_never_see_what_a_conflict_has_replaced(tmp_path: Path) -> None:
 
     run_beside(store, write, read)
     assert site.open().get_log_entries(3, 5) == entries(3, 4, 29)
-
-
-class Gate:
-    """Holds one call of the filesystem back until somebody opens it."""
-
-    def __init__(self, kind: str, name: str) -> None:
-        self.reached, self.opened = Event(), Event()
-        self._wanted = (kind, name)
-
-    def __call__(self, call: Call) -> None:
-        if (call.kind, call.name) == self._wanted and not self.reached.is_set():
-            self.reached.set()
-            assert self.opened.wait(PATIENCE_S)
 
 
 def test_readers_go_on_while_an_append_syncs_and_a_second_writer_gives_up_in_time(

@@ -58,12 +58,18 @@ class WatchedFileSystem:
     Args:
         inner: the filesystem that does the work.
         refuse: asked before each call; an error number lets the call fail with it.
+
+    Attributes:
+        calls: those so far, but for closes.
+        files: every file that was opened.
+        open_names: the name of each file that is open, as it was when it was opened.
     """
 
     inner: FileSystem
     refuse: Callable[[Call], int | None] = field(default=lambda _: None)
     calls: list[Call] = field(factory=list)
     files: list[File] = field(factory=list)
+    open_names: list[str] = field(factory=list)
 
     def note(self, kind: str, path: str, length: int = 0) -> None:
         call = Call(kind, path.rpartition("/")[2], length)
@@ -83,6 +89,7 @@ class WatchedFileSystem:
         self.files.append(file)
         if isinstance(self.inner, OsFileSystem):
             REAL_FILES.append(file)
+        self.open_names.append(path.rpartition("/")[2])
         return WatchedFile(self, file, path)
 
     def rename(self, source: str, target: str) -> None:
@@ -125,6 +132,7 @@ class WatchedFile:
     owner: WatchedFileSystem
     inner: File
     path: str
+    is_open: bool = True
 
     def pread(self, length: int, offset: int) -> bytes:
         self.owner.note("pread", self.path, length)
@@ -167,6 +175,9 @@ class WatchedFile:
         self.inner.lock()
 
     def close(self) -> None:
+        if self.is_open:
+            self.is_open = False
+            self.owner.open_names.remove(self.path.rpartition("/")[2])
         self.inner.close()
 
 

@@ -29,6 +29,7 @@ __all__ = [
     "TEMPORARY_NAMES",
     "Readable",
     "StoreDirectory",
+    "close_file",
     "let_go",
     "lock_directory",
     "read_at",
@@ -96,7 +97,23 @@ def let_go(file: File) -> None:
     told: an error here must neither fail what is done, nor keep other files from being closed.
     """
     with suppress(OSError):
+        close_file(file)
+
+
+def close_file(file: File) -> None:
+    """Close a file; whatever is raised, its descriptor is gone.
+
+    An error that is no refusal by the filesystem (Ctrl-C) may come before the descriptor was given
+    back. So the file is closed again, which does nothing if it was.
+    """
+    try:
         file.close()
+    except OSError:
+        raise
+    except BaseException:
+        with suppress(OSError):
+            file.close()
+        raise
 
 
 def write_all(file: File, content: Buffer, offset: int) -> None:
@@ -178,7 +195,7 @@ class StoreDirectory:
 
     def create_empty(self, name: str) -> None:
         """Make an empty file; durable after `sync`."""
-        self.open(name, OpenFlag.WRITE | OpenFlag.CREATE).close()
+        close_file(self.open(name, OpenFlag.WRITE | OpenFlag.CREATE))
 
     def sync(self) -> None:
         """Make all names in the directory durable."""
@@ -196,7 +213,7 @@ class StoreDirectory:
             write_all(file, content, 0)
             file.fsync()
         finally:
-            file.close()
+            close_file(file)
 
     def overwrite(self, name: str, content: bytes) -> None:
         """Put durable `content` into `name` in place; a crash may leave a mixture of old and new.
@@ -210,7 +227,7 @@ class StoreDirectory:
                 file.truncate(len(content))
             file.fsync()
         finally:
-            file.close()
+            close_file(file)
 
     def create_temporary(self, name: str) -> File:
         """Open the empty temporary file of `name` for reading and writing."""

@@ -154,10 +154,12 @@ class FileStorage:
                 recovered = (look if options.read_only else recover)(self._directory, options)
             self._take_up(recovered, runtime)
         except BaseException:
-            if recovered is not None:
-                recovered.close()
-            if self._lock_file is not None:
-                let_go(self._lock_file)
+            try:
+                if recovered is not None:
+                    recovered.close()
+            finally:
+                if self._lock_file is not None:
+                    let_go(self._lock_file)
             raise
 
     def _take_up(self, recovered: RecoveredStore, runtime: Runtime) -> None:
@@ -180,7 +182,6 @@ class FileStorage:
         self._snapshots = SnapshotStore(
             directory,
             (record, file) if record and file else None,
-            runtime=runtime,
             lock=self._snapshot_lock,
             writer=(SnapshotWriter if atomic else InPlaceSnapshotWriter)(
                 directory, chunk_size=chunk_size, status=status
@@ -584,7 +585,17 @@ class FileStorage:
         ...     sum(len(chunk) for chunk in stream)
         3
         """
-        return self._counted(SNAPSHOT_LOAD, self._snapshots.stream, self._waiting(timeout), cancel)
+        with ExitStack() as unclaimed:
+            stream = self._counted(
+                SNAPSHOT_LOAD, self._opened_stream, unclaimed, self._waiting(timeout), cancel
+            )
+            unclaimed.pop_all()
+        return stream
+
+    def _opened_stream(
+        self, unclaimed: ExitStack, timeout_s: float | None, cancel: CancelToken | None
+    ) -> SnapshotStream:
+        return unclaimed.enter_context(self._snapshots.stream(timeout_s, cancel))
 
     # Metrics
 
@@ -707,9 +718,9 @@ class FileStorage:
             cancel: ends the call if it is set; looked at between chunks.
 
         Raises:
-            FileExistsError: `directory` is not empty.
             CorruptedLogError, CorruptedSnapshotError: what would be copied is damaged.
-            StorageIOError: the filesystem refused; what was written of the copy is removed.
+            StorageIOError: `directory` is not empty (``EEXIST``), or the filesystem refused; what
+                was written of the copy is removed.
 
         >>> store.append_log_entries([LogEntry(1, 1, b"set x 1")])
         >>> store.backup("/copy")
@@ -790,12 +801,13 @@ class FileStorage:
             ):
                 locks.enter_context(lock.update(self._timeout_s))
             self._log_writer.wait_until_synced(self._timeout_s)
-            writable = self._status.writable
-            self._status.close()
             try:
-                if writable:
+                if self._status.writable:
+                    self._log_writer.settle()
+                    self._status.close()
                     self._finish()
             finally:
+                self._status.close()
                 self._release()
 
     def _finish(self) -> None:
@@ -812,20 +824,29 @@ class FileStorage:
             self._directory.sync()
 
     def _release(self) -> None:
-        # Readers that are still inside use the log's file; they leave before it is closed.
-        try:
+        """Give every descriptor back, once the readers that are still inside have left."""
+        with self._releasing() as files:
+            files.callback(self._published.log_file.retire)
+            for lock in (self._published.lock, self._snapshot_lock):
+                # Whoever found the store open, and is about to enter a file, has entered it after
+                # this, and nobody finds it open any more.
+                lock.acquire_exclusive()
+                lock.release_exclusive()
             self._published.log_file.retire()
             self._published.log_file.wait_closed()
-        finally:
-            self._release_files()
 
     def _release_files(self) -> None:
-        let_go(self._published.log_file.file)
-        try:
-            self._snapshots.close()
-        finally:
-            if self._lock_file is not None:
-                let_go(self._lock_file)
+        """Give every descriptor back at once."""
+        with self._releasing():
+            let_go(self._published.log_file.file)
+
+    def _releasing(self) -> ExitStack:
+        """Return a context whose end, whatever comes, gives back all files but the log's."""
+        files = ExitStack()
+        if self._lock_file is not None:
+            files.callback(let_go, self._lock_file)
+        files.callback(self._snapshots.close)
+        return files
 
     def __enter__(self) -> Self:
         return self

@@ -268,6 +268,7 @@ class Inspection:
             self.snapshot_files.close()
             self.errors[SNAPSHOT] = damage  # which an open may do without
         except OSError as error:
+            self.snapshot_files.close()
             self._keep(SNAPSHOT, error, look)
 
     def _keep(self, name: str, error: StorageError | OSError, look: Look) -> None:

@@ -15,10 +15,10 @@ from types import TracebackType
 from typing import Final
 
 from wavetank.engine.errors import LockTimeoutError, OperationCancelledError
-from wavetank.engine.runtime import Runtime
+from wavetank.engine.runtime import Condition, Runtime
 from wavetank.engine.storage import CancelToken
 
-__all__ = ["RWOperationLocker"]
+__all__ = ["RWOperationLocker", "wake_all"]
 
 _SLOW_AFTER_S: Final = 0.1
 
@@ -198,7 +198,7 @@ class RWOperationLocker:
         self._readers_barred = True
         if self._readers:
             try:
-                self._wait_until(lambda: not self._readers, "exclusive", timeout_s)
+                self._wait_until(lambda: not self._readers, lambda: None, "exclusive", timeout_s)
             except BaseException:
                 self.release_exclusive()
                 raise
@@ -215,8 +215,7 @@ class RWOperationLocker:
         return _WatchedHold(hold, mode, self._runtime.monotonic, self._slow_after_s, self._on_slow)
 
     def _wake(self) -> None:
-        with self._changed:
-            self._changed.notify_all()
+        wake_all(self._changed)
 
     def _wait_to_read(self, timeout_s: float | None) -> None:
         def enters() -> bool:
@@ -226,7 +225,7 @@ class RWOperationLocker:
             self._readers.pop()
             return False
 
-        self._wait_until(enters, "read", timeout_s)
+        self._wait_until(enters, self.release_read, "read", timeout_s)
 
     def _wait_to_update(self, timeout_s: float | None) -> None:
         def enters() -> bool:
@@ -236,10 +235,18 @@ class RWOperationLocker:
                 return False
             return True
 
-        self._wait_until(enters, "update", timeout_s)
+        self._wait_until(enters, self.release_update, "update", timeout_s)
 
-    def _wait_until(self, enters: Callable[[], bool], mode: str, timeout_s: float | None) -> None:
+    def _wait_until(
+        self,
+        enters: Callable[[], bool],
+        leaves: Callable[[], None],
+        mode: str,
+        timeout_s: float | None,
+    ) -> None:
         """Wait until `enters` succeeds; it is asked with the condition held, and asked again.
+
+        `leaves` takes it back where an error comes after that. No error leaves anything behind.
 
         A reader that tries and leaves again inside `enters` cannot mislead an exclusive: both hold
         the condition while they look.
@@ -248,20 +255,42 @@ class RWOperationLocker:
         if allowed_s is not None and allowed_s == math.inf:
             allowed_s = None
         deadline_s = None if allowed_s is None else self._runtime.monotonic() + allowed_s
-        in_time = True
-        with self._changed:
-            self._waiter_count += 1
-            try:
-                while not enters():
-                    left_s = None if deadline_s is None else deadline_s - self._runtime.monotonic()
-                    if not in_time or (left_s is not None and left_s <= 0):
-                        raise LockTimeoutError(
-                            f"{self._name}: expected the {mode} lock within {allowed_s} s "
-                            f"but it was not free"
-                        )
-                    in_time = self._changed.wait(left_s)
-            finally:
-                self._waiter_count -= 1
+        in_time, entered = True, False
+        try:
+            with self._changed:
+                self._waiter_count += 1
+                try:
+                    while not enters():
+                        left_s = None
+                        if deadline_s is not None:
+                            left_s = deadline_s - self._runtime.monotonic()
+                        if not in_time or (left_s is not None and left_s <= 0):
+                            raise LockTimeoutError(
+                                f"{self._name}: expected the {mode} lock within {allowed_s} s "
+                                f"but it was not free"
+                            )
+                        in_time = self._changed.wait(left_s)
+                    entered = True
+                finally:
+                    self._waiter_count -= 1
+        except BaseException:
+            if entered:
+                leaves()
+            raise
+
+
+def wake_all(condition: Condition) -> None:
+    """Wake everyone that waits on a condition, whatever error comes in between.
+
+    Without a second try, those who wait for what has just become true would wait for ever.
+    """
+    try:
+        with condition:
+            condition.notify_all()
+    except BaseException:
+        with condition:
+            condition.notify_all()
+        raise
 
 
 class _Hold:

@@ -28,7 +28,6 @@ from wavetank.engine.errors import (
 )
 from wavetank.engine.filesystem import File, OpenFlag
 from wavetank.engine.log.format import SEED, checksum
-from wavetank.engine.runtime import Runtime
 from wavetank.engine.status import TranslateErrors
 from wavetank.engine.values import SnapshotMetadata
 
@@ -224,33 +223,36 @@ def _damage(
 
 
 class SharedFile:
-    """A count of users around an open file; the maker is the first.
+    """An open file with several users; the maker is the first.
 
     Args:
         file: closed with the last user.
-        runtime: where the lock for the count comes from.
     """
 
-    __slots__ = ("_lock", "_users", "file")
+    __slots__ = ("_unclosed", "_users", "file")
 
-    def __init__(self, file: File, runtime: Runtime) -> None:
+    def __init__(self, file: File) -> None:
         self.file = file
-        self._lock = runtime.lock()
-        self._users = 1
+        # One item for each user. Appending and popping are atomic, so they take no lock, in whose
+        # calls an error could leave a user counted for ever.
+        self._users: list[None] = [None]
+        self._unclosed = [file]  # whoever takes the file from here closes it
 
     def acquire(self) -> SharedFile:
-        """Become one more user."""
-        with self._lock:
-            self._users += 1
+        """Become one more user; the caller knows of one that does not leave meanwhile."""
+        self._users.append(None)
         return self
 
     def release(self) -> None:
         """Stop being a user; once per user."""
-        with self._lock:
-            self._users -= 1
-            last = not self._users
-        if last:
-            let_go(self.file)
+        self._users.pop()
+        if self._users:
+            return
+        try:
+            file = self._unclosed.pop()
+        except IndexError:
+            return
+        let_go(file)
 
 
 class SnapshotStream:

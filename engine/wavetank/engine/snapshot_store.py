@@ -18,6 +18,7 @@ from wavetank.engine.directory import (
     SNAPSHOT_MARKER,
     SNAPSHOT_META,
     StoreDirectory,
+    close_file,
     let_go,
     temporary,
     write_all,
@@ -31,7 +32,6 @@ from wavetank.engine.errors import (
 from wavetank.engine.filesystem import File, OpenFlag
 from wavetank.engine.locker import RWOperationLocker
 from wavetank.engine.log.format import SEED, checksum
-from wavetank.engine.runtime import Runtime
 from wavetank.engine.snapshot import SharedFile, SnapshotRecord, SnapshotStream
 from wavetank.engine.status import Part, PoisonOnError, StoreStatus
 from wavetank.engine.storage import CancelToken, SnapshotData
@@ -224,7 +224,7 @@ class InPlaceSnapshotWriter:
                 found = checksum(chunk, found)
             file.fsync()
         finally:
-            file.close()
+            close_file(file)
         return SnapshotRecord(metadata, offset, found)
 
 
@@ -239,7 +239,6 @@ class SnapshotStore:
     Args:
         directory: where the files lie.
         current: the snapshot found at open with its data file, or None.
-        runtime: where locks come from.
         lock: guards the current snapshot; the caller of `replace` holds its update.
         writer: replaces the snapshot.
         chunk_size: bytes to read at once.
@@ -251,14 +250,12 @@ class SnapshotStore:
         directory: StoreDirectory,
         current: tuple[SnapshotRecord, File] | None,
         *,
-        runtime: Runtime,
         lock: RWOperationLocker,
         writer: SnapshotSink,
         chunk_size: int,
         status: StoreStatus,
     ) -> None:
         self._path = directory.path_of(SNAPSHOT)
-        self._runtime = runtime
         self._lock = lock
         self._chunk_size = chunk_size
         self._status = status
@@ -266,7 +263,7 @@ class SnapshotStore:
         self._current: tuple[SnapshotRecord, SharedFile] | None = None
         if current is not None:
             record, file = current
-            self._current = record, SharedFile(file, runtime)
+            self._current = record, SharedFile(file)
 
     def metadata(self) -> SnapshotMetadata | None:
         """Return what the current snapshot stands for, None for none; no lock, no I/O."""
@@ -304,15 +301,15 @@ class SnapshotStore:
         previous = self._current
         with self._status.poison_on_error("save of the snapshot", self._path):
             try:
-                current = record, SharedFile(file, self._runtime)
+                current = record, SharedFile(file)
                 with self._lock.exclusive():
                     self._current = current
             except BaseException:
                 if self._current is previous:
                     let_go(file)
                 raise
-        if previous is not None:
-            previous[1].release()
+            if previous is not None:
+                previous[1].release()
 
     def stream(self, timeout_s: float | None, cancel: CancelToken | None) -> SnapshotStream:
         """Return a stream over the current snapshot; `NoSnapshotError` if there is none."""

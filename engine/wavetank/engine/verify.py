@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Final
 
 from attrs import evolve, frozen
@@ -297,33 +298,49 @@ def write_backup(
     Raises:
         FileExistsError: the directory is not empty.
         OperationCancelledError: the token was set.
-        CorruptedLogError: what was copied is damaged.
+        CorruptedLogError, CorruptedSnapshotError: what was copied is damaged.
         OSError: from the filesystem.
     """
     made: list[str] = []
-    if directory.exists():
-        if directory.names():
-            raise FileExistsError(
-                errno.EEXIST, "expected an empty directory for the backup", directory.path
-            )
-    else:
-        directory.make(made)
+    there = directory.exists()
+    if there and directory.names():
+        raise FileExistsError(
+            errno.EEXIST, "expected an empty directory for the backup", directory.path
+        )
     try:
+        if not there:
+            directory.make(made)
         _write(directory, content, _checker(cancel))
         _require_sound(directory, needs_snapshot=content.needs_snapshot)
     except BaseException:
-        for name in sorted(directory.names()):
-            directory.unlink(name)
+        with suppress(OSError):  # what ended the backup is what counts
+            _remove(directory)
         directory.unmake(made)
         raise
+
+
+def _remove(directory: StoreDirectory) -> None:
+    """Remove a copy, the log durably first: without it no crash leaves a store that opens."""
+    names = directory.names()
+    if LOG in names:
+        directory.unlink(LOG)
+        directory.sync()
+    for name in sorted(names - {LOG, METADATA}):
+        directory.unlink(name)
+    if METADATA in names:
+        directory.sync()
+        directory.unlink(METADATA)
 
 
 def _require_sound(directory: StoreDirectory, *, needs_snapshot: bool) -> None:
     report = examine(directory, needs_snapshot=needs_snapshot)
     if not report.sound:
-        raise CorruptedLogError(
+        place = report.places[0]
+        in_snapshot = place.path == directory.path_of(SNAPSHOT)
+        kind = CorruptedSnapshotError if in_snapshot else CorruptedLogError
+        raise kind(
             f"backup to {directory.path}: the copy is not sound, so the store is damaged; "
-            f"verify() lists where: {report.places[0]}"
+            f"verify() lists where: {place}"
         )
 
 
@@ -340,9 +357,11 @@ def _write(
 ) -> None:
     """Write the files in an order in which no crash leaves a store that opens with less.
 
-    Without the log a store with a state or a snapshot does not open, and the log gets its name
-    last, when it is whole.
+    Where metadata.json is, a store without its log does not open; so it comes first, and the log
+    gets its name last, when it is whole.
     """
+    publish_metadata(directory, LogMetadata.of(content.log, reserved_ahead=0))
+    directory.sync()
     for name in (STATE, STATE_COPY):
         directory.replace(name, content.state.encode())
     if content.snapshot is not None:
@@ -351,8 +370,6 @@ def _write(
         directory.replace(SNAPSHOT_META, record.encode())
     directory.sync()
     _copy(directory, LOG, content.log.file, content.log.end, check_wanted)
-    directory.sync()
-    publish_metadata(directory, LogMetadata.of(content.log, reserved_ahead=0))
     directory.sync()
 
 

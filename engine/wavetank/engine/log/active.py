@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 
 from wavetank.engine.directory import let_go
 from wavetank.engine.filesystem import File
-from wavetank.engine.locker import RWOperationLocker
+from wavetank.engine.locker import RWOperationLocker, wake_all
 from wavetank.engine.log.format import (
     FRAME_HEADER_SIZE,
     LOG_HEADER_SIZE,
@@ -151,7 +151,7 @@ class LogFile:
         runtime: where the condition for the last reader comes from.
 
     Attributes:
-        file: the open file.
+        file: the file; open as long as there are readers, or it has not been retired.
         readers: one item for each read that uses the file outside of every lock. Appending and
             popping are atomic, so a read costs no lock here. Items are added only under the log's
             read lock while this is the current file, and `retire` is called only after another took
@@ -161,7 +161,16 @@ class LogFile:
         table_rows: how many entries they hold together.
     """
 
-    __slots__ = ("_closed", "_left", "_retired", "file", "readers", "table_rows", "tables")
+    __slots__ = (
+        "_closed",
+        "_left",
+        "_retired",
+        "_unclosed",
+        "file",
+        "readers",
+        "table_rows",
+        "tables",
+    )
 
     def __init__(self, file: File, runtime: Runtime) -> None:
         self.file = file
@@ -170,6 +179,9 @@ class LogFile:
         self.table_rows = 0
         self._left = runtime.condition()
         self._retired = False
+        # Whoever takes the file from this list closes it: taking is atomic, so that takes no lock,
+        # and no error of a lock can keep the file open.
+        self._unclosed = [file]
         self._closed = False
 
     def leave(self) -> None:
@@ -190,14 +202,17 @@ class LogFile:
                 self._left.wait()
 
     def _close_if_left(self) -> None:
-        with self._left:
-            if self.readers or self._closed:
-                return
+        if self.readers:
+            return
+        try:
+            file = self._unclosed.pop()
+        except IndexError:
+            return
+        try:
+            let_go(file)
+        finally:
             self._closed = True
-            try:
-                let_go(self.file)
-            finally:
-                self._left.notify_all()
+            wake_all(self._left)
 
 
 class LogView(NamedTuple):

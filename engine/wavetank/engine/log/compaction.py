@@ -15,7 +15,15 @@ from itertools import accumulate
 
 from attrs import frozen
 
-from wavetank.engine.directory import LOG, METADATA, StoreDirectory, let_go, temporary, write_all
+from wavetank.engine.directory import (
+    LOG,
+    METADATA,
+    StoreDirectory,
+    close_file,
+    let_go,
+    temporary,
+    write_all,
+)
 from wavetank.engine.document import MetadataService
 from wavetank.engine.errors import (
     IndexOutOfRangeError,
@@ -93,7 +101,7 @@ def create_log(directory: StoreDirectory, *, indexed: bool) -> ActiveLog:
 
 def give_name(directory: StoreDirectory, log: ActiveLog) -> None:
     """Rename a log that was written under the temporary name, and open it under its own."""
-    log.file.close()
+    close_file(log.file)
     directory.rename(temporary(LOG), LOG)
     log.file = directory.open(LOG, OpenFlag.READ | OpenFlag.WRITE)
 
@@ -321,7 +329,18 @@ class LogCompactor:
             return KnownTerm(log, log.last_truncation, term)
 
     def discard(self, snapshot: SnapshotMetadata, known: KnownTerm) -> bool:
-        """Empty the log if it contradicts a durable snapshot or ends before it; True if so."""
+        """Empty the log if it contradicts a durable snapshot or ends before it; True if so.
+
+        Any failure poisons the store: the snapshot counts, and the next open would discard a log
+        that has not followed it, with what is appended until then.
+        """
+        try:
+            return self._discard(snapshot, known)
+        except BaseException as error:
+            self._status.poison("comparison of the log with the snapshot", error)
+            raise
+
+    def _discard(self, snapshot: SnapshotMetadata, known: KnownTerm) -> bool:
         with self._published.lock.update():
             if not self._contradicts(snapshot, known):
                 return False
@@ -334,7 +353,6 @@ class LogCompactor:
             new: ActiveLog | None = None
             try:
                 with self._poison_on_error():
-                    # The snapshot counts: until the log has followed, no close is a clean one.
                     new = self._copy(header, nothing, None)
                     self._take_over(new)
             except BaseException:
@@ -344,16 +362,12 @@ class LogCompactor:
 
     def _contradicts(self, snapshot: SnapshotMetadata, known: KnownTerm) -> bool:
         log = self._writer.log
-        try:
-            self._status.require_writable()
-            self._settle()
-            unchanged = log is known.log and log.last_truncation == known.last_truncation
-            if unchanged and known.term is not None:
-                return known.term != snapshot.last_included_term
-            return contradicts(log, self._frames, snapshot)
-        except BaseException as error:
-            self._status.poison("comparison of the log with the snapshot", error)
-            raise
+        self._status.require_writable()
+        self._settle()
+        unchanged = log is known.log and log.last_truncation == known.last_truncation
+        if unchanged and known.term is not None:
+            return known.term != snapshot.last_included_term
+        return contradicts(log, self._frames, snapshot)
 
     def _settle(self, timeout_s: float | None = None) -> None:
         if self._status.writable:
@@ -516,7 +530,12 @@ class AutoCompaction:
     def wait(self, timeout_s: float) -> None:
         """Wait for each compaction in the background, at most so many seconds."""
         for task in self._tasks:
-            task.join(timeout_s)
+            try:
+                task.join(timeout_s)
+            except BaseException as error:
+                if not task.done():
+                    raise
+                self._failure = error
 
     def take_failure(self) -> BaseException | None:
         """Return what ended a compaction in the background that is no `StorageError`, once."""

@@ -117,8 +117,15 @@ class LogWriter:
             ends = _check(batch, log, self._options.max_entry_size)
             frame, checksum = self._encoded(batch, ends)
             written = self._write(frame, checksum, len(ends), batch.terms[-1])
-        finally:
+        except BaseException:
             lock.release_update()
+            raise
+        try:
+            lock.release_update()
+        except BaseException as error:
+            # What is written, and never synced by this call, must not appear with a later append.
+            self._status.poison(_ACTION, error)
+            raise
         if self._options.sync_on_append:
             self._commit(written)
         return ends[-1]
@@ -213,11 +220,9 @@ class LogWriter:
             raise
 
     def wait_until_synced(self, timeout_s: float | None) -> None:
-        """Wait for appends under way; with the update lock held there come no others."""
+        """Wait for the append that syncs now; with the update lock held no other is written."""
         self._syncing.acquire_update(timeout_s)
         self._syncing.release_update()
-        if self._status.writable:
-            self.settle()
 
     def settle(self, timeout_s: float | None = None) -> None:
         """Make everything that is written durable and show it; the caller holds the update lock.
