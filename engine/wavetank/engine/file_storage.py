@@ -835,11 +835,6 @@ class FileStorage:
             self._published.log_file.retire()
             self._published.log_file.wait_closed()
 
-    def _release_files(self) -> None:
-        """Give every descriptor back at once."""
-        with self._releasing():
-            let_go(self._published.log_file.file)
-
     def _releasing(self) -> ExitStack:
         """Return a context whose end, whatever comes, gives back all files but the log's."""
         files = ExitStack()

@@ -67,17 +67,18 @@ def apply(
     """
     torn = {tear.number: tear for tear in tears}
     changes = Changes(image, start or {})
+    file = changes.file
     for inode, block in stale:
-        changes.file(inode).write(block, 0, STALE_BLOCK)
+        file(inode).write(block, 0, STALE_BLOCK)
     for op in ops:
         if isinstance(op, Dirent):
             changes.set_entry(op)
         elif isinstance(op, Size):
-            changes.file(op.inode).size = op.size
+            file(op.inode).size = op.size
         elif op.number in torn:
-            _write_torn(changes.file(op.inode), op, torn[op.number])
+            _write_torn(file(op.inode), op, torn[op.number])
         else:
-            changes.file(op.inode).write(op.block, op.start, op.content)
+            file(op.inode).write(op.block, op.start, op.content)
     return image.derive(changes.nodes())
 
 
@@ -110,7 +111,9 @@ class ChangingFile:
 
     def write(self, block: int, start: int, content: bytes) -> None:
         """Put bytes into a block."""
-        self._changed.update(range(len(self._blocks), block), (block,))
+        if block > len(self._blocks):
+            self._changed.update(range(len(self._blocks), block))
+        self._changed.add(block)
         write_blocks(self._blocks, block, start, content)
 
     def replace(self, blocks: Sequence[bytes]) -> None:
@@ -121,7 +124,10 @@ class ChangingFile:
 
     def content(self) -> FileContent:
         """Return what it has become."""
-        return self._before.derive(self.size, tuple(self._blocks), self._changed)
+        before = self._before
+        if not self._changed and self.size == before.size:
+            return before
+        return before.derive(self.size, tuple(self._blocks), self._changed)
 
 
 class Changes:

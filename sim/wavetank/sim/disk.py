@@ -119,11 +119,13 @@ class SimDisk:
     def entries(self, inode: int) -> dict[str, int] | None:
         """Return a directory's names and inodes (not to be changed), None for a file."""
         node = self._cache.node(inode)
+        if type(node) is dict:
+            if self._reads is not None:
+                self._reads.names(inode)
+            return node
         if self._reads is not None:
             self._reads.size(inode)
-            if isinstance(node, dict):
-                self._reads.names(inode)
-        return node if isinstance(node, dict) else None
+        return None
 
     def is_file(self, inode: int) -> bool:
         """Whether it is a regular file."""

@@ -182,8 +182,7 @@ class DiskImage:
 
     def node(self, inode: int) -> Node | None:
         """Return the content of an inode, or None if the disk never saw it."""
-        found = self._changes.get(inode)
-        return found if found is not None else self._nodes.get(inode)
+        return self._changes.get(inode) or self._nodes.get(inode)
 
     def derive(self, changes: Mapping[int, Node]) -> DiskImage:
         """Return an image that differs from this one in `changes` only."""
@@ -235,11 +234,11 @@ class DiskImage:
     def _describe(
         self, prefix: bytes, directory: DirectoryContent, seen: dict[int, int], parts: list[bytes]
     ) -> None:
+        changes, nodes = self._changes, self._nodes
         for name, inode in directory.listing:
-            child = self.node(inode)
+            child = changes.get(inode) or nodes.get(inode)
             assert child is not None, f"{name!r} names inode {inode}, which was never made"
-            path = prefix + name
             number = seen.setdefault(inode, len(seen))
-            parts.append(b"%s\0%d\0%s\0" % (path, number, child.digest))
-            if isinstance(child, DirectoryContent):
-                self._describe(path, child, seen, parts)
+            parts.append(b"%s%s\0%d\0%s\0" % (prefix, name, number, child.digest))
+            if type(child) is DirectoryContent:
+                self._describe(prefix + name, child, seen, parts)

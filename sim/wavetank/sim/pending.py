@@ -11,7 +11,7 @@ Left out: which writes a failing sync drops (fsync_failure.py).
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Hashable, Iterable
 from typing import TypeAlias
 
 from attrs import frozen
@@ -72,6 +72,7 @@ class PendingOps:
         "_newest",
         "_open_group",
         "_ops",
+        "_orders_targets",
         "_remade",
         "_settled",
         "_targets",
@@ -82,6 +83,7 @@ class PendingOps:
 
     def __init__(self, image: DiskImage, profile: Profile) -> None:
         self.profile = profile
+        self._orders_targets = profile.orders_targets
         self._durable = image
         self._full = image
         # Most logs are read on before anybody asks for an image: they are made when asked for.
@@ -162,27 +164,29 @@ class PendingOps:
 
     def take_all(self, records: Iterable[Record]) -> None:
         """Take records in order."""
+        take = self.take
         for record in records:
-            self.take(record)
+            take(record)
 
     def add(self, op: MicroOp) -> None:
         """Take one more micro-op that a program issued."""
+        number, target = op.number, op.target
         if not self._ops:
-            self._first = op.number
-        self.nothing_new = isinstance(op, Data) and self._changes_nothing(op)
+            self._first = number
+        self.nothing_new = isinstance(op, Data) and self._changes_nothing(op, target)
         if self.nothing_new:
             return
-        bit = 1 << (op.number - self._first)
-        mask = bit | self._must_precede(op)
-        self._ops[op.number] = op
-        self._targets[op.target] = op.number
-        self._newest = op.number
+        bit = 1 << (number - self._first)
+        mask = bit | self._must_precede(op, target)
+        self._ops[number] = op
+        self._targets[target] = number
+        self._newest = number
         self._everything |= bit
-        holder = _holder(op)
+        holder = op.directory if isinstance(op, Dirent) else op.inode
         self._holders[holder] = self._holders.get(holder, 0) | bit
         group = self._open_group | bit
-        self._closed[op.number] = mask
-        self._dependents[op.number] = bit
+        self._closed[number] = mask
+        self._dependents[number] = bit
         if mask != bit:
             for number in self._numbers(group):
                 self._closed[number] = mask
@@ -203,9 +207,9 @@ class PendingOps:
             self._drop(sync.dropped)
         if sync.failed:
             return
-        covered = 0
+        covered, first, covers = 0, self._first, self.profile.covers
         for number, op in self._ops.items():
-            if not covered >> (number - self._first) & 1 and self.profile.covers(sync, op):
+            if not covered >> (number - first) & 1 and covers(sync, op):
                 covered |= self._closed[number]
         if not self.profile.persists(sync):
             self._barrier |= covered
@@ -345,22 +349,23 @@ class PendingOps:
             known = self._remade[remains] = changes.node(holder) or start
         return known
 
-    def _must_precede(self, op: MicroOp) -> int:
+    def _must_precede(self, op: MicroOp, target: Hashable) -> int:
         """Return the mask of the pending ops that are on disk whenever the new `op` is."""
         mask = self._open_group | self._barrier
-        newest = self._targets.get(op.target)
+        newest = self._targets.get(target)
         if newest is not None:
             mask |= self._closed[newest]
-        if self.profile.orders_targets:
+        if self._orders_targets:
             for number, earlier in self._ops.items():
                 known = mask >> (number - self._first) & 1
                 if not known and self.profile.must_precede(earlier, op):
                     mask |= self._closed[number]
-        for number in self._numbers(self._open_group):
-            mask |= self._closed[number]
+        if self._open_group:
+            for number in self._numbers(self._open_group):
+                mask |= self._closed[number]
         return mask
 
-    def _changes_nothing(self, op: Data) -> bool:
+    def _changes_nothing(self, op: Data, target: Hashable) -> bool:
         """Whether `op` writes what is there already, in every image that a crash may leave.
 
         Such an op may be left out: no image tells whether it is kept. Ops that other ops follow
@@ -370,18 +375,21 @@ class PendingOps:
             return False
         if self.profile.truncate_forgets:
             return False
-        if op.target in self._targets:
+        if target in self._targets:
             return False
         node = self.durable.node(op.inode)
         if not isinstance(node, FileContent) or len(node.blocks) <= op.block:
             return False
         return node.blocks[op.block][op.start : op.start + len(op.content)] == op.content
 
-    def _numbers(self, mask: int) -> Iterator[int]:
+    def _numbers(self, mask: int) -> list[int]:
+        """Return the numbers of the ops in a mask, ascending."""
+        numbers, before_first = [], self._first - 1
         while mask:
             low = mask & -mask
-            yield low.bit_length() - 1 + self._first
+            numbers.append(before_first + low.bit_length())
             mask ^= low
+        return numbers
 
     def _drop(self, numbers: Iterable[int]) -> None:
         """Forget those of the ops that are still pending: their write has failed for good."""
@@ -409,7 +417,11 @@ class PendingOps:
 
     def _make_durable(self, covered: int) -> None:
         self._remade.clear()
-        settled = [self._ops.pop(number) for number in self._numbers(covered)]
+        if covered == self._everything:
+            settled = list(self._ops.values())
+            self._ops.clear()
+        else:
+            settled = [self._ops.pop(number) for number in self._numbers(covered)]
         self._settled += settled
         if self._forgetting is not None:
             self._forgetting.settle(settled)
@@ -437,11 +449,6 @@ class PendingOps:
             if (left := (mask & ~covered) >> shift)
         }
         self._first = first
-
-
-def _holder(op: MicroOp) -> int:
-    """Return the inode in which the op's effect lies."""
-    return op.directory if isinstance(op, Dirent) else op.inode
 
 
 def _or_empty(durable: Node | None, seen: Node | None) -> Node:

@@ -157,11 +157,11 @@ class Profile:
 
     def joined(self, op: MicroOp) -> bool:
         """Whether `op` reaches the disk only together with the op after it."""
+        if isinstance(op, Size) or not op.joins_next:
+            return False
         if isinstance(op, Dirent):
-            return op.joins_next and self.rename_atomic
-        if isinstance(op, Data):
-            return op.joins_next and self.appends_atomic and self._extends(op)
-        return False
+            return self.rename_atomic
+        return self.appends_atomic and self._extends(op)
 
     def at_once(self, op: MicroOp) -> bool:
         """Whether `op` is durable as soon as it is issued."""

@@ -76,7 +76,7 @@ class ReadMemory(Generic[_T]):
         """
         point: _Fork[_T] | _End[_T] | None = self._starts.get((first, image.next_inode))
         while isinstance(point, _Fork):
-            point = point.ways.get(tuple([_look(image, cell) for cell in point.cells]))
+            point = point.ways.get(_look(image, point.cells))
         return None if point is None else point.outcome
 
     def remember(
@@ -91,7 +91,7 @@ class ReadMemory(Generic[_T]):
             first: as for `recall`.
         """
         keep = self._found.setdefault
-        found = tuple([keep(each, each) for each in (_look(image, cell) for cell in cells)])
+        found = tuple([keep(each, each) for each in _look(image, cells)])
         start = (first, image.next_inode)
         fork = self._starts.get(start)
         if fork is None:
@@ -121,15 +121,20 @@ def _common(one: tuple[Cell, ...], other: tuple[Cell, ...]) -> int:
     return min(len(one), len(other))
 
 
-def _look(image: DiskImage, cell: Cell) -> Hashable:
-    """Return what is found at a place; no two things that differ are found alike."""
-    node = image.node(cell[1])
-    if cell[0] == "names":
-        return node.listing if isinstance(node, DirectoryContent) else None
-    if isinstance(node, FileContent):
-        if len(cell) == 2:  # noqa: PLR2004 - a size, by kind and inode
-            return node.size
-        return node.blocks[cell[2]] if cell[2] < len(node.blocks) else b""
-    if isinstance(node, LinkContent):
-        return ("link", node.target)
-    return None if node is None else ("directory",)
+def _look(image: DiskImage, cells: tuple[Cell, ...]) -> _Found:
+    """Return what is found at each place; no two things that differ are found alike."""
+    found: list[Hashable] = []
+    for cell in cells:
+        node = image.node(cell[1])
+        if type(node) is FileContent and cell[0] != "names":
+            if len(cell) == 2:  # noqa: PLR2004 - a size, by kind and inode
+                found.append(node.size)
+            else:
+                found.append(node.blocks[cell[2]] if cell[2] < len(node.blocks) else b"")
+        elif cell[0] == "names":
+            found.append(node.listing if type(node) is DirectoryContent else None)
+        elif type(node) is LinkContent:
+            found.append(("link", node.target))
+        else:
+            found.append(None if node is None else ("directory",))
+    return tuple(found)

@@ -38,14 +38,16 @@ class ReadTrace:
         return tuple(self._cells)
 
     def names(self, directory: int) -> None:
-        """Note that the names in a directory were looked at: any of them."""
-        self._cells.setdefault(("names", directory))
+        """Note that a directory was looked at, and any of the names in it."""
+        self._cells[("size", directory)] = None
+        self._cells[("names", directory)] = None
 
     def size(self, inode: int) -> None:
         """Note that the size of a file was looked at, or only whether it is one."""
-        self._cells.setdefault(("size", inode))
+        # Of a key that is there already, a dict keeps the place.
+        self._cells[("size", inode)] = None
 
     def blocks(self, inode: int, numbers: range) -> None:
         """Note that blocks of a file were looked at."""
         for number in numbers:
-            self._cells.setdefault(("data", inode, number))
+            self._cells[("data", inode, number)] = None
