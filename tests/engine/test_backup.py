@@ -18,6 +18,7 @@ from wavetank.engine import (
     CorruptedSnapshotError,
     FileStorage,
     FileStorageOptions,
+    LockTimeoutError,
     LogEntry,
     NoSnapshotError,
     OperationCancelledError,
@@ -252,6 +253,27 @@ def test_a_copy_is_of_one_moment_while_the_store_goes_on(tmp_path: Path) -> None
                 assert twin.first_log_index <= covered.last_included_index + 1
             for entry in twin:
                 assert entry.term == (entry.index + 1) // 2
+
+
+@pytest.mark.parametrize(
+    ("call", "name"),
+    [("fsync", "snapshot.dat.tmp"), ("fsync", "log.dat.tmp"), ("rename", "log.dat")],
+)
+def test_no_copy_is_begun_between_a_snapshot_and_the_log_that_follows_it(
+    tmp_path: Path, call: str, name: str
+) -> None:
+    site = EngineSite(OsFileSystem(), ThreadRuntime, f"{tmp_path}/store")
+    store = site.open(OPTIONS)
+    fill(store)
+    site.watched.refuse = gate = Gate(call, name, who="slow")
+    newer = SnapshotMetadata(20, 3)
+    with (
+        held(gate, lambda: store.save_snapshot(newer, b"twenty"), "slow"),
+        pytest.raises(LockTimeoutError),
+    ):
+        store.backup(f"{tmp_path}/copy", timeout=0)
+    store.backup(f"{tmp_path}/copy", timeout=0)
+    assert opened_copy(site) == (PersistentState(2, "node-a"), [], (newer, b"twenty"))
 
 
 @pytest.mark.parametrize(

@@ -257,6 +257,8 @@ class LogWriter:
     def _truncate_from(self, first_removed: int, last_term: int) -> None:
         log, published = self.log, self._published
         frame, checksum = encode_truncation(log, first_removed, log.last_index, last_term)
+        if log.end + len(frame) - log.durable_end > LONGEST_TAIL:
+            self._commit(self._written)
         if self._options.preallocate and log.end + len(frame) > log.reserved_end:
             self._with_space_ahead(frame)
         try:
