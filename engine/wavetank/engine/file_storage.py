@@ -102,7 +102,7 @@ class FileStorage:
         options: how it behaves.
         fs: the filesystem; the machine's if omitted.
         runtime: locks, threads and clock; the machine's if omitted.
-        logger: told about recovery, losses, slow operations and background work; the logger
+        logger: receives recovery, losses, slow operations and background work; the logger
             ``wavetank.engine`` if omitted.
 
     Raises:

@@ -234,12 +234,12 @@ class LogCompactor:
         writer: writes the current log.
         published: the same as readers see it.
         frames: reads frames.
-        metadata: is told of every new log.
+        metadata: describes every new log.
         current_snapshot: returns the current snapshot; asked under the log's lock.
         options: limits and behaviour.
         status: whether the store may be changed.
         runtime: where locks come from.
-        metrics: counts rewrites, if there is one.
+        metrics: counts rewrites; None for no metrics.
 
     Attributes:
         lock: guards against a second rewrite; taken before the lock of the log.

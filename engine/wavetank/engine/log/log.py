@@ -66,7 +66,7 @@ class LogWriter:
         options: limits and behaviour.
         status: whether the store may be changed.
         runtime: where locks come from.
-        metrics: is told how long it took to encode entries, if there is one.
+        metrics: times the encoding of entries; None for no metrics.
 
     Attributes:
         log: as far as it is written; changes under the update lock of the published log.

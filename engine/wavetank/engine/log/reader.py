@@ -68,7 +68,7 @@ class FrameReader:
     Args:
         path: of log.dat, for errors.
         chunk_size: bytes to read at once.
-        metrics: is told how long it took to decode entries, if there is one.
+        metrics: times the decoding of entries; None for no metrics.
     """
 
     def __init__(self, path: str, chunk_size: int, metrics: Metrics | None = None) -> None:
