@@ -28,6 +28,7 @@ from wavetank.engine.values import LogEntry, UncheckedEntry
 
 __all__ = [
     "ALGORITHM_CRC32C",
+    "FILLER_PERIOD",
     "FRAME_HEADER_SIZE",
     "FRAME_MAGIC",
     "FRAME_ROW",
@@ -122,6 +123,9 @@ GUARD_SIZE: Final = FRAME_HEADER_SIZE
 
 
 _FILLER: Final = b"\xf6Wvfree\n"
+FILLER_PERIOD: Final = len(_FILLER)
+"""Bytes after which filler repeats."""
+
 _FILLER_AHEAD: Final = _FILLER * (_WRITTEN_AHEAD // len(_FILLER) + 2)
 
 

@@ -27,6 +27,7 @@ from wavetank.engine.errors import (
 from wavetank.engine.locker import RWOperationLocker
 from wavetank.engine.log.active import ActiveLog, LogView, PublishedLog
 from wavetank.engine.log.format import (
+    FILLER_PERIOD,
     FRAME_HEADER_SIZE,
     LONGEST_TAIL,
     ROW_SIZE,
@@ -97,6 +98,9 @@ class LogWriter:
         self._status = status
         self._metrics = metrics
         self._codec = EntryCodec(binary=options.features.binary_format)
+        # What is written ahead: filler, but for a frame in the first bytes.
+        self._buffer = bytearray()
+        self._used = 0
         # What is written but perhaps not durable. Replaced as a whole under the update lock, so
         # that whoever syncs takes one consistent value without it.
         self._written = published.view
@@ -159,7 +163,7 @@ class LogWriter:
         if log.end + len(frame) - log.durable_end > LONGEST_TAIL:
             _require_possible(len(frame))
             self._commit(self._written)
-        content = frame
+        content: bytes | memoryview = frame
         if log.end + len(frame) > log.reserved_end:
             content = self._with_space_ahead(frame)
         try:
@@ -175,7 +179,7 @@ class LogWriter:
             self._published.view = written
         return written
 
-    def _put(self, content: bytes, frame_size: int) -> None:
+    def _put(self, content: bytes | memoryview, frame_size: int) -> None:
         """Write a frame and filler at the end; without the filler if there is no room for it."""
         log = self.log
         try:
@@ -288,7 +292,7 @@ class LogWriter:
         self._published.replace(new)
         self.log, self._written = new, self._published.view
 
-    def _with_space_ahead(self, frame: bytes) -> bytes:
+    def _with_space_ahead(self, frame: bytes) -> bytes | memoryview:
         """Return what to write so that frames to come find their blocks allocated.
 
         A sync of bytes that lie within the file, in blocks written before, need not wait for the
@@ -306,11 +310,22 @@ class LogWriter:
             if step < 2 * len(frame):
                 return frame  # too little to be worth a second write of the same blocks
             log.reserved_end = log.end + len(frame) + step
-            return frame + filler(log.end + len(frame), step)
+            return self._filled(frame, step)
         if ahead:
             with TranslateErrors("reservation of space for the log", self._path):
                 self._preallocate(len(frame), min(max(len(frame), ahead), most))
         return frame
+
+    def _filled(self, frame: bytes, step: int) -> memoryview:
+        """Return a frame with filler behind it, in a buffer that is kept for the next time."""
+        begin = self.log.end % FILLER_PERIOD  # so that the buffer's filler is that of the offsets
+        end = begin + len(frame)
+        if len(self._buffer) < end + step:
+            self._buffer = bytearray(filler(0, 2 * _FILLED_AHEAD + FILLER_PERIOD))
+        self._buffer[: self._used] = filler(0, self._used)
+        self._buffer[begin:end] = frame
+        self._used = end
+        return memoryview(self._buffer)[begin : end + step]
 
     def _preallocate(self, least: int, length: int) -> None:
         log = self.log
@@ -379,26 +394,34 @@ class Batch(NamedTuple):
 
 def batch_of(entries: object) -> Batch:
     """Return entries as a batch, or raise ``TypeError``."""
-    if isinstance(entries, (str, bytes, bytearray)) or not isinstance(entries, Iterable):
-        kind = type(entries).__name__
-        raise TypeError(f"entries: expected a sequence of LogEntry but got {entries!r} ({kind})")
+    if type(entries) is not list and type(entries) is not tuple:
+        entries = _sequence_of(entries)
     batch = tuple(entries)
-    if list(map(type, batch)).count(LogEntry) != len(batch):
-        for position, entry in enumerate(batch):
-            if not isinstance(entry, LogEntry):
-                kind = type(entry).__name__
-                raise TypeError(
-                    f"entries[{position}]: expected LogEntry but got {entry!r} ({kind})"
-                )
-    if len(batch) == 1:
+    if len(batch) == 1 and type(batch[0]) is LogEntry:
         entry = batch[0]
         return Batch(batch, [entry.index], [entry.term], [entry.command])
+    if list(map(type, batch)).count(LogEntry) != len(batch):
+        _require_entries(batch)
     return Batch(
         batch,
         [entry.index for entry in batch],
         [entry.term for entry in batch],
         [entry.command for entry in batch],
     )
+
+
+def _sequence_of(entries: object) -> tuple[LogEntry, ...]:
+    if isinstance(entries, (str, bytes, bytearray)) or not isinstance(entries, Iterable):
+        kind = type(entries).__name__
+        raise TypeError(f"entries: expected a sequence of LogEntry but got {entries!r} ({kind})")
+    return tuple(entries)
+
+
+def _require_entries(batch: Sequence[object]) -> None:
+    for position, entry in enumerate(batch):
+        if not isinstance(entry, LogEntry):
+            kind = type(entry).__name__
+            raise TypeError(f"entries[{position}]: expected LogEntry but got {entry!r} ({kind})")
 
 
 def _check(batch: Batch, log: ActiveLog, max_entry_size: int) -> list[int]:
