@@ -66,6 +66,10 @@ STORE_NAMES: Final = (
 """Every name a store makes but LOCK, which says nothing about what is in it."""
 
 
+_WRITE_CREATE: Final = OpenFlag.WRITE | OpenFlag.CREATE
+_EMPTY: Final = OpenFlag.READ | OpenFlag.WRITE | OpenFlag.CREATE | OpenFlag.TRUNCATE
+
+
 class Readable(Protocol):
     """Anything that reads as a `File` does."""
 
@@ -195,7 +199,7 @@ class StoreDirectory:
 
     def create_empty(self, name: str) -> None:
         """Make an empty file; durable after `sync`."""
-        close_file(self.open(name, OpenFlag.WRITE | OpenFlag.CREATE))
+        close_file(self.open(name, _WRITE_CREATE))
 
     def sync(self) -> None:
         """Make all names in the directory durable."""
@@ -220,7 +224,7 @@ class StoreDirectory:
 
         The name is durable after `sync` if it was not there before.
         """
-        file = self.open(name, OpenFlag.WRITE | OpenFlag.CREATE)
+        file = self.open(name, _WRITE_CREATE)
         try:
             write_all(file, content, 0)
             if file.size() > len(content):
@@ -231,8 +235,7 @@ class StoreDirectory:
 
     def create_temporary(self, name: str) -> File:
         """Open the empty temporary file of `name` for reading and writing."""
-        flags = OpenFlag.READ | OpenFlag.WRITE | OpenFlag.CREATE | OpenFlag.TRUNCATE
-        return self.open(temporary(name), flags)
+        return self.open(temporary(name), _EMPTY)
 
     def discard_temporary(self, name: str) -> None:
         """Remove the temporary file of `name`, if there is one."""

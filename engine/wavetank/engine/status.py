@@ -128,7 +128,7 @@ class StoreStatus:
         """Raise if the store is closed, or this part of it is damaged."""
         if self.closed:
             raise StorageClosedError("the store is closed")
-        damage = self.damage.get(part)
+        damage = self.damage.get(part) if self.damage else None
         if damage is not None:
             raise type(damage)(
                 str(damage),

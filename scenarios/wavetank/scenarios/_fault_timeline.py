@@ -91,7 +91,7 @@ class FaultTimeline:
         self._injector = FaultInjector(plan, seed=seed, since=since, on_count=self._note)
         self._disk: SimDisk | None = None
         self._positions: list[int] = []
-        self._states = [self._injector.state]
+        self._states = [self._injector.state] if plan.faults else []
         self._opened_with = 0
 
     def filesystem(self, disk: SimDisk, runtime: SerialRuntime) -> FileSystem:

@@ -35,6 +35,7 @@ from wavetank.sim import (
     PendingOps,
     Profile,
     Record,
+    Settling,
     Sync,
     Tearing,
     TearShape,
@@ -153,6 +154,7 @@ class Fates:
         self.unjudged: set[bytes] = set()
         self._recovery = recovery
         self._profile = profile
+        self._settling = Settling(profile)
         self._options = options
         self._limits = limits
         self._on_image = on_image
@@ -266,9 +268,7 @@ class Fates:
     def _fate_of(self, opening: Opening, image: DiskImage) -> Fate:
         if opening.observation is None:
             return Fate(None, opening.problems, fired=opening.fired)
-        pending = PendingOps(image, self._profile)
-        pending.take_all(opening.log)
-        problems = opening.problems + self._recovery.work(image, opening, pending)
+        problems = opening.problems + self._recovery.work_at_once(image, opening, self._settling)
         showing = (len(self._shown), opening.observation)
         number, observation = self._shown.setdefault(opening.observation, showing)
         return Fate(observation, problems, number, fired=opening.fired)
@@ -290,7 +290,9 @@ class Fates:
         return number
 
     def _judge_after(self, fate: Fate) -> Iterator[tuple[Problem, bytes]]:
-        if fate.observation is None or not Contract.of(self._options).appends_durable:
+        if fate.observation is None or not fate.after:
+            return
+        if not Contract.of(self._options).appends_durable:
             return
         shown = Knowledge(possible=(fate.observation.as_model(),))
         for number in fate.after:

@@ -24,7 +24,7 @@ from wavetank.scenarios.observation import Observation, Problem, check_points
 from wavetank.scenarios.opening import LiveStore, Opening, Openings
 from wavetank.scenarios.oracle import Knowledge, judge
 from wavetank.scenarios.steps import Append, SaveState, Step, Workload
-from wavetank.sim import Cell, DiskImage, MicroOp, PendingOps, Profile, ReadTrace
+from wavetank.sim import Cell, DiskImage, MicroOp, PendingOps, Profile, ReadTrace, Settling
 
 __all__ = ["Recovery"]
 
@@ -79,13 +79,7 @@ class Recovery:
         Stores that show the same on the same disk do the same from here on: each is done once.
         """
         assert opening.observation is not None
-        key = _Settled(
-            pending.profile.name,
-            pending.durable.digest(),
-            tuple(pending.ops),
-            opening.observation,
-            opening.course.end,
-        )
+        key = _settled(pending.profile, pending.durable, tuple(pending.ops), opening)
         if key not in self._worked:
             since = opening.course.start
             live = opening.live or self._openings.open_anew(image, since=since).live
@@ -96,6 +90,26 @@ class Recovery:
             problems += self._work_and_crash(live, opening.observation, pending)
             self._worked[key] = self._enabled(problems)
         return self._worked[key]
+
+    def work_at_once(
+        self, image: DiskImage, opening: Opening, settling: Settling
+    ) -> tuple[Problem, ...]:
+        """Do the same where nothing was pending before the opening.
+
+        Args:
+            image: where the store was opened.
+            opening: as for `work`.
+            settling: of the profile.
+        """
+        profile = settling.profile
+        durable = settling.image_after(image, opening.log)
+        if durable is not None:
+            known = self._worked.get(_settled(profile, durable, (), opening))
+            if known is not None:
+                return known
+        pending = PendingOps(image, profile)
+        pending.take_all(opening.log)
+        return self.work(image, opening, pending)
 
     def cells_read(
         self, image: DiskImage, profile: Profile, since: InjectorState | None = None
@@ -109,9 +123,7 @@ class Recovery:
         twin = Recovery(self._workload, self._backend, self._disabled, openings=openings)
         opening = twin.open(image, since=since)
         if opening.observation is not None:
-            pending = PendingOps(image, profile)
-            pending.take_all(opening.log)
-            twin.work(image, opening, pending)
+            twin.work_at_once(image, opening, Settling(profile))
         self._openings.count += openings.count
         return trace.cells
 
@@ -185,6 +197,15 @@ class _Settled:
     pending: tuple[MicroOp, ...]
     seen: Observation
     faults: InjectorState | None
+
+
+def _settled(
+    profile: Profile, durable: DiskImage, pending: tuple[MicroOp, ...], opening: Opening
+) -> _Settled:
+    assert opening.observation is not None
+    return _Settled(
+        profile.name, durable.digest(), pending, opening.observation, opening.course.end
+    )
 
 
 def _point_reads(live: LiveStore, seen: Observation) -> Iterator[Problem]:

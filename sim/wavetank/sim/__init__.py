@@ -24,6 +24,7 @@ General layout, from the bottom up::
     _apply.py          micro-ops, whole or torn, put into an image
     _forgetting.py     the same where a truncation frees what it cuts off
     pending.py         durable image and pending ops under a profile; any legal image
+    settling.py        Settling: what a log leaves of which nothing is left pending
     closed_sets.py     every legal set of pending ops
     read_trace.py      what a program looked at
     read_memory.py     what came of a disk, remembered by that
@@ -109,6 +110,7 @@ from wavetank.sim.profiles import (
 from wavetank.sim.read_memory import ReadMemory
 from wavetank.sim.read_trace import Cell, ReadTrace
 from wavetank.sim.serial_runtime import DeadlockError, SerialRuntime
+from wavetank.sim.settling import Settling
 from wavetank.sim.sim_file import SimFile
 from wavetank.sim.tearing import SECTOR_SIZE, AppendFill, AtomicUnit, Tearing, TearShape
 
@@ -169,6 +171,7 @@ __all__ = [
     "Reader",
     "Record",
     "SerialRuntime",
+    "Settling",
     "SimDisk",
     "SimFile",
     "SimFileSystem",

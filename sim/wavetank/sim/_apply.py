@@ -205,8 +205,11 @@ def _write_garbage(
     old = file.blocks[op.block][start:stop] if op.block < len(file.blocks) else b""
     new = op.content[start - op.start : stop - op.start]
     noise = noise[start - sector * SECTOR_SIZE :]
+    old = old.ljust(len(new), b"\0")
     mixed = bytes(
-        was if was == becomes else between
-        for was, becomes, between in zip(old.ljust(len(new), b"\0"), new, noise, strict=False)
+        [
+            was if was == becomes else between
+            for was, becomes, between in zip(old, new, noise, strict=False)
+        ]
     )
     file.write(op.block, start, mixed)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import errno
 from collections.abc import Iterable
 from functools import lru_cache
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, NoReturn
 
 from wavetank.sim._errno import fail
 from wavetank.sim.disk import SimDisk
@@ -53,7 +53,9 @@ class Place(NamedTuple):
 
 def walk(disk: SimDisk, path: str) -> Place:
     """Return where `path` ends, with everything before its last name looked up."""
-    above, last, is_slashed = check(path)
+    above, last, is_slashed = _split(path)
+    if last is None:
+        _refuse(path)
     directories = [ROOT_INODE]
     names = _descend(disk, directories, above, path, 0)
     return Place(directories, names, last, is_slashed)
@@ -65,7 +67,8 @@ def lookup(place: Place, path: str) -> int | None:
     if name in _DOTS:
         is_above = name == ".." and len(directories) > 1
         return directories[-2] if is_above else directories[-1]
-    return _entry(names, name, path)
+    inode = names.get(name)
+    return _entry(names, name, path) if inode is None else inode
 
 
 def find(disk: SimDisk, path: str, *, follow: bool = False) -> int:
@@ -94,8 +97,12 @@ def check(path: str) -> tuple[tuple[str, ...], str, bool]:
     """
     names, last, is_slashed = _split(path)
     if last is None:
-        fail(errno.ENAMETOOLONG if path else errno.ENOENT, path)
+        _refuse(path)
     return names, last, is_slashed
+
+
+def _refuse(path: str) -> NoReturn:
+    fail(errno.ENAMETOOLONG if path else errno.ENOENT, path)
 
 
 @lru_cache(maxsize=1024)
@@ -115,14 +122,14 @@ def _descend(
     """Walk down (or up) directories, through symbolic links, and return the names where it ends."""
     here = _names(disk, directories[-1])
     for name in names:
-        if name == ".":
-            continue
-        if name == "..":
-            if len(directories) > 1:
+        if name in _DOTS:
+            if name == ".." and len(directories) > 1:
                 del directories[-1]
                 here = _names(disk, directories[-1])
             continue
-        inode = _entry(here, name, path)
+        inode = here.get(name)
+        if inode is None:
+            inode = _entry(here, name, path)
         if inode is None:
             fail(errno.ENOENT, path)
         below = disk.entries(inode)

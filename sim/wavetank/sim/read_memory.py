@@ -124,8 +124,11 @@ def _common(one: tuple[Cell, ...], other: tuple[Cell, ...]) -> int:
 def _look(image: DiskImage, cells: tuple[Cell, ...]) -> _Found:
     """Return what is found at each place; no two things that differ are found alike."""
     found: list[Hashable] = []
+    inode, node = 0, None
     for cell in cells:
-        node = image.node(cell[1])
+        if cell[1] != inode:  # places of one inode mostly follow one another
+            inode = cell[1]
+            node = image.node(inode)
         if type(node) is FileContent and cell[0] != "names":
             if len(cell) == 2:  # noqa: PLR2004 - a size, by kind and inode
                 found.append(node.size)

@@ -68,7 +68,7 @@ class _SerialLock:
         self._reentrant = reentrant
         self._depth = 0
         self._holder: _SerialTask | None = None
-        self._waiters: deque[object] = deque()
+        self._waiters: list[object] = []
 
     def acquire(self, timeout_s: float | None = None) -> bool:
         if timeout_s is not None:
@@ -115,7 +115,7 @@ class _SerialLock:
     def notify(self) -> None:
         self._require_held("notify")
         if self._waiters:
-            self._waiters.popleft()
+            del self._waiters[0]
 
     def notify_all(self) -> None:
         self._require_held("notify_all")
