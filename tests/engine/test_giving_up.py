@@ -87,7 +87,7 @@ OPERATIONS: dict[str, Operation] = {
 }
 
 KEPT_OUT: dict[str, tuple[Call, set[str]]] = {
-    "append": (Call("datasync", "log.dat"), {"append", "suffix", "prefix"}),
+    "append": (Call("datasync", "log.dat"), {"append", "suffix", "prefix", "verify"}),
     "suffix": (Call("datasync", "log.dat"), {"append", "suffix", "prefix", "verify"}),
     "save_state": (Call("fsync", "state.json.tmp"), {"save_state", "verify"}),
     "save_snapshot": (Call("fsync", "snapshot.dat.tmp"), {"save_snapshot", "verify"}),

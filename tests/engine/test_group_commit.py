@@ -13,7 +13,7 @@ from typing import Final
 import pytest
 from attrs import define, field
 from engine_site import INLINE, Call, EngineSite, entries
-from gates import PATIENCE_S, Counted, Gate
+from gates import PATIENCE_S, Counted, CountedWaits, Gate
 
 from wavetank.engine import (
     FileStorage,
@@ -22,9 +22,9 @@ from wavetank.engine import (
     NonContiguousEntriesError,
     OsFileSystem,
     OutOfOrderEntriesError,
+    StorageClosedError,
     StorageIOError,
     StoragePoisonedError,
-    ThreadRuntime,
 )
 from wavetank.sim import POSIX, PendingOps, SerialRuntime, SimDisk, SimFileSystem, all_images
 
@@ -36,15 +36,17 @@ LOG_SYNC: Final = Call("datasync", "log.dat")
 
 @define
 class Crowd:
-    """Callers of append, the first held in its sync until all the others have written.
+    """Callers of append, the first held in its sync until all the others wait behind it.
 
     Attributes:
+        waits: the runtime, which knows who waits.
         appends: what became of each, in the order of their entries.
         first: the gate in the first one's sync.
     """
 
     site: EngineSite
     store: FileStorage
+    waits: CountedWaits
     first: Gate = field(factory=lambda: Gate("datasync", "log.dat"))
     appends: list[Future[None]] = field(factory=list)
 
@@ -59,10 +61,9 @@ class Crowd:
         Args:
             sync_errors: the errno with which a sync fails, by its number from 0.
         """
-        written, synced = Counted("pwrite", "log.dat"), Counted("datasync", "log.dat")
+        synced = Counted("datasync", "log.dat")
 
         def refuse(call: Call) -> int | None:
-            written(call)
             number = synced.count
             synced(call)
             self.first(call)
@@ -74,8 +75,9 @@ class Crowd:
                 for caller in range(CALLERS):
                     batch = entries(caller * BATCH + 1, self.last_of(caller))
                     self.appends.append(pool.submit(self.store.append_log_entries, batch))
-                    written.wait_for(caller + 1)
-                    if not caller:
+                    if caller:
+                        self.waits.wait_for(caller)
+                    else:
                         assert self.first.reached.wait(PATIENCE_S)
                 yield
             finally:
@@ -83,11 +85,12 @@ class Crowd:
 
 
 def make_crowd(directory: Path) -> Crowd:
-    site = EngineSite(OsFileSystem(), ThreadRuntime, f"{directory}/store")
-    return Crowd(site, site.open(OPTIONS))
+    waits = CountedWaits()
+    site = EngineSite(OsFileSystem(), lambda: waits, f"{directory}/store")
+    return Crowd(site, site.open(OPTIONS), waits)
 
 
-def test_all_that_write_while_one_syncs_share_the_next_sync(tmp_path: Path) -> None:
+def test_all_that_wait_while_one_syncs_share_the_next_sync(tmp_path: Path) -> None:
     crowd = make_crowd(tmp_path)
     crowd.site.forget()
     with crowd.gathered():
@@ -133,7 +136,7 @@ def test_a_shared_sync_that_fails_fails_all_who_share_it_and_poisons(tmp_path: P
     assert crowd.site.watched.open_names == []
 
 
-def test_a_first_sync_that_fails_fails_all_who_wrote_behind_it(tmp_path: Path) -> None:
+def test_a_first_sync_that_fails_fails_all_who_wait_behind_it(tmp_path: Path) -> None:
     crowd = make_crowd(tmp_path)
     with crowd.gathered({0: errno.EIO}):
         pass
@@ -175,14 +178,30 @@ def test_a_truncation_and_a_close_wait_for_appends_under_way(tmp_path: Path) -> 
         crowd.first.opened.set()
         closing.result(PATIENCE_S)
         assert crowd.site.watched.open_names == []
-    assert [append.exception() for append in crowd.appends] == [None] * CALLERS
-    assert list(crowd.site.open(OPTIONS)) == entries(1, CALLERS * BATCH)
+    # Whoever had the lock before the close is done; whoever came behind it is refused.
+    errors = [append.exception() for append in crowd.appends]
+    done = errors.count(None)
+    assert errors[:done] == [None] * done
+    assert done >= 1
+    assert all(isinstance(error, StorageClosedError) for error in errors[done:])
+    assert list(crowd.site.open(OPTIONS)) == entries(1, done * BATCH)
+
+
+def test_an_append_that_gives_up_waiting_is_never_written(tmp_path: Path) -> None:
+    crowd = make_crowd(tmp_path)
+    last = CALLERS * BATCH
+    with crowd.gathered(), pytest.raises(LockTimeoutError):
+        crowd.store.append_log_entries(entries(last + 1, last + 1), timeout=0)
+    assert list(crowd.store) == entries(1, last)
+    crowd.store.append_log_entries(entries(last + 1, last + 1, term=2))
+    assert crowd.store.get_log_entry(last + 1).term == 2
 
 
 def test_a_crash_around_a_shared_sync_leaves_whole_batches_and_what_was_promised() -> None:
     disk = SimDisk()
-    site = EngineSite(SimFileSystem(disk), ThreadRuntime, "/store")
-    crowd = Crowd(site, site.open(OPTIONS))
+    waits = CountedWaits()
+    site = EngineSite(SimFileSystem(disk), lambda: waits, "/store")
+    crowd = Crowd(site, site.open(OPTIONS), waits)
     promised: list[tuple[int, int]] = []
     begun = len(disk.log)
 

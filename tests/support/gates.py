@@ -6,9 +6,12 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from threading import Condition, Event, current_thread
-from typing import Final, TypeVar
+from typing import Final, TypeVar, cast
 
 from engine_site import Call
+
+from wavetank.engine import Condition as RuntimeCondition
+from wavetank.engine import ThreadRuntime
 
 _Result = TypeVar("_Result")
 
@@ -69,3 +72,48 @@ class Counted:
     def wait_for(self, count: int) -> None:
         with self._changed:
             assert self._changed.wait_for(lambda: self.count >= count, PATIENCE_S)
+
+
+class CountedWaits(ThreadRuntime):
+    """A runtime that counts how often anybody has begun to wait on a condition."""
+
+    def __init__(self) -> None:
+        self._changed = Condition()
+        self.count = 0
+
+    def condition(self) -> RuntimeCondition:
+        """Make a condition that counts."""
+        return cast("RuntimeCondition", _CountedCondition(self, super().condition()))
+
+    def begin(self) -> None:
+        """Count one."""
+        with self._changed:
+            self.count += 1
+            self._changed.notify_all()
+
+    def wait_for(self, count: int) -> None:
+        """Wait until so many waits have begun."""
+        with self._changed:
+            assert self._changed.wait_for(lambda: self.count >= count, PATIENCE_S)
+
+
+class _CountedCondition:
+    def __init__(self, runtime: CountedWaits, inner: RuntimeCondition) -> None:
+        self._runtime = runtime
+        self._inner = inner
+
+    def __enter__(self) -> bool:
+        return self._inner.__enter__()
+
+    def __exit__(self, *exit_: object) -> None:
+        self._inner.__exit__(None, None, None)
+
+    def wait(self, timeout_s: float | None = None) -> bool:
+        self._runtime.begin()
+        return self._inner.wait(timeout_s)
+
+    def notify(self) -> None:
+        self._inner.notify()
+
+    def notify_all(self) -> None:
+        self._inner.notify_all()

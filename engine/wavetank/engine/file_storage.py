@@ -202,7 +202,6 @@ class FileStorage:
             current_snapshot=self._snapshots.metadata,
             options=options,
             status=status,
-            runtime=runtime,
             metrics=self._metrics,
         )
         self._metadata = MetadataService(
@@ -800,10 +799,8 @@ class FileStorage:
                 self._state_lock,
             ):
                 locks.enter_context(lock.update(self._timeout_s))
-            self._log_writer.wait_until_synced(self._timeout_s)
             try:
                 if self._status.writable:
-                    self._log_writer.settle()
                     self._status.close()
                     self._finish()
             finally:

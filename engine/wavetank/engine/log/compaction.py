@@ -309,7 +309,6 @@ class LogCompactor:
         """Drop the entries before the index that `first_kept` returns under the log's lock."""
         with self.lock.update(timeout_s, cancel):
             with self._published.lock.update(timeout_s, cancel):
-                self._settle(timeout_s)
                 log = self._writer.log
                 index = first_kept(log)
                 if index <= log.first_index:
@@ -322,7 +321,6 @@ class LogCompactor:
     def known_term(self, snapshot: SnapshotMetadata, timeout_s: float | None) -> KnownTerm:
         """Read the term that `discard` will compare, while a failed read has no consequences."""
         with self._published.lock.update(timeout_s):
-            self._settle(timeout_s)
             log, index = self._writer.log, snapshot.last_included_index
             held = log.header.base_index <= index <= log.last_index
             term = self._frames.term(log, index) if held else None
@@ -363,15 +361,10 @@ class LogCompactor:
     def _contradicts(self, snapshot: SnapshotMetadata, known: KnownTerm) -> bool:
         log = self._writer.log
         self._status.require_writable()
-        self._settle()
         unchanged = log is known.log and log.last_truncation == known.last_truncation
         if unchanged and known.term is not None:
             return known.term != snapshot.last_included_term
         return contradicts(log, self._frames, snapshot)
-
-    def _settle(self, timeout_s: float | None = None) -> None:
-        if self._status.writable:
-            self._writer.settle(timeout_s)
 
     def _rewrite(self, header: LogHeader, section: LogSection, cancel: CancelToken | None) -> None:
         new: ActiveLog | None = None
@@ -381,7 +374,6 @@ class LogCompactor:
             with self._published.lock.update():
                 with self._preparing():
                     self._status.require_writable()
-                    self._settle()
                     self._catch_up(new, section.end - 1)
                 with self._poison_on_error():
                     self._take_over(new)

@@ -1,13 +1,14 @@
 """Changes of the log: append and suffix truncation, one frame each, with one write and one sync.
 
-An append, from top to bottom: check the batch, encode it as a frame, write the frame behind the
-last one (all under the update lock), then make it durable and show it to readers. Callers that wait
-for the disk at the same time share one sync.
+An append, from top to bottom: the batch joins a queue; whoever gets the update lock checks each
+batch that waits, encodes it as a frame, writes the frame behind the last one, syncs once, and shows
+all of them to readers. So callers that wait at the same time share one sync.
 """
 
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from itertools import accumulate, pairwise
 from struct import pack
@@ -21,11 +22,11 @@ from wavetank.engine.errors import (
     IndexOutOfRangeError,
     LockTimeoutError,
     NonContiguousEntriesError,
+    OperationCancelledError,
     OutOfOrderEntriesError,
     StorageError,
 )
-from wavetank.engine.locker import RWOperationLocker
-from wavetank.engine.log.active import ActiveLog, LogView, PublishedLog
+from wavetank.engine.log.active import ActiveLog, PublishedLog
 from wavetank.engine.log.format import (
     FILLER_PERIOD,
     FRAME_HEADER_SIZE,
@@ -40,7 +41,6 @@ from wavetank.engine.log.format import (
 from wavetank.engine.log.reader import FrameReader
 from wavetank.engine.metrics import SERIALIZATION, Metrics
 from wavetank.engine.options import FileStorageOptions
-from wavetank.engine.runtime import Runtime
 from wavetank.engine.status import StoreStatus, TranslateErrors, io_error, is_full_disk
 from wavetank.engine.storage import CancelToken
 from wavetank.engine.values import LogEntry, SnapshotMetadata
@@ -66,7 +66,6 @@ class LogWriter:
         current_snapshot: returns the current snapshot; asked under the log's lock.
         options: limits and behaviour.
         status: whether the store may be changed.
-        runtime: where locks come from.
         metrics: times the encoding of entries; None for no metrics.
 
     Attributes:
@@ -84,7 +83,6 @@ class LogWriter:
         current_snapshot: CurrentSnapshot,
         options: FileStorageOptions,
         status: StoreStatus,
-        runtime: Runtime,
         metrics: Metrics | None,
     ) -> None:
         log.durable_batch, log.durable_end = log.last_batch, log.end  # recovery saw to it
@@ -101,38 +99,110 @@ class LogWriter:
         # What is written ahead: filler, but for a frame in the first bytes.
         self._buffer = bytearray()
         self._used = 0
-        # What is written but perhaps not durable. Replaced as a whole under the update lock, so
-        # that whoever syncs takes one consistent value without it.
-        self._written = published.view
-        self._syncing = RWOperationLocker(runtime, name="log", default_timeout_s=None)
+        # Batches whose callers wait for the update lock. Adding and taking are atomic.
+        self._queue: deque[_Ticket] = deque()
+        self._begun = False  # something may have been written for the batches that are taken
 
     def append(self, batch: Batch, timeout_s: float | None, cancel: CancelToken | None) -> int:
-        """Append a batch and return the bytes of its commands; see `Storage.append_log_entries`."""
-        lock = self._published.lock
-        lock.acquire_update(timeout_s, cancel)
+        """Append a batch and return the bytes of its commands; see `Storage.append_log_entries`.
+
+        Whoever gets the lock writes all batches that wait for it and syncs once; the others find
+        theirs done when they get it.
+        """
+        lock, ticket = self._published.lock, _Ticket(batch)
+        self._queue.append(ticket)
+        try:
+            lock.acquire_update(timeout_s, cancel)
+        except (LockTimeoutError, OperationCancelledError):
+            if self._withdrawn(ticket):
+                raise
+            lock.acquire_update(math.inf)  # it is being written, so it completes
+        except BaseException:
+            self._withdrawn(ticket)
+            raise
+        try:
+            if not ticket.done:
+                self._append_queued(ticket)
+        finally:
+            lock.release_update()
+        if ticket.error is not None:
+            raise ticket.error
+        return ticket.size
+
+    def _withdrawn(self, ticket: _Ticket) -> bool:
+        """Take a batch out of the queue; False if another caller has begun to write it."""
+        try:
+            self._queue.remove(ticket)
+        except ValueError:
+            return False
+        return True
+
+    def _append_queued(self, own: _Ticket) -> None:
+        """Write every batch that waits, in the order of their coming; sync once; show them.
+
+        A batch that is refused costs the others nothing. A write or sync that fails poisons the
+        store, and fails all of them.
+        """
+        tickets: list[_Ticket] = []
+        self._begun = False
+        try:
+            while self._queue:
+                tickets.append(self._queue.popleft())
+                self._write_batch(tickets[-1])
+            if self._begun and self._options.sync_on_append:
+                self._sync()
+            if self._begun:
+                self._published.view = self.log.view()
+        except BaseException as error:
+            if not self._begun:
+                self._queue.extendleft(ticket for ticket in reversed(tickets) if ticket is not own)
+                raise
+            self._status.poison(_ACTION, error)
+            self._fail(tickets, own)
+            if not isinstance(error, OSError):
+                raise
+            if own.error is None:
+                raise io_error(_ACTION, self._path, error) from error
+        for ticket in tickets:
+            ticket.done = True
+
+    def _write_batch(self, ticket: _Ticket) -> None:
+        """Check, encode and write one batch; a refusal of it is kept for its caller."""
+        batch, log = ticket.batch, self.log
         try:
             if not self._status.writable:
                 self._status.require_writable()
-            log = self.log
-            if self._written is not self._published.view and not _follows(batch, log):
-                # A refusal is judged by what is acknowledged, so what is under way has to end
-                # first.
-                self._commit(self._written, timeout_s)
             ends = _check(batch, log, self._options.max_entry_size)
             frame, checksum = self._encoded(batch, ends)
-            written = self._write(frame, checksum, len(ends), batch.terms[-1])
-        except BaseException:
-            lock.release_update()
-            raise
-        try:
-            lock.release_update()
-        except BaseException as error:
-            # What is written, and never synced by this call, must not appear with a later append.
-            self._status.poison(_ACTION, error)
-            raise
-        if self._options.sync_on_append:
-            self._commit(written)
-        return ends[-1]
+            if log.end + len(frame) - log.durable_end > LONGEST_TAIL:
+                _require_possible(len(frame))
+                self._sync()
+            content: bytes | memoryview = frame
+            if log.end + len(frame) > log.reserved_end:
+                content = self._with_space_ahead(frame)
+        except StorageError as error:
+            ticket.error = error
+            return
+        self._put(content, len(frame))
+        log.add_entries(len(ends), len(frame), checksum, batch.terms[-1])
+        ticket.size = ends[-1]
+
+    def _sync(self) -> None:
+        """Make every frame durable."""
+        log = self.log
+        self._begun = True
+        log.file.datasync()
+        log.durable_batch, log.durable_end = log.last_batch, log.end
+
+    def _fail(self, tickets: Sequence[_Ticket], own: _Ticket) -> None:
+        """Fail the batches of other callers, which were to become durable with one that failed."""
+        for ticket in tickets:
+            if ticket is not own and ticket.error is None:
+                try:
+                    self._status.require_writable()
+                except StorageError as error:
+                    ticket.error = error
+            ticket.done = True
 
     def _encoded(self, batch: Batch, ends: Sequence[int]) -> tuple[bytes, int]:
         """Return entries as the next frame, and its checksum."""
@@ -157,31 +227,10 @@ class LogWriter:
             metrics.samples.append((SERIALIZATION, metrics.now_s() - start_s, 0, 0, False))
         return encoded
 
-    def _write(self, frame: bytes, checksum: int, count: int, last_term: int) -> LogView:
-        """Write a frame of entries behind the last one; return the log with it, not yet durable."""
-        log = self.log
-        if log.end + len(frame) - log.durable_end > LONGEST_TAIL:
-            _require_possible(len(frame))
-            self._commit(self._written)
-        content: bytes | memoryview = frame
-        if log.end + len(frame) > log.reserved_end:
-            content = self._with_space_ahead(frame)
-        try:
-            self._put(content, len(frame))
-            log.add_entries(count, len(frame), checksum, last_term)
-            self._written = written = log.view()
-        except BaseException as error:
-            self._status.poison(_ACTION, error)
-            if isinstance(error, OSError):
-                raise io_error(_ACTION, self._path, error) from error
-            raise
-        if not self._options.sync_on_append:
-            self._published.view = written
-        return written
-
     def _put(self, content: bytes | memoryview, frame_size: int) -> None:
         """Write a frame and filler at the end; without the filler if there is no room for it."""
         log = self.log
+        self._begun = True
         try:
             written = log.file.pwrite(content, log.end)
             if written != len(content):
@@ -192,51 +241,6 @@ class LogWriter:
             log.reserved_end = 0
             write_all(log.file, content[:frame_size], log.end)
 
-    def _commit(self, wanted: LogView, timeout_s: float | None = None) -> None:
-        """Make what is written durable and show it, at least up to `wanted`.
-
-        Whoever comes while another caller syncs waits, and then finds its frame covered or syncs
-        all that was written meanwhile: so concurrent appends share one sync. Called with or without
-        the log's update lock; once a frame is written, nothing but an error ends the wait for its
-        sync.
-        """
-        published = self._published
-        try:
-            self._syncing.acquire_update(timeout_s)
-            try:
-                log = self.log
-                if log.header is not wanted.header or log.durable_batch >= wanted.batch:
-                    return  # a rewrite of the log settles everything before it takes its place
-                if not self._status.writable:
-                    self._status.require_writable()
-                target = self._written
-                target.file.datasync()
-                log.durable_batch, log.durable_end = target.batch, target.end
-                published.view = target
-            finally:
-                self._syncing.release_update()
-        except LockTimeoutError:
-            raise
-        except BaseException as error:
-            self._status.poison(_ACTION, error)
-            if isinstance(error, OSError) and not isinstance(error, StorageError):
-                raise io_error(_ACTION, self._path, error) from error
-            raise
-
-    def wait_until_synced(self, timeout_s: float | None) -> None:
-        """Wait for the append that syncs now; with the update lock held no other is written."""
-        self._syncing.acquire_update(timeout_s)
-        self._syncing.release_update()
-
-    def settle(self, timeout_s: float | None = None) -> None:
-        """Make everything that is written durable and show it; the caller holds the update lock.
-
-        Args:
-            timeout_s: seconds to wait for an append that syncs; None waits without limit.
-        """
-        if self._written is not self._published.view:
-            self._commit(self._written, timeout_s)
-
     def truncate_suffix(
         self, index: int, timeout_s: float | None, cancel: CancelToken | None
     ) -> None:
@@ -244,7 +248,6 @@ class LogWriter:
         self._published.lock.acquire_update(timeout_s, cancel)
         try:
             self._status.require_writable()
-            self.settle(timeout_s)
             log, snapshot = self.log, self._current_snapshot()
             require_within(index, log)
             if snapshot is not None and index <= snapshot.last_included_index:
@@ -261,11 +264,11 @@ class LogWriter:
     def _truncate_from(self, first_removed: int, last_term: int) -> None:
         log, published = self.log, self._published
         frame, checksum = encode_truncation(log, first_removed, log.last_index, last_term)
-        if log.end + len(frame) - log.durable_end > LONGEST_TAIL:
-            self._commit(self._written)
         if self._options.preallocate and log.end + len(frame) > log.reserved_end:
             self._with_space_ahead(frame)
         try:
+            if log.end + len(frame) - log.durable_end > LONGEST_TAIL:
+                self._sync()
             self._put(frame, len(frame))
             log.file.datasync()
             published.lock.acquire_exclusive(math.inf)
@@ -273,7 +276,7 @@ class LogWriter:
                 log.remove_from(first_removed, len(frame), checksum, last_term)
                 log.durable_batch, log.durable_end = log.last_batch, log.end
                 self.kept_through = min(self.kept_through, log.last_index)
-                self._written = published.view = log.view()
+                published.view = log.view()
             finally:
                 published.lock.release_exclusive()
         except BaseException as error:
@@ -290,7 +293,7 @@ class LogWriter:
         """Go on in another incarnation, which is durable; the caller holds the update lock."""
         new.durable_batch, new.durable_end = new.last_batch, new.end
         self._published.replace(new)
-        self.log, self._written = new, self._published.view
+        self.log = new
 
     def _with_space_ahead(self, frame: bytes) -> bytes | memoryview:
         """Return what to write so that frames to come find their blocks allocated.
@@ -376,6 +379,25 @@ def require_within(index: int, log: ActiveLog) -> None:
         raise IndexOutOfRangeError(f"index: expected at most {log.last_index + 1} but got {index}")
 
 
+class _Ticket:
+    """A batch on its way to the disk.
+
+    Attributes:
+        batch: what is to be written.
+        done: it is durable, or was refused.
+        error: why it was refused, None if it was not.
+        size: bytes of its commands.
+    """
+
+    __slots__ = ("batch", "done", "error", "size")
+
+    def __init__(self, batch: Batch) -> None:
+        self.batch = batch
+        self.done = False
+        self.error: StorageError | None = None
+        self.size = 0
+
+
 class Batch(NamedTuple):
     """The entries of an append as columns, which are checked and written as wholes.
 
@@ -458,12 +480,6 @@ def _check(batch: Batch, log: ActiveLog, max_entry_size: int) -> list[int]:
                 )
         _require_possible(FRAME_HEADER_SIZE + count * ROW_SIZE + ends[-1])
     return ends
-
-
-def _follows(batch: Batch, log: ActiveLog) -> bool:
-    return bool(batch.indices) and (
-        batch.indices[0] == log.last_index + 1 and batch.terms[0] >= log.last_term
-    )
 
 
 def _out_of_order(entries: Sequence[LogEntry]) -> OutOfOrderEntriesError:
