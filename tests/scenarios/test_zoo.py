@@ -88,7 +88,7 @@ REDUNDANT = {
     ("creation", "..", "make_durably", 1),
     ("creation", "log.dat", "repair_log", 1),
     ("creation", "metadata.json.tmp", "publish_metadata", 1),
-    ("opening", "log.dat", "judge_log", 1),
+    ("opening", "log.dat", "drop_from_cache", 1),
     ("opening", "log.dat", "repair_log", 1),
     ("opening", "log.dat", "repair_log", 2),
     ("opening", "metadata.json.tmp", "publish_metadata", 1),
@@ -221,8 +221,8 @@ def test_a_filesystem_that_misleads_nobody_changes_nothing() -> None:
         (("save_state", ".", "StateStore._write"), Necessity.NECESSARY, ("btrfs", "posix")),
         (("creation", "..", "Repair.run"), Necessity.NECESSARY, ("btrfs", "posix")),
         (("opening", ".", "Repair.run"), Necessity.NECESSARY, ("btrfs", "posix")),
-        (("close", ".", "Services._finish"), Necessity.NECESSARY, tuple(EVERYWHERE.split())),
-        (("opening", "log.dat", "judge_log"), Necessity.REDUNDANT, ()),
+        (("close", ".", "FileStorage._finish"), Necessity.NECESSARY, tuple(EVERYWHERE.split())),
+        (("opening", "log.dat", "drop_from_cache"), Necessity.REDUNDANT, ()),
     ],
 )
 def test_a_sync_is_necessary_or_redundant(

@@ -11,7 +11,7 @@ from wavetank.engine import Buffer, File, FileSystem, OpenFlag
 from wavetank.scenarios.backend import Site
 from wavetank.scenarios.zoo.misled import Deceit, MisledFile, call_site
 from wavetank.scenarios.zoo.planted_bug import PlantedBug, by_deceit
-from wavetank.scenarios.zoo.small_steps import append, workload
+from wavetank.scenarios.zoo.small_steps import NOTHING_AHEAD, append, workload
 from wavetank.scenarios.zoo.trial import Trial, is_new
 
 __all__ = ["APPEND_BUGS"]
@@ -51,11 +51,15 @@ class _BlindToShortTails:
 
     def write(self, file: MisledFile, data: Buffer, offset: int) -> int:
         if file.path.endswith(_LOG) and call_site().function == "repair_log":
-            tail = file.inner.size() - offset
-            cuts = not bytes(data).strip(b"\0")
+            # The frames that are kept, then zeros over the tail.
+            kept = bytes(data).rstrip(b"\0")
+            end = offset + len(kept)
+            tail, cuts = file.inner.size() - end, len(kept) < len(data)
             if cuts and self._start is None and 1 <= tail <= _SHORT_TAIL_BYTES:
-                self._start, self._length = offset, tail
+                self._start, self._length = end, tail
             if cuts and self._start is not None:
+                if kept:
+                    file.inner.pwrite(kept, offset)
                 return len(data)
         return file.inner.pwrite(data, self._moved(file, offset))
 
@@ -96,7 +100,10 @@ APPEND_BUGS: Final[tuple[PlantedBug, ...]] = (
         _blind_to_short_tails,
         Trial(
             workload=workload(
-                "end-of-block", append(1, size_bytes=_ALMOST_A_BLOCK_BYTES), append(2)
+                "end-of-block",
+                append(1, size_bytes=_ALMOST_A_BLOCK_BYTES),
+                append(2),
+                options=NOTHING_AHEAD,
             ),
             from_step=1,
         ),

@@ -22,7 +22,7 @@ from wavetank.scenarios.backend import Backend, Site, StoreBackend
 __all__ = ["CallSite", "Deceit", "MisledFile", "MisledFileSystem", "call_site", "misled"]
 
 _ENGINE: Final = "wavetank.engine"
-_OPERATIONS: Final = {"__init__": "open", "_compact_beside": "compaction"}
+_OPERATIONS: Final = {"__init__": "open", "_compact_in_background": "compaction"}
 _HELPERS: Final = ("StoreDirectory", "write_all", "read_at")
 
 
