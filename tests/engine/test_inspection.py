@@ -30,7 +30,7 @@ from wavetank.engine.dump import DumpedDamage
 from wavetank.sim import SerialRuntime, SimDisk, SimFileSystem
 
 READ_ONLY = FileStorageOptions(read_only=True)
-KEEP_LOG = evolve(NOTHING_RETAINED, auto_truncate_on_snapshot=False)
+KEEP_LOG = evolve(NOTHING_RETAINED, auto_truncate_on_snapshot=False, preallocate=0)
 RESERVING = evolve(KEEP_LOG, preallocate=4096)
 View = tuple[PersistentState, LogBounds, tuple[LogEntry, ...], SnapshotMetadata | None]
 

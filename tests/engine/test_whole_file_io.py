@@ -4,8 +4,9 @@ from engine_site import INLINE, EngineSite, entries
 
 from wavetank.engine import FileStorageOptions, SnapshotMetadata, StorageFeatureFlags
 
-CHUNKED = FileStorageOptions(retained_log_size=0, chunk_size=512, features=INLINE)
+CHUNKED = FileStorageOptions(retained_log_size=0, chunk_size=512, preallocate=0, features=INLINE)
 WHOLE = FileStorageOptions(
+    preallocate=0,
     retained_log_size=0,
     chunk_size=512,
     features=StorageFeatureFlags(async_truncation=False, chunked_io=False),

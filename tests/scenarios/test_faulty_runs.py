@@ -234,7 +234,7 @@ def test_an_error_in_background_work_is_a_violation_and_not_the_end_of_the_run()
 
     sick = builtin_over(lambda fs: Wrapped(fs, ClosedBadly))
     recording = recorded("close log.dat: fail EIO from now on", backend=sick)
-    assert kinds(recording.problems)[-1][1] == "background work refused after a fault: KeyError"
+    assert kinds(recording.problems)[-1][1] == "Append refused after a fault: KeyError"
 
 
 def test_a_plan_with_a_line_that_is_no_fault_is_refused_before_anything_runs() -> None:

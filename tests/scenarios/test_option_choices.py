@@ -34,6 +34,8 @@ def _default(option: str) -> str:
     value: object = DEFAULTS
     for part in option.split("."):
         value = getattr(value, part)
+    if value is None:
+        return "none"
     if isinstance(value, bool):
         return "on" if value else "off"
     return value.value if isinstance(value, RecoveryMode) else str(value)

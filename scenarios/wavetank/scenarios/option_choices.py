@@ -21,8 +21,10 @@ from wavetank.engine import FileStorageOptions, StorageFeatureFlags
 __all__ = ["OPTION_CHOICES", "OptionChoice", "OptionError", "pairwise", "turned"]
 
 _FEATURES: Final = "features."
-_WORDS: Final = MappingProxyType({"on": True, "true": True, "off": False, "false": False})
-_Value = bool | int | float | str
+_WORDS: Final = MappingProxyType(
+    {"on": True, "true": True, "off": False, "false": False, "none": None}
+)
+_Value = bool | int | float | str | None
 
 
 class OptionError(ValueError):

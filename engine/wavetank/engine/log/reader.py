@@ -174,8 +174,12 @@ class FrameReader:
             )
         seed = header.seed
         payload = content[FRAME_HEADER_SIZE:]
-        payload_checksum, checksum = unpack_from("<II", content, FRAME_HEADER_SIZE - 8)
-        whole_header = checksum == frame.checksum == extend(seed, content[: FRAME_HEADER_SIZE - 4])
+        # Damage that a log which is only read goes on behind may be shorter than a header.
+        checksums = content[FRAME_HEADER_SIZE - 8 : FRAME_HEADER_SIZE].ljust(8, b"\0")
+        payload_checksum, checksum = unpack_from("<II", checksums)
+        whole_header = len(content) >= FRAME_HEADER_SIZE and checksum == frame.checksum == extend(
+            seed, content[: FRAME_HEADER_SIZE - 4]
+        )
         if whole_header and extend(seed, payload) == payload_checksum:
             serializer = SERIALIZERS.get(content[5])
             (count,) = unpack_from("<I", content, 8)

@@ -21,7 +21,9 @@ from wavetank.scenarios.damage.workshop import Workshop
 __all__ = ["STORES", "Recipe", "interrupted", "store_record"]
 
 _PLAIN: Final = FileStorageOptions(
-    retained_log_size=2, features=StorageFeatureFlags(async_truncation=False, metrics=False)
+    retained_log_size=2,
+    features=StorageFeatureFlags(async_truncation=False, metrics=False),
+    preallocate=0,  # the expectations know no filler
 )
 _UNCOMPACTED: Final = evolve(_PLAIN, auto_truncate_on_snapshot=False)
 _JSON: Final = evolve(
