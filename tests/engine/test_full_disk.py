@@ -40,7 +40,7 @@ from wavetank.engine import (
     StoragePoisonedError,
 )
 from wavetank.scenarios import Limits
-from wavetank.scenarios.fates import images_during
+from wavetank.scenarios.exploration.recovery_graph import images_during
 from wavetank.sim import (
     POSIX,
     DiskImage,

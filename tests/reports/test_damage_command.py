@@ -10,7 +10,7 @@ from wavetank.reports.cli import cli
 from wavetank.reports.damage_document import damage_document
 from wavetank.reports.damage_text import damage_text
 from wavetank.reports.documents import schema
-from wavetank.scenarios.damage import CellKey, DamageResult, WrongCell
+from wavetank.scenarios.corruption import CellKey, DamageResult, WrongCell
 
 BAD = DamageResult(
     counts={

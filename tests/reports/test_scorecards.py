@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from wavetank.reports.check_markdown import check_markdown, scorecard_path
-from wavetank.scenarios.suite import check_backend, find_plug, shipped_names
+from wavetank.scenarios.conformance import check_backend, find_plug, shipped_names
 
 DIRECTORY = Path(__file__).parents[2] / "docs" / "scorecards"
 MAX_IMAGES = 6000

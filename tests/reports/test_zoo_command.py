@@ -10,7 +10,7 @@ from wavetank.reports.cli import cli
 from wavetank.reports.documents import schema
 from wavetank.reports.zoo_document import zoo_document
 from wavetank.reports.zoo_text import zoo_text
-from wavetank.scenarios.zoo import (
+from wavetank.scenarios.mutants import (
     BUGS,
     BugResult,
     Hunt,

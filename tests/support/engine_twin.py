@@ -1,7 +1,7 @@
 """A store under any options, and beside it what it must hold.
 
 `Twin` does each step to both and compares; `ANY_OPTIONS`, `STEPS` and
-`MANY_STEPS` are what hypothesis draws from. Left out: crashes that lose something.
+`MANY_STEPS` are what hypothesis draws from.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 pyfakefs fakes no positioned reads and writes, no preallocation and no advice: its `os` hands such
 calls on to the real `os`, where the number of a fake descriptor is another file or none. They are
-made of calls that it does fake here. Left out: locks, since its `flock` does nothing.
+made of calls that it does fake here.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 It uses the standard library and the checksum library that the page names, and nothing of the
 engine: where it and the engine disagree, the page or one of them is wrong. It takes whole files and
-holds them in memory. Left out: everything that changes a directory.
+holds them in memory.
 """
 
 from __future__ import annotations

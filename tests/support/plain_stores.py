@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from wavetank.engine import LogEntry
 from wavetank.scenarios import Site
-from wavetank.scenarios.suite import Capability
+from wavetank.scenarios.conformance import Capability
 
 PLAIN = frozenset({Capability.DURABLE_APPENDS, Capability.REFUSES_GAPS, Capability.TRUNCATE_SUFFIX})
 

@@ -10,7 +10,7 @@ import sys
 
 from pysyncobj import SyncObj, SyncObjConf, replicated
 
-from wavetank.scenarios.adapters.pysyncobj_journal import use_engine
+from wavetank.scenarios.stores.pysyncobj.journal import use_engine
 
 
 class Keys(SyncObj):  # type: ignore[misc] # PySyncObj is not typed

@@ -8,7 +8,7 @@ from engine_site import EngineSite
 
 from wavetank.engine import FileStorage, FileStorageOptions
 from wavetank.scenarios import Limits
-from wavetank.scenarios.fates import images_during
+from wavetank.scenarios.exploration.recovery_graph import images_during
 from wavetank.sim import (
     POSIX,
     DiskImage,

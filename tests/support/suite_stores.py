@@ -13,7 +13,7 @@ from zlib import crc32
 
 from wavetank.engine import File, FileSystem, LogEntry, OpenFlag, PersistentState
 from wavetank.scenarios import Site
-from wavetank.scenarios.suite import Capability
+from wavetank.scenarios.conformance import Capability
 
 _HEAD = struct.Struct(">IQQ")
 SIMPLE = frozenset(

@@ -1,8 +1,4 @@
-"""What `wavetank check` does: find the store, ask, keep what failed, print, and the exit code.
-
-Left out: the checks (`wavetank.scenarios.suite`), the words (check_text.py) and the document
-(check_document.py).
-"""
+"""What `wavetank check` does: find the store, ask, keep what failed, print, and the exit code."""
 
 from __future__ import annotations
 
@@ -22,7 +18,7 @@ from wavetank.reports.check_text import check_line, check_text
 from wavetank.reports.documents import to_text
 from wavetank.reports.exit_codes import ExitCode
 from wavetank.reports.profile_files import choose_profiles
-from wavetank.scenarios.suite import (
+from wavetank.scenarios.conformance import (
     CheckResult,
     Plug,
     PlugNotFoundError,

@@ -1,4 +1,4 @@
-"""The options of `wavetank check`. Left out: what it does (_check.py)."""
+"""The options of `wavetank check`."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Names that a person typed, turned into names that exist, or into an error with the nearest one.
-
-Left out: which names exist; the caller says.
-"""
+"""Names that a person typed, turned into names that exist, or an error with the nearest one."""
 
 from __future__ import annotations
 

@@ -1,8 +1,4 @@
-"""What `wavetank damage` does: choose, judge, print, and the exit code.
-
-Left out: the matrix itself (`wavetank.scenarios.damage`), the words (damage_text.py) and the
-document (damage_document.py).
-"""
+"""What `wavetank damage` does: choose, judge, print, and the exit code."""
 
 from __future__ import annotations
 
@@ -19,7 +15,7 @@ from wavetank.reports.damage_document import damage_document
 from wavetank.reports.damage_text import damage_text
 from wavetank.reports.documents import to_text
 from wavetank.reports.exit_codes import ExitCode
-from wavetank.scenarios.damage import STORES, DamageResult, run_damage
+from wavetank.scenarios.corruption import STORES, DamageResult, run_damage
 
 __all__ = ["execute"]
 

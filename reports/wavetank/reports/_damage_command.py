@@ -1,4 +1,4 @@
-"""The options of `wavetank damage`. Left out: what it does (_damage.py)."""
+"""The options of `wavetank damage`."""
 
 from __future__ import annotations
 

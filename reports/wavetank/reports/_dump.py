@@ -1,7 +1,4 @@
-"""What `wavetank dump` does: read and print, frame by frame, so that memory stays small.
-
-Left out: the reading itself (`wavetank.engine.dump_directory`) and the words (dump_text.py).
-"""
+"""What `wavetank dump` does: read and print, frame by frame, so that memory stays small."""
 
 from __future__ import annotations
 

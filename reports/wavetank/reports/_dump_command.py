@@ -1,4 +1,4 @@
-"""The options of `wavetank dump`. Left out: what it does (_dump.py)."""
+"""The options of `wavetank dump`."""
 
 from __future__ import annotations
 

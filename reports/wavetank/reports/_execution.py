@@ -1,7 +1,4 @@
-"""`wavetank run`, once its options are known: check the names, run, show, store the failures.
-
-Left out: options and settings (_run_command.py), and how a plan is spread (session.py).
-"""
+"""`wavetank run`, once its options are known: check the names, run, show, store the failures."""
 
 from __future__ import annotations
 

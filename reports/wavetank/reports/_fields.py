@@ -1,7 +1,4 @@
-"""JSON objects read back field by field, each checked, each error with its path.
-
-Left out: which fields there are; failures.py says.
-"""
+"""JSON objects read back field by field, each checked, each error with its path."""
 
 from __future__ import annotations
 

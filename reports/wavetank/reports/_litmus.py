@@ -1,7 +1,4 @@
-"""`wavetank litmus`, once its options are known: read the tests, compare every set, show it.
-
-Left out: options (_litmus_command.py), and how a set is computed (`wavetank.sim.litmus_run`).
-"""
+"""`wavetank litmus`, once its options are known: read the tests, compare every set, show it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The options of `wavetank litmus`. Left out: what it does (_litmus.py, _litmus_real.py)."""
+"""The options of `wavetank litmus`."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""`wavetank litmus --real`, once its options are known: look at each filesystem, and show it.
-
-Left out: options (_litmus_command.py), and how a kernel is looked at (kernel/).
-"""
+"""`wavetank litmus --real`, once its options are known: look at each filesystem, and show it."""
 
 from __future__ import annotations
 

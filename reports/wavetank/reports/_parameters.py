@@ -1,8 +1,4 @@
-"""Command-line values that are no plain numbers: ranges of seeds, numbers or a word.
-
-Left out: names of scenarios, profiles and backends, which are checked once the catalogue is
-imported (_choices.py).
-"""
+"""Command-line values that are no plain numbers: ranges of seeds, numbers or a word."""
 
 from __future__ import annotations
 

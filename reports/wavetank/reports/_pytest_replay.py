@@ -1,8 +1,7 @@
 """Failures of tests, stored so that ``pytest --wavetank-replay`` runs one of them again.
 
 A finding of `crash_test` belongs to a test: that test runs again, under the profile of the finding.
-A failure of a sweep, or of `wavetank run`, needs no test and becomes one. Left out: how a failure
-comes about (_pytest_tools.py).
+A failure of a sweep, or of `wavetank run`, needs no test and becomes one.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""What the fixtures of the pytest plugin do, once they are used.
-
-Left out: fixtures, marker and options themselves (pytest_plugin.py).
-"""
+"""What the fixtures of the pytest plugin do, once they are used."""
 
 from __future__ import annotations
 

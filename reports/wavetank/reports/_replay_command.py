@@ -1,4 +1,4 @@
-"""The options of `wavetank replay`. Left out: what it does (_replaying.py)."""
+"""The options of `wavetank replay`."""
 
 from __future__ import annotations
 

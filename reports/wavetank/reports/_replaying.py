@@ -1,7 +1,4 @@
-"""`wavetank replay`, once its options are known: find the failure, replay it, show the answer.
-
-Left out: options (_replay_command.py), and how one replays (`wavetank.scenarios.replay`).
-"""
+"""`wavetank replay`, once its options are known: find the failure, replay it, show the answer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The options of `wavetank run`. Left out: what they do (_execution.py)."""
+"""The options of `wavetank run`."""
 
 from __future__ import annotations
 

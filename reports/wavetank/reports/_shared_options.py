@@ -1,7 +1,4 @@
-"""Options that several commands have, with one name, one default and one meaning.
-
-Left out: options of one command alone, which stand with it.
-"""
+"""Options that several commands have, with one name, one default and one meaning."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The options of `wavetank show`. Left out: what it does (_showing.py)."""
+"""The options of `wavetank show`."""
 
 from __future__ import annotations
 

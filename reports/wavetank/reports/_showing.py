@@ -1,4 +1,4 @@
-"""`wavetank show`, once its options are known. Left out: options (_show_command.py)."""
+"""`wavetank show`, once its options are known."""
 
 from __future__ import annotations
 

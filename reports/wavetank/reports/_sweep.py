@@ -1,8 +1,4 @@
-"""What `wavetank sweep` does: choose, run, print, and the exit code.
-
-Left out: the sweeps themselves (`wavetank.scenarios`), the words (sweep_text.py) and the document
-(sweep_document.py).
-"""
+"""What `wavetank sweep` does: choose, run, print, and the exit code."""
 
 from __future__ import annotations
 

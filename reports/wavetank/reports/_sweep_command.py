@@ -1,4 +1,4 @@
-"""The options of `wavetank sweep`. Left out: what it does (_sweep.py)."""
+"""The options of `wavetank sweep`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Progress as lines on stderr, one every ten seconds. Left out: bars (progress.py)."""
+"""Progress as lines on stderr, one every ten seconds."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""What `wavetank verify` does: check, print, and the exit code.
-
-Left out: the check itself (`wavetank.engine.verify_directory`).
-"""
+"""What `wavetank verify` does: check, print, and the exit code."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The options of `wavetank verify`. Left out: what it does (_verify.py)."""
+"""The options of `wavetank verify`."""
 
 from __future__ import annotations
 

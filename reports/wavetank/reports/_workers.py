@@ -1,7 +1,7 @@
 """Worker processes for a run, and the way their progress takes back here.
 
 Workers are new interpreters, so that nothing of this process leaks into a run and a hash seed can
-be given to them. Left out: what they work on (`wavetank.scenarios.run`).
+be given to them.
 """
 
 from __future__ import annotations

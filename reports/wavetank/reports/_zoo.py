@@ -1,8 +1,4 @@
-"""What `wavetank zoo` does: choose, hunt, print, and the exit code.
-
-Left out: the hunt itself (`wavetank.scenarios.zoo`), the words (zoo_text.py) and the document
-(zoo_document.py).
-"""
+"""What `wavetank zoo` does: choose, hunt, print, and the exit code."""
 
 from __future__ import annotations
 
@@ -20,7 +16,7 @@ from wavetank.reports.documents import to_text
 from wavetank.reports.exit_codes import ExitCode
 from wavetank.reports.zoo_document import zoo_document
 from wavetank.reports.zoo_text import zoo_text
-from wavetank.scenarios.zoo import BUGS, ZooResult, run_zoo
+from wavetank.scenarios.mutants import BUGS, ZooResult, run_zoo
 
 __all__ = ["execute"]
 

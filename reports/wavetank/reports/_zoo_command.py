@@ -1,4 +1,4 @@
-"""The options of `wavetank zoo`. Left out: what it does (_zoo.py)."""
+"""The options of `wavetank zoo`."""
 
 from __future__ import annotations
 

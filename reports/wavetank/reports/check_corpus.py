@@ -1,7 +1,7 @@
 """The checks that a store has ever failed, kept so that they are asked first from then on.
 
 One file per store in ``.wavetank/checks``. A check stays in it once it has failed, and says whether
-it still does. Left out: what is asked (`wavetank.scenarios.suite`).
+it still does.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Final
 import click
 from attrs import frozen
 
-from wavetank.scenarios.suite import Outcome, Scorecard
+from wavetank.scenarios.conformance import Outcome, Scorecard
 
 __all__ = ["DIRECTORY", "CheckCorpus"]
 

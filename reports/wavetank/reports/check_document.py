@@ -1,11 +1,8 @@
-"""A scorecard as a JSON document, ``wavetank.check/1``; docs/json.md says what it means.
-
-Left out: printing it.
-"""
+"""A scorecard as a JSON document, ``wavetank.check/1``; docs/json.md says what it means."""
 
 from __future__ import annotations
 
-from wavetank.scenarios.suite import Outcome, Scorecard
+from wavetank.scenarios.conformance import Outcome, Scorecard
 
 __all__ = ["check_document"]
 

@@ -1,7 +1,6 @@
 """A scorecard as a page in Markdown, to be kept beside a store's documentation.
 
-It holds nothing that differs from run to run. Left out: what the checks ask in detail
-(`wavetank list checks`).
+It holds nothing that differs from run to run.
 """
 
 from __future__ import annotations
@@ -10,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from wavetank.scenarios.suite import CheckResult, Outcome, Scorecard
+from wavetank.scenarios.conformance import CheckResult, Outcome, Scorecard
 
 __all__ = ["check_markdown", "scorecard_path"]
 

@@ -1,13 +1,10 @@
-"""A scorecard for people: a line per check that did not pass, and counts by group.
-
-Left out: colour, and anything that depends on the width of a terminal.
-"""
+"""A scorecard for people: a line per check that did not pass, and counts by group."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from wavetank.scenarios.suite import CheckResult, Outcome, Scorecard
+from wavetank.scenarios.conformance import CheckResult, Outcome, Scorecard
 
 __all__ = ["check_line", "check_text"]
 

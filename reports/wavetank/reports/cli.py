@@ -1,7 +1,7 @@
 """The program `wavetank`: its commands, and what an error becomes.
 
 Nothing heavy is imported here or by the modules that hold the options, so that ``--version`` and
-``--help`` answer at once. Left out: what the commands do.
+``--help`` answer at once.
 """
 
 from __future__ import annotations

@@ -1,13 +1,13 @@
 """What came of the damage matrix as a JSON document, ``wavetank.damage/1``.
 
-docs/json.md says what it means. Left out: printing it.
+docs/json.md says what it means.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from wavetank.scenarios.damage import CellKey, DamageResult, Outcome, WrongCell
+from wavetank.scenarios.corruption import CellKey, DamageResult, Outcome, WrongCell
 
 __all__ = ["damage_document"]
 

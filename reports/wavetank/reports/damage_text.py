@@ -1,14 +1,11 @@
-"""What came of the damage matrix, for people: counts by store, damage, mode and rule, wrong cells.
-
-Left out: colour, and anything that depends on the width of a terminal.
-"""
+"""Text of the damage matrix: counts by store, damage, mode and rule, and the wrong cells."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final
 
-from wavetank.scenarios.damage import CellKey, DamageResult, Outcome, WrongCell
+from wavetank.scenarios.corruption import CellKey, DamageResult, Outcome, WrongCell
 
 __all__ = ["damage_text"]
 

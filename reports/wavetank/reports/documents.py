@@ -1,7 +1,6 @@
 """Results as JSON documents, each with a schema beside this module (``schemas/``).
 
-Pure functions from values to documents; docs/json.md says what each field means. Left out: writing
-them anywhere.
+Pure functions from values to documents; docs/json.md says what each field means.
 """
 
 from __future__ import annotations

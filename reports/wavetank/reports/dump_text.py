@@ -1,6 +1,6 @@
 """A store's directory in words: what `wavetank dump` shows a person.
 
-Whatever comes from the store is escaped, so that it cannot speak to the terminal. Left out: reads.
+Whatever comes from the store is escaped, so that it cannot speak to the terminal.
 """
 
 from __future__ import annotations

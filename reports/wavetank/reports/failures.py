@@ -2,8 +2,6 @@
 
 A file holds the case (what brings the finding back) and its story. A file that this version cannot
 read is never overwritten and never deleted; a new failure of the same id then goes beside it.
-
-Left out: replaying (`wavetank.scenarios.replay`).
 """
 
 from __future__ import annotations

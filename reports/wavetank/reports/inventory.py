@@ -1,7 +1,7 @@
 """What there is to choose from: scenarios, profiles, backends, options, checks and the like.
 
 Names and descriptions come from the values and docstrings themselves, so that this list cannot
-drift from what runs. Left out: anything about how they are shown (`wavetank list` does it).
+drift from what runs.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from wavetank.scenarios import (
     OptionChoice,
     turned,
 )
-from wavetank.scenarios.suite import (
+from wavetank.scenarios.conformance import (
     CAPABILITIES,
     CHECKS,
     PlugNotFoundError,

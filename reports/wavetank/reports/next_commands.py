@@ -1,7 +1,4 @@
-"""Commands for a person to type next, as text that a shell takes.
-
-Left out: when they are shown (text.py, documents.py, story.py).
-"""
+"""Commands for a person to type next, as text that a shell takes."""
 
 from __future__ import annotations
 

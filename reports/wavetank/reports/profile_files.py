@@ -1,7 +1,4 @@
-"""Values of ``--profile``: names of profiles that ship, and files with profiles of one's own.
-
-Left out: what a file may say (`wavetank.sim.profile_from_toml`).
-"""
+"""Values of ``--profile``: names of profiles that ship, and files with profiles of one's own."""
 
 from __future__ import annotations
 

@@ -1,7 +1,6 @@
 """What a person sees while a run goes on: bars on a terminal, elsewhere a line now and then.
 
 All of it goes to one stream, stderr; the result itself is shown by text.py and documents.py.
-Left out: how many images there will be, which nobody knows before they are met.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """The pytest plugin: fixtures, a marker and options; installed with wavetank.
 
-Nothing of wavetank is imported until a fixture or the marker is used. Left out: what the fixtures
-do (_pytest_tools.py).
+Nothing of wavetank is imported until a fixture or the marker is used.
 """
 
 from __future__ import annotations

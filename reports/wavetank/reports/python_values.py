@@ -1,6 +1,6 @@
 """Values of wavetank as Python source: `PythonSource`, for tests that are written by machine.
 
-What a value has by default is left out. Left out: laying the source out in lines of some length.
+What a value has by default is left out.
 """
 
 from __future__ import annotations

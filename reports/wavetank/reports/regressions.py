@@ -1,7 +1,6 @@
 """A stored failure as a test that runs by itself: fails while the bug is there, passes without it.
 
 The test holds the workload as values, so that it means the same when the catalogue has changed.
-Left out: which failure (_showing.py).
 """
 
 from __future__ import annotations

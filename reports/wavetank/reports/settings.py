@@ -1,7 +1,6 @@
 """Settings of a project: the table ``[tool.wavetank]`` of a pyproject.toml.
 
-The command line wins over every one of them. Left out: whether the names in it exist, which is
-checked with those of the command line.
+The command line wins over every one of them.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """`wavetank.verify/1` and `wavetank.dump/1`: real store directories as JSON documents.
 
 Pure functions from values to documents; docs/json.md says what each field means, ``schemas/`` what
-they look like. Left out: printing.
+they look like.
 """
 
 from __future__ import annotations

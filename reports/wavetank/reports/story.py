@@ -1,7 +1,7 @@
 """A failure told to a person, on one screen.
 
 What was promised and broken, the steps that lead there, what the crash lost, why, what would have
-cured it, and how to see it again. Left out: which failures are told (text.py).
+cured it, and how to see it again.
 """
 
 from __future__ import annotations

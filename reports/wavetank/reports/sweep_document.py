@@ -1,6 +1,6 @@
 """What came of the sweeps of failing operations as a JSON document, ``wavetank.sweep/1``.
 
-docs/json.md says what it means. Left out: printing it.
+docs/json.md says what it means.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""What came of the sweeps of failing operations, for people: counts by scenario and kind.
-
-Left out: colour, and anything that depends on the width of a terminal.
-"""
+"""What came of the sweeps of failing operations, for people: counts by scenario and kind."""
 
 from __future__ import annotations
 

@@ -1,7 +1,6 @@
 """The result of a run in text: first line, table, failures, last lines.
 
-Pure functions from values to text. Left out: one failure in full (story.py), progress
-(progress.py).
+Pure functions from values to text.
 """
 
 from __future__ import annotations

@@ -1,11 +1,8 @@
-"""What came of the zoo as a JSON document, ``wavetank.zoo/1``; docs/json.md says what it means.
-
-Left out: printing it.
-"""
+"""What came of the zoo as a JSON document, ``wavetank.zoo/1``; docs/json.md says what it means."""
 
 from __future__ import annotations
 
-from wavetank.scenarios.zoo import BUGS, BugResult, Kill, NecessityResult, Witness, ZooResult
+from wavetank.scenarios.mutants import BUGS, BugResult, Kill, NecessityResult, Witness, ZooResult
 
 __all__ = ["zoo_document"]
 

@@ -1,7 +1,4 @@
-"""What came of the zoo, for people: the kill matrix, the shortest repros, the two tables.
-
-Left out: colour, and anything that depends on the width of a terminal.
-"""
+"""What came of the zoo, for people: the kill matrix, the shortest repros, the two tables."""
 
 from __future__ import annotations
 
@@ -9,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from string import ascii_lowercase
 from typing import Final
 
-from wavetank.scenarios.zoo import (
+from wavetank.scenarios.mutants import (
     BUGS,
     BugResult,
     Hunt,

@@ -1,43 +1,32 @@
-"""Workloads, reference model, oracle, runner: the only room where engine, model and disk meet.
+"""Workloads, reference model, oracle, explorer: the only layer where engine, model and disk meet.
 
-General layout, along the way a run takes::
+    exploration/     every crash of a recorded run: images, recovery graph, explanation
+    raft/            Raft stores: workloads, model, oracle, driver, recording
+    stores/          the stores that ship, what a store declares, and the registry of names
+    conformance/     the checks that apply to any store (`wavetank check`)
+    fault_sweep/     every operation fails once (`wavetank sweep`)
+    corruption/      stores damaged in every place (`wavetank damage`)
+    mutants/         planted bugs that must be found (`wavetank zoo`)
+    code/            any Python code that writes files (`crash_test`, `CrashDisk`)
+    machines/        hypothesis state machines over a crashing disk; strategies.py has the data
+    events.py        a plan, its results, and those who listen
+    runner.py        a plan run: scenarios by seeds by profiles
+    replay.py        a stored finding judged again; regression.py is the same for generated tests
 
-    steps.py, _node.py, catalogue.py   workloads as data, and the eight that ship
-    backend.py                         stores under test; raftlock_published.py is one
-    model.py                           the reference model and what may be on disk meanwhile
-    recording.py                       a workload run once: op log and knowledge over time
-    _live_run.py, _chronicle.py        the run itself, and what is known of the store meanwhile
-    fault_lines.py, _fault_timeline.py what goes wrong, in the run and after each crash in it
-    excuses.py, _excused.py            what may be missing where the disk lies
-    explorer.py, recovery.py           every crash point, every image; what becomes of one image
-    opening.py                         stores opened on images, once for all that they read alike
-    observation.py, oracle.py          what a store shows, and which invariants that breaks
-    crash_cycles.py                    crash after crash without work
-    operation_faults.py                what goes wrong with every operation in turn
-    operation_sweep.py                 every operation of a workload fails, and the store goes on
-    recovery_sweep.py                  the same of each recovery from a power cut
-    scenario_sweeps.py                 both over the catalogue
-    violation.py                       a finding told to a person
-    loss.py, store_life.py             one crash after the other, chosen by whoever drives
-    moves.py                           what a node may do next, from what its store shows
-    strategies.py, machines/           the same for hypothesis, which only they need
-    events.py, runner.py               a whole plan, and those who listen
-    replay.py, regression.py           one stored finding again
-    zoo/                               bugs planted in variants of the engine, and their hunt
-    crash_disk.py                      a disk for any code, crashed when one likes
-    python_crashes/                    crash_test: any Python code that writes files
-    damage/                            stores damaged in every place, and the right answers
-
-It imports `wavetank.engine`, `wavetank.sim` and `wavetank.faults`. Start reading at model.py.
+It imports `wavetank.engine`, `wavetank.sim` and `wavetank.faults`. Start reading at raft/model.py.
 """
 
 from typing import TYPE_CHECKING
 
-from wavetank.scenarios.backend import BACKENDS, Backend, Site, StoreBackend
-from wavetank.scenarios.catalogue import SCENARIOS, Scenario
-from wavetank.scenarios.contract import Contract
-from wavetank.scenarios.crash_disk import EVERYTHING, CrashDisk, PythonDoor
-from wavetank.scenarios.crash_point import CrashPoint
+from wavetank.scenarios.code import (
+    CodeFinding,
+    CrashFinding,
+    CrashReport,
+    ProfileVerdict,
+    WorkloadError,
+    crash_test,
+)
+from wavetank.scenarios.code.crash_disk import EVERYTHING, CrashDisk, PythonDoor
 from wavetank.scenarios.events import (
     Event,
     Listener,
@@ -49,51 +38,42 @@ from wavetank.scenarios.events import (
     ScenarioResult,
     Verdict,
 )
-from wavetank.scenarios.explorer import Finding, Sweep, explore, judge_image
-from wavetank.scenarios.fates import Limits
-from wavetank.scenarios.fault_lines import fault_plan
-from wavetank.scenarios.loss import Loss, kept_after
-from wavetank.scenarios.model import EMPTY, ModelState, acknowledge, begin
-from wavetank.scenarios.observation import Observation, Problem, observe
-from wavetank.scenarios.opening import LiveStore, Opening, Openings, Refusal
-from wavetank.scenarios.operation_faults import (
+from wavetank.scenarios.exploration.crash_point import CrashPoint
+from wavetank.scenarios.exploration.explain import Violation, describe_op, explain, explain_live
+from wavetank.scenarios.exploration.explorer import Finding, Sweep, explore, judge_image
+from wavetank.scenarios.exploration.loss import Loss, kept_after
+from wavetank.scenarios.exploration.recovery_graph import Limits
+from wavetank.scenarios.fault_sweep.operation_faults import (
     OPERATION_FAULTS,
     OperationCounts,
     OperationProblem,
     OperationSweep,
 )
-from wavetank.scenarios.operation_sweep import shorten, sweep_operations
-from wavetank.scenarios.option_choices import (
+from wavetank.scenarios.fault_sweep.recovery_sweep import sweep_recoveries
+from wavetank.scenarios.fault_sweep.scenario_sweeps import SweptScenario, sweep_scenarios
+from wavetank.scenarios.fault_sweep.workload_sweep import shorten, sweep_operations
+from wavetank.scenarios.raft.contract import Contract
+from wavetank.scenarios.raft.fault_lines import fault_plan
+from wavetank.scenarios.raft.model import EMPTY, ModelState, acknowledge, begin
+from wavetank.scenarios.raft.observation import Observation, Problem, observe
+from wavetank.scenarios.raft.option_choices import (
     OPTION_CHOICES,
     OptionChoice,
     OptionError,
     pairwise,
     turned,
 )
-from wavetank.scenarios.oracle import INVARIANTS, Knowledge, judge
-from wavetank.scenarios.python_crashes import (
-    CodeFinding,
-    CrashFinding,
-    CrashReport,
-    ProfileVerdict,
-    WorkloadError,
-    crash_test,
+from wavetank.scenarios.raft.oracle import INVARIANTS, Knowledge, judge
+from wavetank.scenarios.raft.recording import (
+    STORE_DIRECTORY,
+    LiveProblem,
+    Moment,
+    Recording,
+    record,
 )
-from wavetank.scenarios.recording import STORE_DIRECTORY, LiveProblem, Moment, Recording, record
-from wavetank.scenarios.recovery import Recovery
-from wavetank.scenarios.recovery_sweep import sweep_recoveries
-from wavetank.scenarios.regression import judge_again
-from wavetank.scenarios.replay import ReplayCase, ReplayResult, ReplayVerdict, replay, replay_cases
-from wavetank.scenarios.runner import (
-    UnknownNameError,
-    backend_named,
-    log_digest,
-    profile_named,
-    run,
-    workload_of,
-)
-from wavetank.scenarios.scenario_sweeps import SweptScenario, sweep_scenarios
-from wavetank.scenarios.steps import (
+from wavetank.scenarios.raft.recovery import Recovery
+from wavetank.scenarios.raft.recovery_run import LiveStore, Opening, Openings, Refusal
+from wavetank.scenarios.raft.steps import (
     Append,
     KillProcess,
     OpenStore,
@@ -107,8 +87,19 @@ from wavetank.scenarios.steps import (
     TruncateSuffix,
     Workload,
 )
-from wavetank.scenarios.store_life import StoreLife
-from wavetank.scenarios.violation import Violation, describe_op, explain, explain_live
+from wavetank.scenarios.raft.store_life import StoreLife
+from wavetank.scenarios.raft.workloads import SCENARIOS, Scenario
+from wavetank.scenarios.regression import judge_again
+from wavetank.scenarios.replay import ReplayCase, ReplayResult, ReplayVerdict, replay, replay_cases
+from wavetank.scenarios.runner import (
+    UnknownNameError,
+    backend_named,
+    log_digest,
+    profile_named,
+    run,
+    workload_of,
+)
+from wavetank.scenarios.stores.backend import BACKENDS, Backend, Site, StoreBackend
 
 if TYPE_CHECKING:
     from wavetank.scenarios.machines import CrashingDiskMachine as CrashingDiskMachine

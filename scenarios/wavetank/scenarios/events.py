@@ -11,7 +11,7 @@ from typing import Protocol, TypeAlias
 
 from attrs import frozen
 
-from wavetank.scenarios.violation import Violation
+from wavetank.scenarios.exploration.explain import Violation
 from wavetank.sim import Profile
 
 __all__ = [

@@ -1,23 +1,21 @@
 """One finding again, from the workload itself: `judge_again`, for regression tests.
 
 While the workload leaves the same op log, exactly the same image is judged. Once the store does
-something else, that image means nothing, and every crash of the workload is tried. Left out:
-findings by the names of scenario and store (replay.py), and crashes inside recoveries where the op
-log is another one.
+something else, that image means nothing, and every crash of the workload is tried.
 """
 
 from __future__ import annotations
 
 from contextlib import suppress
 
-from wavetank.scenarios.backend import Backend
-from wavetank.scenarios.crash_cycles import crash_cycle_problems
-from wavetank.scenarios.crash_point import CrashPoint
-from wavetank.scenarios.explorer import explore, judge_image
-from wavetank.scenarios.observation import Problem
-from wavetank.scenarios.recording import record
+from wavetank.scenarios.exploration.crash_point import CrashPoint
+from wavetank.scenarios.exploration.explorer import explore, judge_image
+from wavetank.scenarios.raft.crash_cycles import crash_cycle_problems
+from wavetank.scenarios.raft.observation import Problem
+from wavetank.scenarios.raft.recording import record
+from wavetank.scenarios.raft.steps import Workload
 from wavetank.scenarios.runner import log_digest
-from wavetank.scenarios.steps import Workload
+from wavetank.scenarios.stores.backend import Backend
 from wavetank.sim import Profile
 
 __all__ = ["judge_again"]

@@ -3,8 +3,6 @@
 A `ReplayCase` names a finding so that it can be looked for again in another process and after the
 code has changed. While the workload leaves the same op log, exactly the same image is judged; once
 the op log differs, the whole scenario is swept for a finding of the same fingerprint.
-
-Left out: where cases are kept, and how the answer is shown.
 """
 
 from __future__ import annotations
@@ -15,13 +13,14 @@ from enum import Enum
 from attrs import frozen
 
 from wavetank.faults import FaultSyntaxError
-from wavetank.scenarios.crash_cycles import crash_cycle_problems
-from wavetank.scenarios.crash_point import CrashPoint
 from wavetank.scenarios.events import OwnProfile, RunPlan, ScenarioResult
-from wavetank.scenarios.explorer import judge_image
-from wavetank.scenarios.observation import Problem
-from wavetank.scenarios.option_choices import OptionError
-from wavetank.scenarios.recording import Recording, record
+from wavetank.scenarios.exploration.crash_point import CrashPoint
+from wavetank.scenarios.exploration.explain import Violation
+from wavetank.scenarios.exploration.explorer import judge_image
+from wavetank.scenarios.raft.crash_cycles import crash_cycle_problems
+from wavetank.scenarios.raft.observation import Problem
+from wavetank.scenarios.raft.option_choices import OptionError
+from wavetank.scenarios.raft.recording import Recording, record
 from wavetank.scenarios.runner import (
     UnknownNameError,
     backend_named,
@@ -30,7 +29,6 @@ from wavetank.scenarios.runner import (
     run,
     workload_of,
 )
-from wavetank.scenarios.violation import Violation
 from wavetank.sim import Profile
 
 __all__ = ["ReplayCase", "ReplayResult", "ReplayVerdict", "replay", "replay_cases"]

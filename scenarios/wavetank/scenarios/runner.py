@@ -14,11 +14,6 @@ from typing import Final
 
 from attrs import evolve, frozen
 
-from wavetank.scenarios._fault_families import lies
-from wavetank.scenarios.backend import BACKENDS, Backend
-from wavetank.scenarios.catalogue import SCENARIOS
-from wavetank.scenarios.contract import Contract
-from wavetank.scenarios.crash_cycles import crash_cycle_problems
 from wavetank.scenarios.events import (
     Listener,
     OwnProfile,
@@ -28,14 +23,19 @@ from wavetank.scenarios.events import (
     ScenarioProgress,
     ScenarioResult,
 )
-from wavetank.scenarios.explorer import explore
-from wavetank.scenarios.fates import Limits
-from wavetank.scenarios.fault_lines import fault_plan
-from wavetank.scenarios.opening import Openings
-from wavetank.scenarios.option_choices import turned
-from wavetank.scenarios.recording import Recording, record
-from wavetank.scenarios.steps import Workload
-from wavetank.scenarios.violation import explain, explain_live
+from wavetank.scenarios.exploration.explain import explain, explain_live
+from wavetank.scenarios.exploration.explorer import explore
+from wavetank.scenarios.exploration.recovery_graph import Limits
+from wavetank.scenarios.raft.contract import Contract
+from wavetank.scenarios.raft.crash_cycles import crash_cycle_problems
+from wavetank.scenarios.raft.fault_families import lies
+from wavetank.scenarios.raft.fault_lines import fault_plan
+from wavetank.scenarios.raft.option_choices import turned
+from wavetank.scenarios.raft.recording import Recording, record
+from wavetank.scenarios.raft.recovery_run import Openings
+from wavetank.scenarios.raft.steps import Workload
+from wavetank.scenarios.raft.workloads import SCENARIOS
+from wavetank.scenarios.stores.backend import BACKENDS, Backend
 from wavetank.sim import PROFILES, Profile
 
 __all__ = [

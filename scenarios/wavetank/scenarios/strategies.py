@@ -1,8 +1,7 @@
 """Entries, batches, workloads, profiles and losses for hypothesis.
 
 Import it by name, `from wavetank.scenarios.strategies import workloads`: it needs hypothesis, which
-the rest of wavetank does not. Plans of faults are in `wavetank.faults.strategies`. Left out: state
-machines (machines/).
+the rest of wavetank does not. Plans of faults are in `wavetank.faults.strategies`.
 
     >>> from hypothesis import given, settings
     >>> from wavetank.scenarios import BACKENDS, record
@@ -21,9 +20,8 @@ from typing import Final
 from hypothesis import strategies as st
 
 from wavetank.engine import FileStorageOptions, LogEntry
-from wavetank.scenarios.loss import Loss
-from wavetank.scenarios.model import EMPTY, Possible, acknowledge
-from wavetank.scenarios.moves import (
+from wavetank.scenarios.exploration.loss import Loss
+from wavetank.scenarios.raft.actions import (
     append_move,
     compaction_move,
     conflict_move,
@@ -32,7 +30,8 @@ from wavetank.scenarios.moves import (
     snapshot_move,
     vote_move,
 )
-from wavetank.scenarios.steps import KillProcess, OpenStore, Reopen, Step, Workload
+from wavetank.scenarios.raft.model import EMPTY, Possible, acknowledge
+from wavetank.scenarios.raft.steps import KillProcess, OpenStore, Reopen, Step, Workload
 from wavetank.sim import PROFILES, SAFE_PROFILES, Profile
 
 __all__ = ["batches", "command_sizes", "entries", "losses", "profiles", "workloads"]

@@ -10,9 +10,9 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from wavetank.scenarios import Backend
+from wavetank.scenarios.conformance import BUILTIN, RAFTLOCK_PUBLISHED
 from wavetank.scenarios.machines import BrokenPromiseError, RaftStoreMachine
-from wavetank.scenarios.suite import BUILTIN, RAFTLOCK_PUBLISHED
-from wavetank.scenarios.zoo import BUGS
+from wavetank.scenarios.mutants import BUGS
 
 STEPS_AT_MOST = 6
 

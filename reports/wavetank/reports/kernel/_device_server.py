@@ -2,8 +2,6 @@
 
 Started by machine.py as a process of its own. It ends when it is unmounted, and with the process
 that started it; it leaves that one's mount name space as soon as it has mounted (_mounts.py).
-
-Left out: everything about filesystems.
 """
 
 # ruff: noqa: ARG002 - libfuse gives every operation the same arguments

@@ -1,6 +1,6 @@
 """Loop devices: block devices over files, by the kernel's own calls.
 
-A program per device would take longer than everything else together. Left out: mounting them.
+A program per device would take longer than everything else together.
 """
 
 from __future__ import annotations

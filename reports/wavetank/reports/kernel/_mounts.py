@@ -6,8 +6,6 @@ unmounts everything, and would wait for its own answers.
 
 The kernel's own calls are used, since an experiment mounts thousands of images, and programs would
 take longer than the mounts.
-
-Left out: what is mounted (machine.py), loop devices (_loop.py).
 """
 
 from __future__ import annotations

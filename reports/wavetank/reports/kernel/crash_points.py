@@ -5,8 +5,6 @@ the writes of all windows before, and any subset of its own. A request that hold
 cut into these, since a device promises less than a request; one that holds metadata is kept whole
 or lost. Of the subsets a choice is taken: all, none, each prefix, each without one write, each of
 one write alone, then random ones.
-
-Left out: making an image of it (image_file.py).
 """
 
 from __future__ import annotations

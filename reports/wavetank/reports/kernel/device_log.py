@@ -2,7 +2,7 @@
 
 The program that serves the device (_device_server.py) appends to a log file; whoever drives the
 filesystem on it reads the same file. Its length at any moment therefore says what the device had
-received by then. Left out: what the writes mean.
+received by then.
 """
 
 from __future__ import annotations

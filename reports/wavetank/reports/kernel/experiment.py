@@ -5,8 +5,6 @@ and with other nudges between its steps, while the device logs what it is given.
 between two flushes, images are made of what a power cut may have left there, mounted and read.
 
 Nothing of an earlier run is removed before the next.
-
-Left out: which machine can do it (requirements.py).
 """
 
 from __future__ import annotations

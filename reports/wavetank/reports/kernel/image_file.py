@@ -1,7 +1,6 @@
 """Contents of a device as files: a base that grows flush by flush, and copies with more on top.
 
-Files are sparse, so that a copy costs what is in it and not how large the device is. Left out: what
-is to be in an image (crash_points.py).
+Files are sparse, so that a copy costs what is in it and not how large the device is.
 """
 
 from __future__ import annotations

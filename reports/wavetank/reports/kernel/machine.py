@@ -2,8 +2,6 @@
 
 The device is a file served over FUSE (_device_server.py) under a loop device. What the filesystem
 writes is logged before it is answered. Everything is taken away again at the end, however it comes.
-
-Left out: what is done in the filesystem (program_run.py), what an image holds (crash_points.py).
 """
 
 from __future__ import annotations

@@ -4,8 +4,6 @@ A program of a few system calls ends long before a kernel writes anything unaske
 the memory pressure, timers and neighbours of a real machine. None of them can make a state legal
 that was not: what is written back on request may always be written back unasked, and a sync more
 never allows a state more.
-
-Left out: doing them (program_run.py).
 """
 
 from __future__ import annotations

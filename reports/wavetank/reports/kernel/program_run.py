@@ -1,7 +1,6 @@
 """A litmus program, done with real system calls in a real directory.
 
 Files stay open from their creation on, so that an inode is written to whatever became of its names.
-Left out: what reaches the device meanwhile; only the length of its log is noted.
 """
 
 from __future__ import annotations

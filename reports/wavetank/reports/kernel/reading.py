@@ -1,7 +1,4 @@
-"""What a directory shows, as the files of a litmus state: paths and blocks as letters.
-
-Left out: mounting what is to be read (machine.py).
-"""
+"""What a directory shows, as the files of a litmus state: paths and blocks as letters."""
 
 from __future__ import annotations
 

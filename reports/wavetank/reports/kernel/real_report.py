@@ -1,6 +1,6 @@
 """What was seen on real filesystems, as text for people and as ``wavetank.litmus-real/1``.
 
-Pure functions of values. Left out: writing them anywhere.
+Pure functions of values.
 """
 
 from __future__ import annotations

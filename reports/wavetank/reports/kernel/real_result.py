@@ -1,7 +1,4 @@
-"""What was seen of litmus programs on a real filesystem, as values.
-
-Left out: how it was seen (experiment.py), and how it is shown (real_report.py).
-"""
+"""What was seen of litmus programs on a real filesystem, as values."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""What a machine must have for a filesystem to be looked at, asked for without touching anything.
-
-Left out: how to get it (CONTRIBUTING.md).
-"""
+"""What a machine must have to run litmus programs on a real filesystem; asking changes nothing."""
 
 from __future__ import annotations
 

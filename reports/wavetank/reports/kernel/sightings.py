@@ -1,7 +1,4 @@
-"""What was read from images, held against the sets of the model.
-
-Left out: where the images come from (experiment.py).
-"""
+"""What was read from images, held against the sets of the model."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """`CrashingDiskMachine`: hypothesis cuts the power under code of one's own.
 
 It brings the disk, the crashes and the restarts; rules and invariants are those of whoever knows
-what the code has promised. Left out: any idea of what is right.
+what the code has promised.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from wavetank.scenarios.crash_disk import CrashDisk, PythonDoor
-from wavetank.scenarios.loss import Loss
+from wavetank.scenarios.code.crash_disk import CrashDisk, PythonDoor
+from wavetank.scenarios.exploration.loss import Loss
 from wavetank.sim import SAFE_PROFILES, Profile
 
 __all__ = ["CrashingDiskMachine", "MachineTestCase"]

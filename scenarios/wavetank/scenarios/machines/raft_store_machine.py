@@ -3,8 +3,7 @@
 Every rule takes small numbers that count from the end of the log, of the op log or of what is
 pending, so that a failing example is a short program that runs as it is printed, and shrinks to the
 least work and the smallest loss. What is promised is the model's business, and what may be lost the
-disk's (store_life.py). Left out: interleavings of threads; reads come between a step and the work
-that it leaves in the background.
+disk's (store_life.py).
 """
 
 from __future__ import annotations
@@ -19,8 +18,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 from wavetank.engine import FileStorageOptions
 from wavetank.faults import parse_plan
 from wavetank.faults.strategies import failure_plans
-from wavetank.scenarios.loss import Loss
-from wavetank.scenarios.moves import (
+from wavetank.scenarios.conformance import BUILTIN, Capability, Plug, plug_of, suite_options
+from wavetank.scenarios.exploration.loss import Loss
+from wavetank.scenarios.raft.actions import (
     append_move,
     compaction_move,
     conflict_move,
@@ -31,10 +31,9 @@ from wavetank.scenarios.moves import (
     stale_vote_move,
     vote_move,
 )
-from wavetank.scenarios.steps import Append, KillProcess, Reopen, Step
-from wavetank.scenarios.store_life import StoreLife
+from wavetank.scenarios.raft.steps import Append, KillProcess, Reopen, Step
+from wavetank.scenarios.raft.store_life import StoreLife
 from wavetank.scenarios.strategies import command_sizes
-from wavetank.scenarios.suite import BUILTIN, Capability, Plug, plug_of, suite_options
 from wavetank.sim import BLOCK_SIZE, SAFE_PROFILES, Profile
 
 __all__ = ["BrokenPromiseError", "RaftStoreMachine"]

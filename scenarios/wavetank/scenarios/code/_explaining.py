@@ -1,0 +1,180 @@
+"""A refused image told to a person: where the crash was, what it lost, why, and the cure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice
+
+from wavetank.scenarios.code._cure import find_flush, latest_names
+from wavetank.scenarios.code._judging import Judging
+from wavetank.scenarios.code._recording import CodeRecording
+from wavetank.scenarios.code._sweep import FoundImage
+from wavetank.scenarios.code.report import CodeFinding
+from wavetank.scenarios.exploration.crash_point import loses_the_same
+from wavetank.scenarios.exploration.explain import describe_op
+from wavetank.sim import PROFILES, Dirent, Mark, MicroOp, PendingOps, Profile, Sync
+
+__all__ = ["explain_code"]
+
+
+def explain_code(
+    judging: Judging,
+    recording: CodeRecording,
+    profile: Profile,
+    found: FoundImage,
+    *,
+    cure: str,
+) -> CodeFinding:
+    """Return the story of an image that `profile` allows and the check refused."""
+    index = _last_change(recording, found.position)
+    site = None if index is None else recording.site_of(index)
+    path = "" if index is None else _path(recording, index)
+    pending = _pending(recording, profile, found.position)
+    image = pending.image(found.kept)
+    return CodeFinding(
+        kind=found.complaint.kind,
+        sentence=found.complaint.sentence,
+        profile=profile.name,
+        profiles=tuple(_profiles(recording, profile, pending, found)),
+        crash=_crash(recording, found, index),
+        operation=site.call if site else "",
+        path=path,
+        place=site.place if site else "",
+        position=found.position,
+        kept=found.kept,
+        acked=recording.tokens[: found.acked],
+        lost=tuple(_lost(recording, found)),
+        why=_why(judging, recording, found),
+        cure=cure,
+        files=tuple((path, len(content)) for path, content in image.files().items()),
+    )
+
+
+def _pending(recording: CodeRecording, profile: Profile, position: int) -> PendingOps:
+    pending = PendingOps(recording.image, profile)
+    pending.take_all(islice(recording.log, position))
+    return pending
+
+
+def _profiles(
+    recording: CodeRecording, profile: Profile, pending: PendingOps, found: FoundImage
+) -> Iterator[str]:
+    """Yield the profiles that allow the image."""
+    for other in PROFILES if profile in PROFILES else (*PROFILES, profile):
+        theirs = _pending(recording, other, found.position)
+        if other is profile or loses_the_same(pending, theirs, found.kept) is not None:
+            yield other.name
+
+
+def _last_change(recording: CodeRecording, position: int) -> int | None:
+    for index in range(position - 1, -1, -1):
+        if not isinstance(recording.log[index], (Mark, Sync)):
+            return index
+    return None
+
+
+def _path(recording: CodeRecording, index: int) -> str:
+    record = recording.log[index]
+    if isinstance(record, Mark):
+        return ""
+    if isinstance(record, Dirent) and record.inode is None and index:
+        before = recording.log[index - 1]
+        if isinstance(before, Dirent) and before.call == record.call:
+            return before.path  # a rename is about where it arrives
+    if isinstance(record, (Dirent, Sync)):
+        return record.path
+    return latest_names(recording, index).get(record.inode, record.path)
+
+
+def _crash(recording: CodeRecording, found: FoundImage, index: int | None) -> str:
+    told = f"{found.acked} acknowledged"
+    if found.acked:
+        told += f", the last {recording.tokens[found.acked - 1]!r}"
+    if index is None:
+        return f"before anything was written; {told}"
+    site = recording.site_of(index)
+    call = site.call if site else "a call"
+    place = f" at {site.place}" if site and site.place else ""
+    inside = "inside" if _is_inside(recording, found.position) else "after"
+    return f"{inside} {call} of {_path(recording, index)}{place}; {told}"
+
+
+def _is_inside(recording: CodeRecording, position: int) -> bool:
+    """Whether the last call before a crash had not ended."""
+    index = _last_change(recording, position)
+    site = None if index is None else recording.site_of(index)
+    return site is not None and site.position > position
+
+
+def _ops(recording: CodeRecording, found: FoundImage) -> list[tuple[int, MicroOp]]:
+    lost = set(found.lost)
+    return [
+        (index, record)
+        for index, record in enumerate(recording.log[: found.position])
+        if not isinstance(record, (Mark, Sync)) and record.number in lost
+    ]
+
+
+def _lost(recording: CodeRecording, found: FoundImage) -> Iterator[str]:
+    torn = {tear.number for tear in found.kept.tears}
+    for index, op in _ops(recording, found):
+        site = recording.site_of(index)
+        made = f" ({site.call} at {site.place})" if site and site.place else ""
+        yield _tell(recording, index, op) + (" (torn)" if op.number in torn else "") + made
+    if found.kept.stale:
+        yield "blocks that were never written show foreign bytes"
+
+
+def _tell(recording: CodeRecording, index: int, op: MicroOp) -> str:
+    if isinstance(op, Dirent):
+        return describe_op(op)
+    return describe_op(op, latest_names(recording, index).get(op.inode, op.path))
+
+
+def _why(judging: Judging, recording: CodeRecording, found: FoundImage) -> str:
+    ops = _ops(recording, found)
+    for index, op in ops:
+        token = _acked_since(recording, index, found.position)
+        if token:
+            return (
+                f"{token} was acknowledged, but {_tell(recording, index, op)} needed a sync "
+                f"of {_synced(recording, index, op)}, which had not come when the power went"
+            )
+    if ops:
+        return _why_unacked(recording, found, *ops[0])
+    if _is_inside(recording, found.position):
+        return "the crash came in the middle of a call, which this profile lets happen in part"
+    if _last_change(recording, found.position) is None:
+        return "nothing had been written and nothing acknowledged: an empty directory is no loss"
+    flush = find_flush(judging, recording, found)
+    if flush:
+        return f"what is missing was still in the buffer of {flush} when the process was killed"
+    return "nothing was lost: what the code had done so far is already wrong after a restart"
+
+
+def _why_unacked(recording: CodeRecording, found: FoundImage, index: int, op: MicroOp) -> str:
+    told, synced = _tell(recording, index, op), _synced(recording, index, op)
+    if any(tear.number == op.number for tear in found.kept.tears):
+        return f"the power went while {told} were on their way: they reached the disk in part"
+    lost = set(found.lost)
+    following = recording.log[index + 1 : found.position]
+    if any(not isinstance(each, (Mark, Sync)) and each.number not in lost for each in following):
+        return (
+            f"nothing orders {told} before what came after: no sync of {synced} stands "
+            f"between, and the crash kept the later without it"
+        )
+    return f"{told} had not reached the disk when the power went: no sync of {synced} had come"
+
+
+def _synced(recording: CodeRecording, index: int, op: MicroOp) -> str:
+    if isinstance(op, Dirent):
+        return f"the directory {op.path.rpartition('/')[0] or '/'}"
+    return f"the file {latest_names(recording, index).get(op.inode, op.path)}"
+
+
+def _acked_since(recording: CodeRecording, index: int, position: int) -> str:
+    """Return the first acknowledgement between an op and the crash, "" if there was none."""
+    before = recording.acked_at(index)
+    if recording.acked_at(position) == before:
+        return ""
+    return f"{recording.tokens[before]!r}"

@@ -1,0 +1,208 @@
+"""Checks of opening and closing: restarts, leftovers, interrupted creation, stale files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from wavetank.engine import OpenFlag, PersistentState, SnapshotMetadata, Storage
+from wavetank.scenarios.conformance.assertions import (
+    CheckFailure,
+    CheckSkipped,
+    entries,
+    expect,
+    expect_log,
+    refused,
+)
+from wavetank.scenarios.conformance.check import group_of
+from wavetank.scenarios.conformance.content import right_or_refused, with_contents
+from wavetank.scenarios.conformance.resource_snapshot import census
+from wavetank.scenarios.conformance.store_harness import Bench
+from wavetank.scenarios.raft.recording import STORE_DIRECTORY
+from wavetank.scenarios.stores.capabilities import Capability
+from wavetank.sim import POSIX, Dirent, PendingOps, SimDisk, SimFileSystem, all_images
+
+__all__ = ["OPEN_CLOSE"]
+
+_STATE: Final = PersistentState(3, "node-a")
+
+
+def _filled(bench: Bench) -> Storage:
+    store = bench.open()
+    if bench.plug.has(Capability.VOTES):
+        store.save_state(_STATE)
+    store.append_log_entries(entries(1, 4))
+    if bench.plug.has(Capability.SNAPSHOTS):
+        store.save_snapshot(SnapshotMetadata(2, 1), b"state at 2")
+    store.append_log_entries(entries(5, 2, term=2))
+    return store
+
+
+def _is_filled(bench: Bench, store: Storage) -> None:
+    last = entries(3, 2) + entries(5, 2, term=2)
+    expect(store.last_log_index, 6, "the last index")
+    expect(tuple(store.get_log_entries(3, 7)), last, "the entries from 3 on")
+    if bench.plug.has(Capability.VOTES):
+        expect(store.load_state(), _STATE, "the state")
+    if bench.plug.has(Capability.SNAPSHOTS):
+        wanted = (SnapshotMetadata(2, 1), b"state at 2")
+        expect(store.load_snapshot(), wanted, "the snapshot")
+
+
+def reopen_keeps_all(bench: Bench) -> None:
+    """Restart after restart, everything is there."""
+    store = _filled(bench)
+    for _ in range(3):
+        store = bench.reopen(store)
+        _is_filled(bench, store)
+    _is_filled(bench, bench.kill())
+
+
+def clean_close_leaves_nothing_pending(bench: Bench) -> None:
+    """What was closed cleanly is there when the power goes right then."""
+    bench.close(_filled(bench))
+    _is_filled(bench, bench.cut_power())
+
+
+def use_after_close(bench: Bench) -> None:
+    """A closed store takes nothing more."""
+    store = _filled(bench)
+    bench.close(store)
+    refused(lambda: store.append_log_entries(entries(7, 1)), "an append after the close")
+    _is_filled(bench, bench.open())
+
+
+def second_opener_refused(bench: Bench) -> None:
+    """A directory that is in use is refused, and is free once it is closed."""
+    store = _filled(bench)
+    refused(bench.open, "opening a directory that is in use")
+    _is_filled(bench, store)
+    _is_filled(bench, bench.reopen(store))
+
+
+def leftover_temp_ignored(bench: Bench) -> None:
+    """What a crash left under the store's own temporary names is not taken for content."""
+    bench.close(_filled(bench))
+    names = sorted(_names_that_were_there(bench))
+    if not names:
+        raise CheckSkipped("the store uses no temporary names")
+    for name in names:
+        again = Bench(bench.plug, bench.image())
+        _put(again.disk, {name: b"left over"})
+        _is_filled(again, again.open())
+
+
+def foreign_files_ignored(bench: Bench) -> None:
+    """Files that others put into the directory are neither read nor removed."""
+    bench.close(_filled(bench))
+    foreign = {"README.txt": b"hands off", ".DS_Store": b"\0\1", "notes.bak": b""}
+    _put(bench.disk, {f"{STORE_DIRECTORY}/{name}": data for name, data in foreign.items()})
+    store = bench.open()
+    _is_filled(bench, store)
+    _is_filled(bench, bench.reopen(store))
+    files = bench.files()
+    left = {name: files.get(f"{STORE_DIRECTORY}/{name}") for name in foreign}
+    expect(left, foreign, "the files of others")
+
+
+def interrupted_creation(bench: Bench) -> None:
+    """A first start that a power cut interrupted leaves a store that opens empty and works."""
+    bench.open()
+    for image_bench in _crashes_of(bench):
+        store = image_bench.open()
+        expect_log(store, (), first=store.first_log_index)
+        store.append_log_entries(entries(1, 2))
+        expect_log(image_bench.reopen(store), entries(1, 2))
+
+
+def metadata_disagreeing(bench: Bench) -> None:
+    """A file from before, beside the log of now, is noticed or does no harm."""
+    before = Bench(bench.plug)
+    store = before.open()
+    store.append_log_entries(entries(1, 4))
+    before.close(store)
+    old = before.files()
+    store = before.open()
+    store.append_log_entries(entries(5, 2, term=2))
+    before.close(store)
+    new = before.files()
+    last = entries(5, 2, term=2)[-1].command
+    changed = [
+        path for path in old if path in new and old[path] != new[path] and last not in new[path]
+    ]
+    if not changed:
+        raise CheckSkipped("the store keeps nothing beside its log that could disagree with it")
+    wanted = entries(1, 4) + entries(5, 2, term=2)
+    for path in changed:
+        image = with_contents(before.image(), {path: old[path]})
+        right_or_refused(bench.plug, image, wanted, f"{path} is older than the rest")
+
+
+def leaves_nothing_running(bench: Bench) -> None:
+    """A store that was closed leaves no thread and no open descriptor behind."""
+    before = census()
+    bench.close(_filled(bench))
+    bench.close(bench.open())
+    left = before.more_than_before()
+    if left:
+        raise CheckFailure(f"left behind after two clean closes: {left}")
+
+
+def _names_that_were_there(bench: Bench) -> Iterator[str]:
+    """Yield the paths of names that the store made and that are gone."""
+    there = set(bench.files())
+    made = {
+        record.path
+        for record in bench.disk.log
+        if isinstance(record, Dirent) and record.inode is not None and not record.is_directory
+    }
+    yield from made - there
+
+
+def _put(disk: SimDisk, files: Mapping[str, bytes]) -> None:
+    """Write files and sync them, as somebody else does."""
+    fs = SimFileSystem(disk)
+    try:
+        fs.listdir(STORE_DIRECTORY)
+    except FileNotFoundError as error:
+        raise CheckSkipped("the store made no directory to put files into") from error
+    for path, content in files.items():
+        file = fs.open(path, OpenFlag.WRITE | OpenFlag.CREATE)
+        file.pwrite(content, 0)
+        file.fsync()
+        file.close()
+    fs.fsync_dir(STORE_DIRECTORY)
+
+
+def _crashes_of(bench: Bench) -> Iterator[Bench]:
+    """Yield a machine for each image that a power cut may have left so far."""
+    pending = PendingOps(bench.disk.image, POSIX)
+    seen: set[bytes] = set()
+    for record in bench.disk.log:
+        pending.take(record)
+        if not pending.whole:
+            continue
+        for kept in all_images(pending, limit=64).images:
+            image = pending.image(kept)
+            if image.digest() not in seen:
+                seen.add(image.digest())
+                yield Bench(bench.plug, image)
+    if not seen:
+        raise CheckFailure("the store wrote nothing when it was made")
+
+
+OPEN_CLOSE: Final = group_of(
+    "open_close",
+    (
+        (reopen_keeps_all, ()),
+        (clean_close_leaves_nothing_pending, ()),
+        (use_after_close, ()),
+        (second_opener_refused, (Capability.REFUSES_SECOND_OPENER,)),
+        (leftover_temp_ignored, ()),
+        (foreign_files_ignored, ()),
+        (interrupted_creation, ()),
+        (leaves_nothing_running, ()),
+        (metadata_disagreeing, (Capability.DETECTS_DAMAGE,)),
+    ),
+)
+"""Every check of this group; concurrent_readers_one_writer stands in concurrent.py."""

@@ -1,0 +1,196 @@
+"""The stores of the matrix, made through the engine's public calls on a simulated disk.
+
+Together they hold what a store can hold: several batches, a compacted log, snapshots, a truncated
+suffix, both encodings, reserved space, what a crash left; most of them once cleanly closed and once
+as a killed run leaves them. Others were killed at each moment inside a save of the state or of a
+snapshot, the compaction behind it too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache
+from typing import Final
+
+from attrs import evolve, frozen
+
+from wavetank.engine import FileStorageOptions, StorageFeatureFlags
+from wavetank.scenarios.corruption.damaged_store import StoreRecord
+from wavetank.scenarios.corruption.store_builder import Workshop
+
+__all__ = ["STORES", "Recipe", "interrupted", "store_record"]
+
+_PLAIN: Final = FileStorageOptions(
+    retained_log_size=2,
+    features=StorageFeatureFlags(async_truncation=False, metrics=False),
+    preallocate=0,  # the expectations know no filler
+)
+_UNCOMPACTED: Final = evolve(_PLAIN, auto_truncate_on_snapshot=False)
+_JSON: Final = evolve(
+    _PLAIN,
+    features=StorageFeatureFlags(async_truncation=False, metrics=False, binary_format=False),
+)
+_RESERVING: Final = evolve(_PLAIN, preallocate=8192)
+
+
+def _batches(shop: Workshop) -> None:
+    shop.vote(1)
+    for term in (1, 1, 2, 2, 3):
+        if term > shop.store.load_state().current_term:
+            shop.vote(term)
+        shop.append(term)
+
+
+def _voted(shop: Workshop) -> None:
+    _batches(shop)
+    shop.vote(4)
+    shop.vote(5)
+
+
+def _reopened(shop: Workshop) -> None:
+    _batches(shop)
+    shop.close()
+    shop.reopen()
+    shop.append(3)
+    shop.append(3)
+
+
+def _compacted(shop: Workshop) -> None:
+    _batches(shop)
+    shop.snapshot(9)
+    shop.append(3)
+    shop.append(3)
+
+
+def _compacted_twice(shop: Workshop) -> None:
+    _compacted(shop)
+    shop.snapshot(17)
+    shop.append(3)
+
+
+def _snapshots(shop: Workshop) -> None:
+    _batches(shop)
+    shop.snapshot(4)
+    shop.snapshot(8)
+    shop.append(3)
+
+
+def _truncated(shop: Workshop) -> None:
+    _batches(shop)
+    shop.truncate(11)
+    shop.vote(4)
+    shop.append(4)
+    shop.append(4)
+
+
+def _torn(shop: Workshop) -> None:
+    _batches(shop)
+    shop.tear(3)
+
+
+def _recovered(shop: Workshop) -> None:
+    _torn(shop)
+    shop.reopen()
+    shop.append(3)
+    shop.tear(3)
+    shop.reopen()
+
+
+def _few(shop: Workshop) -> None:
+    shop.vote(1)
+    shop.append(1)
+    shop.vote(2)
+    shop.append(2)
+
+
+def _few_compacted(shop: Workshop) -> None:
+    _few(shop)
+    shop.snapshot(4)
+    shop.append(2)
+
+
+@frozen(kw_only=True)
+class Recipe:
+    """How a store comes about.
+
+    Attributes:
+        options: of all its runs.
+        steps: what is done.
+        closed: whether the last run closes it; it is killed otherwise.
+        call: the last call, inside which it is killed; None if no call is under way.
+        moment: which of the moments inside that call, from 1.
+    """
+
+    options: FileStorageOptions
+    steps: Callable[[Workshop], None]
+    closed: bool = False
+    call: Callable[[Workshop], None] | None = None
+    moment: int = 0
+
+
+def _at_rest() -> Iterator[tuple[str, Recipe]]:
+    for name, options, steps, ends in (
+        ("batches", _PLAIN, _batches, ("closed", "killed")),
+        ("voted", _PLAIN, _voted, ("closed", "killed")),
+        ("reopened", _PLAIN, _reopened, ("closed", "killed")),
+        ("compacted", _PLAIN, _compacted, ("closed", "killed")),
+        ("compacted twice", _PLAIN, _compacted_twice, ("killed",)),
+        ("snapshots", _UNCOMPACTED, _snapshots, ("closed", "killed")),
+        ("truncated", _PLAIN, _truncated, ("closed", "killed")),
+        ("json", _JSON, _batches, ("closed",)),
+        ("json", _JSON, _compacted, ("killed",)),
+        ("torn append", _PLAIN, _torn, ("killed",)),
+        ("recovered", _PLAIN, _recovered, ("killed",)),
+        ("reserved space", _RESERVING, _batches, ("killed",)),
+    ):
+        for end in ends:
+            yield f"{name}, {end}", Recipe(options=options, steps=steps, closed=end == "closed")
+
+
+def _inside() -> Iterator[tuple[str, Recipe]]:
+    for name, steps, call, moments in (
+        ("a save of the state", _few, lambda shop: shop.vote(3), 5),
+        ("the first snapshot", _few, lambda shop: shop.snapshot(4), 14),
+        ("the second snapshot", _few_compacted, lambda shop: shop.snapshot(8), 14),
+        ("a snapshot beyond the log", _few_compacted, lambda shop: shop.snapshot(20), 13),
+    ):
+        for moment in range(1, moments + 1):
+            recipe = Recipe(options=_PLAIN, steps=steps, call=call, moment=moment)
+            yield f"inside {name} {moment}", recipe
+
+
+STORES: Final[Mapping[str, Recipe]] = dict((*_at_rest(), *_inside()))
+"""How each store comes about, by name."""
+
+
+@cache
+def store_record(name: str) -> StoreRecord:
+    """Return the store of that name.
+
+    Raises:
+        KeyError: there is none.
+    """
+    recipe = STORES[name]
+    if recipe.call is not None:
+        return interrupted(recipe)[recipe.moment - 1].named(name)
+    shop = Workshop(recipe.options)
+    recipe.steps(shop)
+    if recipe.closed:
+        shop.close()
+    return shop.record(name, closed=recipe.closed)
+
+
+def interrupted(recipe: Recipe) -> tuple[StoreRecord, ...]:
+    """Return the store as a kill leaves it at every moment inside the recipe's last call."""
+    return _moments(recipe.options, recipe.steps, recipe.call)
+
+
+@cache
+def _moments(
+    options: FileStorageOptions,
+    steps: Callable[[Workshop], None],
+    call: Callable[[Workshop], None] | None,
+) -> tuple[StoreRecord, ...]:
+    shop = Workshop(options)
+    steps(shop)
+    return () if call is None else tuple(shop.inside(call))

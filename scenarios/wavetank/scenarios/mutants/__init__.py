@@ -1,0 +1,56 @@
+"""The zoo: bugs planted in variants of the engine, to see whether the testbed finds them.
+
+General layout::
+
+    interposed_filesystem.py        filesystems that do something else than they are asked for
+    mutant_run.py         the few steps on which a bug is hunted; small_steps.py writes them
+    planted_bug.py   a bug as a value
+    state_bugs.py, append_bugs.py, log_bugs.py, snapshot_bugs.py, recovery_bugs.py
+                     the bugs, a module per family
+    single_invariant.py     the smallest bugs that one invariant alone accuses
+    bugs.py          all of them
+    missing_syncs.py the engine without one of its syncs, for every sync
+    hunt.py          one variant on one trial under one profile
+    catalogue.py           everything: kill matrix, necessity table, the oracle with parts missing
+
+The engine is never changed. Start reading at planted_bug.py.
+"""
+
+from wavetank.scenarios.mutants.bugs import BUGS
+from wavetank.scenarios.mutants.catalogue import (
+    BugResult,
+    Necessity,
+    NecessityResult,
+    Progress,
+    Witness,
+    ZooResult,
+    missed_without,
+    need_of,
+    run_zoo,
+)
+from wavetank.scenarios.mutants.hunt import Hunt, Kill
+from wavetank.scenarios.mutants.missing_syncs import SYNC_TRIALS, SyncSite, sync_sites, without
+from wavetank.scenarios.mutants.mutant_run import Trial, record_trial
+from wavetank.scenarios.mutants.planted_bug import PlantedBug
+
+__all__ = [
+    "BUGS",
+    "SYNC_TRIALS",
+    "BugResult",
+    "Hunt",
+    "Kill",
+    "Necessity",
+    "NecessityResult",
+    "PlantedBug",
+    "Progress",
+    "SyncSite",
+    "Trial",
+    "Witness",
+    "ZooResult",
+    "missed_without",
+    "need_of",
+    "record_trial",
+    "run_zoo",
+    "sync_sites",
+    "without",
+]

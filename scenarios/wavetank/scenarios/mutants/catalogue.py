@@ -1,0 +1,303 @@
+"""The whole zoo: the kill matrix, the necessity of every sync, and the oracle with parts missing.
+
+Each bug is hunted under every safe profile, and the engine itself on the same trials: whatever is
+found there is a false alarm. `posix` allows every image that any safe profile does, so a sync is
+redundant if no image of `posix` is judged otherwise without it. Units of work share nothing and
+may run in other processes.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Executor
+from enum import Enum
+from typing import Final, TypeAlias, TypeVar
+
+from attrs import frozen
+
+from wavetank.scenarios.mutants.bugs import BUGS
+from wavetank.scenarios.mutants.hunt import Hunt, Kill, accused, hunt
+from wavetank.scenarios.mutants.missing_syncs import SYNC_TRIALS, SyncSite, sync_sites, without
+from wavetank.scenarios.mutants.mutant_run import Trial
+from wavetank.scenarios.mutants.planted_bug import BUILTIN
+from wavetank.scenarios.raft.oracle import INVARIANTS
+from wavetank.sim import POSIX, SAFE_PROFILES, Profile
+
+__all__ = [
+    "BugResult",
+    "Necessity",
+    "NecessityResult",
+    "Progress",
+    "Witness",
+    "ZooResult",
+    "missed_without",
+    "need_of",
+    "run_zoo",
+]
+
+_Result = TypeVar("_Result")
+_INVARIANT: Final = re.compile(r"\bO\d+\b")
+_WEAKEST_FIRST: Final[tuple[Profile, ...]] = (
+    POSIX,
+    *(each for each in SAFE_PROFILES if each is not POSIX),
+)
+
+
+@frozen(kw_only=True)
+class BugResult:
+    """What became of one planted bug.
+
+    Attributes:
+        id: of the bug.
+        hunts: one per safe profile, in their order.
+    """
+
+    id: str
+    hunts: tuple[Hunt, ...]
+
+    @property
+    def killed_by(self) -> tuple[Hunt, ...]:
+        """The hunts that killed it."""
+        return tuple(each for each in self.hunts if each.kill is not None)
+
+    @property
+    def shortest(self) -> Hunt | None:
+        """The hunt whose kill takes the fewest steps and losses; None if it survived."""
+        kills = [(each.kill, each) for each in self.hunts if each.kill is not None]
+        if not kills:
+            return None
+        return min(kills, key=lambda pair: (len(pair[0].steps), len(pair[0].lost)))[1]
+
+
+class Necessity(Enum):
+    """Whether a sync is needed."""
+
+    NECESSARY = "necessary"
+    REDUNDANT = "redundant"
+    UNDECIDED = "undecided"
+
+
+@frozen(kw_only=True)
+class NecessityResult:
+    """What became of the engine without one of its syncs.
+
+    Attributes:
+        site: the sync.
+        ordinal: which one it is of those that this function asks for on this target, from 1.
+        necessity: whether it is needed.
+        kill: how its absence shows; None if it does not.
+        profiles: the safe profiles under which it shows.
+        trials: names of the trials that reach the sync.
+        judged: images judged without it.
+    """
+
+    site: SyncSite
+    ordinal: int
+    necessity: Necessity
+    kill: Kill | None
+    profiles: tuple[str, ...]
+    trials: tuple[str, ...]
+    judged: int
+
+
+@frozen(kw_only=True)
+class Witness:
+    """What the oracle misses without one invariant.
+
+    Attributes:
+        invariant: the one switched off.
+        survivors: bugs that are then accused no longer, each with a profile on which they survive.
+    """
+
+    invariant: str
+    survivors: tuple[tuple[str, str], ...]
+
+
+@frozen(kw_only=True)
+class ZooResult:
+    """Everything the zoo found out.
+
+    Attributes:
+        bugs: one per bug hunted.
+        false_alarms: what the engine itself was accused of, one line each.
+        necessity: one per sync of the engine; () if only some bugs were asked for.
+        witnesses: one per invariant; () if only some bugs were asked for.
+    """
+
+    bugs: tuple[BugResult, ...]
+    false_alarms: tuple[str, ...]
+    necessity: tuple[NecessityResult, ...]
+    witnesses: tuple[Witness, ...]
+
+    @property
+    def survivors(self) -> tuple[str, ...]:
+        """The ids of the bugs that nothing killed."""
+        return tuple(bug.id for bug in self.bugs if not bug.killed_by)
+
+    @property
+    def passed(self) -> bool:
+        """Whether every bug was killed and the engine itself accused of nothing."""
+        return not (self.survivors or self.false_alarms)
+
+
+Progress: TypeAlias = Callable[[str, int, int], None]
+"""Told what is being done, how much of it is done, and of how much."""
+
+
+def run_zoo(
+    ids: Sequence[str] | None = None,
+    *,
+    executor: Executor | None = None,
+    on_progress: Progress | None = None,
+) -> ZooResult:
+    """Hunt planted bugs.
+
+    Args:
+        ids: which; None for all, and for the necessity of syncs and the test of the oracle too.
+        executor: where the units of work run; None runs them here, one after the other.
+        on_progress: told of it as results come.
+
+    Raises:
+        KeyError: there is no bug of such an id.
+    """
+    bugs = [BUGS[each] for each in (BUGS if ids is None else ids)]
+    trials = [bug.trial for bug in bugs]
+    spread = _Spread(executor, on_progress)
+    results = spread("planted bugs", _hunt_bug, [(bug.id,) for bug in bugs])
+    necessity: tuple[NecessityResult, ...] = ()
+    witnesses: tuple[Witness, ...] = ()
+    if ids is None:
+        trials += SYNC_TRIALS
+        sites = sync_sites()
+        ordinals = _ordinals(sites)
+        units = [(site, numbers, ordinals[site]) for site, numbers in sites.items()]
+        necessity = spread("missing syncs", need_of, units)
+        witnesses = spread("invariants", missed_without, [(each, results) for each in INVARIANTS])
+    alarms = spread("trials of the engine itself", _false_alarms, [(each,) for each in trials])
+    return ZooResult(
+        bugs=results,
+        false_alarms=tuple(alarm for each in alarms for alarm in each),
+        necessity=necessity,
+        witnesses=witnesses,
+    )
+
+
+@frozen
+class _Spread:
+    """Runs units of one kind, here or elsewhere, and returns their results in order."""
+
+    executor: Executor | None
+    on_progress: Progress | None
+
+    def __call__(
+        self, what: str, work: Callable[..., _Result], units: Sequence[tuple[object, ...]]
+    ) -> tuple[_Result, ...]:
+        results: list[_Result] = []
+        for result in self._run(work, units):
+            results.append(result)
+            if self.on_progress is not None:
+                self.on_progress(what, len(results), len(units))
+        return tuple(results)
+
+    def _run(
+        self, work: Callable[..., _Result], units: Sequence[tuple[object, ...]]
+    ) -> Iterator[_Result]:
+        if self.executor is None:
+            return (work(*unit) for unit in units)
+        futures = [self.executor.submit(work, *unit) for unit in units]
+        return (future.result() for future in futures)
+
+
+def _hunt_bug(bug_id: str) -> BugResult:
+    bug = BUGS[bug_id]
+    return BugResult(
+        id=bug_id,
+        hunts=tuple(hunt(bug.backend, bug.trial, profile) for profile in SAFE_PROFILES),
+    )
+
+
+def _false_alarms(trial: Trial) -> tuple[str, ...]:
+    """Return what the engine without a bug is accused of."""
+    alarms: list[str] = []
+    for profile in SAFE_PROFILES:
+        found = hunt(BUILTIN, trial, profile)
+        alarms += found.wrong_without_crash
+        alarms += [
+            f"{trial.workload.name} under {profile.name}: {invariant}: {kind}"
+            for invariant, kind in found.accusations
+        ]
+    return tuple(alarms)
+
+
+def _ordinals(sites: Iterable[SyncSite]) -> dict[SyncSite, int]:
+    """Number the syncs that one function asks for on one target during one operation."""
+    seen: dict[tuple[str, str, str], int] = {}
+    numbers: dict[SyncSite, int] = {}
+    for site in sites:
+        key = (site.operation, site.function, site.target)
+        numbers[site] = seen[key] = seen.get(key, 0) + 1
+    return numbers
+
+
+def need_of(site: SyncSite, numbers: tuple[int, ...], ordinal: int = 1) -> NecessityResult:
+    """Hunt the engine without one sync, until it is killed or all trials are through.
+
+    Args:
+        site: the sync.
+        numbers: of the trials that reach it.
+        ordinal: its number among those of its function and target.
+    """
+    backend = without(site)
+    trials = [SYNC_TRIALS[number] for number in numbers]
+    if site.operation == "creation":
+        # The others begin where the creation is durable, which without this sync it is not.
+        trials = [trial for trial in trials if not trial.from_step]
+    judged, complete = 0, True
+    kill: Kill | None = None
+    profiles: tuple[str, ...] = ()
+    for trial in trials:
+        found = hunt(backend, trial, POSIX)
+        judged += found.judged
+        complete = complete and found.complete
+        if found.kill is not None:
+            kill = found.kill
+            profiles = tuple(each.name for each in SAFE_PROFILES if accused(backend, trial, each))
+            break
+    undecided = Necessity.REDUNDANT if complete and trials else Necessity.UNDECIDED
+    return NecessityResult(
+        site=site,
+        ordinal=ordinal,
+        necessity=undecided if kill is None else Necessity.NECESSARY,
+        kill=kill,
+        profiles=profiles,
+        trials=tuple(trial.workload.name for trial in trials),
+        judged=judged,
+    )
+
+
+def missed_without(invariant: str, results: Sequence[BugResult]) -> Witness:
+    """Hunt again, with one invariant switched off, the bugs that seem to depend on it.
+
+    Args:
+        invariant: the one.
+        results: what became of the bugs with all of them on.
+    """
+    survivors: list[tuple[str, str]] = []
+    for result in results:
+        bug = BUGS[result.id]
+        for profile in _WEAKEST_FIRST:
+            found = next(each for each in result.hunts if each.profile == profile.name)
+            if _rests_on(found, invariant) and not accused(
+                bug.backend, bug.trial, profile, frozenset({invariant})
+            ):
+                survivors.append((bug.id, profile.name))
+                break
+    return Witness(invariant=invariant, survivors=tuple(survivors))
+
+
+def _rests_on(found: Hunt, invariant: str) -> bool:
+    """Whether every accusation is in the name of this invariant, or quotes it."""
+    return bool(found.accusations) and all(
+        invariant in (name, *_INVARIANT.findall(kind)) for name, kind in found.accusations
+    )

@@ -1,0 +1,114 @@
+"""One hunt: a variant of the engine on one trial under one profile, and the kill if there is one.
+
+A bug is killed by an invariant of the oracle on an image that the profile allows, and by nothing
+else: what a variant does wrong without a crash is told apart, and counts for nothing.
+"""
+
+from __future__ import annotations
+
+from attrs import frozen
+
+from wavetank.scenarios.exploration.explain import explain
+from wavetank.scenarios.exploration.explorer import Finding, Limits, Sweep, explore
+from wavetank.scenarios.mutants.mutant_run import Trial, record_trial
+from wavetank.scenarios.raft.recording import Recording
+from wavetank.scenarios.stores.backend import Backend
+from wavetank.sim import Profile
+
+__all__ = ["Hunt", "Kill", "accused", "hunt"]
+
+
+@frozen(kw_only=True)
+class Kill:
+    """The finding by which a bug was killed: of all its findings the one that lost least.
+
+    Attributes:
+        invariant: which was broken.
+        kind: how, without particulars.
+        summary: how, with particulars.
+        judged: how many images had been judged when the first of the findings came.
+        trial: the name of the workload.
+        steps: the workload up to the crash, numbered.
+        lost: what the crash lost or tore, and only that.
+        why: one sentence on how it came about.
+        cure: one sync that would have made the image impossible; "" if no single one does.
+    """
+
+    invariant: str
+    kind: str
+    summary: str
+    judged: int
+    trial: str
+    steps: tuple[str, ...]
+    lost: tuple[str, ...]
+    why: str
+    cure: str
+
+
+@frozen(kw_only=True)
+class Hunt:
+    """What came of one hunt.
+
+    Attributes:
+        profile: the profile's name.
+        judged: images judged in sum.
+        complete: whether these are all that the profile allows.
+        accusations: every invariant broken and how, without particulars.
+        kill: the kill; None if the bug survived.
+        wrong_without_crash: what the variant did wrong without any crash.
+    """
+
+    profile: str
+    judged: int
+    complete: bool
+    accusations: tuple[tuple[str, str], ...]
+    kill: Kill | None
+    wrong_without_crash: tuple[str, ...] = ()
+
+
+def hunt(backend: Backend, trial: Trial, profile: Profile) -> Hunt:
+    """Judge every image of a trial of `backend` under `profile`."""
+    recording = record_trial(trial, backend)
+    sweep = explore(recording, profile, limits=Limits(depth=trial.depth))
+    return Hunt(
+        profile=profile.name,
+        judged=sweep.judged,
+        complete=sweep.complete,
+        accusations=tuple((each.problem.invariant, each.problem.kind) for each in sweep.findings),
+        kill=_kill(recording, profile, sweep),
+        wrong_without_crash=tuple(live.problem.summary for live in recording.problems),
+    )
+
+
+def accused(
+    backend: Backend, trial: Trial, profile: Profile, disabled: frozenset[str] = frozenset()
+) -> bool:
+    """Whether anything is found, with some invariants switched off."""
+    limits = Limits(depth=trial.depth, disabled=disabled)
+    return bool(explore(record_trial(trial, backend), profile, limits=limits).findings)
+
+
+def _kill(recording: Recording, profile: Profile, sweep: Sweep) -> Kill | None:
+    if not sweep.findings:
+        return None
+    finding = min(sweep.findings, key=_effort)
+    story = explain(recording, profile, finding)
+    return Kill(
+        invariant=finding.problem.invariant,
+        kind=finding.problem.kind,
+        summary=finding.problem.summary,
+        judged=min(each.judged for each in sweep.findings),
+        trial=recording.workload.name,
+        steps=story.steps,
+        lost=story.lost,
+        why=story.why,
+        cure=story.cure,
+    )
+
+
+def _effort(finding: Finding) -> tuple[int, int, int]:
+    """How much it takes to see it: crashes, steps, lost ops."""
+    crashes = len(finding.crash.then) + (finding.crash.killed_at is not None)
+    # Work after a recovery shows its fault only by one more crash.
+    crashes += finding.problem.invariant == "O8"
+    return crashes, finding.step, len(finding.lost)

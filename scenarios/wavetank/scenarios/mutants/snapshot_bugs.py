@@ -1,0 +1,53 @@
+"""Planted bugs in the publication of snapshots: N4."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from wavetank.engine import File, FileSystem, OpenFlag
+from wavetank.scenarios.mutants.interposed_filesystem import Deceit, call_site
+from wavetank.scenarios.mutants.mutant_run import Trial
+from wavetank.scenarios.mutants.planted_bug import PlantedBug, by_deceit
+from wavetank.scenarios.mutants.small_steps import NO_COMPACTION, append, snapshot, workload
+from wavetank.scenarios.stores.backend import Site
+
+__all__ = ["SNAPSHOT_BUGS"]
+
+_MARKER: Final = "/snapshot.marker"
+_UNPUBLISHED: Final = "snapshot.dat.tmp"
+
+
+def _without_commit_point(site: Site) -> Deceit:
+    """Let the marker never be made, and the sync that makes it the commit point never come."""
+
+    def open_file(fs: FileSystem, path: str, flags: OpenFlag) -> File:
+        if path.endswith(_MARKER):
+            return fs.open(f"{site.directory}/LOCK", OpenFlag.READ)
+        return fs.open(path, flags)
+
+    def unlink(fs: FileSystem, path: str) -> None:
+        if not path.endswith(_MARKER):
+            fs.unlink(path)
+
+    def syncs(path: str) -> bool:
+        commits = path == site.directory and call_site().operation == "save_snapshot"
+        return not (commits and _UNPUBLISHED in site.fs.listdir(path))
+
+    return Deceit(open=open_file, unlink=unlink, syncs=syncs)
+
+
+SNAPSHOT_BUGS: Final[tuple[PlantedBug, ...]] = (
+    by_deceit(
+        "N4",
+        "data and metadata of a snapshot are published by two renames without a commit point",
+        "mixed generations",
+        _without_commit_point,
+        Trial(
+            workload=workload(
+                "two-snapshots", append(1, 2), snapshot(1), snapshot(2), options=NO_COMPACTION
+            ),
+            from_step=1,
+        ),
+    ),
+)
+"""In the order of the list of planted bugs."""

@@ -1,0 +1,357 @@
+"""A workload running on a store, held against the model after each step.
+
+The run is itself checked: after each step the store is asked everything, so that a store that is
+wrong without any crash is found here. Where the workload has faults, a step that fails with a typed
+error after one has struck may have happened or not; the store is opened again, which shows what it
+was, and the run goes on. What a damaged disk costs by right ends the run, since the steps behind it
+no longer fit.
+"""
+
+from __future__ import annotations
+
+from contextlib import nullcontext, suppress
+from functools import partial
+from typing import Final
+
+from attrs import evolve
+
+from wavetank.engine import Storage, StorageError
+from wavetank.faults import CrashEnd, CrashSignal
+from wavetank.scenarios.raft.contract import Contract
+from wavetank.scenarios.raft.history import Chronicle
+from wavetank.scenarios.raft.history_interval import STORE_DIRECTORY, LiveProblem
+from wavetank.scenarios.raft.machine import Machine
+from wavetank.scenarios.raft.model import Possible, acknowledge, begin
+from wavetank.scenarios.raft.observation import Observation, Problem, check_points, observe
+from wavetank.scenarios.raft.oracle import Knowledge, is_as_promised, judge
+from wavetank.scenarios.raft.step_calls import call, refusal
+from wavetank.scenarios.raft.steps import (
+    Append,
+    KillProcess,
+    OpenStore,
+    Read,
+    Refused,
+    Reopen,
+    Step,
+    Workload,
+)
+from wavetank.scenarios.raft.tolerated_losses import NO_EXCUSES, excuses_of, legible_end
+from wavetank.scenarios.stores.backend import Backend, Site
+from wavetank.sim import DiskImage
+
+__all__ = ["LiveRun"]
+
+_KILLS_A_STEP: Final = 3
+
+
+class LiveRun:
+    """The state of one recording run.
+
+    Args:
+        workload: what is run, step by step.
+        backend: on what.
+        image: what is on the disk; nothing by default.
+        known: what is known of the store there; None of one that is still to be made.
+
+    Attributes:
+        machine: below the store.
+        chronicle: what is known of the store.
+        problems: what was wrong.
+        compactions: how often the first log index rose.
+        steps_run: how many steps have run.
+        ended_by: the crash of the plan that took the power; None if none has.
+    """
+
+    def __init__(
+        self,
+        workload: Workload,
+        backend: Backend,
+        *,
+        image: DiskImage | None = None,
+        known: Knowledge | None = None,
+    ) -> None:
+        self.machine = Machine(workload.seed, workload.faults, image)
+        contract = Contract.of(workload.options, workload.faults)
+        self._disk_may_lie = not (contract.media_sound and contract.syncs_honest)
+        self.chronicle = Chronicle(
+            lambda: len(self.machine.disk.log), keeps_past=self._disk_may_lie, known=known
+        )
+        self.problems: list[LiveProblem] = []
+        self.compactions = 0
+        self.steps_run = 0
+        self.ended_by: CrashEnd | None = None
+        self._workload = workload
+        self._backend = backend
+        self._store: Storage | None = None
+        self._first_index = 1
+        self._is_running = False
+        self._named = NO_EXCUSES
+        self._legible_end: int | None = None
+
+    def take(self, number: int, step: Step) -> bool:
+        """Run one step; False if the store is in no state to go on, or the power has gone."""
+        work = partial(self._take, number, step)
+        for _ in range(_KILLS_A_STEP):
+            try:
+                return work()
+            except CrashSignal as signal:
+                if signal.crash.end is not CrashEnd.KILL:
+                    self.ended_by = signal.crash.end
+                    return False
+                left = step if self._is_running else None
+                work = partial(self._recover, number, left, kill=True)
+        with self.machine.faults.healthy():
+            return work()
+
+    def _take(self, number: int, step: Step) -> bool:
+        self._is_running = True
+        due = self.machine.runtime.pending()
+        before, options = self.chronicle.possible, self._workload.options
+        after = acknowledge(before, step, options)
+        self.chronicle.know(number, begin(before, step, options))
+        try:
+            answered = self._perform(number, step)
+        except Exception as error:  # noqa: BLE001 - whatever a backend raises is a finding
+            if self.machine.faults.excuses(error):
+                return self._recover(number, step)
+            self._live(number, refusal(step, error, self._when))
+            return self._resynchronise(number, step)
+        self._finish_step(number, after)
+        if answered is not None:
+            self._live(number, answered)
+        # Background work of the step before runs now, so that it overlaps with one more step.
+        return self._work_behind(number, due) and self._check(number)
+
+    @property
+    def _when(self) -> str:
+        faults = self.machine.faults
+        is_struck = faults.has_failed or faults.is_damaged or faults.has_lied
+        return "after a fault" if is_struck else "without a crash"
+
+    def _perform(self, number: int, step: Step) -> Problem | None:
+        if isinstance(step, OpenStore):
+            self._open(number)
+            return None
+        if isinstance(step, KillProcess):
+            self.machine.kill()
+            self._open(number)
+            return None
+        assert self._store is not None, "a workload opens its store first"
+        if isinstance(step, Reopen):
+            self._store.close()
+            self.chronicle.possible = acknowledge(
+                self.chronicle.possible, step, self._workload.options
+            )
+            self._acknowledge(number, closed=True)
+            # What is known right after the close holds until the opening does something.
+            self.chronicle.know(number, self.chronicle.possible, ahead=1)
+            self._open(number)
+            return None
+        if isinstance(step, Read):
+            return self._read(self._store, step)
+        if isinstance(step, Refused):
+            # A store that takes it shows that in what it holds from now on.
+            with suppress(StorageError):
+                call(self._store, step.step)
+            return None
+        call(self._store, step)
+        return None
+
+    def _open(self, number: int) -> None:
+        self._store = None
+        self.chronicle.opens(number)
+        if self._disk_may_lie:
+            reader = self.machine.faults.uncounted(self.machine.disk)
+            self._legible_end = legible_end(reader, STORE_DIRECTORY)
+        site = Site(
+            fs=self.machine.filesystem(),
+            runtime=self.machine.runtime,
+            directory=STORE_DIRECTORY,
+            options=self._workload.options,
+        )
+        self._store = self._backend.open(site)
+        if self._disk_may_lie:
+            named = excuses_of(self._store, STORE_DIRECTORY, NO_EXCUSES)
+            self._named = named.after(self._named)
+
+    def _read(self, store: Storage, step: Read) -> Problem | None:
+        came = tuple(store.get_log_entries(step.start, step.end))
+        shown = self.chronicle.possible[-1]
+        if came == shown.log_from(step.start)[: step.end - step.start]:
+            return None
+        return Problem("O2", "read returned other entries", f"{step}: other entries came back")
+
+    def _check(self, number: int) -> bool:
+        """Hold the running store against the model, and go on from what it shows if it is wrong."""
+        try:
+            seen = self._observe()
+        except Exception as error:  # noqa: BLE001 - whatever a backend raises is a finding
+            if self.machine.faults.excuses(error):
+                return self._check_the_truth(number)
+            self._live(number, refusal("read everything back", error, self._when))
+            return False
+        return self._hold(number, seen)
+
+    def _hold(self, number: int, seen: Observation) -> bool:
+        self._named = NO_EXCUSES
+        problems = judge(seen, self.chronicle.now, self._workload.options)
+        for problem in problems:
+            self._live(number, problem)
+        if seen.bounds.first_index > self._first_index:
+            self.compactions += 1
+        self._first_index = seen.bounds.first_index
+        if problems:
+            self.chronicle.adopt(number, seen)
+        elif not is_as_promised(seen, self.chronicle.now):
+            self.chronicle.lose(number, seen)
+            return False
+        return True
+
+    def _check_the_truth(self, number: int) -> bool:
+        """Look once more without the damage that was rightly refused, if it can be lifted."""
+        if not self.machine.faults.is_truth_there:
+            return True
+        with self.machine.faults.healthy():
+            try:
+                seen = self._observe()
+            except Exception as error:  # noqa: BLE001 - whatever a backend raises is a finding
+                self._live(number, refusal("read everything back", error, "after a fault"))
+                return False
+        return self._hold(number, seen)
+
+    def _resynchronise(self, number: int, step: Step) -> bool:
+        """Go on after a refused step: it may have happened in part or not at all."""
+        if self._store is None:
+            return False
+        try:
+            seen = self._observe()
+        except Exception:  # noqa: BLE001 - the refusal itself is already a finding
+            return False
+        self.steps_run = number + 1
+        self.chronicle.adopt(number, seen)
+        # Without an append that should have come, the steps behind it make no sense.
+        return not isinstance(step, Append)
+
+    def _work_behind(self, number: int, due: int) -> bool:
+        """Run background work; False if it ended in an error that no fault excuses."""
+        try:
+            self.machine.runtime.run_pending(due)
+        except Exception as error:  # noqa: BLE001 - whatever a backend raises is a finding
+            if self.machine.faults.excuses(error):
+                return True
+            self._live(number, refusal("background work", error, self._when))
+            return False
+        return True
+
+    def _recover(self, number: int, step: Step | None, *, kill: bool = False) -> bool:
+        """Go on after a step that failed when a fault had struck: open the store again.
+
+        If opening fails too, or the step once more, then the faults are lifted: a store must get
+        well once nothing goes wrong any more, unless the truth itself is gone.
+
+        Args:
+            number: of the step.
+            step: what failed; None if it had returned when the process ended.
+            kill: whether the process has ended.
+        """
+        faults = self.machine.faults
+        for lifted in (False, True):
+            with faults.healthy() if lifted else nullcontext():
+                try:
+                    self._restart(number, kill=lifted or kill)
+                    if step is None:
+                        return self._hold(number, self._observe())
+                    return self._resume(number, step)
+                except Exception as error:  # noqa: BLE001 - whatever a backend raises is a finding
+                    excused = faults.excuses(error)
+                    if excused and lifted and not faults.is_truth_there:
+                        return False
+                    if lifted or not excused:
+                        what = step or "open the store again"
+                        self._live(number, refusal(what, error, "after a fault"))
+                        return False
+        raise AssertionError("once faults are lifted nothing is excused")
+
+    def _resume(self, number: int, step: Step) -> bool:
+        """Find out whether the step that failed has happened; if not, do it again."""
+        options, before = self._workload.options, self.chronicle.possible
+        seen = self._observe()
+        unknown = begin(before, step, options)
+        left = tuple(
+            state
+            for state in unknown
+            if not judge(seen, Knowledge(possible=(state,)), options)
+            and is_as_promised(seen, Knowledge(possible=(state,)))
+        )
+        if not left:
+            return self._go_on_from(number, step, seen)
+        after = acknowledge(before, step, options)
+        if all(state in after for state in left):
+            after = left
+        else:
+            self.chronicle.possible = left
+            if isinstance(step, Append) and step.entries[0].index != left[-1].last_index + 1:
+                # A batch before it was not durable on return, and is gone by right.
+                self.chronicle.know(number, left, acknowledged=True)
+                return False
+            after = acknowledge(left, step, options)
+            self.chronicle.know(number, begin(left, step, options))
+            self._perform(number, step)
+        self._finish_step(number, after)
+        return self._check(number)
+
+    def _go_on_from(self, number: int, step: Step, seen: Observation) -> bool:
+        """Go on from what the opened store shows, which was not possible without a loss."""
+        unknown = begin(self.chronicle.possible, step, self._workload.options)
+        problems = judge(seen, self.chronicle.knowledge(unknown), self._workload.options)
+        self.steps_run = number + 1
+        if not problems:
+            self.chronicle.lose(number, seen)
+            return False
+        for problem in problems:
+            self._live(number, problem)
+        self.chronicle.adopt(number, seen)
+        return not isinstance(step, Append)
+
+    def _restart(self, number: int, *, kill: bool) -> None:
+        """Open a store again that has failed, in this process or in the next."""
+        if self._store is not None and not kill:
+            with suppress(StorageError):
+                self._store.close()
+        if kill:
+            self.machine.kill()
+        self._open(number)
+
+    def _observe(self) -> Observation:
+        """Return what the store shows while no operation fails; damage it shows as it is."""
+        faults = self.machine.faults
+        with faults.only_damage():
+            seen = self._look()
+        if not (faults.is_damaged or faults.has_lied):
+            return seen
+        assert self._store is not None
+        disk = evolve(faults.excuse, legible_end=self._legible_end)
+        excuses = excuses_of(self._store, STORE_DIRECTORY, disk).after(self._named)
+        # What the last opening made of damage stays, so that the same without damage proves little.
+        with faults.healthy():
+            sound = None if faults.is_damaged_for_good else self._look()
+        return evolve(seen, excuses=excuses, sound=None if sound == seen else sound)
+
+    def _look(self) -> Observation:
+        assert self._store is not None
+        seen = observe(self._store)
+        return evolve(seen, problems=(*seen.problems, *check_points(self._store, seen)))
+
+    def _finish_step(self, number: int, after: Possible) -> None:
+        self.steps_run = number + 1
+        self.chronicle.forget_removed(after)
+        self.chronicle.possible = after
+        self._acknowledge(number)
+        self._is_running = False
+
+    def _acknowledge(self, number: int, *, closed: bool = False) -> None:
+        self.machine.disk.mark(f"step {number} acknowledged")
+        self.chronicle.know(number, self.chronicle.possible, acknowledged=True, closed=closed)
+
+    def _live(self, number: int, problem: Problem) -> None:
+        self.problems.append(LiveProblem(number, problem))

@@ -1,0 +1,226 @@
+"""The faults of one line of events: a run, or what follows a crash in it.
+
+A `FaultTimeline` gives a store its filesystem, lifts faults for those who only look, and writes
+down where the faults stood at each position of the op log. Each crash begins a timeline of its own,
+which counts on from there: a fault that has struck before the crash does not strike again after it.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Final
+
+from attrs import frozen
+
+from wavetank.engine import (
+    CorruptedError,
+    FileSystem,
+    StorageError,
+    StorageIOError,
+    StoragePoisonedError,
+    UnsupportedFormatError,
+)
+from wavetank.faults import Fault, FaultInjector, FaultPlan, FaultyFileSystem, InjectorState, Stale
+from wavetank.scenarios.raft.fault_families import (
+    damages,
+    fails,
+    fails_late,
+    hides_content,
+    lies,
+    lies_on_disk,
+)
+from wavetank.scenarios.raft.tolerated_losses import Excuses
+from wavetank.sim import SerialRuntime, SimDisk, SimFileSystem
+
+__all__ = ["NO_FAULTS", "FaultCourse", "FaultTimeline"]
+
+
+@frozen
+class FaultCourse:
+    """Where the faults stood, by position of an op log.
+
+    Attributes:
+        positions: at which something was counted, ascending.
+        states: what had been counted by then; one more than positions, the first for the
+            beginning. Empty if there are no faults.
+    """
+
+    positions: tuple[int, ...] = ()
+    states: tuple[InjectorState, ...] = ()
+
+    def at(self, position: int) -> InjectorState | None:
+        """Return where the faults stand at a crash with so many records in the log."""
+        if not self.states:
+            return None
+        return self.states[bisect_right(self.positions, position)]
+
+    @property
+    def start(self) -> InjectorState | None:
+        """Where the faults stood at the beginning."""
+        return self.states[0] if self.states else None
+
+    @property
+    def end(self) -> InjectorState | None:
+        """Where the faults stand at the end."""
+        return self.states[-1] if self.states else None
+
+
+NO_FAULTS: Final = FaultCourse()
+
+
+class FaultTimeline:
+    """The faults over one disk, or over those that kills make of it.
+
+    Args:
+        plan: what goes wrong.
+        since: where the faults stand at the beginning.
+        seed: of the run, for faults that strike by chance.
+
+    Attributes:
+        plan: what goes wrong.
+    """
+
+    def __init__(
+        self, plan: FaultPlan, since: InjectorState | None = None, *, seed: int = 0
+    ) -> None:
+        self.plan = plan
+        self._seed = seed
+        self._injector = FaultInjector(plan, seed=seed, since=since, on_count=self._note)
+        self._disk: SimDisk | None = None
+        self._positions: list[int] = []
+        self._states = [self._injector.state] if plan.faults else []
+        self._opened_with = 0
+
+    def filesystem(self, disk: SimDisk, runtime: SerialRuntime) -> FileSystem:
+        """Return the filesystem for a store that opens now on a disk."""
+        self._disk = disk
+        self._opened_with = self._failures()
+        fs = SimFileSystem(disk)
+        if not self.plan.faults:
+            return fs
+        return FaultyFileSystem(fs, self._injector, disk, runtime)
+
+    @property
+    def state(self) -> InjectorState | None:
+        """Where the faults stand now; None if there are none."""
+        return self._injector.state if self.plan.faults else None
+
+    def course(self, length: int | None = None) -> FaultCourse:
+        """Return where the faults stood so far, or while the log had at most `length` records."""
+        if not self.plan.faults:
+            return NO_FAULTS
+        count = len(self._positions)
+        if length is not None:
+            count = bisect_right(self._positions, length)
+        return FaultCourse(tuple(self._positions[:count]), tuple(self._states[: count + 1]))
+
+    def fired(self) -> Mapping[str, int]:
+        """Return how often each fault has fired here, by its line."""
+        return self._injector.fired()
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether an operation has failed since a store was last opened, or may fail yet."""
+        is_late = any(fails_late(fault) for fault in self._struck())
+        return is_late or self._failures() > self._opened_with
+
+    @property
+    def is_damaged(self) -> bool:
+        """Whether content has ever been damaged, before the crash that began this included."""
+        return any(damages(fault) for fault in self._struck())
+
+    @property
+    def is_damaged_for_good(self) -> bool:
+        """Whether a damage has struck that stays on the disk when the faults are lifted."""
+        return any(lies_on_disk(fault) for fault in self._struck())
+
+    @property
+    def is_truth_there(self) -> bool:
+        """Whether the disk holds what was written, once nothing goes wrong any more."""
+        return not (self.is_damaged_for_good or self.has_lied)
+
+    @property
+    def has_lied(self) -> bool:
+        """Whether a sync has ever told that it was done and was not."""
+        return any(lies(fault) for fault in self._struck())
+
+    @property
+    def excuse(self) -> Excuses:
+        """What the disk has done to the truth."""
+        stale = [
+            block
+            for block in self._injector.state.at_rest.blocks
+            if isinstance(self.plan.faults[block.fault].what, Stale)
+        ]
+        return Excuses(is_damaged=self.is_damaged, has_lied=self.has_lied, is_older=len(stale) > 1)
+
+    def excuses(self, error: Exception) -> bool:
+        """Whether a store may refuse with this error, for what has struck."""
+        if self.has_failed and isinstance(error, StorageError):
+            return True
+        return self.excuses_by_damage(error)
+
+    def excuses_by_damage(self, error: Exception) -> bool:
+        """Whether a store may refuse with this error, since the disk has lied to it."""
+        if isinstance(error, StoragePoisonedError) and isinstance(error.__cause__, Exception):
+            # Work in the background met it first.
+            error = error.__cause__
+        if isinstance(error, StorageIOError):
+            return any(hides_content(fault) for fault in self._struck())
+        is_at_fault = self.is_damaged or self.has_lied
+        return is_at_fault and isinstance(error, (CorruptedError, UnsupportedFormatError))
+
+    @contextmanager
+    def healthy(self) -> Iterator[None]:
+        """Lift the faults for a while, damage too; nothing is counted meanwhile."""
+        was_lifted, self._injector.lifted = self._injector.lifted, True
+        try:
+            yield
+        finally:
+            self._injector.lifted = was_lifted
+
+    @contextmanager
+    def only_damage(self) -> Iterator[None]:
+        """Lift all faults but damage: that lies on the disk for everybody who looks."""
+        before, self._injector.damage_only = self._injector.damage_only, True
+        try:
+            yield
+        finally:
+            self._injector.damage_only = before
+
+    def uncounted(self, disk: SimDisk) -> FileSystem:
+        """Return the filesystem of one who only looks, with its damage; nothing is counted."""
+        reader = FaultTimeline(self.plan, self.state, seed=self._seed)
+        reader.lift_failures()
+        return reader.filesystem(disk, SerialRuntime())
+
+    def lift(self) -> None:
+        """Lift all faults, from now on."""
+        self._injector.lifted = True
+
+    def lift_failures(self) -> None:
+        """Lift all faults but damage, from now on."""
+        self._injector.damage_only = True
+
+    def _struck(self) -> Iterator[Fault]:
+        for fault, has_fired in zip(self.plan.faults, self._injector.state.has_fired, strict=True):
+            if has_fired:
+                yield fault
+
+    def _failures(self) -> int:
+        fired = self._injector.fired()
+        return sum(fired[str(fault)] for fault in self.plan.faults if fails(fault))
+
+    def _note(self) -> None:
+        assert self._disk is not None, "nothing strikes before a filesystem is there"
+        state = self._injector.state
+        if state == self._states[-1]:
+            return
+        position = len(self._disk.log)
+        if self._positions and self._positions[-1] == position:
+            self._states[-1] = state
+            return
+        self._positions.append(position)
+        self._states.append(state)

@@ -1,0 +1,50 @@
+"""The simulated machine of a recording run: its disk, its process, and the faults that strike it.
+
+The faults strike what a store does. While the checks look at it, all are lifted but damage, which
+lies on the disk for everybody.
+"""
+
+from __future__ import annotations
+
+from wavetank.engine import FileSystem
+from wavetank.faults import FaultPlan
+from wavetank.scenarios.raft.fault_timeline import FaultTimeline
+from wavetank.sim import DiskImage, SerialRuntime, SimDisk
+
+__all__ = ["Machine"]
+
+
+class Machine:
+    """A machine on which a store runs.
+
+    Args:
+        seed: of its runtime.
+        faults: what goes wrong.
+        image: what is on its disk; nothing by default.
+
+    Attributes:
+        image: its disk before the run.
+        disk: its disk.
+        runtime: of the process that runs now.
+        faults: that strike it.
+    """
+
+    def __init__(self, seed: int, faults: FaultPlan, image: DiskImage | None = None) -> None:
+        self.image = image or DiskImage.empty()
+        self.disk = SimDisk(self.image)
+        self.runtime = SerialRuntime(seed)
+        self.faults = FaultTimeline(faults, seed=seed)
+        self._seed = seed
+
+    def filesystem(self) -> FileSystem:
+        """Return the filesystem for a store that opens now."""
+        return self.faults.filesystem(self.disk, self.runtime)
+
+    def strike(self, faults: FaultPlan) -> None:
+        """Let other faults strike the processes that begin from now on."""
+        self.faults = FaultTimeline(faults, seed=self._seed)
+
+    def kill(self) -> None:
+        """End the process; the page cache survives."""
+        self.disk = self.disk.process_kill()
+        self.runtime = SerialRuntime(self._seed)

@@ -1,0 +1,160 @@
+"""What a store shows when it is asked everything: the one input of the oracle.
+
+`observe` reads state, bounds, the whole log and the snapshot; `check_points` reads each entry by
+itself. Both note where the store disagrees with itself (invariant O6).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from attrs import frozen
+
+from wavetank.engine import (
+    EntryNotFoundError,
+    IndexOutOfRangeError,
+    LogBounds,
+    LogEntry,
+    NoSnapshotError,
+    PersistentState,
+    SnapshotMetadata,
+    Storage,
+)
+from wavetank.scenarios.raft.model import ModelState
+from wavetank.scenarios.raft.tolerated_losses import NO_EXCUSES, Excuses
+
+__all__ = ["Observation", "Problem", "check_points", "observe"]
+
+
+@frozen
+class Problem:
+    """One invariant broken.
+
+    Attributes:
+        invariant: its id, such as "O2".
+        kind: what is wrong, without particulars; equal problems have equal kinds.
+        summary: the same with particulars, as one sentence.
+    """
+
+    invariant: str
+    kind: str
+    summary: str
+
+
+@frozen(kw_only=True, cache_hash=True)
+class Observation:
+    """Everything a store shows at one moment.
+
+    Attributes:
+        state: term and vote.
+        bounds: the log's bounds.
+        entries: the whole log.
+        snapshot: metadata and data, or None.
+        problems: where the answers contradict one another.
+        excuses: what may be missing, since the disk is to blame.
+        sound: what the store shows at the same moment on a disk that tells the truth; None if it is
+            the same, or if nobody can know.
+    """
+
+    state: PersistentState
+    bounds: LogBounds
+    entries: tuple[LogEntry, ...]
+    snapshot: tuple[SnapshotMetadata, bytes] | None
+    problems: tuple[Problem, ...] = ()
+    excuses: Excuses = NO_EXCUSES
+    sound: Observation | None = None
+
+    def as_model(self) -> ModelState:
+        """Return the model state in which a store shows exactly this."""
+        bounds = self.bounds
+        return ModelState(
+            state=self.state,
+            base_index=bounds.first_index - 1,
+            base_term=None if self.entries else bounds.last_term,
+            entries=self.entries,
+            snapshot=self.snapshot,
+        )
+
+
+def observe(store: Storage) -> Observation:
+    """Ask `store` for its state, its bounds, all entries in one read, and the snapshot.
+
+    Args:
+        store: an open store.
+
+    Raises:
+        StorageError: the store refused a question that it must answer.
+    """
+    bounds = store.log_bounds()
+    entries: tuple[LogEntry, ...] = ()
+    if bounds.first_index <= bounds.last_index:
+        entries = tuple(store.get_log_entries(bounds.first_index, bounds.last_index + 1))
+    try:
+        snapshot = store.load_snapshot()
+    except NoSnapshotError:
+        snapshot = None
+    return Observation(
+        state=store.load_state(),
+        bounds=bounds,
+        entries=entries,
+        snapshot=snapshot,
+        problems=(*_range_problems(bounds, entries), *_bounds_problems(store, bounds)),
+    )
+
+
+def check_points(store: Storage, seen: Observation) -> Iterator[Problem]:
+    """Ask for everything again, one by one, and yield where the answers differ from `seen`.
+
+    Raises:
+        StorageError: the store refused a question that it must answer.
+    """
+    yield from _point_problems(store, seen.bounds, seen.entries)
+
+
+def _range_problems(bounds: LogBounds, entries: tuple[LogEntry, ...]) -> Iterator[Problem]:
+    shown = [entry.index for entry in entries]
+    wanted = list(range(bounds.first_index, bounds.last_index + 1))
+    if shown != wanted:
+        yield Problem(
+            "O6",
+            "range read against bounds",
+            f"bounds say {bounds.first_index}..{bounds.last_index}, "
+            f"a read of that range gave indices {shown}",
+        )
+    elif entries and entries[-1].term != bounds.last_term:
+        yield Problem(
+            "O6",
+            "last term against last entry",
+            f"last_log_term is {bounds.last_term}, the last entry's term {entries[-1].term}",
+        )
+
+
+def _bounds_problems(store: Storage, bounds: LogBounds) -> Iterator[Problem]:
+    singles = (store.first_log_index, store.last_log_index, store.last_log_term)
+    if singles != (bounds.first_index, bounds.last_index, bounds.last_term):
+        yield Problem("O6", "single bounds against log_bounds()", f"{singles} against {bounds}")
+
+
+def _point_problems(
+    store: Storage, bounds: LogBounds, entries: tuple[LogEntry, ...]
+) -> Iterator[Problem]:
+    for entry in entries:
+        if store.get_log_entry(entry.index) != entry:
+            yield Problem(
+                "O6",
+                "point read against range read",
+                f"entry {entry.index} read alone differs from the same in a range",
+            )
+    for index in (bounds.first_index - 1, bounds.last_index + 1):
+        if index >= 1 and _finds(store, index):
+            yield Problem(
+                "O6", "read outside the bounds", f"entry {index} is found outside {bounds}"
+            )
+
+
+def _finds(store: Storage, index: int) -> bool:
+    try:
+        store.get_log_entry(index)
+    except (EntryNotFoundError, IndexOutOfRangeError):
+        return False
+    return True

@@ -1,0 +1,93 @@
+"""Running a workload once, without crashes, and writing down all that a crash needs to know.
+
+The result, a `Recording`, holds the op log of the simulated disk and, for every stretch of it, what
+was known of the store then. It depends on the workload and the backend alone: every profile and
+every crash point is explored from the same recording.
+
+The run is itself checked: after each step the store is asked everything and held against the model,
+so that a store that is wrong without any crash is found here. Where the workload has faults, a step
+that fails with a typed error after one has struck may have happened or not; the store is opened
+again, which shows what it was, and the run goes on.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from attrs import Factory, field, frozen
+
+from wavetank.faults import CrashEnd
+from wavetank.scenarios.raft.driver import LiveRun
+from wavetank.scenarios.raft.fault_timeline import NO_FAULTS, FaultCourse
+from wavetank.scenarios.raft.history_interval import STORE_DIRECTORY, LiveProblem, Moment
+from wavetank.scenarios.raft.steps import Workload
+from wavetank.scenarios.stores.backend import Backend
+from wavetank.sim import DiskImage, OpLog
+
+__all__ = ["STORE_DIRECTORY", "LiveProblem", "Moment", "Recording", "record"]
+
+
+@frozen(kw_only=True)
+class Recording:
+    """One run of a workload on a backend.
+
+    Attributes:
+        workload: what was run.
+        backend: on what.
+        image: the disk before the first step.
+        log: everything done to it.
+        moments: what was known, by position.
+        problems: what was wrong without a crash.
+        compactions: how often the first log index rose.
+        steps_run: how many steps ran before the run ended or had to be given up.
+        faults_fired: how often each fault of the workload fired, by its line.
+        fault_course: where the faults stood, by position of the op log.
+        ended_by: the crash of the plan that took the power, which is then the only crash there is;
+            None if none did.
+    """
+
+    workload: Workload
+    backend: Backend
+    image: DiskImage
+    log: OpLog
+    moments: tuple[Moment, ...]
+    problems: tuple[LiveProblem, ...]
+    compactions: int
+    steps_run: int
+    faults_fired: Mapping[str, int] = MappingProxyType({})
+    fault_course: FaultCourse = NO_FAULTS
+    ended_by: CrashEnd | None = None
+    _positions: tuple[int, ...] = field(
+        init=False,
+        repr=False,
+        default=Factory(
+            lambda self: tuple(moment.position for moment in self.moments), takes_self=True
+        ),
+    )
+
+    def moment_at(self, position: int) -> Moment:
+        """Return what was known when `position` records had been written."""
+        return self.moments[bisect_right(self._positions, position) - 1]
+
+
+def record(workload: Workload, backend: Backend) -> Recording:
+    """Run `workload` on a new simulated disk and write everything down."""
+    run = LiveRun(workload, backend)
+    for number, step in enumerate(workload.steps):
+        if not run.take(number, step):
+            break
+    return Recording(
+        workload=workload,
+        backend=backend,
+        image=run.machine.image,
+        log=run.machine.disk.log,
+        moments=tuple(run.chronicle.moments),
+        problems=tuple(run.problems),
+        compactions=run.compactions,
+        steps_run=run.steps_run,
+        faults_fired=MappingProxyType(dict(run.machine.faults.fired())),
+        fault_course=run.machine.faults.course(),
+        ended_by=run.ended_by,
+    )

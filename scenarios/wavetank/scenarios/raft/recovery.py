@@ -1,0 +1,217 @@
+"""What becomes of a store on one image: it is opened, asked everything, and given work to do.
+
+`Recovery.open` restarts the store and looks; `Recovery.work` lets it go on, crashes it again and
+looks at what is left of that work. Both are functions of the image, and of where the faults stand,
+since stores are deterministic. New work is done while no operation fails; the opening after the
+second crash is struck again. Verified here, because they are questions about a whole recovery: O8
+(it takes work, which survives a second crash), and with recovery_run.py O7 (it opens) and O10 (no
+litter).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from attrs import evolve, frozen
+
+from wavetank.engine import LogEntry, PersistentState
+from wavetank.faults import InjectorState
+from wavetank.scenarios.raft.model import Possible, acknowledge
+from wavetank.scenarios.raft.observation import Observation, Problem, check_points
+from wavetank.scenarios.raft.oracle import Knowledge, judge
+from wavetank.scenarios.raft.recovery_run import LiveStore, Opening, Openings
+from wavetank.scenarios.raft.step_calls import call
+from wavetank.scenarios.raft.steps import Append, SaveState, Step, Workload
+from wavetank.scenarios.stores.backend import Backend
+from wavetank.sim import Cell, DiskImage, MicroOp, PendingOps, Profile, ReadTrace, Settling
+
+__all__ = ["Recovery"]
+
+
+class Recovery:
+    """Recovers the images of one workload on one backend, and remembers what it saw.
+
+    Args:
+        workload: whose options the store is opened with.
+        backend: the store.
+        disabled: invariants in whose name nobody is accused, to test the tester.
+        openings: where stores are opened, to share with other sweeps over the same recording.
+    """
+
+    def __init__(
+        self,
+        workload: Workload,
+        backend: Backend,
+        disabled: frozenset[str] = frozenset(),
+        *,
+        openings: Openings | None = None,
+    ) -> None:
+        self._openings = openings or Openings(workload, backend)
+        self._opened_before = self._openings.count
+        self._workload = workload
+        self._backend = backend
+        self._disabled = disabled
+        self._worked: dict[_Settled, tuple[Problem, ...]] = {}
+
+    @property
+    def recoveries(self) -> int:
+        """How many times a store was opened."""
+        return self._openings.count - self._opened_before
+
+    def open(
+        self, image: DiskImage, *, first: int = 0, since: InjectorState | None = None
+    ) -> Opening:
+        """Open a store on `image`; arguments as for `Openings.open`."""
+        opening = self._openings.open(image, first=first, since=since)
+        if not self._disabled:
+            return opening
+        return evolve(opening, problems=self._enabled(opening.problems))
+
+    def work(self, image: DiskImage, opening: Opening, pending: PendingOps) -> tuple[Problem, ...]:
+        """Let an opened store work, crash it again, and tell what was wrong with that.
+
+        Args:
+            image: where the store was opened.
+            opening: of a store that did open; if it is live, it is used up.
+            pending: what is durable and what is not after the opening.
+
+        Stores that show the same on the same disk do the same from here on: each is done once.
+        """
+        assert opening.observation is not None
+        key = _settled(pending.profile, pending.durable, tuple(pending.ops), opening)
+        if key not in self._worked:
+            since = opening.course.start
+            live = opening.live or self._openings.open_anew(image, since=since).live
+            assert live is not None
+            problems = [*_point_reads(live, opening.observation)]
+            pending = pending.fork()
+            pending.take_all(tuple(live.disk.log)[len(opening.log) :])
+            problems += self._work_and_crash(live, opening.observation, pending)
+            self._worked[key] = self._enabled(problems)
+        return self._worked[key]
+
+    def work_at_once(
+        self, image: DiskImage, opening: Opening, settling: Settling
+    ) -> tuple[Problem, ...]:
+        """Do the same where nothing was pending before the opening.
+
+        Args:
+            image: where the store was opened.
+            opening: as for `work`.
+            settling: of the profile.
+        """
+        profile = settling.profile
+        durable = settling.image_after(image, opening.log)
+        if durable is not None:
+            known = self._worked.get(_settled(profile, durable, (), opening))
+            if known is not None:
+                return known
+        pending = PendingOps(image, profile)
+        pending.take_all(opening.log)
+        return self.work(image, opening, pending)
+
+    def cells_read(
+        self, image: DiskImage, profile: Profile, since: InjectorState | None = None
+    ) -> tuple[Cell, ...]:
+        """Return all that is looked at, in this order, to find out the fate of an image.
+
+        It is done with nothing remembered, since what is remembered is not looked at again.
+        """
+        trace = ReadTrace()
+        openings = Openings(self._workload, self._backend, reads=trace)
+        twin = Recovery(self._workload, self._backend, self._disabled, openings=openings)
+        opening = twin.open(image, since=since)
+        if opening.observation is not None:
+            twin.work_at_once(image, opening, Settling(profile))
+        self._openings.count += openings.count
+        return trace.cells
+
+    def _work_and_crash(
+        self, live: LiveStore, seen: Observation, pending: PendingOps
+    ) -> Iterator[Problem]:
+        term = max(seen.state.current_term, seen.bounds.last_term) + 1
+        entry = LogEntry(seen.bounds.last_index + 1, term, b"after the crash")
+        steps: tuple[Step, ...] = (Append((entry,)),)
+        if self._workload.has_votes:
+            steps = (*steps, SaveState(PersistentState(term, "second-generation")))
+        before = len(live.disk.log)
+        try:
+            for step in steps:
+                call(live.store, step)
+        except Exception as error:  # noqa: BLE001 - whatever a backend raises is a finding
+            if live.timeline.excuses(error):
+                return
+            kind = type(error).__name__
+            summary = f"the recovered store refused new work: {kind}: {error}"
+            yield Problem("O8", f"new work refused: {kind}", summary)
+            return
+        possible: Possible = (seen.as_model(),)
+        earlier: Possible = ()
+        for step in steps:
+            earlier += possible
+            possible = acknowledge(possible, step, self._workload.options)
+        knowledge = Knowledge(possible=possible, earlier=earlier)
+        pending.take_all(tuple(live.disk.log)[before:])
+        found: dict[str, Problem] = {}
+        since = live.timeline.state
+        for image in dict.fromkeys((pending.durable, pending.full)):
+            for problem in self._second_crash(image, knowledge, since):
+                found.setdefault(problem.kind, problem)
+        yield from found.values()
+
+    def _second_crash(
+        self, image: DiskImage, knowledge: Knowledge, since: InjectorState | None
+    ) -> Iterator[Problem]:
+        opening = self._openings.open(image, since=since)
+        if opening.observation is None:
+            assert opening.refusal is not None
+            if opening.refusal.is_allowed:
+                return
+            kind, text = opening.refusal.kind, opening.refusal.text
+            yield Problem(
+                "O8",
+                f"does not open after a second crash: {kind}",
+                f"after a second crash the store does not open: {kind}: {text}",
+            )
+            return
+        for problem in judge(
+            opening.observation, knowledge, self._workload.options, self._disabled
+        ):
+            yield Problem(
+                "O8",
+                f"second crash: {problem.invariant} {problem.kind}",
+                f"work done after the crash did not survive a second one: {problem.summary}",
+            )
+
+    def _enabled(self, problems: Iterable[Problem]) -> tuple[Problem, ...]:
+        return tuple(each for each in problems if each.invariant not in self._disabled)
+
+
+@frozen
+class _Settled:
+    """A disk after a recovery, what the store on it shows, and what may still go wrong."""
+
+    profile: str
+    durable: bytes
+    pending: tuple[MicroOp, ...]
+    seen: Observation
+    faults: InjectorState | None
+
+
+def _settled(
+    profile: Profile, durable: DiskImage, pending: tuple[MicroOp, ...], opening: Opening
+) -> _Settled:
+    assert opening.observation is not None
+    return _Settled(
+        profile.name, durable.digest(), pending, opening.observation, opening.course.end
+    )
+
+
+def _point_reads(live: LiveStore, seen: Observation) -> Iterator[Problem]:
+    try:
+        yield from check_points(live.store, seen)
+    except Exception as error:  # noqa: BLE001 - whatever a backend raises is a finding
+        if live.timeline.excuses(error):
+            return
+        kind = type(error).__name__
+        yield Problem("O6", f"point read refused: {kind}", f"a point read was refused: {error}")

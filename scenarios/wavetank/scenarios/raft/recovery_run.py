@@ -1,0 +1,209 @@
+"""A store is opened on an image and asked everything; what comes of it is remembered.
+
+`Openings` opens stores for all sweeps over one recording, whatever their profiles: what a store
+does on an image depends on the image alone, and on where the faults of the workload stand. Stores
+are deterministic, so even images that differ need only one opening if they are equal wherever the
+store looked. Verified here: O7 (it opens) and O10 (no litter).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from attrs import evolve, frozen
+
+from wavetank.engine import Storage, StorageError
+from wavetank.faults import InjectorState
+from wavetank.scenarios.raft.contract import Contract
+from wavetank.scenarios.raft.fault_timeline import NO_FAULTS, FaultCourse, FaultTimeline
+from wavetank.scenarios.raft.history_interval import STORE_DIRECTORY
+from wavetank.scenarios.raft.observation import Observation, Problem
+from wavetank.scenarios.raft.recovery_attempt import Attempt
+from wavetank.scenarios.raft.steps import Workload
+from wavetank.scenarios.raft.tolerated_losses import NO_EXCUSES
+from wavetank.scenarios.stores.backend import Backend
+from wavetank.sim import (
+    DiskImage,
+    ReadMemory,
+    ReadTrace,
+    Record,
+    SimDisk,
+    SimFileSystem,
+)
+
+__all__ = ["LiveStore", "Opening", "Openings", "Refusal"]
+
+_LITTER: Final = (".tmp", "snapshot.marker")
+
+
+@frozen
+class LiveStore:
+    """An open store and the machine's disk, with the log of all that it did so far.
+
+    Attributes:
+        store: open.
+        disk: below it.
+        timeline: the faults that still await it; they are lifted, damage aside.
+    """
+
+    store: Storage
+    disk: SimDisk
+    timeline: FaultTimeline
+
+
+@frozen
+class Refusal:
+    """A store that did not open: the error's type and text, and whether it had kept that right."""
+
+    kind: str
+    text: str
+    is_allowed: bool
+
+
+@frozen(kw_only=True)
+class Opening:
+    """What comes of opening a store on an image.
+
+    Attributes:
+        observation: what it shows; None if it did not open.
+        refusal: why it did not open; None if it did.
+        problems: what is wrong whatever was acknowledged before the crash.
+        log: what opening did to the disk, without what came after.
+        course: where the faults stood, by position of the log.
+        fired: how often each fault struck, the looks at the opened store included.
+        live: the store, if it was opened just now and not remembered.
+    """
+
+    observation: Observation | None
+    refusal: Refusal | None
+    problems: tuple[Problem, ...]
+    log: tuple[Record, ...]
+    course: FaultCourse = NO_FAULTS
+    fired: tuple[tuple[str, int], ...] = ()
+    live: LiveStore | None = None
+
+
+class Openings:
+    """Opens stores on the images of one workload.
+
+    Args:
+        workload: whose options the stores are opened with.
+        backend: the store.
+        reads: told of everything that the stores look at; nothing is remembered then, since what
+            is remembered is not looked at again.
+
+    Attributes:
+        count: how many stores were opened.
+    """
+
+    def __init__(
+        self, workload: Workload, backend: Backend, *, reads: ReadTrace | None = None
+    ) -> None:
+        self.count = 0
+        self._workload = workload
+        self._backend = backend
+        self._reads = reads
+        self._memories: dict[InjectorState | None, ReadMemory[Opening]] = {}
+        # Equal logs and showings are kept once.
+        self._logs: dict[tuple[Record, ...], tuple[Record, ...]] = {}
+        self._shown: dict[Observation, Observation] = {}
+
+    def open(
+        self, image: DiskImage, *, first: int = 0, since: InjectorState | None = None
+    ) -> Opening:
+        """Return what comes of opening a store on `image`, by trying if it is not known.
+
+        Args:
+            image: the disk; after a kill, with all that was in the cache.
+            first: calls and micro-ops are counted from here, for a log that continues another.
+            since: where the faults of the workload stand; None: nothing goes wrong.
+        """
+        memory = self._memories.get(since)
+        known = None
+        if self._reads is None and memory is not None:
+            known = memory.recall(image, first=first)
+        return known or self.open_anew(image, first=first, since=since)
+
+    def open_anew(
+        self, image: DiskImage, *, first: int = 0, since: InjectorState | None = None
+    ) -> Opening:
+        """Open a store on `image` in any case, so that it can be given work."""
+        self.count += 1
+        reads = ReadTrace() if self._reads is None else self._reads
+
+        def attempt(since: InjectorState | None) -> Attempt:
+            disk = SimDisk(image, first_call=first, first_number=first, reads=reads)
+            return Attempt(self._workload, self._backend, disk, since)
+
+        opening = self._try(attempt(since))
+        if opening.observation is not None and opening.observation.excuses.is_damaged:
+            opening = self._without_excuse(opening, lambda: self._try(attempt(None)))
+        if self._reads is None:
+            memory = self._memories.setdefault(since, ReadMemory())
+            memory.remember(image, reads.cells, evolve(opening, live=None), first=first)
+        return opening
+
+    def _try(self, attempt: Attempt) -> Opening:
+        try:
+            seen = self._look(attempt)
+        except Exception as error:  # noqa: BLE001 - whatever a backend raises is a finding
+            relaxed = Contract.of(self._workload.options).allows_refusal(error)
+            allowed = relaxed or (
+                attempt.timeline.excuses_by_damage(error) and not attempt.timeline.is_truth_there
+            )
+            return Opening(
+                observation=None,
+                refusal=Refusal(type(error).__name__, str(error), allowed),
+                problems=() if allowed else (_refused(error),),
+                log=self._shared_log(attempt.disk),
+                course=attempt.timeline.course(),
+                fired=tuple(attempt.timeline.fired().items()),
+            )
+        return Opening(
+            observation=self._shown.setdefault(seen, seen),
+            refusal=None,
+            problems=(*seen.problems, *_litter(attempt.disk)),
+            log=self._shared_log(attempt.disk, attempt.length),
+            course=attempt.timeline.course(),
+            fired=tuple(attempt.timeline.fired().items()),
+            live=LiveStore(attempt.store, attempt.disk, attempt.timeline),
+        )
+
+    @staticmethod
+    def _look(attempt: Attempt) -> Observation:
+        try:
+            return attempt.open_and_look()
+        except StorageError as error:
+            if not attempt.timeline.excuses_by_damage(error) or not attempt.timeline.is_truth_there:
+                raise
+            return attempt.look_at_the_truth()
+
+    def _without_excuse(self, opening: Opening, twin: Callable[[], Opening]) -> Opening:
+        """Add what the store shows on a sound disk; if that is the same, damage is no excuse."""
+        seen = opening.observation
+        assert seen is not None
+        if opening.live is None or opening.live.timeline.is_damaged_for_good:
+            return opening
+        sound = twin().observation
+        is_same = sound == evolve(seen, excuses=NO_EXCUSES)
+        seen = sound if sound is not None and is_same else evolve(seen, sound=sound)
+        return evolve(opening, observation=self._shown.setdefault(seen, seen))
+
+    def _shared_log(self, disk: SimDisk, length: int | None = None) -> tuple[Record, ...]:
+        log = tuple(disk.log)[:length]
+        return self._logs.setdefault(log, log)
+
+
+def _refused(error: Exception) -> Problem:
+    kind = type(error).__name__
+    typed = "" if isinstance(error, StorageError) else "an untyped error, "
+    return Problem(
+        "O7", f"does not open: {kind}", f"the store does not open: {typed}{kind}: {error}"
+    )
+
+
+def _litter(disk: SimDisk) -> Iterator[Problem]:
+    for name in SimFileSystem(disk).listdir(STORE_DIRECTORY):
+        if name.endswith(_LITTER):
+            yield Problem("O10", f"litter: {name}", f"{name} is left behind after a clean open")

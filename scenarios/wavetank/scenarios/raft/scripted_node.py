@@ -1,0 +1,186 @@
+"""A Raft node reduced to the calls it makes on its store: the writer of workloads.
+
+`ScriptedNode` keeps just enough of Raft's rules (terms never fall, conflicts only above the
+snapshot, compaction only behind it) that every step it writes is legal. Random choices come from
+streams named after their purpose, so that one more choice of one kind leaves the others as they
+were.
+"""
+
+from __future__ import annotations
+
+from random import Random  # noqa: TID251 - named, seeded streams only
+from typing import Final
+
+from wavetank.engine import LogEntry, PersistentState, SnapshotMetadata
+from wavetank.scenarios.raft.steps import (
+    Append,
+    KillProcess,
+    OpenStore,
+    Read,
+    Refused,
+    Reopen,
+    SaveSnapshot,
+    SaveState,
+    Step,
+    TruncatePrefix,
+    TruncateSuffix,
+)
+
+__all__ = ["ScriptedNode"]
+
+_PEERS: Final = ("node-b", "node-c", "node-d", "node-e")
+_COMMAND_BYTES: Final = (80, 300)
+_SNAPSHOT_BYTES: Final = (1500, 6000)
+
+
+class ScriptedNode:
+    """Writes the steps of one node's life.
+
+    Args:
+        name: of the scenario; part of the name of every random stream.
+        seed: the scenario's seed.
+    """
+
+    def __init__(self, name: str, seed: int) -> None:
+        self._name = name
+        self._seed = seed
+        self._streams: dict[str, Random] = {}
+        self.steps: list[Step] = [OpenStore()]
+        self.term = 0
+        self.vote = ""
+        self._first_index = 1
+        self._terms: list[int] = []  # of the entries behind the snapshot, and of its last entry
+        self._terms_from = 1
+        self.last_index = 0
+        self.snapshot_index = 0
+
+    def stream(self, purpose: str) -> Random:
+        """Return the random stream for one purpose."""
+        if purpose not in self._streams:
+            self._streams[purpose] = Random(f"{self._name}/{self._seed}/{purpose}")  # noqa: S311
+        return self._streams[purpose]
+
+    # Elections
+
+    def campaign(self) -> None:
+        """Start an election: the next term, and a vote for oneself."""
+        self._save_state(self.term + 1, "node-a")
+
+    def see_term(self, ahead: int = 1) -> None:
+        """Learn of a higher term; the vote in it is still free."""
+        self._save_state(self.term + ahead, "")
+
+    def grant_vote(self) -> None:
+        """Vote for a peer: in this term while the vote is free, else in the next."""
+        term = self.term if self.term and not self.vote else self.term + 1
+        self._save_state(term, self.stream("peer").choice(_PEERS))
+
+    def stale_vote_request(self) -> None:
+        """Be asked for a vote in a term long gone; a forgetful caller tries to save it."""
+        if self.term > 1:
+            stale = PersistentState(self.term - 1, self.stream("peer").choice(_PEERS))
+            self.steps.append(Refused(SaveState(stale)))
+
+    # The log
+
+    def append(self, count: int) -> None:
+        """Append one batch of `count` entries of the current term."""
+        if not self.term:
+            self.see_term()
+        first = self.last_index + 1
+        entries = tuple(
+            LogEntry(index, self.term, self._bytes("command", _COMMAND_BYTES))
+            for index in range(first, first + count)
+        )
+        self.steps.append(Append(entries))
+        self._terms.extend([self.term] * count)
+        self.last_index += count
+
+    def read_back(self, count: int) -> None:
+        """Read up to `count` entries at the end of the log, as for a follower."""
+        start = max(self._first_index, self.snapshot_index + 1, self.last_index + 1 - count)
+        if start <= self.last_index:
+            self.steps.append(Read(start, self.last_index + 1))
+
+    def conflict(self, back: int) -> None:
+        """Drop the last `back` entries, though never below the snapshot, for another leader's."""
+        index = max(self.snapshot_index + 1, self.last_index + 1 - back)
+        if index > self.last_index:
+            return
+        self.see_term()
+        self.steps.append(TruncateSuffix(index))
+        del self._terms[index - self._terms_from :]
+        self.last_index = index - 1
+
+    # Snapshots
+
+    def take_snapshot(self, behind: int = 0) -> None:
+        """Snapshot all but the last `behind` entries."""
+        index = self.last_index - behind
+        if index <= self.snapshot_index:
+            return
+        self._save_snapshot(index, self._terms[index - self._terms_from])
+
+    def install_snapshot(self, ahead: int) -> None:
+        """Receive a snapshot that lies `ahead` entries beyond the log."""
+        self.see_term()
+        self._save_snapshot(self.last_index + ahead, self.term)
+
+    def replace_branch(self, back: int) -> None:
+        """Receive a snapshot of an index that the log holds with another term."""
+        self.see_term()
+        index = max(self.snapshot_index + 1, self.last_index - back)
+        if index <= self.last_index:
+            self._save_snapshot(index, self.term)
+
+    def stale_snapshot(self) -> None:
+        """Receive a snapshot older than one's own: a delayed message."""
+        if self.snapshot_index > 1:
+            old = SnapshotMetadata(self.snapshot_index - 1, 1)
+            data = self._bytes("snapshot", _SNAPSHOT_BYTES)
+            self.steps.append(Refused(SaveSnapshot(old, data)))
+
+    def compact(self, behind: int = 0) -> None:
+        """Truncate the prefix up to the snapshot, less `behind` entries."""
+        index = self.snapshot_index + 1 - behind
+        if index >= 1:
+            self.steps.append(TruncatePrefix(index))
+
+    # The process
+
+    def reopen(self) -> None:
+        """Close cleanly and start again."""
+        self.steps.append(Reopen())
+
+    def kill(self) -> None:
+        """Be killed and start again."""
+        self.steps.append(KillProcess())
+
+    def fill(self, *, entries: int = 20, frames: int = 8) -> None:
+        """Append until at least so many entries in so many frames lie behind the snapshot."""
+        start = self.last_index
+        for number in range(frames):
+            self.append(1 + self.stream("fill").randrange(2) if number < frames - 1 else 1)
+        while self.last_index - start < entries:
+            self.append(min(4, entries - (self.last_index - start)))
+
+    def _save_state(self, term: int, vote: str) -> None:
+        self.term, self.vote = term, vote
+        self.steps.append(SaveState(PersistentState(term, vote)))
+
+    def _save_snapshot(self, index: int, term: int) -> None:
+        data = self._bytes("snapshot", _SNAPSHOT_BYTES)
+        self.steps.append(SaveSnapshot(SnapshotMetadata(index, term), data))
+        known = index <= self.last_index and self._terms[index - self._terms_from] == term
+        if known:
+            del self._terms[: index - self._terms_from]
+        else:
+            self._terms = [term]
+            self.last_index = index
+            self._first_index = index + 1
+        self._terms_from = index
+        self.snapshot_index = index
+
+    def _bytes(self, purpose: str, bounds: tuple[int, int]) -> bytes:
+        stream = self.stream(purpose)
+        return stream.randbytes(stream.randint(*bounds))

@@ -1,0 +1,1 @@
+"""A published Raft store's order of operations, its faults included: a store that must fail."""

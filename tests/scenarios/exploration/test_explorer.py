@@ -1,0 +1,235 @@
+"""The sweep: it accuses who forgets a sync, nobody else, and its shortcuts change no verdict."""
+
+import order_rules
+import pytest
+from attrs import evolve
+from sick_filesystems import NoDirectorySync, NoFileSync, builtin_over
+
+from wavetank.engine import FileStorageOptions, LogEntry, PersistentState, SnapshotMetadata
+from wavetank.scenarios import (
+    SCENARIOS,
+    Append,
+    CrashPoint,
+    Limits,
+    OpenStore,
+    Problem,
+    SaveSnapshot,
+    SaveState,
+    Sweep,
+    Workload,
+    backend_named,
+    explain,
+    explore,
+    judge_image,
+    record,
+)
+from wavetank.scenarios.exploration.explorer import pending_at
+from wavetank.sim import (
+    BTRFS,
+    EXT4,
+    POSIX,
+    PROCESS_KILL,
+    SAFE_PROFILES,
+    SEQUENTIAL,
+    XFS,
+    Kept,
+    Mark,
+    Profile,
+    Sync,
+    all_images,
+)
+
+BUILTIN = backend_named("builtin")
+PUBLISHED = backend_named("raftlock-published")
+
+FEW_STEPS = Workload(
+    name="few-steps",
+    seed=0,
+    steps=(
+        OpenStore(),
+        SaveState(PersistentState(1, "node-a")),
+        Append((LogEntry(1, 1, b"one"), LogEntry(2, 1, b"two"))),
+        SaveState(PersistentState(2, "node-b")),
+        SaveSnapshot(SnapshotMetadata(1, 1), b"snapshot"),
+    ),
+    options=FileStorageOptions(retained_log_size=0),
+)
+
+
+def invariants(sweep: Sweep) -> set[str]:
+    return {finding.problem.invariant for finding in sweep.findings}
+
+
+def kinds(sweep: Sweep) -> set[tuple[str, str]]:
+    return {(finding.problem.invariant, finding.problem.kind) for finding in sweep.findings}
+
+
+@pytest.mark.parametrize("profile", [SEQUENTIAL, POSIX], ids=lambda profile: profile.name)
+@pytest.mark.parametrize("name", SCENARIOS)
+@pytest.mark.parametrize("seed", [0, 1])
+def test_the_engine_is_never_accused(name: str, profile: Profile, seed: int) -> None:
+    recording = record(SCENARIOS[name].workload(seed), BUILTIN)
+    sweep = explore(recording, profile)
+    assert recording.problems == ()
+    assert sweep.findings == ()
+    assert sweep.judged == sweep.distinct > sweep.crash_points / 2
+
+
+def test_without_directory_syncs_votes_are_lost_where_nothing_else_syncs_names() -> None:
+    backend = builtin_over(NoDirectorySync)
+    recording = record(FEW_STEPS, backend)
+    assert "O1" not in invariants(explore(recording, SEQUENTIAL))
+    assert invariants(explore(recording, POSIX)) >= {"O1", "O2", "O4"}
+
+
+def test_without_log_syncs_acknowledged_entries_are_lost_wherever_a_crash_loses_anything() -> None:
+    backend = builtin_over(lambda fs: NoFileSync(fs, "/store/log.dat"))
+    recording = record(FEW_STEPS, backend)
+    for profile in SAFE_PROFILES:
+        if profile is not PROCESS_KILL:
+            assert "O2" in invariants(explore(recording, profile))
+
+
+LARGE_BATCHES = {"follower-catchup", "mixed"}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[pytest.mark.slow] if name in LARGE_BATCHES else [])
+        for name in SCENARIOS
+    ],
+)
+def test_the_published_store_is_accused_in_every_scenario(name: str) -> None:
+    recording = record(SCENARIOS[name].workload(0), PUBLISHED)
+    assert "O1" in invariants(explore(recording, POSIX, limits=Limits(max_images=400)))
+
+
+def test_a_budget_leaves_the_rest_unjudged_and_says_so() -> None:
+    recording = record(SCENARIOS["leader-steady"].workload(0), BUILTIN)
+    whole, cut = explore(recording, POSIX), explore(recording, POSIX, limits=Limits(max_images=50))
+    assert (cut.judged, cut.judged + cut.unjudged) == (50, whole.distinct)
+
+
+def test_equal_sweeps_have_equal_digests_and_others_do_not() -> None:
+    def digest(seed: int) -> str:
+        return explore(record(SCENARIOS["log-conflict"].workload(seed), BUILTIN), POSIX).digest
+
+    assert digest(1) == digest(1)
+    assert digest(1) != digest(2)
+
+
+def test_remembering_outcomes_changes_no_verdict() -> None:
+    """Twin: judge each image of each point alone, from nothing, and collect what is wrong."""
+    recording = record(SCENARIOS["leader-steady"].workload(0), PUBLISHED)
+    found: set[Problem] = set()
+    for position, entry in enumerate(recording.log, start=1):
+        pending = pending_at(recording, SEQUENTIAL, position)
+        if not isinstance(entry, Sync) and pending.whole:
+            for kept in all_images(pending, limit=100).images:
+                crash = CrashPoint(position=position, kept=kept)
+                found.update(judge_image(recording, SEQUENTIAL, crash))
+    kinds = {(problem.invariant, problem.kind) for problem in found}
+    sweep = explore(recording, SEQUENTIAL)
+    assert kinds == {(f.problem.invariant, f.problem.kind) for f in sweep.findings}
+    assert kinds
+
+
+def test_a_finding_tells_what_was_lost_why_where_and_what_would_cure_it() -> None:
+    """The forgotten directory sync behind a vote, told as the README promises."""
+    backend = builtin_over(NoDirectorySync)
+    recording = record(FEW_STEPS, backend)
+    finding = next(
+        finding
+        for finding in explore(recording, POSIX).findings
+        if finding.problem.kind == "term went back"
+    )
+    story = explain(recording, POSIX, finding)
+    assert story.invariant == "O1"
+    assert story.profiles == ("posix", "alice", "lying-fsync")
+    assert "needed a sync of the directory /store, which had not come" in story.why
+    assert any("the rename over /store/state" in line for line in story.lost)
+    assert story.steps[0] == "0: open the store"
+    assert story.crash == finding.crash
+
+
+def test_the_cure_is_found_by_trying() -> None:
+    backend = builtin_over(lambda fs: NoFileSync(fs, "/store/log.dat"))
+    recording = record(FEW_STEPS, backend)
+    finding = next(
+        finding
+        for finding in explore(recording, POSIX).findings
+        if finding.problem.kind == "acknowledged entry lost"
+    )
+    assert explain(recording, POSIX, finding).cure.startswith(
+        "a sync of the file /store/log.dat right after "
+    )
+
+
+@pytest.mark.parametrize(
+    ("steps", "profile", "limit", "forked", "judged"),
+    [
+        (5, EXT4, 64, 1, (71, 71)),
+        (5, XFS, 64, 3, (119, 112)),
+        (4, BTRFS, 64, 1, (106, 106)),
+        (3, POSIX, 256, 5, (3613, 1513)),
+    ],
+)
+def test_images_chosen_by_what_is_read_show_all_that_can_go_wrong(
+    steps: int, profile: Profile, limit: int, forked: int, judged: tuple[int, int]
+) -> None:
+    """Twin: the same sweep with every legal image."""
+    recording = record(evolve(FEW_STEPS, steps=FEW_STEPS.steps[:steps]), PUBLISHED)
+    every = explore(recording, profile, limits=Limits(max_sets_per_point=1024))
+    some = explore(recording, profile, limits=Limits(max_sets_per_point=limit))
+    assert (every.forked_points, some.forked_points) == (0, forked)
+    assert every.complete
+    assert some.complete
+    assert (every.judged, some.judged) == judged
+    assert (some.legal is None) == (forked > 0)
+    assert kinds(every) == kinds(some) != set()
+
+
+def test_forked_points_are_not_complete_for_crashes_inside_recoveries() -> None:
+    recording = record(FEW_STEPS, PUBLISHED)
+    sweep = explore(recording, XFS, limits=Limits(max_sets_per_point=64, depth=1))
+    assert (sweep.forked_points, sweep.unjudged, sweep.complete) == (3, 0, False)
+
+
+def test_marks_are_no_crash_points() -> None:
+    recording = record(SCENARIOS["leader-steady"].workload(0), BUILTIN)
+    micro_ops = [r for r in recording.log if not isinstance(r, (Sync, Mark))]
+    assert explore(recording, POSIX, limits=Limits(max_images=1)).crash_points == len(micro_ops)
+
+
+@pytest.mark.parametrize("profile", [SEQUENTIAL, EXT4, BTRFS], ids=lambda profile: profile.name)
+def test_verdicts_equal_those_of_all_subsets_tried_one_by_one(profile: Profile) -> None:
+    """Brute-force twin: every subset that the rules read literally allow, judged alone."""
+    backend = builtin_over(lambda fs: NoFileSync(fs, "/store/log.dat"))
+    recording = record(evolve(FEW_STEPS, steps=FEW_STEPS.steps[:4]), backend)
+    records = list(recording.log)
+    literal: set[tuple[str, str]] = set()
+    seen: set[tuple[int, bytes]] = set()
+    for position in range(len(records) + 1):
+        pending = pending_at(recording, profile, position)
+        durable = order_rules.durable(records[:position], profile)
+        if not pending.whole:
+            continue
+        for present in order_rules.legal_sets(records[:position], profile):
+            waiting = {op.number for op in pending.ops}
+            kept = Kept(tuple(sorted(number for number in present if number in waiting)))
+            assert present - waiting <= durable | order_rules.idle_writes(records[:position])
+            name = (recording.moment_at(position).position, pending.image(kept).digest())
+            if name not in seen:
+                seen.add(name)
+                problems = judge_image(recording, profile, CrashPoint(position=position, kept=kept))
+                literal |= {(problem.invariant, problem.kind) for problem in problems}
+    findings = explore(recording, profile).findings
+    found = {(f.problem.invariant, f.problem.kind) for f in findings}
+    untorn = {
+        (f.problem.invariant, f.problem.kind)
+        for f in findings
+        if not f.crash.kept.tears and not f.crash.kept.stale
+    }
+    assert literal
+    assert untorn <= literal <= found

@@ -1,0 +1,260 @@
+"""Crashes inside recoveries, and after a kill: what they find, and what they leave alone."""
+
+import gc
+import sys
+from itertools import islice
+from types import FunctionType, ModuleType
+
+import pytest
+from attrs import evolve
+from sick_filesystems import builtin_over
+
+from wavetank.engine import (
+    FileStorageOptions,
+    FileSystem,
+    LogEntry,
+    PersistentState,
+    SnapshotMetadata,
+    Storage,
+)
+from wavetank.scenarios import (
+    SCENARIOS,
+    Append,
+    KillProcess,
+    Limits,
+    OpenStore,
+    Recording,
+    Recovery,
+    SaveSnapshot,
+    SaveState,
+    Site,
+    StoreBackend,
+    Sweep,
+    TruncateSuffix,
+    Workload,
+    backend_named,
+    explain,
+    explore,
+    judge_image,
+    record,
+)
+from wavetank.scenarios.exploration.recovery_graph import Fates
+from wavetank.sim import (
+    BTRFS,
+    EXT4,
+    POSIX,
+    SEQUENTIAL,
+    DiskImage,
+    PendingOps,
+    Profile,
+    newest_images,
+)
+
+BUILTIN = backend_named("builtin")
+FIXPOINT = Limits(depth=None)
+
+FEW_STEPS = Workload(
+    name="few-steps",
+    seed=0,
+    steps=(
+        OpenStore(),
+        SaveState(PersistentState(1, "node-a")),
+        Append((LogEntry(1, 1, b"one"), LogEntry(2, 1, b"two"))),
+        KillProcess(),
+        TruncateSuffix(2),
+        Append((LogEntry(2, 1, b"other"),)),
+        SaveSnapshot(SnapshotMetadata(2, 1), b"snapshot"),
+    ),
+    options=FileStorageOptions(retained_log_size=0),
+)
+
+
+class ForgetfulRecovery:
+    """A planted bug: while the log has a torn end, opening unlinks the state before reading it.
+
+    Harmless if the opening goes through, since the copy is still there and both are written
+    again; a crash inside it, and the next opening takes the copy away as well.
+    """
+
+    def __init__(self, inner: FileSystem) -> None:
+        self._inner = inner
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._inner, name)
+
+    def listdir(self, path: str) -> object:
+        names = list(self._inner.listdir(path))
+        for name in ("state.json", "state.copy.json"):
+            if "recovery.marker" in names and name in names:
+                self._inner.unlink(f"{path}/{name}")
+                names.remove(name)
+                break
+        return names
+
+
+class NoDirectorySyncOnceMade:
+    """A planted bug: from the day the store is complete, no sync of its directory is made."""
+
+    def __init__(self, inner: FileSystem) -> None:
+        self._inner = inner
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._inner, name)
+
+    def fsync_dir(self, path: str) -> None:
+        if path != "/store" or "metadata.json" not in self._inner.listdir(path):
+            self._inner.fsync_dir(path)
+
+
+@pytest.fixture(scope="module")
+def unsynced_names() -> tuple[Recording, Sweep]:
+    """The engine whose directory syncs are forgotten, with crashes inside its recoveries."""
+    workload = evolve(FEW_STEPS, steps=FEW_STEPS.steps[:2])
+    recording = record(workload, builtin_over(NoDirectorySyncOnceMade))
+    return recording, explore(recording, BTRFS, limits=Limits(depth=1))
+
+
+@pytest.mark.parametrize("profile", [SEQUENTIAL, EXT4, BTRFS], ids=lambda profile: profile.name)
+def test_the_engine_converges_and_is_never_accused_at_any_depth(profile: Profile) -> None:
+    recording = record(FEW_STEPS, BUILTIN)
+    found = explore(recording, profile, limits=FIXPOINT)
+    assert found.findings == ()
+    assert found.complete
+    assert 1 <= found.depth <= 4
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_the_engine_converges_on_the_catalogue(name: str) -> None:
+    found = explore(record(SCENARIOS[name].workload(0), BUILTIN), POSIX, limits=FIXPOINT)
+    assert found.findings == ()
+    assert found.complete
+
+
+def test_depth_zero_looks_at_no_crash_inside_a_recovery() -> None:
+    recording = record(FEW_STEPS, BUILTIN)
+    shallow = explore(recording, BTRFS)
+    deep = explore(recording, BTRFS, limits=Limits(depth=1))
+    assert (shallow.depth, deep.depth) == (0, 1)
+    assert deep.distinct > shallow.distinct
+
+
+def test_a_recovery_that_only_a_second_crash_breaks_is_found_at_depth_one_alone() -> None:
+    backend = builtin_over(ForgetfulRecovery)
+    recording = record(evolve(FEW_STEPS, steps=FEW_STEPS.steps[:3]), backend)
+    assert recording.problems == ()
+    assert explore(recording, SEQUENTIAL).findings == ()
+    found = explore(recording, SEQUENTIAL, limits=Limits(depth=1)).findings
+    assert {finding.problem.invariant for finding in found} == {"O9"}
+    assert all(finding.crash.then or finding.crash.killed_at for finding in found)
+
+
+def test_names_that_a_recovery_shows_and_does_not_sync_are_missed_after_the_next_crash(
+    unsynced_names: tuple[Recording, Sweep],
+) -> None:
+    _, found = unsynced_names
+    assert {"O9", "O15"} <= {finding.problem.invariant for finding in found.findings}
+
+
+def test_the_same_is_asked_after_a_power_cut_without_any_kill() -> None:
+    """A planted bug: each opening takes a new term, shows it, and leaves its name unsynced."""
+    inner = builtin_over(NoDirectorySyncOnceMade)
+
+    def open_in_a_new_term(site: Site) -> Storage:
+        store = inner.open(site)
+        store.save_state(PersistentState(store.load_state().current_term + 1, ""))
+        return store
+
+    backend = StoreBackend(name="new-term", summary="restless", opener=open_in_a_new_term)
+    recording = record(evolve(FEW_STEPS, steps=FEW_STEPS.steps[:1]), backend)
+    found = explore(recording, BTRFS, limits=Limits(depth=1)).findings
+    kinds = {f.problem.kind for f in found if f.problem.invariant == "O15" and f.crash.then}
+    assert "after an opening: O1 term never saved" in kinds
+
+
+def test_every_finding_can_be_judged_again_from_its_name_alone(
+    unsynced_names: tuple[Recording, Sweep],
+) -> None:
+    recording, found = unsynced_names
+    assert any(finding.crash.then for finding in found.findings)
+    assert any(finding.crash.killed_at is not None for finding in found.findings)
+    for finding in found.findings:
+        kinds = {
+            (problem.invariant, problem.kind)
+            for problem in judge_image(recording, BTRFS, finding.crash)
+        }
+        assert (finding.problem.invariant, finding.problem.kind) in kinds
+
+
+def test_a_chain_of_crashes_is_told_step_by_step() -> None:
+    backend = builtin_over(ForgetfulRecovery)
+    recording = record(evolve(FEW_STEPS, steps=FEW_STEPS.steps[:3]), backend)
+    found = explore(recording, SEQUENTIAL, limits=Limits(depth=1)).findings
+    chained = next(finding for finding in found if finding.crash.then)
+    story = explain(recording, SEQUENTIAL, chained)
+    assert story.steps[-1].startswith("power cut at op ")
+    assert "sequential" in story.profiles
+    killed = next(finding for finding in found if finding.crash.killed_at is not None)
+    told = explain(recording, SEQUENTIAL, killed).steps
+    assert any(step.startswith("the process is killed") for step in told)
+
+
+def test_equal_sweeps_are_equal_at_depth() -> None:
+    recording = record(FEW_STEPS, BUILTIN)
+    first = explore(recording, BTRFS, limits=FIXPOINT)
+    assert explore(recording, BTRFS, limits=FIXPOINT) == first
+
+
+def test_a_budget_holds_at_depth_too() -> None:
+    recording = record(FEW_STEPS, BUILTIN)
+    cut = explore(recording, BTRFS, limits=Limits(depth=None, max_images=40))
+    assert cut.judged == 40
+    assert cut.unjudged > 0
+    assert not cut.complete
+
+
+def test_rules_that_would_forbid_an_image_are_found_by_trying() -> None:
+    recording = record(FEW_STEPS, builtin_over(NoDirectorySyncOnceMade))
+    finding = next(
+        finding
+        for finding in explore(recording, POSIX).findings
+        if finding.problem.kind == "term went back"
+    )
+    rules = explain(recording, POSIX, finding).rules
+    assert "fsync_file_covers = all" in rules
+    assert "appends_atomic" not in rules
+
+
+def reached(root: object, known: dict[int, object]) -> dict[int, object]:
+    """Return all values that can be reached from `root` and not from what is known, by identity."""
+    found: dict[int, object] = {}
+    todo = [root]
+    while todo:
+        each = todo.pop()
+        if id(each) in known or id(each) in found:
+            continue
+        if not isinstance(each, (type, ModuleType, FunctionType)):
+            found[id(each)] = each
+            todo += gc.get_referents(each)
+    return found
+
+
+def test_an_image_is_remembered_in_two_kibibytes() -> None:
+    """Its fate, its edges to others, and what stores do on it; block contents are counted too."""
+    recording = record(SCENARIOS["election-storm"].workload(0), BUILTIN)
+    pending = PendingOps(recording.image, POSIX)
+    recovery = Recovery(recording.workload, recording.backend)
+    limits = Limits(depth=None)
+    fates = Fates(recovery, POSIX, recording.workload.options, limits, lambda _: None)
+    images: list[DiskImage] = []
+    for each in islice(recording.log, 60):
+        pending.take(each)
+        if pending.whole:
+            found = newest_images(pending, limit=512).images
+            images += [pending.image(kept) for kept in found]
+    for image in images:
+        fates.meet(image.digest(), image)
+    known = reached([recording, images], {})
+    retained_bytes = sum(map(sys.getsizeof, reached(fates, known).values()))
+    assert len(fates) > 1000
+    assert retained_bytes <= 2048 * len(fates)
