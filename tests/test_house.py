@@ -129,7 +129,7 @@ def test_the_engine_meets_the_machine_only_in_the_real_sides_of_its_seams() -> N
     }
 
 
-SUITE = ROOT / "scenarios" / "wavetank" / "scenarios" / "suite"
+SUITE = ROOT / "scenarios" / "wavetank" / "scenarios" / "conformance"
 KEEPERS = (SUITE / "isolation.py", SUITE / "census.py", SUITE / "concurrent.py")
 
 
