@@ -21,14 +21,14 @@ from wavetank.reports.failures import (
 from wavetank.reports.next_commands import profile_arguments
 from wavetank.reports.profile_files import is_profile_file, read_profile
 from wavetank.scenarios import (
+    SCENARIOS,
+    Case,
     OwnProfile,
-    ReplayCase,
     ReplayVerdict,
     RunPlan,
     UnknownNameError,
     Violation,
     replay,
-    replay_cases,
     run,
 )
 from wavetank.sim import PROFILES, SEQUENTIAL, ProfileFileError, profile_from_toml
@@ -101,16 +101,16 @@ def test_what_was_found_before_the_code_changed_is_looked_for_under_the_stored_p
         backend="raftlock-published",
         own_profiles=(OWN,),
     )
-    cases = list(replay_cases(run(plan).results, plan.own_profiles))
-    assert {case.own_profile for case, _ in cases} == {OWN}
-    case, violation = cases[-1]
-    old = evolve(case, log_digest="another")
+    (result,) = run(plan).results
+    assert {(case.profile, case.profile_file) for case in result.cases} == {(OWN.profile, OWN.file)}
+    case, violation = result.cases[-1], result.violations[-1]
+    old = evolve(case, trace="another")
     stored = StoredFailure(case=old, violation=violation, version="0.1.0")
     store = FailureStore(tmp_path)
     assert read_failure(store.save(stored)) == stored
-    result = replay(old)
-    assert result.verdict is ReplayVerdict.FAILED
-    assert result.explanation.endswith("a sweep of install-snapshot found the same kind again")
+    again = replay(old)
+    assert again.verdict is ReplayVerdict.FAILED
+    assert "all crashes were explored for the same kind" in again.explanation
 
 
 def test_a_name_that_neither_ships_nor_comes_with_the_plan_is_refused_before_anything_runs() -> (
@@ -124,16 +124,13 @@ def test_a_name_that_neither_ships_nor_comes_with_the_plan_is_refused_before_any
 
 
 def stored_with_profile(tmp_path: Path) -> Path:
-    case = ReplayCase(
-        scenario="mixed",
-        seed=0,
-        backend="builtin",
-        profile="mine",
+    case = Case(
+        workload=SCENARIOS["mixed"].workload(0),
+        store="builtin",
+        profile=OWN.profile,
+        profile_file=OWN.file,
         invariant="O2",
         kind="acknowledged entry lost",
-        crash=None,
-        log_digest="00",
-        own_profile=OWN,
     )
     violation = Violation(
         id="mixed-00112233",
@@ -157,12 +154,11 @@ def stored_with_profile(tmp_path: Path) -> Path:
 def test_a_damaged_profile_in_a_stored_failure_is_told_with_its_place(tmp_path: Path) -> None:
     path = stored_with_profile(tmp_path)
     content = json.loads(path.read_text(encoding="utf-8"))
-    content["case"]["own_profile"]["profile"]["rename_atomic"] = "perhaps"
+    content["case"]["profile"]["fsync_dir_covers"] = "perhaps"
     path.write_text(json.dumps(content), encoding="utf-8")
     with pytest.raises(UnreadableFailureError) as raised:
         read_failure(path)
-    place = "$.case.own_profile.profile.rename_atomic"
-    assert str(raised.value).endswith(f"{place}: expected true or false, got 'perhaps' (str)")
+    assert "$.profile.fsync_dir_covers" in str(raised.value)
 
 
 def test_a_command_to_type_again_names_the_file() -> None:

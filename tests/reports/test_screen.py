@@ -10,10 +10,14 @@ from hypothesis import strategies as st
 
 from wavetank.reports.progress import BarProgress, LineProgress, progress_on
 from wavetank.reports.session import Session, untouched
-from wavetank.reports.story import STORY_LINES, Origin, render_story
+from wavetank.reports.story import STORY_LINES, render_story
 from wavetank.reports.text import first_line, render_session
 from wavetank.scenarios import (
     INVARIANTS,
+    SCENARIOS,
+    Case,
+    FindingFound,
+    Problem,
     RunPlan,
     RunResult,
     ScenarioFinished,
@@ -21,6 +25,7 @@ from wavetank.scenarios import (
     ScenarioResult,
     Violation,
 )
+from wavetank.sim import POSIX
 
 PLAN = RunPlan(
     scenarios=("mixed", "log-conflict"),
@@ -29,7 +34,13 @@ PLAN = RunPlan(
     backend="builtin",
 )
 RERUN = "wavetank run mixed --seed 0 --profile posix --backend builtin --max-images 9"
-ORIGIN = Origin(scenario="mixed", seed=0, profile="posix", backend="builtin", max_images=9)
+CASE = Case(
+    workload=SCENARIOS["mixed"].workload(0),
+    store="builtin",
+    profile=POSIX,
+    invariant="O12",
+    kind="acknowledged entry lost",
+)
 
 
 VIOLATION = Violation(
@@ -44,6 +55,10 @@ VIOLATION = Violation(
     cure="",
     rules=(),
     crash=None,
+)
+
+FOUND = FindingFound(
+    CASE, Problem("O12", "acknowledged entry lost", "acknowledged entry lost: index 4"), 7
 )
 
 RESULT = ScenarioResult(
@@ -63,7 +78,9 @@ RESULT = ScenarioResult(
     depth=0,
     complete=False,
     forked_points=0,
+    stopped_after_first=False,
     violations=(),
+    cases=(),
     digest="0" * 32,
 )
 
@@ -80,7 +97,7 @@ def clock(*times_s: float) -> Callable[[], float]:
 
 
 def test_a_story_tells_promise_break_steps_loss_cause_cure_and_command() -> None:
-    assert render_story(VIOLATION, ORIGIN) == dedent(f"""\
+    assert render_story(VIOLATION, CASE, max_images=9) == dedent(f"""\
         FAIL mixed-00112233: mixed, seed 0, posix, builtin
           promised  O12: {INVARIANTS["O12"]}
           broken    acknowledged entry lost: index 4
@@ -98,7 +115,7 @@ def test_a_story_tells_promise_break_steps_loss_cause_cure_and_command() -> None
 def test_long_lists_are_cut_in_the_middle() -> None:
     steps = tuple(f"{number}: a step" for number in range(40))
     lost = tuple(f"op {number}" for number in range(9))
-    lines = render_story(evolve(VIOLATION, steps=steps, lost=lost), ORIGIN).splitlines()
+    lines = render_story(evolve(VIOLATION, steps=steps, lost=lost), CASE, max_images=9).splitlines()
     shown = [line[12:] for line in lines if "a step" in line or "more" in line]
     assert shown[:4] == ["0: a step", "1: a step", "2: a step", "... 29 more"]
     assert shown[4:12] == list(steps[-8:])
@@ -120,7 +137,8 @@ def test_every_story_fits_on_a_screen(sentence: str, lines: tuple[str, ...]) -> 
             lost=lines,
             profiles=lines,
         ),
-        ORIGIN,
+        CASE,
+        max_images=9,
     )
     assert len(story.splitlines()) <= STORY_LINES
     assert max(map(len, story.splitlines())) <= 100
@@ -147,13 +165,13 @@ def test_a_passing_run_is_a_table_and_what_it_does_not_show() -> None:
         "",
         "PASS: 0 violations in 2 sweeps, 2000 images judged in 2.0 s (1 worker)",
     ]
-    assert rest[2:] == ["complete: no, where not every legal image was judged.", "digest ab"]
+    assert rest[2:] == ["Rows with complete=no skipped some legal crash images.", "digest ab"]
 
 
 def test_a_complete_run_makes_no_reservation() -> None:
     lines = render_session(finished(evolve(RESULT, legal=1000, complete=True))).splitlines()
     assert lines[1].split()[-2:] == ["yes", "0"]
-    assert not any(line.startswith("complete: no") for line in lines)
+    assert not any("complete=no" in line for line in lines)
 
 
 def test_images_left_over_are_counted() -> None:
@@ -167,7 +185,9 @@ def test_many_violations_are_listed_and_the_first_of_each_kind_are_told() -> Non
     found = tuple(
         evolve(VIOLATION, id=f"mixed-{number}", kind=kind) for number, kind in enumerate(kinds)
     )
-    lines = render_session(finished(evolve(RESULT, violations=found))).splitlines()
+    lines = render_session(
+        finished(evolve(RESULT, violations=found, cases=(CASE,) * len(found)))
+    ).splitlines()
     told = [line.split()[1].rstrip(":") for line in lines if line.startswith("FAIL mixed")]
     assert told == ["mixed-0", "mixed-2", "mixed-3"]
     start = lines.index("All 5 violations:")
@@ -178,15 +198,17 @@ def test_many_violations_are_listed_and_the_first_of_each_kind_are_told() -> Non
 
 def test_lines_come_every_ten_seconds_at_most_and_are_plain() -> None:
     stream = io.StringIO()
-    lines = LineProgress(stream, clock(100.0, 104.0, 111.0, 112.0, 121.0))
+    lines = LineProgress(stream, clock(100.0, 104.0, 111.0, 112.0, 113.0, 121.0))
     lines.start(PLAN)
     progress = ScenarioProgress(name="mixed", seed=0, profile="sequential", judged=50)
     lines.handle(progress)
     lines.handle(evolve(progress, profile="posix", judged=500))
     lines.handle(evolve(progress, profile="posix", judged=600))
-    lines.handle(ScenarioFinished(evolve(RESULT, name="log-conflict", violations=(VIOLATION,))))
+    lines.handle(FOUND)
+    lines.handle(ScenarioFinished(evolve(RESULT, name="log-conflict")))
     assert stream.getvalue().splitlines() == [
         "11 s: 1 of 4 sweeps done, 550 images judged (50/s), 0 violations; now mixed",
+        "FOUND O12 in mixed seed 0 under posix after 7 images: acknowledged entry lost: index 4",
         "21 s: 2 of 4 sweeps done, 1650 images judged (79/s), 1 violations; now log-conflict",
     ]
 
@@ -210,7 +232,8 @@ def test_a_terminal_gets_a_bar_per_scenario() -> None:
         assert isinstance(listener, BarProgress)
         listener.start(PLAN)
         listener.handle(ScenarioFinished(evolve(RESULT, profile="sequential")))
-        listener.handle(ScenarioFinished(evolve(RESULT, violations=(VIOLATION,))))
+        listener.handle(FOUND)
+        listener.handle(ScenarioFinished(evolve(RESULT, violations=(VIOLATION,), cases=(CASE,))))
     bars = [line for line in stream.getvalue().splitlines() if "mixed" in line or "log-" in line]
     mixed, other = bars[-2:]
     assert "mixed" in mixed
@@ -222,7 +245,7 @@ def test_a_terminal_gets_a_bar_per_scenario() -> None:
 
 def test_under_many_profiles_each_scenario_says_on_which_it_is_safe() -> None:
     safe = [evolve(RESULT, profile=name, depth=2) for name in ("sequential", "ext4")]
-    lost = evolve(RESULT, profile="posix", violations=(VIOLATION,))
+    lost = evolve(RESULT, profile="posix", violations=(VIOLATION,), cases=(CASE,))
     text = render_session(finished(*safe, lost))
     assert (
         "mixed seed 0: safe on sequential, ext4; not shown safe on posix; "

@@ -17,20 +17,19 @@ from wavetank.faults.strategies import fault_plans
 from wavetank.reports.python_values import PythonSource
 from wavetank.reports.regressions import regression_test
 from wavetank.scenarios import (
+    Case,
     CrashPoint,
     OwnProfile,
-    ReplayCase,
     RunPlan,
     Violation,
     Workload,
-    replay_cases,
     run,
 )
 from wavetank.scenarios.strategies import profiles, workloads
 from wavetank.sim import Kept, Tear
 
-STORE: Final = "BACKEND = backend_named('raftlock-published')"
-FIXED: Final = "BACKEND = backend_named('builtin')"
+STORE: Final = "store='raftlock-published'"
+FIXED: Final = "store='builtin'"
 
 
 def wavetank(*arguments: str, directory: Path) -> subprocess.CompletedProcess[str]:
@@ -51,8 +50,12 @@ SEQUENTIAL: Final = RunPlan(
 )
 
 
-def found_by(plan: RunPlan) -> list[tuple[ReplayCase, Violation]]:
-    return list(replay_cases(run(plan).results, plan.own_profiles))
+def found_by(plan: RunPlan) -> list[tuple[Case, Violation]]:
+    return [
+        pair
+        for result in run(plan).results
+        for pair in zip(result.cases, result.violations, strict=True)
+    ]
 
 
 def test_of(source: str) -> Callable[[], None]:
@@ -66,12 +69,12 @@ def test_of(source: str) -> Callable[[], None]:
 test_of.__test__ = False  # type: ignore[attr-defined]
 
 
-def sources(found: list[tuple[ReplayCase, Violation]]) -> Iterator[str]:
+def sources(found: list[tuple[Case, Violation]]) -> Iterator[str]:
     for case, violation in found:
         yield regression_test(case, name=violation.id, summary=violation.summary)
 
 
-def require_that_each_fails_until_it_is_fixed(found: list[tuple[ReplayCase, Violation]]) -> None:
+def require_that_each_fails_until_it_is_fixed(found: list[tuple[Case, Violation]]) -> None:
     for source in sources(found):
         with pytest.raises(AssertionError):
             test_of(source)()
@@ -105,7 +108,7 @@ def test_a_failure_of_an_own_profile_with_options_and_faults_becomes_a_test() ->
     )
     found = found_by(plan)
     source = next(sources(found))
-    assert "PROFILE = Profile(name='own', summary='orderly', program_order=True" in source
+    assert "profile=Profile(name='own', summary='orderly', program_order=True" in source
     assert "faults=parse_plan('fsync #900: fail EIO')" in source
     with pytest.raises(AssertionError):
         test_of(source)()
@@ -115,7 +118,7 @@ def test_a_workload_ends_with_the_step_of_the_crash() -> None:
     (case, violation) = found_by(SEQUENTIAL)[0]
     assert case.crash is not None
     source = regression_test(case, name=violation.id, summary=violation.summary)
-    shown = [line for line in source.splitlines() if line.startswith(" " * 8 + "A")]
+    shown = [line for line in source.splitlines() if line.startswith(" " * 12 + "A")]
     told = [step for step in violation.steps if ": append" in step]
     assert len(shown) == len(told)
 

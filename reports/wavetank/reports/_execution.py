@@ -28,7 +28,6 @@ from wavetank.scenarios import (
     Verdict,
     fault_plan,
     pairwise,
-    replay_cases,
     turned,
 )
 from wavetank.sim import SAFE_PROFILES
@@ -39,6 +38,8 @@ _ALL_PROFILES: Final = "all"
 _DEFAULT_PROFILES: Final = ("sequential", "posix")
 _PAIRWISE: Final = "pairwise"
 _HASH_SEEDS: Final = (1, 2)
+_IMAGES_AFTER_FIRST: Final = 500
+"""Judged at least, once a scenario and profile has failed."""
 
 
 @frozen(kw_only=True)
@@ -58,7 +59,8 @@ class RunRequest:
         max_failures: violations after which to stop.
         check_determinism: run twice under different hash seeds.
         as_json: print a document instead of text.
-        strict: an inconclusive run fails.
+        strict: an inconclusive run fails, and so does one that skipped legal images.
+        keep_going: judge every image of a scenario and profile that has failed.
     """
 
     scenarios: tuple[str, ...]
@@ -74,6 +76,7 @@ class RunRequest:
     check_determinism: bool
     as_json: bool
     strict: bool
+    keep_going: bool
 
 
 def plan_of(request: RunRequest) -> RunPlan:
@@ -94,6 +97,7 @@ def plan_of(request: RunRequest) -> RunPlan:
         backend=choose("backend", request.backend or backends[0], backends),
         max_images=request.max_images,
         depth=None if request.depth is not None and request.depth < 0 else request.depth or 0,
+        max_after_first=None if request.keep_going else _IMAGES_AFTER_FIRST,
         own_profiles=tuple(OwnProfile(each.profile, each.file) for each in chosen if each.file),
         option_sets=_option_sets(request.options),
         faults=tuple(map(str, fault_plan(request.faults).faults)),
@@ -154,8 +158,7 @@ def _checked_twice(request: RunRequest, plan: RunPlan) -> Session:
 def _store_failures(session: Session) -> None:
     store = FailureStore()
     try:
-        result = session.result
-        for case, violation in replay_cases(result.results, result.plan.own_profiles):
+        for case, violation in session.violations:
             store.save(StoredFailure(case=case, violation=violation, version=version()))
     except OSError as error:
         click.echo(f"failures could not be stored in {store.directory}: {error}", err=True)
@@ -173,6 +176,7 @@ def _exit_code(session: Session, *, strict: bool) -> ExitCode:
         return ExitCode.INTERNAL
     if session.verdict is Verdict.FAIL:
         return ExitCode.VIOLATION
-    if session.verdict is Verdict.INCONCLUSIVE and strict:
+    skipped = any(not result.complete for result in session.result.results)
+    if strict and (skipped or session.verdict is Verdict.INCONCLUSIVE):
         return ExitCode.INCONCLUSIVE
     return ExitCode.OK

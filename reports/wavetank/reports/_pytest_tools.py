@@ -12,7 +12,7 @@ from attrs import frozen
 from wavetank.reports._pytest_replay import NEW_RUN, CrashCase
 from wavetank.reports._version import version
 from wavetank.reports.failures import DIRECTORY, FailureStore, StoredFailure
-from wavetank.reports.story import Origin, render_story
+from wavetank.reports.story import render_story
 from wavetank.scenarios import (
     CrashFinding,
     CrashReport,
@@ -20,7 +20,6 @@ from wavetank.scenarios import (
     RunResult,
     crash_test,
     profile_named,
-    replay_cases,
     run,
 )
 from wavetank.sim import POSIX, Profile
@@ -180,18 +179,11 @@ class StoreSweeps:
         result = run(plan)
         failures = FailureStore(Path(options.invocation_params.dir) / DIRECTORY)
         stories = []
-        for case, violation in replay_cases(result.results):
-            failures.save(StoredFailure(case=case, violation=violation, version=version()))
-            origin = Origin(
-                scenario=case.scenario,
-                seed=seed,
-                profile=case.profile,
-                backend=backend,
-                max_images=plan.max_images,
-                depth=plan.depth,
-            )
-            stories.append(render_story(violation, origin))
-            self._told.append(f"Reproduce: pytest --wavetank-replay {violation.id}")
+        for each in result.results:
+            for case, violation in zip(each.cases, each.violations, strict=True):
+                failures.save(StoredFailure(case=case, violation=violation, version=version()))
+                stories.append(render_story(violation, case, max_images=plan.max_images))
+                self._told.append(f"Reproduce: pytest --wavetank-replay {violation.id}")
         if stories:
             raise BrokenStoreError("\n\n".join(stories[:3]))
         return result

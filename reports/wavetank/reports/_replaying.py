@@ -19,7 +19,7 @@ from wavetank.reports.failures import (
     UnknownFailureError,
     UnreadableFailureError,
 )
-from wavetank.reports.story import Origin, render_story
+from wavetank.reports.story import render_story
 from wavetank.scenarios import SCENARIOS, ReplayResult, ReplayVerdict, replay
 
 __all__ = ["execute"]
@@ -28,6 +28,7 @@ _EXIT_CODES: Final[Mapping[ReplayVerdict, ExitCode]] = MappingProxyType(
     {
         ReplayVerdict.FIXED: ExitCode.OK,
         ReplayVerdict.FAILED: ExitCode.VIOLATION,
+        ReplayVerdict.INCONCLUSIVE: ExitCode.INCONCLUSIVE,
         ReplayVerdict.ERROR: ExitCode.INTERNAL,
         ReplayVerdict.DIVERGED: ExitCode.INTERNAL,
     }
@@ -81,5 +82,5 @@ def _how_to_store(name: str) -> str:
 def _render(name: str, stored: StoredFailure | None, result: ReplayResult) -> str:
     lines = [f"{result.verdict.value.upper()} {name}: {result.explanation}"]
     if stored is not None and result.verdict is ReplayVerdict.FAILED:
-        lines += ["", render_story(result.violation or stored.violation, Origin.of(stored.case))]
+        lines += ["", render_story(result.violation or stored.violation, stored.case)]
     return "\n".join(lines)

@@ -101,6 +101,12 @@ Examples:
     help="Stop after the scenario, in the order of the run, with which N violations were found.",
 )
 @click.option(
+    "--keep-going",
+    is_flag=True,
+    help="Judge every image of a scenario and profile that has failed. Without it as many are "
+    "judged after the first violation as before it, and at least 500.",
+)
+@click.option(
     "--check-determinism",
     is_flag=True,
     help="Run twice in new processes with different hash seeds; exit 3 if the digests differ.",
@@ -114,7 +120,9 @@ Examples:
     help="json prints one document on stdout, everything else on stderr.",
 )
 @click.option(
-    "--strict/--no-strict", default=None, help="Exit 4 if the run is inconclusive, instead of 0."
+    "--strict/--no-strict",
+    default=None,
+    help="Exit 4 instead of 0 if the run is inconclusive or skipped legal images (complete=no).",
 )
 def run_command(
     *,
@@ -132,6 +140,7 @@ def run_command(
     output_format: str,
     stop_at_first: bool,
     check_determinism: bool,
+    keep_going: bool,
     strict: bool | None,
 ) -> None:
     from wavetank.faults import FaultSyntaxError  # noqa: PLC0415 - heavy
@@ -157,6 +166,7 @@ def run_command(
         workers=workers or settings.workers or available_workers(),
         max_failures=1 if stop_at_first else max_failures,
         check_determinism=check_determinism,
+        keep_going=keep_going,
         as_json=output_format == "json",
         strict=strict if strict is not None else settings.strict or False,
     )

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import click
 
-from wavetank.faults import FaultSyntaxError
 from wavetank.reports.exit_codes import ExitCode
 from wavetank.reports.failures import FailureStore, UnknownFailureError, UnreadableFailureError
 from wavetank.reports.regressions import regression_test
-from wavetank.reports.story import Origin, render_story
-from wavetank.scenarios import OptionError, UnknownNameError
+from wavetank.reports.story import render_story
+from wavetank.scenarios import StoreNotFoundError
 
 __all__ = ["execute"]
 
@@ -22,11 +21,11 @@ def execute(name: str, *, as_pytest: bool) -> ExitCode:
         raise click.UsageError(str(error)) from error
     case, violation = stored.case, stored.violation
     if not as_pytest:
-        click.echo(render_story(violation, Origin.of(case)))
+        click.echo(render_story(violation, case))
         return ExitCode.OK
     try:
         source = regression_test(case, name=violation.id, summary=violation.summary)
-    except (UnknownNameError, OptionError, FaultSyntaxError) as error:
+    except StoreNotFoundError as error:
         raise click.UsageError(f"{name} names what is no longer there: {error}") from error
     click.echo(source, nl=False)
     return ExitCode.OK

@@ -146,6 +146,7 @@ def _scenario(result: ScenarioResult) -> dict[str, object]:
         "depth": result.depth,
         "complete": result.complete,
         "forked_points": result.forked_points,
+        "stopped_after_first": result.stopped_after_first,
         "faults_fired": dict(result.faults_fired),
         "digest": result.digest,
         "violations": [_violation(violation) for violation in result.violations],
@@ -183,15 +184,15 @@ def _determinism(session: Session) -> dict[str, object] | None:
 def _case(failure: StoredFailure) -> dict[str, object]:
     case = failure.case
     return {
-        "scenario": case.scenario,
-        "seed": case.seed,
-        "backend": case.backend,
-        "profile": case.profile,
-        "options": list(case.options),
-        "faults": list(case.faults),
+        "scenario": case.workload.name,
+        "seed": case.workload.seed,
+        "backend": case.store,
+        "profile": case.profile.name,
+        "options": list(case.workload.turned),
+        "faults": list(map(str, case.workload.faults.faults)),
         "invariant": case.invariant,
         "kind": case.kind,
-        "fingerprint": case.fingerprint,
+        "id": case.id,
         "found_by": failure.version,
     }
 

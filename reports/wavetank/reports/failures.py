@@ -15,8 +15,7 @@ from attrs import field, frozen
 
 from wavetank.reports._choices import nearest
 from wavetank.reports._fields import Fields
-from wavetank.scenarios import CrashPoint, OwnProfile, ReplayCase, Violation
-from wavetank.sim import Kept, Tear, profile_from_table, profile_table
+from wavetank.scenarios import Case, Violation
 
 __all__ = [
     "DIRECTORY",
@@ -31,9 +30,10 @@ __all__ = [
 DIRECTORY: Final = Path(".wavetank") / "failures"
 """Where failures lie, in the working directory."""
 
-FORMAT: Final = 2
-_SPAN_ENDS: Final = 2
+FORMAT: Final = 3
 """Version of the file format that is written, and the only one that is read."""
+
+_STORY: Final = ("summary", "why", "steps", "lost", "profiles", "cure", "rules")
 
 
 class UnknownFailureError(LookupError):
@@ -54,7 +54,7 @@ class StoredFailure:
         version: of wavetank that found it.
     """
 
-    case: ReplayCase
+    case: Case
     violation: Violation
     version: str
 
@@ -149,63 +149,15 @@ def _is_readable(path: Path) -> bool:
 
 
 def _to_text(failure: StoredFailure) -> str:
-    case, violation = failure.case, failure.violation
+    story = failure.violation
     document = {
         "format": FORMAT,
         "version": failure.version,
-        "id": violation.id,
-        "fingerprint": case.fingerprint,
-        "case": {
-            "scenario": case.scenario,
-            "seed": case.seed,
-            "backend": case.backend,
-            "profile": case.profile,
-            "invariant": case.invariant,
-            "kind": case.kind,
-            "crash": _crash_document(case.crash),
-            "log_digest": case.log_digest,
-            "own_profile": _own_profile_document(case.own_profile),
-            "options": list(case.options),
-            "faults": list(case.faults),
-        },
-        "violation": {
-            "summary": violation.summary,
-            "why": violation.why,
-            "steps": list(violation.steps),
-            "lost": list(violation.lost),
-            "profiles": list(violation.profiles),
-            "cure": violation.cure,
-            "rules": list(violation.rules),
-        },
+        "id": story.id,
+        "case": json.loads(failure.case.to_text()),
+        "violation": {name: getattr(story, name) for name in _STORY},
     }
     return json.dumps(document, indent=1) + "\n"
-
-
-def _own_profile_document(own: OwnProfile | None) -> dict[str, object] | None:
-    return None if own is None else {"file": own.file, "profile": profile_table(own.profile)}
-
-
-def _crash_document(crash: CrashPoint | None) -> dict[str, object] | None:
-    if crash is None:
-        return None
-    return {
-        "position": crash.position,
-        "kept": list(crash.kept.numbers),
-        "tears": [
-            {
-                "number": tear.number,
-                "sectors": tear.sectors,
-                "garbage": tear.garbage,
-                "spills": tear.spills,
-                "span": None if tear.span is None else list(tear.span),
-            }
-            for tear in crash.kept.tears
-        ],
-        "stale": crash.kept.stale,
-        "forgotten": crash.kept.forgotten,
-        "killed_at": crash.killed_at,
-        "then": [_crash_document(again) for again in crash.then],
-    }
 
 
 def _from_fields(fields: Fields) -> StoredFailure:
@@ -215,7 +167,7 @@ def _from_fields(fields: Fields) -> StoredFailure:
             f"$.format: expected {FORMAT}, got {written}, "
             f"written by wavetank {fields.value.get('version')}"
         )
-    case = _case(fields.inner("case"))
+    case = Case.from_text(json.dumps(fields.inner("case").value))
     story = fields.inner("violation")
     violation = Violation(
         id=fields.text("id"),
@@ -231,58 +183,3 @@ def _from_fields(fields: Fields) -> StoredFailure:
         crash=case.crash,
     )
     return StoredFailure(case=case, violation=violation, version=fields.text("version"))
-
-
-def _case(fields: Fields) -> ReplayCase:
-    return ReplayCase(
-        scenario=fields.text("scenario"),
-        seed=fields.whole("seed"),
-        backend=fields.text("backend"),
-        profile=fields.text("profile"),
-        invariant=fields.text("invariant"),
-        kind=fields.text("kind"),
-        crash=_crash(fields.optional("crash")),
-        log_digest=fields.text("log_digest"),
-        own_profile=_own_profile(fields.optional("own_profile")),
-        options=fields.texts_or_none("options"),
-        faults=fields.texts_or_none("faults"),
-    )
-
-
-def _own_profile(fields: Fields | None) -> OwnProfile | None:
-    if fields is None:
-        return None
-    table = fields.inner("profile")
-    file = fields.text("file")
-    return OwnProfile(profile_from_table(table.value, file="its profile", path=table.path), file)
-
-
-def _crash(fields: Fields | None) -> CrashPoint | None:
-    return None if fields is None else _crash_point(fields)
-
-
-def _crash_point(fields: Fields) -> CrashPoint:
-    return CrashPoint(
-        position=fields.whole("position"),
-        kept=Kept(
-            fields.wholes("kept"),
-            tuple(_tear(tear) for tear in fields.inners("tears")),
-            fields.flag("stale"),
-            fields.flag_or_false("forgotten"),
-        ),
-        killed_at=fields.whole_or_none("killed_at"),
-        then=tuple(_crash_point(again) for again in fields.inners("then")),
-    )
-
-
-def _tear(fields: Fields) -> Tear:
-    span = fields.wholes_or_none("span")
-    if span is not None and len(span) != _SPAN_ENDS:
-        raise ValueError(f"{fields.path}.span: expected two whole numbers, got {list(span)}")
-    return Tear(
-        fields.whole("number"),
-        fields.whole("sectors"),
-        garbage=fields.whole("garbage"),
-        spills=fields.flag("spills"),
-        span=None if span is None else (span[0], span[1]),
-    )

@@ -15,6 +15,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 
 from wavetank.scenarios import (
     Event,
+    FindingFound,
     Listener,
     RunPlan,
     RunResult,
@@ -22,7 +23,7 @@ from wavetank.scenarios import (
     ScenarioProgress,
 )
 
-__all__ = ["LINE_EVERY_S", "BarProgress", "LineProgress", "Tally", "progress_on"]
+__all__ = ["LINE_EVERY_S", "BarProgress", "LineProgress", "Tally", "found_line", "progress_on"]
 
 LINE_EVERY_S: Final = 10.0
 """Seconds between two lines where there is no terminal."""
@@ -70,6 +71,9 @@ class Tally:
 
     def take(self, event: Event) -> None:
         """Count one event of the scenario."""
+        if isinstance(event, FindingFound):
+            self.violations += 1
+            return
         if isinstance(event, ScenarioProgress):
             self._judged[(event.seed, event.options), event.profile] = event.judged
             return
@@ -77,7 +81,6 @@ class Tally:
         unit = (result.seed, result.options)
         self._judged[unit, result.profile] = result.judged
         self._finished.add((unit, result.profile))
-        self.violations += len(result.violations)
 
     @property
     def judged(self) -> int:
@@ -125,6 +128,8 @@ class BarProgress:
             self._bars.start_task(self._tasks[name])
         tally = self._tallies[name]
         tally.take(event)
+        if isinstance(event, FindingFound):
+            self._bars.console.print(found_line(event), markup=False, highlight=False)
         rate = _rate(tally.judged, now_s - self._began_s[name])
         self._bars.update(
             self._tasks[name],
@@ -157,9 +162,11 @@ class LineProgress:
         self._sweeps = units * len(plan.profiles)
 
     def handle(self, event: Event) -> None:
-        """Count an event, and write a line if the last is long ago."""
+        """Count an event; write a line for a finding, and if the last line is long ago."""
         name = _name(event)
         self._tallies.setdefault(name, Tally()).take(event)
+        if isinstance(event, FindingFound):
+            print(found_line(event), file=self._stream, flush=True)
         now_s = self._clock()
         if now_s - self._last_s < LINE_EVERY_S:
             return
@@ -179,7 +186,19 @@ class LineProgress:
         """Do nothing: the result is shown elsewhere."""
 
 
+def found_line(event: FindingFound) -> str:
+    """Return what is shown of a finding as soon as it is found; its story comes at the end."""
+    workload = event.case.workload
+    options = f" [{','.join(workload.turned)}]" if workload.turned else ""
+    return (
+        f"FOUND {event.problem.invariant} in {workload.name}{options} seed {workload.seed} under "
+        f"{event.case.profile.name} after {event.judged} images: {event.problem.summary}"
+    )
+
+
 def _name(event: Event) -> str:
+    if isinstance(event, FindingFound):
+        return event.case.workload.name
     return event.result.name if isinstance(event, ScenarioFinished) else event.name
 
 

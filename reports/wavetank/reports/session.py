@@ -16,14 +16,18 @@ from attrs import frozen
 
 from wavetank.reports._workers import hash_seed, worker_pool
 from wavetank.scenarios import (
+    Case,
     Event,
+    FindingFound,
     Listener,
     RunPlan,
     RunResult,
     ScenarioFinished,
     ScenarioResult,
     Verdict,
+    Violation,
     run,
+    tell,
 )
 
 __all__ = ["Determinism", "Session", "Unit", "compare", "run_session", "untouched"]
@@ -63,6 +67,7 @@ class Session:
         interrupted: whether a person stopped it.
         elapsed_s: wall time in seconds.
         workers: processes used; 1 is this one.
+        found: what was found in the units that were not finished, with its story.
         determinism: the comparison with a second run, if one was asked for.
     """
 
@@ -71,12 +76,23 @@ class Session:
     interrupted: bool
     elapsed_s: float
     workers: int
+    found: tuple[tuple[Case, Violation], ...] = ()
     determinism: Determinism | None = None
+
+    @property
+    def violations(self) -> tuple[tuple[Case, Violation], ...]:
+        """All that was found, with what brings it back."""
+        finished = (
+            pair
+            for result in self.result.results
+            for pair in zip(result.cases, result.violations, strict=True)
+        )
+        return (*finished, *self.found)
 
     @property
     def verdict(self) -> Verdict:
         """The result's, but no pass as long as something remains."""
-        verdict = self.result.verdict
+        verdict = Verdict.FAIL if self.found else self.result.verdict
         return Verdict.INCONCLUSIVE if self.remaining and verdict is Verdict.PASS else verdict
 
 
@@ -122,6 +138,7 @@ def run_session(
     return Session(
         result=RunResult(plan=plan, results=kept, digest="" if remaining else digest),
         remaining=remaining,
+        found=tuple((each.case, tell(each.case, each.problem)) for each in collector.found()),
         interrupted=interrupted,
         elapsed_s=clock() - start_s,
         workers=workers,
@@ -181,12 +198,15 @@ class _Collector:
         self._plan = plan
         self._max_failures = max_failures
         self._results: dict[Unit, list[ScenarioResult]] = {}
+        self._found: list[FindingFound] = []
 
     def start(self, plan: RunPlan) -> None:
         """Do nothing: the plan is known."""
 
     def handle(self, event: Event) -> None:
-        """Keep a result, and stop the run if that was enough."""
+        """Keep a finding or a result, and stop the run if that was enough."""
+        if isinstance(event, FindingFound):
+            self._found.append(event)
         if not isinstance(event, ScenarioFinished):
             return
         result = event.result
@@ -207,6 +227,14 @@ class _Collector:
         done = [unit for unit in units[:end] if self._is_done(unit)]
         results = tuple(result for unit in done for result in self._results[unit])
         return results, tuple(unit for unit in units if unit not in done)
+
+    def found(self) -> Iterator[FindingFound]:
+        """Yield what was found in units that were not finished."""
+        for each in self._found:
+            workload = each.case.workload
+            unit = Unit(scenario=workload.name, seed=workload.seed, options=workload.turned)
+            if not self._is_done(unit):
+                yield each
 
     def _enough(self) -> int | None:
         """Return how many units, from the first on, hold as many violations as were asked for."""

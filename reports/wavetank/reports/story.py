@@ -10,12 +10,10 @@ from collections.abc import Sequence
 from textwrap import wrap
 from typing import Final
 
-from attrs import frozen
+from wavetank.reports.next_commands import replay_command, run_command
+from wavetank.scenarios import INVARIANTS, Case, Violation
 
-from wavetank.reports.next_commands import profile_arguments, replay_command, run_command
-from wavetank.scenarios import INVARIANTS, OwnProfile, ReplayCase, Violation
-
-__all__ = ["STORY_LINES", "Origin", "render_story"]
+__all__ = ["STORY_LINES", "render_story"]
 
 STORY_LINES: Final = 32
 """Lines of a failure at most."""
@@ -28,60 +26,28 @@ _LOST_SHOWN: Final = 3
 _LINES_PER_SENTENCE: Final = 3
 
 
-@frozen(kw_only=True)
-class Origin:
-    """The run in which a failure was found.
+def render_story(violation: Violation, case: Case, *, max_images: int | None = None) -> str:
+    """Return one failure in at most `STORY_LINES` lines.
 
-    Attributes:
-        scenario: name of the scenario.
-        seed: its seed.
-        profile: name of the profile.
-        backend: name of the store.
-        max_images: the run's budget; None: all.
-        own_profiles: profiles of one's own, of that run.
-        depth: of crashes inside recoveries; None: until nothing new came.
-        options: engine options that were turned.
-        faults: lines of the faults that struck it.
+    Args:
+        violation: the story.
+        case: what brings it back.
+        max_images: the budget of the run in which it was found; None: all images.
     """
-
-    scenario: str
-    seed: int
-    profile: str
-    backend: str
-    max_images: int | None = None
-    own_profiles: tuple[OwnProfile, ...] = ()
-    depth: int | None = 0
-    options: tuple[str, ...] = ()
-    faults: tuple[str, ...] = ()
-
-    @classmethod
-    def of(cls, case: ReplayCase) -> Origin:
-        """Return the run in which a stored failure was found."""
-        return cls(
-            scenario=case.scenario,
-            seed=case.seed,
-            profile=case.profile,
-            backend=case.backend,
-            own_profiles=case.own_profiles,
-            options=case.options,
-            faults=case.faults,
-        )
-
-
-def render_story(violation: Violation, origin: Origin) -> str:
-    """Return one failure in at most `STORY_LINES` lines."""
-    run_of = (origin.scenario, f"seed {origin.seed}", origin.profile, origin.backend)
-    place = ", ".join((*run_of, *origin.options, *origin.faults))
+    workload = case.workload
+    faults = tuple(map(str, workload.faults.faults))
+    run_of = (workload.name, f"seed {workload.seed}", case.profile.name, case.store)
+    place = ", ".join((*run_of, *workload.turned, *faults))
     promise = INVARIANTS.get(violation.invariant, "an invariant of another version")
     command = run_command(
-        scenarios=[origin.scenario],
-        seeds=range(origin.seed, origin.seed + 1),
-        profiles=profile_arguments([origin.profile], origin.own_profiles),
-        backend=origin.backend,
-        max_images=origin.max_images,
-        depth=origin.depth,
-        option_sets=(origin.options,),
-        faults=origin.faults,
+        scenarios=[workload.name],
+        seeds=range(workload.seed, workload.seed + 1),
+        profiles=[case.profile_file or case.profile.name],
+        backend=case.store,
+        max_images=max_images,
+        depth=case.depth,
+        option_sets=(workload.turned,),
+        faults=faults,
     )
     lines = [
         f"FAIL {violation.id}: {place}",

@@ -10,8 +10,8 @@ from typing import Final
 
 from wavetank.reports.next_commands import remaining_commands
 from wavetank.reports.session import Session
-from wavetank.reports.story import Origin, render_story
-from wavetank.scenarios import RunPlan, ScenarioResult, Verdict, Violation
+from wavetank.reports.story import render_story
+from wavetank.scenarios import Case, RunPlan, ScenarioResult, Verdict, Violation
 
 __all__ = ["fault_warnings", "first_line", "render_session"]
 
@@ -74,27 +74,26 @@ def _options(plan: RunPlan) -> str:
 def render_session(session: Session) -> str:
     """Return everything about a finished or interrupted run, but for its first line."""
     results = session.result.results
-    found = [(result, violation) for result in results for violation in result.violations]
     blocks = [_table(results)] if results else []
     answers = list(_where_safe(results))
     if answers:
         blocks.append("\n".join(answers))
+    found = session.violations
     told = _different(found)[:_STORIES]
-    blocks += [render_story(violation, _origin(result, session)) for result, violation in told]
+    limit = session.result.plan.max_images
+    blocks += [render_story(violation, case, max_images=limit) for case, violation in told]
     if len(found) > len(told):
-        lines = [_one_line(result, violation) for result, violation in found]
+        lines = [_one_line(case, violation) for case, violation in found]
         blocks.append("\n".join([f"All {len(found)} violations:", *lines]))
     blocks.append("\n".join(_last_lines(session)))
     return "\n\n".join(blocks)
 
 
-def _different(
-    found: Sequence[tuple[ScenarioResult, Violation]],
-) -> list[tuple[ScenarioResult, Violation]]:
+def _different(found: Sequence[tuple[Case, Violation]]) -> list[tuple[Case, Violation]]:
     """Return the first violation of each kind: the same story twice helps nobody."""
-    first: dict[tuple[str, str], tuple[ScenarioResult, Violation]] = {}
-    for result, violation in found:
-        first.setdefault((violation.invariant, violation.kind), (result, violation))
+    first: dict[tuple[str, str], tuple[Case, Violation]] = {}
+    for case, violation in found:
+        first.setdefault((violation.invariant, violation.kind), (case, violation))
     return list(first.values())
 
 
@@ -151,30 +150,18 @@ def _aligned(row: Sequence[str], widths: Sequence[int]) -> str:
     return "  ".join(cells).rstrip()
 
 
-def _origin(result: ScenarioResult, session: Session) -> Origin:
-    return Origin(
-        scenario=result.name,
-        seed=result.seed,
-        profile=result.profile,
-        backend=result.backend,
-        max_images=session.result.plan.max_images,
-        own_profiles=session.result.plan.own_profiles,
-        depth=session.result.plan.depth,
-        options=result.options,
-        faults=session.result.plan.faults,
-    )
-
-
-def _one_line(result: ScenarioResult, violation: Violation) -> str:
+def _one_line(case: Case, violation: Violation) -> str:
+    workload = case.workload
+    name = f"{workload.name} [{','.join(workload.turned)}]" if workload.turned else workload.name
     return (
         f"  {violation.id}  {violation.invariant}  "
-        f"{_shown(result)} seed {result.seed} {result.profile}: {violation.kind}"
+        f"{name} seed {workload.seed} {case.profile.name}: {violation.kind}"
     )
 
 
 def _last_lines(session: Session) -> Iterator[str]:
     results = session.result.results
-    violations = sum(len(result.violations) for result in results)
+    violations = len(session.violations)
     judged = sum(result.judged for result in results)
     unjudged = sum(result.unjudged for result in results)
     yield (
@@ -184,8 +171,14 @@ def _last_lines(session: Session) -> Iterator[str]:
     )
     if unjudged:
         yield f"The budget ended with {_counted(unjudged, 'image')} unjudged (--max-images)."
+    stopped = sum(result.stopped_after_first for result in results)
+    if stopped:
+        yield (
+            f"{_counted(stopped, 'sweep')} ended early after the first violation "
+            f"(--keep-going judges every image)."
+        )
     if any(not result.complete for result in results):
-        yield "complete: no, where not every legal image was judged."
+        yield "Rows with complete=no skipped some legal crash images."
     relaxed = sorted({clause for result in results for clause in result.relaxed})
     if relaxed:
         given_by = _given_up_by(session.result.plan)

@@ -18,6 +18,7 @@ It imports `wavetank.engine`, `wavetank.sim` and `wavetank.faults`. Start readin
 
 from typing import TYPE_CHECKING
 
+from wavetank.scenarios.case import Case, CaseError
 from wavetank.scenarios.code import (
     CodeFinding,
     CrashFinding,
@@ -29,8 +30,10 @@ from wavetank.scenarios.code import (
 from wavetank.scenarios.code.crash_disk import EVERYTHING, CrashDisk, PythonDoor
 from wavetank.scenarios.events import (
     Event,
+    FindingFound,
     Listener,
     OwnProfile,
+    RunningEvent,
     RunPlan,
     RunResult,
     ScenarioFinished,
@@ -40,9 +43,17 @@ from wavetank.scenarios.events import (
 )
 from wavetank.scenarios.exploration.crash_point import CrashPoint
 from wavetank.scenarios.exploration.explain import Violation, describe_op, explain, explain_live
-from wavetank.scenarios.exploration.explorer import Finding, Sweep, explore, judge_image
+from wavetank.scenarios.exploration.explorer import Exploration, Finding, explore, judge_crash
 from wavetank.scenarios.exploration.loss import Loss, kept_after
 from wavetank.scenarios.exploration.recovery_graph import Limits
+from wavetank.scenarios.exploration.subject import (
+    Interval,
+    Problem,
+    RecordedRun,
+    RecoveryRun,
+    Refusal,
+    Subject,
+)
 from wavetank.scenarios.fault_sweep.operation_faults import (
     OPERATION_FAULTS,
     OperationCounts,
@@ -54,8 +65,9 @@ from wavetank.scenarios.fault_sweep.scenario_sweeps import SweptScenario, sweep_
 from wavetank.scenarios.fault_sweep.workload_sweep import shorten, sweep_operations
 from wavetank.scenarios.raft.contract import Contract
 from wavetank.scenarios.raft.fault_lines import fault_plan
+from wavetank.scenarios.raft.history import STORE_DIRECTORY, LiveProblem
 from wavetank.scenarios.raft.model import EMPTY, ModelState, acknowledge, begin
-from wavetank.scenarios.raft.observation import Observation, Problem, observe
+from wavetank.scenarios.raft.observation import Observation, observe
 from wavetank.scenarios.raft.option_choices import (
     OPTION_CHOICES,
     OptionChoice,
@@ -64,15 +76,9 @@ from wavetank.scenarios.raft.option_choices import (
     turned,
 )
 from wavetank.scenarios.raft.oracle import INVARIANTS, Knowledge, judge
-from wavetank.scenarios.raft.recording import (
-    STORE_DIRECTORY,
-    LiveProblem,
-    Moment,
-    Recording,
-    record,
-)
-from wavetank.scenarios.raft.recovery import Recovery
-from wavetank.scenarios.raft.recovery_run import LiveStore, Opening, Openings, Refusal
+from wavetank.scenarios.raft.recording import Recording, record
+from wavetank.scenarios.raft.recovery import RaftSubject
+from wavetank.scenarios.raft.recovery_run import LiveStore, RecoveryCache
 from wavetank.scenarios.raft.steps import (
     Append,
     KillProcess,
@@ -89,17 +95,25 @@ from wavetank.scenarios.raft.steps import (
 )
 from wavetank.scenarios.raft.store_life import StoreLife
 from wavetank.scenarios.raft.workloads import SCENARIOS, Scenario
-from wavetank.scenarios.regression import judge_again
-from wavetank.scenarios.replay import ReplayCase, ReplayResult, ReplayVerdict, replay, replay_cases
+from wavetank.scenarios.replay import (
+    ReplayResult,
+    ReplayVerdict,
+    judge_again,
+    limits_of,
+    log_digest,
+    replay,
+    tell,
+    trace_digest,
+)
 from wavetank.scenarios.runner import (
     UnknownNameError,
     backend_named,
-    log_digest,
     profile_named,
     run,
     workload_of,
 )
 from wavetank.scenarios.stores.backend import BACKENDS, Backend, Site, StoreBackend
+from wavetank.scenarios.stores.lookup import StoreNotFoundError, find_store
 
 if TYPE_CHECKING:
     from wavetank.scenarios.machines import CrashingDiskMachine as CrashingDiskMachine
@@ -126,6 +140,8 @@ __all__ = [
     "STORE_DIRECTORY",
     "Append",
     "Backend",
+    "Case",
+    "CaseError",
     "CodeFinding",
     "Contract",
     "CrashDisk",
@@ -133,7 +149,10 @@ __all__ = [
     "CrashPoint",
     "CrashReport",
     "Event",
+    "Exploration",
     "Finding",
+    "FindingFound",
+    "Interval",
     "KillProcess",
     "Knowledge",
     "Limits",
@@ -142,11 +161,8 @@ __all__ = [
     "LiveStore",
     "Loss",
     "ModelState",
-    "Moment",
     "Observation",
     "OpenStore",
-    "Opening",
-    "Openings",
     "OperationCounts",
     "OperationProblem",
     "OperationSweep",
@@ -156,17 +172,20 @@ __all__ = [
     "Problem",
     "ProfileVerdict",
     "PythonDoor",
+    "RaftSubject",
     "Read",
+    "RecordedRun",
     "Recording",
-    "Recovery",
+    "RecoveryCache",
+    "RecoveryRun",
     "Refusal",
     "Refused",
     "Reopen",
-    "ReplayCase",
     "ReplayResult",
     "ReplayVerdict",
     "RunPlan",
     "RunResult",
+    "RunningEvent",
     "SaveSnapshot",
     "SaveState",
     "Scenario",
@@ -177,7 +196,8 @@ __all__ = [
     "Step",
     "StoreBackend",
     "StoreLife",
-    "Sweep",
+    "StoreNotFoundError",
+    "Subject",
     "SweptScenario",
     "TruncatePrefix",
     "TruncateSuffix",
@@ -195,22 +215,25 @@ __all__ = [
     "explain_live",
     "explore",
     "fault_plan",
+    "find_store",
     "judge",
     "judge_again",
-    "judge_image",
+    "judge_crash",
     "kept_after",
+    "limits_of",
     "log_digest",
     "observe",
     "pairwise",
     "profile_named",
     "record",
     "replay",
-    "replay_cases",
     "run",
     "shorten",
     "sweep_operations",
     "sweep_recoveries",
     "sweep_scenarios",
+    "tell",
+    "trace_digest",
     "turned",
     "workload_of",
 ]

@@ -11,15 +11,19 @@ from typing import Protocol, TypeAlias
 
 from attrs import frozen
 
+from wavetank.scenarios.case import Case
 from wavetank.scenarios.exploration.explain import Violation
+from wavetank.scenarios.exploration.subject import Problem
 from wavetank.sim import Profile
 
 __all__ = [
     "Event",
+    "FindingFound",
     "Listener",
     "OwnProfile",
     "RunPlan",
     "RunResult",
+    "RunningEvent",
     "ScenarioFinished",
     "ScenarioProgress",
     "ScenarioResult",
@@ -59,9 +63,11 @@ class RunPlan:
         backend: name of the backend.
         max_images: distinct images recovered per scenario and profile at most; None: all.
         depth: crashes inside recoveries, one inside the other; None: until nothing new comes.
+        max_after_first: once a scenario and profile has failed, as many images are judged as
+            before, and at least this many; None: all.
         own_profiles: those among the profiles that do not ship.
-        option_sets: sets of engine options turned from their defaults (option_choices.py); each
-            scenario runs once with each set, instead of with the workload's own options.
+        option_sets: sets of engine options that differ from their defaults; each scenario runs once
+            with each set, instead of with the workload's own options.
         faults: lines of the fault language; they strike each scenario while its steps run, and the
             recoveries from crashes in it.
     """
@@ -72,6 +78,7 @@ class RunPlan:
     backend: str
     max_images: int | None = None
     depth: int | None = 0
+    max_after_first: int | None = None
     own_profiles: tuple[OwnProfile, ...] = ()
     option_sets: tuple[tuple[str, ...], ...] = ((),)
     faults: tuple[str, ...] = ()
@@ -86,7 +93,7 @@ class ScenarioResult:
         seed: what its workload was drawn from.
         backend: the store.
         profile: the filesystem's promises.
-        options: engine options that were turned from their defaults.
+        options: engine options that were that differ from their defaults.
         relaxed: clauses of the store's contract that these options and the faults give up.
         faults_fired: how often each fault fired while the steps ran, and in the recovery of each
             distinct image, in sum, by its line.
@@ -102,7 +109,10 @@ class ScenarioResult:
         depth: at which depth of crashes inside recoveries the last new image came.
         complete: whether every legal image was judged, or one that stands for it.
         forked_points: at how many crash points images stand for all that recovery reads alike.
+        stopped_after_first: whether it ended since enough images had been judged after the first
+            problem.
         violations: what was wrong.
+        cases: what brings each violation back, in the same order.
         digest: a hash of the op log and of every image and verdict.
     """
 
@@ -122,7 +132,9 @@ class ScenarioResult:
     depth: int
     complete: bool
     forked_points: int
+    stopped_after_first: bool
     violations: tuple[Violation, ...]
+    cases: tuple[Case, ...]
     digest: str
     options: tuple[str, ...] = ()
     relaxed: tuple[str, ...] = ()
@@ -167,13 +179,31 @@ class ScenarioProgress:
 
 
 @frozen
+class FindingFound:
+    """A problem of a new kind, told when it is found; its story comes with the result.
+
+    Attributes:
+        case: what brings it back.
+        problem: what was wrong.
+        judged: how many images had been judged.
+    """
+
+    case: Case
+    problem: Problem
+    judged: int
+
+
+@frozen
 class ScenarioFinished:
     """A scenario has ended under one profile."""
 
     result: ScenarioResult
 
 
-Event: TypeAlias = ScenarioProgress | ScenarioFinished
+RunningEvent: TypeAlias = ScenarioProgress | FindingFound
+"""What a unit tells while it runs."""
+
+Event: TypeAlias = RunningEvent | ScenarioFinished
 
 
 class Listener(Protocol):

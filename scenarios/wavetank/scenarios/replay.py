@@ -1,37 +1,49 @@
-"""One stored finding again: is it still there?
+"""One case again: is what it found still there?
 
-A `ReplayCase` names a finding so that it can be looked for again in another process and after the
-code has changed. While the workload leaves the same op log, exactly the same image is judged; once
-the op log differs, the whole scenario is swept for a finding of the same fingerprint.
+While the workload and the recoveries on the way leave the same op logs, exactly the same image is
+judged. Once they differ, that crash means nothing, and all crashes of the case are explored for a
+problem of the same kind. `judge_again` does the same for generated tests.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from enum import Enum
+from hashlib import blake2b
+from typing import Final
 
-from attrs import frozen
+from attrs import evolve, frozen
 
-from wavetank.faults import FaultSyntaxError
-from wavetank.scenarios.events import OwnProfile, RunPlan, ScenarioResult
-from wavetank.scenarios.exploration.crash_point import CrashPoint
-from wavetank.scenarios.exploration.explain import Violation
-from wavetank.scenarios.exploration.explorer import judge_image
+from wavetank.scenarios.case import Case
+from wavetank.scenarios.exploration.crash_point import CrashPoint, CrashTrail, follow
+from wavetank.scenarios.exploration.explain import Violation, explain, explain_live
+from wavetank.scenarios.exploration.explorer import Exploration, Finding, explore, judge_crash
+from wavetank.scenarios.exploration.recovery_graph import Limits
+from wavetank.scenarios.exploration.subject import Known, Problem, RecordedRun, Shown
+from wavetank.scenarios.raft.contract import Contract
 from wavetank.scenarios.raft.crash_cycles import crash_cycle_problems
-from wavetank.scenarios.raft.observation import Problem
-from wavetank.scenarios.raft.option_choices import OptionError
-from wavetank.scenarios.raft.recording import Recording, record
-from wavetank.scenarios.runner import (
-    UnknownNameError,
-    backend_named,
-    log_digest,
-    profile_named,
-    run,
-    workload_of,
-)
+from wavetank.scenarios.raft.fault_families import lies
+from wavetank.scenarios.raft.recording import LiveProblem, Recording, record
+from wavetank.scenarios.stores.lookup import StoreNotFoundError, find_store
 from wavetank.sim import Profile
 
-__all__ = ["ReplayCase", "ReplayResult", "ReplayVerdict", "replay", "replay_cases"]
+__all__ = [
+    "IncompleteReplayError",
+    "ReplayResult",
+    "ReplayVerdict",
+    "judge_again",
+    "limits_of",
+    "live_problems",
+    "log_digest",
+    "replay",
+    "tell",
+    "trace_digest",
+]
+
+MAX_IMAGES: Final = 20_000
+"""How many images a replay judges at most where the op log is another one."""
+
+_UNSYNCED_SETS: Final = 16
+"""Where appends are not synced, ops pile up, and every point would have all the sets it may."""
 
 
 class ReplayVerdict(Enum):
@@ -39,52 +51,13 @@ class ReplayVerdict(Enum):
 
     FIXED = "fixed"
     FAILED = "failed"
+    INCONCLUSIVE = "inconclusive"
     ERROR = "error"
     DIVERGED = "diverged"
 
 
-@frozen(kw_only=True)
-class ReplayCase:
-    """What a finding is made of.
-
-    Attributes:
-        scenario: name of the scenario.
-        seed: what its workload was drawn from.
-        backend: name of the store.
-        profile: name of the profile that allowed the image.
-        invariant: id of the broken invariant.
-        kind: what is wrong, without particulars.
-        crash: the image; None if no crash is needed.
-        log_digest: `log_digest` of the recording in which it was found.
-        own_profile: the profile itself, if it does not ship.
-        options: engine options that were turned.
-        faults: lines of the faults that struck the run.
-    """
-
-    scenario: str
-    seed: int
-    backend: str
-    profile: str
-    invariant: str
-    kind: str
-    crash: CrashPoint | None
-    log_digest: str
-    own_profile: OwnProfile | None = None
-    options: tuple[str, ...] = ()
-    faults: tuple[str, ...] = ()
-
-    @property
-    def own_profiles(self) -> tuple[OwnProfile, ...]:
-        """The profiles that do not ship and are needed to replay this: one or none."""
-        return () if self.own_profile is None else (self.own_profile,)
-
-    @property
-    def fingerprint(self) -> str:
-        """What makes two findings one, whatever image showed them."""
-        run_of = "/".join(
-            (self.backend, self.scenario, str(self.seed), self.profile, *self.options, *self.faults)
-        )
-        return f"{run_of}/{self.invariant}/{self.kind}"
+class IncompleteReplayError(RuntimeError):
+    """The problem was not found again, but not all images could be judged."""
 
 
 @frozen(kw_only=True)
@@ -92,10 +65,12 @@ class ReplayResult:
     """What a replay found.
 
     Attributes:
-        verdict: the answer.
+        verdict: FAILED or FIXED; INCONCLUSIVE if it was not found again but not all images were
+            judged; ERROR if the case names a store that is not there; DIVERGED if two runs of the
+            same case differ, so that no answer can be trusted.
         explanation: one sentence on what was done and seen.
-        violation: the finding as it shows today, if a new search found it; None if the image
-            itself was judged again (its story has not changed) or nothing was found.
+        violation: the finding as it shows today, if a new search found it; None if the same image
+            was judged again (its story has not changed) or nothing was found.
     """
 
     verdict: ReplayVerdict
@@ -103,125 +78,229 @@ class ReplayResult:
     violation: Violation | None = None
 
 
-def replay_cases(
-    results: Iterable[ScenarioResult], own_profiles: Iterable[OwnProfile] = ()
-) -> Iterator[tuple[ReplayCase, Violation]]:
-    """Yield each violation of a run with the case that brings it back.
+@frozen(kw_only=True)
+class _Answer:
+    """What judging a case again came to.
 
-    Each workload that failed is recorded once more, since a result does not hold its op log.
+    Attributes:
+        problems: all that was wrong, of whatever kind.
+        how: what was done, in words.
+        complete: whether all images were judged that the case asks for.
+        violation: the story of the case's problem, if a new search found it.
+    """
+
+    problems: tuple[Problem, ...]
+    how: str
+    complete: bool = True
+    violation: Violation | None = None
+
+
+def replay(case: Case, *, max_images: int | None = MAX_IMAGES) -> ReplayResult:
+    """Look for the finding of a case again.
 
     Args:
-        results: of the run.
-        own_profiles: those of its plan.
-    """
-    own = {each.profile.name: each for each in own_profiles}
-    digests: dict[tuple[str, int, str, tuple[str, ...], tuple[str, ...]], str] = {}
-    for result in results:
-        if not result.violations:
-            continue
-        faults = tuple(line for line, _ in result.faults_fired)
-        key = (result.name, result.seed, result.backend, result.options, faults)
-        if key not in digests:
-            digests[key] = log_digest(_record(*key))
-        for violation in result.violations:
-            case = ReplayCase(
-                scenario=result.name,
-                seed=result.seed,
-                backend=result.backend,
-                profile=result.profile,
-                invariant=violation.invariant,
-                kind=violation.kind,
-                crash=violation.crash,
-                log_digest=digests[key],
-                own_profile=own.get(result.profile),
-                options=result.options,
-                faults=faults,
-            )
-            yield case, violation
-
-
-def replay(case: ReplayCase) -> ReplayResult:
-    """Look for a finding again.
-
-    Returns:
-        FAILED or FIXED; ERROR if the case names something that is no longer there; DIVERGED if two
-        recordings of the same workload differ, so that no answer can be trusted.
+        case: of a finding.
+        max_images: images judged at most where the op log is another one; None: all.
     """
     try:
-        profile = profile_named(case.profile, case.own_profiles)
-        recording = _record_again(case)
-    except (UnknownNameError, OptionError, FaultSyntaxError) as error:
+        find_store(case.store)
+    except StoreNotFoundError as error:
         return ReplayResult(verdict=ReplayVerdict.ERROR, explanation=str(error))
-    digest = log_digest(recording)
-    if digest == case.log_digest:
-        return _judge_again(case, recording, profile)
-    again = log_digest(_record_again(case))
-    if again != digest:
-        return ReplayResult(
-            verdict=ReplayVerdict.DIVERGED,
-            explanation=f"two recordings of the same workload differ: op log {digest} and {again}",
-        )
-    return _search(case, "the op log is another one than when this was found")
-
-
-def _record_again(case: ReplayCase) -> Recording:
-    return _record(case.scenario, case.seed, case.backend, case.options, case.faults)
-
-
-def _record(
-    scenario: str, seed: int, backend: str, options: tuple[str, ...], faults: tuple[str, ...]
-) -> Recording:
-    return record(workload_of(scenario, seed, options, faults), backend_named(backend))
-
-
-def _judge_again(case: ReplayCase, recording: Recording, profile: Profile) -> ReplayResult:
-    what = "the image" if case.crash is not None else "the run without a crash"
-    try:
-        problems = _problems(case, recording, profile)
-    except ValueError:
-        return _search(case, f"{profile.name} no longer allows the image in which this was found")
-    if any(_is_same(case, problem.invariant, problem.kind) for problem in problems):
+    recording = _record(case)
+    if log_digest(recording) != log_digest(_record(case)):
+        return _diverged("two recordings of the same workload differ")
+    answer = _judge(case, recording, max_images)
+    if any(case.is_shown_by(each.invariant, each.kind) for each in answer.problems):
         return ReplayResult(
             verdict=ReplayVerdict.FAILED,
-            explanation=f"the op log is the same, and {what} breaks {case.invariant} again",
+            explanation=f"{answer.how}: it breaks {case.invariant} again",
+            violation=answer.violation,
+        )
+    if not case.is_reproduced:
+        return _diverged("the finding did not show again even when it was found")
+    if not answer.complete:
+        return ReplayResult(
+            verdict=ReplayVerdict.INCONCLUSIVE,
+            explanation=f"{answer.how}: this kind was not found again, but not all images were "
+            f"judged",
         )
     return ReplayResult(
         verdict=ReplayVerdict.FIXED,
-        explanation=f"the op log is the same, and {what} no longer breaks {case.invariant}",
+        explanation=f"{answer.how}: it no longer breaks {case.invariant}",
     )
 
 
-def _problems(case: ReplayCase, recording: Recording, profile: Profile) -> tuple[Problem, ...]:
-    if case.crash is not None:
-        return judge_image(recording, profile, case.crash)
-    live = (*recording.problems, *crash_cycle_problems(recording, profile))
-    return tuple(each.problem for each in live)
+def judge_again(case: Case, *, max_images: int | None = MAX_IMAGES) -> tuple[Problem, ...]:
+    """Return the problem of a case as it shows today; () if it is gone. For regression tests.
+
+    Args:
+        case: of a finding.
+        max_images: images judged at most where the op log is another one; None: all.
+
+    Raises:
+        StoreNotFoundError: the case names a store that is not there.
+
+    >>> from wavetank.engine import FileStorageOptions
+    >>> from wavetank.scenarios import OpenStore, Workload
+    >>> from wavetank.sim import POSIX, Kept
+    >>> case = Case(
+    ...     workload=Workload(
+    ...         name="open", seed=0, steps=(OpenStore(),), options=FileStorageOptions()
+    ...     ),
+    ...     store="builtin",
+    ...     profile=POSIX,
+    ...     crash=CrashPoint(position=1, kept=Kept(())),
+    ...     invariant="O7",
+    ...     kind="does not open: CorruptedError",
+    ...     trace="of an older store",
+    ... )
+    >>> judge_again(case)
+    ()
+    """
+    answer = _judge(case, _record(case), max_images)
+    return tuple(each for each in answer.problems if case.is_shown_by(each.invariant, each.kind))
 
 
-def _search(case: ReplayCase, reason: str) -> ReplayResult:
-    """Sweep the whole scenario for a finding of the same fingerprint."""
-    plan = RunPlan(
-        scenarios=(case.scenario,),
-        seeds=(case.seed,),
-        profiles=(case.profile,),
-        backend=case.backend,
-        own_profiles=case.own_profiles,
-        option_sets=(case.options,),
-        faults=case.faults,
+def tell(case: Case, problem: Problem) -> Violation:
+    """Return the story of a finding that was told when it was found.
+
+    Args:
+        case: of the finding.
+        problem: what was wrong.
+    """
+    recording = _record(case)
+    if case.crash is None:
+        step = max(recording.steps_run - 1, 0)
+        return evolve(explain_live(recording, case.profile, step, problem), id=case.id)
+    crash = case.crash
+    position = crash.position if crash.killed_at is None else crash.killed_at
+    finding = Finding(
+        problem=problem,
+        crash=crash,
+        lost=(),
+        step=recording.interval_at(position).step,
+        is_reproduced=case.is_reproduced,
     )
-    for result in run(plan).results:
-        for violation in result.violations:
-            if _is_same(case, violation.invariant, violation.kind):
-                return ReplayResult(
-                    verdict=ReplayVerdict.FAILED,
-                    explanation=f"{reason}; a sweep of {case.scenario} found the same kind again",
-                    violation=violation,
-                )
+    return evolve(explain(recording, case.profile, finding), id=case.id)
+
+
+def limits_of(case: Case, *, max_images: int | None = None) -> Limits:
+    """Return how far the exploration of a case goes.
+
+    Args:
+        case: any.
+        max_images: distinct images recovered at most; None: all.
+    """
+    limits = Limits(depth=case.depth, max_images=max_images, tearing=case.tearing)
+    contract = Contract.of(case.workload.options)
+    # Ops pile up just the same where every sync lies.
+    lies_on = any(
+        lies(fault) and fault.which.times is None for fault in case.workload.faults.faults
+    )
+    if contract.appends_durable and not lies_on:
+        return limits
+    return evolve(limits, max_sets_per_point=_UNSYNCED_SETS)
+
+
+def live_problems(recording: Recording, profile: Profile) -> tuple[LiveProblem, ...]:
+    """Return what is wrong with a run without any chosen crash."""
+    return (*recording.problems, *crash_cycle_problems(recording, profile))
+
+
+def log_digest(recording: Recording) -> str:
+    """Return a hash of everything a recorded run did to its disk."""
+    digest = blake2b(digest_size=16)
+    for entry in recording.log:
+        digest.update(repr(entry).encode())
+    return digest.hexdigest()
+
+
+def trace_digest(run: RecordedRun[Shown, Known], profile: Profile, crash: CrashPoint | None) -> str:
+    """Return a hash of all that was done to the disk on the way to a crash; "" without a crash.
+
+    Raises:
+        ValueError: `profile` does not allow the crash.
+    """
+    if crash is None:
+        return ""
+    return _digest_of(follow(run, run.subject(), profile, crash))
+
+
+def _digest_of(trail: CrashTrail[Shown]) -> str:
+    digest = blake2b(digest_size=16)
+    for stretch in trail.stretches:
+        for entry in stretch.log:
+            digest.update(repr(entry).encode())
+        digest.update(repr((stretch.recovered_from, stretch.has_returned)).encode())
+    return digest.hexdigest()
+
+
+def _diverged(why: str) -> ReplayResult:
     return ReplayResult(
-        verdict=ReplayVerdict.FIXED,
-        explanation=f"{reason}; a sweep of {case.scenario} no longer finds this kind",
+        verdict=ReplayVerdict.DIVERGED,
+        explanation=f"{why}: the store is not deterministic, and no answer can be trusted",
     )
 
 
-def _is_same(case: ReplayCase, invariant: str, kind: str) -> bool:
-    return (invariant, kind) == (case.invariant, case.kind)
+def _record(case: Case) -> Recording:
+    return record(case.workload, find_store(case.store))
+
+
+def _judge(case: Case, recording: Recording, max_images: int | None) -> _Answer:
+    if case.crash is None:
+        live = live_problems(recording, case.profile)
+        return _Answer(
+            problems=tuple(each.problem for each in live), how="the run without a crash ran again"
+        )
+    try:
+        is_same = trace_digest(recording, case.profile, case.crash) == case.trace
+    except ValueError:
+        reason = f"{case.profile.name} no longer allows the image in which this was found"
+        return _search(case, recording, max_images, reason)
+    if is_same:
+        return _Answer(
+            problems=judge_crash(recording, case.profile, case.crash),
+            how="the op log is the same, and the same image was judged",
+        )
+    reason = "the op log is another one than when this was found"
+    return _search(case, recording, max_images, reason)
+
+
+class _FoundAgainError(Exception):
+    """Ends a search early."""
+
+    def __init__(self, finding: Finding) -> None:
+        super().__init__()
+        self.finding = finding
+
+
+def _search(case: Case, recording: Recording, max_images: int | None, reason: str) -> _Answer:
+    """Explore all crashes of a case for a problem of its kind."""
+
+    def stop_if_same(finding: Finding) -> None:
+        if case.is_shown_by(finding.problem.invariant, finding.problem.kind):
+            raise _FoundAgainError(finding)
+
+    for live in live_problems(recording, case.profile):
+        if case.is_shown_by(live.problem.invariant, live.problem.kind):
+            violation = explain_live(recording, case.profile, live.step, live.problem)
+            return _Answer(problems=(live.problem,), how=reason, violation=violation)
+    limits = limits_of(case, max_images=max_images)
+    try:
+        seen = explore(recording, case.profile, limits=limits, on_finding=stop_if_same)
+    except _FoundAgainError as again:
+        violation = explain(recording, case.profile, again.finding)
+        return _Answer(
+            problems=(again.finding.problem,),
+            how=f"{reason}; all crashes were explored for the same kind",
+            violation=violation,
+        )
+    return _Answer(
+        problems=tuple(each.problem for each in seen.findings),
+        how=f"{reason}; {seen.judged} images were judged",
+        complete=_is_complete(seen),
+    )
+
+
+def _is_complete(seen: Exploration) -> bool:
+    return not seen.unjudged

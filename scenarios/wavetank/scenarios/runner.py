@@ -10,13 +10,16 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, as_completed
 from hashlib import blake2b
 from itertools import product
-from typing import Final
 
 from attrs import evolve, frozen
 
+from wavetank.scenarios.case import Case
 from wavetank.scenarios.events import (
+    Event,
+    FindingFound,
     Listener,
     OwnProfile,
+    RunningEvent,
     RunPlan,
     RunResult,
     ScenarioFinished,
@@ -24,17 +27,15 @@ from wavetank.scenarios.events import (
     ScenarioResult,
 )
 from wavetank.scenarios.exploration.explain import explain, explain_live
-from wavetank.scenarios.exploration.explorer import explore
-from wavetank.scenarios.exploration.recovery_graph import Limits
+from wavetank.scenarios.exploration.explorer import Finding, explore
 from wavetank.scenarios.raft.contract import Contract
-from wavetank.scenarios.raft.crash_cycles import crash_cycle_problems
-from wavetank.scenarios.raft.fault_families import lies
 from wavetank.scenarios.raft.fault_lines import fault_plan
 from wavetank.scenarios.raft.option_choices import turned
 from wavetank.scenarios.raft.recording import Recording, record
-from wavetank.scenarios.raft.recovery_run import Openings
+from wavetank.scenarios.raft.recovery import RaftSubject
 from wavetank.scenarios.raft.steps import Workload
 from wavetank.scenarios.raft.workloads import SCENARIOS
+from wavetank.scenarios.replay import limits_of, live_problems, log_digest, trace_digest
 from wavetank.scenarios.stores.backend import BACKENDS, Backend
 from wavetank.sim import PROFILES, Profile
 
@@ -42,16 +43,12 @@ __all__ = [
     "ProgressSink",
     "UnknownNameError",
     "backend_named",
-    "log_digest",
     "profile_named",
     "run",
     "workload_of",
 ]
 
-_UNSYNCED_SETS: Final = 16
-"""Where appends are not synced, ops pile up, and every point would have all the sets it may."""
-
-ProgressSink = Callable[[ScenarioProgress], None]
+ProgressSink = Callable[[RunningEvent], None]
 """Where progress goes while a unit runs; it must be picklable if the executor needs that."""
 
 
@@ -65,9 +62,11 @@ class _Unit:
     seed: int
     options: tuple[str, ...]
     faults: tuple[str, ...]
-    profiles: tuple[Profile, ...]
+    profiles: tuple[OwnProfile, ...]
     backend: str
-    limits: Limits
+    depth: int | None
+    max_images: int | None
+    max_after_first: int | None
 
 
 def run(
@@ -139,17 +138,13 @@ def backend_named(name: str) -> Backend:
     raise UnknownNameError(f"backend: expected one of {[b.name for b in BACKENDS]}, got {name!r}")
 
 
-def log_digest(recording: Recording) -> str:
-    """Return a hash of everything a recorded run did to its disk."""
-    digest = blake2b(digest_size=16)
-    for entry in recording.log:
-        digest.update(repr(entry).encode())
-    return digest.hexdigest()
-
-
 def _units(plan: RunPlan) -> Iterator[_Unit]:
     backend_named(plan.backend)
-    profiles = tuple(profile_named(name, plan.own_profiles) for name in plan.profiles)
+    files = {own.profile.name: own.file for own in plan.own_profiles}
+    profiles = tuple(
+        OwnProfile(profile_named(name, plan.own_profiles), files.get(name, ""))
+        for name in plan.profiles
+    )
     for scenario, options in product(plan.scenarios, plan.option_sets):
         workload_of(scenario, plan.seeds[0], options, plan.faults)
     for scenario, seed, options in product(plan.scenarios, plan.seeds, plan.option_sets):
@@ -160,20 +155,10 @@ def _units(plan: RunPlan) -> Iterator[_Unit]:
             faults=plan.faults,
             profiles=profiles,
             backend=plan.backend,
-            limits=_limits(plan, scenario, seed, options),
+            depth=plan.depth,
+            max_images=plan.max_images,
+            max_after_first=plan.max_after_first,
         )
-
-
-def _limits(plan: RunPlan, scenario: str, seed: int, options: tuple[str, ...]) -> Limits:
-    limits = Limits(depth=plan.depth, max_images=plan.max_images)
-    contract = Contract.of(workload_of(scenario, seed, options).options)
-    # Ops pile up just the same where every sync lies.
-    lies_on = any(
-        lies(fault) and fault.which.times is None for fault in fault_plan(plan.faults).faults
-    )
-    if contract.appends_durable and not lies_on:
-        return limits
-    return evolve(limits, max_sets_per_point=_UNSYNCED_SETS)
 
 
 def _run_units(
@@ -216,67 +201,109 @@ def workload_of(
 def _run_unit(unit: _Unit, progress: ProgressSink | None) -> tuple[ScenarioResult, ...]:
     workload = workload_of(unit.scenario, unit.seed, unit.options, unit.faults)
     recording = record(workload, backend_named(unit.backend))
-    openings = Openings(workload, recording.backend)
-    return tuple(
-        _sweep(recording, profile, unit.limits, openings, progress) for profile in unit.profiles
-    )
+    # What the store does on an image is the same under every profile.
+    subject = recording.subject()
+    return tuple(_explore(unit, recording, each, subject, progress) for each in unit.profiles)
 
 
-def _sweep(
+def _explore(
+    unit: _Unit,
     recording: Recording,
-    profile: Profile,
-    limits: Limits,
-    openings: Openings,
+    profile: OwnProfile,
+    subject: RaftSubject,
     progress: ProgressSink | None,
 ) -> ScenarioResult:
+    """Explore one recording under one profile, and tell what comes of it."""
     workload = recording.workload
+    case = Case(
+        workload=workload,
+        store=unit.backend,
+        profile=profile.profile,
+        profile_file=profile.file,
+        depth=unit.depth,
+    )
+    tell = progress or (lambda _: None)
 
-    def tell(judged: int) -> None:
-        if progress is not None:
-            progress(
-                ScenarioProgress(
-                    name=workload.name,
-                    seed=workload.seed,
-                    profile=profile.name,
-                    judged=judged,
-                    options=workload.turned,
-                )
+    def tell_judged(judged: int) -> None:
+        tell(
+            ScenarioProgress(
+                name=workload.name,
+                seed=workload.seed,
+                profile=profile.profile.name,
+                judged=judged,
+                options=workload.turned,
             )
+        )
 
-    sweep = explore(recording, profile, limits=limits, on_progress=tell, openings=openings)
-    live = (*recording.problems, *crash_cycle_problems(recording, profile))
-    violations = (
-        *(explain_live(recording, profile, problem) for problem in live),
-        *(explain(recording, profile, finding) for finding in sweep.findings),
+    def tell_finding(finding: Finding) -> None:
+        tell(FindingFound(_case_of(case, recording, finding), finding.problem, finding.judged))
+
+    live = live_problems(recording, profile.profile)
+    live_cases = tuple(
+        evolve(case, invariant=each.problem.invariant, kind=each.problem.kind) for each in live
+    )
+    for each, found in zip(live, live_cases, strict=True):
+        tell(FindingFound(found, each.problem, 0))
+    limits = evolve(
+        limits_of(case, max_images=unit.max_images), max_after_first=unit.max_after_first
+    )
+    seen = explore(
+        recording,
+        profile.profile,
+        limits=limits,
+        on_progress=tell_judged,
+        on_finding=tell_finding,
+        subject=subject,
+    )
+    cases = (*live_cases, *(_case_of(case, recording, each) for each in seen.findings))
+    stories = (
+        *(explain_live(recording, profile.profile, each.step, each.problem) for each in live),
+        *(explain(recording, profile.profile, each) for each in seen.findings),
     )
     return ScenarioResult(
         name=workload.name,
         seed=workload.seed,
-        backend=recording.backend.name,
-        profile=profile.name,
+        backend=unit.backend,
+        profile=profile.profile.name,
         steps=recording.steps_run,
         compactions=recording.compactions,
-        crash_points=sweep.crash_points,
-        legal=sweep.legal,
-        distinct=sweep.distinct,
-        judged=sweep.judged,
-        unjudged=sweep.unjudged,
-        cache_hits=sweep.cache_hits,
-        recoveries=sweep.recoveries,
-        depth=sweep.depth,
-        complete=sweep.complete,
-        forked_points=sweep.forked_points,
-        violations=violations,
+        crash_points=seen.crash_points,
+        legal=seen.legal,
+        distinct=seen.distinct,
+        judged=seen.judged,
+        unjudged=seen.unjudged,
+        cache_hits=seen.cache_hits,
+        recoveries=seen.recoveries,
+        depth=seen.depth,
+        complete=seen.complete,
+        forked_points=seen.forked_points,
+        stopped_after_first=seen.stopped_after_first,
+        violations=tuple(
+            evolve(story, id=found.id) for story, found in zip(stories, cases, strict=True)
+        ),
+        cases=cases,
         options=workload.turned,
         relaxed=Contract.of(workload.options, workload.faults).relaxed,
         faults_fired=tuple(
-            (line, count + sweep.faults_fired.get(line, 0))
+            (line, count + seen.faults_fired.get(line, 0))
             for line, count in recording.faults_fired.items()
         ),
-        digest=blake2b((log_digest(recording) + sweep.digest).encode(), digest_size=16).hexdigest(),
+        digest=blake2b((log_digest(recording) + seen.digest).encode(), digest_size=16).hexdigest(),
     )
 
 
-def _tell(listeners: Sequence[Listener], event: ScenarioProgress | ScenarioFinished) -> None:
+def _case_of(case: Case, recording: Recording, finding: Finding) -> Case:
+    """Return the case of a finding of an exploration."""
+    return evolve(
+        case,
+        crash=finding.crash,
+        invariant=finding.problem.invariant,
+        kind=finding.problem.kind,
+        trace=trace_digest(recording, case.profile, finding.crash),
+        is_reproduced=finding.is_reproduced,
+    )
+
+
+def _tell(listeners: Sequence[Listener], event: Event) -> None:
     for listener in listeners:
         listener.handle(event)

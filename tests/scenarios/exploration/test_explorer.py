@@ -10,20 +10,20 @@ from wavetank.scenarios import (
     SCENARIOS,
     Append,
     CrashPoint,
+    Exploration,
     Limits,
     OpenStore,
     Problem,
     SaveSnapshot,
     SaveState,
-    Sweep,
     Workload,
     backend_named,
     explain,
     explore,
-    judge_image,
+    judge_crash,
     record,
 )
-from wavetank.scenarios.exploration.explorer import pending_at
+from wavetank.scenarios.exploration.crash_point import pending_at
 from wavetank.sim import (
     BTRFS,
     EXT4,
@@ -56,11 +56,11 @@ FEW_STEPS = Workload(
 )
 
 
-def invariants(sweep: Sweep) -> set[str]:
+def invariants(sweep: Exploration) -> set[str]:
     return {finding.problem.invariant for finding in sweep.findings}
 
 
-def kinds(sweep: Sweep) -> set[tuple[str, str]]:
+def kinds(sweep: Exploration) -> set[tuple[str, str]]:
     return {(finding.problem.invariant, finding.problem.kind) for finding in sweep.findings}
 
 
@@ -128,7 +128,7 @@ def test_remembering_outcomes_changes_no_verdict() -> None:
         if not isinstance(entry, Sync) and pending.whole:
             for kept in all_images(pending, limit=100).images:
                 crash = CrashPoint(position=position, kept=kept)
-                found.update(judge_image(recording, SEQUENTIAL, crash))
+                found.update(judge_crash(recording, SEQUENTIAL, crash))
     kinds = {(problem.invariant, problem.kind) for problem in found}
     sweep = explore(recording, SEQUENTIAL)
     assert kinds == {(f.problem.invariant, f.problem.kind) for f in sweep.findings}
@@ -219,10 +219,10 @@ def test_verdicts_equal_those_of_all_subsets_tried_one_by_one(profile: Profile) 
             waiting = {op.number for op in pending.ops}
             kept = Kept(tuple(sorted(number for number in present if number in waiting)))
             assert present - waiting <= durable | order_rules.idle_writes(records[:position])
-            name = (recording.moment_at(position).position, pending.image(kept).digest())
+            name = (recording.interval_at(position).position, pending.image(kept).digest())
             if name not in seen:
                 seen.add(name)
-                problems = judge_image(recording, profile, CrashPoint(position=position, kept=kept))
+                problems = judge_crash(recording, profile, CrashPoint(position=position, kept=kept))
                 literal |= {(problem.invariant, problem.kind) for problem in problems}
     findings = explore(recording, profile).findings
     found = {(f.problem.invariant, f.problem.kind) for f in findings}

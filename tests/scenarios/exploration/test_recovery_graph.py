@@ -20,25 +20,24 @@ from wavetank.engine import (
 from wavetank.scenarios import (
     SCENARIOS,
     Append,
+    Exploration,
     KillProcess,
     Limits,
     OpenStore,
     Recording,
-    Recovery,
     SaveSnapshot,
     SaveState,
     Site,
     StoreBackend,
-    Sweep,
     TruncateSuffix,
     Workload,
     backend_named,
     explain,
     explore,
-    judge_image,
+    judge_crash,
     record,
 )
-from wavetank.scenarios.exploration.recovery_graph import Fates
+from wavetank.scenarios.exploration.recovery_graph import RecoveryGraph
 from wavetank.sim import (
     BTRFS,
     EXT4,
@@ -107,7 +106,7 @@ class NoDirectorySyncOnceMade:
 
 
 @pytest.fixture(scope="module")
-def unsynced_names() -> tuple[Recording, Sweep]:
+def unsynced_names() -> tuple[Recording, Exploration]:
     """The engine whose directory syncs are forgotten, with crashes inside its recoveries."""
     workload = evolve(FEW_STEPS, steps=FEW_STEPS.steps[:2])
     recording = record(workload, builtin_over(NoDirectorySyncOnceMade))
@@ -150,7 +149,7 @@ def test_a_recovery_that_only_a_second_crash_breaks_is_found_at_depth_one_alone(
 
 
 def test_names_that_a_recovery_shows_and_does_not_sync_are_missed_after_the_next_crash(
-    unsynced_names: tuple[Recording, Sweep],
+    unsynced_names: tuple[Recording, Exploration],
 ) -> None:
     _, found = unsynced_names
     assert {"O9", "O15"} <= {finding.problem.invariant for finding in found.findings}
@@ -173,7 +172,7 @@ def test_the_same_is_asked_after_a_power_cut_without_any_kill() -> None:
 
 
 def test_every_finding_can_be_judged_again_from_its_name_alone(
-    unsynced_names: tuple[Recording, Sweep],
+    unsynced_names: tuple[Recording, Exploration],
 ) -> None:
     recording, found = unsynced_names
     assert any(finding.crash.then for finding in found.findings)
@@ -181,7 +180,7 @@ def test_every_finding_can_be_judged_again_from_its_name_alone(
     for finding in found.findings:
         kinds = {
             (problem.invariant, problem.kind)
-            for problem in judge_image(recording, BTRFS, finding.crash)
+            for problem in judge_crash(recording, BTRFS, finding.crash)
         }
         assert (finding.problem.invariant, finding.problem.kind) in kinds
 
@@ -240,12 +239,10 @@ def reached(root: object, known: dict[int, object]) -> dict[int, object]:
 
 
 def test_an_image_is_remembered_in_two_kibibytes() -> None:
-    """Its fate, its edges to others, and what stores do on it; block contents are counted too."""
+    """Its outcome, edges and what stores do on it, block contents included."""
     recording = record(SCENARIOS["election-storm"].workload(0), BUILTIN)
     pending = PendingOps(recording.image, POSIX)
-    recovery = Recovery(recording.workload, recording.backend)
-    limits = Limits(depth=None)
-    fates = Fates(recovery, POSIX, recording.workload.options, limits, lambda _: None)
+    graph = RecoveryGraph(recording.subject(), POSIX, Limits(depth=None), lambda _: None)
     images: list[DiskImage] = []
     for each in islice(recording.log, 60):
         pending.take(each)
@@ -253,8 +250,8 @@ def test_an_image_is_remembered_in_two_kibibytes() -> None:
             found = newest_images(pending, limit=512).images
             images += [pending.image(kept) for kept in found]
     for image in images:
-        fates.meet(image.digest(), image)
+        graph.meet(image.digest(), image)
     known = reached([recording, images], {})
-    retained_bytes = sum(map(sys.getsizeof, reached(fates, known).values()))
-    assert len(fates) > 1000
-    assert retained_bytes <= 2048 * len(fates)
+    retained_bytes = sum(map(sys.getsizeof, reached(graph, known).values()))
+    assert len(graph) > 1000
+    assert retained_bytes <= 2048 * len(graph)

@@ -16,7 +16,7 @@ from wavetank.scenarios import (
     StoreBackend,
     backend_named,
     explore,
-    judge_image,
+    judge_crash,
     log_digest,
     record,
 )
@@ -131,7 +131,7 @@ def test_a_kill_is_an_invariant_broken_on_a_legal_image(bug: PlantedBug) -> None
     assert {each.problem.invariant for each in sweep.findings} == set(EXPECTED[bug.id][0].split())
     for finding in sweep.findings:
         assert "untyped" not in finding.problem.summary
-        again = judge_image(recording, POSIX, finding.crash)
+        again = judge_crash(recording, POSIX, finding.crash)
         kinds = {(problem.invariant, problem.kind) for problem in again}
         assert (finding.problem.invariant, finding.problem.kind) in kinds
 
@@ -292,7 +292,7 @@ def _closed(recording: Recording) -> list[int]:
     return [
         position
         for position in range(len(recording.log) + 1)
-        if recording.moment_at(position).knowledge.closed
+        if recording.interval_at(position).knowledge.closed
     ]
 
 

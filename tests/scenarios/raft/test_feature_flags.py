@@ -6,9 +6,8 @@ from attrs import evolve
 from wavetank.engine import FileStorageOptions, StorageFeatureFlags
 from wavetank.scenarios import (
     SCENARIOS,
+    Exploration,
     Limits,
-    Openings,
-    Sweep,
     backend_named,
     explore,
     record,
@@ -20,7 +19,7 @@ BUILTIN = backend_named("builtin")
 FLAGS = ("binary_format", "index_map", "chunked_io", "metrics")
 
 
-def sweep(name: str, options: FileStorageOptions, limits: Limits) -> Sweep:
+def sweep(name: str, options: FileStorageOptions, limits: Limits) -> Exploration:
     workload = SCENARIOS[name].workload(1)
     options = evolve(options, retained_log_size=workload.options.retained_log_size)
     recording = record(evolve(workload, options=options), BUILTIN)
@@ -71,14 +70,14 @@ def test_without_atomic_writes_an_open_may_refuse_a_damaged_snapshot_and_nothing
     """All that is given up is that the store opens (O7), and with it what needs an open store."""
     workload = workload_of("restart-loop", 1, ("in_place_writes",))
     recording = record(workload, BUILTIN)
-    openings = Openings(workload, BUILTIN)
+    subject = recording.subject()
     pending = PendingOps(recording.image, POSIX)
     refusals = set()
     for entry in recording.log:
         pending.take(entry)
         if pending.whole:
             for kept in newest_images(pending, limit=512).images:
-                refusals.add(openings.open(pending.image(kept)).refusal)
+                refusals.add(subject.recover(pending.image(kept)).refusal)
     kinds = {(refusal.kind, refusal.is_allowed) for refusal in refusals - {None} if refusal}
     assert kinds == {("CorruptedSnapshotError", True)}
 

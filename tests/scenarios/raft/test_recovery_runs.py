@@ -10,9 +10,9 @@ from wavetank.scenarios import (
     SCENARIOS,
     Append,
     Limits,
-    Openings,
     OpenStore,
     Recording,
+    RecoveryCache,
     SaveSnapshot,
     SaveState,
     Workload,
@@ -68,31 +68,29 @@ def images_of(recording: Recording) -> Iterator[DiskImage]:
 @pytest.mark.parametrize("first", [0, 500])
 def test_what_is_remembered_is_what_a_store_opened_anew_does(backend: str, first: int) -> None:
     recording = recording_of(backend)
-    openings = Openings(recording.workload, recording.backend)
+    cache = RecoveryCache(recording.workload, recording.backend)
     images = list(images_of(recording))
     for image in images:
-        anew = Openings(recording.workload, recording.backend).open(image, first=first)
-        assert evolve(openings.open(image, first=first), live=None) == evolve(anew, live=None)
-    assert openings.count < len(images) / 2
+        anew = RecoveryCache(recording.workload, recording.backend).open(image, first=first)
+        assert evolve(cache.open(image, first=first), live=None) == evolve(anew, live=None)
+    assert cache.count < len(images) / 2
 
 
 def test_a_live_store_is_given_only_where_one_was_opened() -> None:
     recording = recording_of("builtin")
-    openings = Openings(recording.workload, recording.backend)
+    cache = RecoveryCache(recording.workload, recording.backend)
     image = next(images_of(recording))
-    assert openings.open(image).live is not None
-    assert openings.open(image).live is None
-    assert openings.open_anew(image).live is not None
-    assert openings.count == 2
+    assert cache.open(image).live is not None
+    assert cache.open(image).live is None
+    assert cache.open_anew(image).live is not None
+    assert cache.count == 2
 
 
 def test_a_refusal_is_remembered_without_a_store() -> None:
     recording = recording_of("raftlock-published")
-    openings = Openings(recording.workload, recording.backend)
+    cache = RecoveryCache(recording.workload, recording.backend)
     refused = [
-        opening
-        for opening in map(openings.open, images_of(recording))
-        if opening.refusal is not None
+        opening for opening in map(cache.open, images_of(recording)) if opening.refusal is not None
     ]
     assert refused
     assert all(each.live is None and each.observation is None for each in refused)
@@ -104,10 +102,10 @@ def test_whoever_counts_the_looks_gets_all_of_them() -> None:
     image = next(images_of(recording))
     traces = [ReadTrace(), ReadTrace()]
     for trace in traces:
-        openings = Openings(recording.workload, recording.backend, reads=trace)
-        openings.open(image)
-    openings.open(image)
-    assert openings.count == 2
+        cache = RecoveryCache(recording.workload, recording.backend, reads=trace)
+        cache.open(image)
+    cache.open(image)
+    assert cache.count == 2
     assert traces[0].cells
     assert traces[0].cells == traces[1].cells
 
@@ -118,14 +116,14 @@ def test_whoever_counts_the_looks_gets_all_of_them() -> None:
 )
 def test_profiles_share_openings_and_no_verdict_changes(backend: str, depth: int) -> None:
     recording = recording_of(backend)
-    shared = Openings(recording.workload, recording.backend)
+    shared = recording.subject()
     limits = Limits(depth=depth)
     for profile in (SEQUENTIAL, EXT4_OBSERVED, POSIX):
         alone = explore(recording, profile, limits=limits)
-        together = explore(recording, profile, limits=limits, openings=shared)
+        together = explore(recording, profile, limits=limits, subject=shared)
         assert evolve(together, recoveries=0) == evolve(alone, recoveries=0)
         assert together.recoveries <= alone.recoveries
-    again = explore(recording, POSIX, limits=limits, openings=shared)
+    again = explore(recording, POSIX, limits=limits, subject=shared)
     # Only stores that are given work are opened again.
     assert again.recoveries < together.recoveries
 

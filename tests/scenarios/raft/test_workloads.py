@@ -45,7 +45,7 @@ def test_each_compacts_and_ends_with_twenty_entries_in_eight_frames_and_a_snapsh
     workload = SCENARIOS[name].workload(seed=0)
     recording = record(workload, BUILTIN)
     assert recording.compactions >= 1
-    (end,) = recording.moments[-1].knowledge.possible
+    (end,) = recording.history[-1].knowledge.possible
     assert len(end.entries) >= 20
     assert end.snapshot is not None
     compacting = (SaveSnapshot, TruncatePrefix)

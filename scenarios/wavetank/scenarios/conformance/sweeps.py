@@ -13,10 +13,10 @@ from wavetank.engine import FileStorageOptions
 from wavetank.scenarios.conformance.assertions import CheckFailure, CheckSkipped
 from wavetank.scenarios.conformance.workloads import crash_workload
 from wavetank.scenarios.exploration.explain import explain
-from wavetank.scenarios.exploration.explorer import Limits, explore
-from wavetank.scenarios.raft.observation import Problem
+from wavetank.scenarios.exploration.explorer import explore
+from wavetank.scenarios.exploration.recovery_graph import Limits
+from wavetank.scenarios.exploration.subject import Problem
 from wavetank.scenarios.raft.recording import Recording, record
-from wavetank.scenarios.raft.recovery_run import Openings
 from wavetank.scenarios.raft.steps import TruncatePrefix, TruncateSuffix
 from wavetank.scenarios.stores.adapter import Plug
 from wavetank.scenarios.stores.capabilities import Capability
@@ -106,10 +106,10 @@ class Sweeps:
                 invariant for invariant, need in _DECLARED.items() if not self._plug.has(need)
             ),
         )
-        openings = Openings(self.recording.workload, self._plug)
+        subject = self.recording.subject(limits.disabled)
         found: list[Accusation] = []
         for profile in self._profiles:
-            sweep = explore(self.recording, profile, limits=limits, openings=openings)
+            sweep = explore(self.recording, profile, limits=limits, subject=subject)
             if sweep.unjudged:
                 self._left.append(
                     f"{sweep.judged} images judged under {profile.name}, {sweep.unjudged} left over"

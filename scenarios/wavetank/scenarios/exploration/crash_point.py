@@ -1,30 +1,37 @@
 """The name of an image: where the power went, what the crash kept, and how often it went again.
 
-`CrashPoint` says it as data; `rebuild` makes the image from it alone, with nothing remembered from
-the sweep that found it.
+`CrashPoint` is that name as data. `follow` runs it: it returns the image, and every stretch of work
+that a power cut ended on the way, from the recorded run and the name alone.
 """
 
 from __future__ import annotations
 
+from enum import Enum
 from itertools import islice
+from typing import Generic
 
 from attrs import evolve, frozen
 
 from wavetank.faults import InjectorState
-from wavetank.scenarios.raft.recording import Recording
-from wavetank.scenarios.raft.recovery import Recovery
-from wavetank.scenarios.raft.recovery_run import Opening
-from wavetank.sim import DiskImage, Kept, PendingOps, Profile
+from wavetank.scenarios.exploration.subject import (
+    Known,
+    RecordedRun,
+    RecoveryRun,
+    Shown,
+    Subject,
+)
+from wavetank.sim import DiskImage, Kept, MicroOp, PendingOps, Profile, Record
 
 __all__ = [
+    "Cause",
     "CrashPoint",
-    "faults_at",
+    "CrashTrail",
+    "Stretch",
+    "follow",
     "is_allowed_by",
     "loses_the_same",
-    "open_after_kill",
     "pending_at",
-    "rebuild",
-    "rebuild_with_faults",
+    "recover_after_kill",
 ]
 
 
@@ -47,99 +54,132 @@ class CrashPoint:
     then: tuple[CrashPoint, ...] = ()
 
 
-def pending_at(recording: Recording, profile: Profile, crash: CrashPoint | int) -> PendingOps:
-    """Return what is durable and what is pending at a crash point (the first of a chain)."""
-    pending = PendingOps(recording.image, profile)
-    if isinstance(crash, int):
-        pending.take_all(islice(recording.log, crash))
+class Cause(Enum):
+    """What the last power cut interrupted."""
+
+    WORK = "a crash"
+    RECOVERY_AFTER_KILL = "a crash after a kill and a restart"
+    RECOVERY = "a crash inside recovery"
+
+
+@frozen(kw_only=True)
+class Stretch:
+    """Work that ran from one disk on until the power went.
+
+    Attributes:
+        image: the disk before it.
+        log: what was done to it before the power cut.
+        kept: which pending ops the power cut kept.
+        recovered_from: how many records of the log come before the recovery that it ends with;
+            None if it holds no recovery.
+        has_returned: whether that recovery had ended when the power went.
+    """
+
+    image: DiskImage
+    log: tuple[Record, ...]
+    kept: Kept
+    recovered_from: int | None = None
+    has_returned: bool = False
+
+    def pending(self, profile: Profile) -> PendingOps:
+        """Return what is durable and what is pending at its power cut."""
+        pending = PendingOps(self.image, profile)
+        pending.take_all(self.log)
         return pending
-    if crash.killed_at is None:
-        return pending_at(recording, profile, crash.position)
-    pending.take_all(islice(recording.log, crash.killed_at))
-    recovery = Recovery(recording.workload, recording.backend)
-    opening = open_after_kill(recording, crash.killed_at, pending, recovery)
-    pending.take_all(opening.log[: crash.position - crash.killed_at])
+
+    def lost(self, profile: Profile) -> tuple[MicroOp, ...]:
+        """Return the ops that its power cut lost or tore, ascending."""
+        whole = set(self.kept.numbers) - {tear.number for tear in self.kept.tears}
+        return tuple(op for op in self.pending(profile).ops if op.number not in whole)
+
+
+@frozen(kw_only=True)
+class CrashTrail(Generic[Shown]):
+    """How an image came about.
+
+    Attributes:
+        image: what the last power cut left.
+        since: where the faults stand then.
+        stretches: what ran on the way, each until its power cut; never empty.
+        cause: what the last power cut interrupted.
+        shown_before: what the last recovery had shown, if it had ended; else None.
+    """
+
+    image: DiskImage
+    since: InjectorState | None
+    stretches: tuple[Stretch, ...]
+    cause: Cause
+    shown_before: Shown | None
+
+
+def pending_at(run: RecordedRun[Shown, Known], profile: Profile, position: int) -> PendingOps:
+    """Return what is durable and what is pending after so many records of the op log."""
+    pending = PendingOps(run.image, profile)
+    pending.take_all(islice(run.log, position))
     return pending
 
 
-def open_after_kill(
-    recording: Recording, position: int, pending: PendingOps, recovery: Recovery
-) -> Opening:
-    """Open a store as the next process does: all that was done is in the machine's cache.
+def recover_after_kill(
+    run: RecordedRun[Shown, Known],
+    subject: Subject[Shown, Known],
+    position: int,
+    pending: PendingOps,
+) -> RecoveryRun[Shown]:
+    """Return the recovery of the next process: all that was done is in the machine's cache.
 
     Args:
-        recording: the run.
+        run: the recorded run.
+        subject: recovers.
         position: records of its op log before the kill.
         pending: what is durable and what is not by then.
-        recovery: opens the store.
     """
-    since = recording.fault_course.at(position)
-    return recovery.open(pending.full, first=len(recording.log), since=since)
+    since = run.fault_course.at(position)
+    return subject.recover(pending.full, first=len(run.log), since=since)
 
 
-def rebuild(recording: Recording, profile: Profile, crash: CrashPoint) -> DiskImage:
-    """Return the image of a crash point.
+def follow(
+    run: RecordedRun[Shown, Known],
+    subject: Subject[Shown, Known],
+    profile: Profile,
+    crash: CrashPoint,
+) -> CrashTrail[Shown]:
+    """Return how the image of a crash point comes about, by running every recovery before it.
 
     Raises:
-        ValueError: `profile` does not allow it.
+        ValueError: `profile` does not allow one of its power cuts.
     """
-    return rebuild_with_faults(recording, profile, crash)[0]
-
-
-def rebuild_with_faults(
-    recording: Recording, profile: Profile, crash: CrashPoint
-) -> tuple[DiskImage, InjectorState | None]:
-    """Return the image of a crash point, and where the faults stand then.
-
-    Raises:
-        ValueError: `profile` does not allow it.
-    """
-    pending = pending_at(recording, profile, crash)
-    image = _image(pending, crash)
-    recovery = Recovery(recording.workload, recording.backend)
-    since = faults_at(recording, profile, crash, recovery)
+    recovery, stretch = _first_stretch(run, subject, profile, crash)
+    cause = Cause.WORK if recovery is None else Cause.RECOVERY_AFTER_KILL
+    since = run.fault_course.at(crash.position)
+    if recovery is not None and crash.killed_at is not None:
+        since = recovery.course.at(crash.position - crash.killed_at)
+    stretches = [stretch]
+    image = _image(stretch, profile)
     for again in crash.then:
-        opening = recovery.open(image, since=since)
-        since = opening.course.at(again.position)
-        pending = PendingOps(image, profile)
-        pending.take_all(opening.log[: again.position])
-        image = _image(pending, again)
-    return image, since
+        recovery = subject.recover(image, since=since)
+        since = recovery.course.at(again.position)
+        cause = Cause.RECOVERY
+        stretch = Stretch(
+            image=image,
+            log=recovery.log[: again.position],
+            kept=again.kept,
+            recovered_from=0,
+            has_returned=_has_returned(recovery, again.position),
+        )
+        stretches.append(stretch)
+        image = _image(stretch, profile)
+    shown = recovery.observation if recovery is not None and stretch.has_returned else None
+    return CrashTrail(
+        image=image, since=since, stretches=tuple(stretches), cause=cause, shown_before=shown
+    )
 
 
-def faults_at(
-    recording: Recording, profile: Profile, crash: CrashPoint, recovery: Recovery
-) -> InjectorState | None:
-    """Return where the faults stand at a crash point, the first of a chain; None without any."""
-    if crash.killed_at is None or not recording.workload.faults.faults:
-        return recording.fault_course.at(crash.position)
-    pending = pending_at(recording, profile, crash.killed_at)
-    opening = open_after_kill(recording, crash.killed_at, pending, recovery)
-    return opening.course.at(crash.position - crash.killed_at)
-
-
-def is_allowed_by(
-    recording: Recording, profile: Profile, other: Profile, crash: CrashPoint
-) -> bool:
-    """Whether a crash point that `profile` allows, with all its crashes, is one of `other` too."""
-    mine, theirs = pending_at(recording, profile, crash), pending_at(recording, other, crash)
-    recovery = Recovery(recording.workload, recording.backend)
-    since = faults_at(recording, profile, crash, recovery)
-    for again in (*crash.then, None):
-        kept = loses_the_same(mine, theirs, crash.kept)
-        if kept is None:
-            return False
-        if again is None:
-            return True
-        image = mine.image(crash.kept)
-        opening = recovery.open(image, since=since)
-        since = opening.course.at(again.position)
-        log = opening.log[: again.position]
-        mine, theirs = PendingOps(image, profile), PendingOps(image, other)
-        mine.take_all(log)
-        theirs.take_all(log)
-        crash = again
-    return True
+def is_allowed_by(trail: CrashTrail[Shown], profile: Profile, other: Profile) -> bool:
+    """Whether a trail that `profile` allows, with all its power cuts, is one of `other` too."""
+    return all(
+        loses_the_same(each.pending(profile), each.pending(other), each.kept) is not None
+        for each in trail.stretches
+    )
 
 
 def loses_the_same(mine: PendingOps, theirs: PendingOps, kept: Kept) -> Kept | None:
@@ -152,10 +192,38 @@ def loses_the_same(mine: PendingOps, theirs: PendingOps, kept: Kept) -> Kept | N
     return same if theirs.is_legal(same) else None
 
 
-def _image(pending: PendingOps, crash: CrashPoint) -> DiskImage:
-    if not pending.is_legal(crash.kept):
+def _first_stretch(
+    run: RecordedRun[Shown, Known],
+    subject: Subject[Shown, Known],
+    profile: Profile,
+    crash: CrashPoint,
+) -> tuple[RecoveryRun[Shown] | None, Stretch]:
+    if crash.killed_at is None:
+        log = tuple(islice(run.log, crash.position))
+        return None, Stretch(image=run.image, log=log, kept=crash.kept)
+    before = tuple(islice(run.log, crash.killed_at))
+    pending = pending_at(run, profile, crash.killed_at)
+    recovery = recover_after_kill(run, subject, crash.killed_at, pending)
+    done = crash.position - crash.killed_at
+    stretch = Stretch(
+        image=run.image,
+        log=(*before, *recovery.log[:done]),
+        kept=crash.kept,
+        recovered_from=len(before),
+        has_returned=_has_returned(recovery, done),
+    )
+    return recovery, stretch
+
+
+def _has_returned(recovery: RecoveryRun[Shown], position: int) -> bool:
+    return recovery.observation is not None and position >= len(recovery.log)
+
+
+def _image(stretch: Stretch, profile: Profile) -> DiskImage:
+    pending = stretch.pending(profile)
+    if not pending.is_legal(stretch.kept):
         raise ValueError(
-            f"crash: expected ops that {pending.profile.name} may keep alone at position "
-            f"{crash.position}, got {crash.kept}"
+            f"crash: expected ops that {profile.name} may keep alone at position "
+            f"{len(stretch.log)}, got {stretch.kept}"
         )
-    return pending.image(crash.kept)
+    return pending.image(stretch.kept)

@@ -1,20 +1,26 @@
 """A finding told to a person: what was promised, what came, why, and what would have cured it.
 
-`explain` turns a sweep's finding into a `Violation`. The profiles that allow the image and the
-cure are found by trying: the same ops are asked of every profile, and each missing sync is put in,
-one at a time, until the image is no longer legal.
+`explain` turns a finding into a `Violation`. It reads every stretch of work that a power cut ended:
+the workload, the recovery after a kill, and the recoveries that were crashed. The profiles that
+allow the image and the cure are found by trying: the same ops are asked of every profile, and each
+missing sync is put in, one at a time, until the image is no longer legal.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from hashlib import blake2b
+from collections.abc import Callable, Iterator, Mapping
 
-from attrs import frozen
+from attrs import evolve, frozen
 
-from wavetank.scenarios.exploration.crash_point import CrashPoint, is_allowed_by
+from wavetank.scenarios.exploration.crash_point import (
+    CrashPoint,
+    CrashTrail,
+    Stretch,
+    follow,
+    is_allowed_by,
+)
 from wavetank.scenarios.exploration.explorer import Finding
-from wavetank.scenarios.raft.recording import LiveProblem, Recording
+from wavetank.scenarios.exploration.subject import Known, Problem, RecordedRun, Shown
 from wavetank.sim import (
     BLOCK_SIZE,
     PROFILES,
@@ -25,12 +31,13 @@ from wavetank.sim import (
     MicroOp,
     PendingOps,
     Profile,
+    Record,
     Size,
     Sync,
     SyncKind,
 )
 
-__all__ = ["Violation", "describe_op", "explain", "explain_live"]
+__all__ = ["Violation", "describe_op", "describe_ops", "explain", "explain_live"]
 
 
 @frozen(kw_only=True)
@@ -38,13 +45,13 @@ class Violation:
     """One broken promise, with all that a person needs to believe it.
 
     Attributes:
-        id: short name, equal for equal findings.
+        id: of the case that shows it again; "" where nobody made one.
         invariant: id of the invariant (`wavetank list invariants`).
         kind: what is wrong, without particulars.
         summary: the same with particulars.
         why: one sentence on how it came about.
         steps: the workload up to the crash, numbered.
-        lost: the pending ops that the crash lost or tore.
+        lost: the pending ops that the crashes lost or tore.
         profiles: which profiles allow the image, the strongest first.
         cure: one sync that would have made the image impossible; "" if no single one does.
         rules: promises that the profile does not make, each of which alone would forbid the image.
@@ -64,38 +71,49 @@ class Violation:
     crash: CrashPoint | None
 
 
-def explain(recording: Recording, profile: Profile, finding: Finding) -> Violation:
+def explain(run: RecordedRun[Shown, Known], profile: Profile, finding: Finding) -> Violation:
     """Return the story of a finding that `profile` allowed."""
-    lost = _LostOps(recording, finding)
+    trail = follow(run, run.subject(), profile, finding.crash)
+    story = _Story(run, profile, trail, finding)
     return Violation(
-        id=_identify(recording, profile.name, finding.problem.kind, repr(finding.crash)),
+        id="",
         invariant=finding.problem.invariant,
         kind=finding.problem.kind,
         summary=finding.problem.summary,
-        why=lost.why(),
-        steps=(*_numbered(recording, finding.step), *_crashes(finding.crash)),
-        lost=tuple(lost.descriptions()),
+        why=story.why(),
+        steps=(*_numbered(run, finding.step), *_crashes(finding.crash)),
+        lost=tuple(story.losses()),
         profiles=tuple(
-            each.name
-            for each in _profiles_with(profile)
-            if is_allowed_by(recording, profile, each, finding.crash)
+            each.name for each in _profiles_with(profile) if is_allowed_by(trail, profile, each)
         ),
-        cure=lost.cure(profile),
-        rules=tuple(_forbidding(recording, profile, finding.crash)),
+        cure=story.cure(),
+        rules=tuple(
+            name
+            for name, stronger in profile.with_one_rule_more()
+            if not is_allowed_by(trail, profile, stronger)
+        ),
         crash=finding.crash,
     )
 
 
-def explain_live(recording: Recording, profile: Profile, live: LiveProblem) -> Violation:
-    """Return the story of a problem that needs no crash."""
-    problem = live.problem
+def explain_live(
+    run: RecordedRun[Shown, Known], profile: Profile, step: int, problem: Problem
+) -> Violation:
+    """Return the story of a problem that needs no crash.
+
+    Args:
+        run: the recorded run.
+        profile: under which it was met.
+        step: after which it showed.
+        problem: what was wrong.
+    """
     return Violation(
-        id=_identify(recording, profile.name, problem.kind, str(live.step)),
+        id="",
         invariant=problem.invariant,
         kind=problem.kind,
         summary=problem.summary,
         why="no crash is needed: the running store itself was wrong after this step",
-        steps=_numbered(recording, live.step),
+        steps=_numbered(run, step),
         lost=(),
         profiles=tuple(each.name for each in _profiles_with(profile)),
         cure="",
@@ -117,125 +135,243 @@ def describe_op(op: MicroOp, path: str | None = None) -> str:
     return f"the rename over {op.path}" if op.replaces else f"the name {op.path}"
 
 
-class _LostOps:
-    """The ops that a crash lost, and the questions one asks about them."""
+def describe_ops(log: tuple[Record, ...]) -> Mapping[int, str]:
+    """Return the ops of a log in words, by number; what one call wrote is told as one.
 
-    def __init__(self, recording: Recording, finding: Finding) -> None:
-        self._recording = recording
-        self._crash = finding.crash
-        self._step = finding.step
-        self._ops: list[tuple[int, MicroOp]] = []
-        self._names: dict[int, str] = {}
-        lost = set(finding.lost)
-        latest: dict[int, str] = {}
-        for position, entry in enumerate(recording.log):
-            if isinstance(entry, (Sync, Mark)):
-                continue
-            if isinstance(entry, Dirent) and entry.inode is not None:
-                latest[entry.inode] = entry.path
-            if entry.number in lost:
-                self._ops.append((position, entry))
-                if not isinstance(entry, Dirent):
-                    # The name it was opened under may be a temporary one of long ago.
-                    self._names[entry.number] = latest.get(entry.inode, entry.path)
+    A file is called what it was called last: the name it was opened under may be a temporary one
+    of long ago.
+    """
+    calls: dict[tuple[int, int], list[Data]] = {}
+    moves: dict[int, list[Dirent]] = {}
+    names: dict[int, str] = {}
+    for op in log:
+        if isinstance(op, Data):
+            calls.setdefault((op.call, op.inode), []).append(op)
+        elif isinstance(op, Dirent):
+            moves.setdefault(op.call, []).append(op)
+    texts: dict[int, str] = {}
+    for op in log:
+        if isinstance(op, (Sync, Mark)):
+            continue
+        if isinstance(op, Dirent):
+            if op.inode is not None:
+                names[op.inode] = op.path
+            texts[op.number] = _move(moves[op.call], op)
+        elif isinstance(op, Data):
+            written = calls[op.call, op.inode]
+            start = min(each.block * BLOCK_SIZE + each.start for each in written)
+            end = max(each.block * BLOCK_SIZE + each.start + len(each.content) for each in written)
+            texts[op.number] = f"bytes {start}..{end - 1} of {names.get(op.inode, op.path)}"
+        else:
+            texts[op.number] = describe_op(op, names.get(op.inode))
+    return texts
 
-    def descriptions(self) -> Iterator[str]:
-        """Yield each lost op with the step that issued it."""
-        torn_ops = {tear.number for tear in self._crash.kept.tears}
-        for position, op in self._ops:
-            torn = " (torn)" if op.number in torn_ops else ""
-            yield f"step {self._step_at(position)}: {self._tell(op)}{torn}"
+
+def _move(call: list[Dirent], op: Dirent) -> str:
+    """Return a change of a name in words; a rename changes two in one call."""
+    gone = next((each.path for each in call if each.inode is None), None)
+    came = next((each for each in call if each.inode is not None), None)
+    if gone is None or came is None:
+        return describe_op(op)
+    over = " over what was there" if came.replaces else ""
+    return f"the rename of {gone} to {came.path}{over}"
+
+
+@frozen
+class _LostOp:
+    """An op that a power cut lost or tore.
+
+    Attributes:
+        stretch: number of the stretch of work.
+        position: of the op in its log.
+        op: the op.
+        text: the op in words.
+        file: the last name of the file that a sync would name, or the directory.
+    """
+
+    stretch: int
+    position: int
+    op: MicroOp
+    text: str
+    file: str
+
+    @property
+    def sync(self) -> Sync:
+        """The sync that makes it durable."""
+        if isinstance(self.op, Dirent):
+            return Sync(kind=SyncKind.DIRECTORY, call=self.op.call, inode=self.op.directory)
+        return Sync(kind=SyncKind.FILE, call=self.op.call, inode=self.op.inode)
+
+    @property
+    def needed(self) -> str:
+        """That sync in words."""
+        what = "the directory" if isinstance(self.op, Dirent) else "the file"
+        return f"a sync of {what} {self.file}"
+
+
+class _Story:
+    """The ops that the crashes of a trail lost, and the questions one asks about them."""
+
+    def __init__(
+        self,
+        run: RecordedRun[Shown, Known],
+        profile: Profile,
+        trail: CrashTrail[Shown],
+        finding: Finding,
+    ) -> None:
+        self._step_at: Callable[[int], int] = lambda position: run.interval_at(position).step
+        self._tell_step = run.tell_step
+        self._gives_up_sync = run.gives_up_sync
+        crash = finding.crash
+        self._last = run.interval_at(crash.position if crash.killed_at is None else crash.killed_at)
+        self._profile = profile
+        self._stretches = trail.stretches
+        self._finding = finding
+        self._lost = tuple(
+            op
+            for number, stretch in enumerate(trail.stretches)
+            for op in _lost_in(number, stretch, profile)
+        )
+
+    def losses(self) -> Iterator[str]:
+        """Yield each lost op once, with what issued it."""
+        seen: set[str] = set()
+        for lost in self._lost:
+            tears = self._stretches[lost.stretch].kept.tears
+            torn = " (torn)" if any(tear.number == lost.op.number for tear in tears) else ""
+            text = f"{self._issuer(lost)}: {lost.text}{torn}"
+            if text not in seen:
+                seen.add(text)
+                yield text
 
     def why(self) -> str:
         """Return one sentence: what was acknowledged, and which sync never came."""
-        steps = self._recording.workload.steps
-        for position, op in self._ops:
-            step = self._step_at(position)
-            if self._acknowledged(step):
-                return (
-                    f"step {step} ('{steps[step]}') was acknowledged, but {self._tell(op)} "
-                    f"needed {self._needed_sync(op)}, which had not come when the power went"
-                )
-        if not self._ops:
-            return (
-                f"nothing was lost: what step {self._step} ('{steps[self._step]}') had done so "
-                f"far is already wrong after a restart"
-            )
-        _, op = self._ops[0]
+        sentence = self._why()
+        if self._finding.is_reproduced:
+            return sentence
         return (
-            f"the power went during step {self._step} ('{steps[self._step]}'): "
-            f"{self._tell(op)} was lost while other work of that step was kept"
+            f"judged again, the same image showed nothing, so the store is not deterministic; "
+            f"{sentence}"
         )
 
-    def cure(self, profile: Profile) -> str:
-        """Return the first single sync that would have forbidden the image."""
-        tried: set[tuple[SyncKind, int, int]] = set()
-        for position, op in self._ops:
-            step = self._step_at(position)
-            sync = _sync_for(op)
-            key = (sync.kind, sync.inode, step)
+    def cure(self) -> str:
+        """Return the first single sync that would have forbidden the image; "" if none does."""
+        tried: set[tuple[int, SyncKind, int, int | None]] = set()
+        for lost in self._lost:
+            step = self._step_of(lost)
+            key = (lost.stretch, lost.sync.kind, lost.sync.inode, step)
             if key in tried:
                 continue
             tried.add(key)
-            if not self._is_legal(self._pending_with(profile, sync, after=position)):
-                return f"{self._needed_sync(op)} right after {self._tell(op)} in step {step}"
+            declined = step is not None and self._gives_up_sync(step)
+            if not declined and self._forbids(lost, after=lost.position):
+                where = f"in step {step}" if step is not None else "in the recovery"
+                return f"{lost.needed} right after {lost.text} {where}"
+            start = self._stretches[lost.stretch].recovered_from
+            if start is not None and lost.position < start and self._forbids(lost, after=start - 1):
+                return f"{lost.needed} by the recovery, before it lets anybody see {lost.text}"
         return ""
 
-    def _is_legal(self, pending: PendingOps) -> bool:
-        tears = self._crash.kept.tears
-        gone = {op.number for _, op in self._ops}
-        present = {op.number for op in pending.ops}
-        if not gone <= present:
-            return False
-        kept = present - gone | {tear.number for tear in tears}
-        return pending.is_legal(Kept(tuple(sorted(kept)), tears))
+    def _why(self) -> str:
+        for lost in self._lost:
+            step = self._step_of(lost)
+            if step is not None and self._is_acknowledged(step):
+                return (
+                    f"step {step} ('{self._tell_step(step)}') was acknowledged, but {lost.text} "
+                    f"needed {lost.needed}, which had not come when the power went"
+                )
+        step = self._last.step
+        for lost in self._lost:
+            stretch = self._stretches[lost.stretch]
+            if stretch.has_returned:
+                return (
+                    f"a recovery had returned and showed {lost.text}, which needed {lost.needed}, "
+                    f"and that had not come when the power went"
+                )
+            if self._step_of(lost) is None:
+                return (
+                    f"the power went inside a recovery: {lost.text} was lost while other work of "
+                    f"that recovery was kept"
+                )
+        if not self._lost:
+            return (
+                f"nothing was lost: what step {step} ('{self._tell_step(step)}') had done so "
+                f"far is already wrong after a restart"
+            )
+        return (
+            f"the power went during step {step} ('{self._tell_step(step)}'): "
+            f"{self._lost[0].text} was lost while other work of that step was kept"
+        )
 
-    def _pending_with(self, profile: Profile, sync: Sync, *, after: int) -> PendingOps:
-        """Return what is pending at the crash, had `sync` come where op `after`'s call ended."""
-        pending = PendingOps(self._recording.image, profile)
+    def _step_of(self, lost: _LostOp) -> int | None:
+        """Return the step that issued an op; None if a recovery did."""
+        start = self._stretches[lost.stretch].recovered_from
+        if lost.stretch or (start is not None and lost.position >= start):
+            return None
+        return self._step_at(lost.position)
+
+    def _issuer(self, lost: _LostOp) -> str:
+        step = self._step_of(lost)
+        if step is not None:
+            return f"step {step}"
+        return "recovery" if len(self._stretches) == 1 else f"recovery {lost.stretch or 1}"
+
+    def _is_acknowledged(self, step: int) -> bool:
+        return step < self._last.step or (step == self._last.step and self._last.acknowledged)
+
+    def _forbids(self, lost: _LostOp, *, after: int) -> bool:
+        """Whether the image is not legal any more if the op's sync comes where that call ended."""
+        stretch = self._stretches[lost.stretch]
+        pending = PendingOps(stretch.image, self._profile)
         due = False
-        for position, record in enumerate(self._recording.log):
+        for position, record in enumerate(stretch.log):
+            # A sync as the last thing before the power cut would leave the crash before it.
             if due and pending.whole:
-                pending.sync(sync)
+                pending.sync(lost.sync)
                 due = False
-            if position >= self._crash.position:
-                break
             pending.take(record)
             due = due or position == after
-        return pending
+        if due and not stretch.has_returned:
+            return False
+        if due:
+            pending.sync(lost.sync)
+        return not _is_legal(pending, stretch.kept, self._gone(lost.stretch))
 
-    def _tell(self, op: MicroOp) -> str:
-        return describe_op(op, self._names.get(op.number))
+    def _gone(self, stretch: int) -> set[int]:
+        return {lost.op.number for lost in self._lost if lost.stretch == stretch}
 
-    def _needed_sync(self, op: MicroOp) -> str:
+
+def _lost_in(number: int, stretch: Stretch, profile: Profile) -> Iterator[_LostOp]:
+    lost = {op.number for op in stretch.lost(profile)}
+    texts = describe_ops(stretch.log)
+    names: dict[int, str] = {}
+    found: list[tuple[int, MicroOp]] = []
+    for position, op in enumerate(stretch.log):
+        if isinstance(op, (Sync, Mark)):
+            continue
+        if isinstance(op, Dirent) and op.inode is not None:
+            names[op.inode] = op.path
+        if op.number in lost:
+            found.append((position, op))
+    for position, op in found:
         if isinstance(op, Dirent):
-            return f"a sync of the directory {op.path.rpartition('/')[0] or '/'}"
-        return f"a sync of the file {self._names.get(op.number, op.path)}"
+            file = op.path.rpartition("/")[0] or "/"
+        else:
+            file = names.get(op.inode, op.path)
+        yield _LostOp(number, position, op, texts[op.number], file)
 
-    def _step_at(self, position: int) -> int:
-        return self._recording.moment_at(position).step
 
-    def _acknowledged(self, step: int) -> bool:
-        moment = self._recording.moment_at(self._crash.position)
-        return step < moment.step or (step == moment.step and moment.acknowledged)
+def _is_legal(pending: PendingOps, kept: Kept, gone: set[int]) -> bool:
+    present = {op.number for op in pending.ops}
+    if not gone <= present:
+        return False
+    numbers = present - gone | {tear.number for tear in kept.tears}
+    return pending.is_legal(evolve(kept, numbers=tuple(sorted(numbers))))
 
 
 def _profiles_with(profile: Profile) -> tuple[Profile, ...]:
     """Return every profile that ships, and at the end this one if it does not."""
     return PROFILES if profile in PROFILES else (*PROFILES, profile)
-
-
-def _sync_for(op: MicroOp) -> Sync:
-    if isinstance(op, Dirent):
-        return Sync(kind=SyncKind.DIRECTORY, call=op.call, inode=op.directory)
-    return Sync(kind=SyncKind.FILE, call=op.call, inode=op.inode)
-
-
-def _forbidding(recording: Recording, profile: Profile, crash: CrashPoint) -> Iterator[str]:
-    """Yield each rule that would forbid the image if the filesystem kept it, by trying."""
-    for name, stronger in profile.with_one_rule_more():
-        if not is_allowed_by(recording, profile, stronger, crash):
-            yield name
 
 
 def _crashes(crash: CrashPoint) -> Iterator[str]:
@@ -247,15 +383,5 @@ def _crashes(crash: CrashPoint) -> Iterator[str]:
         yield f"power cut at op {again.position} of the recovery"
 
 
-def _numbered(recording: Recording, last: int) -> tuple[str, ...]:
-    return tuple(
-        f"{number}: {step}" for number, step in enumerate(recording.workload.steps[: last + 1])
-    )
-
-
-def _identify(recording: Recording, profile: str, kind: str, place: str) -> str:
-    workload = recording.workload
-    run_of = (workload.name, str(workload.seed), recording.backend.name, *workload.turned)
-    parts = (*run_of, profile, kind, place)
-    digest = blake2b("\0".join(parts).encode(), digest_size=4).hexdigest()
-    return f"{workload.name}-{digest}"
+def _numbered(run: RecordedRun[Shown, Known], last: int) -> tuple[str, ...]:
+    return tuple(f"{number}: {run.tell_step(number)}" for number in range(last + 1))

@@ -1,37 +1,50 @@
-"""The sweep: every crash point of a recording, every image there, one verdict each.
+"""The exploration: every crash point of a recorded run, every image there, one verdict each.
 
-The op log is walked once. Wherever it grows, the images that hold the newest op are recovered and
-judged; wherever something is acknowledged, all images of that moment are judged again, since more
-is demanded of them. With a depth, the same is asked of every image that a crash inside a recovery
-leaves, and of those after a process kill and a restart on the surviving cache.
+The op log is walked once. Wherever it grows, the images that hold the newest op are recovered from
+and judged; wherever something is acknowledged, all images of that interval are judged again, since
+more is demanded of them. With a depth, the same is asked of every image that a crash inside a
+recovery leaves, and of those after a process kill and a restart on the surviving cache.
 
-Verified here: O9 (crashing inside a recovery and opening again loses nothing), and O12 (right after
-a clean close a crash changes nothing that programs saw on the disk).
+Judged here: O9 (crashing inside a recovery and opening again loses nothing), O12 (right after a
+clean close a crash changes nothing that programs saw on the disk), and O15 (what a finished
+recovery has shown survives). `problems_of` alone puts names to problems: the exploration uses it,
+and so does `judge_crash`, which judges one crash from nothing but its name. Each finding of an
+exploration has been judged again in this second way.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from hashlib import blake2b
+from itertools import islice
 from types import MappingProxyType
-from typing import Final, Protocol, TypeAlias
+from typing import Final, Generic, Protocol
 
 from attrs import evolve, frozen
 
 from wavetank.faults import CrashEnd, InjectorState
 from wavetank.scenarios.exploration.crash_point import (
+    Cause,
     CrashPoint,
-    open_after_kill,
+    follow,
     pending_at,
-    rebuild_with_faults,
+    recover_after_kill,
 )
-from wavetank.scenarios.exploration.recovery_graph import Fates, Limits, images_during, name_of
-from wavetank.scenarios.raft.contract import Contract
-from wavetank.scenarios.raft.observation import Observation, Problem
-from wavetank.scenarios.raft.oracle import Knowledge, judge
-from wavetank.scenarios.raft.recording import Moment, Recording
-from wavetank.scenarios.raft.recovery import Recovery
-from wavetank.scenarios.raft.recovery_run import Openings
+from wavetank.scenarios.exploration.recovery_graph import (
+    Limits,
+    RecoveryGraph,
+    RecoveryOutcome,
+    images_during,
+    name_of,
+)
+from wavetank.scenarios.exploration.subject import (
+    Interval,
+    Known,
+    Problem,
+    RecordedRun,
+    Shown,
+    Subject,
+)
 from wavetank.sim import (
     Cell,
     CrashImages,
@@ -44,13 +57,12 @@ from wavetank.sim import (
     Profile,
     Reader,
     Sync,
+    Tearing,
     all_images,
     newest_images,
 )
 
-__all__ = ["Finding", "Limits", "Sweep", "explore", "judge_image", "pending_at"]
-
-_Inodes: TypeAlias = tuple[tuple[str, int], ...]
+__all__ = ["Exploration", "Finding", "explore", "judge_crash"]
 
 _DIGEST_BYTES: Final = 16
 _PROGRESS_EVERY: Final = 50
@@ -65,7 +77,7 @@ class _Choice(Protocol):
     """Chooses the images to look at, at one point: all, or the new ones."""
 
     def __call__(
-        self, pending: PendingOps, *, limit: int, reader: Reader | None
+        self, pending: PendingOps, *, limit: int, tearing: Tearing, reader: Reader | None
     ) -> CrashImages: ...
 
 
@@ -79,6 +91,8 @@ class Finding:
         lost: numbers of the ops that the first power cut lost, ascending; torn ones among them.
         step: the step of the workload at which the power went, or the process was killed.
         judged: how many images had been judged when this kind of problem first came.
+        is_reproduced: whether the crash shows the problem again when it is judged by itself; if
+            not, the subject is not deterministic.
     """
 
     problem: Problem
@@ -86,25 +100,28 @@ class Finding:
     lost: tuple[int, ...]
     step: int
     judged: int = 0
+    is_reproduced: bool = True
 
 
 @frozen(kw_only=True)
-class Sweep:
-    """What a sweep over one recording under one profile saw.
+class Exploration:
+    """What the exploration of one recorded run under one profile saw.
 
     Attributes:
         profile: the profile.
-        crash_points: positions at which the op log grew.
+        crash_points: positions at which the op log grew, up to the last that was looked at.
         legal: how many images the profile allows, each counted at the first point it is allowed
             at; None where they were too many to count.
         complete: whether every legal image was judged, or one that stands for it.
         forked_points: at how many crash points images stand for all that recovery reads alike.
         distinct: different images met, those inside recoveries among them.
         judged: images on which it is known what recovery does.
-        cache_hits: images met again, whose fate was known.
-        unjudged: images left over when the budget ended.
-        recoveries: stores really opened for this sweep, second generations among them.
-        depth: at which depth of crashes inside recoveries the last new image came.
+        cache_hits: images met again, whose recovery outcome was known.
+        unjudged: images met and left over when the budget ended.
+        stopped_after_first: whether it ended since enough images had been judged after the first
+            problem; crash points behind that were not looked at.
+        recoveries: recoveries really run, second generations among them.
+        depth: the most crashes inside recoveries that an image needs to be reached.
         findings: per kind of problem the one that lost least, in the order of their discovery.
         digest: a hash of every image and verdict, in order.
         faults_fired: how often each fault of the workload fired in recoveries, by its line.
@@ -119,6 +136,7 @@ class Sweep:
     judged: int
     cache_hits: int
     unjudged: int
+    stopped_after_first: bool
     recoveries: int
     depth: int
     findings: tuple[Finding, ...]
@@ -127,80 +145,122 @@ class Sweep:
 
 
 def explore(
-    recording: Recording,
+    run: RecordedRun[Shown, Known],
     profile: Profile,
     *,
     limits: Limits | None = None,
     on_progress: Callable[[int], None] | None = None,
-    openings: Openings | None = None,
-) -> Sweep:
-    """Judge the images at every crash point of `recording` under `profile`.
+    on_finding: Callable[[Finding], None] | None = None,
+    subject: Subject[Shown, Known] | None = None,
+) -> Exploration:
+    """Judge the images at every crash point of a recorded run under `profile`.
 
     Args:
-        recording: the run.
+        run: the recorded run.
         profile: what a crash may lose.
         limits: how far to go; by default every image, and no crash inside a recovery.
         on_progress: called with the number of images judged so far, now and then.
-        openings: of this recording, to share with its sweeps under other profiles.
+        on_finding: called with the first finding of each kind, when it is found.
+        subject: of this run, to share what it remembers with explorations under other profiles.
     """
-    recovery = Recovery(
-        recording.workload,
-        recording.backend,
-        limits.disabled if limits else frozenset(),
-        openings=openings,
-    )
     limits = limits or Limits()
-    contract = Contract.of(recording.workload.options, recording.workload.faults)
-    if not (contract.media_sound and contract.syncs_honest):
-        # What a recovery gives up by right, a crash inside it may make true before it is told.
+    subject = subject or run.subject(limits.disabled)
+    if not subject.bears_nested_crashes:
         limits = evolve(limits, depth=0)
-    sweeper = _Sweeper(recording, profile, limits, recovery, on_progress)
-    sweeper.run()
-    return sweeper.finish()
+    explorer = _Explorer(
+        run, profile, limits, subject, on_progress=on_progress, on_finding=on_finding
+    )
+    explorer.run()
+    return explorer.finish()
 
 
-def judge_image(recording: Recording, profile: Profile, crash: CrashPoint) -> tuple[Problem, ...]:
-    """Return what is wrong with one image alone, made from nothing but its name.
+def judge_crash(
+    run: RecordedRun[Shown, Known],
+    profile: Profile,
+    crash: CrashPoint,
+    *,
+    subject: Subject[Shown, Known] | None = None,
+) -> tuple[Problem, ...]:
+    """Return what is wrong after one crash alone, judged from nothing but its name.
 
     Raises:
         ValueError: the crash point names an image that is not legal there.
     """
-    image, since = rebuild_with_faults(recording, profile, crash)
-    recovery = Recovery(recording.workload, recording.backend)
-    options = recording.workload.options
-    fates = Fates(recovery, profile, options, Limits(depth=0), lambda _: None)
-    name = name_of(image, since)
-    fates.meet(name, image, since)
-    fate = fates[name]
-    killed_at = crash.position if crash.killed_at is None else crash.killed_at
-    knowledge = recording.moment_at(killed_at).knowledge
-    problems = _verdict(fate.observation, fate.problems, knowledge, recording)
-    if not crash.then and crash.killed_at is None:
-        moment = recording.moment_at(crash.position)
-        honest = Contract.of(options, recording.workload.faults).syncs_honest
-        undone = honest and _is_undone(moment, pending_at(recording, profile, crash), image)
-        return (*problems, _LOST_AFTER_CLOSE) if undone else problems
-    lost_again = _shown_before(recording, profile, crash, fate.observation)
-    return (*(_inside(problem, crash.killed_at) for problem in problems), *lost_again)
+    subject = subject or run.subject()
+    trail = follow(run, subject, profile, crash)
+    graph = RecoveryGraph(subject, profile, Limits(), lambda _: None)
+    name = name_of(trail.image, trail.since)
+    graph.meet(name, trail.image, trail.since)
+    interval = run.interval_at(crash.position if crash.killed_at is None else crash.killed_at)
+    outcome = graph[name]
+    verdict = () if outcome.observation is None else subject.judge(outcome.observation, interval)
+    problems = problems_of((*verdict, *outcome.problems), trail.cause)
+    if trail.shown_before is not None and outcome.observation is not None:
+        lost = subject.judge_kept(trail.shown_before, outcome.observation)
+        problems += problems_of((), trail.cause, lost)
+    if trail.cause is Cause.WORK and subject.is_settled(interval):
+        full = pending_at(run, profile, crash.position).full
+        problems += (_LOST_AFTER_CLOSE,) if _is_changed(full, trail.image) else ()
+    return problems
 
 
-class _Sweeper:
-    """The running counts and findings of one sweep."""
+def problems_of(
+    problems: tuple[Problem, ...], cause: Cause, lost: tuple[Problem, ...] = ()
+) -> tuple[Problem, ...]:
+    """Return the problems of an image under the names that its cause gives them.
+
+    Args:
+        problems: of the image, whatever it comes from.
+        cause: what the last power cut interrupted.
+        lost: what a recovery had shown that had ended before that power cut, and is gone.
+    """
+    how = cause.value
+    if cause is not Cause.WORK:
+        problems = tuple(
+            Problem("O9", f"{how}: {each.invariant} {each.kind}", f"after {how}, {each.summary}")
+            for each in problems
+        )
+    return problems + tuple(
+        Problem(
+            "O15",
+            f"after an opening: {each.invariant} {each.kind}",
+            f"what the opened store had shown did not survive: {each.summary}",
+        )
+        for each in lost
+    )
+
+
+@frozen
+class _Root(Generic[Known]):
+    """A crash of the workload, or of the recovery after a kill, and what is judged by it."""
+
+    crash: CrashPoint
+    image: DiskImage
+    since: InjectorState | None
+    cause: Cause
+
+
+class _Explorer(Generic[Shown, Known]):
+    """The running counts and findings of one exploration."""
 
     def __init__(
         self,
-        recording: Recording,
+        run: RecordedRun[Shown, Known],
         profile: Profile,
         limits: Limits,
-        recovery: Recovery,
+        subject: Subject[Shown, Known],
+        *,
         on_progress: Callable[[int], None] | None,
+        on_finding: Callable[[Finding], None] | None,
     ) -> None:
-        self._recording = recording
+        self._run = run
         self._profile = profile
         self._limits = limits
-        self._recovery = recovery
+        self._subject = subject
+        self._recoveries_before = subject.recoveries
         self._on_progress = on_progress
-        self._fates = Fates(self._recovery, profile, recording.workload.options, limits, self._tell)
+        self._on_finding = on_finding
+        self._graph = RecoveryGraph(subject, profile, limits, self._tell)
         self._crash_points = 0
         self._legal = 0
         self._complete = True
@@ -209,27 +269,28 @@ class _Sweeper:
         self._cache_hits = 0
         self._smallest: dict[tuple[str, str], Finding] = {}
         self._digest = blake2b(digest_size=_DIGEST_BYTES)
-        # What is looked at on an image; the inodes count here, since looks are told by inode.
-        self._cells: dict[tuple[bytes, _Inodes], tuple[Cell, ...]] = {}
-        workload = recording.workload
-        self._closes_last = Contract.of(workload.options, workload.faults).syncs_honest
-        self._moment: Moment | None = None
+        self._interval: Interval[Known] | None = None
+        # Both are of this interval; equal observations are judged once.
         self._verdicts: dict[int, tuple[Problem, ...]] = {}
-        self._descended: set[bytes] = set()
+        self._seen: dict[bytes, bool] = {}
 
     def run(self) -> None:
-        pending = PendingOps(self._recording.image, self._profile)
-        if self._recording.ended_by is not None:
-            self._run_to_its_end(pending, self._recording.ended_by)
+        """Walk the op log."""
+        pending = PendingOps(self._run.image, self._profile)
+        if self._run.ended_by is not None:
+            self._judge_last_crash(pending, self._run.ended_by)
             return
         self._visit(pending, 0, self._images(pending, 0, all_images))
-        for position, record in enumerate(self._recording.log, start=1):
+        for position, record in enumerate(self._run.log, start=1):
+            if self._has_stopped:
+                self._complete = False
+                return
             pending.take(record)
             if isinstance(record, Mark):
                 self._visit(pending, position, self._images(pending, position, all_images))
                 # Recovery may not tell this disk from another that stands for it.
                 nothing = CrashPoint(position=position, kept=Kept(()))
-                self._hold_close(pending, nothing, pending.durable)
+                self._judge_close(pending, nothing, pending.durable)
             elif isinstance(record, Sync):
                 self._forks_below = None
             else:
@@ -240,45 +301,78 @@ class _Sweeper:
                     if self._limits.depth != 0:
                         self._kill(pending, position)
 
-    def _run_to_its_end(self, pending: PendingOps, ended_by: CrashEnd) -> None:
-        """Judge the one crash that the plan has, with every image that it may leave."""
-        pending.take_all(self._recording.log)
-        position = len(self._recording.log)
-        self._crash_points = 1
-        if ended_by is CrashEnd.KILL_THEN_POWER_CUT:
-            self._enter(self._recording.moment_at(position))
-            self._kill(pending, position)
-        else:
-            self._visit(pending, position, self._images(pending, position, all_images))
-
-    def finish(self) -> Sweep:
-        unjudged = len(self._fates.unjudged)
-        complete = self._complete and self._fates.complete
-        return Sweep(
+    def finish(self) -> Exploration:
+        """Return the counts and findings; each finding is judged again by its crash alone."""
+        unjudged = len(self._graph.unjudged)
+        complete = self._complete and self._graph.complete
+        recoveries = self._subject.recoveries - self._recoveries_before
+        return Exploration(
             profile=self._profile,
             crash_points=self._crash_points,
             legal=self._legal if self._complete and not self._forked else None,
             complete=complete and not unjudged,
             forked_points=self._forked,
-            distinct=len(self._fates) + unjudged,
-            judged=len(self._fates),
+            distinct=len(self._graph) + unjudged,
+            judged=len(self._graph),
             cache_hits=self._cache_hits,
             unjudged=unjudged,
-            recoveries=self._recovery.recoveries,
-            depth=self._fates.deepest,
-            findings=tuple(self._smallest.values()),
+            stopped_after_first=self._has_stopped,
+            recoveries=recoveries,
+            depth=self._graph.deepest,
+            findings=tuple(self._judged_again(each) for each in self._smallest.values()),
             digest=self._digest.hexdigest(),
-            faults_fired=self._fates.fired(),
+            faults_fired=self._graph.fired(),
         )
+
+    @property
+    def _has_stopped(self) -> bool:
+        return (
+            bool(self._smallest)
+            and self._budget_after_first == self._graph.budget
+            and (self._graph.is_spent)
+        )
+
+    @property
+    def _budget_after_first(self) -> int | None:
+        """How many images are judged in all, once something has been found."""
+        least = self._limits.max_after_first
+        if least is None or not self._smallest:
+            return None
+        before = next(iter(self._smallest.values())).judged
+        return before + max(before, least)
+
+    def _judged_again(self, finding: Finding) -> Finding:
+        subject = self._run.subject(self._limits.disabled)
+        again = judge_crash(self._run, self._profile, finding.crash, subject=subject)
+        key = (finding.problem.invariant, finding.problem.kind)
+        same = any((each.invariant, each.kind) == key for each in again)
+        return evolve(finding, is_reproduced=same)
+
+    def _judge_last_crash(self, pending: PendingOps, ended_by: CrashEnd) -> None:
+        """Judge the one crash that the plan has, with every image that it may leave."""
+        pending.take_all(self._run.log)
+        position = len(self._run.log)
+        self._crash_points = 1
+        if ended_by is CrashEnd.KILL_THEN_POWER_CUT:
+            self._enter(self._run.interval_at(position))
+            self._kill(pending, position)
+        else:
+            self._visit(pending, position, self._images(pending, position, all_images))
 
     def _images(self, pending: PendingOps, position: int, choose: _Choice) -> CrashImages:
         """Return the images to look at here; where they are too many, by what recovery reads."""
-        since = self._recording.fault_course.at(position)
+        since = self._run.fault_course.at(position)
+        interval = self._run.interval_at(position)
         waiting = sum(1 for _ in pending.ops)
         # Until something is durable, more pending ops can only mean more ways to go.
         hopeless = self._forks_below is not None and waiting >= self._forks_below
-        reader = None if hopeless else self._reader(pending, since)
-        images = choose(pending, limit=self._limits.max_sets_per_point, reader=reader)
+        reader = None if hopeless else self._reader(pending, interval, since)
+        images = choose(
+            pending,
+            limit=self._limits.max_sets_per_point,
+            tearing=self._limits.tearing,
+            reader=reader,
+        )
         if not images.complete and not hopeless:
             self._forks_below = waiting
         self._forked += images.forked
@@ -287,28 +381,26 @@ class _Sweeper:
         self._complete = self._complete and images.complete and not deep
         return images
 
-    def _reader(self, pending: PendingOps, since: InjectorState | None) -> Reader:
+    def _reader(
+        self, pending: PendingOps, interval: Interval[Known], since: InjectorState | None
+    ) -> Reader:
         def read(kept: Kept) -> tuple[Cell, ...]:
             image = pending.image(kept)
-            inodes = tuple((path, inode) for path, inode, _ in image.walk())
-            key = (name_of(image, since), inodes)
-            if key not in self._cells:
-                self._cells[key] = self._recovery.cells_read(image, self._profile, since)
-            return self._cells[key]
+            return self._subject.cells_read(image, interval, self._profile, since)
 
         return read
 
     def _visit(
         self, pending: PendingOps, position: int, images: CrashImages, *, new: bool = False
     ) -> None:
-        """Recover and judge the given images of one crash point; `new`: not legal before it."""
-        self._enter(self._recording.moment_at(position))
-        since = self._recording.fault_course.at(position)
+        """Judge the given images of one crash point; `new`: not legal before it."""
+        self._enter(self._run.interval_at(position))
+        since = self._run.fault_course.at(position)
         seen: set[bytes] = set()
         for kept in images.images:
             image = pending.image(kept)
             name = name_of(image, since)
-            known = name in self._fates or name in self._fates.unjudged
+            known = name in self._graph or name in self._graph.unjudged
             self._legal += new or not known
             self._cache_hits += known
             if name in seen:
@@ -316,183 +408,158 @@ class _Sweeper:
             seen.add(name)
             self._digest.update(name)
             crash = CrashPoint(position=position, kept=kept)
-            self._judge(pending, crash, image, since)
-            if name in self._fates:
-                self._hold_close(pending, crash, image)
+            self._judge(pending, _Root(crash, image, since, Cause.WORK), name)
+            if name in self._graph:
+                self._judge_close(pending, crash, image)
 
-    def _hold_close(self, pending: PendingOps, crash: CrashPoint, image: DiskImage) -> None:
-        """Accuse a clean close that left behind what this crash undoes."""
-        assert self._moment is not None
-        if self._closes_last and _is_undone(self._moment, pending, image):
-            self._keep(_LOST_AFTER_CLOSE, crash, pending, self._moment.step)
+    def _judge_close(self, pending: PendingOps, crash: CrashPoint, image: DiskImage) -> None:
+        """Report a clean close that left behind what this crash undoes."""
+        assert self._interval is not None
+        if self._subject.is_settled(self._interval) and _is_changed(pending.full, image):
+            self._keep(_LOST_AFTER_CLOSE, crash, pending)
 
     def _kill(self, pending: PendingOps, position: int) -> None:
-        """Kill the process here, open the store on the cache, and cut the power during that."""
-        moment = self._recording.moment_at(position)
-        opening = open_after_kill(self._recording, position, pending, self._recovery)
-        inner, complete = images_during(pending.fork(), opening.log, self._limits, opening.course)
+        """Kill the process here, recover on the cache, and cut the power during that."""
+        recovery = recover_after_kill(self._run, self._subject, position, pending)
+        inner, complete = images_during(pending.fork(), recovery.log, self._limits, recovery.course)
         self._complete = self._complete and complete
-        shown = opening.observation
-        durable = Contract.of(self._recording.workload.options).appends_durable
-        promised = Knowledge(possible=(shown.as_model(),)) if shown and durable else None
         for each in inner:
             crash = CrashPoint(
                 position=position + each.position, kept=each.kept, killed_at=position
             )
-            self._judge(pending, crash, each.image, each.since)
-            fate = self._fates.get(each.name)
-            if each.at_end and promised is not None and fate is not None and fate.observation:
-                options = self._recording.workload.options
-                for problem in judge(fate.observation, promised, options, self._limits.disabled):
-                    self._keep(_lost_again(problem), crash, pending, moment.step)
+            cause = Cause.RECOVERY_AFTER_KILL
+            self._judge(pending, _Root(crash, each.image, each.since, cause), each.name)
+            outcome = self._graph.get(each.name)
+            shown = recovery.observation
+            if each.at_end and shown is not None and outcome is not None:
+                self._judge_kept(pending, crash, cause, shown, outcome)
 
-    def _enter(self, moment: Moment) -> None:
-        """Forget the verdicts of another moment: more or less is demanded now."""
-        if moment is not self._moment:
-            self._moment = moment
-            self._verdicts.clear()
-            self._descended.clear()
-
-    def _judge(
+    def _judge_kept(
         self,
         pending: PendingOps,
         crash: CrashPoint,
-        image: DiskImage,
-        since: InjectorState | None,
+        cause: Cause,
+        before: Shown,
+        outcome: RecoveryOutcome[Shown],
     ) -> None:
-        name = name_of(image, since)
-        self._fates.meet(name, image, since)
-        if name not in self._fates:
+        if outcome.observation is None:
             return
-        assert self._moment is not None
-        step = self._moment.step
-        killed_at = crash.killed_at
-        for problem in self._verdict(name):
-            told = problem if killed_at is None else _inside(problem, killed_at)
-            self._keep(told, crash, pending, step)
-        start = (image, since)
-        for problem, child in self._fates.judge_after(name):
-            self._keep_inner(problem, crash, pending, start, child)
-        for child in self._fates.descendants(name, self._descended):
-            for problem in self._verdict(child):
-                self._keep_inner(_inside(problem, None), crash, pending, start, child)
-            for problem, grandchild in self._fates.judge_after(child):
-                self._keep_inner(problem, crash, pending, start, grandchild)
+        lost = self._subject.judge_kept(before, outcome.observation)
+        for problem in problems_of((), cause, lost):
+            self._keep(problem, crash, pending)
+
+    def _enter(self, interval: Interval[Known]) -> None:
+        """Forget the verdicts of another interval: more or less is demanded now."""
+        if interval is not self._interval:
+            self._interval = interval
+            self._verdicts.clear()
+            self._seen.clear()
+
+    def _judge(self, pending: PendingOps, root: _Root[Known], name: bytes) -> None:
+        """Judge an image, and all that crashes inside recoveries make of it."""
+        expanded = self._graph.meet(name, root.image, root.since)
+        if name not in self._graph:
+            return
+        for problem in problems_of(self._verdict(name), root.cause):
+            self._keep(problem, root.crash, pending)
+        for start in dict.fromkeys((name, *expanded)):
+            self._judge_lost_after(start, root, pending)
+            for parent, child in self._graph.descendants(start, self._seen):
+                for problem in problems_of(self._verdict(child), Cause.RECOVERY):
+                    self._keep_inner(problem, root, pending, parent, child, at_end=False)
+                self._judge_lost_after(child, root, pending)
+
+    def _judge_lost_after(self, name: bytes, root: _Root[Known], pending: PendingOps) -> None:
+        for lost, child in self._graph.lost_after(name):
+            for problem in problems_of((), Cause.RECOVERY, (lost,)):
+                self._keep_inner(problem, root, pending, name, child, at_end=True)
 
     def _verdict(self, name: bytes) -> tuple[Problem, ...]:
-        """Return what is wrong with an image at this moment; equal showings are judged once."""
-        fate = self._fates[name]
-        if fate.observation is None:
-            return fate.problems
-        assert self._moment is not None
-        known = self._verdicts.get(fate.shown)
+        """Return what is wrong with an image in this interval."""
+        outcome = self._graph[name]
+        if outcome.observation is None:
+            return outcome.problems
+        assert self._interval is not None
+        known = self._verdicts.get(outcome.shown)
         if known is None:
-            options = self._recording.workload.options
-            disabled = self._limits.disabled
-            known = judge(fate.observation, self._moment.knowledge, options, disabled)
-            self._verdicts[fate.shown] = known
-        return known + fate.problems
+            known = self._subject.judge(outcome.observation, self._interval)
+            self._verdicts[outcome.shown] = known
+        return known + outcome.problems
 
     def _keep_inner(
         self,
         problem: Problem,
-        crash: CrashPoint,
+        root: _Root[Known],
         pending: PendingOps,
-        start: tuple[DiskImage, InjectorState | None],
-        target: bytes,
+        parent: bytes,
+        child: bytes,
+        *,
+        at_end: bool,
     ) -> None:
-        known = (problem.invariant, problem.kind) in self._smallest
-        if known or problem.invariant in self._limits.disabled:
+        """Keep the first finding of a kind that takes crashes inside recoveries."""
+        is_known = (problem.invariant, problem.kind) in self._smallest
+        if is_known or problem.invariant in self._limits.disabled:
             return
-        then = self._fates.path(*start, target)
-        assert self._moment is not None
-        self._keep(problem, evolve(crash, then=then), pending, self._moment.step)
+        then = self._graph.path(root.image, root.since, parent, child, at_end=at_end)
+        self._keep(problem, evolve(root.crash, then=then), pending)
 
-    def _keep(self, problem: Problem, crash: CrashPoint, pending: PendingOps, step: int) -> None:
+    def _keep(self, problem: Problem, crash: CrashPoint, pending: PendingOps) -> None:
         """Keep, per kind of problem, the finding that lost the fewest ops; the first of those."""
         if problem.invariant in self._limits.disabled:
             return
+        assert self._interval is not None
         self._digest.update(f"{crash.position} {problem.invariant} {problem.summary}\n".encode())
         key = (problem.invariant, problem.kind)
         best = self._smallest.get(key)
+        if best is not None and (crash.killed_at is not None or crash.then):
+            return
+        lost = self._lost(crash, pending)
+        if best is not None and len(lost) >= len(best.lost):
+            return
+        finding = Finding(
+            problem=problem,
+            crash=crash,
+            lost=lost,
+            step=self._interval.step,
+            judged=len(self._graph) if best is None else best.judged,
+        )
+        self._smallest[key] = finding
+        if best is None:
+            self._tell_finding(finding)
+
+    def _lost(self, crash: CrashPoint, pending: PendingOps) -> tuple[int, ...]:
         if crash.killed_at is not None:
-            if best is not None:
-                return
             # The recovery may have made durable what was pending at the kill.
-            pending = pending_at(self._recording, self._profile, crash)
+            pending = pending.fork()
+            recovery = recover_after_kill(self._run, self._subject, crash.killed_at, pending)
+            pending.take_all(islice(recovery.log, crash.position - crash.killed_at))
         whole = set(crash.kept.numbers) - {tear.number for tear in crash.kept.tears}
-        lost = tuple(op.number for op in pending.ops if op.number not in whole)
-        if best is None or len(lost) < len(best.lost):
-            judged = len(self._fates) if best is None else best.judged
-            self._smallest[key] = Finding(
-                problem=problem, crash=crash, lost=lost, step=step, judged=judged
-            )
+        return tuple(op.number for op in pending.ops if op.number not in whole)
+
+    def _tell_finding(self, finding: Finding) -> None:
+        budget = self._budget_after_first
+        if budget is not None:
+            limit = self._limits.max_images
+            self._graph.budget = budget if limit is None else min(limit, budget)
+        if self._on_finding is not None:
+            self._on_finding(finding)
 
     def _tell(self, judged: int) -> None:
         if self._on_progress is not None and judged % _PROGRESS_EVERY == 0:
             self._on_progress(judged)
 
 
-def _is_undone(moment: Moment, pending: PendingOps, image: DiskImage) -> bool:
-    """Whether a crash right after a clean close changed what programs saw on the disk."""
-    if not moment.knowledge.closed or image.digest() == pending.full.digest():
-        return False
-    return _shown(image) != _shown(pending.full)
+def _is_changed(before: DiskImage, after: DiskImage) -> bool:
+    """Whether a crash changed what programs saw on the disk."""
+    return before.digest() != after.digest() and _visible(before) != _visible(after)
 
 
-def _shown(image: DiskImage) -> dict[str, bytes | str]:
+def _visible(image: DiskImage) -> dict[str, bytes | str]:
     """Return what programs see by path; stale bytes beyond a file's size are not seen."""
-    shown: dict[str, bytes | str] = {}
+    visible: dict[str, bytes | str] = {}
     for path, _, node in image.walk():
         if isinstance(node, FileContent):
-            shown[path] = node.read(0, node.size)
+            visible[path] = node.read(0, node.size)
         else:
-            shown[path] = node.target if isinstance(node, LinkContent) else "a directory"
-    return shown
-
-
-def _verdict(
-    observation: Observation | None,
-    problems: tuple[Problem, ...],
-    knowledge: Knowledge,
-    recording: Recording,
-) -> tuple[Problem, ...]:
-    if observation is None:
-        return problems
-    return judge(observation, knowledge, recording.workload.options) + problems
-
-
-def _inside(problem: Problem, killed_at: int | None) -> Problem:
-    """Return a problem as one of recovery: without the second crash it would not have come."""
-    how = "a crash inside recovery" if killed_at is None else "a crash after a kill and a restart"
-    kind = f"{how}: {problem.invariant} {problem.kind}"
-    return Problem("O9", kind, f"after {how}, {problem.summary}")
-
-
-def _lost_again(problem: Problem) -> Problem:
-    kind = f"after an opening: {problem.invariant} {problem.kind}"
-    summary = f"what the opened store had shown did not survive: {problem.summary}"
-    return Problem("O15", kind, summary)
-
-
-def _shown_before(
-    recording: Recording, profile: Profile, crash: CrashPoint, left: Observation | None
-) -> Iterator[Problem]:
-    """Yield what the opening before the last crash had shown, if it had ended, and is lost."""
-    recovery = Recovery(recording.workload, recording.backend)
-    if crash.then:
-        last = crash.then[-1]
-        before, since = rebuild_with_faults(recording, profile, evolve(crash, then=crash.then[:-1]))
-        opening, ended_at = recovery.open(before, since=since), last.position
-    else:
-        assert crash.killed_at is not None
-        pending = pending_at(recording, profile, crash.killed_at)
-        opening = open_after_kill(recording, crash.killed_at, pending, recovery)
-        ended_at = crash.position - crash.killed_at
-    shown = opening.observation
-    promised = Contract.of(recording.workload.options).appends_durable
-    if not promised or shown is None or left is None or ended_at < len(opening.log):
-        return
-    knowledge = Knowledge(possible=(shown.as_model(),))
-    for problem in judge(left, knowledge, recording.workload.options):
-        yield _lost_again(problem)
+            visible[path] = node.target if isinstance(node, LinkContent) else "a directory"
+    return visible

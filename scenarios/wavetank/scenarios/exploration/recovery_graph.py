@@ -1,11 +1,9 @@
-"""What becomes of images: each is recovered once, and so is each that a crash inside that leaves.
+"""The recovery graph: each image is recovered once, and so is each that a crash inside leaves.
 
-A `Fate` is all that can be said of an image under a profile before anybody asks what had been
-acknowledged: what the reopened store shows, what is wrong with it in any case, and which images a
-power cut during the recovery, or right after it, may leave. `Fates` is the graph of them. It grows
-to a fixpoint, or to the depth asked for, and is shared by all crash points of a sweep.
-
-Verified here: O15 (what an opened store has shown survives).
+A `RecoveryOutcome` is all that can be said of an image under a profile before anybody asks what had
+been acknowledged: what the recovered subject shows, what is wrong with it in any case, and which
+images a power cut during the recovery, or right after it, may leave. `RecoveryGraph` grows to a
+fixpoint, or to the depth asked for, and is shared by all crash points of an exploration.
 """
 
 from __future__ import annotations
@@ -13,19 +11,21 @@ from __future__ import annotations
 from array import array
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Final
+from typing import Final, Generic
 
-from attrs import define, frozen
+from attrs import define, field, frozen
 
-from wavetank.engine import FileStorageOptions
 from wavetank.faults import InjectorState
 from wavetank.scenarios.exploration.crash_point import CrashPoint
-from wavetank.scenarios.raft.contract import Contract
-from wavetank.scenarios.raft.fault_timeline import NO_FAULTS, FaultCourse
-from wavetank.scenarios.raft.observation import Observation, Problem
-from wavetank.scenarios.raft.oracle import Knowledge, judge
-from wavetank.scenarios.raft.recovery import Recovery
-from wavetank.scenarios.raft.recovery_run import Opening
+from wavetank.scenarios.exploration.subject import (
+    NO_FAULTS,
+    FaultCourse,
+    Known,
+    Problem,
+    RecoveryRun,
+    Shown,
+    Subject,
+)
 from wavetank.sim import (
     AppendFill,
     CrashImages,
@@ -43,7 +43,7 @@ from wavetank.sim import (
     newest_images,
 )
 
-__all__ = ["Fate", "Fates", "InnerImage", "Limits", "images_during", "name_of"]
+__all__ = ["Limits", "NestedImage", "RecoveryGraph", "RecoveryOutcome", "images_during", "name_of"]
 
 _PLAIN: Final = Tearing(
     shapes=frozenset(TearShape) - {TearShape.GARBAGE}, append_fill=AppendFill.ZEROS
@@ -54,44 +54,51 @@ since with them the images of each crash multiply and nothing ends."""
 
 @frozen(kw_only=True)
 class Limits:
-    """How far a sweep goes.
+    """How far an exploration goes.
 
     Attributes:
         depth: crashes inside recoveries, one inside the other; None: until no new image comes.
         max_images: distinct images recovered at most; None: all.
+        max_after_first: distinct images recovered at most once the first problem has been found:
+            as many as before it, and at least this many; None: all.
         max_sets_per_point: legal sets of pending ops at one crash point up to which all are
-            tried; beyond, a catalogue stands in for them, and the sweep is not complete.
-        disabled: invariants in whose name nobody is accused, to test the tester.
+            tried; beyond, chosen ones stand in for them, and the exploration is not complete.
+        tearing: what the device does below a block at the first power cut.
+        disabled: invariants that are not judged, to test the tester.
     """
 
     depth: int | None = 0
     max_images: int | None = None
+    max_after_first: int | None = None
     max_sets_per_point: int = 512
+    tearing: Tearing = field(factory=Tearing)
     disabled: frozenset[str] = frozenset()
 
 
 @define
-class Fate:
-    """What becomes of one image.
+class RecoveryOutcome(Generic[Shown]):
+    """What recovery makes of one image.
 
     Attributes:
-        observation: what the reopened store shows; None if it does not open.
-        shown: a number for that; equal showings have equal numbers.
+        observation: what the recovered subject shows; None if it did not recover.
+        shown: a number for that; equal observations have equal numbers.
         problems: what is wrong whatever had been acknowledged.
         during: the images that a power cut during the recovery may leave, by their numbers.
         after: the images that a power cut right after it may leave, by their numbers.
         expanded: whether `during` and `after` have been filled in.
-        judged_after: what O15 says of `after`; None until asked.
-        fired: how often each fault struck the opening.
+        depth: the fewest crashes inside recoveries that lead here from a crash of the workload.
+        lost_after: what is wrong with `after`, by their numbers; None until asked.
+        fired: how often each fault struck the recovery.
     """
 
-    observation: Observation | None
+    observation: Shown | None
     problems: tuple[Problem, ...]
+    depth: int
     shown: int = -1
     during: Sequence[int] = ()
     after: Sequence[int] = ()
     expanded: bool = False
-    judged_after: tuple[tuple[Problem, bytes], ...] | None = None
+    lost_after: tuple[tuple[Problem, bytes], ...] | None = None
     fired: tuple[tuple[str, int], ...] = ()
 
     def children(self) -> list[int]:
@@ -100,7 +107,7 @@ class Fate:
 
 
 @frozen
-class InnerImage:
+class NestedImage:
     """An image that a crash in a stretch of an op log may leave, and where the faults stand then.
 
     Attributes:
@@ -120,168 +127,250 @@ class InnerImage:
     since: InjectorState | None = None
 
 
+@frozen
+class _Start:
+    """An image on which a recovery starts, and where the faults stand."""
+
+    name: bytes
+    image: DiskImage
+    since: InjectorState | None
+
+
 def name_of(image: DiskImage, since: InjectorState | None) -> bytes:
-    """Return a name for an image on which a store is opened, and for where the faults stand."""
+    """Return a name for an image that is recovered from, and for where the faults stand."""
     return image.digest() if since is None else image.digest() + repr(since).encode()
 
 
-class Fates:
-    """The fates of all images met in one sweep.
+class RecoveryGraph(Generic[Shown, Known]):
+    """What recovery makes of every image met in one exploration.
 
     Args:
-        recovery: opens stores.
+        subject: recovers.
         profile: what each crash may lose.
-        options: of the store.
         limits: how far to go.
         on_image: called after each recovered image with their number.
 
     Attributes:
-        deepest: at which depth the last image came that had not been met before.
         complete: whether every legal image was enumerated.
+        budget: distinct images recovered at most; None: all.
         unjudged: names of the images left over when the budget ended.
     """
 
     def __init__(
         self,
-        recovery: Recovery,
+        subject: Subject[Shown, Known],
         profile: Profile,
-        options: FileStorageOptions,
         limits: Limits,
         on_image: Callable[[int], None],
     ) -> None:
-        self.deepest = 0
         self.complete = True
+        self.budget = limits.max_images
         self.unjudged: set[bytes] = set()
-        self._recovery = recovery
+        self._subject = subject
         self._profile = profile
         self._settling = Settling(profile)
-        self._options = options
         self._limits = limits
         self._on_image = on_image
-        self._fates: dict[bytes, Fate] = {}
+        self._outcomes: dict[bytes, RecoveryOutcome[Shown]] = {}
         # The graph has many more edges than images, so that each end of one is a small number.
         self._numbers: dict[bytes, int] = {}
         self._names: list[bytes] = []
-        self._shown: dict[Observation, tuple[int, Observation]] = {}
+        self._shown: dict[Shown, tuple[int, Shown]] = {}
+        # Images at the depth limit, in case a shorter way to them is found; only then are they
+        # recovered from with crashes inside.
+        self._frontier: dict[bytes, _Start] = {}
 
     def __len__(self) -> int:
-        return len(self._fates)
+        return len(self._outcomes)
 
     def __contains__(self, name: bytes) -> bool:
-        return name in self._fates
+        return name in self._outcomes
 
-    def __getitem__(self, name: bytes) -> Fate:
-        return self._fates[name]
+    def __getitem__(self, name: bytes) -> RecoveryOutcome[Shown]:
+        return self._outcomes[name]
 
-    def get(self, name: bytes) -> Fate | None:
-        """Return an image's fate, None if the budget ended before it."""
-        return self._fates.get(name)
+    def get(self, name: bytes) -> RecoveryOutcome[Shown] | None:
+        """Return what recovery makes of an image, None if the budget ended before it."""
+        return self._outcomes.get(name)
+
+    @property
+    def deepest(self) -> int:
+        """The most crashes inside recoveries that an image needs to be reached."""
+        return max((each.depth for each in self._outcomes.values()), default=0)
+
+    @property
+    def is_spent(self) -> bool:
+        """Whether the budget has ended."""
+        return self.budget is not None and len(self._outcomes) >= self.budget
 
     def fired(self) -> Mapping[str, int]:
-        """Return how often each fault struck the openings, each image counted once."""
+        """Return how often each fault struck the recoveries, each image counted once."""
         counts: dict[str, int] = {}
-        for fate in self._fates.values():
-            for line, count in fate.fired:
+        for outcome in self._outcomes.values():
+            for line, count in outcome.fired:
                 counts[line] = counts.get(line, 0) + count
         return counts
 
-    def meet(self, name: bytes, image: DiskImage, since: InjectorState | None = None) -> None:
-        """Find out the fate of an image, and of those that crashes inside its recovery leave.
+    def meet(
+        self, name: bytes, image: DiskImage, since: InjectorState | None = None
+    ) -> tuple[bytes, ...]:
+        """Recover from an image, and from those that crashes inside its recovery leave.
+
+        Returns the names of all images whose recoveries were crashed for the first time now.
 
         Args:
             name: of the two that follow (`name_of`).
             image: the image.
             since: where the faults stand; None if there are none.
         """
-        todo = deque([(name, image, since, 0)])
+        todo = deque([(_Start(name, image, since), 0)])
+        expanded: list[bytes] = []
         while todo:
-            name, image, since, depth = todo.popleft()
+            start, depth = todo.popleft()
+            outcome = self._outcomes.get(start.name)
+            if outcome is None and self.is_spent:
+                self.unjudged.add(start.name)
+                continue
+            is_new = outcome is None or depth < outcome.depth
             wanted = self._limits.depth is None or depth < self._limits.depth
-            known = self._fates.get(name)
-            if known is not None and (known.expanded or not wanted):
-                continue
-            if known is None and self._spent():
-                self.unjudged.add(name)
-                continue
-            if known is None:
-                self.deepest = max(self.deepest, depth)
-            for inner in self._recover(name, image, since, expand=wanted):
-                if inner.name not in self._fates or not self._fates[inner.name].expanded:
-                    todo.append((inner.name, inner.image, inner.since, depth + 1))
+            if outcome is not None and outcome.expanded:
+                if is_new:
+                    todo.extend(self._come_nearer(outcome, depth))
+            elif is_new or wanted:
+                todo.extend(self._visit(start, depth, expand=wanted))
+                if wanted:
+                    expanded.append(start.name)
+        return tuple(expanded)
 
-    def descendants(self, name: bytes, seen: set[bytes]) -> Iterator[bytes]:
-        """Yield the images that crashes inside the recovery of `name` may leave, each once."""
-        todo = self._fates[name].children()
+    def descendants(self, name: bytes, seen: dict[bytes, bool]) -> Iterator[tuple[bytes, bytes]]:
+        """Yield the images that crashes inside recoveries of `name` may leave.
+
+        Each comes with the name of the image whose recovery was crashed last.
+
+        Args:
+            name: of the image.
+            seen: images that were yielded, and whether crashes inside their recoveries had been
+                tried by then; they are yielded again only once that has changed.
+        """
+        todo = [(name, child) for child in self._outcomes[name].children()]
         while todo:
-            child = self._names[todo.pop()]
-            if child in seen:
+            parent, number = todo.pop()
+            child = self._names[number]
+            outcome = self._outcomes.get(child)
+            if outcome is None or seen.get(child) is outcome.expanded:
                 continue
-            seen.add(child)
-            fate = self._fates.get(child)
-            if fate is not None:
-                yield child
-                todo += fate.children()
+            seen[child] = outcome.expanded
+            yield parent, child
+            todo += ((child, each) for each in outcome.children())
 
-    def judge_after(self, name: bytes) -> tuple[tuple[Problem, bytes], ...]:
-        """Return where a crash right after the opening loses what the store has shown (O15)."""
-        fate = self._fates[name]
-        if fate.judged_after is None:
-            fate.judged_after = tuple(self._judge_after(fate))
-        return fate.judged_after
+    def lost_after(self, name: bytes) -> tuple[tuple[Problem, bytes], ...]:
+        """Return what a finished recovery had shown and a crash right after it lost."""
+        outcome = self._outcomes[name]
+        if outcome.lost_after is None:
+            outcome.lost_after = tuple(self._lost_after(outcome))
+        return outcome.lost_after
 
     def path(
-        self, image: DiskImage, since: InjectorState | None, target: bytes
+        self,
+        image: DiskImage,
+        since: InjectorState | None,
+        parent: bytes,
+        target: bytes,
+        *,
+        at_end: bool,
     ) -> tuple[CrashPoint, ...]:
-        """Return the crashes inside recoveries that lead from an image to another, the fewest."""
-        name = name_of(image, since)
-        todo: deque[tuple[bytes, DiskImage, InjectorState | None, tuple[CrashPoint, ...]]] = deque(
-            [(name, image, since, ())]
-        )
-        seen = {name}
+        """Return crashes inside recoveries that lead from an image to another, the fewest.
+
+        Args:
+            image: the image that the first recovery starts from.
+            since: where the faults stand there.
+            parent: the image whose recovery the last crash interrupts.
+            target: what that crash leaves.
+            at_end: whether that recovery must have ended before.
+
+        Raises:
+            LookupError: no such crashes.
+        """
+        start = _Start(name_of(image, since), image, since)
+        todo: deque[tuple[_Start, tuple[CrashPoint, ...]]] = deque([(start, ())])
+        seen = {start.name}
         while todo:
-            name, image, since, crashes = todo.popleft()
-            if name == target:
-                return crashes
-            opening = self._recovery.open(image, since=since)
-            pending = PendingOps(image, self._profile)
-            for inner in images_during(pending, opening.log, self._limits, opening.course)[0]:
+            start, crashes = todo.popleft()
+            for inner in self._images_inside(start):
+                chain = (*crashes, CrashPoint(position=inner.position, kept=inner.kept))
+                is_last = start.name == parent and inner.name == target
+                if is_last and (inner.at_end or not at_end):
+                    return chain
                 if inner.name not in seen:
                     seen.add(inner.name)
-                    crash = CrashPoint(position=inner.position, kept=inner.kept)
-                    todo.append((inner.name, inner.image, inner.since, (*crashes, crash)))
+                    todo.append((_Start(inner.name, inner.image, inner.since), chain))
         raise LookupError(f"no chain of crashes leads to the image {target.hex()}")
 
-    def _recover(
-        self, name: bytes, image: DiskImage, since: InjectorState | None, *, expand: bool
-    ) -> list[InnerImage]:
-        opening = self._recovery.open(image, since=since)
-        fate = self._fates.get(name)
-        if fate is None:
-            fate = self._fates[name] = self._fate_of(opening, image)
-            self._on_image(len(self._fates))
-        if not expand:
+    def _visit(self, start: _Start, depth: int, *, expand: bool) -> list[tuple[_Start, int]]:
+        """Recover from an image met at a depth; return what to visit next, with its depth."""
+        outcome = self._outcomes.get(start.name)
+        if outcome is not None and not expand:
+            outcome.depth = depth
             return []
-        inner = self._expand(fate, opening, image)
-        fate.expanded = True
-        return inner
+        run = self._subject.recover(start.image, since=start.since)
+        if outcome is None:
+            outcome = self._outcomes[start.name] = self._outcome_of(run, start.image, depth)
+            self._on_image(len(self._outcomes))
+        outcome.depth = min(outcome.depth, depth)
+        if not expand:
+            # With a limit of one, only a crash of the workload is nearer, and it brings the image.
+            if depth > 1:
+                self._frontier[start.name] = start
+            return []
+        self._frontier.pop(start.name, None)
+        return [(child, depth + 1) for child in self._expand(outcome, run, start.image)]
 
-    def _fate_of(self, opening: Opening, image: DiskImage) -> Fate:
-        if opening.observation is None:
-            return Fate(None, opening.problems, fired=opening.fired)
-        problems = opening.problems + self._recovery.work_at_once(image, opening, self._settling)
-        showing = (len(self._shown), opening.observation)
-        number, observation = self._shown.setdefault(opening.observation, showing)
-        return Fate(observation, problems, number, fired=opening.fired)
+    def _come_nearer(
+        self, outcome: RecoveryOutcome[Shown], depth: int
+    ) -> Iterator[tuple[_Start, int]]:
+        """Note a shorter way to an image; yield what it now leads to within the limit."""
+        outcome.depth = depth
+        if self._limits.depth is None:
+            return
+        for number in outcome.children():
+            name = self._names[number]
+            child = self._outcomes.get(name)
+            if child is None or child.depth <= depth + 1:
+                continue
+            if child.expanded:
+                yield from self._come_nearer(child, depth + 1)
+            elif name in self._frontier:
+                yield self._frontier[name], depth + 1
 
-    def _expand(self, fate: Fate, opening: Opening, image: DiskImage) -> list[InnerImage]:
+    def _outcome_of(
+        self, run: RecoveryRun[Shown], image: DiskImage, depth: int
+    ) -> RecoveryOutcome[Shown]:
+        if run.observation is None:
+            return RecoveryOutcome(None, run.problems, depth, fired=run.fired)
+        problems = run.problems + self._subject.go_on(image, run, self._settling)
+        number, observation = self._shown.setdefault(
+            run.observation, (len(self._shown), run.observation)
+        )
+        return RecoveryOutcome(observation, problems, depth, number, fired=run.fired)
+
+    def _images_inside(self, start: _Start) -> list[NestedImage]:
+        run = self._subject.recover(start.image, since=start.since)
+        pending = PendingOps(start.image, self._profile)
+        return images_during(pending, run.log, self._limits, run.course)[0]
+
+    def _expand(
+        self, outcome: RecoveryOutcome[Shown], run: RecoveryRun[Shown], image: DiskImage
+    ) -> list[_Start]:
         pending = PendingOps(image, self._profile)
-        inner, complete = images_during(pending, opening.log, self._limits, opening.course)
+        inner, complete = images_during(pending, run.log, self._limits, run.course)
         self.complete = self.complete and complete
-        opened = opening.observation is not None
-        ends = [(self._number(each.name), each.at_end and opened) for each in inner]
-        fate.during = array("I", dict.fromkeys(number for number, ended in ends if not ended))
-        fate.after = array("I", dict.fromkeys(number for number, ended in ends if ended))
-        return inner
+        recovered = run.observation is not None
+        ends = [(self._number(each.name), each.at_end and recovered) for each in inner]
+        outcome.during = array("I", dict.fromkeys(number for number, ended in ends if not ended))
+        outcome.after = array("I", dict.fromkeys(number for number, ended in ends if ended))
+        outcome.expanded = True
+        outcome.lost_after = None
+        return [_Start(each.name, each.image, each.since) for each in inner]
 
     def _number(self, name: bytes) -> int:
         number = self._numbers.setdefault(name, len(self._names))
@@ -289,25 +378,16 @@ class Fates:
             self._names.append(name)
         return number
 
-    def _judge_after(self, fate: Fate) -> Iterator[tuple[Problem, bytes]]:
-        if fate.observation is None or not fate.after:
+    def _lost_after(self, outcome: RecoveryOutcome[Shown]) -> Iterator[tuple[Problem, bytes]]:
+        if outcome.observation is None:
             return
-        if not Contract.of(self._options).appends_durable:
-            return
-        shown = Knowledge(possible=(fate.observation.as_model(),))
-        for number in fate.after:
+        for number in outcome.after:
             name = self._names[number]
-            left = self._fates.get(name)
+            left = self._outcomes.get(name)
             if left is None or left.observation is None:
                 continue
-            for problem in judge(left.observation, shown, self._options, self._limits.disabled):
-                kind = f"after an opening: {problem.invariant} {problem.kind}"
-                summary = f"what the opened store had shown did not survive: {problem.summary}"
-                yield Problem("O15", kind, summary), name
-
-    def _spent(self) -> bool:
-        limit = self._limits.max_images
-        return limit is not None and len(self._fates) >= limit
+            for problem in self._subject.judge_kept(outcome.observation, left.observation):
+                yield problem, name
 
 
 def images_during(
@@ -315,7 +395,7 @@ def images_during(
     log: tuple[Record, ...],
     limits: Limits,
     course: FaultCourse = NO_FAULTS,
-) -> tuple[list[InnerImage], bool]:
+) -> tuple[list[NestedImage], bool]:
     """Return the images that a crash during `log` or at its end may leave; and if these are all.
 
     Args:
@@ -324,7 +404,7 @@ def images_during(
         limits: how many sets are tried at one point.
         course: where the faults stand, by position of the log.
     """
-    found: dict[tuple[bytes, bool], InnerImage] = {}
+    found: dict[tuple[bytes, bool], NestedImage] = {}
     complete = True
 
     def look(position: int, images: CrashImages, *, at_end: bool = False) -> None:
@@ -334,7 +414,7 @@ def images_during(
         for kept in images.images:
             image = pending.image(kept)
             name = name_of(image, since)
-            inner = InnerImage(position, kept, name, image, at_end, since)
+            inner = NestedImage(position, kept, name, image, at_end, since)
             found.setdefault((name, at_end), inner)
 
     limit = limits.max_sets_per_point

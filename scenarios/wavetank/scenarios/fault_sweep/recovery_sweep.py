@@ -31,7 +31,7 @@ from wavetank.scenarios.fault_sweep.operation_faults import (
 from wavetank.scenarios.raft.model import Possible
 from wavetank.scenarios.raft.observation import Observation, observe
 from wavetank.scenarios.raft.recording import Recording, record
-from wavetank.scenarios.raft.recovery import Recovery
+from wavetank.scenarios.raft.recovery import RaftSubject
 from wavetank.scenarios.raft.steps import Step, Workload
 from wavetank.scenarios.stores.backend import Backend
 from wavetank.sim import POSIX, DiskImage, PendingOps, SimDisk, Tear, Tearing
@@ -96,7 +96,7 @@ def _crashes(recording: Recording) -> Iterator[_Crashed]:
             pending.take(taken)
         if not pending.whole:
             continue
-        moment = recording.moment_at(position)
+        moment = recording.interval_at(position)
         known = moment.knowledge.possible
         for told, image in _kept(pending):
             new = _Crashed(
@@ -133,7 +133,7 @@ class _Sweep:
         self._names_cause = names_cause
         self._workload = workload
         self._backend = backend
-        self._recovery = Recovery(workload, backend)
+        self._recovery = RaftSubject(workload, backend)
         self.problems: list[OperationProblem] = []
 
     def strike_each(self, crashed: _Crashed, faults: Iterable[Fault]) -> Iterator[OperationCounts]:
@@ -191,7 +191,7 @@ class _Sweep:
             ("opened again", left.full, left.fork()),
             ("after a power cut", left.durable, PendingOps(left.durable, POSIX)),
         ):
-            opening = self._recovery.open(image, first=first)
+            opening = self._recovery.recover(image, first=first)
             problems = [f"{each.invariant}: {each.summary}" for each in opening.problems]
             if opening.observation is not None:
                 problems += self._wrong(opening.observation, known)

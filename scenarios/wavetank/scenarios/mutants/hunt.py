@@ -9,7 +9,8 @@ from __future__ import annotations
 from attrs import frozen
 
 from wavetank.scenarios.exploration.explain import explain
-from wavetank.scenarios.exploration.explorer import Finding, Limits, Sweep, explore
+from wavetank.scenarios.exploration.explorer import Exploration, Finding, explore
+from wavetank.scenarios.exploration.recovery_graph import Limits
 from wavetank.scenarios.mutants.mutant_run import Trial, record_trial
 from wavetank.scenarios.raft.recording import Recording
 from wavetank.scenarios.stores.backend import Backend
@@ -88,7 +89,7 @@ def accused(
     return bool(explore(record_trial(trial, backend), profile, limits=limits).findings)
 
 
-def _kill(recording: Recording, profile: Profile, sweep: Sweep) -> Kill | None:
+def _kill(recording: Recording, profile: Profile, sweep: Exploration) -> Kill | None:
     if not sweep.findings:
         return None
     finding = min(sweep.findings, key=_effort)

@@ -13,7 +13,8 @@ from typing import Final
 
 from attrs import frozen
 
-from wavetank.scenarios.exploration.explorer import Limits, explore
+from wavetank.scenarios.exploration.explorer import explore
+from wavetank.scenarios.exploration.recovery_graph import Limits
 from wavetank.scenarios.mutants.interposed_filesystem import Deceit, call_site, misled
 from wavetank.scenarios.mutants.mutant_run import Trial, is_new, record_trial
 from wavetank.scenarios.mutants.planted_bug import BUILTIN

@@ -68,7 +68,7 @@ def _behind(recording: Recording, step: int) -> Recording:
     """Return a recording as if all before `step` had been durable for ever."""
     if not step:
         return recording
-    start = next(moment.position for moment in recording.moments if moment.step == step)
+    start = next(moment.position for moment in recording.history if moment.step == step)
     records = list(recording.log)
     before = PendingOps(recording.image, POSIX)
     before.take_all(records[:start])
@@ -79,12 +79,12 @@ def _behind(recording: Recording, step: int) -> Recording:
     log = OpLog()
     for each in records[start:]:
         log.append(_renumbered(each, ops, calls))
-    moments = [moment for moment in recording.moments if moment.step >= step]
+    moments = [moment for moment in recording.history if moment.step >= step]
     return evolve(
         recording,
         image=before.full,
         log=log,
-        moments=tuple(evolve(moment, position=moment.position - start) for moment in moments),
+        history=tuple(evolve(moment, position=moment.position - start) for moment in moments),
     )
 
 

@@ -6,7 +6,7 @@ from typing import Final
 
 from wavetank.engine import FileStorageOptions
 from wavetank.scenarios.exploration.crash_point import pending_at
-from wavetank.scenarios.raft.observation import Problem
+from wavetank.scenarios.exploration.subject import Problem
 from wavetank.scenarios.raft.recording import STORE_DIRECTORY, LiveProblem, Recording
 from wavetank.scenarios.stores.backend import Backend, Site
 from wavetank.sim import DiskImage, PendingOps, Profile, SerialRuntime, SimDisk, SimFileSystem

@@ -17,12 +17,12 @@ from attrs import evolve
 
 from wavetank.engine import Storage, StorageError
 from wavetank.faults import CrashEnd, CrashSignal
+from wavetank.scenarios.exploration.subject import Problem
 from wavetank.scenarios.raft.contract import Contract
-from wavetank.scenarios.raft.history import Chronicle
-from wavetank.scenarios.raft.history_interval import STORE_DIRECTORY, LiveProblem
+from wavetank.scenarios.raft.history import STORE_DIRECTORY, History, LiveProblem
 from wavetank.scenarios.raft.machine import Machine
 from wavetank.scenarios.raft.model import Possible, acknowledge, begin
-from wavetank.scenarios.raft.observation import Observation, Problem, check_points, observe
+from wavetank.scenarios.raft.observation import Observation, check_points, observe
 from wavetank.scenarios.raft.oracle import Knowledge, is_as_promised, judge
 from wavetank.scenarios.raft.step_calls import call, refusal
 from wavetank.scenarios.raft.steps import (
@@ -55,7 +55,7 @@ class LiveRun:
 
     Attributes:
         machine: below the store.
-        chronicle: what is known of the store.
+        history: what is known of the store.
         problems: what was wrong.
         compactions: how often the first log index rose.
         steps_run: how many steps have run.
@@ -73,7 +73,7 @@ class LiveRun:
         self.machine = Machine(workload.seed, workload.faults, image)
         contract = Contract.of(workload.options, workload.faults)
         self._disk_may_lie = not (contract.media_sound and contract.syncs_honest)
-        self.chronicle = Chronicle(
+        self.history = History(
             lambda: len(self.machine.disk.log), keeps_past=self._disk_may_lie, known=known
         )
         self.problems: list[LiveProblem] = []
@@ -106,9 +106,9 @@ class LiveRun:
     def _take(self, number: int, step: Step) -> bool:
         self._is_running = True
         due = self.machine.runtime.pending()
-        before, options = self.chronicle.possible, self._workload.options
+        before, options = self.history.possible, self._workload.options
         after = acknowledge(before, step, options)
-        self.chronicle.know(number, begin(before, step, options))
+        self.history.know(number, begin(before, step, options))
         try:
             answered = self._perform(number, step)
         except Exception as error:  # noqa: BLE001 - whatever a backend raises is a finding
@@ -139,12 +139,10 @@ class LiveRun:
         assert self._store is not None, "a workload opens its store first"
         if isinstance(step, Reopen):
             self._store.close()
-            self.chronicle.possible = acknowledge(
-                self.chronicle.possible, step, self._workload.options
-            )
+            self.history.possible = acknowledge(self.history.possible, step, self._workload.options)
             self._acknowledge(number, closed=True)
             # What is known right after the close holds until the opening does something.
-            self.chronicle.know(number, self.chronicle.possible, ahead=1)
+            self.history.know(number, self.history.possible, ahead=1)
             self._open(number)
             return None
         if isinstance(step, Read):
@@ -159,7 +157,7 @@ class LiveRun:
 
     def _open(self, number: int) -> None:
         self._store = None
-        self.chronicle.opens(number)
+        self.history.opens(number)
         if self._disk_may_lie:
             reader = self.machine.faults.uncounted(self.machine.disk)
             self._legible_end = legible_end(reader, STORE_DIRECTORY)
@@ -176,7 +174,7 @@ class LiveRun:
 
     def _read(self, store: Storage, step: Read) -> Problem | None:
         came = tuple(store.get_log_entries(step.start, step.end))
-        shown = self.chronicle.possible[-1]
+        shown = self.history.possible[-1]
         if came == shown.log_from(step.start)[: step.end - step.start]:
             return None
         return Problem("O2", "read returned other entries", f"{step}: other entries came back")
@@ -194,16 +192,16 @@ class LiveRun:
 
     def _hold(self, number: int, seen: Observation) -> bool:
         self._named = NO_EXCUSES
-        problems = judge(seen, self.chronicle.now, self._workload.options)
+        problems = judge(seen, self.history.now, self._workload.options)
         for problem in problems:
             self._live(number, problem)
         if seen.bounds.first_index > self._first_index:
             self.compactions += 1
         self._first_index = seen.bounds.first_index
         if problems:
-            self.chronicle.adopt(number, seen)
-        elif not is_as_promised(seen, self.chronicle.now):
-            self.chronicle.lose(number, seen)
+            self.history.adopt(number, seen)
+        elif not is_as_promised(seen, self.history.now):
+            self.history.lose(number, seen)
             return False
         return True
 
@@ -228,7 +226,7 @@ class LiveRun:
         except Exception:  # noqa: BLE001 - the refusal itself is already a finding
             return False
         self.steps_run = number + 1
-        self.chronicle.adopt(number, seen)
+        self.history.adopt(number, seen)
         # Without an append that should have come, the steps behind it make no sense.
         return not isinstance(step, Append)
 
@@ -274,7 +272,7 @@ class LiveRun:
 
     def _resume(self, number: int, step: Step) -> bool:
         """Find out whether the step that failed has happened; if not, do it again."""
-        options, before = self._workload.options, self.chronicle.possible
+        options, before = self._workload.options, self.history.possible
         seen = self._observe()
         unknown = begin(before, step, options)
         left = tuple(
@@ -289,28 +287,28 @@ class LiveRun:
         if all(state in after for state in left):
             after = left
         else:
-            self.chronicle.possible = left
+            self.history.possible = left
             if isinstance(step, Append) and step.entries[0].index != left[-1].last_index + 1:
                 # A batch before it was not durable on return, and is gone by right.
-                self.chronicle.know(number, left, acknowledged=True)
+                self.history.know(number, left, acknowledged=True)
                 return False
             after = acknowledge(left, step, options)
-            self.chronicle.know(number, begin(left, step, options))
+            self.history.know(number, begin(left, step, options))
             self._perform(number, step)
         self._finish_step(number, after)
         return self._check(number)
 
     def _go_on_from(self, number: int, step: Step, seen: Observation) -> bool:
         """Go on from what the opened store shows, which was not possible without a loss."""
-        unknown = begin(self.chronicle.possible, step, self._workload.options)
-        problems = judge(seen, self.chronicle.knowledge(unknown), self._workload.options)
+        unknown = begin(self.history.possible, step, self._workload.options)
+        problems = judge(seen, self.history.knowledge(unknown), self._workload.options)
         self.steps_run = number + 1
         if not problems:
-            self.chronicle.lose(number, seen)
+            self.history.lose(number, seen)
             return False
         for problem in problems:
             self._live(number, problem)
-        self.chronicle.adopt(number, seen)
+        self.history.adopt(number, seen)
         return not isinstance(step, Append)
 
     def _restart(self, number: int, *, kill: bool) -> None:
@@ -344,14 +342,14 @@ class LiveRun:
 
     def _finish_step(self, number: int, after: Possible) -> None:
         self.steps_run = number + 1
-        self.chronicle.forget_removed(after)
-        self.chronicle.possible = after
+        self.history.forget_removed(after)
+        self.history.possible = after
         self._acknowledge(number)
         self._is_running = False
 
     def _acknowledge(self, number: int, *, closed: bool = False) -> None:
         self.machine.disk.mark(f"step {number} acknowledged")
-        self.chronicle.know(number, self.chronicle.possible, acknowledged=True, closed=closed)
+        self.history.know(number, self.history.possible, acknowledged=True, closed=closed)
 
     def _live(self, number: int, problem: Problem) -> None:
         self.problems.append(LiveProblem(number, problem))

@@ -10,9 +10,6 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Final
-
-from attrs import frozen
 
 from wavetank.engine import (
     CorruptedError,
@@ -23,6 +20,7 @@ from wavetank.engine import (
     UnsupportedFormatError,
 )
 from wavetank.faults import Fault, FaultInjector, FaultPlan, FaultyFileSystem, InjectorState, Stale
+from wavetank.scenarios.exploration.subject import NO_FAULTS, FaultCourse
 from wavetank.scenarios.raft.fault_families import (
     damages,
     fails,
@@ -34,40 +32,7 @@ from wavetank.scenarios.raft.fault_families import (
 from wavetank.scenarios.raft.tolerated_losses import Excuses
 from wavetank.sim import SerialRuntime, SimDisk, SimFileSystem
 
-__all__ = ["NO_FAULTS", "FaultCourse", "FaultTimeline"]
-
-
-@frozen
-class FaultCourse:
-    """Where the faults stood, by position of an op log.
-
-    Attributes:
-        positions: at which something was counted, ascending.
-        states: what had been counted by then; one more than positions, the first for the
-            beginning. Empty if there are no faults.
-    """
-
-    positions: tuple[int, ...] = ()
-    states: tuple[InjectorState, ...] = ()
-
-    def at(self, position: int) -> InjectorState | None:
-        """Return where the faults stand at a crash with so many records in the log."""
-        if not self.states:
-            return None
-        return self.states[bisect_right(self.positions, position)]
-
-    @property
-    def start(self) -> InjectorState | None:
-        """Where the faults stood at the beginning."""
-        return self.states[0] if self.states else None
-
-    @property
-    def end(self) -> InjectorState | None:
-        """Where the faults stand at the end."""
-        return self.states[-1] if self.states else None
-
-
-NO_FAULTS: Final = FaultCourse()
+__all__ = ["FaultTimeline"]
 
 
 class FaultTimeline:

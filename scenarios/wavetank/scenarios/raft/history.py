@@ -1,4 +1,4 @@
-"""What is known of a store while steps run on it: written down as it changes.
+"""What is known of a store while steps run on it: written down, interval by interval.
 
 A step that begins widens what is possible, its return narrows it; what a store shows that was not
 possible is gone on from.
@@ -7,20 +7,31 @@ possible is gone on from.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Final
 
-from attrs import evolve
+from attrs import evolve, frozen
 
 from wavetank.engine import LogEntry
-from wavetank.scenarios.raft.history_interval import Moment
+from wavetank.scenarios.exploration.subject import Interval, Problem
 from wavetank.scenarios.raft.model import EMPTY, ModelState, Possible
 from wavetank.scenarios.raft.observation import Observation
 from wavetank.scenarios.raft.oracle import Knowledge
 
-__all__ = ["Chronicle"]
+__all__ = ["STORE_DIRECTORY", "History", "LiveProblem"]
+
+STORE_DIRECTORY: Final = "/store"
 
 
-class Chronicle:
-    """What is known, moment by moment.
+@frozen
+class LiveProblem:
+    """An invariant broken without any crash, and the step after which it showed."""
+
+    step: int
+    problem: Problem
+
+
+class History:
+    """What is known, interval by interval.
 
     Args:
         position: tells how many records the op log has.
@@ -29,14 +40,14 @@ class Chronicle:
 
     Attributes:
         possible: the states in which the store may be.
-        moments: all so far.
+        intervals: all so far.
     """
 
     def __init__(
         self, position: Callable[[], int], *, keeps_past: bool, known: Knowledge | None = None
     ) -> None:
         self.possible: Possible = (EMPTY,) if known is None else known.possible
-        self.moments: list[Moment] = []
+        self.intervals: list[Interval[Knowledge]] = []
         self._position = position
         self._keeps_past = keeps_past
         self._removed: frozenset[LogEntry] = frozenset() if known is None else known.removed
@@ -75,8 +86,8 @@ class Chronicle:
         knowledge = self.knowledge(possible, closed=closed)
         if self._keeps_past:
             self._earlier.update(dict.fromkeys(possible))
-        self.moments.append(
-            Moment(
+        self.intervals.append(
+            Interval(
                 position=self._position() + ahead,
                 step=number,
                 acknowledged=acknowledged,
@@ -86,9 +97,9 @@ class Chronicle:
 
     def opens(self, number: int) -> None:
         """Note that a store is being opened: what that costs may be gone from here on."""
-        if self._keeps_past and self.moments:
-            self.know(number, self.moments[-1].knowledge.possible)
-            self._opened_at = len(self.moments) - 1
+        if self._keeps_past and self.intervals:
+            self.know(number, self.intervals[-1].knowledge.possible)
+            self._opened_at = len(self.intervals) - 1
 
     def forget_removed(self, after: Possible) -> None:
         """Note which entries a step took out of the log for good."""
@@ -105,11 +116,11 @@ class Chronicle:
     def lose(self, number: int, seen: Observation) -> None:
         """Go on from what the last opening left by right: from its beginning on it was possible."""
         self.adopt(number, seen)
-        for place in range(self._opened_at, len(self.moments) - 1):
-            moment = self.moments[place]
-            possible = tuple(dict.fromkeys((*moment.knowledge.possible, *self.possible)))
-            knowledge = evolve(moment.knowledge, possible=possible)
-            self.moments[place] = evolve(moment, knowledge=knowledge)
+        for place in range(self._opened_at, len(self.intervals) - 1):
+            interval = self.intervals[place]
+            possible = tuple(dict.fromkeys((*interval.knowledge.possible, *self.possible)))
+            knowledge = evolve(interval.knowledge, possible=possible)
+            self.intervals[place] = evolve(interval, knowledge=knowledge)
 
 
 def _with_compaction(state: ModelState, before: Possible) -> ModelState:

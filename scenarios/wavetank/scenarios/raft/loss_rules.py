@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from wavetank.scenarios.exploration.subject import Problem
 from wavetank.scenarios.raft.model import EMPTY, ModelState, Possible
-from wavetank.scenarios.raft.observation import Observation, Problem
+from wavetank.scenarios.raft.observation import Observation
 
 __all__ = ["is_excused", "unnoticed"]
 

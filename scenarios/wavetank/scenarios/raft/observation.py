@@ -20,25 +20,11 @@ from wavetank.engine import (
     SnapshotMetadata,
     Storage,
 )
+from wavetank.scenarios.exploration.subject import Problem
 from wavetank.scenarios.raft.model import ModelState
 from wavetank.scenarios.raft.tolerated_losses import NO_EXCUSES, Excuses
 
-__all__ = ["Observation", "Problem", "check_points", "observe"]
-
-
-@frozen
-class Problem:
-    """One invariant broken.
-
-    Attributes:
-        invariant: its id, such as "O2".
-        kind: what is wrong, without particulars; equal problems have equal kinds.
-        summary: the same with particulars, as one sentence.
-    """
-
-    invariant: str
-    kind: str
-    summary: str
+__all__ = ["Observation", "check_points", "observe"]
 
 
 @frozen(kw_only=True, cache_hash=True)

@@ -19,10 +19,11 @@ from typing import Final
 from attrs import evolve, frozen
 
 from wavetank.engine import FileStorageOptions, LogEntry
+from wavetank.scenarios.exploration.subject import Problem
 from wavetank.scenarios.raft.contract import Contract
 from wavetank.scenarios.raft.loss_rules import is_excused, unnoticed
 from wavetank.scenarios.raft.model import ModelState, Possible
-from wavetank.scenarios.raft.observation import Observation, Problem
+from wavetank.scenarios.raft.observation import Observation
 
 __all__ = ["INVARIANTS", "Knowledge", "is_as_promised", "judge"]
 

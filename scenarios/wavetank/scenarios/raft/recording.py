@@ -19,14 +19,17 @@ from types import MappingProxyType
 from attrs import Factory, field, frozen
 
 from wavetank.faults import CrashEnd
+from wavetank.scenarios.exploration.subject import NO_FAULTS, FaultCourse, Interval
+from wavetank.scenarios.raft.contract import Contract
 from wavetank.scenarios.raft.driver import LiveRun
-from wavetank.scenarios.raft.fault_timeline import NO_FAULTS, FaultCourse
-from wavetank.scenarios.raft.history_interval import STORE_DIRECTORY, LiveProblem, Moment
-from wavetank.scenarios.raft.steps import Workload
+from wavetank.scenarios.raft.history import STORE_DIRECTORY, LiveProblem
+from wavetank.scenarios.raft.oracle import Knowledge
+from wavetank.scenarios.raft.recovery import RaftSubject
+from wavetank.scenarios.raft.steps import Append, Workload
 from wavetank.scenarios.stores.backend import Backend
 from wavetank.sim import DiskImage, OpLog
 
-__all__ = ["STORE_DIRECTORY", "LiveProblem", "Moment", "Recording", "record"]
+__all__ = ["STORE_DIRECTORY", "LiveProblem", "Recording", "record"]
 
 
 @frozen(kw_only=True)
@@ -38,7 +41,7 @@ class Recording:
         backend: on what.
         image: the disk before the first step.
         log: everything done to it.
-        moments: what was known, by position.
+        history: what was known, by position.
         problems: what was wrong without a crash.
         compactions: how often the first log index rose.
         steps_run: how many steps ran before the run ended or had to be given up.
@@ -52,7 +55,7 @@ class Recording:
     backend: Backend
     image: DiskImage
     log: OpLog
-    moments: tuple[Moment, ...]
+    history: tuple[Interval[Knowledge], ...]
     problems: tuple[LiveProblem, ...]
     compactions: int
     steps_run: int
@@ -63,13 +66,30 @@ class Recording:
         init=False,
         repr=False,
         default=Factory(
-            lambda self: tuple(moment.position for moment in self.moments), takes_self=True
+            lambda self: tuple(each.position for each in self.history), takes_self=True
         ),
     )
 
-    def moment_at(self, position: int) -> Moment:
+    def interval_at(self, position: int) -> Interval[Knowledge]:
         """Return what was known when `position` records had been written."""
-        return self.moments[bisect_right(self._positions, position) - 1]
+        return self.history[bisect_right(self._positions, position) - 1]
+
+    def subject(self, disabled: frozenset[str] = frozenset()) -> RaftSubject:
+        """Return what opens this store on crash images.
+
+        Args:
+            disabled: invariants that are not judged, to test the tester.
+        """
+        return RaftSubject(self.workload, self.backend, disabled)
+
+    def tell_step(self, step: int) -> str:
+        """Return a step of the workload in words."""
+        return str(self.workload.steps[step])
+
+    def gives_up_sync(self, step: int) -> bool:
+        """Whether an option gives up the sync at the end of this step."""
+        is_append = isinstance(self.workload.steps[step], Append)
+        return is_append and not Contract.of(self.workload.options).appends_durable
 
 
 def record(workload: Workload, backend: Backend) -> Recording:
@@ -83,7 +103,7 @@ def record(workload: Workload, backend: Backend) -> Recording:
         backend=backend,
         image=run.machine.image,
         log=run.machine.disk.log,
-        moments=tuple(run.chronicle.moments),
+        history=tuple(run.history.intervals),
         problems=tuple(run.problems),
         compactions=run.compactions,
         steps_run=run.steps_run,

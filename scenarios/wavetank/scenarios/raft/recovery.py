@@ -11,31 +11,38 @@ litter).
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import TypeAlias
 
 from attrs import evolve, frozen
 
 from wavetank.engine import LogEntry, PersistentState
 from wavetank.faults import InjectorState
+from wavetank.scenarios.exploration.subject import Interval, Problem, RecoveryRun
+from wavetank.scenarios.raft.contract import Contract
 from wavetank.scenarios.raft.model import Possible, acknowledge
-from wavetank.scenarios.raft.observation import Observation, Problem, check_points
+from wavetank.scenarios.raft.observation import Observation, check_points
 from wavetank.scenarios.raft.oracle import Knowledge, judge
-from wavetank.scenarios.raft.recovery_run import LiveStore, Opening, Openings
+from wavetank.scenarios.raft.recovery_run import LiveStore, RecoveryCache
 from wavetank.scenarios.raft.step_calls import call
 from wavetank.scenarios.raft.steps import Append, SaveState, Step, Workload
 from wavetank.scenarios.stores.backend import Backend
 from wavetank.sim import Cell, DiskImage, MicroOp, PendingOps, Profile, ReadTrace, Settling
 
-__all__ = ["Recovery"]
+__all__ = ["RaftSubject"]
 
 
-class Recovery:
+_Read: TypeAlias = tuple[bytes, tuple[tuple[str, int], ...], str, InjectorState | None]
+"""An image with its inodes, the name of a profile, and where the faults stand."""
+
+
+class RaftSubject:
     """Recovers the images of one workload on one backend, and remembers what it saw.
 
     Args:
         workload: whose options the store is opened with.
         backend: the store.
-        disabled: invariants in whose name nobody is accused, to test the tester.
-        openings: where stores are opened, to share with other sweeps over the same recording.
+        disabled: invariants that are not judged, to test the tester.
+        cache: where stores are opened, to share with other explorations of the same recording.
     """
 
     def __init__(
@@ -44,30 +51,32 @@ class Recovery:
         backend: Backend,
         disabled: frozenset[str] = frozenset(),
         *,
-        openings: Openings | None = None,
+        cache: RecoveryCache | None = None,
     ) -> None:
-        self._openings = openings or Openings(workload, backend)
-        self._opened_before = self._openings.count
+        self._cache = cache or RecoveryCache(workload, backend)
         self._workload = workload
         self._backend = backend
         self._disabled = disabled
         self._worked: dict[_Settled, tuple[Problem, ...]] = {}
+        self._cells: dict[_Read, tuple[Cell, ...]] = {}
 
     @property
     def recoveries(self) -> int:
         """How many times a store was opened."""
-        return self._openings.count - self._opened_before
+        return self._cache.count
 
-    def open(
+    def recover(
         self, image: DiskImage, *, first: int = 0, since: InjectorState | None = None
-    ) -> Opening:
-        """Open a store on `image`; arguments as for `Openings.open`."""
-        opening = self._openings.open(image, first=first, since=since)
+    ) -> RecoveryRun[Observation]:
+        """Open a store on `image`; arguments as for `RecoveryCache.open`."""
+        opening = self._cache.open(image, first=first, since=since)
         if not self._disabled:
             return opening
         return evolve(opening, problems=self._enabled(opening.problems))
 
-    def work(self, image: DiskImage, opening: Opening, pending: PendingOps) -> tuple[Problem, ...]:
+    def work(
+        self, image: DiskImage, opening: RecoveryRun[Observation], pending: PendingOps
+    ) -> tuple[Problem, ...]:
         """Let an opened store work, crash it again, and tell what was wrong with that.
 
         Args:
@@ -81,8 +90,8 @@ class Recovery:
         key = _settled(pending.profile, pending.durable, tuple(pending.ops), opening)
         if key not in self._worked:
             since = opening.course.start
-            live = opening.live or self._openings.open_anew(image, since=since).live
-            assert live is not None
+            live = opening.live or self._cache.open_anew(image, since=since).live
+            assert isinstance(live, LiveStore), "it has just been opened"
             problems = [*_point_reads(live, opening.observation)]
             pending = pending.fork()
             pending.take_all(tuple(live.disk.log)[len(opening.log) :])
@@ -90,8 +99,8 @@ class Recovery:
             self._worked[key] = self._enabled(problems)
         return self._worked[key]
 
-    def work_at_once(
-        self, image: DiskImage, opening: Opening, settling: Settling
+    def go_on(
+        self, image: DiskImage, opening: RecoveryRun[Observation], settling: Settling
     ) -> tuple[Problem, ...]:
         """Do the same where nothing was pending before the opening.
 
@@ -110,20 +119,61 @@ class Recovery:
         pending.take_all(opening.log)
         return self.work(image, opening, pending)
 
-    def cells_read(
-        self, image: DiskImage, profile: Profile, since: InjectorState | None = None
-    ) -> tuple[Cell, ...]:
-        """Return all that is looked at, in this order, to find out the fate of an image.
+    @property
+    def bears_nested_crashes(self) -> bool:
+        """Whether crashes inside recoveries can be judged.
 
-        It is done with nothing remembered, since what is remembered is not looked at again.
+        A crash inside recovery may make a permitted loss permanent before it is reported, so
+        nested crashes are skipped where the disk lies.
         """
+        contract = Contract.of(self._workload.options, self._workload.faults)
+        return contract.media_sound and contract.syncs_honest
+
+    def judge(self, shown: Observation, interval: Interval[Knowledge]) -> tuple[Problem, ...]:
+        """Hold what a store shows after a crash in an interval against all that is possible."""
+        return judge(shown, interval.knowledge, self._workload.options, self._disabled)
+
+    def judge_kept(self, before: Observation, shown: Observation) -> tuple[Problem, ...]:
+        """Return what an opened store had shown and the next one lacks."""
+        if not Contract.of(self._workload.options).appends_durable:
+            return ()
+        known = Knowledge(possible=(before.as_model(),))
+        return judge(shown, known, self._workload.options, self._disabled)
+
+    def is_settled(self, interval: Interval[Knowledge]) -> bool:
+        """Whether the last thing acknowledged was a clean close, on a disk whose syncs are true."""
+        contract = Contract.of(self._workload.options, self._workload.faults)
+        return interval.knowledge.closed and contract.syncs_honest
+
+    def cells_read(
+        self,
+        image: DiskImage,
+        interval: Interval[Knowledge],
+        profile: Profile,
+        since: InjectorState | None = None,
+    ) -> tuple[Cell, ...]:
+        """Return all that is read, in this order, to recover from an image and judge it.
+
+        It is done with nothing remembered, since what is remembered is not read again.
+        """
+        del interval  # What a store reads does not depend on what was known of it.
+        # Reads are told by inode, which equal images need not share.
+        inodes = tuple((path, inode) for path, inode, _ in image.walk())
+        key = (image.digest(), inodes, profile.name, since)
+        if key not in self._cells:
+            self._cells[key] = self._read_cells(image, profile, since)
+        return self._cells[key]
+
+    def _read_cells(
+        self, image: DiskImage, profile: Profile, since: InjectorState | None
+    ) -> tuple[Cell, ...]:
         trace = ReadTrace()
-        openings = Openings(self._workload, self._backend, reads=trace)
-        twin = Recovery(self._workload, self._backend, self._disabled, openings=openings)
-        opening = twin.open(image, since=since)
-        if opening.observation is not None:
-            twin.work_at_once(image, opening, Settling(profile))
-        self._openings.count += openings.count
+        cache = RecoveryCache(self._workload, self._backend, reads=trace)
+        twin = RaftSubject(self._workload, self._backend, self._disabled, cache=cache)
+        run = twin.recover(image, since=since)
+        if run.observation is not None:
+            twin.go_on(image, run, Settling(profile))
+        self._cache.count += cache.count
         return trace.cells
 
     def _work_and_crash(
@@ -162,7 +212,7 @@ class Recovery:
     def _second_crash(
         self, image: DiskImage, knowledge: Knowledge, since: InjectorState | None
     ) -> Iterator[Problem]:
-        opening = self._openings.open(image, since=since)
+        opening = self._cache.open(image, since=since)
         if opening.observation is None:
             assert opening.refusal is not None
             if opening.refusal.is_allowed:
@@ -199,7 +249,10 @@ class _Settled:
 
 
 def _settled(
-    profile: Profile, durable: DiskImage, pending: tuple[MicroOp, ...], opening: Opening
+    profile: Profile,
+    durable: DiskImage,
+    pending: tuple[MicroOp, ...],
+    opening: RecoveryRun[Observation],
 ) -> _Settled:
     assert opening.observation is not None
     return _Settled(

@@ -15,7 +15,7 @@ from wavetank.engine import Storage, StorageError
 from wavetank.faults import CrashSignal, FaultPlan, InjectorState
 from wavetank.scenarios.raft.contract import Contract
 from wavetank.scenarios.raft.fault_timeline import FaultTimeline
-from wavetank.scenarios.raft.history_interval import STORE_DIRECTORY
+from wavetank.scenarios.raft.history import STORE_DIRECTORY
 from wavetank.scenarios.raft.observation import Observation, observe
 from wavetank.scenarios.raft.steps import Workload
 from wavetank.scenarios.raft.tolerated_losses import NO_EXCUSES, Excuses, excuses_of, legible_end

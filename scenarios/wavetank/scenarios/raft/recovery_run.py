@@ -1,9 +1,9 @@
 """A store is opened on an image and asked everything; what comes of it is remembered.
 
-`Openings` opens stores for all sweeps over one recording, whatever their profiles: what a store
-does on an image depends on the image alone, and on where the faults of the workload stand. Stores
-are deterministic, so even images that differ need only one opening if they are equal wherever the
-store looked. Verified here: O7 (it opens) and O10 (no litter).
+`RecoveryCache` opens stores for all explorations of one recording, whatever their profiles: what a
+store does on an image depends on the image alone, and on where the faults of the workload stand.
+Stores are deterministic, so even images that differ need only one recovery if they are equal
+wherever the store read. Judged here: O7 (it opens) and O10 (no litter).
 """
 
 from __future__ import annotations
@@ -15,10 +15,11 @@ from attrs import evolve, frozen
 
 from wavetank.engine import Storage, StorageError
 from wavetank.faults import InjectorState
+from wavetank.scenarios.exploration.subject import Problem, RecoveryRun, Refusal
 from wavetank.scenarios.raft.contract import Contract
-from wavetank.scenarios.raft.fault_timeline import NO_FAULTS, FaultCourse, FaultTimeline
-from wavetank.scenarios.raft.history_interval import STORE_DIRECTORY
-from wavetank.scenarios.raft.observation import Observation, Problem
+from wavetank.scenarios.raft.fault_timeline import FaultTimeline
+from wavetank.scenarios.raft.history import STORE_DIRECTORY
+from wavetank.scenarios.raft.observation import Observation
 from wavetank.scenarios.raft.recovery_attempt import Attempt
 from wavetank.scenarios.raft.steps import Workload
 from wavetank.scenarios.raft.tolerated_losses import NO_EXCUSES
@@ -32,7 +33,7 @@ from wavetank.sim import (
     SimFileSystem,
 )
 
-__all__ = ["LiveStore", "Opening", "Openings", "Refusal"]
+__all__ = ["LiveStore", "RecoveryCache"]
 
 _LITTER: Final = (".tmp", "snapshot.marker")
 
@@ -52,39 +53,7 @@ class LiveStore:
     timeline: FaultTimeline
 
 
-@frozen
-class Refusal:
-    """A store that did not open: the error's type and text, and whether it had kept that right."""
-
-    kind: str
-    text: str
-    is_allowed: bool
-
-
-@frozen(kw_only=True)
-class Opening:
-    """What comes of opening a store on an image.
-
-    Attributes:
-        observation: what it shows; None if it did not open.
-        refusal: why it did not open; None if it did.
-        problems: what is wrong whatever was acknowledged before the crash.
-        log: what opening did to the disk, without what came after.
-        course: where the faults stood, by position of the log.
-        fired: how often each fault struck, the looks at the opened store included.
-        live: the store, if it was opened just now and not remembered.
-    """
-
-    observation: Observation | None
-    refusal: Refusal | None
-    problems: tuple[Problem, ...]
-    log: tuple[Record, ...]
-    course: FaultCourse = NO_FAULTS
-    fired: tuple[tuple[str, int], ...] = ()
-    live: LiveStore | None = None
-
-
-class Openings:
+class RecoveryCache:
     """Opens stores on the images of one workload.
 
     Args:
@@ -104,14 +73,14 @@ class Openings:
         self._workload = workload
         self._backend = backend
         self._reads = reads
-        self._memories: dict[InjectorState | None, ReadMemory[Opening]] = {}
+        self._memories: dict[InjectorState | None, ReadMemory[RecoveryRun[Observation]]] = {}
         # Equal logs and showings are kept once.
         self._logs: dict[tuple[Record, ...], tuple[Record, ...]] = {}
         self._shown: dict[Observation, Observation] = {}
 
     def open(
         self, image: DiskImage, *, first: int = 0, since: InjectorState | None = None
-    ) -> Opening:
+    ) -> RecoveryRun[Observation]:
         """Return what comes of opening a store on `image`, by trying if it is not known.
 
         Args:
@@ -127,7 +96,7 @@ class Openings:
 
     def open_anew(
         self, image: DiskImage, *, first: int = 0, since: InjectorState | None = None
-    ) -> Opening:
+    ) -> RecoveryRun[Observation]:
         """Open a store on `image` in any case, so that it can be given work."""
         self.count += 1
         reads = ReadTrace() if self._reads is None else self._reads
@@ -144,7 +113,7 @@ class Openings:
             memory.remember(image, reads.cells, evolve(opening, live=None), first=first)
         return opening
 
-    def _try(self, attempt: Attempt) -> Opening:
+    def _try(self, attempt: Attempt) -> RecoveryRun[Observation]:
         try:
             seen = self._look(attempt)
         except Exception as error:  # noqa: BLE001 - whatever a backend raises is a finding
@@ -152,7 +121,7 @@ class Openings:
             allowed = relaxed or (
                 attempt.timeline.excuses_by_damage(error) and not attempt.timeline.is_truth_there
             )
-            return Opening(
+            return RecoveryRun(
                 observation=None,
                 refusal=Refusal(type(error).__name__, str(error), allowed),
                 problems=() if allowed else (_refused(error),),
@@ -160,7 +129,7 @@ class Openings:
                 course=attempt.timeline.course(),
                 fired=tuple(attempt.timeline.fired().items()),
             )
-        return Opening(
+        return RecoveryRun(
             observation=self._shown.setdefault(seen, seen),
             refusal=None,
             problems=(*seen.problems, *_litter(attempt.disk)),
@@ -179,11 +148,13 @@ class Openings:
                 raise
             return attempt.look_at_the_truth()
 
-    def _without_excuse(self, opening: Opening, twin: Callable[[], Opening]) -> Opening:
+    def _without_excuse(
+        self, opening: RecoveryRun[Observation], twin: Callable[[], RecoveryRun[Observation]]
+    ) -> RecoveryRun[Observation]:
         """Add what the store shows on a sound disk; if that is the same, damage is no excuse."""
         seen = opening.observation
         assert seen is not None
-        if opening.live is None or opening.live.timeline.is_damaged_for_good:
+        if not isinstance(opening.live, LiveStore) or opening.live.timeline.is_damaged_for_good:
             return opening
         sound = twin().observation
         is_same = sound == evolve(seen, excuses=NO_EXCUSES)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from wavetank.engine import Storage
-from wavetank.scenarios.raft.observation import Problem
+from wavetank.scenarios.exploration.subject import Problem
 from wavetank.scenarios.raft.steps import (
     Append,
     KillProcess,

@@ -17,12 +17,13 @@ from wavetank.engine import FileKind, FileStorageOptions, StorageError
 from wavetank.faults import Failure, FaultPlan
 from wavetank.scenarios.exploration.explain import describe_op
 from wavetank.scenarios.exploration.loss import Loss, kept_after
+from wavetank.scenarios.exploration.subject import Problem
 from wavetank.scenarios.raft.driver import LiveRun
-from wavetank.scenarios.raft.history_interval import STORE_DIRECTORY
+from wavetank.scenarios.raft.history import STORE_DIRECTORY
 from wavetank.scenarios.raft.model import ModelState
-from wavetank.scenarios.raft.observation import Observation, Problem
+from wavetank.scenarios.raft.observation import Observation
 from wavetank.scenarios.raft.oracle import INVARIANTS, Knowledge, is_as_promised, judge
-from wavetank.scenarios.raft.recovery import Recovery
+from wavetank.scenarios.raft.recovery import RaftSubject
 from wavetank.scenarios.raft.step_calls import call
 from wavetank.scenarios.raft.steps import KillProcess, OpenStore, Step, Workload
 from wavetank.scenarios.stores.backend import Backend, Site
@@ -91,7 +92,7 @@ class StoreLife:
     @property
     def shown(self) -> ModelState:
         """What the running store shows."""
-        return self._run.chronicle.possible[-1]
+        return self._run.history.possible[-1]
 
     @property
     def steps(self) -> tuple[str, ...]:
@@ -155,9 +156,9 @@ class StoreLife:
         length = len(self._run.machine.disk.log)
         cut_at = length if written is None else min(length, self._began + written)
         pending, position = self._pending(cut_at)
-        moments = self._run.chronicle.moments
-        at = bisect_right([moment.position for moment in moments], position) - 1
-        knowledge = moments[at].knowledge if at >= 0 else Knowledge(possible=(self.shown,))
+        intervals = self._run.history.intervals
+        at = bisect_right([each.position for each in intervals], position) - 1
+        knowledge = intervals[at].knowledge if at >= 0 else Knowledge(possible=(self.shown,))
         kept = kept_after(pending, loss)
         during = "" if position == length else f" at op {position - self._began} of that"
         self._told.append(f"power cut{during} under {self.profile.name}{_lost(pending, kept)}")
@@ -215,8 +216,8 @@ class StoreLife:
 
     def _restart(self, image: DiskImage, knowledge: Knowledge) -> tuple[Problem, ...]:
         options = self._workload.options
-        recovery = Recovery(self._workload, self._backend, self._disabled)
-        opening = recovery.open(image)
+        recovery = RaftSubject(self._workload, self._backend, self._disabled)
+        opening = recovery.recover(image)
         seen, found = opening.observation, opening.problems
         if seen is None:
             return self._keep(found, goes_on=False)
@@ -230,7 +231,7 @@ class StoreLife:
         self._run = LiveRun(self._workload, self._backend, image=image, known=known)
         found = self.take(OpenStore())
         if not self._is_over:
-            self._run.chronicle.adopt(len(self._told) - 1, seen)
+            self._run.history.adopt(len(self._told) - 1, seen)
         return found
 
 

@@ -8,11 +8,11 @@ from attrs import frozen
 from wavetank.engine import PersistentState
 from wavetank.scenarios import (
     Append,
+    Exploration,
     Limits,
     OpenStore,
     Reopen,
     SaveState,
-    Sweep,
     TruncateSuffix,
     Workload,
     explore,
@@ -100,7 +100,7 @@ LOST = frozenset({"O1", "O2", "O3", "O8", "O12"})
 DAMAGED_KINDS = ("does not open", "entry never submitted", "parts of different moments")
 
 
-def swept(mode: SqliteMode, profile: Profile, told: list[str]) -> Sweep:
+def swept(mode: SqliteMode, profile: Profile, told: list[str]) -> Exploration:
     plug = sqlite_plug(mode, on_integrity=told.append)
     is_off = mode.level is SyncLevel.OFF
     steps, most = (STEPS_OFF, MAX_IMAGES_OFF) if is_off else (STEPS, MAX_IMAGES)
