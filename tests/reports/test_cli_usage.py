@@ -1,6 +1,7 @@
 """What a person may type wrong, and what the lists show; nothing here runs a scenario."""
 
 import json
+import re
 from pathlib import Path
 
 import jsonschema
@@ -148,8 +149,64 @@ def test_lists_name_everything_there_is(kind: str, names: list[str]) -> None:
     jsonschema.validate(document, schema("list"))
     assert [item["name"] for item in document["items"]] == names
     assert all(item["summary"] for item in document["items"])
+    listed = invoke("list", kind).stdout.partition("\n\n")[0]
+    assert [line.split()[0] for line in listed.splitlines() if line[0] != " "] == names
+
+
+@pytest.mark.parametrize(
+    "kind", ["scenarios", "profiles", "backends", "options", "faults", "checks", "stores"]
+)
+def test_lists_fit_100_columns_and_cut_nothing(kind: str) -> None:
+    document = json.loads(invoke("list", kind, "--format", "json").stdout)
     text = invoke("list", kind).stdout
-    assert [line.split()[0] for line in text.splitlines() if line[0] != " "] == names
+    assert max(map(len, text.splitlines())) <= 100
+    words = text.split()
+    for item in document["items"]:
+        told = item["summary"].split()
+        assert told in [words[start : start + len(told)] for start in range(len(words))]
+
+
+@pytest.mark.parametrize("kind", ["profiles", "stores"])
+def test_profiles_and_stores_are_compared_in_a_matrix(kind: str) -> None:
+    items = json.loads(invoke("list", kind, "--format", "json").stdout)["items"]
+    header, *rows = invoke("list", kind).stdout.split("\n\n")[1].splitlines()
+    assert header.split()[1:] == [str(number) for number in range(1, len(items) + 1)]
+    starts = [match.start() for match in re.finditer(r"\d+", header)]
+    shown = {row[: starts[0]].strip(): [row[start:].split()[0] for start in starts] for row in rows}
+    columns = [{detail["name"]: detail["value"] for detail in item["details"]} for item in items]
+    rules = max(columns, key=len)
+    # A store that lacks its package says nothing of itself.
+    values = {rule: [column.get(rule, "?") for column in columns] for rule in rules}
+    assert shown == {
+        rule: ["-" if value == "no" else value for value in told] for rule, told in values.items()
+    }
+
+
+def test_one_name_is_listed_with_all_that_it_says() -> None:
+    document = json.loads(invoke("list", "profiles", "ext4", "--format", "json").stdout)
+    jsonschema.validate(document, schema("list"))
+    (item,) = document["items"]
+    told = {detail["name"]: detail for detail in item["details"]}
+    assert told["fsync_persists"]["meaning"] == (
+        "whether what a sync covers is durable; if not, it only comes before all that follows the "
+        "sync."
+    )
+    text = invoke("list", "profiles", "ext4").stdout
+    assert text.startswith("ext4  as mounted by default since Linux 5.6")
+    assert max(map(len, text.splitlines())) <= 100
+    assert "  truncate_discards          = yes  what a truncation cut off may be gone" in text
+    words = " ".join(text.split())
+    assert all(each["meaning"] in words for each in told.values())
+    wrong = invoke("list", "profiles", "ext5")
+    assert (wrong.exit_code, wrong.stdout) == (2, "")
+    assert "got 'ext5'; nearest match: ext4" in wrong.stderr
+
+
+def test_help_shows_no_marks_of_its_own_making() -> None:
+    for command in ([], *([name] for name in cli.commands)):
+        shown = invoke(*command, "--help").stdout
+        assert "\b" not in shown, command
+        assert "\\b" not in shown, command
 
 
 def test_faults_are_listed_with_a_line_that_run_takes() -> None:

@@ -42,10 +42,10 @@ from wavetank.sim import (
     BTRFS,
     EXT4,
     EXT4_OBSERVED,
+    EXT4_ORDERED,
     XFS,
     LitmusState,
     LitmusTest,
-    example_profile,
     read_litmus,
     shipped_litmus,
 )
@@ -293,10 +293,9 @@ def test_each_filesystem_is_held_against_what_describes_its_mount() -> None:
         name: (each.type, each.mount_options, each.profiles)
         for name, each in REAL_FILESYSTEMS.items()
     }
-    nolock = example_profile("ext4-dioread-nolock")
     assert told == {
-        "ext4": ("ext4", "commit=1,dioread_lock", (EXT4, EXT4_OBSERVED)),
-        "ext4-default": ("ext4", "commit=1", (nolock,)),
+        "ext4": ("ext4", "commit=1", (EXT4,)),
+        "ext4-ordered": ("ext4", "commit=1,dioread_lock", (EXT4_ORDERED, EXT4_OBSERVED)),
         "xfs": ("xfs", "nouuid", (XFS,)),
         "btrfs": ("btrfs", "commit=1", (BTRFS,)),
     }
@@ -320,10 +319,10 @@ def test_what_ext4_left_as_it_is_mounted_by_default_lies_in_the_profile_that_shi
 ) -> None:
     test = next(each for each in shipped_litmus() if each.id == program)
     seen = [sighting(LitmusState.of(files, *marks), 0)]
-    for profile in (EXT4, EXT4_OBSERVED):
+    for profile in (EXT4_ORDERED, EXT4_OBSERVED):
         (outcome,) = judge(test, [profile], seen)
         assert [each.state for each in outcome.outside] == [seen[0].state]
-    (outcome,) = judge(test, REAL_FILESYSTEMS["ext4-default"].profiles, seen)
+    (outcome,) = judge(test, REAL_FILESYSTEMS["ext4"].profiles, seen)
     assert (outcome.seen, outcome.outside) == ((seen[0].state,), ())
 
 
@@ -351,7 +350,7 @@ def test_the_command_says_what_is_missing_and_exits_with_0(tmp_path: Path) -> No
         (("--mount-option", "x"), "--mount-option needs --real"),
         (("--real", "xfs", "--profile", "posiks"), "got 'posiks'; nearest match: posix"),
         (("--real", "xfs", "--profile", "no.toml"), "no.toml: expected a readable file in UTF-8"),
-        (("--real", "zfs"), "'zfs' is not one of 'ext4', 'ext4-default', 'xfs', 'btrfs'"),
+        (("--real", "zfs"), "'zfs' is not one of 'ext4', 'ext4-ordered', 'xfs', 'btrfs'"),
     ],
 )
 def test_options_that_do_not_go_together_are_refused(

@@ -77,7 +77,7 @@ def test_a_tampered_copy_is_refused_with_the_difference(
 ) -> None:
     removed = shipped[0]["states"]["posix"].pop(2)
     added = {"files": {"f": "zz"}, "marks": ["ok"], "bad": True}
-    shipped[4]["states"]["ext4"].append(added)
+    shipped[4]["states"]["ext4-ordered"].append(added)
     file = stored(shipped, tmp_path)
     code, document = documented("--file", file)
     assert code == 1
@@ -93,7 +93,7 @@ def test_a_tampered_copy_is_refused_with_the_difference(
     }
     assert second == {
         "id": "L05",
-        "profile": "ext4",
+        "profile": "ext4-ordered",
         "states": 4,
         "equal": False,
         "missing": [{"files": {"f": "zz"}, "marks": ["ok"]}],
@@ -103,7 +103,10 @@ def test_a_tampered_copy_is_refused_with_the_difference(
     assert done.exit_code == 1
     assert done.stdout.split("\n\n")[2:] == [
         "L01 under posix:\n  extra (not named, and the disk may leave it):\n    f=a??",
-        "L05 under ext4:\n  missing (named, and the disk never leaves it):\n    f=zz after ok",
+        (
+            "L05 under ext4-ordered:\n"
+            "  missing (named, and the disk never leaves it):\n    f=zz after ok"
+        ),
         "234 sets of 26 tests: 2 differ\n",
     ]
     assert "8 of 9 equal, different: posix\n" in done.stdout
@@ -122,10 +125,10 @@ def test_a_long_difference_is_cut(shipped: list[Json], tmp_path: Path) -> None:
 def test_only_the_profiles_asked_for_are_compared(shipped: list[Json], tmp_path: Path) -> None:
     shipped[0]["states"]["posix"].pop()
     file = stored(shipped, tmp_path)
-    code, document = documented("--file", file, "--profile", "ext4", "--profile", "xfs")
+    code, document = documented("--file", file, "--profile", "ext4-ordered", "--profile", "xfs")
     assert code == 0
     assert len(document["tests"]) == 2 * 26
-    assert {each["profile"] for each in document["tests"]} == {"ext4", "xfs"}
+    assert {each["profile"] for each in document["tests"]} == {"ext4-ordered", "xfs"}
     assert documented("--file", file, "--profile", "all")[0] == 1
     assert documented("--file", file, "--profile", "posix")[0] == 1
 
@@ -142,16 +145,19 @@ def test_a_profile_of_ones_own_is_compared_where_a_test_names_states_for_it(
     shipped: list[Json], tmp_path: Path
 ) -> None:
     mine = tmp_path / "mine.toml"
-    mine.write_text('[profile]\nname = "mine"\nextends = "ext4"\n', encoding="utf-8")
-    shipped[0]["states"]["mine"] = shipped[0]["states"]["ext4"]
+    mine.write_text('[profile]\nname = "mine"\nextends = "ext4-ordered"\n', encoding="utf-8")
+    shipped[0]["states"]["mine"] = shipped[0]["states"]["ext4-ordered"]
     shipped[5]["states"]["mine"] = shipped[5]["states"]["posix"]
     file = stored(shipped, tmp_path)
     code, document = documented("--file", file, "--profile", str(mine))
     assert code == 1
     told = [(each["id"], each["profile"], each["equal"]) for each in document["tests"]]
     assert told == [("L01", "mine", True), (shipped[5]["id"], "mine", False)]
-    both = ("--file", file, "--profile", str(mine), "--profile", "ext4")
-    assert [each["profile"] for each in documented(*both)[1]["tests"]][:2] == ["ext4", "mine"]
+    both = ("--file", file, "--profile", str(mine), "--profile", "ext4-ordered")
+    assert [each["profile"] for each in documented(*both)[1]["tests"]][:2] == [
+        "ext4-ordered",
+        "mine",
+    ]
     # Without the file nobody knows that profile.
     assert "$[0].states.mine: expected one of the profiles " in invoke("--file", file).stderr
     untold = invoke("--profile", str(mine))

@@ -200,7 +200,7 @@ def test_all_and_a_file_are_every_profile_to_be_safe_on_and_that_one(tmp_path: P
     done = wavetank("run", *plan, "--format", "json", cwd=tmp_path)
     names = [each["profile"] for each in document(done, "run")["scenarios"]]
     assert names[:2] == ["mine", SEQUENTIAL.name]
-    assert len(names) == 12
+    assert len(names) == 13
 
 
 def test_files_are_told_from_names() -> None:

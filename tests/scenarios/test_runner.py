@@ -7,7 +7,6 @@ import pytest
 
 from wavetank.scenarios import (
     Event,
-    OwnProfile,
     RunPlan,
     RunResult,
     ScenarioFinished,
@@ -16,7 +15,6 @@ from wavetank.scenarios import (
     Verdict,
     run,
 )
-from wavetank.sim import example_profile
 
 PLAN = RunPlan(
     scenarios=("log-conflict", "leader-steady"),
@@ -88,14 +86,7 @@ def test_a_broken_store_fails() -> None:
 
 
 def test_the_engine_is_safe_on_ext4_as_it_is_mounted_by_default() -> None:
-    own = OwnProfile(example_profile("ext4-dioread-nolock"), "ext4-dioread-nolock.toml")
-    plan = RunPlan(
-        scenarios=("log-conflict",),
-        seeds=(0,),
-        profiles=(own.profile.name,),
-        backend="builtin",
-        own_profiles=(own,),
-    )
+    plan = RunPlan(scenarios=("log-conflict",), seeds=(0,), profiles=("ext4",), backend="builtin")
     result = run(plan)
     assert result.verdict is Verdict.PASS
     assert all(each.complete for each in result.results)

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 
-import pytest
 from attrs import evolve
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -13,6 +12,7 @@ from wavetank.engine import OpenFlag
 from wavetank.sim import (
     BLOCK_SIZE,
     EXT4,
+    EXT4_ORDERED,
     POSIX,
     PROFILES,
     SEQUENTIAL,
@@ -33,7 +33,6 @@ from wavetank.sim import (
     Tearing,
     all_images,
     closed_sets,
-    example_profile,
     newest_images,
     possible_states,
 )
@@ -46,7 +45,7 @@ FREED = STALE_WORD[:1]
 
 
 def forgetting(profile: Profile) -> Profile:
-    return evolve(profile, truncate_forgets=True)
+    return evolve(profile, truncate_discards=True)
 
 
 def block(letter: str) -> bytes:
@@ -88,7 +87,7 @@ def test_a_rewritten_file_may_be_zeros_where_the_size_comes_without_the_data() -
     by_the_table = {LitmusState.of({"f": each}) for each in ("o", "", "n")}
     assert states(program, POSIX, setup) == by_the_table
     assert states(program, forgetting(POSIX), setup) == by_the_table | {LitmusState.of({"f": "?"})}
-    assert states(program, forgetting(EXT4), setup) == by_the_table
+    assert states(program, forgetting(EXT4_ORDERED), setup) == by_the_table
 
 
 def test_only_what_was_cut_off_is_forgotten() -> None:
@@ -116,7 +115,7 @@ def test_writing_what_a_block_held_before_it_was_cut_off_counts() -> None:
 def test_a_truncation_that_comes_after_what_was_written_later_does_not_free_that() -> None:
     """Only overwrites come before the name that is synced; the sizes are still pending then."""
     profile = Profile(
-        name="mine", summary="a disk", overwrites_before_metadata=True, truncate_forgets=True
+        name="mine", summary="a disk", overwrites_before_metadata=True, truncate_discards=True
     )
     program = "truncate i1 0; truncate i1 1; overwrite i1 0 x; create g i2; fsyncdir .; mark ok"
     found = states(program, profile, "create f i1; append i1 a")
@@ -203,8 +202,8 @@ def test_what_a_profile_keeps_is_no_legal_name_under_it() -> None:
 
 def test_the_rule_that_would_forbid_it_has_a_name() -> None:
     named = dict(forgetting(POSIX).with_one_rule_more())
-    assert not named["truncate_forgets = no"].truncate_forgets
-    assert "truncate_forgets = no" not in dict(POSIX.with_one_rule_more())
+    assert not named["truncate_discards = no"].truncate_discards
+    assert "truncate_discards = no" not in dict(POSIX.with_one_rule_more())
 
 
 def test_a_fork_has_a_future_of_its_own() -> None:
@@ -301,7 +300,7 @@ def test_the_disk_agrees_with_a_reading_byte_by_byte(
 @settings(deadline=None)
 @given(program=programs)
 def test_each_image_that_is_new_with_an_op_holds_it(program: list[tuple[int, int]]) -> None:
-    profile = example_profile("ext4-dioread-nolock")
+    profile = EXT4
     disk = run_program(program)
     pending = PendingOps(disk.image, profile)
     met = {disk.image.digest()}
@@ -314,6 +313,35 @@ def test_each_image_that_is_new_with_an_op_holds_it(program: list[tuple[int, int
             assert {pending.image(kept).digest() for kept in now.images} <= met
 
 
-@pytest.mark.parametrize("profile", [profile for profile in PROFILES if not profile.control])
-def test_no_profile_with_a_name_of_its_own_forgets(profile: Profile) -> None:
-    assert not profile.truncate_forgets
+@settings(max_examples=200, deadline=None)
+@given(program=programs, profile=st.sampled_from([EXT4, forgetting(POSIX)]))
+def test_every_set_is_tried_both_ways_where_that_shows(
+    program: list[tuple[int, int]], profile: Profile
+) -> None:
+    pending = pending_ops(run_program(program), profile)
+    masks = closed_sets(pending, limit=1 << 8)
+    if masks is None:
+        return
+    without_bytes_of_others = evolve(WHOLE_BLOCKS, append_fill=AppendFill.ZEROS)
+    tried = all_images(pending, limit=1 << 8, tearing=without_bytes_of_others).images
+    assert {tuple(pending.image(kept).files().items()) for kept in tried} == {
+        tuple(pending.image(pending.kept(mask, forgotten=forgotten)).files().items())
+        for mask in masks
+        for forgotten in (False, True)
+    }
+
+
+def test_without_a_truncation_nothing_is_tried_twice() -> None:
+    disk, file = durable_file(block("a"))
+    for letter in "bc":
+        file.append(block(letter))
+    file.truncate(9 * BLOCK_SIZE)
+    tried = all_images(pending_ops(disk, EXT4), limit=LIMIT, tearing=WHOLE_BLOCKS).images
+    assert not any(kept.forgotten for kept in tried)
+    file.truncate(8 * BLOCK_SIZE)
+    tried = all_images(pending_ops(disk, EXT4), limit=LIMIT, tearing=WHOLE_BLOCKS).images
+    assert any(kept.forgotten for kept in tried)
+
+
+def test_only_ext4_as_it_is_mounted_by_default_discards() -> None:
+    assert [profile for profile in PROFILES if profile.truncate_discards] == [EXT4]

@@ -8,7 +8,7 @@ import pytest
 from wavetank.engine import OpenFlag
 from wavetank.sim import (
     BLOCK_SIZE,
-    EXT4,
+    EXT4_ORDERED,
     POSIX,
     SAFE_PROFILES,
     STALE_WORD,
@@ -91,7 +91,7 @@ def test_ext4_shows_the_new_and_a_retry_writes_nothing() -> None:
     assert machine.cut() == {OLD + ZERO, OLD + STALE}
 
 
-@pytest.mark.parametrize("profile", [POSIX, EXT4], ids=lambda profile: profile.name)
+@pytest.mark.parametrize("profile", [POSIX, EXT4_ORDERED], ids=lambda profile: profile.name)
 def test_ext4_commits_the_size_of_a_block_that_was_never_written(profile: Profile) -> None:
     machine = Machine(FsyncFailure.EXT4)
     assert fails(machine.file.fsync)

@@ -2,7 +2,6 @@
 
 import pickle
 import re
-from importlib import resources
 from pathlib import Path
 from typing import Final
 
@@ -12,14 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wavetank.sim import (
-    EXAMPLE_PROFILES,
     EXT4,
     POSIX,
     PROFILES,
     DirentCover,
     Profile,
     ProfileFileError,
-    example_profile,
     profile_from_table,
     profile_from_toml,
     profile_table,
@@ -85,34 +82,6 @@ def test_the_example_of_the_paper_is_a_profile() -> None:
     )
 
 
-@pytest.mark.parametrize("name", EXAMPLE_PROFILES)
-def test_an_example_has_the_name_of_its_file_and_stores_are_to_be_safe_on_it(name: str) -> None:
-    profile = example_profile(name)
-    assert profile.name == name
-    assert not profile.control
-    assert profile not in PROFILES
-
-
-def test_the_paper_shows_the_example_of_ext4_as_it_stands() -> None:
-    file = resources.files("wavetank.sim") / "data" / "profiles" / "ext4-dioread-nolock.toml"
-    table = file.read_text(encoding="utf-8").partition("\n\n")[2]
-    assert f"```toml\n{table}```" in PAPER.read_text(encoding="utf-8")
-    assert example_profile("ext4-dioread-nolock") == attrs.evolve(
-        EXT4,
-        name="ext4-dioread-nolock",
-        summary=example_profile("ext4-dioread-nolock").summary,
-        appends_atomic=False,
-        appends_ordered=False,
-        rename_after_source=False,
-        truncate_forgets=True,
-    )
-
-
-def test_an_example_that_is_not_there_is_refused() -> None:
-    with pytest.raises(KeyError, match="expected one of ext4-dioread-nolock, got 'zfs'"):
-        example_profile("zfs")
-
-
 KEYS: Final = ", ".join(["name", "summary", "extends", *(field.name for field in PROMISES)])
 NAMES: Final = ", ".join(profile.name for profile in PROFILES)
 A_NAME: Final = "a name of letters, digits, - and _"
@@ -132,7 +101,7 @@ ANOTHER_NAME: Final = f"another name than {NAMES}, all"
         ),
         *(
             (f"[profile]\nname = {name!r}", "profile.name", f"{ANOTHER_NAME}, got {name!r}")
-            for name in ("ext4", "all")
+            for name in ("ext4", "ext4-ordered", "all")
         ),
     ],
 )
@@ -153,6 +122,16 @@ def test_an_error_in_the_frame_tells_file_key_expectation_and_what_came(
         ("extends", "'posiks'", f"one of {NAMES}, got 'posiks'; nearest match: posix"),
         ("extends", "'./qq'", f"one of {NAMES}, got './qq'"),
         ("control_", "true", f"one of the keys {KEYS}, got 'control_'; nearest match: control"),
+        (
+            "truncate_forgets",
+            "true",
+            f"one of the keys {KEYS}, got 'truncate_forgets', now called truncate_discards",
+        ),
+        (
+            "dirents_at_once",
+            "true",
+            f"one of the keys {KEYS}, got 'dirents_at_once', now called synchronous_dirents",
+        ),
         ("rename_atomic", "1", "true or false, got 1 (int)"),
         ("control", "'yes'", "true or false, got 'yes' (str)"),
         ("fsync_dir_covers", "'al'", "one of all, own, none, got 'al'; nearest match: all"),

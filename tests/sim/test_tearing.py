@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from wavetank.engine import OpenFlag
 from wavetank.sim import (
     BLOCK_SIZE,
-    EXT4,
     EXT4_OBSERVED,
+    EXT4_ORDERED,
     POSIX,
     SAFE_PROFILES,
     SECTOR_SIZE,
@@ -313,7 +313,7 @@ def test_what_a_file_shows_that_has_grown_without_its_data(
 
 
 def test_where_data_comes_before_its_size_nothing_unwritten_is_ever_shown() -> None:
-    assert states(appended(), WHOLE_BLOCKS, EXT4) == {NOTHING, FILLED, ALL}
+    assert states(appended(), WHOLE_BLOCKS, EXT4_ORDERED) == {NOTHING, FILLED, ALL}
 
 
 def test_holes_that_a_program_made_are_zeros() -> None:
@@ -346,7 +346,7 @@ def test_ext4_may_leave_zeros_inside_the_old_tail_and_without_delayed_allocation
     assert old + bytes(13 + 1583) in states(disk, WHOLE_BLOCKS, EXT4_OBSERVED)
     nodelalloc = evolve(EXT4_OBSERVED, tail_block_as_overwrite=False)
     assert states(disk, WHOLE_BLOCKS, nodelalloc) == in_order
-    assert states(disk, WHOLE_BLOCKS, EXT4) == in_order
+    assert states(disk, WHOLE_BLOCKS, EXT4_ORDERED) == in_order
 
 
 # Laws

@@ -39,7 +39,7 @@ def twin_states(test: LitmusTest, profile: Profile) -> set[LitmusState]:
     marks = tuple(record.word for record in machine.records if isinstance(record, Mark))
     start = len(machine.records)
     found = {machine.shown(durable, [], marks)}
-    readings = {False, profile.truncate_forgets}
+    readings = {False, profile.truncate_discards}
     for op in test.program:
         machine.do(op)
         past = machine.records[start:]

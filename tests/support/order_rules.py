@@ -73,7 +73,7 @@ def durable(records: list[Record], profile: Profile) -> set[int]:
 
 
 def at_once(op: MicroOp, profile: Profile) -> bool:
-    return profile.dirents_at_once if isinstance(op, Dirent) else profile.data_at_once
+    return profile.synchronous_dirents if isinstance(op, Dirent) else profile.data_at_once
 
 
 def covered(sync: Sync, past: list[Record], profile: Profile) -> set[int]:

@@ -35,7 +35,7 @@ from wavetank.sim import SAFE_PROFILES
 __all__ = ["RunRequest", "execute", "plan_of"]
 
 _ALL_PROFILES: Final = "all"
-_DEFAULT_PROFILES: Final = ("sequential", "posix")
+_DEFAULT_PROFILES: Final = ("sequential", "ext4", "posix")
 _PAIRWISE: Final = "pairwise"
 _HASH_SEEDS: Final = (1, 2)
 _IMAGES_AFTER_FIRST: Final = 500

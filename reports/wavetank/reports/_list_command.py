@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import click
 
 from wavetank.reports._shared_options import format_option
-
-if TYPE_CHECKING:  # what stands here is heavy; the function that needs it imports it
-    from wavetank.reports.inventory import Item
 
 __all__ = ["list_command"]
 
@@ -25,45 +21,40 @@ _KINDS: Final = (
     "stores",
 )
 
-_HELP: Final = """List what there is to choose from, with a sentence on each.
+_HELP: Final = """List scenarios, profiles, stores and other names that commands take.
 
-Profiles come with every rule, under the names that a profile file uses (run --profile FILE).
-Faults come with a line for each word, as run --fault takes it.
+Profiles and stores come as a matrix of rules or capabilities; with NAME, one of them is shown with
+what each means. Rules are named as in a profile file (run --profile FILE). Faults come with a line
+for each word of the fault language, as run --fault takes it.
 
 \b
-Example:
+Examples:
   wavetank list profiles
+  wavetank list profiles ext4
 """
 
 
 @click.command("list", help=_HELP)
 @click.argument("kind", type=click.Choice(_KINDS))
+@click.argument("name", required=False)
 @format_option
-def list_command(kind: str, output_format: str) -> None:
+def list_command(kind: str, name: str | None, output_format: str) -> None:
+    from wavetank.reports._choices import UnknownChoiceError, choose  # noqa: PLC0415 - heavy
+    from wavetank.reports._list_text import render_item, render_list  # noqa: PLC0415 - heavy
     from wavetank.reports._version import version  # noqa: PLC0415 - heavy
     from wavetank.reports.documents import list_document, to_text  # noqa: PLC0415 - heavy
     from wavetank.reports.inventory import KINDS  # noqa: PLC0415 - heavy
 
     items = KINDS[kind]()
+    if name is not None:
+        try:
+            choose(kind.removesuffix("s"), name, [item.name for item in items])
+        except UnknownChoiceError as error:
+            raise click.UsageError(str(error)) from error
+        items = tuple(item for item in items if item.name == name)
     if output_format == "json":
         click.echo(to_text(list_document(kind, items, version())))
+    elif name is not None:
+        click.echo(render_item(items[0]))
     else:
-        click.echo(_render(items))
-
-
-def _render(items: tuple[Item, ...]) -> str:
-    width = max(len(item.name) for item in items)
-    lines: list[str] = []
-    for item in items:
-        lines.append(f"{item.name:<{width}}  {item.summary}")
-        lines += [f"  {line}" for line in _details(item)]
-    return "\n".join(lines)
-
-
-def _details(item: Item) -> Iterator[str]:
-    """Yield a line per value, the values first, so that they can be compared at a glance."""
-    name_width = max((len(detail.name) for detail in item.details), default=0)
-    value_width = max((len(detail.value) for detail in item.details), default=0)
-    for detail in item.details:
-        start = f"{detail.name:<{name_width}} = {detail.value:<{value_width}}"
-        yield f"{start}  {detail.meaning}".rstrip()
+        click.echo(render_list(kind, items))

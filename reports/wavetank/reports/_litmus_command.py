@@ -23,11 +23,10 @@ what is seen must lie inside the sets. That needs root, FUSE, loop devices, mkfs
 one is missing, it is named, and nothing is run.
 
 \b
-  ext4          mounted with dioread_lock, against the profiles ext4 and
-                ext4-observed. Both promise that a size waits for its data;
-                since Linux 5.6 ext4 keeps that only with this option.
-  ext4-default  mounted as by default, against ext4-dioread-nolock, a profile
-                file that ships: new blocks may show zeros
+  ext4          mounted as by default, against the profile ext4
+  ext4-ordered  mounted with dioread_lock, against the profiles ext4-ordered
+                and ext4-observed. Both promise that a size waits for its
+                data; since Linux 5.6 ext4 keeps that only with this option.
   xfs, btrfs    against the profiles of these names
 
 \b
@@ -36,10 +35,10 @@ Examples:
   wavetank litmus --file mine.json --profile ext4 --profile posix
   wavetank litmus --profile mine.toml --file mine.json
   wavetank litmus --real xfs --real btrfs
-  wavetank litmus --real ext4-default --profile ext4
+  wavetank litmus --real ext4 --profile ext4-ordered
 """
 
-_REAL: Final = ("ext4", "ext4-default", "xfs", "btrfs")
+_REAL: Final = ("ext4", "ext4-ordered", "xfs", "btrfs")
 _ONLY_REAL: Final = ("mount_option", "runs", "images", "seed")
 
 

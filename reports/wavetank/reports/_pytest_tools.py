@@ -124,7 +124,9 @@ class CrashTests:
         """
         __tracebackhide__ = True
         options = self._node.config
-        chosen = profiles or asked_of(self._node).profiles or ("process-kill", "lazyfs", "posix")
+        chosen = (
+            profiles or asked_of(self._node).profiles or ("process-kill", "lazyfs", "ext4", "posix")
+        )
         case = options.stash.get(NEW_RUN, None)
         if case is not None:
             chosen = [each for each in chosen if _name(each) == case.profile] or [case.profile]

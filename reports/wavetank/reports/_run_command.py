@@ -56,7 +56,7 @@ Examples:
     multiple=True,
     metavar="NAME|FILE",
     help="Promises of the filesystem, or a TOML file with some; may be repeated; 'all' for every "
-    "one to be safe on.  [default: sequential and posix]",
+    "one to be safe on.  [default: sequential, ext4 and posix]",
 )
 @click.option("--backend", metavar="NAME", help="The store under test.  [default: builtin]")
 @click.option(

@@ -10,6 +10,7 @@ import io
 import sys
 import traceback
 from collections.abc import Sequence
+from typing import Final
 
 import click
 
@@ -29,6 +30,13 @@ from wavetank.reports.exit_codes import ExitCode
 
 __all__ = ["cli", "main"]
 
+_HELP: Final = """Simulate crashes of Raft storage and judge what recovers from them.
+
+\b
+Example:
+  wavetank run mixed --profile posix
+"""
+
 
 def _show_version(
     context: click.Context,
@@ -42,7 +50,7 @@ def _show_version(
         context.exit()
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(help=_HELP, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option(
     "--version",
     is_flag=True,
@@ -52,12 +60,7 @@ def _show_version(
     help="Show the version and exit.",
 )
 def cli() -> None:
-    r"""Crash simulation for Raft storage.
-
-    \b
-    Example:
-      wavetank run mixed --profile posix
-    """
+    """Run the command that is named."""
 
 
 cli.add_command(run_command)

@@ -38,7 +38,8 @@ from wavetank.sim import PROFILES, Profile
 
 __all__ = ["KINDS", "Detail", "Item"]
 
-_DESCRIBED: Final = re.compile(r"^\s*(\w+): (\S.*)$", re.MULTILINE)
+# A field of a docstring's section: its name, and a text whose further lines are indented deeper.
+_DESCRIBED: Final = re.compile(r"^    (\w+): (\S.*(?:\n {8}\S.*)*)", re.MULTILINE)
 
 
 @frozen(kw_only=True)
@@ -180,8 +181,9 @@ def _store(name: str) -> Item:
 
 
 def _descriptions(owner: type) -> dict[str, str]:
-    """Return what a docstring says of each field, its first line."""
-    return dict(_DESCRIBED.findall(inspect.getdoc(owner) or ""))
+    """Return what a docstring says of each field."""
+    found = _DESCRIBED.findall(inspect.getdoc(owner) or "")
+    return {name: " ".join(text.split()) for name, text in found}
 
 
 def _word(value: object) -> str:

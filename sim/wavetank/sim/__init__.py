@@ -6,7 +6,6 @@ General layout, from the bottom up::
     profile.py         what a filesystem promises about unsynced work: the rules
     profiles.py        the promises of the filesystems that ship
     profile_file.py    profiles of one's own, from TOML
-    example_profiles.py  profiles that ship in that form: data/profiles
     image.py           a disk's durable content as a value
     fsync_failure.py   what a failed fsync leaves, by filesystem
     _page_cache.py     files, directories and links as programs see them
@@ -45,7 +44,6 @@ from wavetank.sim._tears import TORN_SECTORS
 from wavetank.sim.closed_sets import closed_sets
 from wavetank.sim.crash_images import CrashImages, all_images, newest_images
 from wavetank.sim.disk import SimDisk
-from wavetank.sim.example_profiles import EXAMPLE_PROFILES, example_profile
 from wavetank.sim.filesystem import SimFileSystem
 from wavetank.sim.forking import Reader, forked_images
 from wavetank.sim.fsync_failure import FsyncFailure
@@ -97,6 +95,7 @@ from wavetank.sim.profiles import (
     EXT3_ORDERED,
     EXT4,
     EXT4_OBSERVED,
+    EXT4_ORDERED,
     LAZYFS,
     LYING_FSYNC,
     POSIX,
@@ -120,10 +119,10 @@ __all__ = [
     "BLOCK_SIZE",
     "BTRFS",
     "DATA_JOURNAL",
-    "EXAMPLE_PROFILES",
     "EXT3_ORDERED",
     "EXT4",
     "EXT4_OBSERVED",
+    "EXT4_ORDERED",
     "LAZYFS",
     "LITMUS_OPS",
     "LYING_FSYNC",
@@ -183,7 +182,6 @@ __all__ = [
     "Tearing",
     "all_images",
     "closed_sets",
-    "example_profile",
     "forked_images",
     "hold_litmus",
     "newest_images",

@@ -1,11 +1,10 @@
-"""A disk on which a truncation frees what it cuts off, as `Profile.truncate_forgets` allows.
+"""A disk on which a truncation frees what it cuts off, as `Profile.truncate_discards` allows.
 
 By the micro-op table content beyond a file's size stays where it is, and a later size shows it
 again. A filesystem that frees blocks gives the file other ones when it grows: they read zeros until
 they are written, or what somebody else left there. This is the durable content of such a disk, next
-to the one that forgets nothing (pending.py).
-
-Left out: which images are looked at in both ways (crash_images.py); torn writes.
+to the one that discards nothing (pending.py). Which images are tried on both is decided in
+crash_images.py; torn writes are tried on the other one only.
 """
 
 from __future__ import annotations
@@ -29,10 +28,13 @@ class ForgettingDisk:
         durable: what is on disk if no pending op is kept.
     """
 
-    __slots__ = ("_written", "durable")
+    __slots__ = ("_cut_files", "_written", "durable")
 
     def __init__(self, image: DiskImage) -> None:
-        self.durable = _without_cut_content(image)
+        cut = _without_cut_content(image)
+        self.durable = image.derive(cut)
+        # Inodes whose durable content may be another one than where nothing is discarded.
+        self._cut_files = frozenset(cut)
         # Number of the last durable op that wrote to a block, by inode and block.
         self._written: Mapping[tuple[int, int], int] = {}
 
@@ -41,6 +43,7 @@ class ForgettingDisk:
         twin = ForgettingDisk(DiskImage.empty())
         twin.durable = self.durable
         twin._written = self._written
+        twin._cut_files = self._cut_files
         return twin
 
     def settle(self, ops: Iterable[MicroOp]) -> None:
@@ -49,6 +52,28 @@ class ForgettingDisk:
         self.durable = self.image(settled)
         writes = {(op.inode, op.block): op.number for op in settled if isinstance(op, Data)}
         self._written = {**self._written, **writes} if writes else self._written
+        self._cut_files |= {op.inode for op in settled if isinstance(op, Size) and not op.extends}
+
+    def may_differ(self, kept: DiskImage, pending: Iterable[MicroOp]) -> bool:
+        """Whether a crash can leave another image here than on a disk that discards nothing.
+
+        Args:
+            kept: the durable content of that disk, with the same ops settled.
+            pending: the ops that a crash may keep or lose, in program order.
+        """
+        self._cut_files = frozenset(
+            inode for inode in self._cut_files if self.durable.node(inode) != kept.node(inode)
+        )
+        if self._cut_files:
+            return True
+        # Sizes of one file never swap, so each pending one follows the one before it.
+        sizes: dict[int, int] = {}
+        for op in pending:
+            if isinstance(op, Size):
+                if not op.extends and op.size < sizes.get(op.inode, _size(kept, op.inode)):
+                    return True
+                sizes[op.inode] = op.size
+        return False
 
     def image(self, ops: Iterable[MicroOp], *, stale: Iterable[tuple[int, int]] = ()) -> DiskImage:
         """Return the disk with pending ops on it.
@@ -86,14 +111,20 @@ class ForgettingDisk:
         file.replace(blocks)
 
 
-def _without_cut_content(image: DiskImage) -> DiskImage:
+def _size(image: DiskImage, inode: int) -> int:
+    node = image.node(inode)
+    return node.size if isinstance(node, FileContent) else 0
+
+
+def _without_cut_content(image: DiskImage) -> dict[int, Node]:
+    """Return each file that holds content beyond its size, without that, by inode."""
     changes: dict[int, Node] = {}
     for _, inode, node in image.walk():
         if isinstance(node, FileContent):
             blocks = list(node.blocks)
             if _cut_at(blocks, node.size):
                 changes[inode] = FileContent(node.size, tuple(blocks))
-    return image.derive(changes)
+    return changes
 
 
 def _cut_at(blocks: list[bytes], size: int) -> bool:

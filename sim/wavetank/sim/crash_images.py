@@ -7,7 +7,7 @@ Where there are more sets than the budget allows, images are chosen by what a re
 (forking.py), so that they still stand for all. Without a reader, or where even these are too many,
 a fixed catalogue stands in, and the answer says that it is not complete.
 
-Where truncations may forget what they cut off, each set is looked at once more, without that.
+Where a truncation may have discarded what it cut off, each set is tried once more, without that.
 
 At a point where the op log grew, only the images that hold the newest op are new.
 """
@@ -96,7 +96,7 @@ def _images(
             pending, mask, unwritten, tearing, torn=whole if mask == pending.everything else torn
         )
     ]
-    if pending.profile.truncate_forgets:
+    if pending.may_discard:
         unwritten = pending.unwritten(forgotten=True)
         kept += [image for mask in sets for image in _forgotten(pending, mask, unwritten, tearing)]
     return CrashImages(tuple(kept), complete)

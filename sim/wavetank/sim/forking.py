@@ -8,8 +8,10 @@ for each way in which the reader can go, and together they stand for every legal
 
 This is sound if the reader is deterministic and is told of every look (read_trace.py). Ops on one
 place are never reordered, so what stands there is how many of them were kept; the last may be torn.
-Left out: who reads (the explorer), devices on which writes are atomic or growth comes whole, and
-truncations that forget.
+Where truncations may discard, a second search starts on the disk that discards: what a block shows
+there depends on its file's sizes too, so they are decided with it.
+
+Devices on which writes are atomic or growth comes whole are not searched.
 """
 
 from __future__ import annotations
@@ -47,6 +49,7 @@ class _Branch:
         tears: of the one write that is torn.
         may_tear: whether it is open if and which write is torn.
         stale: whether unwritten blocks show foreign bytes; None as long as nobody looked at one.
+        forgotten: whether what a truncation cut off is gone. Nothing is torn then.
     """
 
     kept: int
@@ -55,6 +58,7 @@ class _Branch:
     tears: tuple[Tear, ...] = ()
     may_tear: bool = True
     stale: bool | None = None
+    forgotten: bool = False
 
 
 def forked_images(
@@ -74,27 +78,26 @@ def forked_images(
     """
     atomic = tearing.atomic_unit is AtomicUnit.WRITE or tearing.atomic_write_max_bytes
     together = atomic or tearing.append_fill not in _FILLS
-    if together or pending.profile.truncate_forgets:
+    if together:
         return None
     if not pending.profile.keeps_unsynced:
         return () if holding else (pending.kept(0),)
     forks = _Forks(pending, tearing)
-    todo = [
-        _Branch(
-            kept=holding,
-            may_tear=tearing.tears_blocks,
-            stale=None if tearing.append_fill is AppendFill.STALE else False,
-        )
-    ]
+    stale = None if tearing.append_fill is AppendFill.STALE else False
+    todo = [_Branch(kept=holding, may_tear=tearing.tears_blocks, stale=stale)]
+    if pending.may_discard:
+        todo.append(_Branch(kept=holding, may_tear=False, stale=stale, forgotten=True))
     images: list[Kept] = []
     while todo:
         if len(images) + len(todo) > limit:
             return None
         branch = todo.pop()
-        image = pending.kept(branch.kept, branch.tears, stale=branch.stale is True)
+        image = pending.kept(
+            branch.kept, branch.tears, stale=branch.stale is True, forgotten=branch.forgotten
+        )
         images.append(image)
         for cell in reader(image):
-            for target in forks.targets(cell):
+            for target in forks.targets(cell, forgotten=branch.forgotten):
                 if target not in branch.settled:
                     branch, others = forks.settle(branch, target)
                     todo += others
@@ -115,6 +118,7 @@ class _Forks:
         self._pending = pending
         self._tearing = tearing
         self._unwritten: UnwrittenBlocks = pending.unwritten()
+        self._unwritten_if_forgotten = pending.unwritten(forgotten=True)
         self._ops: dict[_Target, list[MicroOp]] = {}
         self._named: dict[int, list[_Target]] = {}
         self._writes: dict[int, list[Data]] = {}
@@ -125,9 +129,13 @@ class _Forks:
             elif isinstance(op, Data) and not pending.profile.joined(op):
                 self._writes.setdefault(op.call, []).append(op)
 
-    def targets(self, cell: Cell) -> Iterable[_Target]:
+    def targets(self, cell: Cell, *, forgotten: bool) -> Iterable[_Target]:
         """Return the places that a look at `cell` reveals."""
-        return self._named.get(cell[1], ()) if cell[0] == "names" else (cell,)
+        if cell[0] == "names":
+            return self._named.get(cell[1], ())
+        if forgotten and cell[0] == "data":
+            return (("size", cell[1]), cell)
+        return (cell,)
 
     def settle(self, branch: _Branch, target: _Target) -> tuple[_Branch, list[_Branch]]:
         """Decide that `target` is as in the branch's own image, and return the others too."""
@@ -167,7 +175,8 @@ class _Forks:
         """Decide what an unwritten block shows, if this is the first that is looked at."""
         if choice.stale is not None or choice.tears or target[0] != "data":
             return choice, []
-        if target[1:] not in self._unwritten.exposed(choice.kept):
+        unwritten = self._unwritten_if_forgotten if choice.forgotten else self._unwritten
+        if target[1:] not in unwritten.exposed(choice.kept):
             return choice, []
         return evolve(choice, stale=False), [evolve(choice, stale=True, may_tear=False)]
 

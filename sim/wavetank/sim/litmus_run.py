@@ -83,7 +83,7 @@ def _states(
             f"program: expected at most {limit} legal sets of micro-ops at each point, "
             f"got more under {pending.profile.name}"
         )
-    readings = (False, True) if pending.profile.truncate_forgets else (False,)
+    readings = (False, True) if pending.profile.truncate_discards else (False,)
     return {
         LitmusState(marks, _read(pending.image(pending.kept(mask, forgotten=forgotten))))
         for mask in masks

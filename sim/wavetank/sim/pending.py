@@ -108,7 +108,7 @@ class PendingOps:
         self.nothing_new = False
         # Data that can never reach the disk, since writing it has failed.
         self._dropped: tuple[Data, ...] = ()
-        self._forgetting = ForgettingDisk(image) if profile.truncate_forgets else None
+        self._forgetting = ForgettingDisk(image) if profile.truncate_discards else None
 
     @property
     def durable(self) -> DiskImage:
@@ -130,6 +130,13 @@ class PendingOps:
     def ops(self) -> Iterable[MicroOp]:
         """The pending ops in program order."""
         return self._ops.values()
+
+    @property
+    def may_discard(self) -> bool:
+        """Whether a truncation can have discarded what an image without that would show."""
+        return self._forgetting is not None and self._forgetting.may_differ(
+            self.durable, self._ops.values()
+        )
 
     @property
     def whole(self) -> bool:
@@ -277,7 +284,7 @@ class PendingOps:
             return False
         if kept.numbers and not self.profile.keeps_unsynced:
             return False
-        if kept.forgotten and (kept.tears or not self.profile.truncate_forgets):
+        if kept.forgotten and (kept.tears or not self.profile.truncate_discards):
             return False
         mask = 0
         for number in kept.numbers:
@@ -373,7 +380,7 @@ class PendingOps:
         """
         if op.joins_next or self.profile.program_order or self._barrier or self._open_group:
             return False
-        if self.profile.truncate_forgets:
+        if self.profile.truncate_discards:
             return False
         if target in self._targets:
             return False

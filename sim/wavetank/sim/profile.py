@@ -62,11 +62,11 @@ class Profile:
         fsync_file_covers_sizes: whether fsync of a file covers every earlier size.
         fsync_dir_covers: directory ops that fsync of a directory covers.
         tail_block_as_overwrite: growing a partly filled tail block counts as an overwrite.
-        truncate_forgets: what a truncation cut off may be gone when a later size shows it again.
+        truncate_discards: what a truncation cut off may be gone when a later size shows it again.
         fsync_persists: whether what a sync covers is durable; if not, it only comes before all
             that follows the sync.
         full_fsync_persists: the same for F_FULLFSYNC.
-        dirents_at_once: directory ops are durable as soon as they are issued.
+        synchronous_dirents: directory ops are durable as soon as they are issued.
         data_at_once: data and sizes are durable as soon as they are issued.
         keeps_unsynced: whether anything that is not durable can be on disk after a crash.
         control: shipped to show what goes wrong, not to be safe on.
@@ -86,10 +86,10 @@ class Profile:
     fsync_file_covers_sizes: bool = False
     fsync_dir_covers: DirentCover = DirentCover.OWN
     tail_block_as_overwrite: bool = False
-    truncate_forgets: bool = False
+    truncate_discards: bool = False
     fsync_persists: bool = True
     full_fsync_persists: bool = True
-    dirents_at_once: bool = False
+    synchronous_dirents: bool = False
     data_at_once: bool = False
     keeps_unsynced: bool = True
     control: bool = False
@@ -152,8 +152,8 @@ class Profile:
             yield "fsync_file_covers = all", stronger
         if self.fsync_dir_covers is not DirentCover.ALL:
             yield "fsync_dir_covers = all", evolve(self, fsync_dir_covers=DirentCover.ALL)
-        if self.truncate_forgets:
-            yield "truncate_forgets = no", evolve(self, truncate_forgets=False)
+        if self.truncate_discards:
+            yield "truncate_discards = no", evolve(self, truncate_discards=False)
 
     def joined(self, op: MicroOp) -> bool:
         """Whether `op` reaches the disk only together with the op after it."""
@@ -165,7 +165,7 @@ class Profile:
 
     def at_once(self, op: MicroOp) -> bool:
         """Whether `op` is durable as soon as it is issued."""
-        return self.dirents_at_once if isinstance(op, Dirent) else self.data_at_once
+        return self.synchronous_dirents if isinstance(op, Dirent) else self.data_at_once
 
     def persists(self, sync: Sync) -> bool:
         """Whether what `sync` covers is durable, and not merely ordered."""

@@ -36,6 +36,10 @@ _SUMMARY: Final = "a profile of one's own"
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 _SHIPPED: Final[Mapping[str, Profile]] = MappingProxyType({each.name: each for each in PROFILES})
 _RESERVED: Final = (*_SHIPPED, "all")
+_RENAMED: Final[Mapping[str, str]] = MappingProxyType(
+    {"truncate_forgets": "truncate_discards", "dirents_at_once": "synchronous_dirents"}
+)
+"""Keys of earlier versions. The nearest match of an unknown key could be one that means another."""
 
 _Promise: TypeAlias = bool | DirentCover
 _PROMISES: Final[Mapping[str, object]] = MappingProxyType(
@@ -108,7 +112,8 @@ def profile_from_table(table: Mapping[str, object], *, file: str, path: str) -> 
     place = _Place(file, path)
     for key in table:
         if key not in _KEYS:
-            came = f"{key!r}{_nearest(key, _KEYS)}"
+            new = _RENAMED.get(key)
+            came = f"{key!r}{_nearest(key, _KEYS) if new is None else f', now called {new}'}"
             raise place.at(key).error(f"one of the keys {', '.join(_KEYS)}", came)
     promised = _inherited(table, place)
     for key, default in _PROMISES.items():

@@ -26,7 +26,7 @@ from wavetank.scenarios import (
 from wavetank.scenarios.exploration.crash_point import pending_at
 from wavetank.sim import (
     BTRFS,
-    EXT4,
+    EXT4_ORDERED,
     POSIX,
     PROCESS_KILL,
     SAFE_PROFILES,
@@ -169,7 +169,7 @@ def test_the_cure_is_found_by_trying() -> None:
 @pytest.mark.parametrize(
     ("steps", "profile", "limit", "forked", "judged"),
     [
-        (5, EXT4, 64, 1, (71, 71)),
+        (5, EXT4_ORDERED, 64, 1, (71, 71)),
         (5, XFS, 64, 3, (119, 112)),
         (4, BTRFS, 64, 1, (106, 106)),
         (3, POSIX, 256, 5, (3613, 1513)),
@@ -202,7 +202,9 @@ def test_marks_are_no_crash_points() -> None:
     assert explore(recording, POSIX, limits=Limits(max_images=1)).crash_points == len(micro_ops)
 
 
-@pytest.mark.parametrize("profile", [SEQUENTIAL, EXT4, BTRFS], ids=lambda profile: profile.name)
+@pytest.mark.parametrize(
+    "profile", [SEQUENTIAL, EXT4_ORDERED, BTRFS], ids=lambda profile: profile.name
+)
 def test_verdicts_equal_those_of_all_subsets_tried_one_by_one(profile: Profile) -> None:
     """Brute-force twin: every subset that the rules read literally allow, judged alone."""
     backend = builtin_over(lambda fs: NoFileSync(fs, "/store/log.dat"))

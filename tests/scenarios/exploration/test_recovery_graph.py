@@ -40,7 +40,7 @@ from wavetank.scenarios import (
 from wavetank.scenarios.exploration.recovery_graph import RecoveryGraph
 from wavetank.sim import (
     BTRFS,
-    EXT4,
+    EXT4_ORDERED,
     POSIX,
     SEQUENTIAL,
     DiskImage,
@@ -113,7 +113,9 @@ def unsynced_names() -> tuple[Recording, Exploration]:
     return recording, explore(recording, BTRFS, limits=Limits(depth=1))
 
 
-@pytest.mark.parametrize("profile", [SEQUENTIAL, EXT4, BTRFS], ids=lambda profile: profile.name)
+@pytest.mark.parametrize(
+    "profile", [SEQUENTIAL, EXT4_ORDERED, BTRFS], ids=lambda profile: profile.name
+)
 def test_the_engine_converges_and_is_never_accused_at_any_depth(profile: Profile) -> None:
     recording = record(FEW_STEPS, BUILTIN)
     found = explore(recording, profile, limits=FIXPOINT)

@@ -40,11 +40,13 @@ from wavetank.sim import POSIX, SAFE_PROFILES, WRITEBACK, Data, Mark, PendingOps
 
 BUILTIN = backend_named("builtin")
 
-EVERYWHERE = "sequential data-journal ext3-ordered ext4 ext4-observed xfs btrfs writeback posix"
+EVERYWHERE = (
+    "sequential data-journal ext3-ordered ext4-ordered xfs ext4-observed btrfs writeback ext4 posix"
+)
 
 # Which invariants accuse it under posix, and which safe profiles allow an image that kills it.
 EXPECTED = {
-    "S1": ("O7 O8", "ext4 ext4-observed xfs btrfs writeback posix lazyfs"),
+    "S1": ("O7 O8", "ext4-ordered xfs ext4-observed btrfs writeback ext4 posix lazyfs"),
     "S2": ("O1 O8", "btrfs posix"),
     "S4": ("O7", "btrfs posix"),
     "A1": ("O2 O7", "btrfs posix"),
@@ -52,12 +54,12 @@ EXPECTED = {
     "A7": ("O2 O8", f"{EVERYWHERE} lazyfs"),
     "T1": ("O2 O3", EVERYWHERE),
     "T2": ("O5 O8", f"{EVERYWHERE} process-kill lazyfs"),
-    "T4": ("O2 O7", "ext4-observed xfs writeback posix lazyfs"),
+    "T4": ("O2 O7", "xfs ext4-observed writeback ext4 posix lazyfs"),
     "N4": ("O7", f"{EVERYWHERE} process-kill lazyfs"),
     "R3": ("O9", f"{EVERYWHERE} process-kill"),
     "W3": ("O3", f"{EVERYWHERE} lazyfs"),
     "W4": ("O4 O7", EVERYWHERE),
-    "W6": ("O6", "ext4-observed writeback posix"),
+    "W6": ("O6", "ext4-observed writeback ext4 posix"),
     "W10": ("O10", f"{EVERYWHERE} process-kill lazyfs"),
     "W11": ("O11", f"{EVERYWHERE} process-kill"),
     "W12": ("O12", EVERYWHERE),

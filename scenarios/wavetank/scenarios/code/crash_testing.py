@@ -20,7 +20,7 @@ def crash_test(
     workload: Workload,
     check: Check,
     *,
-    profiles: Sequence[str | Profile] = ("process-kill", "lazyfs", "posix"),
+    profiles: Sequence[str | Profile] = ("process-kill", "lazyfs", "ext4", "posix"),
     max_images: int | None = None,
     raise_on_finding: bool = True,
     tearing: Tearing | None = None,

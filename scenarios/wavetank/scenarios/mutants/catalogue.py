@@ -1,9 +1,9 @@
 """The whole zoo: the kill matrix, the necessity of every sync, and the oracle with parts missing.
 
 Each bug is hunted under every safe profile, and the engine itself on the same trials: whatever is
-found there is a false alarm. `posix` allows every image that any safe profile does, so a sync is
-redundant if no image of `posix` is judged otherwise without it. Units of work share nothing and
-may run in other processes.
+found there is a false alarm. Each image that any safe profile allows is one of `posix` or of
+`ext4`, so a sync is redundant if no image of these two is judged otherwise without it. Units of
+work share nothing and may run in other processes.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor
 from enum import Enum
+from itertools import product
 from typing import Final, TypeAlias, TypeVar
 
 from attrs import frozen
@@ -22,7 +23,7 @@ from wavetank.scenarios.mutants.missing_syncs import SYNC_TRIALS, SyncSite, sync
 from wavetank.scenarios.mutants.mutant_run import Trial
 from wavetank.scenarios.mutants.planted_bug import BUILTIN
 from wavetank.scenarios.raft.oracle import INVARIANTS
-from wavetank.sim import POSIX, SAFE_PROFILES, Profile
+from wavetank.sim import EXT4, POSIX, SAFE_PROFILES, Profile
 
 __all__ = [
     "BugResult",
@@ -38,9 +39,10 @@ __all__ = [
 
 _Result = TypeVar("_Result")
 _INVARIANT: Final = re.compile(r"\bO\d+\b")
+_WEAKEST: Final = (POSIX, EXT4)
 _WEAKEST_FIRST: Final[tuple[Profile, ...]] = (
-    POSIX,
-    *(each for each in SAFE_PROFILES if each is not POSIX),
+    *_WEAKEST,
+    *(each for each in SAFE_PROFILES if each not in _WEAKEST),
 )
 
 
@@ -256,8 +258,8 @@ def need_of(site: SyncSite, numbers: tuple[int, ...], ordinal: int = 1) -> Neces
     judged, complete = 0, True
     kill: Kill | None = None
     profiles: tuple[str, ...] = ()
-    for trial in trials:
-        found = hunt(backend, trial, POSIX)
+    for trial, profile in product(trials, _WEAKEST):
+        found = hunt(backend, trial, profile)
         judged += found.judged
         complete = complete and found.complete
         if found.kill is not None:
