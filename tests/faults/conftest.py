@@ -1,4 +1,4 @@
-"""Where faults are tried: on a simulated disk and on the machine's own filesystem."""
+"""OperationMatcher faults are tried: on a simulated disk and on the machine's own filesystem."""
 
 from collections.abc import Iterator
 from pathlib import Path

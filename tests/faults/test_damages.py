@@ -1,15 +1,18 @@
-"""Writes, reads and syncs that say all is well: what is on the disk, and what is shown."""
+"""Damage by an operation: writes, reads and syncs report success and do something else."""
 
 import pytest
-from fault_site import NEW, FaultSite
+from fault_site import FaultSite, Ground
 
-from wavetank.engine import FileSystem, OpenFlag
-from wavetank.faults import TornShape, TornWrite
+from wavetank.engine import OpenFlag
+from wavetank.faults import (
+    TornShape,
+    TornWrite,
+)
 from wavetank.sim import SimDisk, SimFileSystem, Sync
 
-Ground = tuple[FileSystem, str]
-
 SECTOR = 512
+
+
 OLD = b"o" * (4 * SECTOR)
 
 
@@ -56,7 +59,16 @@ def test_which_sectors_land(ground: Ground, words: str, landed: bytes) -> None:
     assert b"".join(seen.get(sector, b"?") for sector in sectors) == landed
 
 
-def test_a_file_that_appends_can_be_spoilt_too(ground: Ground) -> None:
+@pytest.mark.parametrize(
+    ("shape", "numbers"),
+    [(TornShape.ONLY, (2, 0)), (TornShape.ONLY, (1, 1)), (TornShape.FIRST, (1, 2))],
+)
+def test_sectors_that_make_no_sense_are_refused(shape: TornShape, numbers: tuple[int, ...]) -> None:
+    with pytest.raises(ValueError, match="numbers: expected"):
+        TornWrite(shape, numbers)
+
+
+def test_appends_can_be_lost_misdirected_and_torn(ground: Ground) -> None:
     site = FaultSite(ground, "write: lost\nwrite: misdirected to 2\nwrite: torn last 1 sectors")
     file = site.open("f", OpenFlag.WRITE | OpenFlag.APPEND)
     # A write to a place is refused by such a file, and no fault is spent on it.
@@ -84,6 +96,17 @@ def test_a_misdirected_read_shows_what_is_elsewhere(ground: Ground) -> None:
     assert site.fired == [2]
 
 
+def test_a_flipped_bit_is_seen_by_every_read_of_its_byte(ground: Ground) -> None:
+    site = FaultSite(ground, "read f: flip bit 17 at 1\nread f #2: flip bit 0 at 0")
+    file = site.open()
+    # Bit 17 from offset 1 on is bit 1 of byte 3, "3": it becomes "1".
+    assert file.pread(8, 0) == b"01214567"
+    assert file.pread(8, 0) == b"11214567"
+    assert [file.pread(1, 3), file.pread(3, 0), file.pread(4, 4)] == [b"1", b"112", b"4567"]
+    assert site.content() == b"01234567"
+    assert site.fired == [3, 2]
+
+
 def test_a_sync_that_lies_does_nothing() -> None:
     disk = SimDisk()
     fs = SimFileSystem(disk)
@@ -95,25 +118,3 @@ def test_a_sync_that_lies_does_nothing() -> None:
         site.fs.fsync_dir("/d")
     assert [record.path for record in disk.log if isinstance(record, Sync)] == ["/d/f"]
     assert site.fired == [1, 2]
-
-
-def test_what_a_sync_lied_about_is_said_on_the_machine_s_own_filesystem_too(ground: Ground) -> None:
-    site = FaultSite(ground, "fsync: lie\nfsync: fail EIO")
-    file = site.open("f", NEW)
-    file.fsync()
-    with pytest.raises(OSError, match="f"):
-        file.fsync()
-
-
-def test_pieces_of_a_write_that_begins_inside_a_sector() -> None:
-    torn = TornWrite(TornShape.ALL_BUT, (1,))
-    assert torn.pieces(b"a" * 1024, 511) == ((511, b"a"), (1024, b"a" * 511))
-
-
-@pytest.mark.parametrize(
-    ("shape", "numbers"),
-    [(TornShape.ONLY, (2, 0)), (TornShape.ONLY, (1, 1)), (TornShape.FIRST, (1, 2))],
-)
-def test_sectors_that_make_no_sense_are_refused(shape: TornShape, numbers: tuple[int, ...]) -> None:
-    with pytest.raises(ValueError, match="numbers: expected"):
-        TornWrite(shape, numbers)

@@ -1,9 +1,17 @@
-"""The table of operations: no method of the filesystem seam is out of the reach of faults."""
+"""Every method of the filesystem seam is an operation that faults can reach."""
 
 import pytest
 
 from wavetank.engine import File, FileSystem
-from wavetank.faults import FAULT_CLASSES, OPERATIONS, FaultyFile, FaultyFileSystem, OperationKind
+from wavetank.faults import (
+    FAULT_CLASSES,
+    OPERATIONS,
+    VOCABULARY,
+    FaultyFile,
+    FaultyFileSystem,
+    OperationKind,
+    parse_fault,
+)
 
 
 def methods(*classes: type) -> list[str]:
@@ -22,3 +30,9 @@ def test_every_kind_has_a_method_and_a_class() -> None:
 @pytest.mark.parametrize(("seam", "wrapper"), [(File, FaultyFile), (FileSystem, FaultyFileSystem)])
 def test_the_wrappers_have_every_method_and_no_other(seam: type, wrapper: type) -> None:
     assert sorted(methods(wrapper)) == sorted(methods(seam))
+
+
+def test_every_effect_applies_to_known_kinds() -> None:
+    for words in VOCABULARY:
+        kinds = parse_fault(words.example).what.kinds
+        assert kinds is None or (kinds and set(kinds) <= set(OperationKind))

@@ -276,6 +276,7 @@ def test_a_failure_under_turned_options_is_replayed_under_them(
     assert "no_auto_truncate" in again["case"]["fingerprint"]
 
 
+@pytest.mark.idle_faults("mkdir #9: fail EIO")
 def test_faults_are_counted_and_one_that_never_fires_is_warned_of() -> None:
     arguments = (
         "run", "election-storm", "--profile", "sequential", "--profile", "posix",
@@ -293,11 +294,23 @@ def test_faults_are_counted_and_one_that_never_fires_is_warned_of() -> None:
     assert all(each["mkdir #9: fail EIO"] == 0 for each in counts)
     fired = [each["fsync log.dat #3: fail EIO ext4"] for each in counts]
     assert min(fired) > 1
+    assert document["warnings"] == ["never fired: mkdir #9: fail EIO"]
     warning = "warning: never fired: mkdir #9: fail EIO\n"
     assert warning in done.stderr
     text = invoke(*arguments).stdout
     assert ", backend builtin, 2 faults\n" in text
     assert f"\nfired {sum(fired)} times: fsync log.dat #3: fail EIO ext4\n{warning}" in text
+
+
+def test_a_fault_that_never_fires_in_some_scenarios_is_warned_of_with_their_names() -> None:
+    line = "rename snapshot.dat.tmp #4: fail EIO"
+    done = invoke(
+        "run", "election-storm", "install-snapshot", "--profile", "process-kill",
+        "--max-images", "20", "--fault", line, "--format", "json",
+    )  # fmt: skip
+    warning = f"never fired in election-storm: {line}"
+    assert json.loads(done.stdout)["warnings"] == [warning]
+    assert f"warning: {warning}\n" in done.stderr
 
 
 def test_a_failure_under_faults_is_told_and_replayed_with_them(

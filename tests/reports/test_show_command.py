@@ -103,13 +103,13 @@ def test_a_failure_of_an_own_profile_with_options_and_faults_becomes_a_test() ->
         profiles=("own",),
         own_profiles=(own,),
         option_sets=(("small_chunks",),),
-        faults=("fsync #900: fail EIO",),
+        faults=("stat: stall 1 ms",),
         max_images=40,
     )
     found = found_by(plan)
     source = next(sources(found))
     assert "profile=Profile(name='own', summary='orderly', program_order=True" in source
-    assert "faults=parse_plan('fsync #900: fail EIO')" in source
+    assert "faults=parse_plan('stat: stall 1 ms')" in source
     with pytest.raises(AssertionError):
         test_of(source)()
 

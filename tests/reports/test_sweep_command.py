@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 import jsonschema
+import pytest
 from click.testing import CliRunner, Result
 
 from wavetank.faults import parse_fault
@@ -39,6 +40,8 @@ def invoke(*arguments: str) -> Result:
     return CliRunner().invoke(cli, ["sweep", *arguments])
 
 
+@pytest.mark.slow
+@pytest.mark.idle_faults
 def test_the_document_counts_faults_by_scenario_part_and_kind() -> None:
     done = invoke("restart-loop", "--operations", "40", "--workers", "1", "--format", "json")
     assert done.exit_code == 0

@@ -14,6 +14,9 @@ from wavetank.faults import (
 )
 from wavetank.sim import SerialRuntime
 
+Ground = tuple[FileSystem, str]
+"""A filesystem without faults, and an empty directory in it."""
+
 NEW = OpenFlag.READ | OpenFlag.WRITE | OpenFlag.CREATE
 
 
@@ -35,7 +38,7 @@ class FaultSite:
 
     def __init__(
         self,
-        ground: tuple[FileSystem, str],
+        ground: Ground,
         plan: str,
         content: bytes = b"01234567",
         *,

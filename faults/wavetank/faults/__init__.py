@@ -1,79 +1,93 @@
-"""What can go wrong besides a crash: the fault language and its injectors.
+"""Inject faults into a filesystem: a language of one line per fault, and what does as it says.
 
-General layout, from the bottom up::
+From the bottom up::
 
-    operations.py         the operations of the filesystem seam, in classes
-    where.py, which.py    the operations that a fault looks at, and which of them it strikes
-    failures.py           what it does: operations that report an error or do less
-    damages.py            what it does: disks that say nothing of it
-    damages_at_rest.py    what it does: bytes and files that are not what was written
-    crashes.py            what it does: the power goes, or the process is killed
-    disturbances.py       what it does: the cache is dropped, time passes or jumps
-    fault.py              faults and plans of them, as values that print as text
-    syntax.py             text read back
-    at_rest.py            the damage that lies on a disk, as a value
-    vocabulary.py         all that can be said, for people who choose
-    injector.py           which operations are struck, and how often each fault has fired
-    surroundings.py       what faults ask of a simulated machine beside its filesystem
-    faulty_filesystem.py  another filesystem, whose operations go wrong as a plan says
+    operations.py           the operations of the filesystem seam, by kind and class
+    matching.py             which operations a fault looks at, and at which of them it fires
+    failures.py             operations that report an error or do less
+    damages.py              disks that report success and keep or show something else
+    environment.py          the process ends, the cache is dropped, time passes or jumps
+    fault.py                faults and plans of them, as values that print as text
+    language.py             text read back, and the list of all words
+    counting.py             how often each fault has matched and fired
+    at_rest.py              the damage that lies on a disk
+    injector.py             which operations the faults fire at
+    damaged_filesystem.py   a filesystem as its damage shows it
+    faulty_filesystem.py    a filesystem whose operations go wrong as a plan says
+    strategies.py           faults and plans for hypothesis
 
-It acts on the filesystem seam and on `wavetank.sim`'s disk through their public hooks, does not
+It works on the filesystem seam and on `wavetank.sim`'s disk through their public hooks, does not
 know the engine's store, and is imported by `wavetank.scenarios` and `wavetank.reports` alone. Start
-reading at fault.py. Not there: messages between nodes.
+reading at fault.py.
 """
 
 from wavetank.faults.at_rest import AtRest, DamagedBlock, FormerContent, HiddenName, WrongLength
-from wavetank.faults.conditions import FileTest, While
-from wavetank.faults.crashes import Crash, CrashEnd, CrashSignal, Moment
 from wavetank.faults.damages import (
     FlipBit,
+    Lengthened,
     LostWrite,
     Misdirected,
-    SyncLie,
-    TornShape,
-    TornWrite,
-)
-from wavetank.faults.damages_at_rest import (
-    Lengthened,
     Missing,
     Shortened,
     Stale,
+    SyncLie,
+    TornShape,
+    TornWrite,
     Unreadable,
     Zeroed,
 )
-from wavetank.faults.disturbances import ClockJump, Evict, Stall
-from wavetank.faults.failures import Fail, FaultErrno, FillUp, OpenLimit, ReadOnly, Short, When
+from wavetank.faults.environment import (
+    ClockHooks,
+    ClockJump,
+    Crash,
+    CrashEnd,
+    CrashSignal,
+    DiskHooks,
+    Evict,
+    Stall,
+)
+from wavetank.faults.failures import Fail, FaultErrno, FillUp, OpenLimit, ReadOnly, Short
 from wavetank.faults.fault import (
     BlockDamage,
     Damage,
-    Disturbance,
+    EnvironmentFault,
     Failure,
     Fault,
     FaultFamily,
     FaultPlan,
     FileDamage,
-    Struck,
+    OperationFault,
     What,
 )
-from wavetank.faults.faulty_file import FaultyFile
-from wavetank.faults.faulty_filesystem import FaultyFileSystem
+from wavetank.faults.faulty_filesystem import FaultyFile, FaultyFileSystem
 from wavetank.faults.injector import FaultInjector, InjectorState
-from wavetank.faults.operation import Operation
+from wavetank.faults.language import (
+    VOCABULARY,
+    FaultSyntaxError,
+    FaultWords,
+    fault_plan,
+    parse_fault,
+    parse_plan,
+)
+from wavetank.faults.matching import (
+    ByteRange,
+    Chance,
+    FileTest,
+    OperationMatcher,
+    Trigger,
+    While,
+)
 from wavetank.faults.operations import (
     FAULT_CLASSES,
     OPERATIONS,
     SYNCS_OF_FILES,
     FaultClass,
+    Operation,
     OperationKind,
     SeamOperation,
+    When,
     kinds_of,
 )
-from wavetank.faults.surroundings import ClockHooks, DiskHooks
-from wavetank.faults.syntax import parse_fault, parse_plan
-from wavetank.faults.syntax_error import FaultSyntaxError
-from wavetank.faults.vocabulary import VOCABULARY, FaultWords
-from wavetank.faults.where import ByteRange, Where
-from wavetank.faults.which import Chance, Which
 
 __all__ = [
     "FAULT_CLASSES",
@@ -92,7 +106,7 @@ __all__ = [
     "Damage",
     "DamagedBlock",
     "DiskHooks",
-    "Disturbance",
+    "EnvironmentFault",
     "Evict",
     "Fail",
     "Failure",
@@ -117,28 +131,28 @@ __all__ = [
     "LostWrite",
     "Misdirected",
     "Missing",
-    "Moment",
     "OpenLimit",
     "Operation",
+    "OperationFault",
     "OperationKind",
+    "OperationMatcher",
     "ReadOnly",
     "SeamOperation",
     "Short",
     "Shortened",
     "Stale",
     "Stall",
-    "Struck",
     "SyncLie",
     "TornShape",
     "TornWrite",
+    "Trigger",
     "Unreadable",
     "What",
     "When",
-    "Where",
-    "Which",
     "While",
     "WrongLength",
     "Zeroed",
+    "fault_plan",
     "kinds_of",
     "parse_fault",
     "parse_plan",

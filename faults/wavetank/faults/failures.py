@@ -1,20 +1,28 @@
-"""Failures: an operation does less than it was asked to, and says so.
+"""Describe failures: an operation does less than it was asked to, and says so.
 
-Left out: disks that say one thing and do another (damages.py).
+`kinds` of each value names the operations it can apply to; None for all.
 """
 
 from __future__ import annotations
 
 import errno
 from enum import Enum
+from typing import ClassVar
 
 from attrs import field, frozen
 from attrs.validators import ge, instance_of
 
-from wavetank.faults.operations import SYNCS_OF_FILES, FaultClass, OperationKind, kinds_of
+from wavetank.faults.operations import (
+    SYNCS_OF_FILES,
+    FaultClass,
+    Kinds,
+    OperationKind,
+    When,
+    kinds_of,
+)
 from wavetank.sim import FsyncFailure
 
-__all__ = ["Fail", "FaultErrno", "FillUp", "OpenLimit", "ReadOnly", "Short", "When"]
+__all__ = ["Fail", "FaultErrno", "FillUp", "OpenLimit", "ReadOnly", "Short"]
 
 
 class FaultErrno(Enum):
@@ -29,14 +37,6 @@ class FaultErrno(Enum):
     EINTR = errno.EINTR
 
 
-class When(Enum):
-    """How much of an operation takes effect before it fails."""
-
-    BEFORE = "nothing"
-    PARTIAL = "some bytes"
-    AFTER = "all"
-
-
 @frozen(kw_only=True)
 class Fail:
     """The operation reports an error.
@@ -44,11 +44,11 @@ class Fail:
     Attributes:
         error: which.
         machine: what a failing sync leaves, by filesystem; None: just what `when` says.
-        when: how much takes effect.
-        partial_bytes: how many bytes of a write are written first, if `when` is PARTIAL; else 0.
+        when: how much takes effect; INSIDE is for writes.
+        partial_bytes: how many bytes of a write are written first if `when` is INSIDE; else 0.
 
     Raises:
-        ValueError: a machine with another error than EIO, or after an effect; or `partial_bytes`
+        ValueError: a machine with another error than EIO, or with an effect; or `partial_bytes`
             that do not fit `when`.
 
     >>> print(Fail(error=FaultErrno.EIO, machine=FsyncFailure.EXT4))
@@ -56,39 +56,30 @@ class Fail:
     """
 
     error: FaultErrno
-    machine: FsyncFailure | None = field(default=None)
-    when: When = field(default=When.BEFORE)
+    machine: FsyncFailure | None = None
+    when: When = When.BEFORE
     partial_bytes: int = field(default=0, validator=[instance_of(int), ge(0)])
 
     def __attrs_post_init__(self) -> None:
-        self._check_machine()
-        self._check_when()
-        self._check_partial_bytes()
-
-    def _check_machine(self) -> None:
-        machine = self.machine
-        if machine is not None and self.error is not FaultErrno.EIO:
-            raise ValueError(f"machine: expected none with {self.error.name}, got {machine.value}")
-
-    def _check_when(self) -> None:
-        when = self.when
-        if self.machine is not None and when is not When.BEFORE:
-            raise ValueError(f"when: expected BEFORE with a machine but got {when.name}")
-
-    def _check_partial_bytes(self) -> None:
-        count = self.partial_bytes
-        if (count > 0) != (self.when is When.PARTIAL):
+        if self.machine is not None:
+            if self.error is not FaultErrno.EIO:
+                raise ValueError(
+                    f"machine: expected none with {self.error.name}, got {self.machine.value}"
+                )
+            if self.when is not When.BEFORE:
+                raise ValueError(f"when: expected BEFORE with a machine but got {self.when.name}")
+        if (self.partial_bytes > 0) != (self.when is When.INSIDE):
             raise ValueError(
-                f"partial_bytes: expected bytes > 0 with PARTIAL and 0 otherwise, but got {count} "
-                f"with {self.when.name}"
+                f"partial_bytes: expected bytes > 0 with INSIDE and 0 otherwise, but got "
+                f"{self.partial_bytes} with {self.when.name}"
             )
 
     @property
-    def kinds(self) -> tuple[OperationKind, ...] | None:
-        """The kinds of operation to which it can be done; None for all."""
+    def kinds(self) -> Kinds:
+        """The kinds of operation it can apply to."""
         if self.machine is not None:
             return SYNCS_OF_FILES
-        return kinds_of(FaultClass.WRITING) if self.when is When.PARTIAL else None
+        return kinds_of(FaultClass.WRITING) if self.when is When.INSIDE else None
 
     def __str__(self) -> str:
         words = ["fail", self.error.name]
@@ -96,14 +87,14 @@ class Fail:
             words.append(self.machine.value)
         if self.when is When.AFTER:
             words.append("after effect")
-        if self.when is When.PARTIAL:
+        if self.when is When.INSIDE:
             words.append(f"after {self.partial_bytes} bytes")
         return " ".join(words)
 
 
 @frozen
 class FillUp:
-    """There is room for so many bytes; then everything that needs room fails.
+    """The disk fills up: after so many bytes, everything that needs space fails.
 
     Attributes:
         error: ENOSPC or EDQUOT.
@@ -114,21 +105,14 @@ class FillUp:
     fail ENOSPC from 65536 bytes written
     """
 
-    error: FaultErrno = field()
+    kinds: ClassVar[Kinds] = None
+
+    error: FaultErrno
     written_bytes: int = field(validator=[instance_of(int), ge(0)])
 
     def __attrs_post_init__(self) -> None:
-        self._check_error()
-
-    def _check_error(self) -> None:
-        error = self.error
-        if error not in (FaultErrno.ENOSPC, FaultErrno.EDQUOT):
-            raise ValueError(f"error: expected ENOSPC or EDQUOT but got {error.name}")
-
-    @property
-    def kinds(self) -> tuple[OperationKind, ...] | None:
-        """The kinds of operation to which it can be done; None for all."""
-        return None
+        if self.error not in (FaultErrno.ENOSPC, FaultErrno.EDQUOT):
+            raise ValueError(f"error: expected ENOSPC or EDQUOT but got {self.error.name}")
 
     def __str__(self) -> str:
         return f"fail {self.error.name} from {self.written_bytes} bytes written"
@@ -136,32 +120,24 @@ class FillUp:
 
 @frozen
 class OpenLimit:
-    """There are descriptors for so many files; once they are open, one more fails.
+    """The process runs out of descriptors: with so many files open, another open fails.
 
     Attributes:
         error: EMFILE.
-        open_files: how many a process may have open at once. Those of a process that has ended
-            are its own.
+        open_files: how many a process may have open at once. Each process has its own limit.
 
     >>> print(OpenLimit(FaultErrno.EMFILE, 3))
     fail EMFILE from 3 open
     """
 
-    error: FaultErrno = field()
+    kinds: ClassVar[Kinds] = (OperationKind.OPEN,)
+
+    error: FaultErrno
     open_files: int = field(validator=[instance_of(int), ge(0)])
 
     def __attrs_post_init__(self) -> None:
-        self._check_error()
-
-    def _check_error(self) -> None:
-        error = self.error
-        if error is not FaultErrno.EMFILE:
-            raise ValueError(f"error: expected EMFILE but got {error.name}")
-
-    @property
-    def kinds(self) -> tuple[OperationKind, ...] | None:
-        """The kinds of operation to which it can be done; None for all."""
-        return (OperationKind.OPEN,)
+        if self.error is not FaultErrno.EMFILE:
+            raise ValueError(f"error: expected EMFILE but got {self.error.name}")
 
     def __str__(self) -> str:
         return f"fail {self.error.name} from {self.open_files} open"
@@ -169,19 +145,16 @@ class OpenLimit:
 
 @frozen
 class ReadOnly:
-    """The filesystem has given up writing: from then on all that would change it fails with EROFS.
+    """The filesystem turns read-only: everything that would change it fails with EROFS.
 
-    That is writing, sizing, syncing, naming, and opening a file to write or make it. The first
-    operation of these that matches begins it.
+    That is writing, sizing, syncing, naming, and opening a file to write or create it. It begins
+    with the first matching operation of these.
 
     >>> print(ReadOnly())
     read-only
     """
 
-    @property
-    def kinds(self) -> tuple[OperationKind, ...] | None:
-        """The kinds of operation to which it can be done; None for all."""
-        return None
+    kinds: ClassVar[Kinds] = None
 
     def __str__(self) -> str:
         return "read-only"
@@ -192,18 +165,15 @@ class Short:
     """A read or write moves fewer bytes than it was asked to.
 
     Attributes:
-        max_bytes: as many at most, at least 1, as the seam promises.
+        max_bytes: how many at most; at least 1, as the seam promises.
 
     >>> print(Short(100))
     short 100 bytes
     """
 
-    max_bytes: int = field(validator=[instance_of(int), ge(1)])
+    kinds: ClassVar[Kinds] = kinds_of(FaultClass.READING, FaultClass.WRITING)
 
-    @property
-    def kinds(self) -> tuple[OperationKind, ...] | None:
-        """The kinds of operation to which it can be done; None for all."""
-        return kinds_of(FaultClass.READING, FaultClass.WRITING)
+    max_bytes: int = field(validator=[instance_of(int), ge(1)])
 
     def __str__(self) -> str:
         return f"short {self.max_bytes} bytes"

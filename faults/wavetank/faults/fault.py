@@ -1,8 +1,7 @@
-"""Faults and plans of them as values; they print as text.
+"""Combine matcher, effect and trigger into a `Fault`, and faults into a `FaultPlan`.
 
-`str` of a `Fault` is its line, of a `FaultPlan` its lines; syntax.py reads them back. A value that
-makes no sense is refused when it is made, so that every value has a line. Left out: doing it
-(injector.py).
+`str` of a `Fault` is its line, of a `FaultPlan` its lines; language.py reads them back. A value
+that makes no sense is refused when it is made, so every value has a line.
 """
 
 from __future__ import annotations
@@ -12,32 +11,35 @@ from typing import Final, TypeAlias
 
 from attrs import Factory, field, frozen
 
-from wavetank.faults.crashes import Crash
-from wavetank.faults.damages import FlipBit, LostWrite, Misdirected, SyncLie, TornWrite
-from wavetank.faults.damages_at_rest import (
+from wavetank.faults.damages import (
+    FlipBit,
     Lengthened,
+    LostWrite,
+    Misdirected,
     Missing,
     Shortened,
     Stale,
+    SyncLie,
+    TornWrite,
     Unreadable,
     Zeroed,
 )
-from wavetank.faults.disturbances import ClockJump, Evict, Stall
+from wavetank.faults.environment import ClockJump, Crash, Evict, Stall
 from wavetank.faults.failures import Fail, FillUp, OpenLimit, ReadOnly, Short
-from wavetank.faults.where import Where
-from wavetank.faults.which import Which
+from wavetank.faults.matching import OperationMatcher, Trigger
+from wavetank.faults.operations import OperationKind
 from wavetank.sim import FsyncFailure
 
 __all__ = [
     "BlockDamage",
     "Damage",
-    "Disturbance",
+    "EnvironmentFault",
     "Failure",
     "Fault",
     "FaultFamily",
     "FaultPlan",
     "FileDamage",
-    "Struck",
+    "OperationFault",
     "What",
 ]
 
@@ -53,37 +55,37 @@ FileDamage: TypeAlias = Missing | Shortened | Lengthened
 Damage: TypeAlias = (
     FlipBit | TornWrite | LostWrite | Misdirected | SyncLie | BlockDamage | FileDamage
 )
-"""The disk says that all is well, and what it shows or keeps is not what was written."""
+"""The disk reports success, and shows or keeps something else than was written."""
 
-Disturbance: TypeAlias = Evict | Stall | ClockJump
-"""Cache or clock do beside the operation what they may do at any time; it goes on."""
+EnvironmentFault: TypeAlias = Evict | Stall | ClockJump
+"""Cache or clock do something they may do at any time; the operation goes on."""
 
 
 class FaultFamily(Enum):
-    """What a fault leaves its judge to ask.
+    """What a store has to cope with.
 
-    FAILURE: the operation says that it went wrong. DAMAGE: the disk lies. CRASH: the process ends.
-    DISTURBANCE: nothing is wrong but time and the cache.
+    FAILURE: the operation reports that it went wrong. DAMAGE: the disk lies. CRASH: the process
+    ends. ENVIRONMENT: cache or clock change, and nothing is wrong.
     """
 
     FAILURE = "failure"
     DAMAGE = "damage"
     CRASH = "crash"
-    DISTURBANCE = "disturbance"
+    ENVIRONMENT = "environment"
 
 
-What: TypeAlias = Failure | Damage | Crash | Disturbance
+What: TypeAlias = Failure | Damage | Crash | EnvironmentFault
 """What a fault does."""
 
-Struck: TypeAlias = Fail | Short | TornWrite | LostWrite | Misdirected | SyncLie | Crash
-"""What decides how an operation ends."""
+OperationFault: TypeAlias = Fail | Short | TornWrite | LostWrite | Misdirected | SyncLie | Crash
+"""What decides how one operation ends."""
 
-_LASTING: Final = (FillUp, FlipBit, OpenLimit, ReadOnly)
 _LIMITS: Final = (FillUp, OpenLimit)
+_LASTING: Final = (*_LIMITS, FlipBit, ReadOnly)
 
 
-def _default_which(fault: Fault) -> Which:
-    return Which() if fault.takes_which else Which(times=None)
+def _default_trigger(fault: Fault) -> Trigger:
+    return Trigger() if fault.takes_trigger else Trigger(times=None)
 
 
 @frozen(kw_only=True)
@@ -91,12 +93,13 @@ class Fault:
     """One thing that goes wrong.
 
     Attributes:
-        where: which operations it looks at.
+        matcher: which operations it looks at.
         what: what it does to them.
-        which: which of those that match. Damage to bytes counts only reads that return some of
-            them, damage to files only operations on files that it changes, a `ReadOnly` only
-            operations that change something. A `FillUp` and an `OpenLimit` have their own measure
-            and take no other. These two, a `FlipBit` and a `ReadOnly` last.
+        trigger: which of those that match it fires at. Damage to bytes counts only reads that
+            return some of them, damage to files only operations on files that it changes, a
+            `ReadOnly` only operations that change something. A `FillUp` and an `OpenLimit` have a
+            measure of their own and take no other. These two, a `FlipBit` and a `ReadOnly` never
+            end.
 
     Raises:
         ValueError: these do not go together.
@@ -105,68 +108,106 @@ class Fault:
     >>> from wavetank.sim import FsyncFailure
     >>> print(
     ...     Fault(
-    ...         where=Where(kind=OperationKind.FSYNC, path="log.dat"),
+    ...         matcher=OperationMatcher(kind=OperationKind.FSYNC, path="log.dat"),
     ...         what=Fail(error=FaultErrno.EIO, machine=FsyncFailure.EXT4),
-    ...         which=Which(first=3),
+    ...         trigger=Trigger(first=3),
     ...     )
     ... )
     fsync log.dat #3: fail EIO ext4
     """
 
-    where: Where
-    what: What = field()
-    which: Which = field(default=Factory(_default_which, takes_self=True))
+    matcher: OperationMatcher
+    what: What
+    trigger: Trigger = field(default=Factory(_default_trigger, takes_self=True))
 
     def __attrs_post_init__(self) -> None:
-        self._check_what()
-        self._check_which()
+        self._check_matcher()
+        self._check_trigger()
 
-    def _check_what(self) -> None:
+    def _check_matcher(self) -> None:
         what = self.what
         kinds = [] if what.kinds is None else [kind.value for kind in what.kinds]
         if isinstance(what, FileDamage | ReadOnly):
             kinds.append("any")
-        if kinds and self.where.word not in kinds:
+        if kinds and self.matcher.word not in kinds:
             expected = " or ".join(kinds)
-            raise ValueError(f"where: expected {expected} for '{what}' but got {self.where.word}")
-        if isinstance(what, FlipBit | BlockDamage | FileDamage) and self.where.offset is not None:
-            raise ValueError(f"where: expected no offset, for '{what}' has its own place")
+            raise ValueError(f"kind: expected {expected} for '{what}' but got {self.matcher.word}")
+        offset = self.matcher.offset
+        if offset is not None and isinstance(what, FlipBit | BlockDamage | FileDamage):
+            raise ValueError(
+                f"offset: expected none for '{what}', which says where, but got {offset}"
+            )
 
-    def _check_which(self) -> None:
-        which = self.which
-        if not self.takes_which and (which.times is not None or which.chance is not None):
-            raise ValueError(f"which: expected times=None for '{self.what}', which lasts")
-        if isinstance(self.what, _LIMITS) and which.first != 1:
-            raise ValueError(f"which: expected first=1 for '{self.what}', got {which.first}")
+    def _check_trigger(self) -> None:
+        what, trigger = self.what, self.trigger
+        if not self.takes_trigger and (trigger.times is not None or trigger.chance is not None):
+            raise ValueError(f"times: expected None for '{what}', which never ends")
+        if isinstance(what, _LIMITS) and trigger.first != 1:
+            raise ValueError(f"first: expected 1 for '{what}' but got {trigger.first}")
 
     @property
-    def takes_which(self) -> bool:
-        """Whether it can be said how long it goes on; what lasts anyway takes no such words."""
+    def takes_trigger(self) -> bool:
+        """Whether a line may say how often it fires; what never ends takes no such words."""
         return not isinstance(self.what, _LASTING)
 
     @property
     def family(self) -> FaultFamily:
-        """What its judge has to ask."""
+        """What a store has to cope with."""
         if isinstance(self.what, Crash):
             return FaultFamily.CRASH
-        if isinstance(self.what, Disturbance):
-            return FaultFamily.DISTURBANCE
+        if isinstance(self.what, EnvironmentFault):
+            return FaultFamily.ENVIRONMENT
         return FaultFamily.DAMAGE if self.damages else FaultFamily.FAILURE
 
     @property
     def damages(self) -> bool:
         """Whether the disk lies: content or durability is not what was reported.
 
-        So does a sync that reports its error only to the next.
+        A sync that leaves its error to the next one lies, too.
         """
         if isinstance(self.what, Fail):
             return self.what.machine is FsyncFailure.EXT4_DATA_JOURNAL
         return isinstance(self.what, Damage)
 
+    @property
+    def fails(self) -> bool:
+        """Whether operations report that they have not done what they were asked to."""
+        return isinstance(self.what, Failure) and not self.is_lying_sync
+
+    @property
+    def is_lying_sync(self) -> bool:
+        """Whether a sync reports that everything is durable when it is not."""
+        return self.damages and isinstance(self.what, SyncLie | Fail)
+
+    @property
+    def damages_content(self) -> bool:
+        """Whether the disk shows other content than was written."""
+        return self.damages and not self.is_lying_sync
+
+    @property
+    def damages_for_good(self) -> bool:
+        """Whether the true content may be gone when the fault is lifted.
+
+        What is written to a file that seems to be missing, or of another length, replaces it.
+        """
+        if isinstance(self.what, Misdirected):
+            return self.matcher.kind is OperationKind.WRITE
+        return isinstance(self.what, TornWrite | LostWrite | FileDamage)
+
+    @property
+    def hides_content(self) -> bool:
+        """Whether operations fail for content that is there: it seems gone or unreadable."""
+        return isinstance(self.what, Unreadable | Missing)
+
+    @property
+    def fails_late(self) -> bool:
+        """Whether an operation fails for what an earlier one has not done."""
+        return self.damages and isinstance(self.what, Fail)
+
     def __str__(self) -> str:
-        number = "" if self.which.first == 1 else f" #{self.which.first}"
-        lasts = str(self.which) if self.takes_which else ""
-        return f"{self.where}{number}: {self.what}{lasts}"
+        number = "" if self.trigger.first == 1 else f" #{self.trigger.first}"
+        how_long = str(self.trigger) if self.takes_trigger else ""
+        return f"{self.matcher}{number}: {self.what}{how_long}"
 
 
 @frozen
@@ -174,7 +215,7 @@ class FaultPlan:
     """Faults in order; `str` gives one line for each.
 
     Attributes:
-        faults: an operation that one of them strikes is not seen by those behind it.
+        faults: one that decides how an operation ends hides the operation from those behind it.
     """
 
     faults: tuple[Fault, ...] = ()

@@ -1,8 +1,8 @@
-"""The operations of the filesystem seam, by the words that the fault language has for them.
+"""Name the operations of the filesystem seam as the fault language does.
 
-`OPERATIONS` lists every method of `FileSystem` and `File` with its kind, and every kind belongs to
-one class, which says what can go wrong with it besides a failure. A method that stands in no row
-could not be hit by any fault: a test holds the table against the Protocols.
+`OPERATIONS` gives every method of `FileSystem` and `File` its kind, and `FAULT_CLASSES` every kind
+its class, which says how it can go wrong besides failing. No fault could reach a method without a
+row.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from enum import Enum
 from types import MappingProxyType
-from typing import Final
+from typing import Final, TypeAlias
 
 from attrs import frozen
 
@@ -19,14 +19,17 @@ __all__ = [
     "OPERATIONS",
     "SYNCS_OF_FILES",
     "FaultClass",
+    "Kinds",
+    "Operation",
     "OperationKind",
     "SeamOperation",
+    "When",
     "kinds_of",
 ]
 
 
 class OperationKind(Enum):
-    """A kind of operation; the value is its word."""
+    """A kind of operation; the value is its word in the language."""
 
     OPEN = "open"
     READ = "read"
@@ -49,23 +52,27 @@ class OperationKind(Enum):
     CLOSE = "close"
 
 
+Kinds: TypeAlias = tuple[OperationKind, ...] | None
+"""The kinds of operation that a fault can apply to; None for all."""
+
+
 class FaultClass(Enum):
-    """What can go wrong with a kind of operation; each of them can also fail with an error."""
+    """How a kind of operation can go wrong, besides failing with an error."""
 
     READING = "reading"
     """It may be short, and what it returns may be damaged."""
     WRITING = "writing"
-    """It may be short, and may fail after a part of its bytes."""
+    """It may be short, land wrongly, and fail after some of its bytes."""
     SYNCING = "syncing"
-    """It may fail so that page cache and disk disagree from then on."""
+    """It may do nothing, or leave page cache and disk different when it fails."""
     SIZING = "sizing"
-    """It changes a file's length or room, as a whole or not at all."""
+    """It changes a file's length or allocation, all of it or nothing."""
     NAMING = "naming"
-    """It changes names, or opens by name, as a whole or not at all."""
+    """It changes names, or opens by name, all of it or nothing."""
     ASKING = "asking"
     """It changes nothing."""
     HOLDING = "holding"
-    """It is about the descriptor, not about content or names."""
+    """It concerns the descriptor, not content or names."""
 
 
 FAULT_CLASSES: Final[Mapping[OperationKind, FaultClass]] = MappingProxyType(
@@ -98,12 +105,12 @@ SYNCS_OF_FILES: Final = (OperationKind.FSYNC, OperationKind.DATASYNC)
 
 
 def kinds_of(*classes: FaultClass) -> tuple[OperationKind, ...]:
-    """Return the kinds that are in some classes, in the order of the table.
+    """Return the kinds in some classes, in the order of `FAULT_CLASSES`.
 
     >>> [kind.value for kind in kinds_of(FaultClass.READING, FaultClass.WRITING)]
     ['read', 'write']
     """
-    return tuple(kind for kind, of_it in FAULT_CLASSES.items() if of_it in classes)
+    return tuple(kind for kind, its_class in FAULT_CLASSES.items() if its_class in classes)
 
 
 @frozen
@@ -111,7 +118,7 @@ class SeamOperation:
     """A method of the seam.
 
     Attributes:
-        method: its name, of `File` or `FileSystem`; no name stands in both.
+        method: its name in `File` or `FileSystem`; no name is in both.
         kind: what the fault language calls it.
     """
 
@@ -142,3 +149,38 @@ OPERATIONS: Final = (
     SeamOperation("fsync_dir", OperationKind.FSYNC_DIR),
 )
 """Every method of the seam."""
+
+
+@frozen(kw_only=True)
+class Operation:
+    """A call on the filesystem seam.
+
+    Attributes:
+        kind: of the call.
+        paths: the names it concerns; for an open file, the name it was opened under.
+        offset: where a read or write begins, in bytes.
+        length: how many bytes a read or write is asked to move.
+        writes: for an open, whether it creates the file or opens it for writing.
+        open_files: for an open, how many files its process has open.
+
+    >>> print(Operation(kind=OperationKind.RENAME, paths=("/f", "/g")))
+    rename /f /g
+    """
+
+    kind: OperationKind
+    paths: tuple[str, ...]
+    offset: int = 0
+    length: int = 0
+    writes: bool = False
+    open_files: int = 0
+
+    def __str__(self) -> str:
+        return " ".join((self.kind.value, *self.paths))
+
+
+class When(Enum):
+    """How much of an operation has taken effect when it fails or the process ends."""
+
+    BEFORE = "before"
+    INSIDE = "inside"
+    AFTER = "after"

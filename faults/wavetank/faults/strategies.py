@@ -1,8 +1,8 @@
 """Faults and plans for hypothesis, with every word of the language.
 
 Import it by name, `from wavetank.faults.strategies import fault_plans`: it alone needs hypothesis,
-and the rest of wavetank does not. Left out: whether a fault ever strikes, unless names and numbers
-are chosen so that it may.
+and the rest of wavetank does not. A fault fires only where names and numbers fit the files of a
+run: choose them with `names` and `max_number`.
 
     >>> from hypothesis import given
     >>> @given(plan=fault_plans(max_size=2))
@@ -19,38 +19,38 @@ from typing import Final
 
 from hypothesis import strategies as st
 
-from wavetank.faults.conditions import FileTest, While
-from wavetank.faults.crashes import Crash, CrashEnd, Moment
 from wavetank.faults.damages import (
     FlipBit,
+    Lengthened,
     LostWrite,
     Misdirected,
-    SyncLie,
-    TornShape,
-    TornWrite,
-)
-from wavetank.faults.damages_at_rest import (
-    Lengthened,
     Missing,
     Shortened,
     Stale,
+    SyncLie,
+    TornShape,
+    TornWrite,
     Unreadable,
     Zeroed,
 )
-from wavetank.faults.disturbances import ClockJump, Evict, Stall
-from wavetank.faults.failures import (
-    Fail,
-    FaultErrno,
-    FillUp,
-    OpenLimit,
-    ReadOnly,
-    Short,
-    When,
-)
+from wavetank.faults.environment import ClockJump, Crash, CrashEnd, Evict, Stall
+from wavetank.faults.failures import Fail, FaultErrno, FillUp, OpenLimit, ReadOnly, Short
 from wavetank.faults.fault import Fault, FaultPlan, What
-from wavetank.faults.operations import SYNCS_OF_FILES, FaultClass, OperationKind, kinds_of
-from wavetank.faults.where import ByteRange, Where
-from wavetank.faults.which import Chance, Which
+from wavetank.faults.matching import (
+    ByteRange,
+    Chance,
+    FileTest,
+    OperationMatcher,
+    Trigger,
+    While,
+)
+from wavetank.faults.operations import (
+    SYNCS_OF_FILES,
+    FaultClass,
+    OperationKind,
+    When,
+    kinds_of,
+)
 from wavetank.sim import FsyncFailure
 
 __all__ = ["failure_plans", "fault_plans", "faults"]
@@ -65,7 +65,7 @@ _LOOKS: Final[_Kinds] = (None, OperationKind.OPEN, OperationKind.STAT)
 _RESERVED: Final = ("offset", "in", "while")
 _MAX_NUMBER: Final = 2**40
 
-_words = st.text(
+_any_words = st.text(
     st.sampled_from(string.ascii_letters + string.digits + "/*?[]!._-é\\'\""), min_size=1
 )
 
@@ -77,11 +77,11 @@ def faults(
 
     Args:
         names: of files, for patterns and conditions; then no fault names a caller, so that it can
-            strike wherever there are such files. None for any words at all.
+            fire wherever there are such files. None for any words at all.
         max_number: no offset, size, count or time is higher.
     """
-    drawing = _Drawing(names, max_number)
-    return st.one_of(drawing.failures(), drawing.damages(), drawing.others())
+    parts = _Parts(names, max_number)
+    return st.one_of(parts.failures(), parts.damages(), parts.others())
 
 
 def fault_plans(
@@ -111,16 +111,16 @@ def failure_plans(
 
     Arguments as for `fault_plans`.
     """
-    each = _Drawing(names, max_number).failures().filter(lambda fault: not fault.damages)
+    each = _Parts(names, max_number).failures().filter(lambda fault: not fault.damages)
     return st.builds(FaultPlan, st.lists(each, max_size=max_size).map(tuple))
 
 
-class _Drawing:
-    """The parts of faults, from some names and numbers."""
+class _Parts:
+    """The parts of faults, from names and numbers."""
 
     def __init__(self, names: st.SearchStrategy[str] | None, max_number: int) -> None:
-        self._names = _words if names is None else names
-        self._callers = st.none() | _words if names is None else st.none()
+        self._names = _any_words if names is None else names
+        self._callers = st.none() | _any_words if names is None else st.none()
         self._numbers = st.integers(0, max_number)
         self._counts = st.integers(1, max_number)
         self._ranges = st.builds(
@@ -132,7 +132,7 @@ class _Drawing:
         full = st.sampled_from([FaultErrno.ENOSPC, FaultErrno.EDQUOT])
         whole = st.sampled_from([When.BEFORE, When.AFTER])
         machines = st.sampled_from(FsyncFailure)
-        lasts = st.builds(Which, times=st.none())
+        endless = st.builds(Trigger, times=st.none())
         return st.one_of(
             self._faults(st.builds(Fail, error=errors, when=whole)),
             self._faults(
@@ -140,19 +140,19 @@ class _Drawing:
             ),
             self._faults(
                 st.builds(
-                    Fail, error=errors, when=st.just(When.PARTIAL), partial_bytes=self._counts
+                    Fail, error=errors, when=st.just(When.INSIDE), partial_bytes=self._counts
                 ),
                 _WRITES,
                 with_offset=True,
             ),
             self._faults(st.builds(Short, self._counts), (*_READS, *_WRITES), with_offset=True),
-            self._faults(st.builds(FillUp, full, self._numbers), which=lasts),
+            self._faults(st.builds(FillUp, full, self._numbers), trigger=endless),
             self._faults(
                 st.builds(OpenLimit, st.just(FaultErrno.EMFILE), self._numbers),
                 (OperationKind.OPEN,),
-                which=lasts,
+                trigger=endless,
             ),
-            self._faults(st.just(ReadOnly()), (None,), which=self._lasts()),
+            self._faults(st.just(ReadOnly()), (None,), trigger=self._never_ending()),
         )
 
     def damages(self) -> st.SearchStrategy[Fault]:
@@ -160,7 +160,7 @@ class _Drawing:
         blocks = [st.builds(each, self._ranges) for each in (Unreadable, Zeroed, Stale)]
         lengths = st.builds(Shortened, self._numbers) | st.builds(Lengthened, self._counts)
         return st.one_of(
-            self._faults(bits, _READS, which=self._lasts()),
+            self._faults(bits, _READS, trigger=self._never_ending()),
             self._faults(self._torn() | st.just(LostWrite()), _WRITES, with_offset=True),
             self._faults(
                 st.builds(Misdirected, self._numbers), (*_READS, *_WRITES), with_offset=True
@@ -174,7 +174,7 @@ class _Drawing:
     def others(self) -> st.SearchStrategy[Fault]:
         jumps_s = self._counts | self._counts.map(lambda jump_s: -jump_s)
         return st.one_of(
-            self._faults(st.builds(Crash, st.sampled_from(CrashEnd), st.sampled_from(Moment))),
+            self._faults(st.builds(Crash, st.sampled_from(CrashEnd), st.sampled_from(When))),
             self._faults(
                 st.just(Evict()) | st.builds(Stall, self._counts) | st.builds(ClockJump, jumps_s)
             ),
@@ -186,10 +186,10 @@ class _Drawing:
         kinds: _Kinds = _ANY,
         *,
         with_offset: bool = False,
-        which: st.SearchStrategy[Which] | None = None,
+        trigger: st.SearchStrategy[Trigger] | None = None,
     ) -> st.SearchStrategy[Fault]:
-        where = st.builds(
-            Where,
+        matcher = st.builds(
+            OperationMatcher,
             kind=st.sampled_from(kinds),
             path=st.none() | self._names.filter(lambda word: word not in _RESERVED),
             offset=st.none() | self._ranges if with_offset else st.none(),
@@ -197,7 +197,10 @@ class _Drawing:
             condition=st.none() | self._conditions(),
         )
         return st.builds(
-            Fault, where=where, what=what, which=self._whiches() if which is None else which
+            Fault,
+            matcher=matcher,
+            what=what,
+            trigger=self._triggers() if trigger is None else trigger,
         )
 
     def _conditions(self) -> st.SearchStrategy[While]:
@@ -207,15 +210,15 @@ class _Drawing:
             While, self._names, comparison, self._numbers
         )
 
-    def _whiches(self) -> st.SearchStrategy[Which]:
-        chances = st.builds(Chance, st.floats(0, 1, exclude_min=True), _words)
+    def _triggers(self) -> st.SearchStrategy[Trigger]:
+        chances = st.builds(Chance, st.floats(0, 1, exclude_min=True), _any_words)
         return st.one_of(
-            st.builds(Which, first=self._counts, times=st.none() | self._counts),
-            st.builds(Which, first=self._counts, times=st.none(), chance=chances),
+            st.builds(Trigger, first=self._counts, times=st.none() | self._counts),
+            st.builds(Trigger, first=self._counts, times=st.none(), chance=chances),
         )
 
-    def _lasts(self) -> st.SearchStrategy[Which]:
-        return st.builds(Which, first=self._counts, times=st.none())
+    def _never_ending(self) -> st.SearchStrategy[Trigger]:
+        return st.builds(Trigger, first=self._counts, times=st.none())
 
     def _torn(self) -> st.SearchStrategy[TornWrite]:
         listed = st.sampled_from([TornShape.ONLY, TornShape.ALL_BUT])

@@ -13,6 +13,7 @@ from wavetank.reports.failures import StoredFailure
 from wavetank.reports.inventory import Item
 from wavetank.reports.next_commands import remaining_commands, replay_command
 from wavetank.reports.session import Session
+from wavetank.reports.text import fault_warnings
 from wavetank.scenarios import ReplayResult, ReplayVerdict, ScenarioResult, Violation
 from wavetank.sim import LitmusResult, LitmusState
 
@@ -39,6 +40,7 @@ def run_document(session: Session, version: str) -> dict[str, object]:
         "elapsed_s": round(session.elapsed_s, 3),
         "workers": session.workers,
         "scenarios": [_scenario(result) for result in session.result.results],
+        "warnings": [line.removeprefix("warning: ") for line in fault_warnings(session)],
         "interrupted": session.interrupted,
         "remaining": list(remaining_commands(session)),
         "determinism": _determinism(session),

@@ -36,10 +36,25 @@ def first_line(version: str, plan: RunPlan) -> str:
 
 
 def fault_warnings(session: Session) -> list[str]:
-    """Return a sentence for each fault that never fired, once all has run."""
-    if session.remaining or not session.result.results:
-        return []
-    return [f"warning: never fired: {line}" for line, count in _fired(session).items() if not count]
+    """Return a sentence for each fault that never fired: in no sweep, or not in some of them."""
+    warnings = []
+    for line in session.result.plan.faults:
+        idle = [each for each in session.result.results if not dict(each.faults_fired)[line]]
+        if idle and len(idle) == len(session.result.results) and not session.remaining:
+            warnings.append(f"warning: never fired: {line}")
+        elif idle:
+            places = ", ".join(_places(idle, session.result.results))
+            warnings.append(f"warning: never fired in {places}: {line}")
+    return warnings
+
+
+def _places(some: Sequence[ScenarioResult], results: Sequence[ScenarioResult]) -> Iterator[str]:
+    """Name some sweeps by their scenarios, and by profile where only some are meant."""
+    for name in dict.fromkeys(each.name for each in some):
+        mine = [each for each in some if each.name == name]
+        profiles = " and ".join(dict.fromkeys(each.profile for each in mine))
+        is_all = len(mine) == sum(each.name == name for each in results)
+        yield name if is_all else f"{name} under {profiles}"
 
 
 def _faults(plan: RunPlan) -> str:

@@ -11,13 +11,15 @@
     machines/        hypothesis state machines over a crashing disk; strategies.py has the data
     events.py        a plan, its results, and those who listen
     runner.py        a plan run: scenarios by seeds by profiles
-    replay.py        a stored finding judged again; regression.py is the same for generated tests
+    case.py          everything that makes one judgement reproducible, as one value
+    replay.py        a case judged again
 
 It imports `wavetank.engine`, `wavetank.sim` and `wavetank.faults`. Start reading at raft/model.py.
 """
 
 from typing import TYPE_CHECKING
 
+from wavetank.faults import fault_plan
 from wavetank.scenarios.case import Case, CaseError
 from wavetank.scenarios.code import (
     CodeFinding,
@@ -64,7 +66,6 @@ from wavetank.scenarios.fault_sweep.recovery_sweep import sweep_recoveries
 from wavetank.scenarios.fault_sweep.scenario_sweeps import SweptScenario, sweep_scenarios
 from wavetank.scenarios.fault_sweep.workload_sweep import shorten, sweep_operations
 from wavetank.scenarios.raft.contract import Contract
-from wavetank.scenarios.raft.fault_lines import fault_plan
 from wavetank.scenarios.raft.history import STORE_DIRECTORY, LiveProblem
 from wavetank.scenarios.raft.model import EMPTY, ModelState, acknowledge, begin
 from wavetank.scenarios.raft.observation import Observation, observe

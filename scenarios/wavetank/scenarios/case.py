@@ -16,9 +16,8 @@ from cattrs import BaseValidationError, transform_error
 from cattrs.preconf.json import JsonConverter, make_converter
 from cattrs.strategies import configure_tagged_union
 
-from wavetank.faults import FaultPlan
+from wavetank.faults import FaultPlan, fault_plan
 from wavetank.scenarios.exploration.crash_point import CrashPoint
-from wavetank.scenarios.raft.fault_lines import fault_plan
 from wavetank.scenarios.raft.steps import SaveSnapshot, SaveState, Step, Workload
 from wavetank.sim import Profile, Tearing, TearShape
 

@@ -21,7 +21,6 @@ from wavetank.scenarios.exploration.recovery_graph import Limits
 from wavetank.scenarios.exploration.subject import Known, Problem, RecordedRun, Shown
 from wavetank.scenarios.raft.contract import Contract
 from wavetank.scenarios.raft.crash_cycles import crash_cycle_problems
-from wavetank.scenarios.raft.fault_families import lies
 from wavetank.scenarios.raft.recording import LiveProblem, Recording, record
 from wavetank.scenarios.stores.lookup import StoreNotFoundError, find_store
 from wavetank.sim import Profile
@@ -195,7 +194,7 @@ def limits_of(case: Case, *, max_images: int | None = None) -> Limits:
     contract = Contract.of(case.workload.options)
     # Ops pile up just the same where every sync lies.
     lies_on = any(
-        lies(fault) and fault.which.times is None for fault in case.workload.faults.faults
+        fault.is_lying_sync and fault.trigger.times is None for fault in case.workload.faults.faults
     )
     if contract.appends_durable and not lies_on:
         return limits

@@ -13,6 +13,7 @@ from itertools import product
 
 from attrs import evolve, frozen
 
+from wavetank.faults import fault_plan
 from wavetank.scenarios.case import Case
 from wavetank.scenarios.events import (
     Event,
@@ -29,7 +30,6 @@ from wavetank.scenarios.events import (
 from wavetank.scenarios.exploration.explain import explain, explain_live
 from wavetank.scenarios.exploration.explorer import Finding, explore
 from wavetank.scenarios.raft.contract import Contract
-from wavetank.scenarios.raft.fault_lines import fault_plan
 from wavetank.scenarios.raft.option_choices import turned
 from wavetank.scenarios.raft.recording import Recording, record
 from wavetank.scenarios.raft.recovery import RaftSubject

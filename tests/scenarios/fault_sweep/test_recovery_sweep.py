@@ -20,6 +20,9 @@ from wavetank.scenarios import (
     sweep_recoveries,
 )
 
+# A sweep ends with a fault behind the last operation.
+pytestmark = pytest.mark.idle_faults
+
 ENGINE = BACKENDS[0]
 FAIL_ONCE = parse_fault("any: fail EIO")
 

@@ -26,6 +26,9 @@ from wavetank.scenarios import (
     sweep_operations,
 )
 
+# A sweep ends with a fault behind the last operation.
+pytestmark = pytest.mark.idle_faults
+
 ENGINE = BACKENDS[0]
 
 

@@ -14,6 +14,9 @@ from wavetank.scenarios.conformance import BUILTIN, RAFTLOCK_PUBLISHED
 from wavetank.scenarios.machines import BrokenPromiseError, RaftStoreMachine
 from wavetank.scenarios.mutants import BUGS
 
+# The machine draws its faults at random.
+pytestmark = pytest.mark.idle_faults
+
 STEPS_AT_MOST = 6
 
 MANY = 2000

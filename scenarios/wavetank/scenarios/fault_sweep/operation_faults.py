@@ -27,7 +27,7 @@ OPERATION_FAULTS: Final = tuple(
     )
     for howlong in ("", " from now on")
 )
-"""What goes wrong with each operation in turn; from it on, too."""
+"""What each operation in turn suffers, once and from then on."""
 
 
 @frozen
@@ -35,10 +35,10 @@ class OperationProblem:
     """What was wrong after a fault.
 
     Attributes:
-        fault: with the number of the operation that it struck.
-        step: of the workload, in which it first showed itself, or in which the power went.
+        fault: with the number of the operation that failed.
+        step: of the workload, in which the problem showed first, or in which the power went.
         problem: one sentence.
-        crash: what a power cut had left before the recovery that was struck; "" if none had come.
+        crash: what a power cut left before the recovery that failed; "" if there was none.
     """
 
     fault: Fault
@@ -55,11 +55,11 @@ class OperationProblem:
 
 @frozen(kw_only=True)
 class OperationCounts:
-    """How many runs with one kind of fault there were, and what they came to.
+    """The results of all runs with one kind of fault, counted.
 
     Attributes:
         faults: how many were injected, one a run.
-        refused: in how many of those runs a call failed for it.
+        refused: in how many of those runs a call failed because of it.
         problems: how many things were wrong.
     """
 
@@ -77,12 +77,12 @@ class OperationCounts:
 
 @frozen(kw_only=True)
 class OperationSweep:
-    """What came of a sweep.
+    """The results of a fault sweep.
 
     Attributes:
         kinds: the counts by the line of the fault, before it was given a number.
         problems: what was wrong.
-        images: of power cuts, how many were recovered with every fault.
+        images: left by power cuts, that were recovered with every fault.
     """
 
     kinds: Mapping[str, OperationCounts] = field(factory=dict)
@@ -101,7 +101,7 @@ class OperationSweep:
 
     @property
     def refused(self) -> int:
-        """In how many runs a call failed for the fault."""
+        """In how many runs a call failed because of the fault."""
         return self.counts.refused
 
     @classmethod

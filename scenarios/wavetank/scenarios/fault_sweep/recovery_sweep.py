@@ -206,4 +206,4 @@ class _Sweep:
 
 
 def _at(fault: Fault, number: int) -> Fault:
-    return evolve(fault, which=evolve(fault.which, first=number))
+    return evolve(fault, trigger=evolve(fault.trigger, first=number))

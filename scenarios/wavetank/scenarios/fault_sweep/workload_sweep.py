@@ -19,7 +19,7 @@ from itertools import islice
 from attrs import evolve
 
 from wavetank.engine import LogEntry, PersistentState
-from wavetank.faults import Fault, Which, parse_fault
+from wavetank.faults import Fault, Trigger, parse_fault
 from wavetank.scenarios.fault_sweep.faulty_run import FaultyRun, open_store, wrong
 from wavetank.scenarios.fault_sweep.operation_faults import (
     OPERATION_FAULTS,
@@ -48,7 +48,7 @@ def shorten(workload: Workload, backend: Backend, operations: int = 150) -> Work
     Raises:
         ValueError: opening the store takes more.
     """
-    fault = evolve(parse_fault("any: fail EIO"), which=Which(first=operations + 1))
+    fault = evolve(parse_fault("any: fail EIO"), trigger=Trigger(first=operations + 1))
     run = FaultyRun(workload, backend, fault)
     taken = 0
     for step in workload.steps:
@@ -98,7 +98,7 @@ class _Sweep:
     def strike_each(self, fault: Fault) -> OperationCounts:
         """Run with a fault at each operation in turn, and judge each run."""
         counts, number = OperationCounts(), 1
-        while one := self._strike(evolve(fault, which=evolve(fault.which, first=number))):
+        while one := self._strike(evolve(fault, trigger=evolve(fault.trigger, first=number))):
             counts += one
             number += 1
         return counts

@@ -10,7 +10,6 @@ from attrs import fields, frozen
 
 from wavetank.engine import CorruptedError, FileStorageOptions, RecoveryMode
 from wavetank.faults import Fault, FaultPlan
-from wavetank.scenarios.raft.fault_families import damages, lies
 
 __all__ = ["Contract"]
 
@@ -49,8 +48,8 @@ class Contract:
             appends_durable=options.sync_on_append,
             opens_always=atomic and mode is not RecoveryMode.CONSERVATIVE,
             snapshots_kept=atomic or mode is not RecoveryMode.AGGRESSIVE,
-            media_sound=not any(damages(fault) for fault in _faults(faults)),
-            syncs_honest=not any(lies(fault) for fault in _faults(faults)),
+            media_sound=not any(fault.damages_content for fault in _faults(faults)),
+            syncs_honest=not any(fault.is_lying_sync for fault in _faults(faults)),
         )
 
     @property

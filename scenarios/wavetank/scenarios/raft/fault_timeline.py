@@ -1,4 +1,4 @@
-"""The faults of one line of events: a run, or what follows a crash in it.
+"""Keep the faults of a run, or of what follows a crash in it.
 
 A `FaultTimeline` gives a store its filesystem, lifts faults for those who only look, and writes
 down where the faults stood at each position of the op log. Each crash begins a timeline of its own,
@@ -21,14 +21,6 @@ from wavetank.engine import (
 )
 from wavetank.faults import Fault, FaultInjector, FaultPlan, FaultyFileSystem, InjectorState, Stale
 from wavetank.scenarios.exploration.subject import NO_FAULTS, FaultCourse
-from wavetank.scenarios.raft.fault_families import (
-    damages,
-    fails,
-    fails_late,
-    hides_content,
-    lies,
-    lies_on_disk,
-)
 from wavetank.scenarios.raft.tolerated_losses import Excuses
 from wavetank.sim import SerialRuntime, SimDisk, SimFileSystem
 
@@ -36,12 +28,12 @@ __all__ = ["FaultTimeline"]
 
 
 class FaultTimeline:
-    """The faults over one disk, or over those that kills make of it.
+    """The faults over one disk, or over the disks that kills make of it.
 
     Args:
         plan: what goes wrong.
-        since: where the faults stand at the beginning.
-        seed: of the run, for faults that strike by chance.
+        since: the injector's state to continue from; None for a new run.
+        seed: of the run, for faults that fire by chance.
 
     Attributes:
         plan: what goes wrong.
@@ -69,11 +61,11 @@ class FaultTimeline:
 
     @property
     def state(self) -> InjectorState | None:
-        """Where the faults stand now; None if there are none."""
+        """The injector's state now; None if there are no faults."""
         return self._injector.state if self.plan.faults else None
 
     def course(self, length: int | None = None) -> FaultCourse:
-        """Return where the faults stood so far, or while the log had at most `length` records."""
+        """Return the states so far, or while the log had at most `length` records."""
         if not self.plan.faults:
             return NO_FAULTS
         count = len(self._positions)
@@ -88,32 +80,32 @@ class FaultTimeline:
     @property
     def has_failed(self) -> bool:
         """Whether an operation has failed since a store was last opened, or may fail yet."""
-        is_late = any(fails_late(fault) for fault in self._struck())
+        is_late = any(fault.fails_late for fault in self._fired_faults())
         return is_late or self._failures() > self._opened_with
 
     @property
     def is_damaged(self) -> bool:
         """Whether content has ever been damaged, before the crash that began this included."""
-        return any(damages(fault) for fault in self._struck())
+        return any(fault.damages_content for fault in self._fired_faults())
 
     @property
     def is_damaged_for_good(self) -> bool:
-        """Whether a damage has struck that stays on the disk when the faults are lifted."""
-        return any(lies_on_disk(fault) for fault in self._struck())
+        """Whether damage has fired that stays on the disk when the faults are lifted."""
+        return any(fault.damages_for_good for fault in self._fired_faults())
 
     @property
     def is_truth_there(self) -> bool:
-        """Whether the disk holds what was written, once nothing goes wrong any more."""
+        """Whether the disk holds what was written, once the faults are lifted."""
         return not (self.is_damaged_for_good or self.has_lied)
 
     @property
     def has_lied(self) -> bool:
-        """Whether a sync has ever told that it was done and was not."""
-        return any(lies(fault) for fault in self._struck())
+        """Whether a sync has ever reported success and done nothing."""
+        return any(fault.is_lying_sync for fault in self._fired_faults())
 
     @property
     def excuse(self) -> Excuses:
-        """What the disk has done to the truth."""
+        """What a store may have lost to the faults that have fired."""
         stale = [
             block
             for block in self._injector.state.at_rest.blocks
@@ -122,7 +114,7 @@ class FaultTimeline:
         return Excuses(is_damaged=self.is_damaged, has_lied=self.has_lied, is_older=len(stale) > 1)
 
     def excuses(self, error: Exception) -> bool:
-        """Whether a store may refuse with this error, for what has struck."""
+        """Whether a store may refuse with this error after the faults that have fired."""
         if self.has_failed and isinstance(error, StorageError):
             return True
         return self.excuses_by_damage(error)
@@ -130,16 +122,16 @@ class FaultTimeline:
     def excuses_by_damage(self, error: Exception) -> bool:
         """Whether a store may refuse with this error, since the disk has lied to it."""
         if isinstance(error, StoragePoisonedError) and isinstance(error.__cause__, Exception):
-            # Work in the background met it first.
+            # Background work met the damage first.
             error = error.__cause__
         if isinstance(error, StorageIOError):
-            return any(hides_content(fault) for fault in self._struck())
+            return any(fault.hides_content for fault in self._fired_faults())
         is_at_fault = self.is_damaged or self.has_lied
         return is_at_fault and isinstance(error, (CorruptedError, UnsupportedFormatError))
 
     @contextmanager
     def healthy(self) -> Iterator[None]:
-        """Lift the faults for a while, damage too; nothing is counted meanwhile."""
+        """Lift all faults for a while, damage included; nothing is counted meanwhile."""
         was_lifted, self._injector.lifted = self._injector.lifted, True
         try:
             yield
@@ -148,7 +140,7 @@ class FaultTimeline:
 
     @contextmanager
     def only_damage(self) -> Iterator[None]:
-        """Lift all faults but damage: that lies on the disk for everybody who looks."""
+        """Lift all faults but damage for a while."""
         before, self._injector.damage_only = self._injector.damage_only, True
         try:
             yield
@@ -156,7 +148,7 @@ class FaultTimeline:
             self._injector.damage_only = before
 
     def uncounted(self, disk: SimDisk) -> FileSystem:
-        """Return the filesystem of one who only looks, with its damage; nothing is counted."""
+        """Return a filesystem to look at a disk with its damage; nothing is counted."""
         reader = FaultTimeline(self.plan, self.state, seed=self._seed)
         reader.lift_failures()
         return reader.filesystem(disk, SerialRuntime())
@@ -169,17 +161,17 @@ class FaultTimeline:
         """Lift all faults but damage, from now on."""
         self._injector.damage_only = True
 
-    def _struck(self) -> Iterator[Fault]:
+    def _fired_faults(self) -> Iterator[Fault]:
         for fault, has_fired in zip(self.plan.faults, self._injector.state.has_fired, strict=True):
             if has_fired:
                 yield fault
 
     def _failures(self) -> int:
         fired = self._injector.fired()
-        return sum(fired[str(fault)] for fault in self.plan.faults if fails(fault))
+        return sum(fired[str(fault)] for fault in self.plan.faults if fault.fails)
 
     def _note(self) -> None:
-        assert self._disk is not None, "nothing strikes before a filesystem is there"
+        assert self._disk is not None, "nothing fires before filesystem() is called"
         state = self._injector.state
         if state == self._states[-1]:
             return

@@ -1,21 +1,24 @@
-"""Lines that end the process: what has been done by then, and that nothing is done after."""
+"""Environment faults: the process ends, the cache is dropped, time passes or jumps."""
 
 import pytest
-from fault_site import NEW, FaultSite
+from fault_site import NEW, FaultSite, Ground
 
-from wavetank.engine import File, FileSystem
-from wavetank.faults import Crash, CrashEnd, CrashSignal, Moment
-from wavetank.sim import SimDisk, SimFileSystem, Sync
-
-Ground = tuple[FileSystem, str]
+from wavetank.engine import File
+from wavetank.faults import (
+    Crash,
+    CrashEnd,
+    CrashSignal,
+    When,
+)
+from wavetank.sim import FsyncFailure, SerialRuntime, SimDisk, SimFileSystem, Sync
 
 
 @pytest.mark.parametrize(
     ("words", "crash"),
     [
-        ("crash before", Crash(CrashEnd.POWER_CUT, Moment.BEFORE)),
-        ("kill inside", Crash(CrashEnd.KILL, Moment.INSIDE)),
-        ("kill after then power cut", Crash(CrashEnd.KILL_THEN_POWER_CUT, Moment.AFTER)),
+        ("crash before", Crash(CrashEnd.POWER_CUT, When.BEFORE)),
+        ("kill inside", Crash(CrashEnd.KILL, When.INSIDE)),
+        ("kill after then power cut", Crash(CrashEnd.KILL_THEN_POWER_CUT, When.AFTER)),
     ],
 )
 def test_the_signal_says_how_it_ended_and_where(ground: Ground, words: str, crash: Crash) -> None:
@@ -33,7 +36,9 @@ def test_the_signal_says_how_it_ended_and_where(ground: Ground, words: str, cras
     ("moment", "content"),
     [("before", b"01234567"), ("inside", b"01ab4567"), ("after", b"01abcd67")],
 )
-def test_a_write_has_come_so_far(ground: Ground, moment: str, content: bytes) -> None:
+def test_a_crash_inside_a_write_keeps_half_of_it(
+    ground: Ground, moment: str, content: bytes
+) -> None:
     site = FaultSite(ground, f"write: crash {moment}")
     file = site.open()
     with pytest.raises(CrashSignal):
@@ -45,7 +50,7 @@ def test_a_write_has_come_so_far(ground: Ground, moment: str, content: bytes) ->
     ("moment", "names"),
     [("before", ["f", "sub"]), ("inside", ["g", "sub"]), ("after", ["g", "sub"])],
 )
-def test_what_is_one_step_has_been_done_unless_it_had_not_begun(
+def test_a_crash_inside_or_after_a_rename_has_renamed(
     ground: Ground, moment: str, names: list[str]
 ) -> None:
     site = FaultSite(ground, f"rename: kill {moment}")
@@ -67,9 +72,10 @@ def test_a_sync_is_done_only_before_a_crash_after_it(kind: str, moment: str, syn
     assert sum(isinstance(record, Sync) for record in disk.log) == syncs
 
 
-def test_a_process_that_has_ended_does_nothing_any_more(ground: Ground) -> None:
+@pytest.mark.idle_faults("any: fail EIO from now on")
+def test_a_process_that_has_ended_does_nothing(ground: Ground) -> None:
     site = FaultSite(ground, "read: kill before\nany: fail EIO from now on")
-    # The file stays open, and all that the process tries is in vain.
+    # The file stays open, and nothing that the process tries has an effect.
     site.injector.lifted = True
     file = site.open()
     site.injector.lifted = False
@@ -107,3 +113,57 @@ def test_a_dead_process_gives_its_locks_back_and_the_next_one_works(ground: Grou
     again.close()
     assert site.content() == b"x1234567"
     assert site.fired == [1]
+
+
+def test_a_stall_passes_time_and_the_operation_goes_on(ground: Ground) -> None:
+    clock = SerialRuntime()
+    site = FaultSite(ground, "any: stall 250 ms from now on\nstat #2: fail EIO", clock=clock)
+    site.fs.stat(site.path("f"))
+    assert clock.monotonic() == 0.25
+    # What happens beside an operation hides it from no other line.
+    with pytest.raises(OSError, match="f"):
+        site.fs.stat(site.path("f"))
+    assert clock.monotonic() == 0.5
+    assert site.fired == [2, 1]
+
+
+def test_the_wall_clock_jumps_and_the_other_goes_on(ground: Ground) -> None:
+    clock = SerialRuntime()
+    clock.sleep(10)
+    site = FaultSite(
+        ground, "write: clock jumps +3600 s\nwrite #2: clock jumps -4000 s", clock=clock
+    )
+    file = site.open()
+    seen = []
+    for _ in range(3):
+        file.pwrite(b"x", 0)
+        seen.append((clock.wall_clock(), clock.monotonic()))
+    assert seen == [(3610, 10), (-390, 10), (-390, 10)]
+
+
+def test_an_eviction_lets_the_disk_show_through() -> None:
+    disk = SimDisk()
+    fs = SimFileSystem(disk)
+    fs.mkdir("/d")
+    site = FaultSite((fs, "/d"), "read #2: evict", b"old", disk=disk)
+    file = site.open()
+    file.fsync()
+    file.pwrite(b"new", 0)
+    disk.fail_next_sync(FsyncFailure.EXT4)
+    with pytest.raises(OSError, match="f"):
+        file.fsync()
+    assert [file.pread(3, 0), file.pread(3, 0)] == [b"new", b"old"]
+    assert site.fired == [1]
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("any: evict", "disk: expected a simulated disk for 'any: evict'"),
+        ("stat: stall 1 ms", "clock: expected a simulated clock for 'stat: stall 1 ms'"),
+        ("stat: clock jumps -1 s", "clock: expected a simulated clock"),
+    ],
+)
+def test_an_environment_fault_needs_a_simulation(ground: Ground, line: str, words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        FaultSite(ground, line)

@@ -1,20 +1,24 @@
-"""Damage that lies on the disk: it is seen until it is written over, and below is the truth."""
+"""Damage at rest: everybody sees it until it is written over, and below is the truth."""
 
 import errno
 import re
 
 import pytest
-from fault_site import NEW, FaultSite, fails_with
+from fault_site import NEW, FaultSite, Ground, fails_with
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wavetank.engine import FileSystem, OpenFlag
-from wavetank.faults import FaultInjector, FaultyFileSystem, parse_plan
+from wavetank.engine import OpenFlag
+from wavetank.faults import (
+    FaultInjector,
+    FaultyFileSystem,
+    parse_plan,
+)
 from wavetank.sim import SimDisk, SimFileSystem
 
-Ground = tuple[FileSystem, str]
-
 READ = OpenFlag.READ
+
+
 WRITE = OpenFlag.WRITE
 
 
@@ -95,7 +99,7 @@ def test_damage_stays_with_a_file_that_is_renamed(ground: Ground) -> None:
     assert site.shown() == b"abc"
 
 
-def test_a_new_file_has_nothing_of_one_whose_number_it_may_have(ground: Ground) -> None:
+def test_a_new_file_has_no_damage_of_a_deleted_one(ground: Ground) -> None:
     site = FaultSite(ground, "read f: zeroed 0..2\nsize f: shortened to 1 bytes")
     assert site.shown() == b"\0\x00234567"
     file = site.open()
@@ -107,7 +111,8 @@ def test_a_new_file_has_nothing_of_one_whose_number_it_may_have(ground: Ground) 
     assert (file.size(), site.shown()) == (3, b"abc")
 
 
-def test_a_name_that_is_another_file_s_by_now_tells_nothing_of_what_was(ground: Ground) -> None:
+@pytest.mark.idle_faults("read f: stale 0..3")
+def test_bytes_are_not_stale_from_another_file_of_the_same_name(ground: Ground) -> None:
     site = FaultSite(ground, "read f: stale 0..3")
     file = site.open()
     site.open("new").append(b"abcdef")
@@ -129,18 +134,128 @@ def test_a_short_write_makes_stale_what_it_wrote_over_alone() -> None:
     assert site.shown() == b"c1234567"
 
 
-def test_what_changes_nothing_is_not_counted(ground: Ground) -> None:
-    site = FaultSite(
-        ground,
-        "any: missing\nany: shortened to 8 bytes\nread: zeroed 8..9\nread: stale 0..8",
-    )
+@pytest.mark.idle_faults(
+    "any: missing", "any: shortened to 8 bytes", "read: zeroed 8..9", "read: stale 0..8"
+)
+def test_an_operation_that_the_damage_does_not_change_is_not_counted(ground: Ground) -> None:
+    # "missing" would hide the file, so it has a site of its own.
+    site = FaultSite(ground, "any: missing")
     with fails_with(errno.ENOENT):
         site.fs.stat(site.path("none"))
     site.fs.stat(site.path("sub"))
-    assert site.fired == [0, 0, 0, 0]
-    site = FaultSite((site.pristine, site.path("sub")), "read: zeroed 8..9\nread: stale 0..8")
+    assert site.fired == [0]
+    plan = "any: shortened to 8 bytes\nread: zeroed 8..9\nread: stale 0..8"
+    site = FaultSite((site.pristine, site.path("sub")), plan)
     assert site.shown() == b"01234567"
-    assert site.fired == [0, 0]
+    assert site.fired == [0, 0, 0]
+
+
+def test_a_file_is_missing_until_one_is_made(ground: Ground) -> None:
+    site = FaultSite(ground, "open f #2: missing")
+    kept = site.open()
+    with fails_with(errno.ENOENT):
+        site.open("f", READ)
+    for call in (
+        lambda: site.fs.stat(site.path("f")),
+        lambda: site.fs.unlink(site.path("f")),
+        lambda: site.fs.rename(site.path("f"), site.path("g")),
+        lambda: site.fs.link(site.path("f"), site.path("g")),
+    ):
+        with fails_with(errno.ENOENT):
+            call()
+    assert sorted(site.fs.listdir(site.directory)) == ["sub"]
+    assert kept.pread(3, 0) == b"012"
+    assert site.names() == ["f", "sub"]
+    site.open("f", NEW | OpenFlag.EXCLUSIVE).append(b"new")
+    assert (site.shown(), site.content()) == (b"new", b"new")
+    assert sorted(site.fs.listdir(site.directory)) == ["f", "sub"]
+    assert site.fired == [1]
+
+
+@pytest.mark.parametrize("way", ["rename", "link", "mkdir"])
+def test_whatever_is_made_under_a_missing_name_is_there(ground: Ground, way: str) -> None:
+    site = FaultSite(ground, "any f: missing")
+    with fails_with(errno.ENOENT):
+        site.fs.stat(site.path("f"))
+    if way == "mkdir":
+        site.fs.mkdir(site.path("f"))
+    else:
+        site.open("g").append(b"new")
+        make = {"rename": site.fs.rename, "link": site.fs.link}[way]
+        make(site.path("g"), site.path("f"))
+    assert site.fs.stat(site.path("f")) == site.pristine.stat(site.path("f"))
+
+
+@pytest.mark.parametrize(
+    ("line", "size"),
+    [
+        ("stat f: shortened to 3 bytes", 3),
+        ("any f: emptied", 0),
+        ("open f: shortened to 3 bytes", 3),
+    ],
+)
+def test_a_file_has_lost_its_end(ground: Ground, line: str, size: int) -> None:
+    site = FaultSite(ground, line)
+    site.open().close()
+    assert site.fs.stat(site.path("f")).size == size
+    file = site.open()
+    assert (file.size(), file.pread(8, 0), file.pread(4, 2)) == (
+        size,
+        b"01234567"[:size],
+        b"01234567"[2:size],
+    )
+    assert site.content() == b"01234567"
+    site.injector.lifted = True
+    assert (file.size(), site.fs.stat(site.path("f")).size, site.shown()) == (8, 8, b"01234567")
+    site.injector.lifted = False
+    # A program that goes on writes to the file that it sees.
+    assert file.append(b"ab") == 2
+    assert site.content() == b"01234567"[:size] + b"ab"
+    assert file.size() == size + 2
+    assert site.fired == [1]
+
+
+def test_a_wrong_length_is_not_changed_again_until_it_is_right(ground: Ground) -> None:
+    site = FaultSite(ground, "any f: shortened to 3 bytes 2 times")
+    file = site.open()
+    assert [file.size(), file.size()] == [3, 3]
+    assert site.fired == [1]
+    file.append(b"ab")
+    assert [file.size(), file.size()] == [3, 3]
+    assert site.fired == [2]
+    file.append(b"cd")
+    assert (file.size(), site.content()) == (5, b"012cd")
+
+
+def test_only_what_a_program_asks_for_is_counted(ground: Ground) -> None:
+    site = FaultSite(ground, "size f #2: emptied")
+    file = site.open()
+    file.append(b"8")
+    file.append(b"9")
+    assert [file.size(), file.size()] == [10, 0]
+
+
+def test_a_file_has_garbage_behind_its_end(ground: Ground) -> None:
+    site = FaultSite(ground, "any f: lengthened by 300 bytes")
+    file = site.open()
+    seen = file.pread(1000, 0)
+    assert (file.size(), len(seen), seen[:8]) == (308, 308, b"01234567")
+    assert len(set(seen[8:])) > 200
+    assert [file.pread(10, 300), file.pread(5, 308), site.shown()] == [seen[300:], b"", seen]
+    assert site.content() == b"01234567"
+    file.pwrite(b"ab", 10)
+    assert site.content() == seen[:10] + b"ab" + seen[12:]
+
+
+def test_truncating_on_open_ends_all_damage_of_a_file(ground: Ground) -> None:
+    site = FaultSite(ground, "read f: unreadable 0..3\nstat f: lengthened by 5 bytes")
+    with fails_with(errno.EIO):
+        site.shown()
+    site.fs.stat(site.path("f"))
+    file = site.open("f", NEW | OpenFlag.TRUNCATE)
+    assert file.size() == 0
+    file.truncate(4)
+    assert site.shown() == bytes(4)
 
 
 def test_lifted_faults_show_the_truth_and_what_is_written_meanwhile_heals(ground: Ground) -> None:
@@ -159,7 +274,8 @@ def test_lifted_faults_show_the_truth_and_what_is_written_meanwhile_heals(ground
         site.fs.stat(site.path("f"))
 
 
-def test_damage_strikes_while_failures_are_lifted(ground: Ground) -> None:
+@pytest.mark.idle_faults("any: fail EIO from now on")
+def test_damage_stays_while_failures_are_lifted(ground: Ground) -> None:
     site = FaultSite(ground, "read: zeroed 0..2\nany: fail EIO from now on\nsize: emptied")
     site.injector.damage_only = True
     file = site.open()
@@ -195,6 +311,7 @@ writes = st.lists(
 )
 
 
+@pytest.mark.idle_faults
 @given(before=writes, after=writes, start=st.integers(0, 40), length=st.integers(1, 20))
 def test_stale_bytes_are_a_shadow_one_write_behind(
     before: list[tuple[int, bytes]], after: list[tuple[int, bytes]], start: int, length: int
