@@ -31,6 +31,7 @@ from wavetank.engine import (
     StorageIOError,
     ThreadRuntime,
 )
+from wavetank.faults import FaultInjector, FaultyFileSystem, parse_plan
 from wavetank.sim import POSIX, PendingOps, SerialRuntime, SimDisk, SimFileSystem, all_images
 
 OPTIONS: Final = FileStorageOptions(features=INLINE, auto_truncate_on_snapshot=False)
@@ -179,6 +180,25 @@ def test_a_damaged_store_is_reported_and_nothing_is_left(
     with pytest.raises(error, match="the store is damaged"):
         store.backup(f"{site.directory}-copies/copy")
     assert "store-copies" not in siblings(site)
+    store.append_log_entries(entries(9, 9))
+
+
+@pytest.mark.parametrize("name", ["log.dat", "snapshot.dat", "state.json", "metadata.json"])
+@pytest.mark.parametrize("fault", ["read {}: flip bit 0 at 60", "read {}: unreadable 0..512"])
+def test_a_copy_that_does_not_hold_what_was_written_is_at_fault_itself(
+    name: str, fault: str
+) -> None:
+    disk = SimDisk()
+    plan = parse_plan(fault.format(f"/copy/{name}"))
+    fs = FaultyFileSystem(SimFileSystem(disk), FaultInjector(plan), disk)
+    site = EngineSite(fs, SerialRuntime, "/store")
+    store = site.open(OPTIONS)
+    fill(store)
+    with pytest.raises(StorageIOError) as caught:
+        store.backup("/copy")
+    assert (caught.value.errno, caught.value.filename) == (errno.EIO, f"/copy/{name}")
+    assert "store is damaged" not in str(caught.value)
+    assert fs.listdir("/") == ["store"]
     store.append_log_entries(entries(9, 9))
 
 

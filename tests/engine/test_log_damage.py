@@ -76,6 +76,17 @@ def test_damage_to_the_last_frame_after_a_clean_close_is_refused(
     assert (caught.value.offset, caught.value.index) == (offsets[2], 6)
 
 
+def test_a_later_header_where_a_frame_is_missing_shows_that_it_was_acknowledged(
+    site: EngineSite,
+) -> None:
+    offsets = three_frames(site, clean=False)
+    log = site.read("log.dat")
+    site.write("log.dat", log[: offsets[0]] + log[offsets[2] :])
+    with pytest.raises(CorruptedLogError, match="a later frame shows") as caught:
+        site.open()
+    assert (caught.value.offset, caught.value.ambiguous) == (offsets[0], False)
+
+
 @pytest.mark.parametrize("missing", [1, 100, 500])
 def test_a_log_shortened_after_a_clean_close_is_refused(site: EngineSite, missing: int) -> None:
     three_frames(site, clean=True)

@@ -220,6 +220,32 @@ def test_several_damaged_frames_in_a_row_are_one_gap(site: EngineSite) -> None:
     assert "truncation" in lost.reason
 
 
+def test_a_header_in_a_wrong_place_hides_no_frame(site: EngineSite) -> None:
+    """As of a sector that was written to another's place: it would reach into the last frame."""
+    offsets = filled(site, clean=False)
+    log, place = bytearray(site.read("log.dat")), offsets[0] + 90
+    log[place : place + 72] = log[offsets[1] : offsets[1] + 72]
+    log[offsets[0]] ^= 1
+    site.write("log.dat", bytes(log))
+    store = site.open(READ_ONLY)
+    assert store.get_log_entries(3, 10) == ALL[2:]
+    (lost,) = store.recovery_report.lost
+    assert (lost.offset, lost.length) == (offsets[0], offsets[1] - offsets[0])
+    assert (lost.first_index, lost.last_index) == (1, 2)
+
+
+@pytest.mark.parametrize("left", [1, 40, 71])
+def test_damage_shorter_than_a_header_is_told_as_damage(site: EngineSite, left: int) -> None:
+    offsets = filled(site, clean=False)
+    log = site.read("log.dat")
+    site.write("log.dat", log[: offsets[1] + left] + log[offsets[2] :])
+    store = site.open(READ_ONLY)
+    assert store.get_log_entries(1, 3) + store.get_log_entries(6, 10) == ALL[:2] + ALL[5:]
+    with pytest.raises(CorruptedLogError) as caught:
+        store.get_log_entry(4)
+    assert (caught.value.offset, caught.value.index) == (offsets[1], 3)
+
+
 def test_a_damaged_truncation_hides_no_entry_and_revives_none(site: EngineSite) -> None:
     """Entries 4 and 5 of the old branch were removed by the damaged frame, and written anew."""
     offsets = filled(site, clean=False)

@@ -250,7 +250,7 @@ def _log(files: Mapping[str, bytes], metadata: Document | None, *, saved: bool) 
     _require_nothing_more(log, content[end:], seed, known, end, reserved=reserved)
     rest = content[end:]
     nothing = _is_free(rest, end, reserved=reserved)
-    if "recovery.marker" not in files and not nothing:
+    if not {"recovery.marker", "snapshot.marker"} & files.keys() and not nothing:
         _require_close(log, rest, seed, known, end)
     return log
 

@@ -718,8 +718,9 @@ class FileStorage:
 
         Raises:
             CorruptedLogError, CorruptedSnapshotError: what would be copied is damaged.
-            StorageIOError: `directory` is not empty (``EEXIST``), or the filesystem refused; what
-                was written of the copy is removed.
+            StorageIOError: `directory` is not empty (``EEXIST``), the copy does not hold what was
+                written to it (``EIO``), or the filesystem refused; what was written of the copy is
+                removed.
 
         >>> store.append_log_entries([LogEntry(1, 1, b"set x 1")])
         >>> store.backup("/copy")

@@ -37,7 +37,7 @@ from wavetank.engine.errors import (
     NotInitializedError,
     OperationCancelledError,
 )
-from wavetank.engine.filesystem import File, FileKind, FileSystem
+from wavetank.engine.filesystem import File, FileKind, FileSystem, OpenFlag
 from wavetank.engine.inspection import STATES, Guards, Inspection, Look, inspect, settled
 from wavetank.engine.log.active import LogView
 from wavetank.engine.log.repair import LogFinding
@@ -299,7 +299,7 @@ def write_backup(
         FileExistsError: the directory is not empty.
         OperationCancelledError: the token was set.
         CorruptedLogError, CorruptedSnapshotError: what was copied is damaged.
-        OSError: from the filesystem.
+        OSError: from the filesystem, or the copy does not hold what was written (``EIO``).
     """
     made: list[str] = []
     there = directory.exists()
@@ -311,7 +311,7 @@ def write_backup(
         if not there:
             directory.make(made)
         _write(directory, content, _checker(cancel))
-        _require_sound(directory, needs_snapshot=content.needs_snapshot)
+        _require_sound(directory, content)
     except BaseException:
         with suppress(OSError):  # what ended the backup is what counts
             _remove(directory)
@@ -332,16 +332,47 @@ def _remove(directory: StoreDirectory) -> None:
         directory.unlink(METADATA)
 
 
-def _require_sound(directory: StoreDirectory, *, needs_snapshot: bool) -> None:
-    report = examine(directory, needs_snapshot=needs_snapshot)
-    if not report.sound:
-        place = report.places[0]
-        in_snapshot = place.path == directory.path_of(SNAPSHOT)
-        kind = CorruptedSnapshotError if in_snapshot else CorruptedLogError
-        raise kind(
-            f"backup to {directory.path}: the copy is not sound, so the store is damaged; "
-            f"verify() lists where: {place}"
+def _require_sound(directory: StoreDirectory, content: StoreContent) -> None:
+    """Raise what is at fault if a copy is not sound: the copy's medium, or else the store.
+
+    The store is damaged only if its own file holds just what cannot be believed in the copy.
+    """
+    report = examine(directory, needs_snapshot=content.needs_snapshot)
+    if report.sound:
+        return
+    place = report.places[0]
+    sources = {directory.path_of(LOG): (LOG, content.log.file, content.log.end)}
+    if content.snapshot is not None:
+        record, file = content.snapshot
+        sources[directory.path_of(SNAPSHOT)] = (SNAPSHOT, file, record.data_length)
+    in_snapshot = place.path == directory.path_of(SNAPSHOT)
+    if not (in_snapshot and content.snapshot is None) and (
+        place.path not in sources or not _is_copied(directory, *sources[place.path])
+    ):
+        raise OSError(
+            errno.EIO,
+            f"the copy does not hold what was written to it ({place.reason}); the store is not at "
+            "fault; write the backup to another medium",
+            place.path,
         )
+    kind = CorruptedSnapshotError if in_snapshot else CorruptedLogError
+    raise kind(
+        f"backup to {directory.path}: the copy is not sound, so the store is damaged; "
+        f"verify() lists where: {place}"
+    )
+
+
+def _is_copied(directory: StoreDirectory, name: str, source: File, length: int) -> bool:
+    """Whether a file of a copy holds the bytes of its source; ``OSError`` if it cannot be read."""
+    copy = directory.open(name, OpenFlag.READ)
+    try:
+        return copy.size() == length and all(
+            read_at(copy, _COPIED_AT_ONCE, offset)
+            == read_at(source, min(_COPIED_AT_ONCE, length - offset), offset)
+            for offset in range(0, length, _COPIED_AT_ONCE)
+        )
+    finally:
+        let_go(copy)
 
 
 def _checker(cancel: CancelToken | None) -> Callable[[], None]:

@@ -92,8 +92,6 @@ LONGEST_TAIL: Final = 1 << 30
 """Bytes behind the last intact frame beyond which nobody searches for minutes, or writes zeros."""
 
 
-_WRITTEN_AHEAD: Final = 256 << 10
-
 LOG_VERSION: Final = 1
 FRAME_MAGIC: Final = b"\xf7WvF"
 ROW_SIZE: Final = 16
@@ -126,8 +124,6 @@ _FILLER: Final = b"\xf6Wvfree\n"
 FILLER_PERIOD: Final = len(_FILLER)
 """Bytes after which filler repeats."""
 
-_FILLER_AHEAD: Final = _FILLER * (_WRITTEN_AHEAD // len(_FILLER) + 2)
-
 
 def filler(offset: int, length: int) -> bytes:
     """Return the bytes with which space for frames to come is filled.
@@ -141,8 +137,6 @@ def filler(offset: int, length: int) -> bytes:
         length: how many bytes.
     """
     phase = offset % len(_FILLER)
-    if length + phase <= len(_FILLER_AHEAD):
-        return _FILLER_AHEAD[phase : phase + length]
     return (_FILLER * (length // len(_FILLER) + 2))[phase : phase + length]
 
 

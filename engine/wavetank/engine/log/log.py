@@ -324,7 +324,8 @@ class LogWriter:
         begin = self.log.end % FILLER_PERIOD  # so that the buffer's filler is that of the offsets
         end = begin + len(frame)
         if len(self._buffer) < end + step:
-            self._buffer = bytearray(filler(0, 2 * _FILLED_AHEAD + FILLER_PERIOD))
+            self._buffer = bytearray(filler(0, 2 * (end + step)))
+            self._used = 0
         self._buffer[: self._used] = filler(0, self._used)
         self._buffer[begin:end] = frame
         self._used = end

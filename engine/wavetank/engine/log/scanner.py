@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final, TypeAlias
 
-from attrs import frozen
+from attrs import define, frozen
 from google_crc32c import extend
 
 from wavetank.engine.directory import Readable, read_at
@@ -197,7 +197,7 @@ def scan_log(  # noqa: C901, PLR0912, PLR0915 - one loop: see below
     unpack, crc32c, fits = FRAME_ROW.unpack_from, extend, policy.fits
     offset, batch, link = start.offset, start.batch, start.link
     first_index, last_index = start.first_index, start.last_index
-    looked_again_at = -1
+    search, looked_again_at = _Search(file, seed), -1
     chunk = ahead
     while offset < size:
         if not chunk:
@@ -286,7 +286,7 @@ def scan_log(  # noqa: C901, PLR0912, PLR0915 - one loop: see below
             yield DamagedStretch(offset, header.size, reason, header, 1, unreadable)
             offset, batch, link = offset + header.size, header.batch, header.checksum
             continue
-        following = _next_frame(file, offset + 1, size, seed, batch)
+        following = search.next_frame(offset + 1, size, batch)
         if following is None:
             yield stretch
             return
@@ -463,17 +463,39 @@ def _only_free_space_follows(
         return False
 
 
-def _next_frame(
-    file: Readable, start: int, size: int, seed: int, batch: int
-) -> tuple[int, FrameHeader] | None:
-    """Return the first header behind damage that is later than `batch`, with its offset."""
-    end = min(size, start + LONGEST_TAIL)
-    for offset, header in frame_headers(
-        file, seed=seed, start=start, end=end, chunk_size=_LOOK_CHUNK, lenient=True
-    ):
-        if header.batch > batch and offset + header.size <= size:
-            return offset, header
-    return None
+@define
+class _Search:
+    """Looks for the frames behind damage.
+
+    A header alone may stand in a wrong place, as where a sector was written to another's: its
+    length would then hide the frames that follow it. So the whole frame must be intact.
+
+    Attributes:
+        file: the log.
+        seed: of its incarnation.
+        unchecked: bytes of payloads that this scan may still read to find that out. Behind them a
+            header is enough, so that a hostile file cannot make it read itself over and over.
+    """
+
+    file: Readable
+    seed: int
+    unchecked: int = LONGEST_TAIL
+
+    def next_frame(self, start: int, size: int, batch: int) -> tuple[int, FrameHeader] | None:
+        """Return the first frame behind damage that is later than `batch`, with its offset."""
+        end = min(size, start + LONGEST_TAIL)
+        for offset, header in frame_headers(
+            self.file, seed=self.seed, start=start, end=end, chunk_size=_LOOK_CHUNK, lenient=True
+        ):
+            if header.batch > batch and offset + header.size <= size:
+                self.unchecked -= header.payload_length
+                if self.unchecked < 0 or self._is_intact(offset, size):
+                    return offset, header
+        return None
+
+    def _is_intact(self, offset: int, size: int) -> bool:
+        found = _frame_at(self.file, offset, size, LOOK, seed=self.seed, chunk_size=_LOOK_CHUNK)
+        return not found[1]
 
 
 def frame_headers(

@@ -7,7 +7,7 @@ what a reader must be shown.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Final
 
@@ -45,6 +45,7 @@ __all__ = [
     "MARKER",
     "METADATA",
     "SNAPSHOT",
+    "SNAPSHOT_MARKER",
     "SNAPSHOT_META",
     "STATE_COPIES",
     "Files",
@@ -54,6 +55,7 @@ __all__ = [
     "StoreContent",
     "StoreRecord",
     "disk_of",
+    "end_of_frames",
     "files_of",
     "view_of",
 ]
@@ -63,6 +65,7 @@ LOG: Final = "log.dat"
 MARKER: Final = "recovery.marker"
 METADATA: Final = "metadata.json"
 SNAPSHOT: Final = "snapshot.dat"
+SNAPSHOT_MARKER: Final = "snapshot.marker"
 SNAPSHOT_META: Final = "snapshot_meta.json"
 STATE_COPIES: Final = ("state.json", "state.copy.json")
 
@@ -188,12 +191,12 @@ class StoreRecord:
     @cached_property
     def frames(self) -> tuple[DumpedFrame, ...]:
         """The frames of the undamaged log, in order."""
-        return tuple(part for part in self.dump.frames() if isinstance(part, DumpedFrame))
+        return _frames(self.dump)
 
     @cached_property
     def end_of_frames(self) -> int:
         """Where the last frame ends, or the header where there is none."""
-        return self.frames[-1].offset + self.frames[-1].size if self.frames else HEADER_BYTES
+        return _end_of(self.frames)
 
     @cached_property
     def incarnation(self) -> int:
@@ -255,6 +258,19 @@ class StoreRecord:
         return frozenset(known)
 
 
+def end_of_frames(log: bytes) -> int:
+    """Return where the last frame of a log ends, or the header where there is none."""
+    return _end_of(_frames(_dump_of(log)))
+
+
+def _frames(dump: StoreDump) -> tuple[DumpedFrame, ...]:
+    return tuple(part for part in dump.frames() if isinstance(part, DumpedFrame))
+
+
+def _end_of(frames: Sequence[DumpedFrame]) -> int:
+    return frames[-1].offset + frames[-1].size if frames else HEADER_BYTES
+
+
 def _dump_of(log: bytes) -> StoreDump:
     return dump_directory(DIRECTORY, fs=SimFileSystem(disk_of({LOG: log})))
 
@@ -265,11 +281,10 @@ def _views(dump: StoreDump) -> Iterator[LogView]:
     first = header.base_index + 1
     entries: tuple[LogEntry, ...] = ()
     yield LogView(first, header.base_term, entries)
-    for frame in dump.frames():
-        if isinstance(frame, DumpedFrame):
-            entries = entries[: frame.first_index - first]
-            entries += tuple(dump.entries(frame))
-            yield LogView(first, frame.last_term, entries)
+    for frame in _frames(dump):
+        entries = entries[: frame.first_index - first]
+        entries += tuple(dump.entries(frame))
+        yield LogView(first, frame.last_term, entries)
 
 
 def _beside(view: LogView, snapshot: Snapshot | None) -> LogView:
@@ -293,9 +308,8 @@ def _claims(log: bytes) -> Iterator[tuple[bytes, FrameClaim]]:
 
 def _entries(log: bytes) -> Iterator[LogEntry]:
     dump = _dump_of(log)
-    for part in dump.frames():
-        if isinstance(part, DumpedFrame):
-            yield from dump.entries(part)
+    for frame in _frames(dump):
+        yield from dump.entries(frame)
 
 
 def files_of(fs: FileSystem) -> dict[str, bytes]:

@@ -1,7 +1,7 @@
 """Which rules apply to damaged files: told from the bytes before and after, and from nothing else.
 
 What is left of the evidence counts as it stands: a `recovery.marker` that is gone says that the
-store was closed, and an older metadata.json says what it said.
+store was closed, unless `snapshot.marker` is there, and an older metadata.json says what it said.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from wavetank.engine import PersistentState
 from wavetank.scenarios.corruption.damaged_store import (
     METADATA,
     SNAPSHOT,
+    SNAPSHOT_MARKER,
     SNAPSHOT_META,
     STATE_COPIES,
     Snapshot,
@@ -29,8 +30,7 @@ __all__ = ["Expectation", "expect"]
 
 _PENDING_DATA: Final = f"{SNAPSHOT}.tmp"
 _PENDING_META: Final = f"{SNAPSHOT_META}.tmp"
-_MARKER: Final = "snapshot.marker"
-_SNAPSHOT_FILES: Final = (SNAPSHOT, SNAPSHOT_META, _PENDING_DATA, _PENDING_META, _MARKER)
+_SNAPSHOT_FILES: Final = (SNAPSHOT, SNAPSHOT_META, _PENDING_DATA, _PENDING_META, SNAPSHOT_MARKER)
 _CHECKSUM_KEY: Final = b'"checksum":"'
 _CHECKSUM_DIGITS: Final = 8
 
@@ -149,7 +149,7 @@ def _snapshot(record: StoreRecord, damaged: DamagedFiles) -> tuple[Rule, Snapsho
         return Rule.SNAPSHOT, record.snapshot
     for name in (SNAPSHOT_META, _PENDING_META):
         if name not in damaged.unreadable and _names_another_version(damaged, name):
-            is_read = name == SNAPSHOT_META or _MARKER in damaged.files
+            is_read = name == SNAPSHOT_META or SNAPSHOT_MARKER in damaged.files
             return (Rule.OTHER_VERSION if is_read else Rule.UNTOUCHED), record.snapshot
     found = _settled(record, damaged)
     if any(name in damaged.unreadable for name in _SNAPSHOT_FILES):
@@ -165,7 +165,7 @@ def _settled(record: StoreRecord, damaged: DamagedFiles) -> Snapshot | None:
     That it was is shown by the marker alone.
     """
     either = SNAPSHOT, _PENDING_DATA
-    committed = either if _MARKER in damaged.files else ()
+    committed = either if SNAPSHOT_MARKER in damaged.files else ()
     for meta, places in (
         (_PENDING_META, committed),
         (SNAPSHOT_META, either),

@@ -18,6 +18,7 @@ from wavetank.scenarios.corruption.damaged_store import (
     LOG,
     MARKER,
     METADATA,
+    SNAPSHOT_MARKER,
     LogView,
     Snapshot,
     StoreRecord,
@@ -32,6 +33,8 @@ _MAGIC: Final = slice(0, 4)
 _FRAME_MAGIC: Final = b"\xf7WvF"
 _PAYLOAD_LENGTH: Final = slice(28, 36)
 _LINK: Final = slice(60, 64)
+_FILLER: Final = b"\xf6Wvfree\n"
+"""The byte at offset n of free space is number n mod 8 of these."""
 _CHECKSUM: Final = slice(68, 72)
 _WITH_HEADER: Final[Mapping[Rule, Rule]] = {
     Rule.UNTOUCHED: Rule.LOG_HEADER,
@@ -120,7 +123,8 @@ class _Log:
 
     @property
     def _seems_closed(self) -> bool:
-        return MARKER not in self.damaged.files
+        """Whether no marker is there: a close removes one, and no close leaves the snapshot's."""
+        return not {MARKER, SNAPSHOT_MARKER} & self.damaged.files.keys()
 
     def judge(self) -> LogExpectation:
         if LOG not in self.damaged.files:
@@ -182,12 +186,34 @@ class _Log:
                 if self._is_acceptable(view):
                     return LogExpectation(rule=Rule.UNTOUCHED, shown=view)
             return LogExpectation(rule=rule, shown=None)
+        older = self._older_behind_header
+        if older is not None:
+            is_acceptable = self._is_acceptable(older)
+            rule = Rule.LOG_HEADER if is_acceptable else Rule.HEADER_AND_SUFFIX
+            return LogExpectation(rule=rule, shown=older)
         kept = self._kept
         rule = Rule.HEADER_UNPROVEN
         if kept and self._known_of_this is not None:
             rest = self._judge_frames(kept, self._end_of(kept))
             rule = _WITH_HEADER.get(rest, Rule.HEADER_AND_FRAME)
         return LogExpectation(rule=rule, shown=self._after(kept))
+
+    @property
+    def _older_behind_header(self) -> LogView | None:
+        """What an older log holds that is whole but for its header, which metadata.json knows."""
+        known = self._known
+        for version in self.record.older.get(LOG, ()):
+            if known is None or version is None or len(version) <= HEADER_BYTES:
+                continue
+            named = int.from_bytes(version[INCARNATION], "little") == known["incarnation"]
+            rest = version[HEADER_BYTES:]
+            if (
+                named
+                and rest == self._content[HEADER_BYTES:]
+                and LOG not in self.damaged.unreadable
+            ):
+                return self.record.older_log(version, self.snapshot)
+        return None
 
     def _judge_older(self, version: bytes, known: Mapping[str, object] | None) -> Rule:
         incarnation, generation = (
@@ -209,7 +235,9 @@ class _Log:
         if self._is_unreadable(end, max(len(self._content), end + 1)) and not self._is_cut(end):
             return Rule.UNREADABLE_LOG
         is_zero = not rest.strip(b"\0")
-        if is_zero and (len(rest) <= FRAME_HEADER_BYTES or self._number("reserved_ahead")):
+        is_guard = is_zero and len(rest) <= FRAME_HEADER_BYTES
+        is_reserved = is_zero and self._number("reserved_ahead") > 0
+        if is_guard or is_reserved or rest == _filler(end, len(rest)):
             # Beside a snapshot beyond the log it may be that nothing is missed.
             is_missed = lost and not self._is_acceptable(self._after(kept))
             return Rule.LOST_SUFFIX if is_missed else Rule.UNTOUCHED
@@ -285,3 +313,7 @@ class _Log:
     def _is_unreadable(self, begin: int, end: int) -> bool:
         places = self.damaged.unreadable.get(LOG, ())
         return any(begin < behind and first < end for first, behind in places)
+
+
+def _filler(offset: int, length: int) -> bytes:
+    return (_FILLER * (length // len(_FILLER) + 2))[offset % len(_FILLER) :][:length]

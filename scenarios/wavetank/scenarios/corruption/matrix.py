@@ -120,6 +120,7 @@ def run_damage(
     stores: Sequence[str] | None = None,
     *,
     pairs: int = 0,
+    one_in: int = 1,
     opener: Opener = open_engine,
     executor: Executor | None = None,
     on_progress: Progress | None = None,
@@ -129,20 +130,23 @@ def run_damage(
     Args:
         stores: names of stores; None for all.
         pairs: cells of two damages to judge besides, spread over the stores.
+        one_in: judge one in so many of the single damages to each store; 1 for all.
         opener: what opens the stores; with an executor, a function that it can send.
         executor: where the work runs; None runs it here, store after store.
         on_progress: told of it as results come.
 
     Raises:
         KeyError: there is no such store.
-        ValueError: fewer pairs than none.
+        ValueError: `pairs` is below 0, or `one_in` below 1.
     """
     if pairs < 0:
         raise ValueError(f"pairs: expected 0 or more, got {pairs}")
+    if one_in < 1:
+        raise ValueError(f"one_in: expected 1 or more, got {one_in}")
     names = tuple(STORES if stores is None else stores)
     for name in names:
         STORES[name]
-    units: list[tuple[object, ...]] = [(name, None, opener) for name in names]
+    units: list[tuple[object, ...]] = [(name, one_in, opener) for name in names]
     for number, name in enumerate(names):
         share = range(number, pairs, len(names))
         for begin in range(0, len(share), _PAIRS_AT_ONCE):
@@ -166,16 +170,16 @@ def _run(executor: Executor | None, units: Sequence[tuple[object, ...]]) -> Iter
     return (future.result() for future in futures)
 
 
-def _judge_unit(store: str, numbers: range | None, opener: Opener) -> DamageResult:
-    """Judge one store's single damages, or those of its pairs that have these numbers."""
+def _judge_unit(store: str, chosen: int | range, opener: Opener) -> DamageResult:
+    """Judge one in so many of a store's single damages, or its pairs of these numbers."""
     record = store_record(store)
     singles = tuple(damages(record))
-    if numbers is None:
+    if isinstance(chosen, int):
         faults: Iterable[tuple[tuple[Damage, ...], Sequence[RecoveryMode]]] = (
-            ((damage,), tuple(RecoveryMode)) for damage in singles
+            ((damage,), tuple(RecoveryMode)) for damage in singles[::chosen]
         )
     else:
-        faults = (_pair(store, number, singles) for number in numbers)
+        faults = (_pair(store, number, singles) for number in chosen)
     counts: Counter[CellKey] = Counter()
     wrong: list[WrongCell] = []
     for done, modes in faults:

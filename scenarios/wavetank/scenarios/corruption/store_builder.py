@@ -19,6 +19,7 @@ from wavetank.scenarios.corruption.damaged_store import (
     StoreContent,
     StoreRecord,
     disk_of,
+    end_of_frames,
     files_of,
     view_of,
 )
@@ -61,6 +62,11 @@ class Workshop:
         self._keep()
         self.store.append_log_entries(_batch(self.store.last_log_index + 1, term, count))
 
+    def append_small(self, term: int) -> None:
+        """Append one entry without a command, as a new leader does."""
+        self._keep()
+        self.store.append_log_entries([LogEntry(self.store.last_log_index + 1, term, b"")])
+
     def truncate(self, index: int) -> None:
         """Remove the entries from an index on."""
         self._keep()
@@ -89,10 +95,11 @@ class Workshop:
         """Die inside an append: half of its frame is there, and nobody was told that it is."""
         self._keep()
         files = self.files()
-        acknowledged = len(files[LOG])
+        before, begin = files[LOG], end_of_frames(files[LOG])
         self.append(term)
         whole = self.files()[LOG]
-        files[LOG] = whole[: (acknowledged + len(whole)) // 2]
+        torn = (begin + end_of_frames(whole)) // 2
+        files[LOG] = whole[:torn] + before[torn:]
         self._versions.pop()
         self._disk = disk_of(files)
 

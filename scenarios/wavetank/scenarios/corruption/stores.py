@@ -1,9 +1,9 @@
 """The stores of the matrix, made through the engine's public calls on a simulated disk.
 
 Together they hold what a store can hold: several batches, a compacted log, snapshots, a truncated
-suffix, both encodings, reserved space, what a crash left; most of them once cleanly closed and once
-as a killed run leaves them. Others were killed at each moment inside a save of the state or of a
-snapshot, the compaction behind it too.
+suffix, both encodings, free space ahead of the log by each of its ways and none, what a crash left;
+most of them once cleanly closed and once as a killed run leaves them. Others were killed at each
+moment inside a save of the state or of a snapshot, the compaction behind it too.
 """
 
 from __future__ import annotations
@@ -23,7 +23,6 @@ __all__ = ["STORES", "Recipe", "interrupted", "store_record"]
 _PLAIN: Final = FileStorageOptions(
     retained_log_size=2,
     features=StorageFeatureFlags(async_truncation=False, metrics=False),
-    preallocate=0,  # the expectations know no filler
 )
 _UNCOMPACTED: Final = evolve(_PLAIN, auto_truncate_on_snapshot=False)
 _JSON: Final = evolve(
@@ -31,14 +30,22 @@ _JSON: Final = evolve(
     features=StorageFeatureFlags(async_truncation=False, metrics=False, binary_format=False),
 )
 _RESERVING: Final = evolve(_PLAIN, preallocate=8192)
+_NOTHING_AHEAD: Final = evolve(_PLAIN, preallocate=0)
 
 
 def _batches(shop: Workshop) -> None:
-    shop.vote(1)
-    for term in (1, 1, 2, 2, 3):
+    """Append four batches, and two small entries.
+
+    By default the first of these brings filler behind it, since it is small beside the log, and
+    the second is written over filler.
+    """
+    for term in (1, 1, 2, 2):
         if term > shop.store.load_state().current_term:
             shop.vote(term)
         shop.append(term)
+    shop.vote(3)
+    shop.append_small(3)
+    shop.append_small(3)
 
 
 def _voted(shop: Workshop) -> None:
@@ -59,12 +66,12 @@ def _compacted(shop: Workshop) -> None:
     _batches(shop)
     shop.snapshot(9)
     shop.append(3)
-    shop.append(3)
+    shop.append_small(3)
 
 
 def _compacted_twice(shop: Workshop) -> None:
     _compacted(shop)
-    shop.snapshot(17)
+    shop.snapshot(16)
     shop.append(3)
 
 
@@ -72,7 +79,7 @@ def _snapshots(shop: Workshop) -> None:
     _batches(shop)
     shop.snapshot(4)
     shop.snapshot(8)
-    shop.append(3)
+    shop.append_small(3)
 
 
 def _truncated(shop: Workshop) -> None:
@@ -101,6 +108,7 @@ def _few(shop: Workshop) -> None:
     shop.append(1)
     shop.vote(2)
     shop.append(2)
+    shop.append_small(2)
 
 
 def _few_compacted(shop: Workshop) -> None:
@@ -142,6 +150,8 @@ def _at_rest() -> Iterator[tuple[str, Recipe]]:
         ("torn append", _PLAIN, _torn, ("killed",)),
         ("recovered", _PLAIN, _recovered, ("killed",)),
         ("reserved space", _RESERVING, _batches, ("killed",)),
+        ("nothing ahead", _NOTHING_AHEAD, _batches, ("killed",)),
+        ("torn append, nothing ahead", _NOTHING_AHEAD, _torn, ("killed",)),
     ):
         for end in ends:
             yield f"{name}, {end}", Recipe(options=options, steps=steps, closed=end == "closed")

@@ -8,7 +8,7 @@ from wavetank.engine import Buffer, File, FileSystem, OpenFlag
 from wavetank.scenarios.mutants.interposed_filesystem import Deceit, MisledFile, call_site
 from wavetank.scenarios.mutants.mutant_run import Trial, is_new
 from wavetank.scenarios.mutants.planted_bug import PlantedBug, by_deceit
-from wavetank.scenarios.mutants.small_steps import NOTHING_AHEAD, append, workload
+from wavetank.scenarios.mutants.small_steps import append, workload
 from wavetank.scenarios.stores.backend import Site
 
 __all__ = ["APPEND_BUGS"]
@@ -97,10 +97,7 @@ APPEND_BUGS: Final[tuple[PlantedBug, ...]] = (
         _blind_to_short_tails,
         Trial(
             workload=workload(
-                "end-of-block",
-                append(1, size_bytes=_ALMOST_A_BLOCK_BYTES),
-                append(2),
-                options=NOTHING_AHEAD,
+                "end-of-block", append(1, size_bytes=_ALMOST_A_BLOCK_BYTES), append(2)
             ),
             from_step=1,
         ),

@@ -15,7 +15,7 @@ from wavetank.engine import (
 )
 from wavetank.scenarios.raft.steps import Append, OpenStore, SaveSnapshot, SaveState, Step, Workload
 
-__all__ = ["AT_ONCE", "NOTHING_AHEAD", "NO_COMPACTION", "append", "save", "snapshot", "workload"]
+__all__ = ["AT_ONCE", "NO_COMPACTION", "append", "save", "snapshot", "workload"]
 
 _OPTIONS: Final = FileStorageOptions(retained_log_size=0)
 
@@ -24,10 +24,6 @@ AT_ONCE: Final = evolve(_OPTIONS, features=StorageFeatureFlags(async_truncation=
 
 NO_COMPACTION: Final = evolve(_OPTIONS, auto_truncate_on_snapshot=False)
 """Compaction happens only where it is asked for."""
-
-
-NOTHING_AHEAD: Final = evolve(_OPTIONS, preallocate=0)
-"""The log ends where its last frame does."""
 
 
 def workload(name: str, *steps: Step, options: FileStorageOptions = _OPTIONS) -> Workload:
