@@ -417,3 +417,64 @@ def test_the_strongest_profile_tears_only_what_came_last(places: list[tuple[int,
         states_so_far.append(file.pread(14_000, 0))
     whole = {state for torn, state in images(disk, WHOLE_BLOCKS, SEQUENTIAL) if not torn}
     assert set(states_so_far) <= whole
+
+
+# Overwrites with the bytes that are there already
+
+
+def pending_overwrite(second: bytes, profile: Profile = POSIX) -> PendingOps:
+    """A durable block of ``a``, overwritten with `second`."""
+    disk, file = durable_file(b"a" * BLOCK_SIZE)
+    file.pwrite(second, 0)
+    pending = PendingOps(disk.image, profile)
+    pending.take_all(disk.log)
+    return pending
+
+
+SAME = b"a" * 2 * SECTOR_SIZE
+CHANGED = SAME[:-1] + b"b"
+
+
+@pytest.mark.parametrize("profile", SAFE_PROFILES, ids=lambda profile: profile.name)
+@pytest.mark.parametrize("unit", [AtomicUnit.SECTOR, AtomicUnit.BYTE])
+def test_a_device_that_destroys_what_it_writes_does_so_to_equal_bytes(
+    profile: Profile, unit: AtomicUnit
+) -> None:
+    tearing = Tearing(powersafe_overwrite=False, atomic_unit=unit)
+    for choose in (newest_images, all_images):
+        same = choose(pending_overwrite(SAME, profile), limit=LIMIT, tearing=tearing)
+        changed = choose(pending_overwrite(CHANGED, profile), limit=LIMIT, tearing=tearing)
+        assert same == changed
+        catalogue = choose(pending_overwrite(SAME, profile), limit=0, tearing=tearing)
+        assert catalogue == choose(pending_overwrite(CHANGED, profile), limit=0, tearing=tearing)
+
+
+def test_equal_bytes_may_become_garbage_sector_by_sector() -> None:
+    pending = pending_overwrite(SAME)
+    tearing = Tearing(powersafe_overwrite=False)
+    images = all_images(pending, limit=LIMIT, tearing=tearing).images
+    assert all(pending.is_legal(kept) for kept in images)
+    shown = {pending.image(kept).files()["/f"] for kept in images}
+    harmed = {tuple(part != b"a" * SECTOR_SIZE for part in _parts(content)) for content in shown}
+    assert harmed == {(False,) * 8, (True, *(False,) * 7), (False, True, *(False,) * 6)}
+
+
+def _parts(content: bytes) -> list[bytes]:
+    return [content[at : at + SECTOR_SIZE] for at in range(0, BLOCK_SIZE, SECTOR_SIZE)]
+
+
+@pytest.mark.parametrize("tearing", [Tearing(), WHOLE_BLOCKS, Tearing(atomic_unit=AtomicUnit.BYTE)])
+def test_equal_bytes_make_no_image_where_no_tear_shows_in_them(tearing: Tearing) -> None:
+    pending = pending_overwrite(SAME)
+    assert newest_images(pending, limit=LIMIT, tearing=tearing).images == ()
+    (only_one,) = all_images(pending, limit=LIMIT, tearing=tearing).images
+    assert pending.image(only_one).digest() == pending.durable.digest()
+    assert not only_one.tears
+
+
+def test_equal_bytes_in_a_write_that_is_whole_or_not_there() -> None:
+    """The second block of an atomic write is what was there; the first is lost or kept."""
+    disk, file = durable_file(b"a" * 2 * BLOCK_SIZE)
+    file.pwrite(b"b" * BLOCK_SIZE + b"a" * BLOCK_SIZE, 0)
+    whole = Tearing(atomic_unit=AtomicUnit.WRITE)
+    assert {content[::BLOCK_SIZE] for content in states(disk, whole)} == {b"aa", b"ba"}

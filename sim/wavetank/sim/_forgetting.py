@@ -10,6 +10,7 @@ crash_images.py; torn writes are tried on the other one only.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import TypeGuard
 
 from wavetank.sim._apply import STALE_BLOCK, Changes, ChangingFile
 from wavetank.sim.image import DiskImage, FileContent, Node, write_blocks
@@ -24,35 +25,48 @@ class ForgettingDisk:
     Args:
         image: its content before the first op; what lies beyond a file's size is gone.
 
-    Attributes:
-        durable: what is on disk if no pending op is kept.
     """
 
-    __slots__ = ("_cut_files", "_written", "durable")
+    __slots__ = ("_cut_files", "_durable", "_waiting", "_written")
 
     def __init__(self, image: DiskImage) -> None:
         cut = _without_cut_content(image)
-        self.durable = image.derive(cut)
+        self._durable = image.derive(cut)
+        # What has become durable, batch by batch, since somebody last asked for the content.
+        self._waiting: list[tuple[MicroOp, ...]] = []
         # Inodes whose durable content may be another one than where nothing is discarded.
         self._cut_files = frozenset(cut)
         # Number of the last durable op that wrote to a block, by inode and block.
         self._written: Mapping[tuple[int, int], int] = {}
 
+    @property
+    def durable(self) -> DiskImage:
+        """What is on disk if no pending op is kept."""
+        if self._waiting:
+            changes, written = Changes(self._durable, {}), dict(self._written)
+            for ops in self._waiting:
+                _apply(changes, ops, written)
+                written.update(
+                    {(op.inode, op.block): op.number for op in ops if isinstance(op, Data)}
+                )
+            cut = {op.inode for ops in self._waiting for op in ops if _is_truncation(op)}
+            self._cut_files |= cut
+            self._durable = self._durable.derive(changes.nodes())
+            self._written = written
+            self._waiting = []
+        return self._durable
+
     def fork(self) -> ForgettingDisk:
         """Return an equal value with a future of its own."""
         twin = ForgettingDisk(DiskImage.empty())
-        twin.durable = self.durable
+        twin._durable = self.durable
         twin._written = self._written
         twin._cut_files = self._cut_files
         return twin
 
     def settle(self, ops: Iterable[MicroOp]) -> None:
         """Take ops, in program order, that have become durable."""
-        settled = tuple(ops)
-        self.durable = self.image(settled)
-        writes = {(op.inode, op.block): op.number for op in settled if isinstance(op, Data)}
-        self._written = {**self._written, **writes} if writes else self._written
-        self._cut_files |= {op.inode for op in settled if isinstance(op, Size) and not op.extends}
+        self._waiting.append(tuple(ops))
 
     def may_differ(self, kept: DiskImage, pending: Iterable[MicroOp]) -> bool:
         """Whether a crash can leave another image here than on a disk that discards nothing.
@@ -61,8 +75,9 @@ class ForgettingDisk:
             kept: the durable content of that disk, with the same ops settled.
             pending: the ops that a crash may keep or lose, in program order.
         """
+        durable = self.durable
         self._cut_files = frozenset(
-            inode for inode in self._cut_files if self.durable.node(inode) != kept.node(inode)
+            inode for inode in self._cut_files if durable.node(inode) != kept.node(inode)
         )
         if self._cut_files:
             return True
@@ -83,32 +98,44 @@ class ForgettingDisk:
             stale: blocks, by inode and number, that show foreign bytes in the end.
         """
         changes = Changes(self.durable, {})
-        for op in ops:
-            if isinstance(op, Dirent):
-                changes.set_entry(op)
-            elif isinstance(op, Data):
-                changes.file(op.inode).write(op.block, op.start, op.content)
-            else:
-                file = changes.file(op.inode)
-                file.size = op.size
-                if not op.extends:
-                    self._cut(file, op)
+        _apply(changes, ops, self._written)
         for inode, block in stale:
             changes.file(inode).write(block, 0, STALE_BLOCK)
         return self.durable.derive(changes.nodes())
 
-    def _cut(self, file: ChangingFile, truncation: Size) -> None:
-        """Free what lies beyond a size, but for what was written after it and came before it."""
-        blocks = list(file.blocks)
-        spared = {
-            block: blocks[block]
-            for block in range(truncation.size // BLOCK_SIZE, len(blocks))
-            if self._written.get((truncation.inode, block), -1) > truncation.number
-        }
-        _cut_at(blocks, truncation.size)
-        for block, content in spared.items():
-            write_blocks(blocks, block, 0, content)
-        file.replace(blocks)
+
+def _apply(
+    changes: Changes, ops: Iterable[MicroOp], written: Mapping[tuple[int, int], int]
+) -> None:
+    """Apply ops; `written` has the number of the last durable op that wrote to a block."""
+    for op in ops:
+        if isinstance(op, Dirent):
+            changes.set_entry(op)
+        elif isinstance(op, Data):
+            changes.file(op.inode).write(op.block, op.start, op.content)
+        else:
+            file = changes.file(op.inode)
+            file.size = op.size
+            if _is_truncation(op):
+                _cut(file, op, written)
+
+
+def _is_truncation(op: MicroOp) -> TypeGuard[Size]:
+    return isinstance(op, Size) and not op.extends
+
+
+def _cut(file: ChangingFile, truncation: Size, written: Mapping[tuple[int, int], int]) -> None:
+    """Free what lies beyond a size, but for what was written after it and came before it."""
+    blocks = list(file.blocks)
+    spared = {
+        block: blocks[block]
+        for block in range(truncation.size // BLOCK_SIZE, len(blocks))
+        if written.get((truncation.inode, block), -1) > truncation.number
+    }
+    _cut_at(blocks, truncation.size)
+    for block, content in spared.items():
+        write_blocks(blocks, block, 0, content)
+    file.replace(blocks)
 
 
 def _size(image: DiskImage, inode: int) -> int:

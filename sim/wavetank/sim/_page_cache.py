@@ -46,17 +46,20 @@ class PageCache:
 
     Args:
         image: the durable content.
+
+    Attributes:
+        image: the same; whoever adds what has been on disk all along puts a new one here.
     """
 
-    __slots__ = ("_image", "_nodes")
+    __slots__ = ("_nodes", "image")
 
     def __init__(self, image: DiskImage) -> None:
-        self._image = image
+        self.image = image
         self._nodes: dict[int, CachedNode] = {}
 
     def copy(self) -> PageCache:
         """Return an equal cache with a future of its own."""
-        twin = PageCache(self._image)
+        twin = PageCache(self.image)
         for inode, node in self._nodes.items():
             if isinstance(node, str):
                 twin._nodes[inode] = node
@@ -92,7 +95,7 @@ class PageCache:
         ]
 
     def _load(self, inode: int) -> CachedNode:
-        durable = self._image.node(inode)
+        durable = self.image.node(inode)
         assert durable is not None, f"inode {inode} was never made"
         if isinstance(durable, FileContent):
             return CachedFile(durable.size, durable.blocks)

@@ -1,6 +1,8 @@
 """From a path to an inode, as Linux walks: dots, slashes at the end, links, names too long.
 
-A path is walked from the root, whether it begins with a slash or not. Left out: permissions.
+A path is walked from the root, whether it begins with a slash or not. There are no permissions.
+A crash that splits a rename can leave a directory inside itself. As on Linux, the name that closes
+the circle is listed but cannot be looked up: ELOOP.
 """
 
 from __future__ import annotations
@@ -62,13 +64,20 @@ def walk(disk: SimDisk, path: str) -> Place:
 
 
 def lookup(place: Place, path: str) -> int | None:
-    """Return the inode of a name as it stands there, None if there is none."""
+    """Return the inode of a name as it stands there, None if there is none.
+
+    ELOOP if the name stands for a directory that contains it.
+    """
     directories, names, name, _ = place
     if name in _DOTS:
         is_above = name == ".." and len(directories) > 1
         return directories[-2] if is_above else directories[-1]
     inode = names.get(name)
-    return _entry(names, name, path) if inode is None else inode
+    if inode is None:
+        return _entry(names, name, path)
+    if inode in directories:
+        fail(errno.ELOOP, path)
+    return inode
 
 
 def find(disk: SimDisk, path: str, *, follow: bool = False) -> int:
@@ -134,7 +143,7 @@ def _descend(
             fail(errno.ENOENT, path)
         below = disk.entries(inode)
         if below is not None:
-            directories.append(inode)
+            _enter(directories, inode, path)
             here = below
             continue
         target = disk.link_target(inode)
@@ -148,6 +157,12 @@ def _descend(
         parts = [part for part in target.split("/") if part]
         here = _descend(disk, directories, parts, path, links)
     return here
+
+
+def _enter(directories: list[int], inode: int, path: str) -> None:
+    if inode in directories:
+        fail(errno.ELOOP, path)
+    directories.append(inode)
 
 
 def _names(disk: SimDisk, directory: int) -> dict[str, int]:

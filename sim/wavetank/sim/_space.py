@@ -41,10 +41,7 @@ class Space:
         # Blocks of content by inode; an inode that is not here has given back its own block too.
         self._blocks: dict[int, set[int]] = {}
         for _, inode, node in image.walk():
-            self._names[inode] += 1
-            if inode not in self._blocks:
-                blocks = self._blocks[inode] = _written(node)
-                self._free -= 1 + len(blocks)
+            self.adopt(inode, node)
 
     @property
     def free_bytes(self) -> int:
@@ -60,6 +57,11 @@ class Space:
         for inode in self._blocks:
             twin._give_back(inode)
         return twin
+
+    def adopt(self, inode: int, node: Node) -> None:
+        """Count what has been on disk all along, under one name; it may be more than fits."""
+        self._names[inode] += 1
+        self._hold(inode, node)
 
     def make(self, inode: int, path: str) -> None:
         """Take the block of a new inode; ENOSPC if there is none."""
@@ -121,6 +123,11 @@ class Space:
         beyond = {block for block in mine if block >= first}
         self._free += len(beyond)
         mine -= beyond
+
+    def _hold(self, inode: int, node: Node) -> None:
+        if inode not in self._blocks:
+            blocks = self._blocks[inode] = _written(node)
+            self._free -= 1 + len(blocks)
 
     def _give_back(self, inode: int) -> None:
         if not self._names[inode] and not self._descriptors[inode] and inode in self._blocks:

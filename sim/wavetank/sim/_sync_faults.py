@@ -15,7 +15,7 @@ from wavetank.sim._apply import apply
 from wavetank.sim._errno import fail
 from wavetank.sim._page_cache import PageCache
 from wavetank.sim.fsync_failure import FsyncFailure
-from wavetank.sim.image import DiskImage, FileContent
+from wavetank.sim.image import FileContent
 from wavetank.sim.ops import Data, Dirent, OpLog, Size, Sync, SyncKind
 
 __all__ = ["SyncFaults"]
@@ -49,19 +49,17 @@ class SyncFaults:
     """Which syncs are to fail on a disk, and what comes of those that do.
 
     Args:
-        image: the durable content at the start of `log`.
-        log: what was done since then.
+        log: what was done since the cache's image.
         cache: what programs see.
 
     Attributes:
         journal_failed: whether the filesystem has given up writing.
     """
 
-    __slots__ = ("_armed", "_cache", "_errors", "_image", "_log", "_told", "journal_failed")
+    __slots__ = ("_armed", "_cache", "_errors", "_log", "_told", "journal_failed")
 
-    def __init__(self, image: DiskImage, log: OpLog, cache: PageCache) -> None:
+    def __init__(self, log: OpLog, cache: PageCache) -> None:
         self.journal_failed = False
-        self._image = image
         self._log = log
         self._cache = cache
         self._armed: list[_ArmedFailure] = []
@@ -70,7 +68,7 @@ class SyncFaults:
 
     def copy(self, log: OpLog, cache: PageCache) -> SyncFaults:
         """Return the faults of a disk that goes on with copies of log and cache."""
-        twin = SyncFaults(self._image, log, cache)
+        twin = SyncFaults(log, cache)
         twin.journal_failed = self.journal_failed
         twin._armed = [evolve(armed) for armed in self._armed]
         twin._errors = dict(self._errors)
@@ -154,7 +152,7 @@ class SyncFaults:
             and record.inode == inode
             and record.number not in lost
         ]
-        content = apply(self._image, ops).node(inode)
+        content = apply(self._cache.image, ops).node(inode)
         assert content is None or isinstance(content, FileContent)
         known = content or FileContent(0, ())
         node = self._cache.file(inode)

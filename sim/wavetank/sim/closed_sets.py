@@ -28,13 +28,19 @@ class _Unit:
 
 
 def closed_sets(
-    pending: PendingOps, *, holding: int = 0, limit: int, visible_only: bool = False
+    pending: PendingOps,
+    *,
+    holding: int = 0,
+    always: int = 0,
+    limit: int,
+    visible_only: bool = False,
 ) -> list[int] | None:
     """Return every legal set that holds the ops of `holding`, as masks in a fixed order.
 
     Args:
         pending: the ops and their order.
         holding: a mask; only sets that contain all of it are wanted. It must be closed itself.
+        always: a mask of ops that every set holds besides, such as `PendingOps.idle`; closed, too.
         limit: give up beyond so many sets.
         visible_only: leave out sets that give the same disk as a smaller one, because they keep
             content of new files whose names they lose.
@@ -45,8 +51,9 @@ def closed_sets(
     if not pending.profile.keeps_unsynced:
         return [] if holding else [0]
     units = _units(pending)
+    least = holding | always
     if not visible_only:
-        return _extend([holding], units, ~0, limit)
+        return _extend([least], units, ~0, limit)
     naming = [unit for unit in units if isinstance(unit.ops[0], Dirent)]
     writing = [unit for unit in units if not isinstance(unit.ops[0], Dirent)]
     names = 0
@@ -54,7 +61,7 @@ def closed_sets(
         names |= unit.members
     newest = 1 << holding.bit_length() >> 1
     sets: list[int] = []
-    starts = _extend([holding], naming, names, limit)
+    starts = _extend([least], naming, names, limit)
     if starts is None:
         return None
     for start in starts:

@@ -67,7 +67,7 @@ def newest_images(
     pending: PendingOps, *, limit: int, tearing: Tearing = _DEFAULT, reader: Reader | None = None
 ) -> CrashImages:
     """Return the images that the newest op made possible; arguments as for `all_images`."""
-    if pending.nothing_new:
+    if pending.nothing_new and not tearing.harms_equal_bytes:
         return CrashImages((), complete=True)
     return _images(pending, pending.newest_needs, limit, tearing, reader)
 
@@ -75,7 +75,9 @@ def newest_images(
 def _images(
     pending: PendingOps, holding: int, limit: int, tearing: Tearing, reader: Reader | None
 ) -> CrashImages:
-    sets = closed_sets(pending, holding=holding, limit=limit, visible_only=True)
+    # Overwrites that change nothing are kept in every set, unless their tears can be seen.
+    always = 0 if tearing.harms_equal_bytes else pending.idle
+    sets = closed_sets(pending, holding=holding, always=always, limit=limit, visible_only=True)
     complete = sets is not None
     if sets is None and reader is not None:
         forked = forked_images(pending, reader, holding=holding, limit=limit, tearing=tearing)
@@ -86,8 +88,8 @@ def _images(
         # As many sets as ops, with each op torn in each, would be too many again.
         torn = pending.newest_needs
         whole = torn if holding else whole
-        sets = _catalogue(pending, holding)
-    sets = _without_parts(sets, _atomic_writes(pending, tearing))
+        sets = _catalogue(pending, holding, always)
+    sets = _without_parts(sets, _atomic_writes(pending, tearing, always))
     unwritten = pending.unwritten()
     kept = [
         image
@@ -124,7 +126,9 @@ def _below_blocks(
         return
     yield pending.kept(mask)
     writes = (
-        ops for ops in pending.writes_in(mask) if any(pending.bit(op.number) & torn for op in ops)
+        ops
+        for ops in pending.writes_in(mask, idle=tearing.harms_equal_bytes)
+        if any(pending.bit(op.number) & torn for op in ops)
     )
     for torn_ops in tears(writes, tearing):
         yield pending.kept(mask, torn_ops)
@@ -138,10 +142,10 @@ def _may_show(unwritten: UnwrittenBlocks, mask: int, fill: AppendFill) -> bool:
     return fill is not AppendFill.ZERO_TAIL or not unwritten.exposed(mask)
 
 
-def _atomic_writes(pending: PendingOps, tearing: Tearing) -> list[tuple[int, bool]]:
+def _atomic_writes(pending: PendingOps, tearing: Tearing, always: int) -> list[tuple[int, bool]]:
     """Return each write that is whole or not there: its data as a mask, and whether all is there.
 
-    Of the newest write, blocks may still be to come.
+    Of the newest write, blocks may still be to come. Ops that are always kept are in no mask.
     """
     if tearing.atomic_unit is not AtomicUnit.WRITE and not tearing.atomic_write_max_bytes:
         return []
@@ -151,7 +155,7 @@ def _atomic_writes(pending: PendingOps, tearing: Tearing) -> list[tuple[int, boo
     for op in pending.ops:
         newest = op.call
         if isinstance(op, Data) and tearing.is_atomic(op.write_bytes):
-            own = pending.needs(op.number) & pending.dependents(op.number)
+            own = pending.needs(op.number) & pending.dependents(op.number) & ~always
             masks[op.call] = masks.get(op.call, 0) | own
             last[op.call] = op
     return [(mask, not (call == newest and last[call].continues)) for call, mask in masks.items()]
@@ -167,11 +171,11 @@ def _without_parts(sets: list[int], writes: list[tuple[int, bool]]) -> list[int]
     ]
 
 
-def _catalogue(pending: PendingOps, holding: int) -> list[int]:
+def _catalogue(pending: PendingOps, holding: int, always: int) -> list[int]:
     """Return everything, nothing, and each op alone lost or alone kept, as far as legal."""
     everything = pending.everything
-    masks = [holding, everything]
+    masks = [holding | always, everything]
     for op in pending.ops:
-        masks.append(everything & ~pending.dependents(op.number))
-        masks.append(pending.needs(op.number) | holding)
+        masks.append(everything & ~pending.dependents(op.number) | always)
+        masks.append(pending.needs(op.number) | holding | always)
     return [mask for mask in dict.fromkeys(masks) if not holding & ~mask]

@@ -41,8 +41,7 @@ class SimDisk:
             it. What is beyond fails with ENOSPC. The image may take more: then it is full.
 
     Attributes:
-        image: the durable content at the start of `log`.
-        log: every micro-op, sync and mark since then.
+        log: every micro-op, sync and mark since `image`.
         locked: inodes under an exclusive lock.
         read_only: whether the filesystem has given up writing, after its journal failed.
 
@@ -65,7 +64,6 @@ class SimDisk:
         "_reads",
         "_recorder",
         "_space",
-        "image",
         "locked",
         "log",
         "read_only",
@@ -80,11 +78,10 @@ class SimDisk:
         reads: ReadTrace | None = None,
         capacity_bytes: int | None = None,
     ) -> None:
-        self.image = DiskImage.empty() if image is None else image
         self.log = OpLog()
         self.locked: set[int] = set()
         self.read_only = False
-        self._cache = PageCache(self.image)
+        self._cache = PageCache(DiskImage.empty() if image is None else image)
         self._faults: SyncFaults | None = None
         self._reads = reads
         # Inodes made without a name, which may still get one.
@@ -108,6 +105,11 @@ class SimDisk:
         if self._space is not None:
             twin._space = self._space.after_kill()
         return twin
+
+    @property
+    def image(self) -> DiskImage:
+        """The durable content at the start of `log`."""
+        return self._cache.image
 
     @property
     def free_bytes(self) -> int | None:
@@ -318,7 +320,9 @@ class SimDisk:
             self._cache.put(inode, CachedFile(content.size, content.blocks))
         names[name] = inode
         entries = DirectoryContent({**durable.entries, name: inode})
-        self.image = self.image.derive({inode: content, directory: entries})
+        self._cache.image = self.image.derive({inode: content, directory: entries})
+        if self._space is not None:
+            self._space.adopt(inode, content)
         return inode
 
     def preallocate(self, inode: int, offset: int, length: int, *, path: str) -> None:
@@ -429,7 +433,7 @@ class SimDisk:
         if skip < 0:
             raise ValueError(f"skip: expected syncs >= 0 but got {skip}")
         if self._faults is None:
-            self._faults = SyncFaults(self.image, self.log, self._cache)
+            self._faults = SyncFaults(self.log, self._cache)
         self._faults.arm(machine, inode=inode, path=path, skip=skip, blocks=blocks)
 
     def _begin(self, path: str) -> None:

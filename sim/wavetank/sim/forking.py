@@ -84,9 +84,10 @@ def forked_images(
         return () if holding else (pending.kept(0),)
     forks = _Forks(pending, tearing)
     stale = None if tearing.append_fill is AppendFill.STALE else False
-    todo = [_Branch(kept=holding, may_tear=tearing.tears_blocks, stale=stale)]
+    least = holding | forks.always
+    todo = [_Branch(kept=least, may_tear=tearing.tears_blocks, stale=stale)]
     if pending.may_discard:
-        todo.append(_Branch(kept=holding, may_tear=False, stale=stale, forgotten=True))
+        todo.append(_Branch(kept=least, may_tear=False, stale=stale, forgotten=True))
     images: list[Kept] = []
     while todo:
         if len(images) + len(todo) > limit:
@@ -112,6 +113,9 @@ class _Forks:
     Args:
         pending: what is durable and what is not.
         tearing: what the device does below a block.
+
+    Attributes:
+        always: a mask of ops that every branch keeps: overwrites that change nothing.
     """
 
     def __init__(self, pending: PendingOps, tearing: Tearing) -> None:
@@ -119,10 +123,13 @@ class _Forks:
         self._tearing = tearing
         self._unwritten: UnwrittenBlocks = pending.unwritten()
         self._unwritten_if_forgotten = pending.unwritten(forgotten=True)
+        self.always = 0 if tearing.harms_equal_bytes else pending.idle
         self._ops: dict[_Target, list[MicroOp]] = {}
         self._named: dict[int, list[_Target]] = {}
         self._writes: dict[int, list[Data]] = {}
         for op in pending.ops:
+            if self.always & pending.bit(op.number):
+                continue
             self._ops.setdefault(op.target, []).append(op)
             if isinstance(op, Dirent):
                 self._named.setdefault(op.directory, []).append(op.target)

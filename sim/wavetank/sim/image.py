@@ -203,20 +203,24 @@ class DiskImage:
         }
 
     def walk(self) -> Iterator[tuple[str, int, Node]]:
-        """Yield path, inode and content of everything reachable, sorted by name at each level."""
-        root = self.node(ROOT_INODE)
-        assert isinstance(root, DirectoryContent)
-        yield from self._walk("", root)
+        """Yield path, inode and content of everything reachable, sorted by name at each level.
 
-    def _walk(self, prefix: str, directory: DirectoryContent) -> Iterator[tuple[str, int, Node]]:
-        for name in sorted(directory.entries):
-            inode = directory.entries[name]
+        A crash that splits a rename can leave a directory inside itself. The name that closes the
+        circle is yielded, and nothing below it.
+        """
+        way = [_Level(ROOT_INODE, self._directory(ROOT_INODE))]
+        while way:
+            level = way[-1]
+            below = next(level.listing, None)
+            if below is None:
+                way.pop()
+                continue
+            path, inode = level.path + below[0], below[1]
             node = self.node(inode)
-            assert node is not None, f"{prefix}/{name} names inode {inode}, which was never made"
-            path = f"{prefix}/{name}"
-            yield path, inode, node
-            if isinstance(node, DirectoryContent):
-                yield from self._walk(path, node)
+            assert node is not None, f"{path!r} names inode {inode}, which was never made"
+            yield path.decode("utf-8", "surrogateescape"), inode, node
+            if type(node) is DirectoryContent and all(inode != each.inode for each in way):
+                way.append(_Level(inode, node, path))
 
     def digest(self) -> bytes:
         """Return a hash of all that is reachable, equal for equal disks in any process.
@@ -225,20 +229,40 @@ class DiskImage:
         """
         if self._digest is None:
             parts: list[bytes] = []
-            root = self.node(ROOT_INODE)
-            assert isinstance(root, DirectoryContent)
-            self._describe(b"", root, {}, parts)
+            self._describe(parts)
             self._digest = blake2b(b"".join(parts), digest_size=_DIGEST_BYTES).digest()
         return self._digest
 
-    def _describe(
-        self, prefix: bytes, directory: DirectoryContent, seen: dict[int, int], parts: list[bytes]
-    ) -> None:
+    def _describe(self, parts: list[bytes]) -> None:
         changes, nodes = self._changes, self._nodes
-        for name, inode in directory.listing:
-            child = changes.get(inode) or nodes.get(inode)
-            assert child is not None, f"{name!r} names inode {inode}, which was never made"
-            number = seen.setdefault(inode, len(seen))
-            parts.append(b"%s%s\0%d\0%s\0" % (prefix, name, number, child.digest))
-            if type(child) is DirectoryContent:
-                self._describe(prefix + name, child, seen, parts)
+        seen: dict[int, int] = {}
+        way = [_Level(ROOT_INODE, self._directory(ROOT_INODE))]
+        while way:
+            level = way[-1]
+            for name, inode in level.listing:
+                child = changes.get(inode) or nodes.get(inode)
+                path = level.path + name
+                assert child is not None, f"{path!r} names inode {inode}, which was never made"
+                number = seen.setdefault(inode, len(seen))
+                parts.append(b"%s\0%d\0%s\0" % (path, number, child.digest))
+                if type(child) is DirectoryContent and all(inode != each.inode for each in way):
+                    way.append(_Level(inode, child, path))
+                    break
+            else:
+                way.pop()
+
+    def _directory(self, inode: int) -> DirectoryContent:
+        node = self.node(inode)
+        assert isinstance(node, DirectoryContent)
+        return node
+
+
+class _Level:
+    """A directory on the way down, and what of it is still to be visited."""
+
+    __slots__ = ("inode", "listing", "path")
+
+    def __init__(self, inode: int, content: DirectoryContent, path: bytes = b"") -> None:
+        self.inode = inode
+        self.listing = iter(content.listing)
+        self.path = path

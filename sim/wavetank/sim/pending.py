@@ -1,26 +1,30 @@
 """What a power cut may leave: the durable image and the ops still pending, under one profile.
 
 `PendingOps` reads an op log record by record. It keeps the durable image up to date with every
-completed sync, and for each pending op the set of ops that must be on disk with it, as a bit mask
-over op numbers. A legal image is the durable image plus any set of pending ops that is closed
-under these masks: `Kept` names one. Which of the legal sets are worth a look is decided elsewhere
-(crash_images.py), how ops change an image as well (_apply.py).
+completed sync, and knows for each pending op the set of ops that must be on disk with it. A legal
+image is the durable image plus any set of pending ops that holds with each op all that it needs:
+`Kept` names one. Inside this package a set is a mask, with one bit for each pending op in program
+order; masks are valid until the next record is taken. Reading a record takes the same time in any
+log (_op_order.py, _pending_index.py); masks and images are made when they are asked for.
 
-Left out: which writes a failing sync drops (fsync_failure.py).
+Which of the legal sets are tried is decided in crash_images.py; _apply.py says how ops change an
+image.
 """
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable
+from collections.abc import Collection, Iterable
 from typing import TypeAlias
 
 from attrs import frozen
 
 from wavetank.sim._apply import Tear, apply
 from wavetank.sim._forgetting import ForgettingDisk
+from wavetank.sim._op_order import OpOrder
+from wavetank.sim._pending_index import PendingIndex, holder
 from wavetank.sim._unwritten import UnwrittenBlocks
 from wavetank.sim.image import DirectoryContent, DiskImage, FileContent, Node
-from wavetank.sim.ops import Data, Dirent, Mark, MicroOp, Record, Sync
+from wavetank.sim.ops import Data, Mark, MicroOp, Record, Sync
 from wavetank.sim.profile import Profile
 
 __all__ = ["Kept", "PendingOps"]
@@ -55,55 +59,51 @@ class PendingOps:
 
     Attributes:
         profile: the same.
-        nothing_new: the newest op wrote what was there already, and was left out.
+        nothing_new: whether the newest op is an overwrite with the bytes that were there.
     """
 
     __slots__ = (
-        "_barrier",
-        "_closed",
-        "_dependents",
+        "_bits",
         "_dropped",
         "_durable",
-        "_everything",
-        "_first",
         "_forgetting",
         "_full",
-        "_holders",
+        "_holder_masks",
+        "_idle",
+        "_index",
         "_newest",
-        "_open_group",
+        "_numbers",
         "_ops",
-        "_orders_targets",
+        "_order",
         "_remade",
         "_settled",
-        "_targets",
         "_unapplied",
+        "_unordered",
         "nothing_new",
         "profile",
     )
 
     def __init__(self, image: DiskImage, profile: Profile) -> None:
         self.profile = profile
-        self._orders_targets = profile.orders_targets
         self._durable = image
         self._full = image
         # Most logs are read on before anybody asks for an image: they are made when asked for.
         self._settled: list[MicroOp] = []
         self._unapplied: list[MicroOp] = []
         self._ops: dict[int, MicroOp] = {}
-        # Bit (number - _first) of a mask stands for the op of that number.
-        self._closed: dict[int, int] = {}
-        self._dependents: dict[int, int] = {}
-        # The newest pending op on each target: what it needs holds all earlier ones on that target.
-        self._targets: dict[Hashable, int] = {}
-        self._everything = 0
-        # By inode: the mask of the ops whose effect lies in it.
-        self._holders: dict[int, int] = {}
+        self._order = OpOrder(profile)
+        self._index = PendingIndex(profile)
+        # What no sync has put in front yet of all that follows, where syncs do no more than that.
+        persists = profile.fsync_persists and profile.full_fsync_persists
+        self._unordered = None if persists else PendingIndex(profile)
+        # Overwrites with the bytes that are durable in their place.
+        self._idle: set[int] = set()
+        # The bit of each pending op, and the other way round; None until somebody asks.
+        self._bits: dict[int, int] | None = None
+        self._numbers: list[int] = []
+        self._holder_masks: dict[int, int] | None = None
         # Crashes that keep the same ops of an inode leave it the same, whatever else they keep.
         self._remade: dict[_Remains, Node] = {}
-        self._first = 0
-        self._open_group = 0
-        # Ops that syncs ordered before all that follows them without making them durable.
-        self._barrier = 0
         self._newest = -1
         self.nothing_new = False
         # Data that can never reach the disk, since writing it has failed.
@@ -141,21 +141,17 @@ class PendingOps:
     @property
     def whole(self) -> bool:
         """Whether no atomic group stands open: only then is this a point to crash at."""
-        return not self._open_group
+        return not self._order.is_group_open
 
     def fork(self) -> PendingOps:
         """Return an equal value with a future of its own."""
         twin = PendingOps(self.durable, self.profile)
         twin._full = self.full
         twin._ops = dict(self._ops)
-        twin._closed = dict(self._closed)
-        twin._dependents = dict(self._dependents)
-        twin._targets = dict(self._targets)
-        twin._everything = self._everything
-        twin._holders = dict(self._holders)
-        twin._first = self._first
-        twin._open_group = self._open_group
-        twin._barrier = self._barrier
+        twin._order = self._order.copy()
+        twin._index = self._index.copy()
+        twin._unordered = self._unordered and self._unordered.copy()
+        twin._idle = set(self._idle)
         twin._newest = self._newest
         twin.nothing_new = self.nothing_new
         twin._dropped = self._dropped
@@ -177,32 +173,24 @@ class PendingOps:
 
     def add(self, op: MicroOp) -> None:
         """Take one more micro-op that a program issued."""
-        number, target = op.number, op.target
-        if not self._ops:
-            self._first = number
-        self.nothing_new = isinstance(op, Data) and self._changes_nothing(op, target)
-        if self.nothing_new:
-            return
-        bit = 1 << (number - self._first)
-        mask = bit | self._must_precede(op, target)
-        self._ops[number] = op
-        self._targets[target] = number
+        number = op.number
+        self.nothing_new = isinstance(op, Data) and self._changes_nothing(op)
         self._newest = number
-        self._everything |= bit
-        holder = op.directory if isinstance(op, Dirent) else op.inode
-        self._holders[holder] = self._holders.get(holder, 0) | bit
-        group = self._open_group | bit
-        self._closed[number] = mask
-        self._dependents[number] = bit
-        if mask != bit:
-            for number in self._numbers(group):
-                self._closed[number] = mask
-            for number in self._numbers(mask):
-                self._dependents[number] |= group
-        self._open_group = group if self.profile.joined(op) else 0
         self._unapplied.append(op)
-        if not self._open_group and self.profile.at_once(op):
-            self._make_durable(mask)
+        if not self._ops and self.profile.at_once(op) and not self.profile.joined(op):
+            self._settle([op])
+            return
+        if self.nothing_new:
+            self._idle.add(number)
+        if self._bits is not None:
+            self._add_bit(op)
+        self._ops[number] = op
+        self._order.add(op)
+        self._index.add(op)
+        if self._unordered is not None:
+            self._unordered.add(op)
+        if not self._order.is_group_open and self.profile.at_once(op):
+            self._make_durable((number,))
 
     def sync(self, sync: Sync) -> None:
         """Make durable what a completed sync covers and all that must precede it.
@@ -214,36 +202,47 @@ class PendingOps:
             self._drop(sync.dropped)
         if sync.failed:
             return
-        covered, first, covers = 0, self._first, self.profile.covers
-        for number, op in self._ops.items():
-            if not covered >> (number - first) & 1 and covers(sync, op):
-                covered |= self._closed[number]
-        if not self.profile.persists(sync):
-            self._barrier |= covered
-        elif covered:
-            self._make_durable(covered)
+        if self.profile.persists(sync):
+            self._make_durable(self._index.covered(sync))
+        elif self._unordered is not None:
+            covered = self._unordered.covered(sync)
+            self._order.put_first(covered)
+            for number in covered:
+                self._unordered.remove(self._ops[number])
 
     def bit(self, number: int) -> int:
         """Return the mask of op `number` alone."""
-        return 1 << (number - self._first)
+        return self._all_bits()[number]
 
     def needs(self, number: int) -> int:
         """Return the mask of ops that are on disk whenever op `number` is, itself among them."""
-        return self._closed[number]
+        return self._order.needs(number, self._all_bits())
 
     def dependents(self, number: int) -> int:
         """Return the mask of ops that are lost whenever op `number` is, itself among them."""
-        return self._dependents[number]
+        return self._order.dependents(number, self._all_bits())
 
     @property
     def everything(self) -> int:
         """The mask of all pending ops."""
-        return self._everything
+        return (1 << len(self._ops)) - 1
+
+    @property
+    def idle(self) -> int:
+        """The mask of the overwrites with bytes that are durable in their place.
+
+        No image shows whether they are kept, unless the device destroys what it writes. With any
+        legal set, the set that holds them besides is legal.
+        """
+        bits, mask = self._all_bits(), 0
+        for number in self._idle:
+            mask |= bits[number]
+        return mask
 
     @property
     def newest_needs(self) -> int:
         """The mask of the newest op and all that must be there with it; 0 if it is durable."""
-        return self._closed.get(self._newest, 0)
+        return self.needs(self._newest) if self._newest in self._ops else 0
 
     def kept(
         self,
@@ -254,9 +253,7 @@ class PendingOps:
         forgotten: bool = False,
     ) -> Kept:
         """Return the name of the set that a mask stands for."""
-        first = self._first
-        numbers = tuple([n for n in self._ops if mask >> n - first & 1])
-        return Kept(numbers, tears, stale, forgotten)
+        return Kept(tuple(self._numbers_in(mask)), tears, stale, forgotten)
 
     def unwritten(self, *, forgotten: bool = False) -> UnwrittenBlocks:
         """Return which sets leave blocks unwritten that their files show.
@@ -265,15 +262,22 @@ class PendingOps:
             forgotten: whether a block counts as never written when it was cut off since; only
                 where the profile says that a truncation may forget.
         """
-        bits = {1 << (number - self._first): op for number, op in self._ops.items()}
+        bits = {bit: self._ops[number] for number, bit in self._all_bits().items()}
         durable = self._forgetting.durable if forgotten and self._forgetting else self.durable
         return UnwrittenBlocks(bits, self._dropped, durable, self._newest, cuts=forgotten)
 
-    def writes_in(self, mask: int) -> list[tuple[Data, ...]]:
-        """Return the data ops of a legal set that may be torn, those of one write together."""
+    def writes_in(self, mask: int, *, idle: bool = False) -> list[tuple[Data, ...]]:
+        """Return the data ops of a legal set that may be torn, those of one write together.
+
+        Args:
+            mask: the set.
+            idle: whether overwrites that change nothing count: where a tear shows in them.
+        """
         writes: dict[int, list[Data]] = {}
-        for number in self._numbers(mask):
+        for number in self._numbers_in(mask):
             op = self._ops[number]
+            if not idle and number in self._idle:
+                continue
             if isinstance(op, Data) and self._can_tear(op, mask):
                 writes.setdefault(op.call, []).append(op)
         return [tuple(ops) for ops in writes.values()]
@@ -286,16 +290,17 @@ class PendingOps:
             return False
         if kept.forgotten and (kept.tears or not self.profile.truncate_discards):
             return False
-        mask = 0
-        for number in kept.numbers:
-            mask |= 1 << (number - self._first)
-        if any(self._closed[number] & ~mask for number in kept.numbers):
+        mask = self._mask(kept.numbers)
+        if any(self.needs(number) & ~mask for number in kept.numbers):
             return False
         return self._are_legal(kept.tears, mask)
 
     def _are_legal(self, tears: tuple[Tear, ...], mask: int) -> bool:
         torn = {tear.number for tear in tears}
-        return not torn or any(torn <= {op.number for op in ops} for ops in self.writes_in(mask))
+        if not torn:
+            return True
+        writes = self.writes_in(mask, idle=True)
+        return any(torn <= {op.number for op in ops} for ops in writes)
 
     def _can_tear(self, op: Data, mask: int) -> bool:
         """Whether `op` may be written in part while the ops of `mask` are kept.
@@ -305,7 +310,7 @@ class PendingOps:
         """
         if self.profile.joined(op):
             return False
-        return not mask & self._dependents[op.number] & ~(1 << (op.number - self._first))
+        return not mask & self.dependents(op.number) & ~self.bit(op.number)
 
     def image(self, kept: Kept) -> DiskImage:
         """Return the disk that a crash leaves if it keeps exactly these ops.
@@ -320,142 +325,149 @@ class PendingOps:
                 [self._ops[number] for number in kept.numbers], stale=stale
             )
         for tear in tears:
-            torn |= 1 << (tear.number - self._first)
-        harmed = self._everything & ~mask | torn
+            torn |= self.bit(tear.number)
+        harmed = self.everything & ~mask | torn
+        masks = self._masks_of_holders()
         # Inodes that lost nothing are as in the full image; only the others are made anew.
         remade: dict[int, Node] = {}
-        for holder, bits in self._holders.items():
+        for inode, bits in masks.items():
             if bits & harmed:
                 own_tears = tears if bits & torn else ()
-                remade[holder] = self._remake((holder, bits & mask, own_tears, ()))
-        for holder in {inode for inode, _ in stale}:
-            own = tuple(place for place in stale if place[0] == holder)
-            bits = self._holders.get(holder, 0)
-            remade[holder] = self._remake((holder, bits & mask, tears if bits & torn else (), own))
+                remade[inode] = self._remake((inode, bits & mask, own_tears, ()))
+        for inode in {inode for inode, _ in stale}:
+            own = tuple(place for place in stale if place[0] == inode)
+            bits = masks.get(inode, 0)
+            remade[inode] = self._remake((inode, bits & mask, tears if bits & torn else (), own))
         return self.full.derive(remade)
 
     def _mask(self, numbers: tuple[int, ...]) -> int:
-        mask, first, ops = 0, self._first, self._ops
+        bits, mask = self._all_bits(), 0
         for number in numbers:
-            if number not in ops:
-                missing = sorted(set(numbers) - ops.keys())
+            bit = bits.get(number)
+            if bit is None:
+                missing = sorted(set(numbers) - bits.keys())
                 raise ValueError(
                     f"kept: expected pending ops but got {missing}, which are not pending"
                 )
-            mask |= 1 << number - first
+            mask |= bit
         return mask
 
     def _remake(self, remains: _Remains) -> Node:
         """Return what a crash leaves of one inode."""
         known = self._remade.get(remains)
         if known is None:
-            holder, mask, tears, stale = remains
-            start = _or_empty(self.durable.node(holder), self.full.node(holder))
-            ops = [self._ops[number] for number in self._numbers(mask)]
-            changes = apply(self.full, ops, tears, start={holder: start}, stale=stale)
-            known = self._remade[remains] = changes.node(holder) or start
+            inode, mask, tears, stale = remains
+            start = _or_empty(self.durable.node(inode), self.full.node(inode))
+            ops = [self._ops[number] for number in self._numbers_in(mask)]
+            changes = apply(self.full, ops, tears, start={inode: start}, stale=stale)
+            known = self._remade[remains] = changes.node(inode) or start
         return known
 
-    def _must_precede(self, op: MicroOp, target: Hashable) -> int:
-        """Return the mask of the pending ops that are on disk whenever the new `op` is."""
-        mask = self._open_group | self._barrier
-        newest = self._targets.get(target)
-        if newest is not None:
-            mask |= self._closed[newest]
-        if self._orders_targets:
-            for number, earlier in self._ops.items():
-                known = mask >> (number - self._first) & 1
-                if not known and self.profile.must_precede(earlier, op):
-                    mask |= self._closed[number]
-        if self._open_group:
-            for number in self._numbers(self._open_group):
-                mask |= self._closed[number]
-        return mask
-
-    def _changes_nothing(self, op: Data, target: Hashable) -> bool:
+    def _changes_nothing(self, op: Data) -> bool:
         """Whether `op` writes what is there already, in every image that a crash may leave.
 
-        Such an op may be left out: no image tells whether it is kept. Ops that other ops follow
-        only through it do not exist, since nothing pending comes before it.
+        Nothing must precede such an op but ops of the same kind on the same block.
         """
-        if op.joins_next or self.profile.program_order or self._barrier or self._open_group:
+        profile = self.profile
+        if op.joins_next or profile.program_order or profile.truncate_discards:
             return False
-        if self.profile.truncate_discards:
+        if self._order.is_group_open or self._order.has_barrier():
             return False
-        if target in self._targets:
+        earlier = self._order.newest_on(op.target)
+        if earlier is not None and earlier not in self._idle:
             return False
         node = self.durable.node(op.inode)
         if not isinstance(node, FileContent) or len(node.blocks) <= op.block:
             return False
         return node.blocks[op.block][op.start : op.start + len(op.content)] == op.content
 
-    def _numbers(self, mask: int) -> list[int]:
+    def _all_bits(self) -> dict[int, int]:
+        if self._bits is None:
+            self._bits, self._numbers, self._holder_masks = {}, [], None
+            for op in self._ops.values():
+                self._add_bit(op)
+        return self._bits
+
+    def _add_bit(self, op: MicroOp) -> None:
+        assert self._bits is not None
+        bit = 1 << len(self._numbers)
+        self._bits[op.number] = bit
+        self._numbers.append(op.number)
+        if self._holder_masks is not None:
+            inode = holder(op)
+            self._holder_masks[inode] = self._holder_masks.get(inode, 0) | bit
+
+    def _masks_of_holders(self) -> dict[int, int]:
+        """Return the mask of the ops that change an inode, by inode."""
+        bits = self._all_bits()
+        if self._holder_masks is None:
+            self._holder_masks = {}
+            for number, bit in bits.items():
+                inode = holder(self._ops[number])
+                self._holder_masks[inode] = self._holder_masks.get(inode, 0) | bit
+        return self._holder_masks
+
+    def _numbers_in(self, mask: int) -> list[int]:
         """Return the numbers of the ops in a mask, ascending."""
-        numbers, before_first = [], self._first - 1
-        while mask:
-            low = mask & -mask
-            numbers.append(before_first + low.bit_length())
-            mask ^= low
-        return numbers
+        self._all_bits()
+        digits = f"{mask:b}"[::-1]
+        return [
+            number for number, digit in zip(self._numbers, digits, strict=False) if digit == "1"
+        ]
+
+    def _forget_bits(self) -> None:
+        self._bits = None
+        self._remade.clear()
 
     def _drop(self, numbers: Iterable[int]) -> None:
         """Forget those of the ops that are still pending: their write has failed for good."""
-        gone = 0
         listed = frozenset(numbers)
         durable = self.durable
+        gone: list[MicroOp] = []
         for number in sorted(listed):
             op = self._ops.pop(number, None)
             if op is None:
                 continue
-            gone |= 1 << (number - self._first)
-            del self._closed[number], self._dependents[number]
+            gone.append(op)
             # Without the size that follows it, the block never belongs to the file.
             if isinstance(op, Data) and number + 1 not in listed:
                 self._dropped = (*self._dropped, op)
-        self._closed = {number: mask & ~gone for number, mask in self._closed.items()}
-        self._dependents = {number: mask & ~gone for number, mask in self._dependents.items()}
-        self._targets = {op.target: number for number, op in self._ops.items()}
-        self._everything &= ~gone
-        self._barrier &= ~gone
-        self._holders = {holder: mask & ~gone for holder, mask in self._holders.items()}
-        self._remade.clear()
+        self._order.drop([op.number for op in gone], self._ops.values())
+        self._forget(gone)
         self._full = apply(durable, self._ops.values())
         self._unapplied = []
 
-    def _make_durable(self, covered: int) -> None:
-        self._remade.clear()
-        if covered == self._everything:
-            settled = list(self._ops.values())
-            self._ops.clear()
-        else:
-            settled = [self._ops.pop(number) for number in self._numbers(covered)]
-        self._settled += settled
-        if self._forgetting is not None:
-            self._forgetting.settle(settled)
-        if not self._ops:
-            self._targets.clear()
-            for each in (self._closed, self._dependents, self._holders):
-                each.clear()
-            self._everything = self._barrier = 0
+    def _make_durable(self, numbers: Collection[int]) -> None:
+        """Settle ops, and all that must be on disk before them."""
+        if not numbers:
             return
-        for op in settled:
-            del self._closed[op.number], self._dependents[op.number]
-            if self._targets.get(op.target) == op.number:
-                del self._targets[op.target]
-        self._everything &= ~covered
-        self._barrier &= ~covered
-        first = next(iter(self._ops))
-        shift = first - self._first
-        self._closed = {number: (mask & ~covered) >> shift for number, mask in self._closed.items()}
-        self._dependents = {number: mask >> shift for number, mask in self._dependents.items()}
-        self._everything >>= shift
-        self._barrier >>= shift
-        self._holders = {
-            holder: left
-            for holder, mask in self._holders.items()
-            if (left := (mask & ~covered) >> shift)
-        }
-        self._first = first
+        nodes = self._order.closure(numbers)
+        settled = [self._ops.pop(number) for number in self._order.ops_of(nodes)]
+        if self._ops:
+            self._order.remove(nodes, settled, left=len(self._ops))
+        else:
+            self._order.clear()
+        self._forget(settled)
+        self._settle(settled)
+
+    def _settle(self, ops: list[MicroOp]) -> None:
+        self._settled += ops
+        if self._forgetting is not None:
+            self._forgetting.settle(ops)
+
+    def _forget(self, ops: list[MicroOp]) -> None:
+        """Let ops that are no longer pending be nowhere."""
+        self._forget_bits()
+        for index in (self._index, self._unordered):
+            if index is None:
+                continue
+            if not self._ops:
+                index.clear()
+                continue
+            for op in ops:
+                index.remove(op)
+        if self._idle:
+            self._idle.difference_update([op.number for op in ops])
 
 
 def _or_empty(durable: Node | None, seen: Node | None) -> Node:

@@ -94,18 +94,6 @@ class Profile:
     keeps_unsynced: bool = True
     control: bool = False
 
-    @property
-    def orders_targets(self) -> bool:
-        """Whether any rule lets an op come before one on another target; see `must_precede`."""
-        return (
-            self.program_order
-            or self.dirents_ordered
-            or self.metadata_ordered
-            or self.appends_ordered
-            or self.overwrites_before_metadata
-            or self.rename_after_source
-        )
-
     def must_precede(self, first: MicroOp, second: MicroOp) -> bool:
         """Whether `second` on disk implies `first` on disk; `first` was issued earlier."""
         if self.program_order or first.target == second.target:
@@ -118,8 +106,8 @@ class Profile:
             self.appends_ordered
             and not isinstance(first, Dirent)
             and first.inode == second.inode
-            and self._extends(first)
-            and self._extends(second)
+            and self.extends(first)
+            and self.extends(second)
         )
 
     def _precedes_dirent(self, first: MicroOp, second: Dirent) -> bool:
@@ -139,7 +127,7 @@ class Profile:
 
     def _overwrite_comes_first(self, first: Data) -> bool:
         # An overwrite has no size to publish it, so only this rule ever orders one.
-        return self.overwrites_before_metadata and not self._extends(first)
+        return self.overwrites_before_metadata and not self.extends(first)
 
     def with_one_rule_more(self) -> Iterator[tuple[str, Profile]]:
         """Yield, for each promise that this profile does not make, its name and one that does."""
@@ -155,13 +143,19 @@ class Profile:
         if self.truncate_discards:
             yield "truncate_discards = no", evolve(self, truncate_discards=False)
 
+    def extends(self, op: Data | Size) -> bool:
+        """Whether `op` counts as a part of an append."""
+        if not op.extends:
+            return False
+        return not (self.tail_block_as_overwrite and isinstance(op, Data) and op.tail_block)
+
     def joined(self, op: MicroOp) -> bool:
         """Whether `op` reaches the disk only together with the op after it."""
         if isinstance(op, Size) or not op.joins_next:
             return False
         if isinstance(op, Dirent):
             return self.rename_atomic
-        return self.appends_atomic and self._extends(op)
+        return self.appends_atomic and self.extends(op)
 
     def at_once(self, op: MicroOp) -> bool:
         """Whether `op` is durable as soon as it is issued."""
@@ -191,8 +185,3 @@ class Profile:
         if self.fsync_file_covers is DirentCover.OWN:
             return sync.inode == op.subject
         return self.fsync_file_covers is DirentCover.ALL
-
-    def _extends(self, op: Data | Size) -> bool:
-        if not op.extends:
-            return False
-        return not (self.tail_block_as_overwrite and isinstance(op, Data) and op.tail_block)

@@ -84,7 +84,8 @@ class Tearing:
         atomic_unit: what is written whole or not at all.
         shapes: what may be left of a torn block.
         powersafe_overwrite: bytes that a write does not touch are never harmed, and garbage stands
-            only where old and new bytes differ; if off, a torn sector may be garbage as a whole.
+            only where old and new bytes differ; if off, a torn sector may be garbage as a whole,
+            even if the write has changed no byte of it.
         append_fill: what a grown file shows where its bytes were lost.
         atomic_write_max_bytes: writes of at most so many bytes are never torn, across blocks
             neither.
@@ -112,6 +113,11 @@ class Tearing:
     def makes_garbage(self) -> bool:
         """Whether a torn sector can hold what nobody wrote."""
         return TearShape.GARBAGE in self.shapes or not self.powersafe_overwrite
+
+    @property
+    def harms_equal_bytes(self) -> bool:
+        """Whether a torn write can destroy bytes that it does not change."""
+        return self.tears_blocks and not self.powersafe_overwrite
 
     def is_atomic(self, write_bytes: int) -> bool:
         """Whether a write of so many bytes reaches the disk whole or not at all."""

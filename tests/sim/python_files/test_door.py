@@ -1,5 +1,6 @@
 """Code that knows nothing of the simulation lands on the simulated disk, and nowhere else."""
 
+import _thread
 import asyncio
 import fcntl
 import glob
@@ -427,7 +428,9 @@ def test_threads_of_the_code_are_inside_and_others_are_not(tmp_path: pathlib.Pat
 
     def outside() -> None:
         told.wait()
-        (tmp_path / "real").write_text("x")
+        helper = threading.Thread(target=(tmp_path / "real").write_text, args=("x",))
+        helper.start()
+        helper.join()
         done.set()
 
     outsider = threading.Thread(target=outside)
@@ -444,6 +447,108 @@ def test_threads_of_the_code_are_inside_and_others_are_not(tmp_path: pathlib.Pat
     outsider.join()
     assert shown(disk) == {"/simulated/f": b"x"}
     assert (tmp_path / "real").read_text() == "x"
+
+
+def with_number_of(number: int, code: Callable[[], object], *, plain: bool) -> bool:
+    """Run code in threads until one has this number; False if none of a few gets it."""
+    numbers: list[int] = []
+    ended = threading.Event()
+
+    def run() -> None:
+        numbers.append(threading.get_ident())
+        if numbers[-1] == number:
+            code()
+        ended.set()
+
+    for _ in range(50):
+        ended.clear()
+        if plain:
+            _thread.start_new_thread(run, ())
+            ended.wait()
+        else:
+            thread = threading.Thread(target=run)
+            thread.start()
+            thread.join()
+        if numbers[-1] == number:
+            return True
+    return False
+
+
+@pytest.mark.parametrize("plain", [False, True], ids=["Thread", "start_new_thread"])
+def test_a_thread_with_the_number_of_an_ended_outsider_is_inside(
+    plain: bool,  # noqa: FBT001 - two ways to start a thread
+    tmp_path: pathlib.Path,
+) -> None:
+    stop, gone = threading.Event(), threading.Event()
+    numbers: list[int] = []
+
+    def outside() -> None:
+        # `threading` keeps a placeholder for a thread that it did not start.
+        numbers.append(threading.current_thread().ident or 0)
+        gone.set()
+        stop.wait()
+
+    def escape() -> None:
+        (tmp_path / "leak").write_text("x")
+        with pytest.raises(UnroutedCallError):
+            os.system("true")
+
+    outsider = threading.Thread(target=outside)
+    if plain:
+        _thread.start_new_thread(outside, ())
+    else:
+        outsider.start()
+    gone.wait()
+
+    def code(directory: str) -> None:
+        del directory
+        stop.set()
+        if not plain:
+            outsider.join()
+        assert with_number_of(numbers[0], escape, plain=plain)
+
+    disk = disk_after(code)
+    assert os.listdir(tmp_path) == []
+    assert shown(disk) == {f"{tmp_path}/leak": b"x"}
+
+
+def test_a_thread_from_before_the_process_is_refused_the_simulated_directory() -> None:
+    calls: list[Callable[[], object]] = []
+    errors: list[str] = []
+    ready, done = threading.Event(), threading.Event()
+
+    def outside() -> None:
+        ready.wait()
+        for call in calls:
+            try:
+                call()
+            except UnroutedCallError as error:
+                errors.append(str(error))
+        done.set()
+
+    old = threading.Thread(target=outside, name="pool-1")
+    old.start()
+
+    def code(directory: str) -> None:
+        calls.extend(
+            [
+                partial(os.makedirs, f"{directory}/d", exist_ok=True),
+                partial(open, f"{directory}/f", "w"),
+                partial(os.path.exists, pathlib.Path(directory)),
+            ]
+        )
+        ready.set()
+        done.wait()
+
+    with PythonFiles() as files:
+        disk = SimDisk(files.empty_image())
+        with files.process(disk):
+            code(files.directory)
+        assert files.refusal is not None
+    old.join()
+    assert [error.partition(":")[0] for error in errors] == ["os.stat", "open", "os.stat"]
+    assert all("'pool-1', which it did not start" in error for error in errors)
+    assert not os.path.lexists("/simulated")
 
 
 @pytest.mark.parametrize("in_thread", [False, True])

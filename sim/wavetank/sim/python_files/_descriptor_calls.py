@@ -101,8 +101,9 @@ class DescriptorCalls:
     def ftruncate(self, fd: int, length: int, /) -> None:
         """See `os.ftruncate`."""
         opened, file = self._file(fd, of_directory=errno.EINVAL)
+        before = file.size()
         file.truncate(length)
-        self._changed(opened, 0)
+        self._changed(opened, min(before, length), max(before, length))
 
     def fsync(self, fd: int) -> None:
         """See `os.fsync`; of a directory, it is the directory's sync."""
@@ -132,8 +133,9 @@ class DescriptorCalls:
     def posix_fallocate(self, fd: int, offset: int, length: int, /) -> None:
         """See `os.posix_fallocate`."""
         opened, file = self._file(fd)
+        before = file.size()
         file.preallocate(offset, length)
-        self._changed(opened, 0)
+        self._changed(opened, before, file.size())
 
     def posix_fadvise(self, fd: int, offset: int, length: int, advice: int, /) -> None:
         """See `os.posix_fadvise`: advice that the simulated disk does not take."""
@@ -266,12 +268,12 @@ class DescriptorCalls:
             file.fsync()
         elif opened.flags & os.O_DSYNC:
             file.datasync()
-        self._changed(opened, start)
+        self._changed(opened, start, start + written)
         return written
 
-    def _changed(self, opened: OpenFile, start: int) -> None:
+    def _changed(self, opened: OpenFile, start: int, end: int) -> None:
         self._running.touch(opened.inode)
-        self._mappings.show(opened.inode, start)
+        self._mappings.show(opened.inode, start, end - start)
 
     @property
     def _running(self) -> Process:

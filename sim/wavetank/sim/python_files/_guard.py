@@ -53,7 +53,11 @@ class _Guard:
 
     def _hear(self, event: str, args: tuple[object, ...]) -> None:
         world = self.world
-        if world is None or not world.is_inside():
+        if world is None:
+            return
+        if not world.is_inside():
+            if event == "open" or event in _FORBIDDEN:
+                world.keep_out(event, args)
             return
         if event == "open":
             path, _, flags = (*args, None, None, None)[:3]

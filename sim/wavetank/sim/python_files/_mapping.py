@@ -3,8 +3,9 @@
 A mapping is real memory of its own, so that it can be handed to whatever takes a buffer. A shared
 one writes through to the page cache at once when it is assigned to; what was written through a
 buffer (`struct.pack_into`, a memoryview) is collected before the next call that touches the disk.
-It inherits from the real class for the sake of the buffer alone. Left out: advice, and what a
-mapping shows beyond the end of a file that was cut off.
+It inherits from the real class for the sake of the buffer alone. No call costs more because a
+mapping is large (_mapped_memory.py). Advice is ignored, and a mapping shows zeros beyond the end of
+a file that was cut off.
 """
 
 from __future__ import annotations
@@ -12,10 +13,16 @@ from __future__ import annotations
 import errno
 import mmap
 import os
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol, SupportsIndex
 
 from wavetank.sim._errno import fail
-from wavetank.sim.ops import BLOCK_SIZE, SyncKind
+from wavetank.sim.ops import SyncKind
+from wavetank.sim.python_files._mapped_memory import (
+    MappedMemory,
+    can_tell_copies,
+    held,
+    page_faults,
+)
 from wavetank.sim.python_files._process import OpenFile, Process
 from wavetank.sim.python_files._world import World
 
@@ -25,13 +32,12 @@ if TYPE_CHECKING:
 __all__ = ["Mappings", "SimulatedMapping"]
 
 _REAL: Final = mmap.mmap
-_PRIVATE: Final = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
 
 
 class _Shared(Protocol):
     """What a mapping needs of the simulation."""
 
-    def store(self, mapping: SimulatedMapping) -> None: ...
+    def store(self, mapping: SimulatedMapping, written: range | None = None) -> None: ...
 
     def synced(self, mapping: SimulatedMapping) -> None: ...
 
@@ -45,18 +51,19 @@ class SimulatedMapping(mmap.mmap):
         opened: the file; it stays open for the mapping.
         process: whose it is.
         start: first byte of the file that is mapped.
-        shown: what was last equal to the file.
+        memory: what was last equal to the file.
         is_shared: whether writes reach the file.
         is_readable_only: whether writes are refused.
+        owner: told of every change.
     """
 
     opened: OpenFile
     process: Process
     start: int
-    shown: bytes
+    memory: MappedMemory
     is_shared: bool
     is_readable_only: bool
-    _owner: _Shared
+    owner: _Shared
 
     @classmethod
     def over(
@@ -67,6 +74,7 @@ class SimulatedMapping(mmap.mmap):
         *,
         place: tuple[int, int],
         access: int,
+        tells: bool,
     ) -> SimulatedMapping:
         """Map bytes of a file.
 
@@ -76,63 +84,75 @@ class SimulatedMapping(mmap.mmap):
             opened: the file.
             place: first byte, and how many.
             access: one of `mmap.ACCESS_READ`, `ACCESS_WRITE` and `ACCESS_COPY`.
+            tells: whether the machine tells which pages were written to.
         """
         start, length = place
-        made = cls(-1, length, flags=_PRIVATE)
+        memory = MappedMemory(length, tells=tells)
+        made = memory.map(cls)
         made.opened = opened
         made.process = process
         made.start = start
-        made.shown = b""
+        made.memory = memory
         made.is_shared = access == mmap.ACCESS_WRITE
         made.is_readable_only = access == mmap.ACCESS_READ
-        made._owner = owner
-        made.show(process.disk.read(opened.inode, start, length))
+        made.owner = owner
+        made.show(start, length)
         return made
 
-    def show(self, content: bytes) -> None:
-        """Let the memory be what the file is."""
-        padded = content.ljust(len(self), b"\0")
-        _REAL.__setitem__(self, slice(0, len(padded)), padded)
-        self.shown = padded
+    def show(self, start: int, length: int) -> None:
+        """Let the memory be what the file is, as far as a range of it is mapped."""
+        first, end = max(start, self.start), min(start + length, self.start + len(self))
+        if first < end:
+            content = self.process.disk.read(self.opened.inode, first, end - first)
+            self.memory.give(
+                self,
+                first - self.start,
+                content.ljust(end - first, b"\0"),
+                # What was written to a private mapping stays there, whatever becomes of the file.
+                over_copies=self.is_shared,
+            )
 
     def __setitem__(self, key: object, value: object, /) -> None:
         self._check_writable()
         super().__setitem__(key, value)  # type: ignore[call-overload]
-        self._owner.store(self)
+        self.owner.store(self, _range_of(key, len(self)))
 
     def write(self, data: ReadableBuffer, /) -> int:
         """See `mmap.mmap.write`."""
         self._check_writable()
         written = super().write(data)
-        self._owner.store(self)
+        end = self.tell()
+        self.owner.store(self, range(end - written, end))
         return written
 
     def write_byte(self, byte: int, /) -> None:
         """See `mmap.mmap.write_byte`."""
         self._check_writable()
         super().write_byte(byte)
-        self._owner.store(self)
+        end = self.tell()
+        self.owner.store(self, range(end - 1, end))
 
     def move(self, dest: int, src: int, count: int, /) -> None:
         """See `mmap.mmap.move`."""
         self._check_writable()
         super().move(dest, src, count)
-        self._owner.store(self)
+        self.owner.store(self, range(dest, dest + count))
 
     def flush(self, offset: int = 0, size: int = 0, /, *, flags: int = 0) -> None:
         """See `mmap.mmap.flush`: msync of the whole file."""
         del offset, size, flags
-        self._owner.store(self)
-        self._owner.synced(self)
+        self.owner.store(self)
+        self.owner.synced(self)
 
     def resize(self, newsize: int, /) -> None:
         """See `mmap.mmap.resize`: the file takes the new length, too."""
         if not self.is_shared:
             raise TypeError("mmap can't resize a readonly or copy-on-write memory map.")
-        self._owner.store(self)
-        self._owner.resized(self, self.start + newsize)
-        super().resize(newsize)
-        self.show(self.process.disk.read(self.opened.inode, self.start, newsize))
+        self.owner.store(self)
+        self.owner.resized(self, self.start + newsize)
+        before = len(self)
+        self.memory.resize(self, newsize)
+        self.show(self.start + before, newsize - before)
 
     def size(self) -> int:
         """See `mmap.mmap.size`: the length of the file."""
@@ -141,12 +161,23 @@ class SimulatedMapping(mmap.mmap):
     def close(self) -> None:
         """See `mmap.mmap.close`; what was written stays in the page cache."""
         if not self.closed:
-            self._owner.store(self)
-        super().close()
+            self.owner.store(self)
+            super().close()
+            self.memory.close()
 
     def _check_writable(self) -> None:
         if self.is_readable_only:
             raise TypeError("mmap can't modify a readonly memory map.")
+
+
+def _range_of(key: object, length: int) -> range:
+    """Return the bytes that an index or a slice stands for, and those between them."""
+    if isinstance(key, slice):
+        chosen = range(length)[key]
+        return range(min(chosen), max(chosen) + 1) if chosen else chosen
+    assert isinstance(key, SupportsIndex)
+    at = range(length)[key.__index__()]
+    return range(at, at + 1)
 
 
 class Mappings:
@@ -160,6 +191,7 @@ class Mappings:
         self._world = world
         # As long as its process lives, the kernel would keep what was written to each.
         self._all: dict[int, list[SimulatedMapping]] = {}
+        self._tells: bool | None = None
 
     def forget(self) -> None:
         """Let no mapping be anybody's: another process begins."""
@@ -194,41 +226,70 @@ class Mappings:
             access = mmap.ACCESS_COPY if flags & mmap.MAP_PRIVATE else shared
         if access == mmap.ACCESS_WRITE and not (opened.reads and opened.writes):
             fail(errno.EACCES, opened.path)
-        made = SimulatedMapping.over(self, process, opened, place=(offset, length), access=access)
+        if self._tells is None:
+            self._tells = can_tell_copies()
+        made = SimulatedMapping.over(
+            self, process, opened, place=(offset, length), access=access, tells=self._tells
+        )
         self._all.setdefault(opened.inode, []).append(made)
         return made
 
     def collect(self) -> None:
         """Write through what was changed through a buffer."""
+        if not self._all:
+            return
+        faults = page_faults()
         for mappings in list(self._all.values()):
             for mapping in mappings:
-                self.store(mapping)
+                if self._writes(mapping):
+                    self._write_through(mapping, mapping.memory.written(mapping, faults=faults))
 
-    def store(self, mapping: SimulatedMapping) -> None:
-        """Write through what differs, block by block."""
-        process = mapping.process
-        if mapping.closed or process.is_gone or not mapping.is_shared:
+    def store(self, mapping: SimulatedMapping, written: range | None = None) -> None:
+        """Write through what differs, block by block.
+
+        Args:
+            mapping: where something was written.
+            written: which of its bytes; None if nobody knows.
+        """
+        if not self._writes(mapping):
             return
-        now = _REAL.__getitem__(mapping, slice(None))
-        if now == mapping.shown:
+        memory = mapping.memory
+        if written is None:
+            starts = memory.written(mapping)
+        else:
+            starts = memory.differing(mapping, memory.pages(written.start, written.stop))
+        self._write_through(mapping, starts)
+
+    @staticmethod
+    def _writes(mapping: SimulatedMapping) -> bool:
+        return mapping.is_shared and not mapping.closed and not mapping.process.is_gone
+
+    def _write_through(self, mapping: SimulatedMapping, starts: list[int]) -> None:
+        """Write the blocks at these places of a mapping to its file."""
+        if not starts:
             return
+        memory, inode = mapping.memory, mapping.opened.inode
         with self._world.lock:
-            before, mapping.shown = mapping.shown, now
-            for start in range(0, len(now), BLOCK_SIZE):
-                old, new = before[start : start + BLOCK_SIZE], now[start : start + BLOCK_SIZE]
-                if old != new:
-                    self._store_block(mapping, start, old, new)
-            process.touch(mapping.opened.inode)
+            for start in starts:
+                old, new = memory.given(start), held(mapping, start)
+                if old == new:
+                    continue
+                memory.accept(start, new)
+                self._store_block(mapping, start, old, new)
+                self.show(inode, mapping.start + start, len(new), but=mapping)
+            mapping.process.touch(inode)
             self._world.note("mmap")
-            self.show(mapping.opened.inode, 0, but=mapping)
+            if not self._world.own_threads():
+                # With another thread, something may be written between the look and this.
+                memory.forget_copies(mapping)
 
-    def show(self, inode: int, start: int, *, but: SimulatedMapping | None = None) -> None:
-        """Let the mappings of a file show what was written to it."""
-        del start
+    def show(
+        self, inode: int, start: int, length: int, *, but: SimulatedMapping | None = None
+    ) -> None:
+        """Let the mappings of a file show what was written to a range of it."""
         for mapping in self._all.get(inode, ()):
             if mapping is not but and not mapping.closed:
-                disk = mapping.process.disk
-                mapping.show(disk.read(inode, mapping.start, len(mapping)))
+                mapping.show(start, length)
 
     def synced(self, mapping: SimulatedMapping) -> None:
         """Make the file of a mapping durable, as msync does."""

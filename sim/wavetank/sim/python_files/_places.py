@@ -194,12 +194,13 @@ class Paths:
 
     def _search(self, wanted: int) -> str | None:
         disk = self._world.running.disk
-        todo = [("", ROOT_INODE)]
+        todo, seen = [("", ROOT_INODE)], {ROOT_INODE}
         while todo:
             path, directory = todo.pop()
             for name, inode in (disk.entries(directory) or {}).items():
                 if inode == wanted:
                     return f"{path}/{name}"
-                if disk.entries(inode) is not None:
+                if inode not in seen and disk.entries(inode) is not None:
+                    seen.add(inode)
                     todo.append((f"{path}/{name}", inode))
         return None

@@ -15,6 +15,7 @@ from typing import Final
 
 from wavetank.engine import OpenFlag
 from wavetank.sim.disk import SimDisk
+from wavetank.sim.image import ROOT_INODE
 from wavetank.sim.python_files._clock import VirtualClock
 from wavetank.sim.sim_file import SimFile
 
@@ -230,11 +231,12 @@ class Process:
 def count_names(disk: SimDisk) -> dict[int, int]:
     """Return how many names each inode has."""
     counts: dict[int, int] = {}
-    todo = [1]
+    todo, seen = [ROOT_INODE], {ROOT_INODE}
     while todo:
         for inode in (disk.entries(todo.pop()) or {}).values():
             counts[inode] = counts.get(inode, 0) + 1
-            if disk.entries(inode) is not None:
+            if inode not in seen and disk.entries(inode) is not None:
+                seen.add(inode)
                 todo.append(inode)
     return counts
 

@@ -6,6 +6,7 @@ called with what was given. Left out: putting the routes into place (_replacing.
 
 from __future__ import annotations
 
+import _thread
 import errno
 import fcntl
 import functools
@@ -41,6 +42,7 @@ _NO_PROCESS: Final = (
     "the program does as a function"
 )
 _SEED: Final = 20_231_114
+_THREAD_STARTERS: Final = ("start_new_thread", "start_new", "start_joinable_thread")
 _EITHER: Final = frozenset(
     {"stat", "listdir", "scandir", "truncate", "chmod", "chown", "utime", "chdir", "statvfs"}
     | {"fchdir", "fstatvfs", "getxattr", "setxattr", "removexattr", "listxattr"}
@@ -77,6 +79,7 @@ class Routes:
             "fcntl": self._fcntl(),
             "mmap": {"mmap": self._mmap_class()},
             "time": self._time(),
+            "_thread": self._thread_starters(),
             **self._databases(),
         }
 
@@ -144,6 +147,13 @@ class Routes:
 
         return route
 
+    def _thread_starters(self) -> dict[str, object]:
+        return {
+            name: self._world.starting(getattr(_thread, name))
+            for name in _THREAD_STARTERS
+            if hasattr(_thread, name)
+        }
+
     def _databases(self) -> dict[str, dict[str, object]]:
         return {
             module: {
@@ -162,7 +172,10 @@ class Routes:
 
         @functools.wraps(real)
         def route(*args: object, **kwargs: object) -> object:
-            if not world.is_inside() or _is_machine_descriptor(args, world):
+            if not world.is_inside():
+                world.keep_out("open", (*args[:1], kwargs.get("file")))
+                return real(*args, **kwargs)  # type: ignore[call-overload]
+            if _is_machine_descriptor(args, world):
                 return real(*args, **kwargs)  # type: ignore[call-overload]
             return open_file(world, calls, real, *args, **kwargs)  # type: ignore[arg-type]
 
@@ -189,7 +202,10 @@ class Routes:
                 closefd: bool = True,  # noqa: FBT001, FBT002 - the signature of io.FileIO
                 opener: Callable[[str, int], int] | None = None,
             ) -> RawFile | io.FileIO:
-                if not world.is_inside() or _is_machine_descriptor((file,), world):
+                if not world.is_inside():
+                    world.keep_out("io.FileIO", (file,))
+                    return real(file, mode, closefd, opener)
+                if _is_machine_descriptor((file,), world):
                     return real(file, mode, closefd, opener)
                 raw = raw_file(world, calls, file, mode, closefd=closefd, opener=opener)
                 return real(raw, mode) if isinstance(raw, int) else raw
@@ -237,6 +253,7 @@ class Routes:
         @functools.wraps(real)
         def route(*args: object, **kwargs: object) -> object:
             if not world.is_inside():
+                world.keep_out(name, (*args, *kwargs.values()))
                 return real(*args, **kwargs)
             if number:
                 if args:

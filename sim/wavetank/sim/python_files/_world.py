@@ -1,17 +1,24 @@
-"""Who is inside the simulation and who is not, and where in the code each change was made.
+"""Which threads belong to a simulated process, and where in the code each change was made.
 
-Only a thread that was started since the simulation began, or that began it, is inside, and only
-while a process runs. Everybody else (a test runner's own threads, the code between two processes)
-keeps the real machine. A thread that outlives its process goes on with the disk of that process,
-at which nobody looks any more. Left out: what the calls do.
+A thread belongs to a process if it began the process, or if a thread of that process started it.
+Every other thread (a test runner's own, a pool from before the process) uses the real machine, and
+is refused any path below the simulated directory. A thread that outlives its process keeps that
+process's disk, which nobody reads any more.
 """
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator
-from threading import RLock, Thread, current_thread, enumerate, get_ident  # noqa: A004 - threading's own name
+from collections.abc import Callable, Iterable, Iterator
+from functools import wraps
+from threading import (
+    RLock,
+    Thread,
+    current_thread,
+    enumerate,  # noqa: A004 - threading's own name
+    local,
+)
 from types import FrameType
 from typing import Final, ParamSpec, TypeVar
 from weakref import WeakKeyDictionary
@@ -49,6 +56,16 @@ class CallSite:
     place: str
 
 
+class _Membership(local):
+    """The process that the calling thread belongs to; None for a thread of the real machine.
+
+    Thread numbers are given out again as soon as a thread ends, and so are the placeholder objects
+    that `threading` keeps for foreign threads. Thread-local storage ends with its thread.
+    """
+
+    process: Process | None = None
+
+
 class World:
     """The simulation as its calls see it.
 
@@ -74,37 +91,69 @@ class World:
         self.lock = RLock()
         self.before_each: Callable[[], None] = _nothing
         self._logged = 0
-        self._outsiders: frozenset[int] = frozenset()
-        self._orphans: WeakKeyDictionary[Thread, Process] = WeakKeyDictionary()
+        self._membership = _Membership()
+        # Threads that a process started, to join them; a thread without a `Thread` is not here.
+        self._started: WeakKeyDictionary[Thread, Process] = WeakKeyDictionary()
 
     def begin(self, process: Process, *, tracing: bool) -> None:
         """Let a process run."""
-        mine = get_ident()
-        others = (thread.ident for thread in enumerate() if thread.ident != mine)
-        self._outsiders = frozenset(ident for ident in others if ident is not None)
         self.sites = []
         self.tracing = tracing
         self.refusal = None
         self._logged = len(process.disk.log)
-        self.process = process
+        self.process = self._membership.process = process
 
     def end(self) -> None:
-        """Let the process be gone."""
+        """End the process; threads that it started and that still run keep belonging to it."""
         if self.process is not None:
             self.process.is_gone = True
-            others = [each for each in self.own_threads() if each is not current_thread()]
-            self._orphans.update(dict.fromkeys(others, self.process))
-        self.process = None
+        self.process = self._membership.process = None
 
     def is_inside(self) -> bool:
         """Whether the calling thread sees a simulated disk."""
-        if self._orphans and current_thread() in self._orphans:
-            return True
-        return self.process is not None and get_ident() not in self._outsiders
+        return self._membership.process is not None
 
     def own_threads(self) -> list[Thread]:
-        """Return the threads that are inside."""
-        return [thread for thread in enumerate() if thread.ident not in self._outsiders]
+        """Return the threads of the running process, without the one that began it."""
+        if self.process is None:
+            return []
+        return [each for each in enumerate() if self._started.get(each) is self.process]
+
+    def starting(self, real: Callable[..., _T]) -> Callable[..., _T]:
+        """Return a function of `_thread` that lets a new thread belong to its starter's process."""
+
+        @wraps(real)
+        def start(function: Callable[..., object], *args: object, **kwargs: object) -> _T:
+            process = self._membership.process
+            if process is None or not callable(function):
+                return real(function, *args, **kwargs)
+            thread = getattr(function, "__self__", None)
+            if isinstance(thread, Thread):
+                self._started[thread] = process
+
+            def run(*given: object, **named: object) -> object:
+                self._membership.process = process
+                return function(*given, **named)
+
+            return real(run, *args, **kwargs)
+
+        return start
+
+    def keep_out(self, call: str, arguments: Iterable[object]) -> None:
+        """Refuse simulated paths to a thread of the real machine while a process runs.
+
+        Raises:
+            UnroutedCallError: one of the arguments is a path below the simulated directory.
+        """
+        if self.process is None:
+            return
+        for each in arguments:
+            if isinstance(each, (str, bytes, os.PathLike)) and self.owns(os.fsdecode(each)):
+                raise self.refuse(
+                    f"{call}: expected a thread that the code under test started but "
+                    f"{current_thread().name!r}, which it did not start, used {each!r}; start the "
+                    f"thread or its pool inside the code under test"
+                )
 
     def owns(self, path: str) -> bool:
         """Whether a path lies in the simulated directory, and nowhere else."""
@@ -113,12 +162,10 @@ class World:
     @property
     def running(self) -> Process:
         """The process that the calling thread belongs to."""
-        if self._orphans:
-            own = self._orphans.get(current_thread())
-            if own is not None:
-                return own
-        assert self.process is not None
-        return self.process
+        # A thread of the real machine may hold a file object of the process.
+        process = self._membership.process or self.process
+        assert process is not None
+        return process
 
     def refuse(self, message: str) -> UnroutedCallError:
         """Return the error about a call that must not happen, and remember it."""

@@ -1,0 +1,25 @@
+"""Count what a call does, as a measure that no machine's load can change."""
+
+import sys
+from collections.abc import Callable
+from types import FrameType
+from typing import Any
+
+
+def lines_run(call: Callable[[], object]) -> int:
+    """Return how many lines of Python code a call executes."""
+    count = 0
+
+    def trace(frame: FrameType, event: str, _: Any) -> Any:  # noqa: ANN401 - the interpreter's own signature
+        nonlocal count
+        del frame
+        count += event == "line"
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        call()
+    finally:
+        sys.settrace(before)
+    return count
