@@ -37,15 +37,19 @@ from wavetank.scenarios import (
     judge_crash,
     record,
 )
-from wavetank.scenarios.exploration.recovery_graph import RecoveryGraph
+from wavetank.scenarios.exploration.recovery_graph import RecoveryGraph, images_during
 from wavetank.sim import (
     BTRFS,
     EXT4_ORDERED,
     POSIX,
     SEQUENTIAL,
+    XFS,
     DiskImage,
+    Mark,
     PendingOps,
     Profile,
+    Sync,
+    all_images,
     newest_images,
 )
 
@@ -257,3 +261,43 @@ def test_an_image_is_remembered_in_two_kibibytes() -> None:
     retained_bytes = sum(map(sys.getsizeof, reached(graph, known).values()))
     assert len(graph) > 1000
     assert retained_bytes <= 2048 * len(graph)
+
+
+def images_within(recording: Recording, profile: Profile, depth: int) -> set[bytes]:
+    """Return the names of all images that a crash and `depth` more crashes may leave, by trying.
+
+    Nothing is remembered but what has been met at each depth.
+    """
+    subject, limits = recording.subject(), Limits()
+    met: dict[bytes, DiskImage] = {}
+    pending = PendingOps(recording.image, profile)
+    for each in (None, *recording.log):
+        if each is not None:
+            pending.take(each)
+        if not pending.whole:
+            continue
+        for kept in all_images(pending, limit=512).images:
+            image = pending.image(kept)
+            met[image.digest()] = image
+        if each is None or isinstance(each, (Sync, Mark)):
+            continue
+        run = subject.recover(pending.full, first=len(recording.log))
+        for inner in images_during(pending.fork(), run.log, limits)[0]:
+            met[inner.name] = inner.image
+    for _ in range(depth):
+        for image in tuple(met.values()):
+            log = subject.recover(image).log
+            for inner in images_during(PendingOps(image, profile), log, limits)[0]:
+                met[inner.name] = inner.image
+    return set(met)
+
+
+@pytest.mark.parametrize("profile", [SEQUENTIAL, XFS, EXT4], ids=lambda profile: profile.name)
+@pytest.mark.parametrize("depth", [1, 2, 3])
+def test_every_image_within_so_many_crashes_is_judged(profile: Profile, depth: int) -> None:
+    """Some are met at the depth limit first, and by a shorter way later."""
+    workload = evolve(FEW_STEPS, steps=FEW_STEPS.steps[:1])
+    recording = record(workload, builtin_over(ForgetfulRecovery))
+    found = explore(recording, profile, limits=Limits(depth=depth))
+    assert found.complete
+    assert found.judged == len(images_within(recording, profile, depth))
