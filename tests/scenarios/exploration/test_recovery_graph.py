@@ -40,6 +40,7 @@ from wavetank.scenarios import (
 from wavetank.scenarios.exploration.recovery_graph import RecoveryGraph, images_during
 from wavetank.sim import (
     BTRFS,
+    EXT4,
     EXT4_ORDERED,
     POSIX,
     SEQUENTIAL,
