@@ -23,3 +23,21 @@ def lines_run(call: Callable[[], object]) -> int:
     finally:
         sys.settrace(before)
     return count
+
+
+def calls_made(call: Callable[[], object]) -> int:
+    """Return how many functions a call calls, those written in C among them."""
+    count = 0
+
+    def trace(frame: FrameType, event: str, _: object) -> None:
+        nonlocal count
+        del frame
+        count += event in {"call", "c_call"}
+
+    before = sys.getprofile()
+    sys.setprofile(trace)
+    try:
+        call()
+    finally:
+        sys.setprofile(before)
+    return count

@@ -1,10 +1,10 @@
 """A workload running on a store, held against the model after each step.
 
-The run is itself checked: after each step the store is asked everything, so that a store that is
-wrong without any crash is found here. Where the workload has faults, a step that fails with a typed
-error after one has struck may have happened or not; the store is opened again, which shows what it
-was, and the run goes on. What a damaged disk costs by right ends the run, since the steps behind it
-no longer fit.
+The run is itself checked: after each step the store is asked everything (of a long log, parts), so
+that a store that is wrong without any crash is found here. Where the workload has faults, a step
+that fails with a typed error after one has struck may have happened or not; the store is opened
+again, which shows what it was, and the run goes on. What a damaged disk costs by right ends the
+run, since the steps behind it no longer fit.
 """
 
 from __future__ import annotations
@@ -21,8 +21,13 @@ from wavetank.scenarios.exploration.subject import Problem
 from wavetank.scenarios.raft.contract import Contract
 from wavetank.scenarios.raft.history import STORE_DIRECTORY, History, LiveProblem
 from wavetank.scenarios.raft.machine import Machine
-from wavetank.scenarios.raft.model import Possible, acknowledge, begin
-from wavetank.scenarios.raft.observation import Observation, check_points, observe
+from wavetank.scenarios.raft.model import ModelState, Possible, acknowledge, begin
+from wavetank.scenarios.raft.observation import (
+    Observation,
+    check_points,
+    observe,
+    observe_parts,
+)
 from wavetank.scenarios.raft.oracle import Knowledge, is_as_promised, judge
 from wavetank.scenarios.raft.step_calls import call, refusal
 from wavetank.scenarios.raft.steps import (
@@ -32,6 +37,7 @@ from wavetank.scenarios.raft.steps import (
     Read,
     Refused,
     Reopen,
+    SaveState,
     Step,
     Workload,
 )
@@ -42,6 +48,8 @@ from wavetank.sim import DiskImage
 __all__ = ["LiveRun"]
 
 _KILLS_A_STEP: Final = 3
+_PART: Final = 16
+"""Entries in each of the two parts of a long log that are read after an append."""
 
 
 class LiveRun:
@@ -87,6 +95,8 @@ class LiveRun:
         self._is_running = False
         self._named = NO_EXCUSES
         self._legible_end: int | None = None
+        # Where the next part of a long log begins that is read after an append.
+        self._next_part = 1
 
     def take(self, number: int, step: Step) -> bool:
         """Run one step; False if the store is in no state to go on, or the power has gone."""
@@ -182,7 +192,7 @@ class LiveRun:
     def _check(self, number: int) -> bool:
         """Hold the running store against the model, and go on from what it shows if it is wrong."""
         try:
-            seen = self._observe()
+            seen = self._observe_after(number)
         except Exception as error:  # noqa: BLE001 - whatever a backend raises is a finding
             if self.machine.faults.excuses(error):
                 return self._check_the_truth(number)
@@ -319,6 +329,30 @@ class LiveRun:
         if kill:
             self.machine.kill()
         self._open(number)
+
+    def _observe_after(self, number: int) -> Observation:
+        """Return what the store shows after a step.
+
+        Reading a whole log after each append would make a run quadratic in its steps. Of a log of
+        more than two parts the newest entries are read, and others in turn; after the last step,
+        and after any that is no append, state, or read, the whole log is.
+        """
+        steps, shown = self._workload.steps, self.chronicle.possible[-1]
+        is_small = len(shown.entries) <= 2 * _PART
+        if is_small or number + 1 >= len(steps) or self._workload.faults.faults:
+            return self._observe()
+        if not isinstance(steps[number], (Append, SaveState, Read)):
+            return self._observe()
+        assert self._store is not None
+        seen = observe_parts(self._store, shown, self._parts(shown))
+        return self._observe() if seen is None else seen
+
+    def _parts(self, shown: ModelState) -> tuple[range, range]:
+        newest, first = shown.last_index - _PART + 1, shown.base_index + 1
+        start = max(first, min(self._next_part, newest - _PART))
+        # Behind the last of the older entries, the turn begins anew.
+        self._next_part = start + _PART if start + _PART < newest else first
+        return range(start, start + _PART), range(newest, shown.last_index + 1)
 
     def _observe(self) -> Observation:
         """Return what the store shows while no operation fails; damage it shows as it is."""

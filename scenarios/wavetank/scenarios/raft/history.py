@@ -103,6 +103,12 @@ class History:
 
     def forget_removed(self, after: Possible) -> None:
         """Note which entries a step took out of the log for good."""
+        kept = min(len(state.entries) for state in self.possible)
+        if all(_extends(state, self.possible) for state in after):
+            # Most steps only append. Entries that all of `possible` have were no removed ones.
+            added = {entry for state in after for entry in state.entries[kept:]}
+            self._removed -= added
+            return
         before = {entry for state in self.possible for entry in state.entries}
         left = {entry for state in after for entry in state.entries}
         self._removed = (self._removed | (before - left)) - left
@@ -121,6 +127,11 @@ class History:
             possible = tuple(dict.fromkeys((*interval.knowledge.possible, *self.possible)))
             knowledge = evolve(interval.knowledge, possible=possible)
             self.intervals[place] = evolve(interval, knowledge=knowledge)
+
+
+def _extends(state: ModelState, before: Possible) -> bool:
+    """Whether a state has the log of every earlier one, or a longer log that begins so."""
+    return all(state.entries[: len(other.entries)] == other.entries for other in before)
 
 
 def _with_compaction(state: ModelState, before: Possible) -> ModelState:

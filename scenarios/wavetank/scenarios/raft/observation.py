@@ -6,7 +6,7 @@ itself. Both note where the store disagrees with itself (invariant O6).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from attrs import frozen
 
@@ -24,7 +24,7 @@ from wavetank.scenarios.exploration.subject import Problem
 from wavetank.scenarios.raft.model import ModelState
 from wavetank.scenarios.raft.tolerated_losses import NO_EXCUSES, Excuses
 
-__all__ = ["Observation", "check_points", "observe"]
+__all__ = ["Observation", "check_points", "observe", "observe_parts"]
 
 
 @frozen(kw_only=True, cache_hash=True)
@@ -75,16 +75,52 @@ def observe(store: Storage) -> Observation:
     entries: tuple[LogEntry, ...] = ()
     if bounds.first_index <= bounds.last_index:
         entries = tuple(store.get_log_entries(bounds.first_index, bounds.last_index + 1))
-    try:
-        snapshot = store.load_snapshot()
-    except NoSnapshotError:
-        snapshot = None
+    snapshot = _snapshot_of(store)
     return Observation(
         state=store.load_state(),
         bounds=bounds,
         entries=entries,
         snapshot=snapshot,
         problems=(*_range_problems(bounds, entries), *_bounds_problems(store, bounds)),
+    )
+
+
+def observe_parts(
+    store: Storage, expected: ModelState, parts: Iterable[range]
+) -> Observation | None:
+    """Ask `store` for parts of its log, in ranges and one by one, and for all that is no log.
+
+    Args:
+        store: an open store.
+        expected: what it should show.
+        parts: indices of entries; those that are not in the log any more are left out.
+
+    Returns:
+        The observation, in which every entry that was not read is as expected; None if a part of
+        the log is not, or the bounds are not: then `observe` finds out what is wrong.
+
+    Raises:
+        StorageError: the store refused a question that it must answer.
+    """
+    bounds = store.log_bounds()
+    if bounds.last_index != expected.last_index or bounds.first_index <= expected.base_index:
+        return None
+    first, entries = bounds.first_index, expected.log_from(bounds.first_index)
+    if expected.term_at(expected.last_index) not in (None, bounds.last_term):
+        return None
+    for part in parts:
+        indices = range(max(part.start, first), max(part.stop, first))
+        wanted = [entries[index - first] for index in indices]
+        if indices and list(store.get_log_entries(indices.start, indices.stop)) != wanted:
+            return None
+        if [store.get_log_entry(index) for index in indices] != wanted:
+            return None
+    return Observation(
+        state=store.load_state(),
+        bounds=bounds,
+        entries=entries,
+        snapshot=_snapshot_of(store),
+        problems=(*_bounds_problems(store, bounds), *_point_problems(store, bounds, ())),
     )
 
 
@@ -95,6 +131,13 @@ def check_points(store: Storage, seen: Observation) -> Iterator[Problem]:
         StorageError: the store refused a question that it must answer.
     """
     yield from _point_problems(store, seen.bounds, seen.entries)
+
+
+def _snapshot_of(store: Storage) -> tuple[SnapshotMetadata, bytes] | None:
+    try:
+        return store.load_snapshot()
+    except NoSnapshotError:
+        return None
 
 
 def _range_problems(bounds: LogBounds, entries: tuple[LogEntry, ...]) -> Iterator[Problem]:
