@@ -17,21 +17,19 @@ class Census:
     """What a process held at one moment.
 
     Attributes:
-        threads: numbers of its threads.
+        threads: its threads; their numbers are given out again when they end.
         descriptors: what its open descriptors stand for, by number; empty where nobody can tell.
         directory: its working directory.
     """
 
-    threads: frozenset[int]
+    threads: frozenset[threading.Thread]
     descriptors: frozenset[tuple[int, str]]
     directory: str
 
     def more_than_before(self) -> str:
         """Return in words what the process holds now beyond this; "" for nothing."""
         now = census()
-        names = sorted(
-            each.name for each in threading.enumerate() if each.ident in now.threads - self.threads
-        )
+        names = sorted(each.name for each in now.threads - self.threads)
         words = [f"thread {name}" for name in names]
         words += [f"descriptor of {path}" for _, path in sorted(now.descriptors - self.descriptors)]
         return ", ".join(words)
@@ -40,7 +38,7 @@ class Census:
 def census() -> Census:
     """Return what this process holds now."""
     return Census(
-        threads=frozenset(each.ident or 0 for each in threading.enumerate() if each.is_alive()),
+        threads=frozenset(each for each in threading.enumerate() if each.is_alive()),
         descriptors=frozenset(_descriptors()),
         directory=os.getcwd(),  # noqa: PTH109 - a string to compare
     )
