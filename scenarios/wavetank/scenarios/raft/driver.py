@@ -337,7 +337,7 @@ class LiveRun:
         more than two parts the newest entries are read, and others in turn; after the last step,
         and after any that is no append, state, or read, the whole log is.
         """
-        steps, shown = self._workload.steps, self.chronicle.possible[-1]
+        steps, shown = self._workload.steps, self.history.possible[-1]
         is_small = len(shown.entries) <= 2 * _PART
         if is_small or number + 1 >= len(steps) or self._workload.faults.faults:
             return self._observe()
