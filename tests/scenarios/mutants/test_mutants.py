@@ -86,7 +86,7 @@ MISSED = {
 # Syncs that no power cut and no process kill shows to be needed; docs/zoo.md has the reasons.
 REDUNDANT = {
     ("compaction", "metadata.json.tmp", "publish_metadata", 1),
-    ("creation", ".", "Opening._repair_metadata", 1),
+    ("creation", ".", "Repair.run", 2),
     ("creation", "..", "make_durably", 1),
     ("creation", "log.dat", "repair_log", 1),
     ("creation", "metadata.json.tmp", "publish_metadata", 1),
@@ -94,8 +94,8 @@ REDUNDANT = {
     ("opening", "log.dat", "repair_log", 1),
     ("opening", "log.dat", "repair_log", 2),
     ("opening", "metadata.json.tmp", "publish_metadata", 1),
-    ("opening", "state.copy.json.tmp", "Opening._repair_names", 1),
-    ("opening", "state.json.tmp", "Opening._repair_names", 1),
+    ("opening", "state.copy.json.tmp", "Repair._repair_names", 1),
+    ("opening", "state.json.tmp", "Repair._repair_names", 1),
     ("save_snapshot", "metadata.json.tmp", "publish_metadata", 1),
     ("truncate_log_prefix", "metadata.json.tmp", "publish_metadata", 1),
 }

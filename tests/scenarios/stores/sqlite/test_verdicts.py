@@ -49,7 +49,7 @@ NONE = frozenset[str]()
 POWER_CUT = ALL - {"process-kill"}
 UNLINK_CAN_BE_LOST = POWER_CUT - {"lazyfs"}
 """Under `process-kill` nothing is lost, and under `lazyfs` names are durable at once."""
-OLD_BYTES_SHOW = frozenset({"posix", "writeback"})
+OLD_BYTES_SHOW = frozenset({"ext4", "posix", "writeback"})
 """A file that has grown may show what was cut off it before, where its new bytes never came."""
 DATA_MAY_OVERTAKE = POWER_CUT - {"sequential", "data-journal", "lazyfs"}
 """Database pages may reach the disk before the journal that could take them back."""
