@@ -27,7 +27,7 @@ from wavetank.engine import (
     UnsupportedFormatError,
     dump_directory,
 )
-from wavetank.scenarios import SCENARIOS, backend_named, record
+from wavetank.scenarios import SCENARIOS, find_store, record
 from wavetank.sim import (
     POSIX,
     DiskImage,
@@ -160,7 +160,7 @@ def test_it_refuses_what_the_engine_refuses_and_cuts_what_it_cuts(
 
 @pytest.mark.parametrize("name", ["install-snapshot", "log-conflict", "restart-loop"])
 def test_it_reads_what_a_crash_leaves_as_recovery_does(name: str) -> None:
-    recording = record(SCENARIOS[name].workload(0), backend_named("builtin"))
+    recording = record(SCENARIOS[name].workload(0), find_store("builtin"))
     pending = PendingOps(recording.image, POSIX)
     judged = 0
     for position, each in enumerate(recording.log):

@@ -30,7 +30,7 @@ from wavetank.engine import (
     ThreadRuntime,
     UnsupportedFormatError,
 )
-from wavetank.scenarios import SCENARIOS, backend_named, observe, record
+from wavetank.scenarios import SCENARIOS, find_store, observe, record
 from wavetank.sim import (
     POSIX,
     PendingOps,
@@ -388,7 +388,7 @@ def shown_to(options: FileStorageOptions, image: object) -> object:
 @pytest.mark.parametrize("name", ["install-snapshot", "log-conflict", "restart-loop"])
 def test_after_a_crash_a_look_shows_what_an_open_would_leave(name: str) -> None:
     workload = SCENARIOS[name].workload(0)
-    recording = record(workload, backend_named("builtin"))
+    recording = record(workload, find_store("builtin"))
     pending = PendingOps(recording.image, POSIX)
     judged = 0
     for position, each in enumerate(recording.log):

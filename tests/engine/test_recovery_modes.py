@@ -29,7 +29,7 @@ from wavetank.engine import (
     SnapshotMetadata,
     UnsupportedFormatError,
 )
-from wavetank.scenarios import SCENARIOS, backend_named, explore, record
+from wavetank.scenarios import SCENARIOS, explore, find_store, record
 from wavetank.sim import POSIX, SerialRuntime, SimDisk, SimFileSystem
 
 NORMAL: Final = NOTHING_RETAINED
@@ -599,7 +599,7 @@ def test_whatever_was_flipped_aggressive_shows_a_true_prefix_and_tells_what_is_g
 def test_aggressive_is_never_accused_where_nothing_is_damaged(name: str) -> None:
     workload = SCENARIOS[name].workload(0)
     options = evolve(workload.options, recovery_mode=RecoveryMode.AGGRESSIVE)
-    recording = record(evolve(workload, options=options), backend_named("builtin"))
+    recording = record(evolve(workload, options=options), find_store("builtin"))
     sweep = explore(recording, POSIX)
     assert recording.problems == ()
     assert sweep.findings == ()

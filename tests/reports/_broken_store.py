@@ -1,30 +1,36 @@
-"""The command line over a catalogue with a fault of its own, for test_cli_process.py."""
+"""The command line over a registry with a fault of its own, for test_cli_process.py."""
 
 import sys
+from collections.abc import Iterator, Mapping
 
-from attrs import frozen
-
-import wavetank.scenarios.runner
-from wavetank.engine import Storage
 from wavetank.reports.cli import main
-from wavetank.scenarios import Site
+from wavetank.scenarios import SHIPPED_STORES, StoreAdapter
+from wavetank.scenarios.stores import registry
 
 
-@frozen
-class BrokenBackend:
-    """A backend that cannot even say its name."""
+class BrokenStores(Mapping[str, StoreAdapter]):
+    """Stores that can be looked up once: by the command line, and not by the run."""
 
-    summary: str = "broken"
+    def __init__(self) -> None:
+        self._is_found = False
 
-    @property
-    def name(self) -> str:
-        raise RuntimeError("a door is stuck")
+    def __getitem__(self, name: str) -> StoreAdapter:
+        if self._is_found:
+            raise RuntimeError("a door is stuck")
+        self._is_found = True
+        return SHIPPED_STORES[name]
 
-    def open(self, site: Site) -> Storage:
-        raise NotImplementedError(site)
+    def __iter__(self) -> Iterator[str]:
+        return iter(SHIPPED_STORES)
+
+    def __len__(self) -> int:
+        return len(SHIPPED_STORES)
+
+    def __contains__(self, name: object) -> bool:
+        return name in SHIPPED_STORES
 
 
-wavetank.scenarios.runner.BACKENDS = (BrokenBackend(),)  # type: ignore[attr-defined]  # the one place to put a backend in
+registry.SHIPPED_STORES = BrokenStores()  # type: ignore[misc]  # what the command line looks up
 
 if __name__ == "__main__":
     main(sys.argv[1:])

@@ -148,6 +148,9 @@ def test_an_older_story_is_looked_for_in_the_whole_scenario(tmp_path: Path) -> N
     )
 
 
+UNSTEADY = ("--backend", "_unsteady_store:STORE")
+
+
 def unsteady(
     *arguments: str, cwd: Path, kind: str, script: str = "_unsteady_store.py"
 ) -> subprocess.CompletedProcess[str]:
@@ -164,7 +167,7 @@ def unsteady(
 def test_a_store_that_depends_on_the_hash_seed_is_told_from_a_deterministic_one(
     tmp_path: Path,
 ) -> None:
-    done = unsteady("run", *SMALL, "--check-determinism", cwd=tmp_path, kind="hash")
+    done = unsteady("run", *SMALL, *UNSTEADY, "--check-determinism", cwd=tmp_path, kind="hash")
     assert done.returncode == 3
     lines = done.stdout.splitlines()
     assert lines[-3] == "NOT DETERMINISTIC: two runs under PYTHONHASHSEED 1 and 2 differ."
@@ -176,7 +179,7 @@ def test_a_store_that_depends_on_the_hash_seed_is_told_from_a_deterministic_one(
 def test_a_store_that_is_never_the_same_cannot_be_replayed(tmp_path: Path) -> None:
     wavetank("run", *SMALL, *CANARY, cwd=tmp_path)
     stored = min((tmp_path / ".wavetank" / "failures").iterdir())
-    stored.write_text(stored.read_text().replace("raftlock-published", "builtin"))
+    stored.write_text(stored.read_text().replace("raftlock-published", UNSTEADY[1]))
     done = unsteady("replay", stored.stem, cwd=tmp_path, kind="random")
     assert done.returncode == 3
     assert done.stdout.startswith(f"DIVERGED {stored.stem}: two recordings of the same workload")

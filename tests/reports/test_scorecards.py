@@ -5,14 +5,14 @@ from pathlib import Path
 import pytest
 
 from wavetank.reports.check_markdown import check_markdown, scorecard_path
-from wavetank.scenarios.conformance import check_backend, find_plug, shipped_names
+from wavetank.scenarios.conformance import check_backend, find_store, shipped_names
 
 DIRECTORY = Path(__file__).parents[2] / "docs" / "scorecards"
 MAX_IMAGES = 6000
 
 
 def held(name: str) -> None:
-    card = check_backend(find_plug(name), max_images=MAX_IMAGES)
+    card = check_backend(find_store(name), max_images=MAX_IMAGES)
     page = scorecard_path(DIRECTORY, name).read_text(encoding="utf-8")
     assert page == check_markdown(card)
 

@@ -5,6 +5,8 @@ It needs no crash and is no bug of the zoo, in which every variant is right with
 
 from collections.abc import Sequence
 
+from attrs import evolve
+
 from wavetank.engine import (
     CancelToken,
     FileStorage,
@@ -13,7 +15,7 @@ from wavetank.engine import (
     Storage,
     StorageConfig,
 )
-from wavetank.scenarios import Site, StoreBackend
+from wavetank.scenarios import BUILTIN, Site
 
 
 class _ForgetsItsBase(FileStorage):
@@ -35,6 +37,6 @@ def _open(site: Site) -> Storage:
     return _ForgetsItsBase(config, site.options, fs=site.fs, runtime=site.runtime)
 
 
-FORGETS_ITS_BASE = StoreBackend(
-    name="builtin-T3", summary="compacting to empty forgets the base", opener=_open
+FORGETS_ITS_BASE = evolve(
+    BUILTIN, name="builtin-T3", summary="compacting to empty forgets the base", factory=_open
 )

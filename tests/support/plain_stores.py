@@ -5,8 +5,7 @@ import os
 from collections.abc import Sequence
 
 from wavetank.engine import LogEntry
-from wavetank.scenarios import Site
-from wavetank.scenarios.conformance import Capability
+from wavetank.scenarios import Capability, Site, StoreAdapter
 
 PLAIN = frozenset({Capability.DURABLE_APPENDS, Capability.REFUSES_GAPS, Capability.TRUNCATE_SUFFIX})
 
@@ -132,3 +131,32 @@ def handle_without_sync(site: Site) -> HandleWithoutSync:
 
 def plain_without_directory_sync(site: Site) -> PlainStore:
     return PlainWithoutDirectorySync(site.directory)
+
+
+class LazyStore(PlainStore):
+    """Makes its directory at its first append."""
+
+    def __init__(self, directory: str) -> None:
+        self.path = os.path.join(directory, "log.jsonl")
+        self.directory = directory
+        self.entries = self._recover()
+
+    def append_log_entries(self, entries: Sequence[LogEntry]) -> None:
+        if not os.path.isdir(self.directory):
+            os.makedirs(self.directory)
+        self.sync_directory(os.path.dirname(self.directory))
+        super().append_log_entries(entries)
+
+    def truncate_log_suffix(self, index: int) -> None:
+        if index <= self.last_log_index:
+            super().truncate_log_suffix(index)
+
+
+def lazy(site: Site) -> LazyStore:
+    return LazyStore(site.directory)
+
+
+PLAIN_STORE = StoreAdapter(name="plain", factory=plain, capabilities=PLAIN)
+PLAIN_WITHOUT_DIRECTORY_SYNC = StoreAdapter(
+    name="plain-without-directory-sync", factory=plain_without_directory_sync, capabilities=PLAIN
+)

@@ -2,10 +2,10 @@
 
 from collections.abc import Callable
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from wavetank.engine import File, FileSystem, Storage
-from wavetank.scenarios import Site, StoreBackend, backend_named
+from wavetank.scenarios import BUILTIN, Site, StoreAdapter
 
 
 class NoDirectorySync:
@@ -63,9 +63,9 @@ class _Opener:
             directory=site.directory,
             options=site.options,
         )
-        return backend_named("builtin").open(healthy)
+        return BUILTIN.open(healthy)
 
 
-def builtin_over(wrap: Callable[[FileSystem], object]) -> StoreBackend:
+def builtin_over(wrap: Callable[[FileSystem], object]) -> StoreAdapter:
     """The engine on a filesystem that is not what it says."""
-    return StoreBackend(name="builtin-sick", summary="the engine misled", opener=_Opener(wrap))
+    return evolve(BUILTIN, name="builtin-sick", summary="the engine misled", factory=_Opener(wrap))

@@ -12,8 +12,7 @@ from pathlib import Path
 from zlib import crc32
 
 from wavetank.engine import File, FileSystem, LogEntry, OpenFlag, PersistentState
-from wavetank.scenarios import Site
-from wavetank.scenarios.conformance import Capability
+from wavetank.scenarios import Capability, Site, StoreAdapter
 
 _HEAD = struct.Struct(">IQQ")
 SIMPLE = frozenset(
@@ -223,3 +222,5 @@ def leaking(site: Site) -> object:
 
 
 leaked: list[object] = []
+
+SIMPLE_STORE = StoreAdapter(name="simple", factory=SimpleStore, capabilities=SIMPLE)

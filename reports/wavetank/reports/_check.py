@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Final
 
 import click
 from attrs import evolve, frozen
 
-from wavetank.reports._choices import UnknownChoiceError
+from wavetank.reports._choices import UnknownChoiceError, choose_store
 from wavetank.reports._version import version
 from wavetank.reports.check_corpus import CheckCorpus
 from wavetank.reports.check_document import check_document
@@ -18,16 +17,13 @@ from wavetank.reports.check_text import check_line, check_text
 from wavetank.reports.documents import to_text
 from wavetank.reports.exit_codes import ExitCode
 from wavetank.reports.profile_files import choose_profiles
+from wavetank.scenarios import StoreAdapter, shipped_names
 from wavetank.scenarios.conformance import (
     CheckResult,
-    Plug,
-    PlugNotFoundError,
     Scorecard,
     UnknownCheckError,
     check_backend,
     choose_checks,
-    find_plug,
-    shipped_names,
 )
 from wavetank.sim import SAFE_PROFILES, Profile, ProfileFileError
 
@@ -73,23 +69,23 @@ def execute(settings: CheckSettings, *, as_json: bool) -> ExitCode:
     Raises:
         BackendUsageError: no such store, check or profile.
     """
-    plugs, profiles, names = _found(settings)
-    cards = [_ask(plug, profiles, names, settings, as_json=as_json) for plug in plugs]
+    stores, profiles, names = _found(settings)
+    cards = [_ask(store, profiles, names, settings, as_json=as_json) for store in stores]
     return ExitCode.OK if all(card.passed for card in cards) else ExitCode.VIOLATION
 
 
 def _ask(
-    plug: Plug,
+    store: StoreAdapter,
     profiles: tuple[Profile, ...],
     names: tuple[str, ...],
     settings: CheckSettings,
     *,
     as_json: bool,
 ) -> Scorecard:
-    corpus = CheckCorpus.of(plug.name)
+    corpus = CheckCorpus.of(store.name)
     first = [name for name in corpus.failed() if name in names]
     card = check_backend(
-        plug,
+        store,
         checks=[*first, *(name for name in names if name not in first)],
         profiles=profiles,
         max_images=settings.max_images,
@@ -117,25 +113,15 @@ def _in_order(card: Scorecard) -> Scorecard:
 
 def _found(
     settings: CheckSettings,
-) -> tuple[tuple[Plug, ...], tuple[Profile, ...], tuple[str, ...]]:
-    here = str(Path.cwd())
-    if here not in sys.path:
-        # As with `python -m`: a factory in the working directory needs no installation.
-        sys.path.insert(0, here)
+) -> tuple[tuple[StoreAdapter, ...], tuple[Profile, ...], tuple[str, ...]]:
     try:
         named = shipped_names() if settings.backend == _ALL else (settings.backend,)
-        plugs = tuple(map(find_plug, named))
+        stores = tuple(map(choose_store, named))
         checks = choose_checks(settings.checks)
         chosen = choose_profiles(settings.profiles, everything=SAFE_PROFILES)
-    except (
-        PlugNotFoundError,
-        TypeError,
-        UnknownCheckError,
-        UnknownChoiceError,
-        ProfileFileError,
-    ) as error:
+    except (UnknownCheckError, UnknownChoiceError, ProfileFileError) as error:
         raise BackendUsageError(str(error.args[0] if error.args else error)) from error
-    return plugs, tuple(each.profile for each in chosen), tuple(check.id for check in checks)
+    return stores, tuple(each.profile for each in chosen), tuple(check.id for check in checks)
 
 
 def _tell(result: CheckResult) -> None:

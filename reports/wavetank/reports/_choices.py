@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Collection, Iterable
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
-from typing import Final
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
-__all__ = ["UnknownChoiceError", "choose", "choose_all", "nearest"]
+if TYPE_CHECKING:
+    from wavetank.scenarios import StoreAdapter
+
+__all__ = [
+    "UnknownChoiceError",
+    "choose",
+    "choose_all",
+    "choose_store",
+    "import_from_here",
+    "nearest",
+]
 
 _PATTERN_MARKS: Final = frozenset("*?[")
 
@@ -62,6 +74,29 @@ def choose_all(what: str, patterns: Iterable[str], known: Collection[str]) -> tu
             )
         chosen.update(dict.fromkeys(matches))
     return tuple(chosen)
+
+
+def import_from_here() -> None:
+    """Let a store that lies in the working directory be found without installation."""
+    here = str(Path.cwd())
+    if here not in sys.path:
+        # As with `python -m`. Worker processes are given this path, too.
+        sys.path.insert(0, here)
+
+
+def choose_store(name: str) -> StoreAdapter:
+    """Return the store of that name, which may lie in the working directory.
+
+    Raises:
+        UnknownChoiceError: there is none, or what has that name is no store.
+    """
+    from wavetank.scenarios import StoreNotFoundError, find_store  # noqa: PLC0415 - heavy
+
+    import_from_here()
+    try:
+        return find_store(name)
+    except (StoreNotFoundError, TypeError) as error:
+        raise UnknownChoiceError(str(error)) from error
 
 
 def nearest(name: str, known: Collection[str]) -> str:

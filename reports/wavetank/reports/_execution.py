@@ -11,7 +11,7 @@ import click
 from attrs import evolve, frozen
 
 from wavetank.engine import FileStorageOptions
-from wavetank.reports._choices import choose, choose_all
+from wavetank.reports._choices import UnknownChoiceError, choose_all, choose_store
 from wavetank.reports._version import version
 from wavetank.reports.documents import run_document, to_text
 from wavetank.reports.exit_codes import ExitCode
@@ -21,9 +21,9 @@ from wavetank.reports.progress import progress_on
 from wavetank.reports.session import Session, compare, run_session, untouched
 from wavetank.reports.text import fault_warnings, first_line, render_session
 from wavetank.scenarios import (
-    BACKENDS,
     SCENARIOS,
     OwnProfile,
+    PlainStoreError,
     RunPlan,
     Verdict,
     fault_plan,
@@ -36,6 +36,7 @@ __all__ = ["RunRequest", "execute", "plan_of"]
 
 _ALL_PROFILES: Final = "all"
 _DEFAULT_PROFILES: Final = ("sequential", "ext4", "posix")
+_DEFAULT_STORE: Final = "builtin"
 _PAIRWISE: Final = "pairwise"
 _HASH_SEEDS: Final = (1, 2)
 _IMAGES_AFTER_FIRST: Final = 500
@@ -50,7 +51,7 @@ class RunRequest:
         scenarios: names and shell patterns.
         seeds: of every scenario.
         profiles: names, files, or ``all``.
-        backend: name of the backend.
+        backend: name of the store, or package.module:factory.
         options: sets of choices, each separated by commas; ``pairwise`` stands for many.
         faults: lines of the fault language.
         max_images: distinct images recovered per scenario and profile at most.
@@ -83,24 +84,31 @@ def plan_of(request: RunRequest) -> RunPlan:
     """Return the plan for a request.
 
     Raises:
-        UnknownChoiceError: a name in it does not exist.
+        UnknownChoiceError: a name in it does not exist; or the store is one of plain Python, whose
+            operations no fault can strike.
         ProfileFileError: a file in it holds no profile, or one whose name is taken.
         OptionError: an option that does not exist, or a value that it does not take.
         FaultSyntaxError: a line that is no fault.
     """
-    backends = [backend.name for backend in BACKENDS]
+    store = choose_store(request.backend or _DEFAULT_STORE)
+    faults = fault_plan(request.faults).faults
+    if faults:
+        try:
+            store.require_simulated(faults=True)
+        except PlainStoreError as error:
+            raise UnknownChoiceError(f"backend: {error}") from error
     chosen = choose_profiles(request.profiles or _DEFAULT_PROFILES, everything=SAFE_PROFILES)
     return RunPlan(
         scenarios=choose_all("scenario", request.scenarios or tuple(SCENARIOS), SCENARIOS),
         seeds=tuple(request.seeds),
         profiles=tuple(each.profile.name for each in chosen),
-        backend=choose("backend", request.backend or backends[0], backends),
+        backend=store.name,
         max_images=request.max_images,
         depth=None if request.depth is not None and request.depth < 0 else request.depth or 0,
         max_after_first=None if request.keep_going else _IMAGES_AFTER_FIRST,
         own_profiles=tuple(OwnProfile(each.profile, each.file) for each in chosen if each.file),
         option_sets=_option_sets(request.options),
-        faults=tuple(map(str, fault_plan(request.faults).faults)),
+        faults=tuple(map(str, faults)),
     )
 
 

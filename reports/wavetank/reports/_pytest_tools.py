@@ -161,11 +161,12 @@ class StoreSweeps:
 
         Args:
             scenario: its name (`wavetank list scenarios`).
-            backend: the store's name (`wavetank list backends`).
+            backend: the store's name (`wavetank list stores`), or ``package.module:factory``.
 
         Raises:
             BrokenStoreError: an invariant is broken.
-            UnknownNameError: there is no such scenario or store.
+            UnknownNameError: there is no such scenario.
+            StoreNotFoundError: there is no such store.
         """
         __tracebackhide__ = True
         options, asked = self._node.config, asked_of(self._node)

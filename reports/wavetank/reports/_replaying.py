@@ -10,6 +10,7 @@ from typing import Final
 import click
 from attrs import evolve
 
+from wavetank.reports._choices import import_from_here
 from wavetank.reports._version import version
 from wavetank.reports.documents import replay_document, to_text
 from wavetank.reports.exit_codes import ExitCode
@@ -37,6 +38,7 @@ _EXIT_CODES: Final[Mapping[ReplayVerdict, ExitCode]] = MappingProxyType(
 
 def execute(name: str, *, as_json: bool) -> ExitCode:
     """Replay the failure of an id or file, show the answer, and return what to exit with."""
+    import_from_here()
     stored, result = _answer(name)
     if as_json:
         click.echo(to_text(replay_document(name, result, stored, version())))

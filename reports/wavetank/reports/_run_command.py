@@ -58,7 +58,12 @@ Examples:
     help="Promises of the filesystem, or a TOML file with some; may be repeated; 'all' for every "
     "one to be safe on.  [default: sequential, ext4 and posix]",
 )
-@click.option("--backend", metavar="NAME", help="The store under test.  [default: builtin]")
+@click.option(
+    "--backend",
+    metavar="NAME",
+    help="The store under test: its name (wavetank list stores), or package.module:factory, where "
+    "factory(site) opens it in site.directory.  [default: builtin]",
+)
 @click.option(
     "--options",
     multiple=True,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from wavetank.reports._choices import import_from_here
 from wavetank.reports.exit_codes import ExitCode
 from wavetank.reports.failures import FailureStore, UnknownFailureError, UnreadableFailureError
 from wavetank.reports.regressions import regression_test
@@ -15,6 +16,7 @@ __all__ = ["execute"]
 
 def execute(name: str, *, as_pytest: bool) -> ExitCode:
     """Show the failure of an id or file, and return what to exit with."""
+    import_from_here()
     try:
         stored = FailureStore().find(name)
     except (UnknownFailureError, UnreadableFailureError) as error:

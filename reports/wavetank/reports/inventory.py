@@ -19,10 +19,10 @@ from attrs import frozen
 from wavetank.engine import FileStorageOptions
 from wavetank.faults import VOCABULARY, FaultWords, parse_fault
 from wavetank.scenarios import (
-    BACKENDS,
     INVARIANTS,
     OPTION_CHOICES,
     SCENARIOS,
+    SHIPPED_STORES,
     Contract,
     OptionChoice,
     turned,
@@ -30,8 +30,8 @@ from wavetank.scenarios import (
 from wavetank.scenarios.conformance import (
     CAPABILITIES,
     CHECKS,
-    PlugNotFoundError,
-    find_plug,
+    StoreNotFoundError,
+    find_store,
     shipped_names,
 )
 from wavetank.sim import PROFILES, Profile
@@ -97,7 +97,7 @@ def _promises(profile: Profile) -> tuple[Detail, ...]:
 
 
 def _backends() -> tuple[Item, ...]:
-    return tuple(Item(name=each.name, summary=each.summary) for each in BACKENDS)
+    return tuple(Item(name=each.name, summary=each.summary) for each in SHIPPED_STORES.values())
 
 
 def _invariants() -> tuple[Item, ...]:
@@ -167,14 +167,14 @@ def _stores() -> tuple[Item, ...]:
 
 def _store(name: str) -> Item:
     try:
-        plug = find_plug(name)
-    except PlugNotFoundError as error:
+        store = find_store(name)
+    except StoreNotFoundError as error:
         return Item(name=name, summary=str(error))
     return Item(
-        name=plug.name,
-        summary=plug.summary,
+        name=store.name,
+        summary=store.summary,
         details=tuple(
-            Detail(name=each.value, value=_word(each in plug.capabilities), meaning=meaning)
+            Detail(name=each.value, value=_word(each in store.capabilities), meaning=meaning)
             for each, meaning in CAPABILITIES.items()
         ),
     )

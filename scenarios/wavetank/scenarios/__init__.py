@@ -66,7 +66,8 @@ from wavetank.scenarios.fault_sweep.recovery_sweep import sweep_recoveries
 from wavetank.scenarios.fault_sweep.scenario_sweeps import SweptScenario, sweep_scenarios
 from wavetank.scenarios.fault_sweep.workload_sweep import shorten, sweep_operations
 from wavetank.scenarios.raft.contract import Contract
-from wavetank.scenarios.raft.history import STORE_DIRECTORY, LiveProblem
+from wavetank.scenarios.raft.fitted_workload import fitted
+from wavetank.scenarios.raft.history import LiveProblem
 from wavetank.scenarios.raft.model import EMPTY, ModelState, acknowledge, begin
 from wavetank.scenarios.raft.observation import Observation, observe
 from wavetank.scenarios.raft.option_choices import (
@@ -108,13 +109,28 @@ from wavetank.scenarios.replay import (
 )
 from wavetank.scenarios.runner import (
     UnknownNameError,
-    backend_named,
     profile_named,
     run,
     workload_of,
 )
-from wavetank.scenarios.stores.backend import BACKENDS, Backend, Site, StoreBackend
-from wavetank.scenarios.stores.lookup import StoreNotFoundError, find_store
+from wavetank.scenarios.stores.adapter import (
+    STORE_DIRECTORY,
+    PlainStoreError,
+    Site,
+    StoreAdapter,
+    StoreFactory,
+    adapter_of,
+)
+from wavetank.scenarios.stores.capabilities import Capability
+from wavetank.scenarios.stores.python_stores import on_simulated_disk
+from wavetank.scenarios.stores.registry import (
+    BUILTIN,
+    RAFTLOCK_PUBLISHED,
+    SHIPPED_STORES,
+    StoreNotFoundError,
+    find_store,
+    shipped_names,
+)
 
 if TYPE_CHECKING:
     from wavetank.scenarios.machines import CrashingDiskMachine as CrashingDiskMachine
@@ -131,16 +147,18 @@ else:
 
 
 __all__ = [
-    "BACKENDS",
+    "BUILTIN",
     "EMPTY",
     "EVERYTHING",
     "INVARIANTS",
     "OPERATION_FAULTS",
     "OPTION_CHOICES",
+    "RAFTLOCK_PUBLISHED",
     "SCENARIOS",
+    "SHIPPED_STORES",
     "STORE_DIRECTORY",
     "Append",
-    "Backend",
+    "Capability",
     "Case",
     "CaseError",
     "CodeFinding",
@@ -170,6 +188,7 @@ __all__ = [
     "OptionChoice",
     "OptionError",
     "OwnProfile",
+    "PlainStoreError",
     "Problem",
     "ProfileVerdict",
     "PythonDoor",
@@ -195,7 +214,8 @@ __all__ = [
     "ScenarioResult",
     "Site",
     "Step",
-    "StoreBackend",
+    "StoreAdapter",
+    "StoreFactory",
     "StoreLife",
     "StoreNotFoundError",
     "Subject",
@@ -208,7 +228,7 @@ __all__ = [
     "Workload",
     "WorkloadError",
     "acknowledge",
-    "backend_named",
+    "adapter_of",
     "begin",
     "crash_test",
     "describe_op",
@@ -217,6 +237,7 @@ __all__ = [
     "explore",
     "fault_plan",
     "find_store",
+    "fitted",
     "judge",
     "judge_again",
     "judge_crash",
@@ -224,11 +245,13 @@ __all__ = [
     "limits_of",
     "log_digest",
     "observe",
+    "on_simulated_disk",
     "pairwise",
     "profile_named",
     "record",
     "replay",
     "run",
+    "shipped_names",
     "shorten",
     "sweep_operations",
     "sweep_recoveries",

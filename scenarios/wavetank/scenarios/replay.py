@@ -22,11 +22,10 @@ from wavetank.scenarios.exploration.subject import Known, Problem, RecordedRun, 
 from wavetank.scenarios.raft.contract import Contract
 from wavetank.scenarios.raft.crash_cycles import crash_cycle_problems
 from wavetank.scenarios.raft.recording import LiveProblem, Recording, record
-from wavetank.scenarios.stores.lookup import StoreNotFoundError, find_store
+from wavetank.scenarios.stores.registry import StoreNotFoundError, find_store
 from wavetank.sim import Profile
 
 __all__ = [
-    "IncompleteReplayError",
     "ReplayResult",
     "ReplayVerdict",
     "judge_again",
@@ -53,10 +52,6 @@ class ReplayVerdict(Enum):
     INCONCLUSIVE = "inconclusive"
     ERROR = "error"
     DIVERGED = "diverged"
-
-
-class IncompleteReplayError(RuntimeError):
-    """The problem was not found again, but not all images could be judged."""
 
 
 @frozen(kw_only=True)
@@ -222,7 +217,8 @@ def trace_digest(run: RecordedRun[Shown, Known], profile: Profile, crash: CrashP
     """
     if crash is None:
         return ""
-    return _digest_of(follow(run, run.subject(), profile, crash))
+    with run.runnable() as runnable:
+        return _digest_of(follow(runnable, runnable.subject(), profile, crash))
 
 
 def _digest_of(trail: CrashTrail[Shown]) -> str:

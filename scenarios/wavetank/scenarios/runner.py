@@ -30,19 +30,20 @@ from wavetank.scenarios.events import (
 from wavetank.scenarios.exploration.explain import explain, explain_live
 from wavetank.scenarios.exploration.explorer import Finding, explore
 from wavetank.scenarios.raft.contract import Contract
+from wavetank.scenarios.raft.fitted_workload import fitted
 from wavetank.scenarios.raft.option_choices import turned
 from wavetank.scenarios.raft.recording import Recording, record
 from wavetank.scenarios.raft.recovery import RaftSubject
 from wavetank.scenarios.raft.steps import Workload
 from wavetank.scenarios.raft.workloads import SCENARIOS
 from wavetank.scenarios.replay import limits_of, live_problems, log_digest, trace_digest
-from wavetank.scenarios.stores.backend import BACKENDS, Backend
+from wavetank.scenarios.stores.python_stores import on_simulated_disk
+from wavetank.scenarios.stores.registry import find_store
 from wavetank.sim import PROFILES, Profile
 
 __all__ = [
     "ProgressSink",
     "UnknownNameError",
-    "backend_named",
     "profile_named",
     "run",
     "workload_of",
@@ -53,7 +54,7 @@ ProgressSink = Callable[[RunningEvent], None]
 
 
 class UnknownNameError(LookupError):
-    """No scenario, profile or backend of this name."""
+    """No scenario or profile of this name."""
 
 
 @frozen(kw_only=True)
@@ -87,6 +88,9 @@ def run(
 
     Raises:
         UnknownNameError: the plan names something that does not exist; nothing was run.
+        StoreNotFoundError: there is no store of that name.
+        TypeError: what has that name is no store; or it is one of plain Python, and the plan has
+            faults (`PlainStoreError`).
         OptionError: the plan turns an option that does not exist, or to what it does not take.
         FaultSyntaxError: a line of the plan is no fault.
     """
@@ -126,20 +130,10 @@ def profile_named(name: str, own_profiles: Iterable[OwnProfile] = ()) -> Profile
     raise UnknownNameError(f"profile: expected one of {[p.name for p in profiles]}, got {name!r}")
 
 
-def backend_named(name: str) -> Backend:
-    """Return the backend of that name.
-
-    Raises:
-        UnknownNameError: there is none.
-    """
-    for backend in BACKENDS:
-        if backend.name == name:
-            return backend
-    raise UnknownNameError(f"backend: expected one of {[b.name for b in BACKENDS]}, got {name!r}")
-
-
 def _units(plan: RunPlan) -> Iterator[_Unit]:
-    backend_named(plan.backend)
+    store = find_store(plan.backend)
+    if plan.faults:
+        store.require_simulated(faults=True)
     files = {own.profile.name: own.file for own in plan.own_profiles}
     profiles = tuple(
         OwnProfile(profile_named(name, plan.own_profiles), files.get(name, ""))
@@ -200,10 +194,12 @@ def workload_of(
 
 def _run_unit(unit: _Unit, progress: ProgressSink | None) -> tuple[ScenarioResult, ...]:
     workload = workload_of(unit.scenario, unit.seed, unit.options, unit.faults)
-    recording = record(workload, backend_named(unit.backend))
-    # What the store does on an image is the same under every profile.
-    subject = recording.subject()
-    return tuple(_explore(unit, recording, each, subject, progress) for each in unit.profiles)
+    # A worker process is told the store's name, since a store itself cannot be sent there.
+    with on_simulated_disk(find_store(unit.backend), faults=bool(unit.faults)) as store:
+        recording = record(fitted(workload, store), store)
+        # What the store does on an image is the same under every profile.
+        subject = recording.subject()
+        return tuple(_explore(unit, recording, each, subject, progress) for each in unit.profiles)
 
 
 def _explore(

@@ -4,11 +4,11 @@ Import it by name, `from wavetank.scenarios.strategies import workloads`: it nee
 the rest of wavetank does not. Plans of faults are in `wavetank.faults.strategies`.
 
     >>> from hypothesis import given, settings
-    >>> from wavetank.scenarios import BACKENDS, record
+    >>> from wavetank.scenarios import BUILTIN, record
     >>> @settings(max_examples=5, database=None)
     ... @given(workload=workloads(max_steps=5))
     ... def a_right_store_passes_without_crashes(workload):
-    ...     assert record(workload, BACKENDS[0]).problems == ()
+    ...     assert record(workload, BUILTIN).problems == ()
     >>> a_right_store_passes_without_crashes()
 """
 

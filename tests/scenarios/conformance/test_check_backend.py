@@ -1,7 +1,5 @@
 """The suite on stores that are right, wrong, and badly behaved."""
 
-from pathlib import Path
-
 import pytest
 from suite_stores import (
     SIMPLE,
@@ -21,17 +19,13 @@ from wavetank.scenarios.conformance import (
     BUILTIN,
     CAPABILITIES,
     CHECKS,
-    LOG_STORE,
     RAFTLOCK_PUBLISHED,
     Capability,
     Outcome,
-    PlugNotFoundError,
     Scorecard,
     UnknownCheckError,
     check_backend,
     choose_checks,
-    find_plug,
-    plug_of,
 )
 from wavetank.sim import PROCESS_KILL, SEQUENTIAL
 
@@ -166,14 +160,6 @@ def test_a_store_that_declares_more_than_it_has_methods_for_is_told_which() -> N
     assert "expected a method save_snapshot" in card["snapshot.roundtrip"].reason
 
 
-def test_what_is_no_factory_or_capability_is_refused() -> None:
-    with pytest.raises(TypeError, match="factory: expected something to call"):
-        plug_of(42)
-    with pytest.raises(TypeError, match="capabilities: expected Capability but got 'votes'"):
-        plug_of(SimpleStore, capabilities=["votes"])  # type: ignore[list-item]
-    assert plug_of(SimpleStore).capabilities == LOG_STORE
-
-
 def test_checks_are_chosen_by_name_group_and_pattern() -> None:
     assert {check.group for check in choose_checks(["vote"])} == {"vote"}
     assert [check.id for check in choose_checks(["suffix_*", "truncate.suffix_none"])] == [
@@ -191,30 +177,6 @@ def test_names_of_checks_are_unique_within_their_group_and_say_what_they_ask() -
     assert {need for check in CHECKS for need in check.needs} <= set(Capability)
 
 
-def test_stores_are_found_by_name_and_by_import() -> None:
-    assert find_plug("builtin") is BUILTIN
-    assert find_plug("suite_stores:simple").name == "suite_stores:simple"
-    with pytest.raises(PlugNotFoundError, match="nearest match: builtin"):
-        find_plug("bultin")
-    with pytest.raises(PlugNotFoundError, match="No module named 'no_such_module'"):
-        find_plug("no_such_module:factory")
-    with pytest.raises(TypeError, match="factory: expected"):
-        find_plug("suite_stores:leaked")
-
-
 def test_a_store_of_plain_python_that_ends_the_process_is_refused_that() -> None:
     card = check_backend(ending, checks=["basics.append_read_each"])
     assert "os._exit" in card["append_read_each"].reason
-
-
-def test_a_store_that_an_installed_package_names_is_found(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    info = tmp_path / "installed_stores-1.0.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: installed-stores\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text("[wavetank.backends]\nmine = suite_stores:simple\n")
-    monkeypatch.syspath_prepend(str(tmp_path))
-    assert find_plug("mine").name == "mine"
-    with pytest.raises(PlugNotFoundError, match="nearest match: mine"):
-        find_plug("mime")

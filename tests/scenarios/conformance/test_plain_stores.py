@@ -9,6 +9,7 @@ from plain_stores import (
     PLAIN,
     handle,
     handle_without_sync,
+    lazy,
     plain,
     plain_without_directory_sync,
 )
@@ -24,7 +25,8 @@ def failed(card: Scorecard) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    ("store", "capabilities"), [(plain, PLAIN), (handle, PLAIN - {Capability.REFUSES_GAPS})]
+    ("store", "capabilities"),
+    [(plain, PLAIN), (handle, PLAIN - {Capability.REFUSES_GAPS}), (lazy, PLAIN)],
 )
 def test_a_right_store_of_plain_python_is_not_accused(
     store: Callable[[Site], object], capabilities: frozenset[Capability]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from wavetank.scenarios.conformance import CHECKS
 
-SUPPORT = Path(__file__).parents[3] / "support"
+SUPPORT = Path(__file__).parents[2] / "support"
 TESTS = """
 import sys
 sys.path.insert(0, {support!r})

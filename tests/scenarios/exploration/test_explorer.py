@@ -17,9 +17,9 @@ from wavetank.scenarios import (
     SaveSnapshot,
     SaveState,
     Workload,
-    backend_named,
     explain,
     explore,
+    find_store,
     judge_crash,
     record,
 )
@@ -39,8 +39,8 @@ from wavetank.sim import (
     all_images,
 )
 
-BUILTIN = backend_named("builtin")
-PUBLISHED = backend_named("raftlock-published")
+BUILTIN = find_store("builtin")
+PUBLISHED = find_store("raftlock-published")
 
 FEW_STEPS = Workload(
     name="few-steps",

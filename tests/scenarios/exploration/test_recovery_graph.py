@@ -28,12 +28,11 @@ from wavetank.scenarios import (
     SaveSnapshot,
     SaveState,
     Site,
-    StoreBackend,
     TruncateSuffix,
     Workload,
-    backend_named,
     explain,
     explore,
+    find_store,
     judge_crash,
     record,
 )
@@ -54,7 +53,7 @@ from wavetank.sim import (
     newest_images,
 )
 
-BUILTIN = backend_named("builtin")
+BUILTIN = find_store("builtin")
 FIXPOINT = Limits(depth=None)
 
 FEW_STEPS = Workload(
@@ -171,7 +170,7 @@ def test_the_same_is_asked_after_a_power_cut_without_any_kill() -> None:
         store.save_state(PersistentState(store.load_state().current_term + 1, ""))
         return store
 
-    backend = StoreBackend(name="new-term", summary="restless", opener=open_in_a_new_term)
+    backend = evolve(BUILTIN, name="new-term", summary="restless", factory=open_in_a_new_term)
     recording = record(evolve(FEW_STEPS, steps=FEW_STEPS.steps[:1]), backend)
     found = explore(recording, BTRFS, limits=Limits(depth=1)).findings
     kinds = {f.problem.kind for f in found if f.problem.invariant == "O15" and f.crash.then}

@@ -5,16 +5,16 @@ from collections.abc import Callable
 from contextlib import suppress
 
 import pytest
+from attrs import evolve
 
 from wavetank.engine import OpenFlag, Storage, StorageError
 from wavetank.faults import parse_fault
 from wavetank.scenarios import (
-    BACKENDS,
+    BUILTIN,
     SCENARIOS,
     STORE_DIRECTORY,
-    Backend,
     Site,
-    StoreBackend,
+    StoreAdapter,
     Workload,
     shorten,
     sweep_recoveries,
@@ -23,7 +23,7 @@ from wavetank.scenarios import (
 # A sweep ends with a fault behind the last operation.
 pytestmark = pytest.mark.idle_faults
 
-ENGINE = BACKENDS[0]
+ENGINE = BUILTIN
 FAIL_ONCE = parse_fault("any: fail EIO")
 
 
@@ -61,8 +61,8 @@ def test_the_engine_recovers_from_each_point_of_150_operations(name: str) -> Non
     assert sweep_recoveries(short(name, 150), ENGINE).problems == ()
 
 
-def backend_of(opener: Callable[[Site], Storage]) -> Backend:
-    return StoreBackend(name="wrong", summary="", opener=opener)
+def backend_of(opener: Callable[[Site], Storage]) -> StoreAdapter:
+    return evolve(BUILTIN, name="wrong", summary="", factory=opener)
 
 
 def problems_of(opener: Callable[[Site], Storage], operations: int = 36) -> str:

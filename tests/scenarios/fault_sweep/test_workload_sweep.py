@@ -4,6 +4,7 @@ import errno
 from collections.abc import Sequence
 
 import pytest
+from attrs import evolve
 
 from wavetank.engine import (
     Buffer,
@@ -17,11 +18,10 @@ from wavetank.engine import (
 )
 from wavetank.faults import parse_fault
 from wavetank.scenarios import (
-    BACKENDS,
+    BUILTIN,
     SCENARIOS,
-    Backend,
     Site,
-    StoreBackend,
+    StoreAdapter,
     shorten,
     sweep_operations,
 )
@@ -29,7 +29,7 @@ from wavetank.scenarios import (
 # A sweep ends with a fault behind the last operation.
 pytestmark = pytest.mark.idle_faults
 
-ENGINE = BACKENDS[0]
+ENGINE = BUILTIN
 
 
 @pytest.mark.parametrize("name", ["mixed", "log-conflict"])
@@ -154,7 +154,7 @@ def test_a_store_that_takes_a_failed_write_for_done_is_found_out() -> None:
             runtime=site.runtime,
         )
 
-    backend: Backend = StoreBackend(name="swallows", summary="", opener=opened)
+    backend: StoreAdapter = evolve(BUILTIN, name="swallows", summary="", factory=opened)
     workload = shorten(SCENARIOS["mixed"].workload(seed=1), backend, 60)
     sweep = sweep_operations(workload, backend, [parse_fault("write: fail EIO")])
     assert any("opened again: O2" in str(problem) for problem in sweep.problems), sweep
@@ -167,7 +167,7 @@ def test_a_store_whose_errors_do_not_name_their_cause_is_found_out() -> None:
         except OSError as error:
             raise OSError(errno.EIO, "something went wrong") from error
 
-    backend: Backend = StoreBackend(name="untyped", summary="", opener=opened)
+    backend: StoreAdapter = evolve(BUILTIN, name="untyped", summary="", factory=opened)
     workload = shorten(SCENARIOS["mixed"].workload(seed=1), backend, 60)
     sweep = sweep_operations(workload, backend, [parse_fault("open: fail EMFILE")])
     assert any("untyped error, OSError" in str(problem) for problem in sweep.problems)

@@ -9,8 +9,7 @@ from forgetful_store import FORGETS_ITS_BASE
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from wavetank.scenarios import Backend
-from wavetank.scenarios.conformance import BUILTIN, RAFTLOCK_PUBLISHED
+from wavetank.scenarios import BUILTIN, RAFTLOCK_PUBLISHED, StoreAdapter
 from wavetank.scenarios.machines import BrokenPromiseError, RaftStoreMachine
 from wavetank.scenarios.mutants import BUGS
 
@@ -24,7 +23,7 @@ MANY = 2000
 BUG_BACKENDS = {"S2": BUGS["S2"].backend, "A2": BUGS["A2"].backend, "T3": FORGETS_ITS_BASE}
 
 
-def machine_of(backend: Backend, **attributes: object) -> type[RaftStoreMachine]:
+def machine_of(backend: StoreAdapter, **attributes: object) -> type[RaftStoreMachine]:
     attributes = {"backend": backend, "capabilities": BUILTIN.capabilities} | attributes
     return type("Machine", (RaftStoreMachine,), attributes)
 

@@ -3,19 +3,19 @@
 from pathlib import Path
 
 import pytest
+from attrs import evolve
 
 from wavetank.engine import FileStorage, OpenFlag, Storage
 from wavetank.scenarios import (
     INVARIANTS,
     SCENARIOS,
-    Backend,
     Limits,
     Recording,
     Reopen,
     Site,
-    StoreBackend,
-    backend_named,
+    StoreAdapter,
     explore,
+    find_store,
     judge_crash,
     log_digest,
     record,
@@ -38,7 +38,7 @@ from wavetank.scenarios.mutants import (
 )
 from wavetank.sim import POSIX, SAFE_PROFILES, WRITEBACK, Data, Mark, PendingOps
 
-BUILTIN = backend_named("builtin")
+BUILTIN = find_store("builtin")
 
 EVERYWHERE = (
     "sequential data-journal ext3-ordered ext4-ordered xfs ext4-observed btrfs writeback ext4 posix"
@@ -147,7 +147,7 @@ def test_each_opening_of_a_variant_opens_the_engine(bug: PlantedBug) -> None:
         stores.append(bug.backend.open(site))
         return stores[-1]
 
-    watched = StoreBackend(name="watched", summary="the variant, watched", opener=open_store)
+    watched = evolve(BUILTIN, name="watched", factory=open_store)
     record_trial(bug.trial, watched)
     assert stores
     assert all(isinstance(store, FileStorage) for store in stores)
@@ -281,7 +281,7 @@ def test_after_a_close_only_what_programs_can_see_counts() -> None:
         scratch.truncate(0)
         return BUILTIN.open(site)
 
-    scribbler = StoreBackend(name="scribbler", summary="leaves notes", opener=open_store)
+    scribbler = evolve(BUILTIN, name="scribbler", summary="leaves notes", factory=open_store)
     recording = record(BUGS["W12"].trial.workload, scribbler)
     (closed,) = _closed(recording)
     pending = PendingOps(recording.image, WRITEBACK)
@@ -330,6 +330,6 @@ def test_every_profile_is_hunted_under() -> None:
 
 
 def test_a_backend_of_the_zoo_says_what_is_wrong_with_it() -> None:
-    backends: list[Backend] = [bug.backend for bug in BUGS.values()]
+    backends: list[StoreAdapter] = [bug.backend for bug in BUGS.values()]
     assert [backend.name for backend in backends] == [f"builtin-{bug}" for bug in BUGS]
     assert [backend.summary for backend in backends] == [bug.summary for bug in BUGS.values()]

@@ -3,7 +3,7 @@
 from sick_filesystems import builtin_over
 
 from wavetank.engine import FileStorageOptions, FileSystem, OpenFlag
-from wavetank.scenarios import OpenStore, Workload, backend_named, record
+from wavetank.scenarios import OpenStore, Workload, find_store, record
 from wavetank.scenarios.raft.crash_cycles import crash_cycle_problems
 from wavetank.sim import POSIX
 
@@ -34,5 +34,5 @@ def test_a_store_that_grows_with_every_opening_is_accused() -> None:
 
 
 def test_the_engine_does_not_grow() -> None:
-    recording = record(OPENED, backend_named("builtin"))
+    recording = record(OPENED, find_store("builtin"))
     assert crash_cycle_problems(recording, POSIX) == ()

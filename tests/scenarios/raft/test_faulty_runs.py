@@ -15,10 +15,10 @@ from wavetank.scenarios import (
     ReplayVerdict,
     RunPlan,
     ScenarioResult,
-    StoreBackend,
+    StoreAdapter,
     Verdict,
-    backend_named,
     explore,
+    find_store,
     log_digest,
     record,
     replay,
@@ -32,9 +32,9 @@ PUBLISHED: Final = "raftlock-published"
 
 
 def recorded(
-    *lines: str, scenario: str = "mixed", backend: StoreBackend | None = None
+    *lines: str, scenario: str = "mixed", backend: StoreAdapter | None = None
 ) -> Recording:
-    return record(workload_of(scenario, 0, (), lines), backend or backend_named("builtin"))
+    return record(workload_of(scenario, 0, (), lines), backend or find_store("builtin"))
 
 
 def kinds(problems: tuple[LiveProblem, ...]) -> list[tuple[int, str]]:
@@ -356,12 +356,6 @@ def test_the_engine_shows_what_once_was_after_a_sync_that_lied(line: str) -> Non
     assert dict(result.faults_fired)[line] > 0
 
 
-def published() -> StoreBackend:
-    backend = backend_named(PUBLISHED)
-    assert isinstance(backend, StoreBackend)
-    return backend
-
-
 def test_where_syncs_lie_from_now_on_fewer_images_are_chosen_and_none_accuses_the_engine() -> None:
     plan = RunPlan(
         scenarios=("restart-loop",),
@@ -410,7 +404,7 @@ def test_after_a_kill_the_power_goes_while_the_next_process_recovers() -> None:
 
 
 def test_a_crash_of_the_plan_finds_what_a_store_that_is_wrong_loses() -> None:
-    recording = recorded("rename state.json #2: crash after", backend=published())
+    recording = recorded("rename state.json #2: crash after", backend=find_store(PUBLISHED))
     found = explore(recording, POSIX).findings
     assert {each.crash.position for each in found} == {len(recording.log)}
     assert ("O1", "term went back") in {

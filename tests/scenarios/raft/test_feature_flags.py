@@ -8,14 +8,14 @@ from wavetank.scenarios import (
     SCENARIOS,
     Exploration,
     Limits,
-    backend_named,
     explore,
+    find_store,
     record,
     workload_of,
 )
 from wavetank.sim import POSIX, PendingOps, newest_images
 
-BUILTIN = backend_named("builtin")
+BUILTIN = find_store("builtin")
 FLAGS = ("binary_format", "index_map", "chunked_io", "metrics")
 
 

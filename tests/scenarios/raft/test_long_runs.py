@@ -6,7 +6,7 @@ import pytest
 from counting import calls_made
 
 from wavetank.engine import FileStorage, FileStorageOptions, LogEntry, StorageConfig
-from wavetank.scenarios import Append, OpenStore, Site, StoreBackend, Workload, record
+from wavetank.scenarios import Append, OpenStore, Site, StoreAdapter, Workload, record
 
 
 def appends(count: int) -> Workload:
@@ -37,12 +37,12 @@ class _Store(FileStorage):
         return LogEntry(9, entry.term, b"other") if is_wrong else entry
 
 
-def backend(kind: type[_Store]) -> StoreBackend:
+def backend(kind: type[_Store]) -> StoreAdapter:
     def opened(site: Site) -> FileStorage:
         config = StorageConfig(directory=site.directory)
         return kind(config, site.options, fs=site.fs, runtime=site.runtime)
 
-    return StoreBackend(name="tried", summary="tried", opener=opened)
+    return StoreAdapter(name="tried", summary="tried", factory=opened)
 
 
 def test_a_step_costs_the_same_in_a_long_run() -> None:

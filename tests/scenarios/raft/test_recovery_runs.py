@@ -16,8 +16,8 @@ from wavetank.scenarios import (
     SaveSnapshot,
     SaveState,
     Workload,
-    backend_named,
     explore,
+    find_store,
     record,
 )
 from wavetank.sim import (
@@ -48,7 +48,7 @@ FEW_STEPS = Workload(
 
 
 def recording_of(backend: str) -> Recording:
-    return record(FEW_STEPS, backend_named(backend))
+    return record(FEW_STEPS, find_store(backend))
 
 
 def images_of(recording: Recording) -> Iterator[DiskImage]:
@@ -129,6 +129,6 @@ def test_profiles_share_openings_and_no_verdict_changes(backend: str, depth: int
 
 
 def test_far_fewer_stores_are_opened_than_images_judged() -> None:
-    recording = record(SCENARIOS["election-storm"].workload(0), backend_named("builtin"))
+    recording = record(SCENARIOS["election-storm"].workload(0), find_store("builtin"))
     sweep = explore(recording, POSIX)
     assert sweep.recoveries < sweep.judged * 0.8

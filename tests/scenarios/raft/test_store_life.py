@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from wavetank.engine import FileStorageOptions, LogEntry, PersistentState
 from wavetank.faults import FaultPlan, parse_plan
 from wavetank.scenarios import (
-    BACKENDS,
+    BUILTIN,
     Append,
     Loss,
     Reopen,
@@ -28,7 +28,7 @@ def entry(index: int) -> Append:
 
 
 def life_of(bug: str | None = None, profile: Profile = POSIX) -> StoreLife:
-    backend = BACKENDS[0] if bug is None else BUGS[bug].backend
+    backend = BUILTIN if bug is None else BUGS[bug].backend
     return StoreLife(backend, FileStorageOptions(), profile)
 
 

@@ -8,7 +8,7 @@ from wavetank.scenarios import (
     OpenStore,
     SaveSnapshot,
     TruncatePrefix,
-    backend_named,
+    find_store,
     record,
 )
 
@@ -22,7 +22,7 @@ NAMES = (
     "restart-loop",
     "mixed",
 )
-BUILTIN = backend_named("builtin")
+BUILTIN = find_store("builtin")
 
 
 def test_the_catalogue_is_complete() -> None:

@@ -27,16 +27,15 @@ from wavetank.scenarios.conformance.checks import CHECKS, UnknownCheckError, cho
 from wavetank.scenarios.conformance.pytest_suite import RaftStoreSuite
 from wavetank.scenarios.conformance.scorecard import CheckResult, Outcome, Scorecard
 from wavetank.scenarios.conformance.store_harness import Bench, suite_options
-from wavetank.scenarios.stores.adapter import Plug, StoreFactory, plug_of
+from wavetank.scenarios.stores.adapter import StoreAdapter, StoreFactory, adapter_of
 from wavetank.scenarios.stores.capabilities import CAPABILITIES, LOG_STORE, Capability
 from wavetank.scenarios.stores.completed_store import BackendError, MissingMethodError
 from wavetank.scenarios.stores.registry import (
     BUILTIN,
     ENTRY_POINT_GROUP,
-    PLUGS,
     RAFTLOCK_PUBLISHED,
-    PlugNotFoundError,
-    find_plug,
+    StoreNotFoundError,
+    find_store,
     shipped_names,
 )
 
@@ -47,7 +46,6 @@ __all__ = [
     "CHECK_PROFILES",
     "ENTRY_POINT_GROUP",
     "LOG_STORE",
-    "PLUGS",
     "RAFTLOCK_PUBLISHED",
     "BackendError",
     "Bench",
@@ -59,16 +57,16 @@ __all__ = [
     "Examiner",
     "MissingMethodError",
     "Outcome",
-    "Plug",
-    "PlugNotFoundError",
     "RaftStoreSuite",
     "Scorecard",
+    "StoreAdapter",
     "StoreFactory",
+    "StoreNotFoundError",
     "UnknownCheckError",
+    "adapter_of",
     "check_backend",
     "choose_checks",
-    "find_plug",
-    "plug_of",
+    "find_store",
     "shipped_names",
     "suite_options",
 ]

@@ -17,9 +17,9 @@ from wavetank.scenarios.conformance.isolation import Ask, run_here, run_isolated
 from wavetank.scenarios.conformance.scorecard import CheckResult, Outcome, Scorecard
 from wavetank.scenarios.conformance.store_harness import Bench, suite_options
 from wavetank.scenarios.conformance.sweeps import Sweeps
-from wavetank.scenarios.stores.adapter import Plug, StoreFactory, plug_of
+from wavetank.scenarios.stores.adapter import StoreAdapter, StoreFactory, adapter_of
 from wavetank.scenarios.stores.capabilities import Capability
-from wavetank.scenarios.stores.python_stores import PythonStores
+from wavetank.scenarios.stores.python_stores import on_simulated_disk
 from wavetank.sim import POSIX, PROCESS_KILL, Profile
 
 __all__ = ["CHECK_PROFILES", "Examiner", "check_backend", "examining"]
@@ -31,7 +31,7 @@ _LIMIT_S: Final = 120.0
 
 
 def check_backend(
-    factory: StoreFactory | Plug,
+    factory: StoreFactory | StoreAdapter,
     *,
     name: str | None = None,
     capabilities: Iterable[Capability] | None = None,
@@ -64,7 +64,7 @@ def check_backend(
     >>> check_backend(BUILTIN, checks=["basics.empty_*"]).passed
     True
     """
-    plug = plug_of(factory, name=name, capabilities=capabilities)
+    plug = adapter_of(factory, name=name, capabilities=capabilities)
     chosen = choose_checks(checks)
 
     def asking() -> AbstractContextManager[Ask]:
@@ -86,7 +86,7 @@ def check_backend(
 
 @contextmanager
 def examining(
-    plug: Plug,
+    plug: StoreAdapter,
     *,
     profiles: tuple[Profile, ...] = CHECK_PROFILES,
     max_images: int | None = None,
@@ -98,19 +98,8 @@ def examining(
         profiles: what a crash may lose, in the crash group.
         max_images: crash images per profile; None for all.
     """
-    if plug.has(Capability.SITE_FILESYSTEM):
-        yield Examiner(plug, profiles=profiles, max_images=max_images).ask
-        return
-    with PythonStores.of(plug) as stores:
-        examiner = Examiner(stores.plug, profiles=profiles, max_images=max_images)
-
-        def ask(check: Check) -> CheckResult:
-            try:
-                return examiner.ask(check)
-            finally:
-                stores.end_process()
-
-        yield ask
+    with on_simulated_disk(plug) as simulated:
+        yield Examiner(simulated, profiles=profiles, max_images=max_images).ask
 
 
 @frozen(kw_only=True)
@@ -130,7 +119,7 @@ class Examiner:
 
     def __init__(
         self,
-        plug: Plug,
+        plug: StoreAdapter,
         *,
         profiles: Sequence[Profile] = CHECK_PROFILES,
         max_images: int | None = None,

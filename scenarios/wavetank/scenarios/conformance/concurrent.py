@@ -29,7 +29,7 @@ from wavetank.scenarios.conformance.assertions import (
 from wavetank.scenarios.conformance.check import group_of
 from wavetank.scenarios.conformance.gated_filesystem import HeldFileSystem
 from wavetank.scenarios.conformance.store_harness import Bench
-from wavetank.scenarios.stores.backend import Site
+from wavetank.scenarios.stores.adapter import Site
 from wavetank.scenarios.stores.capabilities import Capability
 
 __all__ = ["CONCURRENT", "CONCURRENT_OPEN_CLOSE"]

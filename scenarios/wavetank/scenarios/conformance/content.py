@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from wavetank.engine import LogEntry
 from wavetank.scenarios.conformance.assertions import CheckFailure
 from wavetank.scenarios.conformance.store_harness import Bench
-from wavetank.scenarios.stores.adapter import Plug
+from wavetank.scenarios.stores.adapter import StoreAdapter
 from wavetank.sim import BLOCK_SIZE, DiskImage, FileContent
 
 __all__ = ["right_or_refused", "with_contents"]
@@ -28,7 +28,9 @@ def with_contents(image: DiskImage, contents: Mapping[str, bytes]) -> DiskImage:
     return image.derive(changes)
 
 
-def right_or_refused(plug: Plug, image: DiskImage, wanted: Sequence[LogEntry], damage: str) -> None:
+def right_or_refused(
+    plug: StoreAdapter, image: DiskImage, wanted: Sequence[LogEntry], damage: str
+) -> None:
     """Require that a store refuses to open or to read, or shows just what was written.
 
     Args:

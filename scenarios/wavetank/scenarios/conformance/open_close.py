@@ -18,7 +18,7 @@ from wavetank.scenarios.conformance.check import group_of
 from wavetank.scenarios.conformance.content import right_or_refused, with_contents
 from wavetank.scenarios.conformance.resource_snapshot import census
 from wavetank.scenarios.conformance.store_harness import Bench
-from wavetank.scenarios.raft.recording import STORE_DIRECTORY
+from wavetank.scenarios.stores.adapter import STORE_DIRECTORY
 from wavetank.scenarios.stores.capabilities import Capability
 from wavetank.sim import POSIX, Dirent, PendingOps, SimDisk, SimFileSystem, all_images
 

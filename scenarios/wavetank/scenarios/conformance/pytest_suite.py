@@ -11,8 +11,7 @@ from wavetank.scenarios.conformance.check import Check
 from wavetank.scenarios.conformance.check_backend import CHECK_PROFILES, check_backend
 from wavetank.scenarios.conformance.checks import CHECKS
 from wavetank.scenarios.conformance.scorecard import CheckResult, Outcome
-from wavetank.scenarios.stores.adapter import Plug
-from wavetank.scenarios.stores.backend import Site
+from wavetank.scenarios.stores.adapter import Site, StoreAdapter
 from wavetank.scenarios.stores.capabilities import LOG_STORE, Capability
 from wavetank.sim import Profile
 
@@ -77,7 +76,9 @@ def _result_of(suite: RaftStoreSuite, check: Check) -> CheckResult:
     kind = type(suite)
     known: dict[str, CheckResult] = kind.__dict__.get("_shared_results", {})
     if check.id not in known:
-        plug = Plug(name=kind.__name__, factory=suite.open_store, capabilities=kind.capabilities)
+        plug = StoreAdapter(
+            name=kind.__name__, factory=suite.open_store, capabilities=kind.capabilities
+        )
         card = check_backend(
             plug,
             checks=[f"{check.group}.*" if check.shares else check.id],

@@ -15,9 +15,7 @@ from wavetank.engine import (
     StorageError,
 )
 from wavetank.scenarios.conformance.sweeps import Sweeps
-from wavetank.scenarios.raft.recording import STORE_DIRECTORY
-from wavetank.scenarios.stores.adapter import Plug
-from wavetank.scenarios.stores.backend import Site
+from wavetank.scenarios.stores.adapter import STORE_DIRECTORY, Site, StoreAdapter
 from wavetank.scenarios.stores.capabilities import Capability
 from wavetank.sim import POSIX, DiskImage, PendingOps, SerialRuntime, SimDisk, SimFileSystem
 
@@ -44,7 +42,7 @@ class Bench:
     """
 
     def __init__(
-        self, plug: Plug, image: DiskImage | None = None, sweeps: Sweeps | None = None
+        self, plug: StoreAdapter, image: DiskImage | None = None, sweeps: Sweeps | None = None
     ) -> None:
         self.plug = plug
         self._sweeps = sweeps
@@ -134,7 +132,7 @@ class Bench:
                 self._open.pop().close()
 
 
-def suite_options(plug: Plug) -> FileStorageOptions:
+def suite_options(plug: StoreAdapter) -> FileStorageOptions:
     """Return what the suite asks of a store when it opens, by what the store declares."""
     return evolve(
         _OPTIONS,

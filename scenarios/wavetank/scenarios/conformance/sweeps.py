@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
-from types import MappingProxyType
 from typing import Final
 
 from attrs import frozen
@@ -16,10 +15,10 @@ from wavetank.scenarios.exploration.explain import explain
 from wavetank.scenarios.exploration.explorer import explore
 from wavetank.scenarios.exploration.recovery_graph import Limits
 from wavetank.scenarios.exploration.subject import Problem
+from wavetank.scenarios.raft.fitted_workload import undeclared_invariants
 from wavetank.scenarios.raft.recording import Recording, record
 from wavetank.scenarios.raft.steps import TruncatePrefix, TruncateSuffix
-from wavetank.scenarios.stores.adapter import Plug
-from wavetank.scenarios.stores.capabilities import Capability
+from wavetank.scenarios.stores.adapter import StoreAdapter
 from wavetank.sim import LYING_FSYNC, Profile
 
 __all__ = ["Accusation", "Sweeps"]
@@ -28,8 +27,6 @@ _DEPTH: Final = 1
 _LYING_IMAGES: Final = 400
 _SETS_PER_POINT: Final = 128
 """Fewer than a run tries: a store that rewrites a whole file has many at every point."""
-_DECLARED: Final = MappingProxyType({"O10": Capability.NO_LITTER, "O11": Capability.ATOMIC_BATCHES})
-"""Invariants that a store is held to only if it declares to keep them."""
 
 
 @frozen(kw_only=True)
@@ -63,7 +60,7 @@ class Sweeps:
 
     def __init__(
         self,
-        plug: Plug,
+        plug: StoreAdapter,
         options: FileStorageOptions,
         profiles: Sequence[Profile],
         max_images: int | None = None,
@@ -102,9 +99,7 @@ class Sweeps:
             depth=_DEPTH,
             max_images=self._max_images,
             max_sets_per_point=_SETS_PER_POINT,
-            disabled=frozenset(
-                invariant for invariant, need in _DECLARED.items() if not self._plug.has(need)
-            ),
+            disabled=undeclared_invariants(self._plug.capabilities),
         )
         subject = self.recording.subject(limits.disabled)
         found: list[Accusation] = []

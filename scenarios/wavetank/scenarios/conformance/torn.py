@@ -18,7 +18,7 @@ from wavetank.scenarios.conformance.assertions import CheckFailure, CheckSkipped
 from wavetank.scenarios.conformance.check import group_of
 from wavetank.scenarios.conformance.content import right_or_refused, with_contents
 from wavetank.scenarios.conformance.store_harness import Bench
-from wavetank.scenarios.stores.adapter import Plug
+from wavetank.scenarios.stores.adapter import StoreAdapter
 from wavetank.scenarios.stores.capabilities import Capability
 from wavetank.sim import POSIX, SECTOR_SIZE, DiskImage, PendingOps, Sync, all_images
 
@@ -53,7 +53,7 @@ class _TornFile:
 class _ClosedStore:
     """A store that was closed cleanly, and the file that holds its log."""
 
-    plug: Plug
+    plug: StoreAdapter
     image: DiskImage
     path: str
     content: bytes

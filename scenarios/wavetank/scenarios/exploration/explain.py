@@ -73,7 +73,8 @@ class Violation:
 
 def explain(run: RecordedRun[Shown, Known], profile: Profile, finding: Finding) -> Violation:
     """Return the story of a finding that `profile` allowed."""
-    trail = follow(run, run.subject(), profile, finding.crash)
+    with run.runnable() as runnable:
+        trail = follow(runnable, runnable.subject(), profile, finding.crash)
     story = _Story(run, profile, trail, finding)
     return Violation(
         id="",

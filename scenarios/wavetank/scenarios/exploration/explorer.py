@@ -164,14 +164,15 @@ def explore(
         subject: of this run, to share what it remembers with explorations under other profiles.
     """
     limits = limits or Limits()
-    subject = subject or run.subject(limits.disabled)
-    if not subject.bears_nested_crashes:
-        limits = evolve(limits, depth=0)
-    explorer = _Explorer(
-        run, profile, limits, subject, on_progress=on_progress, on_finding=on_finding
-    )
-    explorer.run()
-    return explorer.finish()
+    with run.runnable() as runnable:
+        subject = subject or runnable.subject(limits.disabled)
+        if not subject.bears_nested_crashes:
+            limits = evolve(limits, depth=0)
+        explorer = _Explorer(
+            runnable, profile, limits, subject, on_progress=on_progress, on_finding=on_finding
+        )
+        explorer.run()
+        return explorer.finish()
 
 
 def judge_crash(
@@ -186,7 +187,16 @@ def judge_crash(
     Raises:
         ValueError: the crash point names an image that is not legal there.
     """
-    subject = subject or run.subject()
+    with run.runnable() as runnable:
+        return _judge_crash(runnable, profile, crash, subject or runnable.subject())
+
+
+def _judge_crash(
+    run: RecordedRun[Shown, Known],
+    profile: Profile,
+    crash: CrashPoint,
+    subject: Subject[Shown, Known],
+) -> tuple[Problem, ...]:
     trail = follow(run, subject, profile, crash)
     graph = RecoveryGraph(subject, profile, Limits(), lambda _: None)
     name = name_of(trail.image, trail.since)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Hashable
+from contextlib import AbstractContextManager
 from typing import Final, Generic, Protocol, TypeVar
 
 from attrs import frozen
@@ -215,6 +216,10 @@ class RecordedRun(Protocol[Shown, Known]):
     @property
     def ended_by(self) -> CrashEnd | None:
         """The planned crash that took the power, which is then the only one; None if none did."""
+        ...
+
+    def runnable(self) -> AbstractContextManager[RecordedRun[Shown, Known]]:
+        """Give this run with a subject that can recover as long as the block lasts."""
         ...
 
     def interval_at(self, position: int) -> Interval[Known]:

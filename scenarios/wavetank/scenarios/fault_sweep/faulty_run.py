@@ -14,7 +14,6 @@ from wavetank.faults import Fail, Fault, FaultInjector, FaultPlan, FaultyFileSys
 from wavetank.scenarios.raft.model import EMPTY, Possible, acknowledge, begin
 from wavetank.scenarios.raft.observation import Observation, observe
 from wavetank.scenarios.raft.oracle import Knowledge, judge
-from wavetank.scenarios.raft.recording import STORE_DIRECTORY
 from wavetank.scenarios.raft.step_calls import call
 from wavetank.scenarios.raft.steps import (
     KillProcess,
@@ -25,7 +24,7 @@ from wavetank.scenarios.raft.steps import (
     Step,
     Workload,
 )
-from wavetank.scenarios.stores.backend import Backend, Site
+from wavetank.scenarios.stores.adapter import STORE_DIRECTORY, Site, StoreAdapter
 from wavetank.sim import SerialRuntime, SimDisk, SimFileSystem
 
 __all__ = ["FaultyRun", "open_store", "what_is_untyped", "wrong"]
@@ -49,8 +48,9 @@ class FaultyRun:
     """
 
     def __init__(
-        self, workload: Workload, backend: Backend, fault: Fault, *, names_cause: bool = True
+        self, workload: Workload, backend: StoreAdapter, fault: Fault, *, names_cause: bool = True
     ) -> None:
+        backend.require_simulated(faults=True)
         self._names_cause = names_cause
         self.disk = SimDisk()
         self.possible: Possible = (EMPTY,)
@@ -171,7 +171,7 @@ def _system_error(error: BaseException) -> int | None:
 def open_store(
     disk: SimDisk,
     workload: Workload,
-    backend: Backend,
+    backend: StoreAdapter,
     runtime: SerialRuntime | None = None,
     injector: FaultInjector | None = None,
 ) -> Storage:

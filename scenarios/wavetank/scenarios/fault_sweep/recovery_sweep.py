@@ -33,7 +33,7 @@ from wavetank.scenarios.raft.observation import Observation, observe
 from wavetank.scenarios.raft.recording import Recording, record
 from wavetank.scenarios.raft.recovery import RaftSubject
 from wavetank.scenarios.raft.steps import Step, Workload
-from wavetank.scenarios.stores.backend import Backend
+from wavetank.scenarios.stores.adapter import StoreAdapter
 from wavetank.sim import POSIX, DiskImage, PendingOps, SimDisk, Tear, Tearing
 
 __all__ = ["sweep_recoveries"]
@@ -45,7 +45,7 @@ _Left: TypeAlias = tuple[bytes, bytes, Observation | None]
 
 def sweep_recoveries(
     workload: Workload,
-    backend: Backend,
+    backend: StoreAdapter,
     faults: Iterable[Fault] = OPERATION_FAULTS,
     *,
     names_cause: bool = True,
@@ -129,7 +129,7 @@ def _kept(pending: PendingOps) -> Iterator[tuple[str, DiskImage]]:
 class _Sweep:
     """The recoveries of one workload, each with one fault."""
 
-    def __init__(self, workload: Workload, backend: Backend, *, names_cause: bool) -> None:
+    def __init__(self, workload: Workload, backend: StoreAdapter, *, names_cause: bool) -> None:
         self._names_cause = names_cause
         self._workload = workload
         self._backend = backend

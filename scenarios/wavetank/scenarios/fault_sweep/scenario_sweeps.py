@@ -13,7 +13,7 @@ from wavetank.scenarios.fault_sweep.operation_faults import OperationProblem, Op
 from wavetank.scenarios.fault_sweep.recovery_sweep import sweep_recoveries
 from wavetank.scenarios.fault_sweep.workload_sweep import shorten, sweep_operations
 from wavetank.scenarios.raft.workloads import SCENARIOS
-from wavetank.scenarios.stores.backend import BACKENDS
+from wavetank.scenarios.stores.registry import BUILTIN
 
 __all__ = ["SweptScenario", "sweep_scenarios"]
 
@@ -90,5 +90,5 @@ def _run(
 
 
 def _sweep(name: str, part: str, seed: int, operations: int) -> OperationSweep:
-    workload = shorten(SCENARIOS[name].workload(seed), BACKENDS[0], operations)
-    return _PARTS[part](workload, BACKENDS[0])
+    workload = shorten(SCENARIOS[name].workload(seed), BUILTIN, operations)
+    return _PARTS[part](workload, BUILTIN)

@@ -31,13 +31,13 @@ from wavetank.scenarios.raft.model import Possible, acknowledge
 from wavetank.scenarios.raft.observation import Observation, check_points, observe
 from wavetank.scenarios.raft.step_calls import call
 from wavetank.scenarios.raft.steps import Append, KillProcess, Reopen, SaveState, Step, Workload
-from wavetank.scenarios.stores.backend import Backend
+from wavetank.scenarios.stores.adapter import StoreAdapter
 from wavetank.sim import POSIX, PendingOps, SimDisk
 
 __all__ = ["shorten", "sweep_operations"]
 
 
-def shorten(workload: Workload, backend: Backend, operations: int = 150) -> Workload:
+def shorten(workload: Workload, backend: StoreAdapter, operations: int = 150) -> Workload:
     """Return the first steps of a workload, as many as need no more filesystem operations.
 
     Args:
@@ -65,7 +65,7 @@ def shorten(workload: Workload, backend: Backend, operations: int = 150) -> Work
 
 def sweep_operations(
     workload: Workload,
-    backend: Backend,
+    backend: StoreAdapter,
     faults: Iterable[Fault] = OPERATION_FAULTS,
     *,
     names_cause: bool = True,
@@ -88,7 +88,7 @@ def sweep_operations(
 class _Sweep:
     """The runs of one workload, each with one fault."""
 
-    def __init__(self, workload: Workload, backend: Backend, *, names_cause: bool) -> None:
+    def __init__(self, workload: Workload, backend: StoreAdapter, *, names_cause: bool) -> None:
         self._names_cause = names_cause
         self._workload = workload
         self._backend = backend

@@ -9,6 +9,7 @@ disk's (store_life.py).
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from typing import Any, ClassVar, Final
 
 from attrs import evolve
@@ -18,7 +19,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 from wavetank.engine import FileStorageOptions
 from wavetank.faults import parse_plan
 from wavetank.faults.strategies import failure_plans
-from wavetank.scenarios.conformance import BUILTIN, Capability, Plug, plug_of, suite_options
+from wavetank.scenarios.conformance import suite_options
 from wavetank.scenarios.exploration.loss import Loss
 from wavetank.scenarios.raft.actions import (
     append_move,
@@ -31,15 +32,17 @@ from wavetank.scenarios.raft.actions import (
     stale_vote_move,
     vote_move,
 )
+from wavetank.scenarios.raft.fitted_workload import undeclared_invariants
 from wavetank.scenarios.raft.steps import Append, KillProcess, Reopen, Step
 from wavetank.scenarios.raft.store_life import StoreLife
+from wavetank.scenarios.stores.adapter import StoreAdapter, adapter_of
+from wavetank.scenarios.stores.capabilities import Capability
+from wavetank.scenarios.stores.python_stores import on_simulated_disk
+from wavetank.scenarios.stores.registry import BUILTIN
 from wavetank.scenarios.strategies import command_sizes
 from wavetank.sim import BLOCK_SIZE, SAFE_PROFILES, Profile
 
 __all__ = ["BrokenPromiseError", "RaftStoreMachine"]
-
-_DECLARED: Final = {"O10": Capability.NO_LITTER, "O11": Capability.ATOMIC_BATCHES}
-"""Invariants that a store is held to only if it declares to keep them."""
 
 _few: Final = st.integers(0, 5)
 _written: Final = st.integers(0, 8) | st.integers(0, 40)
@@ -56,7 +59,7 @@ class BrokenPromiseError(AssertionError):
 
 def _needs(*capabilities: Capability) -> Callable[[Any], Any]:
     """Return a decorator: a rule for stores with these capabilities that can go on."""
-    return precondition(lambda self: not self.life.is_over and self.plug.has(*capabilities))
+    return precondition(lambda self: not self.life.is_over and self.store.has(*capabilities))
 
 
 class RaftStoreMachine(RuleBasedStateMachine):
@@ -65,16 +68,16 @@ class RaftStoreMachine(RuleBasedStateMachine):
     A subclass names the store; pytest and unittest run its attribute `TestCase`::
 
         class MyStoreMachine(RaftStoreMachine):
-            backend = plug_of(MyStore, capabilities=[Capability.VOTES])
+            backend = adapter_of(MyStore, capabilities=[Capability.VOTES])
 
         TestMyStore = MyStoreMachine.TestCase
 
     Attributes:
-        backend: the store: a `Plug`, a `Backend`, or what opens a store at a `Site`.
-        capabilities: what it declares; None for what the plug says.
+        backend: the store: a `StoreAdapter`, or what opens a store at a `Site`.
+        capabilities: what it declares; None for what the adapter says.
         options: what it is opened with; None for what the suite asks of such a store.
         profiles: what a power cut may lose: one of them in each example.
-        fails: whether operations of its filesystem fail.
+        fails: whether operations of its filesystem fail; those of a store of plain Python never do.
     """
 
     backend: ClassVar[object] = BUILTIN
@@ -86,18 +89,24 @@ class RaftStoreMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         kind = type(self)
-        self.plug = _plug(kind.backend, kind.capabilities)
-        self._options = kind.options or _options(self.plug)
+        self.store = adapter_of(kind.backend, capabilities=kind.capabilities)
+        self._options = kind.options or _options(self.store)
         self._marks = 0
+        self._simulation = ExitStack()
         self.life: StoreLife
 
     @initialize(name=st.runner().flatmap(lambda self: st.sampled_from(_names(self.profiles))))
     def make_store(self, name: str) -> None:
         """Make the store, on a disk of which power cuts may lose what a profile says."""
         profile = next(each for each in self.profiles if each.name == name)
-        disabled = frozenset(each for each, need in _DECLARED.items() if not self.plug.has(need))
-        self.life = StoreLife(self.plug, self._options, profile, disabled=disabled)
+        disabled = undeclared_invariants(self.store.capabilities)
+        store = self._simulation.enter_context(on_simulated_disk(self.store))
+        self.life = StoreLife(store, self._options, profile, disabled=disabled)
         self._hold()
+
+    def teardown(self) -> None:
+        """Give the interpreter its own files back, if the store is one of plain Python."""
+        self._simulation.close()
 
     # Work
 
@@ -154,9 +163,9 @@ class RaftStoreMachine(RuleBasedStateMachine):
     @rule(vote=st.booleans())
     def save_stale(self, *, vote: bool) -> None:
         """Save an earlier term or snapshot, which a store that says so must refuse."""
-        if vote and self.plug.has(Capability.VOTES, Capability.REFUSES_STALE_VOTES):
+        if vote and self.store.has(Capability.VOTES, Capability.REFUSES_STALE_VOTES):
             self._take(stale_vote_move(self.life.shown))
-        if not vote and self.plug.has(Capability.SNAPSHOTS, Capability.REFUSES_STALE_SNAPSHOTS):
+        if not vote and self.store.has(Capability.SNAPSHOTS, Capability.REFUSES_STALE_SNAPSHOTS):
             self._take(stale_snapshot_move(self.life.shown))
 
     @_needs()
@@ -179,7 +188,8 @@ class RaftStoreMachine(RuleBasedStateMachine):
         """Kill the process and open the store again."""
         self._take(KillProcess())
 
-    @precondition(lambda self: self.fails and not self.life.is_over)
+    @precondition(lambda self: self.fails)
+    @_needs(Capability.SITE_FILESYSTEM)
     @rule(faults=_plans)
     def fail(self, faults: str) -> None:
         """Kill the process, and let operations fail from then on, until the power is cut."""
@@ -224,18 +234,9 @@ class RaftStoreMachine(RuleBasedStateMachine):
         return append_move(self.life.shown, sizes_bytes=tuple(sizes_bytes), mark=self._marks)
 
 
-def _plug(backend: object, capabilities: frozenset[Capability] | None) -> Plug:
-    if isinstance(backend, Plug):
-        return backend if capabilities is None else evolve(backend, capabilities=capabilities)
-    opener = getattr(backend, "open", None)
-    if callable(opener):
-        return plug_of(opener, name=str(getattr(backend, "name", "")), capabilities=capabilities)
-    return plug_of(backend, capabilities=capabilities)
-
-
-def _options(plug: Plug) -> FileStorageOptions:
-    behind = plug.has(Capability.BACKGROUND_COMPACTION)
-    return evolve(suite_options(plug), auto_truncate_on_snapshot=behind)
+def _options(store: StoreAdapter) -> FileStorageOptions:
+    behind = store.has(Capability.BACKGROUND_COMPACTION)
+    return evolve(suite_options(store), auto_truncate_on_snapshot=behind)
 
 
 def _names(profiles: Sequence[Profile]) -> list[str]:

@@ -13,7 +13,7 @@ from wavetank.scenarios.exploration.explorer import Exploration, Finding, explor
 from wavetank.scenarios.exploration.recovery_graph import Limits
 from wavetank.scenarios.mutants.mutant_run import Trial, record_trial
 from wavetank.scenarios.raft.recording import Recording
-from wavetank.scenarios.stores.backend import Backend
+from wavetank.scenarios.stores.adapter import StoreAdapter
 from wavetank.sim import Profile
 
 __all__ = ["Hunt", "Kill", "accused", "hunt"]
@@ -67,7 +67,7 @@ class Hunt:
     wrong_without_crash: tuple[str, ...] = ()
 
 
-def hunt(backend: Backend, trial: Trial, profile: Profile) -> Hunt:
+def hunt(backend: StoreAdapter, trial: Trial, profile: Profile) -> Hunt:
     """Judge every image of a trial of `backend` under `profile`."""
     recording = record_trial(trial, backend)
     sweep = explore(recording, profile, limits=Limits(depth=trial.depth))
@@ -82,7 +82,7 @@ def hunt(backend: Backend, trial: Trial, profile: Profile) -> Hunt:
 
 
 def accused(
-    backend: Backend, trial: Trial, profile: Profile, disabled: frozenset[str] = frozenset()
+    backend: StoreAdapter, trial: Trial, profile: Profile, disabled: frozenset[str] = frozenset()
 ) -> bool:
     """Whether anything is found, with some invariants switched off."""
     limits = Limits(depth=trial.depth, disabled=disabled)

@@ -15,7 +15,7 @@ from typing import Final
 from attrs import evolve, frozen
 
 from wavetank.engine import Buffer, File, FileStat, FileSystem, OpenFlag, Storage
-from wavetank.scenarios.stores.backend import Backend, Site, StoreBackend
+from wavetank.scenarios.stores.adapter import Site, StoreAdapter
 
 __all__ = ["CallSite", "Deceit", "MisledFile", "MisledFileSystem", "call_site", "misled"]
 
@@ -236,12 +236,12 @@ class MisledFileSystem:
 
 
 def misled(
-    backend: Backend, name: str, summary: str, deceive: Callable[[Site], Deceit]
-) -> StoreBackend:
+    backend: StoreAdapter, name: str, summary: str, deceive: Callable[[Site], Deceit]
+) -> StoreAdapter:
     """Return `backend` on filesystems under a deceit; each opening makes one of its own."""
 
     def open_store(site: Site) -> Storage:
         fs = MisledFileSystem(site.fs, deceive(site))
         return backend.open(evolve(site, fs=fs))
 
-    return StoreBackend(name=name, summary=summary, opener=open_store)
+    return evolve(backend, name=name, summary=summary, factory=open_store)

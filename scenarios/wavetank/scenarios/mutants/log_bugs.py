@@ -21,7 +21,7 @@ from wavetank.scenarios.mutants.mutant_run import Trial
 from wavetank.scenarios.mutants.planted_bug import PlantedBug, by_deceit, by_variant
 from wavetank.scenarios.mutants.small_steps import AT_ONCE, append, snapshot, workload
 from wavetank.scenarios.raft.steps import TruncateSuffix
-from wavetank.scenarios.stores.backend import Site
+from wavetank.scenarios.stores.adapter import Site
 
 __all__ = ["LOG_BUGS"]
 

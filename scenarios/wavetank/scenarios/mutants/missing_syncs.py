@@ -20,7 +20,7 @@ from wavetank.scenarios.mutants.mutant_run import Trial, is_new, record_trial
 from wavetank.scenarios.mutants.planted_bug import BUILTIN
 from wavetank.scenarios.mutants.small_steps import NO_COMPACTION, append, save, snapshot, workload
 from wavetank.scenarios.raft.steps import KillProcess, Reopen, TruncatePrefix, TruncateSuffix
-from wavetank.scenarios.stores.backend import Backend, Site
+from wavetank.scenarios.stores.adapter import Site, StoreAdapter
 from wavetank.sim import POSIX
 
 __all__ = ["SYNC_TRIALS", "SyncSite", "sync_sites", "without"]
@@ -104,7 +104,7 @@ def sync_sites() -> Mapping[SyncSite, tuple[int, ...]]:
     return {site: tuple(found[site]) for site in sorted(found)}
 
 
-def without(missing: SyncSite) -> Backend:
+def without(missing: SyncSite) -> StoreAdapter:
     """Return the engine in which one sync is forgotten."""
     return _misled(lambda site: site != missing)
 
@@ -115,7 +115,7 @@ def _notes(reached: dict[SyncSite, None], site: SyncSite) -> bool:
     return True
 
 
-def _misled(wants: Callable[[SyncSite], bool]) -> Backend:
+def _misled(wants: Callable[[SyncSite], bool]) -> StoreAdapter:
     def deceive(site: Site) -> Deceit:
         new = is_new(site)
         return Deceit(syncs=lambda path: wants(_site_of(site.directory, path, new=new)))

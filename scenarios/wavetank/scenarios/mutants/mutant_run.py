@@ -12,7 +12,7 @@ from attrs import evolve, frozen
 from wavetank.engine import Storage
 from wavetank.scenarios.raft.recording import Recording, record
 from wavetank.scenarios.raft.steps import Workload
-from wavetank.scenarios.stores.backend import Backend, Site, StoreBackend
+from wavetank.scenarios.stores.adapter import Site, StoreAdapter
 from wavetank.sim import POSIX, Mark, MicroOp, OpLog, PendingOps, Record, Sync
 
 __all__ = ["Trial", "is_new", "record_trial"]
@@ -36,7 +36,7 @@ class Trial:
     directory_made: bool = False
 
 
-def record_trial(trial: Trial, backend: Backend) -> Recording:
+def record_trial(trial: Trial, backend: StoreAdapter) -> Recording:
     """Run a trial's workload on `backend`, and let crashes begin where the trial says.
 
     Raises:
@@ -55,13 +55,13 @@ def is_new(site: Site) -> bool:
         return True
 
 
-def _behind_a_killed_run(backend: Backend) -> Backend:
+def _behind_a_killed_run(backend: StoreAdapter) -> StoreAdapter:
     def open_store(site: Site) -> Storage:
         if site.directory.rpartition("/")[2] not in site.fs.listdir("/"):
             site.fs.mkdir(site.directory)
         return backend.open(site)
 
-    return StoreBackend(name=backend.name, summary=backend.summary, opener=open_store)
+    return evolve(backend, factory=open_store)
 
 
 def _behind(recording: Recording, step: int) -> Recording:

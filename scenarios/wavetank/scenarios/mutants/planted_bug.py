@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from wavetank.engine import Storage
 from wavetank.scenarios.mutants.interposed_filesystem import Deceit, misled
 from wavetank.scenarios.mutants.mutant_run import Trial
-from wavetank.scenarios.stores.backend import BACKENDS, Backend, Site, StoreBackend
+from wavetank.scenarios.stores.adapter import Site, StoreAdapter
+from wavetank.scenarios.stores.registry import BUILTIN
 
 __all__ = ["BUILTIN", "PlantedBug", "by_deceit", "by_variant"]
-
-BUILTIN: Final[Backend] = BACKENDS[0]
-"""The engine without a bug."""
 
 
 @frozen(kw_only=True)
@@ -33,7 +30,7 @@ class PlantedBug:
     id: str
     summary: str
     cost: str
-    backend: Backend
+    backend: StoreAdapter
     trial: Trial
 
 
@@ -49,5 +46,5 @@ def by_variant(
     name: str, summary: str, cost: str, opener: Callable[[Site], Storage], trial: Trial
 ) -> PlantedBug:
     """Return the bug of a store that stands in the engine's place."""
-    backend = StoreBackend(name=f"builtin-{name}", summary=summary, opener=opener)
+    backend = evolve(BUILTIN, name=f"builtin-{name}", summary=summary, factory=opener)
     return PlantedBug(id=name, summary=summary, cost=cost, backend=backend, trial=trial)

@@ -9,7 +9,7 @@ from wavetank.scenarios.mutants.interposed_filesystem import Deceit, MisledFile,
 from wavetank.scenarios.mutants.mutant_run import Trial
 from wavetank.scenarios.mutants.planted_bug import PlantedBug, by_deceit
 from wavetank.scenarios.mutants.small_steps import append, workload
-from wavetank.scenarios.stores.backend import Site
+from wavetank.scenarios.stores.adapter import Site
 
 __all__ = ["RECOVERY_BUGS"]
 

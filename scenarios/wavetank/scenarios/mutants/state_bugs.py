@@ -12,7 +12,7 @@ from wavetank.scenarios.mutants.interposed_filesystem import Deceit, call_site
 from wavetank.scenarios.mutants.mutant_run import Trial
 from wavetank.scenarios.mutants.planted_bug import PlantedBug, by_deceit
 from wavetank.scenarios.mutants.small_steps import save, workload
-from wavetank.scenarios.stores.backend import Site
+from wavetank.scenarios.stores.adapter import Site
 
 __all__ = ["STATE_BUGS"]
 

@@ -7,8 +7,8 @@ from typing import Final
 from wavetank.engine import FileStorageOptions
 from wavetank.scenarios.exploration.crash_point import pending_at
 from wavetank.scenarios.exploration.subject import Problem
-from wavetank.scenarios.raft.recording import STORE_DIRECTORY, LiveProblem, Recording
-from wavetank.scenarios.stores.backend import Backend, Site
+from wavetank.scenarios.raft.recording import LiveProblem, Recording
+from wavetank.scenarios.stores.adapter import STORE_DIRECTORY, Site, StoreAdapter
 from wavetank.sim import DiskImage, PendingOps, Profile, SerialRuntime, SimDisk, SimFileSystem
 
 __all__ = ["crash_cycle_problems"]
@@ -20,6 +20,11 @@ _SETTLING: Final = 1
 
 def crash_cycle_problems(recording: Recording, profile: Profile) -> tuple[LiveProblem, ...]:
     """Power-cut the finished run, reopen and cut again; tell if the files grow all the time."""
+    with recording.runnable() as runnable:
+        return _crash_cycle_problems(runnable, profile)
+
+
+def _crash_cycle_problems(recording: Recording, profile: Profile) -> tuple[LiveProblem, ...]:
     if not recording.steps_run:
         return ()
     image = pending_at(recording, profile, len(recording.log)).durable
@@ -39,7 +44,7 @@ def crash_cycle_problems(recording: Recording, profile: Profile) -> tuple[LivePr
 
 
 def _cycle(
-    image: DiskImage, backend: Backend, options: FileStorageOptions, profile: Profile
+    image: DiskImage, backend: StoreAdapter, options: FileStorageOptions, profile: Profile
 ) -> DiskImage:
     disk = SimDisk(image)
     runtime = SerialRuntime()

@@ -19,7 +19,7 @@ from wavetank.engine import Storage, StorageError
 from wavetank.faults import CrashEnd, CrashSignal
 from wavetank.scenarios.exploration.subject import Problem
 from wavetank.scenarios.raft.contract import Contract
-from wavetank.scenarios.raft.history import STORE_DIRECTORY, History, LiveProblem
+from wavetank.scenarios.raft.history import History, LiveProblem
 from wavetank.scenarios.raft.machine import Machine
 from wavetank.scenarios.raft.model import ModelState, Possible, acknowledge, begin
 from wavetank.scenarios.raft.observation import (
@@ -42,7 +42,7 @@ from wavetank.scenarios.raft.steps import (
     Workload,
 )
 from wavetank.scenarios.raft.tolerated_losses import NO_EXCUSES, excuses_of, legible_end
-from wavetank.scenarios.stores.backend import Backend, Site
+from wavetank.scenarios.stores.adapter import STORE_DIRECTORY, Site, StoreAdapter
 from wavetank.sim import DiskImage
 
 __all__ = ["LiveRun"]
@@ -73,11 +73,12 @@ class LiveRun:
     def __init__(
         self,
         workload: Workload,
-        backend: Backend,
+        backend: StoreAdapter,
         *,
         image: DiskImage | None = None,
         known: Knowledge | None = None,
     ) -> None:
+        backend.require_simulated(faults=bool(workload.faults.faults))
         self.machine = Machine(workload.seed, workload.faults, image)
         contract = Contract.of(workload.options, workload.faults)
         self._disk_may_lie = not (contract.media_sound and contract.syncs_honest)

@@ -7,7 +7,6 @@ possible is gone on from.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final
 
 from attrs import evolve, frozen
 
@@ -17,9 +16,7 @@ from wavetank.scenarios.raft.model import EMPTY, ModelState, Possible
 from wavetank.scenarios.raft.observation import Observation
 from wavetank.scenarios.raft.oracle import Knowledge
 
-__all__ = ["STORE_DIRECTORY", "History", "LiveProblem"]
-
-STORE_DIRECTORY: Final = "/store"
+__all__ = ["History", "LiveProblem"]
 
 
 @frozen

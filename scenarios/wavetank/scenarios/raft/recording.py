@@ -13,23 +13,26 @@ again, which shows what it was, and the run goes on.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from types import MappingProxyType
 
-from attrs import Factory, field, frozen
+from attrs import Factory, evolve, field, frozen
 
 from wavetank.faults import CrashEnd
 from wavetank.scenarios.exploration.subject import NO_FAULTS, FaultCourse, Interval
 from wavetank.scenarios.raft.contract import Contract
 from wavetank.scenarios.raft.driver import LiveRun
-from wavetank.scenarios.raft.history import STORE_DIRECTORY, LiveProblem
+from wavetank.scenarios.raft.fitted_workload import undeclared_invariants
+from wavetank.scenarios.raft.history import LiveProblem
 from wavetank.scenarios.raft.oracle import Knowledge
 from wavetank.scenarios.raft.recovery import RaftSubject
 from wavetank.scenarios.raft.steps import Append, Workload
-from wavetank.scenarios.stores.backend import Backend
+from wavetank.scenarios.stores.adapter import StoreAdapter, StoreFactory, adapter_of
+from wavetank.scenarios.stores.python_stores import on_simulated_disk
 from wavetank.sim import DiskImage, OpLog
 
-__all__ = ["STORE_DIRECTORY", "LiveProblem", "Recording", "record"]
+__all__ = ["LiveProblem", "Recording", "record"]
 
 
 @frozen(kw_only=True)
@@ -52,7 +55,7 @@ class Recording:
     """
 
     workload: Workload
-    backend: Backend
+    backend: StoreAdapter
     image: DiskImage
     log: OpLog
     history: tuple[Interval[Knowledge], ...]
@@ -70,6 +73,17 @@ class Recording:
         ),
     )
 
+    @contextmanager
+    def runnable(self) -> Iterator[Recording]:
+        """Give this recording with a store that opens on simulated disks; see `on_simulated_disk`.
+
+        Raises:
+            PlainStoreError: the workload has faults, and the store is one of plain Python.
+        """
+        faults = bool(self.workload.faults.faults)
+        with on_simulated_disk(self.backend, faults=faults) as store:
+            yield self if store is self.backend else evolve(self, backend=store)
+
     def interval_at(self, position: int) -> Interval[Knowledge]:
         """Return what was known when `position` records had been written."""
         return self.history[bisect_right(self._positions, position) - 1]
@@ -78,9 +92,11 @@ class Recording:
         """Return what opens this store on crash images.
 
         Args:
-            disabled: invariants that are not judged, to test the tester.
+            disabled: invariants that are not judged, to test the tester; those that the store does
+                not declare are never judged.
         """
-        return RaftSubject(self.workload, self.backend, disabled)
+        undeclared = undeclared_invariants(self.backend.held_to)
+        return RaftSubject(self.workload, self.backend, disabled | undeclared)
 
     def tell_step(self, step: int) -> str:
         """Return a step of the workload in words."""
@@ -92,15 +108,26 @@ class Recording:
         return is_append and not Contract.of(self.workload.options).appends_durable
 
 
-def record(workload: Workload, backend: Backend) -> Recording:
-    """Run `workload` on a new simulated disk and write everything down."""
-    run = LiveRun(workload, backend)
-    for number, step in enumerate(workload.steps):
-        if not run.take(number, step):
-            break
+def record(workload: Workload, backend: StoreAdapter | StoreFactory) -> Recording:
+    """Run `workload` on a new simulated disk and write everything down.
+
+    Args:
+        workload: what is run.
+        backend: the store, or what opens it at a `Site` (see `adapter_of`).
+
+    Raises:
+        PlainStoreError: the workload has faults, and the store is one of plain Python.
+        PythonFilesError: a store of plain Python cannot be put on the simulated disk.
+    """
+    store = adapter_of(backend)
+    with on_simulated_disk(store, faults=bool(workload.faults.faults)) as simulated:
+        run = LiveRun(workload, simulated)
+        for number, step in enumerate(workload.steps):
+            if not run.take(number, step):
+                break
     return Recording(
         workload=workload,
-        backend=backend,
+        backend=store,
         image=run.machine.image,
         log=run.machine.disk.log,
         history=tuple(run.history.intervals),

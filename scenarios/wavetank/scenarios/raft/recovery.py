@@ -25,7 +25,7 @@ from wavetank.scenarios.raft.oracle import Knowledge, judge
 from wavetank.scenarios.raft.recovery_run import LiveStore, RecoveryCache
 from wavetank.scenarios.raft.step_calls import call
 from wavetank.scenarios.raft.steps import Append, SaveState, Step, Workload
-from wavetank.scenarios.stores.backend import Backend
+from wavetank.scenarios.stores.adapter import StoreAdapter
 from wavetank.sim import Cell, DiskImage, MicroOp, PendingOps, Profile, ReadTrace, Settling
 
 __all__ = ["RaftSubject"]
@@ -48,7 +48,7 @@ class RaftSubject:
     def __init__(
         self,
         workload: Workload,
-        backend: Backend,
+        backend: StoreAdapter,
         disabled: frozenset[str] = frozenset(),
         *,
         cache: RecoveryCache | None = None,

@@ -15,11 +15,10 @@ from wavetank.engine import Storage, StorageError
 from wavetank.faults import CrashSignal, FaultPlan, InjectorState
 from wavetank.scenarios.raft.contract import Contract
 from wavetank.scenarios.raft.fault_timeline import FaultTimeline
-from wavetank.scenarios.raft.history import STORE_DIRECTORY
 from wavetank.scenarios.raft.observation import Observation, observe
 from wavetank.scenarios.raft.steps import Workload
 from wavetank.scenarios.raft.tolerated_losses import NO_EXCUSES, Excuses, excuses_of, legible_end
-from wavetank.scenarios.stores.backend import Backend, Site
+from wavetank.scenarios.stores.adapter import STORE_DIRECTORY, Site, StoreAdapter
 from wavetank.sim import SerialRuntime, SimDisk
 
 __all__ = ["Attempt"]
@@ -43,7 +42,7 @@ class Attempt:
     """
 
     def __init__(
-        self, workload: Workload, backend: Backend, disk: SimDisk, since: InjectorState | None
+        self, workload: Workload, backend: StoreAdapter, disk: SimDisk, since: InjectorState | None
     ) -> None:
         self.disk = disk
         self.timeline = FaultTimeline(

@@ -18,12 +18,11 @@ from wavetank.faults import InjectorState
 from wavetank.scenarios.exploration.subject import Problem, RecoveryRun, Refusal
 from wavetank.scenarios.raft.contract import Contract
 from wavetank.scenarios.raft.fault_timeline import FaultTimeline
-from wavetank.scenarios.raft.history import STORE_DIRECTORY
 from wavetank.scenarios.raft.observation import Observation
 from wavetank.scenarios.raft.recovery_attempt import Attempt
 from wavetank.scenarios.raft.steps import Workload
 from wavetank.scenarios.raft.tolerated_losses import NO_EXCUSES
-from wavetank.scenarios.stores.backend import Backend
+from wavetank.scenarios.stores.adapter import STORE_DIRECTORY, StoreAdapter
 from wavetank.sim import (
     DiskImage,
     ReadMemory,
@@ -67,8 +66,9 @@ class RecoveryCache:
     """
 
     def __init__(
-        self, workload: Workload, backend: Backend, *, reads: ReadTrace | None = None
+        self, workload: Workload, backend: StoreAdapter, *, reads: ReadTrace | None = None
     ) -> None:
+        backend.require_simulated(faults=bool(workload.faults.faults))
         self.count = 0
         self._workload = workload
         self._backend = backend
@@ -175,6 +175,11 @@ def _refused(error: Exception) -> Problem:
 
 
 def _litter(disk: SimDisk) -> Iterator[Problem]:
-    for name in SimFileSystem(disk).listdir(STORE_DIRECTORY):
+    try:
+        names = SimFileSystem(disk).listdir(STORE_DIRECTORY)
+    except FileNotFoundError:
+        # A store may make its directory as late as at its first append.
+        return
+    for name in names:
         if name.endswith(_LITTER):
             yield Problem("O10", f"litter: {name}", f"{name} is left behind after a clean open")

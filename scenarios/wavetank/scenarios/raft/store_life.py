@@ -19,14 +19,14 @@ from wavetank.scenarios.exploration.explain import describe_op
 from wavetank.scenarios.exploration.loss import Loss, kept_after
 from wavetank.scenarios.exploration.subject import Problem
 from wavetank.scenarios.raft.driver import LiveRun
-from wavetank.scenarios.raft.history import STORE_DIRECTORY
 from wavetank.scenarios.raft.model import ModelState
 from wavetank.scenarios.raft.observation import Observation
 from wavetank.scenarios.raft.oracle import INVARIANTS, Knowledge, is_as_promised, judge
 from wavetank.scenarios.raft.recovery import RaftSubject
 from wavetank.scenarios.raft.step_calls import call
 from wavetank.scenarios.raft.steps import KillProcess, OpenStore, Step, Workload
-from wavetank.scenarios.stores.backend import Backend, Site
+from wavetank.scenarios.stores.adapter import STORE_DIRECTORY, Site, StoreAdapter
+from wavetank.scenarios.stores.capabilities import Capability
 from wavetank.sim import (
     DiskImage,
     Kept,
@@ -44,7 +44,7 @@ class StoreLife:
     """A store on a simulated machine, from its making on.
 
     Args:
-        backend: the store.
+        backend: the store; one of plain Python from inside `on_simulated_disk`.
         options: what it is opened with.
         profile: what a power cut may lose.
         disabled: invariants in whose name nobody is accused.
@@ -54,9 +54,9 @@ class StoreLife:
         problems: all that was wrong so far.
 
     >>> from wavetank.engine import FileStorageOptions, PersistentState
-    >>> from wavetank.scenarios import BACKENDS, SaveState
+    >>> from wavetank.scenarios import BUILTIN, SaveState
     >>> from wavetank.sim import POSIX
-    >>> life = StoreLife(BACKENDS[0], FileStorageOptions(), POSIX)
+    >>> life = StoreLife(BUILTIN, FileStorageOptions(), POSIX)
     >>> life.take(SaveState(PersistentState(1, "node-a")))
     ()
     >>> life.cut_power(Loss(newest=100))
@@ -67,7 +67,7 @@ class StoreLife:
 
     def __init__(
         self,
-        backend: Backend,
+        backend: StoreAdapter,
         options: FileStorageOptions,
         profile: Profile,
         *,
@@ -168,8 +168,10 @@ class StoreLife:
         """Return how large each file of the store would be before and after a step, in bytes.
 
         Nothing changes: another store is opened on a copy of the machine. It returns nothing if
-        that store refuses.
+        that store refuses, or is one of plain Python: its process would end that of the life.
         """
+        if not self._backend.has(Capability.SITE_FILESYSTEM):
+            return MappingProxyType({})
         disk = self._run.machine.disk.process_kill()
         site = Site(
             fs=SimFileSystem(disk),
@@ -259,5 +261,9 @@ def _lost(pending: PendingOps, kept: Kept) -> str:
 
 def _sizes(disk: SimDisk) -> dict[str, int]:
     fs = SimFileSystem(disk)
-    paths = [f"{STORE_DIRECTORY}/{name}" for name in fs.listdir(STORE_DIRECTORY)]
+    try:
+        paths = [f"{STORE_DIRECTORY}/{name}" for name in fs.listdir(STORE_DIRECTORY)]
+    except FileNotFoundError:
+        # A store may make its directory as late as at its first append.
+        return {}
     return {path: stat.size for path in paths if (stat := fs.stat(path)).kind is FileKind.FILE}

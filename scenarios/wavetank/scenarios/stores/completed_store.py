@@ -9,7 +9,7 @@ that whoever judges can tell a refusal from a bug in the testbed.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TypeVar, cast
 
 from wavetank.engine import (
@@ -45,18 +45,25 @@ class MissingMethodError(TypeError):
     """A store declares a capability and has not the method for it."""
 
 
-def completed(store: object, capabilities: frozenset[Capability]) -> Storage:
+def completed(
+    store: object,
+    capabilities: frozenset[Capability],
+    inside: Callable[[], AbstractContextManager[None]] = nullcontext,
+) -> Storage:
     """Return a store with every method of `Storage`.
 
     Args:
         store: the store of a third party.
         capabilities: what it declares.
+        inside: makes the context in which each of its methods runs.
     """
-    if Capability.TYPED_ERRORS in capabilities and all(
-        hasattr(type(store), name) for name in _METHODS
+    if (
+        inside is nullcontext
+        and Capability.TYPED_ERRORS in capabilities
+        and all(hasattr(type(store), name) for name in _METHODS)
     ):
         return cast("Storage", store)
-    return CompletedStore(store, capabilities)
+    return CompletedStore(store, capabilities, inside)
 
 
 class CompletedStore:
@@ -65,11 +72,18 @@ class CompletedStore:
     Args:
         store: with the methods that its capabilities need.
         capabilities: what it declares.
+        inside: makes the context in which each of its methods runs.
     """
 
-    def __init__(self, store: object, capabilities: frozenset[Capability]) -> None:
+    def __init__(
+        self,
+        store: object,
+        capabilities: frozenset[Capability],
+        inside: Callable[[], AbstractContextManager[None]] = nullcontext,
+    ) -> None:
         self._store = store
         self._capabilities = capabilities
+        self._inside = inside
 
     def save_state(
         self,
@@ -218,7 +232,7 @@ class CompletedStore:
         return self._translated(found) if callable(found) else found
 
     def _translated(self, act: Callable[[], _Result]) -> _Result:
-        with translating(typed=Capability.TYPED_ERRORS in self._capabilities):
+        with translating(typed=Capability.TYPED_ERRORS in self._capabilities), self._inside():
             return act()
 
 

@@ -1,7 +1,12 @@
-"""The stores that ship with the suite, and finding a store by its name."""
+"""The stores that ship, and finding any store by its name.
+
+A name is all that a worker process, a stored failure or a generated test needs to open the same
+store again.
+"""
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Mapping
 from difflib import get_close_matches
@@ -10,54 +15,63 @@ from importlib.metadata import EntryPoint, entry_points
 from types import MappingProxyType
 from typing import Final
 
-from wavetank.engine import Storage
-from wavetank.scenarios.stores.adapter import Plug, StoreFactory, plug_of
-from wavetank.scenarios.stores.backend import BACKENDS, Backend, Site
+from wavetank.engine import FileStorage, Storage, StorageConfig
+from wavetank.scenarios.stores.adapter import Site, StoreAdapter, adapter_of
 from wavetank.scenarios.stores.capabilities import Capability
+from wavetank.scenarios.stores.raftlock.published import RaftlockOptions, RaftlockPublished
+from wavetank.scenarios.stores.sqlite import SQLITE_LISTED, SQLITE_STORES, require_apsw
 
 __all__ = [
     "BUILTIN",
     "ENTRY_POINT_GROUP",
-    "PLUGS",
     "RAFTLOCK_PUBLISHED",
-    "PlugNotFoundError",
-    "find_plug",
+    "SHIPPED_STORES",
+    "StoreNotFoundError",
+    "find_store",
     "shipped_names",
 ]
 
 ENTRY_POINT_GROUP: Final = "wavetank.backends"
 """The group of entry points under which an installed package names its stores."""
 
+# The engine logs what it does about faults; in thousands of runs that tells nobody anything.
+_SILENT: Final = logging.Logger(  # noqa: LOG001 - one that no program's settings reach
+    "wavetank.scenarios", level=logging.CRITICAL + 1
+)
 
-class PlugNotFoundError(LookupError):
+
+class StoreNotFoundError(LookupError):
     """No store of this name ships, is installed, or can be imported."""
 
 
-def _shipped(name: str) -> Backend:
-    return next(backend for backend in BACKENDS if backend.name == name)
+def _open_builtin(site: Site) -> Storage:
+    config = StorageConfig(directory=site.directory)
+    return FileStorage(config, site.options, fs=site.fs, runtime=site.runtime, logger=_SILENT)
 
 
-def _opener(name: str) -> StoreFactory:
-    backend = _shipped(name)
+def _open_raftlock_published(site: Site) -> Storage:
+    options = RaftlockOptions(
+        retained_log_size=site.options.retained_log_size,
+        auto_truncate_on_snapshot=site.options.auto_truncate_on_snapshot,
+        async_truncation=site.options.features.async_truncation,
+        sync_on_append=site.options.sync_on_append,
+        index_map=site.options.features.index_map,
+    )
+    return RaftlockPublished(site.directory, fs=site.fs, runtime=site.runtime, options=options)
 
-    def open_store(site: Site) -> Storage:
-        return backend.open(site)
 
-    return open_store
-
-
-BUILTIN: Final = Plug(
+BUILTIN: Final = StoreAdapter(
     name="builtin",
-    summary=_shipped("builtin").summary,
-    factory=_opener("builtin"),
+    summary="the engine of this project",
+    factory=_open_builtin,
     capabilities=frozenset(Capability) - {Capability.ANY_FIRST_INDEX, Capability.LIMITED_READS},
 )
 """The engine of this project."""
 
-RAFTLOCK_PUBLISHED: Final = Plug(
+RAFTLOCK_PUBLISHED: Final = StoreAdapter(
     name="raftlock-published",
-    summary=_shipped("raftlock-published").summary,
-    factory=_opener("raftlock-published"),
+    summary="a published Raft store's order of operations, its faults included: the canary",
+    factory=_open_raftlock_published,
     capabilities=frozenset(Capability)
     - {
         Capability.ANY_FIRST_INDEX,
@@ -69,21 +83,22 @@ RAFTLOCK_PUBLISHED: Final = Plug(
         Capability.DETECTS_DAMAGE,
         Capability.NO_LITTER,
     },
+    # The canary: scenarios must find what it does not keep.
+    held_to=frozenset(Capability),
 )
 """A published Raft store's order of operations."""
 
-_ELSEWHERE: Final[Mapping[str, str]] = MappingProxyType(
-    {"pysyncobj": "wavetank.scenarios.stores.pysyncobj.store:PYSYNCOBJ"}
+SHIPPED_STORES: Final[Mapping[str, StoreAdapter]] = MappingProxyType(
+    {store.name: store for store in (BUILTIN, RAFTLOCK_PUBLISHED)}
 )
-"""Stores that ship and need a package that a plain installation does not have."""
+"""The stores that ship and need nothing else, by name; the default of the command line first."""
+
+_PYSYNCOBJ: Final = "pysyncobj"
+_PYSYNCOBJ_PLACE: Final = "wavetank.scenarios.stores.pysyncobj.store:PYSYNCOBJ"
+"""Ships, and needs a package that a plain installation does not have."""
 
 _SQLITE: Final = "sqlite:"
 """How the names of SQLite's modes begin, which ship and need the package apsw."""
-
-PLUGS: Final[Mapping[str, Plug]] = MappingProxyType(
-    {plug.name: plug for plug in (BUILTIN, RAFTLOCK_PUBLISHED)}
-)
-"""The stores that ship and need nothing else, by name."""
 
 
 def shipped_names() -> tuple[str, ...]:
@@ -91,69 +106,63 @@ def shipped_names() -> tuple[str, ...]:
 
     Of SQLite's sixteen modes those are named on which its documentation commits itself.
     """
-    # These are made of parts of this package, which has to be there first.
-    from wavetank.scenarios.stores.sqlite import SQLITE_LISTED  # noqa: PLC0415 - it imports this package
-
-    return (*PLUGS, *_ELSEWHERE, *SQLITE_LISTED)
+    return (*SHIPPED_STORES, _PYSYNCOBJ, *SQLITE_LISTED)
 
 
-def find_plug(name: str) -> Plug:
-    """Return a store by what a person calls it.
+def find_store(name: str) -> StoreAdapter:
+    """Return the store of a name; its adapter has that name, too.
 
     Args:
         name: of a store that ships; of an entry point in the group ``wavetank.backends``; or
-            ``package.module:factory``.
+            ``package.module:factory``, where the factory takes a `Site`.
 
     Raises:
-        PlugNotFoundError: there is none, or it cannot be imported; the cause says why.
+        StoreNotFoundError: there is none, or it cannot be imported; the cause says why.
         TypeError: what was found is no factory.
 
-    >>> find_plug("builtin").name
+    >>> find_store("builtin").name
     'builtin'
     """
-    if name in PLUGS:
-        return PLUGS[name]
-    if name in _ELSEWHERE:
-        return plug_of(_adapter(name))
+    if name in SHIPPED_STORES:
+        return SHIPPED_STORES[name]
+    if name == _PYSYNCOBJ:
+        return adapter_of(_pysyncobj())
     if name.startswith(_SQLITE):
         return _sqlite(name)
     installed = {point.name: point for point in entry_points(group=ENTRY_POINT_GROUP)}
     if name in installed:
-        return plug_of(_loaded(installed[name], name), name=name)
+        return adapter_of(_loaded(installed[name], name), name=name)
     if ":" in name:
         point = EntryPoint(name=name, value=name, group=ENTRY_POINT_GROUP)
-        return plug_of(_loaded(point, name), name=name)
+        return adapter_of(_loaded(point, name), name=name)
     raise _unknown(name, (*shipped_names(), *installed))
 
 
-def _unknown(name: str, known: tuple[str, ...]) -> PlugNotFoundError:
+def _unknown(name: str, known: tuple[str, ...]) -> StoreNotFoundError:
     near = get_close_matches(name, known, n=1)
     hint = f"; nearest match: {near[0]}" if near else ""
-    return PlugNotFoundError(
+    return StoreNotFoundError(
         f"backend: expected one of {', '.join(known)} or package.module:factory "
         f"but got {name!r}{hint}"
     )
 
 
-def _sqlite(name: str) -> Plug:
-    from wavetank.scenarios.stores import sqlite  # noqa: PLC0415 - it imports this package
-
-    plugs = sqlite.SQLITE_PLUGS
-    if name not in plugs:
-        raise _unknown(name, tuple(plugs))
+def _sqlite(name: str) -> StoreAdapter:
+    if name not in SQLITE_STORES:
+        raise _unknown(name, tuple(SQLITE_STORES))
     try:
-        sqlite.require_apsw()
+        require_apsw()
     except ImportError as error:
-        raise PlugNotFoundError(f"backend: {name}: {error}") from error
-    return plugs[name]
+        raise StoreNotFoundError(f"backend: {name}: {error}") from error
+    return SQLITE_STORES[name]
 
 
-def _adapter(name: str) -> object:
+def _pysyncobj() -> object:
     try:
-        return _found(EntryPoint(name=name, value=_ELSEWHERE[name], group=ENTRY_POINT_GROUP))
+        return _found(EntryPoint(name=_PYSYNCOBJ, value=_PYSYNCOBJ_PLACE, group=ENTRY_POINT_GROUP))
     except ModuleNotFoundError as error:
-        raise PlugNotFoundError(
-            f"backend: {name} needs the package {error.name}; install 'wavetank[backends]'"
+        raise StoreNotFoundError(
+            f"backend: {_PYSYNCOBJ} needs the package {error.name}; install 'wavetank[backends]'"
         ) from error
 
 
@@ -161,7 +170,7 @@ def _loaded(point: EntryPoint, name: str) -> object:
     try:
         return _found(point)
     except (ImportError, AttributeError, ValueError) as error:
-        raise PlugNotFoundError(
+        raise StoreNotFoundError(
             f"backend: expected package.module:factory that can be imported from "
             f"{sys.path[0] or 'here'} but got {name!r}: {error}"
         ) from error

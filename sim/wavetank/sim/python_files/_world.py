@@ -109,6 +109,14 @@ class World:
             self.process.is_gone = True
         self.process = self._membership.process = None
 
+    def leave(self) -> None:
+        """Let the calling thread use the real machine while the process lives on."""
+        self._membership.process = None
+
+    def come_back(self) -> None:
+        """Let the calling thread belong to the running process again."""
+        self._membership.process = self.process
+
     def is_inside(self) -> bool:
         """Whether the calling thread sees a simulated disk."""
         return self._membership.process is not None

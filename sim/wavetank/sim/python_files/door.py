@@ -146,6 +146,28 @@ class PythonFiles:
             random.setstate(chance)
             tempfile._name_sequence = names  # type: ignore[attr-defined]  # noqa: SLF001 - see above
 
+    def leave(self) -> None:
+        """Let the calling thread use the real machine, while the process it began lives on."""
+        self._world.leave()
+
+    @contextmanager
+    def inside(self) -> Iterator[None]:
+        """Let the calling thread, which has left the running process, be part of it meanwhile.
+
+        Raises:
+            PythonFilesError: no process is running.
+        """
+        if self._world.process is None:
+            raise PythonFilesError("expected a process that runs but there is none")
+        if self._world.is_inside():
+            yield
+            return
+        self._world.come_back()
+        try:
+            yield
+        finally:
+            self._world.leave()
+
     def call(
         self, disk: SimDisk, code: Callable[[], _T], *, limit_s: float, pid: int = FIRST_PID
     ) -> _T:

@@ -15,14 +15,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pysyncobj.journal import FileJournal, Journal
 
-from wavetank.scenarios.conformance import Outcome, check_backend, find_plug
+from wavetank.scenarios.conformance import Outcome, check_backend, find_store
 from wavetank.scenarios.stores.pysyncobj.journal import EngineJournal
 
 NODE = Path(__file__).parents[3] / "support" / "pysyncobj_node.py"
 
 
 def test_the_suite_finds_what_is_wrong_with_the_file_journal() -> None:
-    card = check_backend(find_plug("pysyncobj"), max_images=3000)
+    card = check_backend(find_store("pysyncobj"), max_images=3000)
     failed = {result.id: result.reason for result in card.results if result.outcome is Outcome.FAIL}
     # Killed inside deleteEntriesTo: the entries that it kept are gone.
     assert "under process-kill: acknowledged entry lost" in failed["crash.acked_survives"]

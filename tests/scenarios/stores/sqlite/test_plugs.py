@@ -7,14 +7,14 @@ import pytest
 from wavetank.scenarios.conformance import (
     Capability,
     Outcome,
-    PlugNotFoundError,
+    StoreNotFoundError,
     check_backend,
-    find_plug,
+    find_store,
     shipped_names,
 )
 from wavetank.scenarios.stores.sqlite import (
     SQLITE_LISTED,
-    SQLITE_PLUGS,
+    SQLITE_STORES,
     Journal,
     SqliteMode,
     SyncLevel,
@@ -24,26 +24,26 @@ WITHOUT_CRASHES = ("basics", "truncate", "vote", "snapshot", "open_close", "conc
 
 
 def test_every_journal_with_every_level_is_a_store() -> None:
-    assert len(SQLITE_PLUGS) == len(Journal) * len(SyncLevel) == 16
-    assert find_plug("sqlite:wal-full") is SQLITE_PLUGS["sqlite:wal-full"]
-    assert set(SQLITE_LISTED) < set(SQLITE_PLUGS)
+    assert len(SQLITE_STORES) == len(Journal) * len(SyncLevel) == 16
+    assert find_store("sqlite:wal-full") is SQLITE_STORES["sqlite:wal-full"]
+    assert set(SQLITE_LISTED) < set(SQLITE_STORES)
     assert shipped_names()[-6:] == SQLITE_LISTED
 
 
 @pytest.mark.parametrize(("name", "near"), [("sqlite:wal-ful", "wal-full"), ("sqlite", "sqlite:")])
 def test_an_unknown_mode_gets_the_nearest(name: str, near: str) -> None:
-    with pytest.raises(PlugNotFoundError, match=f"nearest match: .*{near}"):
-        find_plug(name)
+    with pytest.raises(StoreNotFoundError, match=f"nearest match: .*{near}"):
+        find_store(name)
 
 
 def test_without_apsw_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("wavetank.scenarios.stores.sqlite.plugs.find_spec", lambda _: None)
-    with pytest.raises(PlugNotFoundError, match=r"pip install 'wavetank\[sqlite\]'"):
-        find_plug("sqlite:wal-full")
+    monkeypatch.setattr("wavetank.scenarios.stores.sqlite.adapters.find_spec", lambda _: None)
+    with pytest.raises(StoreNotFoundError, match=r"pip install 'wavetank\[sqlite\]'"):
+        find_store("sqlite:wal-full")
 
 
 def test_each_declares_that_it_keeps_what_it_acknowledges_and_none_that_it_sees_damage() -> None:
-    for plug in SQLITE_PLUGS.values():
+    for plug in SQLITE_STORES.values():
         assert Capability.DURABLE_APPENDS in plug.capabilities
         assert Capability.DETECTS_DAMAGE not in plug.capabilities
 
@@ -52,5 +52,5 @@ def test_each_declares_that_it_keeps_what_it_acknowledges_and_none_that_it_sees_
 @pytest.mark.parametrize("journal", [Journal.DELETE, Journal.PERSIST, Journal.WAL])
 def test_each_journal_keeps_the_contract(journal: Journal) -> None:
     mode = SqliteMode(journal, SyncLevel.EXTRA)
-    card = check_backend(SQLITE_PLUGS[f"sqlite:{mode.name}"], checks=WITHOUT_CRASHES)
+    card = check_backend(SQLITE_STORES[f"sqlite:{mode.name}"], checks=WITHOUT_CRASHES)
     assert [(each.id, each.reason) for each in card.results if each.outcome is Outcome.FAIL] == []

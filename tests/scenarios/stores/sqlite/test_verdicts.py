@@ -25,7 +25,7 @@ from wavetank.scenarios.stores.sqlite import (
     SQLITE_MODES,
     SqliteMode,
     SyncLevel,
-    sqlite_plug,
+    sqlite_store,
 )
 from wavetank.sim import SAFE_PROFILES, Profile
 
@@ -101,7 +101,7 @@ DAMAGED_KINDS = ("does not open", "entry never submitted", "parts of different m
 
 
 def swept(mode: SqliteMode, profile: Profile, told: list[str]) -> Exploration:
-    plug = sqlite_plug(mode, on_integrity=told.append)
+    plug = sqlite_store(mode, on_integrity=told.append)
     is_off = mode.level is SyncLevel.OFF
     steps, most = (STEPS_OFF, MAX_IMAGES_OFF) if is_off else (STEPS, MAX_IMAGES)
     workload = Workload(name="rows", seed=0, steps=steps, options=suite_options(plug))

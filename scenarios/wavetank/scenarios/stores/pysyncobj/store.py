@@ -13,8 +13,8 @@ from typing import Final
 from pysyncobj.journal import FileJournal
 
 from wavetank.engine import LogEntry, PersistentState
-from wavetank.scenarios.conformance import Capability, Plug
-from wavetank.scenarios.stores.backend import Site
+from wavetank.scenarios.stores.adapter import Site, StoreAdapter
+from wavetank.scenarios.stores.capabilities import Capability
 
 __all__ = ["PYSYNCOBJ", "PySyncObjStore"]
 
@@ -91,7 +91,7 @@ def _open(site: Site) -> PySyncObjStore:
     return PySyncObjStore(site.directory)
 
 
-PYSYNCOBJ: Final = Plug(
+PYSYNCOBJ: Final = StoreAdapter(
     name="pysyncobj",
     summary="PySyncObj's FileJournal, unmodified, flushed after every append",
     factory=_open,

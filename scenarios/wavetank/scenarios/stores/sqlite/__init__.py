@@ -3,7 +3,7 @@
 General layout::
 
     modes.py       journals and levels as values
-    registry.py       each as a store for the suite; start reading here
+    adapters.py    each as a store under test; start reading here
     raft_log.py    the store; _queries.py its table, _arguments.py what it refuses at once
     _database.py   a database opened in one mode; its errors as the engine's own
     vfs.py         SQLite's door to the operating system, over a filesystem and a runtime
@@ -16,24 +16,24 @@ General layout::
 that everything else does without.
 """
 
+from wavetank.scenarios.stores.sqlite.adapters import (
+    SQLITE_LISTED,
+    SQLITE_STORES,
+    require_apsw,
+    sqlite_store,
+)
 from wavetank.scenarios.stores.sqlite.errors import ApswMissingError, JournalModeError
 from wavetank.scenarios.stores.sqlite.modes import SQLITE_MODES, Journal, SqliteMode, SyncLevel
-from wavetank.scenarios.stores.sqlite.plugs import (
-    SQLITE_LISTED,
-    SQLITE_PLUGS,
-    require_apsw,
-    sqlite_plug,
-)
 
 __all__ = [
     "SQLITE_LISTED",
     "SQLITE_MODES",
-    "SQLITE_PLUGS",
+    "SQLITE_STORES",
     "ApswMissingError",
     "Journal",
     "JournalModeError",
     "SqliteMode",
     "SyncLevel",
     "require_apsw",
-    "sqlite_plug",
+    "sqlite_store",
 ]

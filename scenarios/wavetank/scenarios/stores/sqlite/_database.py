@@ -19,7 +19,7 @@ from wavetank.engine import (
     StorageLockedError,
     UnsupportedFormatError,
 )
-from wavetank.scenarios.stores.backend import Site
+from wavetank.scenarios.stores.adapter import Site
 from wavetank.scenarios.stores.sqlite.errors import JournalModeError
 from wavetank.scenarios.stores.sqlite.modes import Journal, SqliteMode, SyncLevel
 from wavetank.scenarios.stores.sqlite.vfs import SqliteVfs

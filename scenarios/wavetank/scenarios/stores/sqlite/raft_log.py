@@ -33,7 +33,7 @@ from wavetank.engine import (
     StateRegressionError,
     StorageClosedError,
 )
-from wavetank.scenarios.stores.backend import Site
+from wavetank.scenarios.stores.adapter import Site
 from wavetank.scenarios.stores.sqlite import _queries as queries
 from wavetank.scenarios.stores.sqlite._arguments import (
     check_end,

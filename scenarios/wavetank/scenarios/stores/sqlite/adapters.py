@@ -12,13 +12,12 @@ from types import MappingProxyType
 from typing import Final
 
 from wavetank.engine import Storage
-from wavetank.scenarios.stores.adapter import Plug
-from wavetank.scenarios.stores.backend import Site
+from wavetank.scenarios.stores.adapter import Site, StoreAdapter
 from wavetank.scenarios.stores.capabilities import Capability
 from wavetank.scenarios.stores.sqlite.errors import ApswMissingError
 from wavetank.scenarios.stores.sqlite.modes import SQLITE_MODES, SqliteMode
 
-__all__ = ["SQLITE_LISTED", "SQLITE_PLUGS", "require_apsw", "sqlite_plug"]
+__all__ = ["SQLITE_LISTED", "SQLITE_STORES", "require_apsw", "sqlite_store"]
 
 _NOT_DECLARED: Final = frozenset(
     {
@@ -30,7 +29,9 @@ _NOT_DECLARED: Final = frozenset(
 )
 
 
-def sqlite_plug(mode: SqliteMode, *, on_integrity: Callable[[str], None] | None = None) -> Plug:
+def sqlite_store(
+    mode: SqliteMode, *, on_integrity: Callable[[str], None] | None = None
+) -> StoreAdapter:
     """Return SQLite in one mode as a store for the suite.
 
     Args:
@@ -38,7 +39,7 @@ def sqlite_plug(mode: SqliteMode, *, on_integrity: Callable[[str], None] | None 
         on_integrity: told what ``PRAGMA integrity_check`` says at each opening.
 
     >>> from wavetank.scenarios.stores.sqlite import Journal, SyncLevel
-    >>> sqlite_plug(SqliteMode(Journal.WAL, SyncLevel.FULL)).name
+    >>> sqlite_store(SqliteMode(Journal.WAL, SyncLevel.FULL)).name
     'sqlite:wal-full'
     """
 
@@ -47,7 +48,7 @@ def sqlite_plug(mode: SqliteMode, *, on_integrity: Callable[[str], None] | None 
 
         return SqliteRaftLog(site, mode, on_integrity=on_integrity)
 
-    return Plug(
+    return StoreAdapter(
         name=f"sqlite:{mode.name}",
         summary=f"a log in SQLite, journal_mode {mode.journal.name}, synchronous {mode.level.name}",
         factory=open_store,
@@ -55,7 +56,9 @@ def sqlite_plug(mode: SqliteMode, *, on_integrity: Callable[[str], None] | None 
     )
 
 
-SQLITE_PLUGS: Final = MappingProxyType({plug.name: plug for plug in map(sqlite_plug, SQLITE_MODES)})
+SQLITE_STORES: Final = MappingProxyType(
+    {store.name: store for store in map(sqlite_store, SQLITE_MODES)}
+)
 """SQLite in every mode, by name."""
 
 SQLITE_LISTED: Final = tuple(

@@ -1,0 +1,115 @@
+"""A workload fitted to what a store declares, so that no store is reported for what it never said.
+
+Scenarios are written for a store that does everything. `fitted` leaves out the calls that a store
+does not have, and asks of its options no more than it declares.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
+from typing import Final
+
+from attrs import evolve
+
+from wavetank.engine import FileStorageOptions
+from wavetank.scenarios.raft.model import EMPTY, ModelState, acknowledge
+from wavetank.scenarios.raft.steps import (
+    Refused,
+    SaveSnapshot,
+    SaveState,
+    Step,
+    TruncatePrefix,
+    TruncateSuffix,
+    Workload,
+)
+from wavetank.scenarios.stores.adapter import StoreAdapter
+from wavetank.scenarios.stores.capabilities import Capability
+
+__all__ = ["fitted", "undeclared_invariants"]
+
+_DECLARED: Final = MappingProxyType({"O10": Capability.NO_LITTER, "O11": Capability.ATOMIC_BATCHES})
+"""Invariants that a store is held to only if it declares to keep them."""
+
+_NEEDS: Final[Mapping[type[Step], frozenset[Capability]]] = MappingProxyType(
+    {
+        SaveState: frozenset({Capability.VOTES}),
+        SaveSnapshot: frozenset({Capability.SNAPSHOTS}),
+        TruncatePrefix: frozenset({Capability.TRUNCATE_PREFIX}),
+        TruncateSuffix: frozenset({Capability.TRUNCATE_SUFFIX}),
+    }
+)
+_REFUSES: Final[Mapping[type[Step], Capability]] = MappingProxyType(
+    {
+        SaveState: Capability.REFUSES_STALE_VOTES,
+        SaveSnapshot: Capability.REFUSES_STALE_SNAPSHOTS,
+    }
+)
+
+
+def fitted(workload: Workload, store: StoreAdapter) -> Workload:
+    """Return the workload as far as a store can take it: as it is, for one that does everything.
+
+    It ends before the first step that builds on one left out, such as an append after a suffix
+    truncation that the store does not have.
+
+    Args:
+        workload: written for a store that does everything.
+        store: whose `held_to` says what it does.
+
+    >>> from wavetank.scenarios import BUILTIN, SCENARIOS
+    >>> workload = SCENARIOS["mixed"].workload(seed=0)
+    >>> fitted(workload, BUILTIN) == workload
+    True
+    """
+    can = store.held_to
+    return evolve(
+        workload,
+        steps=tuple(_steps(workload, can)),
+        options=_options(workload.options, can),
+        has_votes=workload.has_votes and Capability.VOTES in can,
+    )
+
+
+def undeclared_invariants(capabilities: frozenset[Capability]) -> frozenset[str]:
+    """Return the invariants for which a store that declares just these is not reported.
+
+    >>> sorted(undeclared_invariants(frozenset({Capability.NO_LITTER})))
+    ['O11']
+    """
+    return frozenset(each for each, need in _DECLARED.items() if need not in capabilities)
+
+
+def _options(options: FileStorageOptions, can: frozenset[Capability]) -> FileStorageOptions:
+    if Capability.BACKGROUND_COMPACTION not in can:
+        # It removes what it is told to, and nothing by itself.
+        options = evolve(options, retained_log_size=0, auto_truncate_on_snapshot=False)
+    return evolve(
+        options,
+        compaction_requires_snapshot=options.compaction_requires_snapshot
+        and Capability.COMPACTION_NEEDS_SNAPSHOT in can,
+        sync_on_append=options.sync_on_append and Capability.DURABLE_APPENDS in can,
+    )
+
+
+def _steps(workload: Workload, can: frozenset[Capability]) -> Iterator[Step]:
+    state = EMPTY
+    for step in workload.steps:
+        after = acknowledge((state,), step, workload.options)[-1]
+        if _needs(step, state, after) <= can:
+            yield step
+        elif after.last_index != state.last_index or _installs(state, after):
+            return
+        state = after
+
+
+def _installs(before: ModelState, after: ModelState) -> bool:
+    """Whether a snapshot has become the log's new base."""
+    return after.snapshot != before.snapshot and after.base_index > before.base_index
+
+
+def _needs(step: Step, before: ModelState, after: ModelState) -> frozenset[Capability]:
+    if isinstance(step, Refused):
+        return _NEEDS[type(step.step)] | {_REFUSES[type(step.step)]}
+    needs = _NEEDS.get(type(step), frozenset())
+    return needs | {Capability.INSTALLS_SNAPSHOTS} if _installs(before, after) else needs
