@@ -117,6 +117,30 @@ class HandleWithoutSync(HandleStore):
         self.entries += entries
 
 
+class InPlaceStore(PlainStore):
+    """Writes lines of one length over what a truncation has left behind its end."""
+
+    def __init__(self, directory: str) -> None:
+        super().__init__(directory)
+        self.file = open(self.path, "r+b", buffering=0)
+
+    def append_log_entries(self, entries: Sequence[LogEntry]) -> None:
+        self.file.seek(0, os.SEEK_END)
+        self.file.write("".join(map(self._line, entries)).encode())
+        os.fsync(self.file)
+        self.entries += entries
+
+    def truncate_log_suffix(self, index: int) -> None:
+        kept = self.entries[: index - 1]
+        self.file.truncate(sum(len(self._line(each)) for each in kept))
+        os.fsync(self.file)
+        self.entries = kept
+
+
+def in_place(site: Site) -> InPlaceStore:
+    return InPlaceStore(site.directory)
+
+
 def plain(site: Site) -> PlainStore:
     return PlainStore(site.directory)
 
@@ -140,6 +164,10 @@ class LazyStore(PlainStore):
         self.path = os.path.join(directory, "log.jsonl")
         self.directory = directory
         self.entries = self._recover()
+        if self.entries:
+            # What it shows from now on must survive, even if the append that wrote it was killed.
+            self.sync_directory(self.directory)
+            self.sync_directory(os.path.dirname(directory))
 
     def append_log_entries(self, entries: Sequence[LogEntry]) -> None:
         if not os.path.isdir(self.directory):

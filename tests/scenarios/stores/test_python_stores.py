@@ -8,7 +8,13 @@ import pytest
 from attrs import evolve
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
-from plain_stores import PLAIN, PLAIN_STORE, PLAIN_WITHOUT_DIRECTORY_SYNC, PlainStore
+from plain_stores import (
+    PLAIN,
+    PLAIN_STORE,
+    PLAIN_WITHOUT_DIRECTORY_SYNC,
+    PlainStore,
+    in_place,
+)
 
 from wavetank.engine import FileStorageOptions, LogEntry
 from wavetank.faults import parse_fault, parse_plan
@@ -84,6 +90,20 @@ def test_a_finding_on_a_plain_store_is_found_told_and_judged_again() -> None:
     kinds = {each.kind for each in judge_crash(recording, SEQUENTIAL, finding.crash)}
     assert finding.problem.kind in kinds
     assert not REAL.exists()
+
+
+def test_no_cure_lies_inside_one_write_or_right_before_the_crash() -> None:
+    other = LogEntry(2, 2, b"TWO")
+    workload = evolve(FEW_STEPS, steps=(*FEW_STEPS.steps[:3], Append((other,))))
+    with on_simulated_disk(evolve(PLAIN_STORE, factory=in_place)) as store:
+        recording = record(workload, store)
+        findings = explore(recording, POSIX).findings
+        back = next(each for each in findings if each.problem.kind == "removed entry returned")
+        story = explain(recording, POSIX, back)
+    # The removed line stands where the write of the new one, one call, did not arrive.
+    assert len(story.lost) == 1
+    assert story.lost[0].startswith("step 3: bytes ")
+    assert story.cure == ""
 
 
 def test_whoever_drives_a_plain_store_keeps_the_real_machine(tmp_path: Path) -> None:

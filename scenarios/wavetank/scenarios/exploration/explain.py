@@ -178,13 +178,14 @@ def _move(call: list[Dirent], op: Dirent) -> str:
     return f"the rename of {gone} to {came.path}{over}"
 
 
-@frozen
+@frozen(kw_only=True)
 class _LostOp:
     """An op that a power cut lost or tore.
 
     Attributes:
         stretch: number of the stretch of work.
         position: of the op in its log.
+        call_end: position of the last op there of the call that issued it; no sync can come before.
         op: the op.
         text: the op in words.
         file: the last name of the file that a sync would name, or the directory.
@@ -192,6 +193,7 @@ class _LostOp:
 
     stretch: int
     position: int
+    call_end: int
     op: MicroOp
     text: str
     file: str
@@ -265,7 +267,7 @@ class _Story:
                 continue
             tried.add(key)
             declined = step is not None and self._gives_up_sync(step)
-            if not declined and self._forbids(lost, after=lost.position):
+            if not declined and self._forbids(lost, after=lost.call_end):
                 where = f"in step {step}" if step is not None else "in the recovery"
                 return f"{lost.needed} right after {lost.text} {where}"
             start = self._stretches[lost.stretch].recovered_from
@@ -347,9 +349,11 @@ def _lost_in(number: int, stretch: Stretch, profile: Profile) -> Iterator[_LostO
     texts = describe_ops(stretch.log)
     names: dict[int, str] = {}
     found: list[tuple[int, MicroOp]] = []
+    ends: dict[int, int] = {}
     for position, op in enumerate(stretch.log):
         if isinstance(op, (Sync, Mark)):
             continue
+        ends[op.call] = position
         if isinstance(op, Dirent) and op.inode is not None:
             names[op.inode] = op.path
         if op.number in lost:
@@ -359,7 +363,14 @@ def _lost_in(number: int, stretch: Stretch, profile: Profile) -> Iterator[_LostO
             file = op.path.rpartition("/")[0] or "/"
         else:
             file = names.get(op.inode, op.path)
-        yield _LostOp(number, position, op, texts[op.number], file)
+        yield _LostOp(
+            stretch=number,
+            position=position,
+            call_end=ends[op.call],
+            op=op,
+            text=texts[op.number],
+            file=file,
+        )
 
 
 def _is_legal(pending: PendingOps, kept: Kept, gone: set[int]) -> bool:
