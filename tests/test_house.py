@@ -123,7 +123,7 @@ def test_the_engine_meets_the_machine_only_in_the_real_sides_of_its_seams() -> N
 
 
 SUITE = ROOT / "scenarios" / "wavetank" / "scenarios" / "conformance"
-KEEPERS = (SUITE / "isolation.py", SUITE / "resource_snapshot.py", SUITE / "concurrent.py")
+KEEPERS = (SUITE / "isolation.py", SUITE / "thread_checks.py")
 
 
 @pytest.mark.parametrize("room", ["sim", "faults", "scenarios"])
@@ -142,9 +142,8 @@ def test_only_what_keeps_a_strange_store_in_check_knows_the_process() -> None:
         path.name: {name.partition(".")[0] for name in from_the_world(path)} for path in KEEPERS
     }
     assert found == {
-        "isolation.py": {"os", "multiprocessing", "tempfile"},
-        "resource_snapshot.py": {"os", "threading"},
-        "concurrent.py": {"tempfile"},
+        "isolation.py": {"os", "multiprocessing", "tempfile", "threading"},
+        "thread_checks.py": {"tempfile"},
     }
 
 

@@ -1,33 +1,60 @@
-"""The suite on one store: `check_backend`."""
+"""All checks on one store: `check_backend`."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from difflib import get_close_matches
+from fnmatch import fnmatchcase
 from traceback import extract_tb
 from typing import Final
 
-from attrs import frozen
-
-from wavetank.scenarios.conformance.assertions import CheckFailure, CheckSkipped
-from wavetank.scenarios.conformance.check import Check
-from wavetank.scenarios.conformance.checks import choose_checks
-from wavetank.scenarios.conformance.isolation import Ask, run_here, run_isolated
-from wavetank.scenarios.conformance.scorecard import CheckResult, Outcome, Scorecard
-from wavetank.scenarios.conformance.store_harness import Bench, suite_options
-from wavetank.scenarios.conformance.sweeps import Sweeps
+from wavetank.scenarios.conformance.basic_checks import BASICS, VOTES
+from wavetank.scenarios.conformance.check import (
+    Check,
+    CheckFailure,
+    CheckResult,
+    CheckSkipped,
+    Outcome,
+    Scorecard,
+)
+from wavetank.scenarios.conformance.compaction_checks import SNAPSHOTS, TRUNCATION
+from wavetank.scenarios.conformance.isolation import RunCheck, run_here, run_isolated
+from wavetank.scenarios.conformance.restart_checks import OPEN_CLOSE
+from wavetank.scenarios.conformance.store_harness import StoreHarness, suite_options
+from wavetank.scenarios.conformance.thread_checks import CONCURRENT, CONCURRENT_OPEN_CLOSE
+from wavetank.scenarios.conformance.torn_checks import TORN
+from wavetank.scenarios.conformance.workload_checks import CRASHES, FAILING, CrashExploration
 from wavetank.scenarios.stores.adapter import StoreAdapter, StoreFactory, adapter_of
 from wavetank.scenarios.stores.capabilities import Capability
 from wavetank.scenarios.stores.python_stores import on_simulated_disk
 from wavetank.sim import POSIX, PROCESS_KILL, Profile
 
-__all__ = ["CHECK_PROFILES", "Examiner", "check_backend", "examining"]
+__all__ = ["CHECKS", "CHECK_PROFILES", "UnknownCheckError", "check_backend", "choose_checks"]
 
 CHECK_PROFILES: Final = (PROCESS_KILL, POSIX)
 """Under which profiles the checks of the crash group try crashes, unless told otherwise."""
 
 _LIMIT_S: Final = 120.0
+
+CHECKS: Final[tuple[Check, ...]] = (
+    *BASICS,
+    *TRUNCATION,
+    *VOTES,
+    *SNAPSHOTS,
+    *OPEN_CLOSE,
+    *CONCURRENT_OPEN_CLOSE,
+    *FAILING,
+    *TORN,
+    *CRASHES,
+    *CONCURRENT,
+)
+"""Every check."""
+
+
+class UnknownCheckError(LookupError):
+    """A name or pattern that no check has."""
 
 
 def check_backend(
@@ -64,98 +91,66 @@ def check_backend(
     >>> check_backend(BUILTIN, checks=["basics.empty_*"]).passed
     True
     """
-    plug = adapter_of(factory, name=name, capabilities=capabilities)
+    adapter = adapter_of(factory, name=name, capabilities=capabilities)
     chosen = choose_checks(checks)
 
-    def asking() -> AbstractContextManager[Ask]:
-        return examining(plug, profiles=tuple(profiles), max_images=max_images)
+    def session() -> AbstractContextManager[RunCheck]:
+        return _session(adapter, tuple(profiles), max_images)
 
-    run = run_isolated(chosen, asking, limit_s) if isolated else run_here(chosen, asking)
+    run = run_isolated(chosen, session, limit_s) if isolated else run_here(chosen, session)
     results = []
     for result in run:
         results.append(result)
         if on_result is not None:
             on_result(result)
     return Scorecard(
-        backend=plug.name,
-        capabilities=tuple(each.value for each in Capability if each in plug.capabilities),
+        backend=adapter.name,
+        capabilities=tuple(each.value for each in Capability if each in adapter.capabilities),
         profiles=tuple(profile.name for profile in profiles),
         results=tuple(results),
     )
 
 
 @contextmanager
-def examining(
-    plug: StoreAdapter,
-    *,
-    profiles: tuple[Profile, ...] = CHECK_PROFILES,
-    max_images: int | None = None,
-) -> Iterator[Ask]:
-    """Give what asks a store check after check, Python's files routed to it where it needs that.
+def _session(
+    adapter: StoreAdapter, profiles: tuple[Profile, ...], max_images: int | None
+) -> Iterator[RunCheck]:
+    """Give what runs check after check; the crashes are explored once for all of them."""
+    with on_simulated_disk(adapter) as simulated:
+        options = suite_options(simulated)
+        crashes = CrashExploration(simulated, options, profiles, max_images)
 
-    Args:
-        plug: the store.
-        profiles: what a crash may lose, in the crash group.
-        max_images: crash images per profile; None for all.
-    """
-    with on_simulated_disk(plug) as simulated:
-        yield Examiner(simulated, profiles=profiles, max_images=max_images).ask
+        def run(check: Check) -> CheckResult:
+            outcome, reason = _outcome(check, simulated, crashes)
+            return CheckResult(
+                name=check.name,
+                group=check.group,
+                outcome=outcome,
+                reason=reason,
+                notes=crashes.left if check.shares else (),
+            )
 
-
-@frozen(kw_only=True)
-class _Verdict:
-    outcome: Outcome
-    reason: str = ""
+        yield run
 
 
-class Examiner:
-    """Asks one store check after check; the crash images are swept once for all of them.
-
-    Args:
-        plug: the store.
-        profiles: what a crash may lose.
-        max_images: crash images per profile; None for all.
-    """
-
-    def __init__(
-        self,
-        plug: StoreAdapter,
-        *,
-        profiles: Sequence[Profile] = CHECK_PROFILES,
-        max_images: int | None = None,
-    ) -> None:
-        self._plug = plug
-        self._sweeps = Sweeps(plug, suite_options(plug), profiles, max_images)
-
-    def ask(self, check: Check) -> CheckResult:
-        """Return what comes of a check; nothing that a store raises comes through."""
-        verdict = self._verdict(check)
-        return CheckResult(
-            name=check.name,
-            group=check.group,
-            outcome=verdict.outcome,
-            reason=verdict.reason,
-            notes=self._sweeps.left if check.shares else (),
-        )
-
-    def _verdict(self, check: Check) -> _Verdict:
-        missing = check.missing(self._plug.capabilities)
-        if missing:
-            words = ", ".join(each.value for each in missing)
-            return _Verdict(outcome=Outcome.SKIP, reason=f"not declared: {words}")
-        bench = Bench(self._plug, sweeps=self._sweeps)
-        try:
-            check.run(bench)
-            bench.close_all()
-        except CheckSkipped as skipped:
-            return _Verdict(outcome=Outcome.SKIP, reason=str(skipped))
-        except CheckFailure as failure:
-            return _Verdict(outcome=Outcome.FAIL, reason=str(failure))
-        except KeyboardInterrupt:
-            raise
-        except BaseException as error:  # noqa: BLE001 - SystemExit too is the store's doing
-            return _Verdict(outcome=Outcome.FAIL, reason=_told(error))
-        return _Verdict(outcome=Outcome.PASS)
+def _outcome(check: Check, adapter: StoreAdapter, crashes: CrashExploration) -> tuple[Outcome, str]:
+    """Return what comes of a check, and why; nothing that a store raises comes through."""
+    missing = check.missing(adapter.capabilities)
+    if missing:
+        return Outcome.SKIP, f"not declared: {', '.join(each.value for each in missing)}"
+    harness = StoreHarness(adapter, crashes=crashes)
+    try:
+        check.run(harness)
+        harness.close_all()
+    except CheckSkipped as skipped:
+        return Outcome.SKIP, str(skipped)
+    except CheckFailure as failure:
+        return Outcome.FAIL, str(failure)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # noqa: BLE001 - SystemExit too is the store's doing
+        return Outcome.FAIL, _told(error)
+    return Outcome.PASS, ""
 
 
 def _told(error: BaseException) -> str:
@@ -172,3 +167,34 @@ def _told(error: BaseException) -> str:
 
 def _short(path: str) -> str:
     return "/".join(path.split("/")[-2:])
+
+
+def choose_checks(patterns: Iterable[str]) -> tuple[Check, ...]:
+    """Return the checks of some names, in the order of the names; all of them for no name.
+
+    Args:
+        patterns: names, groups, ``group.name``, or shell patterns of these.
+
+    Raises:
+        UnknownCheckError: one of them matches none.
+
+    >>> [check.id for check in choose_checks(["roundtrip"])]
+    ['vote.roundtrip', 'snapshot.roundtrip']
+    """
+    wanted = tuple(patterns)
+    for pattern in wanted:
+        if not any(_matches(check, pattern) for check in CHECKS):
+            known = sorted({name for check in CHECKS for name in (check.name, check.group)})
+            near = get_close_matches(pattern, known, n=1)
+            raise UnknownCheckError(
+                f"check: expected a name, a group or a pattern but got {pattern!r}"
+                + (f"; nearest match: {near[0]}" if near else "; see `wavetank list checks`")
+            )
+    if not wanted:
+        return CHECKS
+    found = (check for pattern in wanted for check in CHECKS if _matches(check, pattern))
+    return tuple(dict.fromkeys(found))
+
+
+def _matches(check: Check, pattern: str) -> bool:
+    return any(fnmatchcase(name, pattern) for name in (check.name, check.group, check.id))

@@ -6,11 +6,8 @@ from collections.abc import Callable, Sequence
 from typing import ClassVar
 from unittest import SkipTest
 
-from wavetank.scenarios.conformance.assertions import CheckFailure
-from wavetank.scenarios.conformance.check import Check
-from wavetank.scenarios.conformance.check_backend import CHECK_PROFILES, check_backend
-from wavetank.scenarios.conformance.checks import CHECKS
-from wavetank.scenarios.conformance.scorecard import CheckResult, Outcome
+from wavetank.scenarios.conformance.check import Check, CheckFailure, CheckResult, Outcome
+from wavetank.scenarios.conformance.check_backend import CHECK_PROFILES, CHECKS, check_backend
 from wavetank.scenarios.stores.adapter import Site, StoreAdapter
 from wavetank.scenarios.stores.capabilities import LOG_STORE, Capability
 from wavetank.sim import Profile
@@ -76,11 +73,11 @@ def _result_of(suite: RaftStoreSuite, check: Check) -> CheckResult:
     kind = type(suite)
     known: dict[str, CheckResult] = kind.__dict__.get("_shared_results", {})
     if check.id not in known:
-        plug = StoreAdapter(
+        adapter = StoreAdapter(
             name=kind.__name__, factory=suite.open_store, capabilities=kind.capabilities
         )
         card = check_backend(
-            plug,
+            adapter,
             checks=[f"{check.group}.*" if check.shares else check.id],
             profiles=kind.profiles,
             max_images=kind.max_images,

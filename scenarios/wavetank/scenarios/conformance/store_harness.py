@@ -1,61 +1,84 @@
-"""What a check works on: a new simulated machine, and the store under test on it."""
+"""What a check works on: a new simulated machine, and the store under test on it.
+
+Also here: the disks that a power cut may leave of it, and a disk whose files hold something else.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from attrs import evolve
 
 from wavetank.engine import (
     FileStorageOptions,
     FileSystem,
+    LogEntry,
     SnapshotMetadata,
     Storage,
     StorageError,
 )
-from wavetank.scenarios.conformance.sweeps import Sweeps
+from wavetank.scenarios.conformance.check import CheckFailure
 from wavetank.scenarios.stores.adapter import STORE_DIRECTORY, Site, StoreAdapter
 from wavetank.scenarios.stores.capabilities import Capability
-from wavetank.sim import POSIX, DiskImage, PendingOps, SerialRuntime, SimDisk, SimFileSystem
+from wavetank.sim import (
+    BLOCK_SIZE,
+    POSIX,
+    DiskImage,
+    FileContent,
+    PendingOps,
+    SerialRuntime,
+    SimDisk,
+    SimFileSystem,
+    all_images,
+)
 
-__all__ = ["Bench", "suite_options"]
+if TYPE_CHECKING:
+    from wavetank.scenarios.conformance.workload_checks import CrashExploration
+
+__all__ = ["StoreHarness", "right_or_refused", "suite_options", "with_contents"]
 
 _OPTIONS: Final = FileStorageOptions(
     retained_log_size=0, compaction_requires_snapshot=False, auto_truncate_on_snapshot=False
 )
 """What the checks ask of a store: as little as possible behind its caller's back."""
 
+_SETS_PER_POINT: Final = 64
 
-class Bench:
+
+class StoreHarness:
     """One simulated machine and the stores that were opened on it.
 
     Args:
-        plug: the store under test.
+        adapter: the store under test.
         image: what is on the disk; an empty disk by default.
-        sweeps: the crash images of the suite's workload; None where no check asks for them.
+        crashes: the crash images of the suite's workload; None where no check asks for them.
 
     Attributes:
-        plug: the store under test.
+        adapter: the store under test.
         disk: the machine's disk.
         options: what is asked of the store when it opens.
     """
 
     def __init__(
-        self, plug: StoreAdapter, image: DiskImage | None = None, sweeps: Sweeps | None = None
+        self,
+        adapter: StoreAdapter,
+        image: DiskImage | None = None,
+        crashes: CrashExploration | None = None,
     ) -> None:
-        self.plug = plug
-        self._sweeps = sweeps
+        self.adapter = adapter
+        self._crashes = crashes
         self.disk = SimDisk(image or DiskImage.empty())
-        self.options = suite_options(plug)
+        self.options = suite_options(adapter)
         self._runtime = SerialRuntime()
         self._open: list[Storage] = []
 
     @property
-    def sweeps(self) -> Sweeps:
+    def crashes(self) -> CrashExploration:
         """The crash images of the suite's workload."""
-        assert self._sweeps is not None, "whoever asks the crash group brings them"
-        return self._sweeps
+        assert self._crashes is not None, "whoever runs the crash group brings them"
+        return self._crashes
 
     def open(
         self, *, fs: FileSystem | None = None, options: FileStorageOptions | None = None
@@ -66,7 +89,7 @@ class Bench:
             fs: its filesystem, if another than the machine's own.
             options: its options, if others than the suite's.
         """
-        store = self.plug.open(
+        store = self.adapter.open(
             Site(
                 fs=fs or SimFileSystem(self.disk),
                 runtime=self._runtime,
@@ -110,10 +133,28 @@ class Bench:
 
     def compact(self, store: Storage, index: int) -> None:
         """Remove the entries before `index`, under a snapshot where the store wants one."""
-        if self.plug.has(Capability.COMPACTION_NEEDS_SNAPSHOT) and index > store.first_log_index:
+        if self.adapter.has(Capability.COMPACTION_NEEDS_SNAPSHOT) and index > store.first_log_index:
             term = store.get_log_entry(index - 1).term
             store.save_snapshot(SnapshotMetadata(index - 1, term), b"state")
         store.truncate_log_prefix(index)
+
+    def crashed(self, start: int = 0) -> Iterator[StoreHarness]:
+        """Yield a machine for each disk that a power cut may leave.
+
+        Args:
+            start: the power goes no earlier than after so many records of the op log.
+        """
+        pending = PendingOps(self.disk.image, POSIX)
+        seen: set[bytes] = set()
+        for position, record in enumerate(self.disk.log, start=1):
+            pending.take(record)
+            if position < start or not pending.whole:
+                continue
+            for kept in all_images(pending, limit=_SETS_PER_POINT).images:
+                image = pending.image(kept)
+                if image.digest() not in seen:
+                    seen.add(image.digest())
+                    yield StoreHarness(self.adapter, image)
 
     def image(self) -> DiskImage:
         """Return what programs see on the disk, as if all of it were durable."""
@@ -132,10 +173,56 @@ class Bench:
                 self._open.pop().close()
 
 
-def suite_options(plug: StoreAdapter) -> FileStorageOptions:
+def suite_options(adapter: StoreAdapter) -> FileStorageOptions:
     """Return what the suite asks of a store when it opens, by what the store declares."""
     return evolve(
         _OPTIONS,
-        compaction_requires_snapshot=plug.has(Capability.COMPACTION_NEEDS_SNAPSHOT),
-        sync_on_append=plug.has(Capability.DURABLE_APPENDS),
+        compaction_requires_snapshot=adapter.has(Capability.COMPACTION_NEEDS_SNAPSHOT),
+        sync_on_append=adapter.has(Capability.DURABLE_APPENDS),
+    )
+
+
+def with_contents(image: DiskImage, contents: Mapping[str, bytes]) -> DiskImage:
+    """Return a disk on which some files hold something else.
+
+    Args:
+        image: the disk.
+        contents: the new content of files that are there, by path.
+    """
+    changes = {
+        inode: FileContent(len(contents[path]), _blocks(contents[path]))
+        for path, inode, _ in image.walk()
+        if path in contents
+    }
+    return image.derive(changes)
+
+
+def right_or_refused(
+    adapter: StoreAdapter, image: DiskImage, wanted: Sequence[LogEntry], damage: str
+) -> None:
+    """Require that a store refuses to open or to read, or shows just what was written.
+
+    Args:
+        adapter: the store under test.
+        image: the disk.
+        wanted: the log that it held, from index 1 on.
+        damage: what is wrong with the disk, for people.
+
+    Raises:
+        CheckFailure: it shows something else without a word.
+    """
+    try:
+        store = StoreHarness(adapter, image).open()
+        first, last = store.first_log_index, store.last_log_index
+        shown = tuple(store.get_log_entries(first, last + 1)) if first <= last else ()
+    except Exception:  # noqa: BLE001 - a store refuses with whatever errors it has
+        return
+    if shown != tuple(wanted):
+        told = "other bytes" if len(shown) == len(wanted) else f"{len(shown)} of {len(wanted)}"
+        raise CheckFailure(f"{damage}: the store opens and shows {told} entries without a word")
+
+
+def _blocks(content: bytes) -> tuple[bytes, ...]:
+    return tuple(
+        content[start : start + BLOCK_SIZE] for start in range(0, len(content), BLOCK_SIZE)
     )

@@ -18,7 +18,7 @@ from wavetank.engine import (
 )
 from wavetank.faults import CrashSignal, FaultInjector, FaultPlan, FaultyFileSystem, parse_fault
 from wavetank.scenarios import Site
-from wavetank.scenarios.conformance.assertions import entries
+from wavetank.scenarios.conformance.check import entries
 from wavetank.scenarios.stores.sqlite import SQLITE_MODES, Journal, SqliteMode, SyncLevel
 from wavetank.scenarios.stores.sqlite.raft_log import SqliteRaftLog
 from wavetank.scenarios.stores.sqlite.vfs import SqliteVfs

@@ -19,7 +19,7 @@ from wavetank.scenarios import (
     record,
 )
 from wavetank.scenarios.conformance import suite_options
-from wavetank.scenarios.conformance.assertions import entries
+from wavetank.scenarios.conformance.check import entries
 from wavetank.scenarios.stores.sqlite import (
     SQLITE_LISTED,
     SQLITE_MODES,

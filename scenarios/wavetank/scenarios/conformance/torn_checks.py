@@ -14,10 +14,18 @@ from typing import Final
 from attrs import frozen
 
 from wavetank.engine import LogEntry, Storage
-from wavetank.scenarios.conformance.assertions import CheckFailure, CheckSkipped, entries, expect
-from wavetank.scenarios.conformance.check import group_of
-from wavetank.scenarios.conformance.content import right_or_refused, with_contents
-from wavetank.scenarios.conformance.store_harness import Bench
+from wavetank.scenarios.conformance.check import (
+    CheckFailure,
+    CheckSkipped,
+    entries,
+    expect,
+    group_of,
+)
+from wavetank.scenarios.conformance.store_harness import (
+    StoreHarness,
+    right_or_refused,
+    with_contents,
+)
 from wavetank.scenarios.stores.adapter import StoreAdapter
 from wavetank.scenarios.stores.capabilities import Capability
 from wavetank.sim import POSIX, SECTOR_SIZE, DiskImage, PendingOps, Sync, all_images
@@ -53,7 +61,7 @@ class _TornFile:
 class _ClosedStore:
     """A store that was closed cleanly, and the file that holds its log."""
 
-    plug: StoreAdapter
+    adapter: StoreAdapter
     image: DiskImage
     path: str
     content: bytes
@@ -61,80 +69,80 @@ class _ClosedStore:
     def holds_or_refuses(self, changed: bytes, damage: str) -> None:
         """Require that a store with this content in its log is right or refuses."""
         image = with_contents(self.image, {self.path: changed})
-        right_or_refused(self.plug, image, _FIRST + _BATCH, f"{self.path}: {damage}")
+        right_or_refused(self.adapter, image, _FIRST + _BATCH, f"{self.path}: {damage}")
 
 
-def empty_tail_file(bench: Bench) -> None:
+def empty_tail_file(harness: StoreHarness) -> None:
     """A file that is there and empty, since its content never came, is no reason to refuse."""
-    _survives(bench, lambda file: bool(file.new) and not file.old and file.now == b"")
+    _survives(harness, lambda file: bool(file.new) and not file.old and file.now == b"")
 
 
-def missing_tail_file(bench: Bench) -> None:
+def missing_tail_file(harness: StoreHarness) -> None:
     """A file whose name never came is no reason to refuse."""
-    _survives(bench, lambda file: bool(file.new) and file.old is None and file.now is None)
+    _survives(harness, lambda file: bool(file.new) and file.old is None and file.now is None)
 
 
-def zeroed_last_frame(bench: Bench) -> None:
+def zeroed_last_frame(harness: StoreHarness) -> None:
     """A batch of which only the length came, and zeros, is not there."""
-    _survives(bench, lambda file: _has_grown(file) and not any(file.arrived()))
+    _survives(harness, lambda file: _has_grown(file) and not any(file.arrived()))
 
 
-def partial_first_batch(bench: Bench) -> None:
+def partial_first_batch(harness: StoreHarness) -> None:
     """A first batch ever that is torn leaves an empty log, which takes it again."""
-    _survives(bench, _is_torn, first=())
+    _survives(harness, _is_torn, first=())
 
 
-def hole_inside_batch(bench: Bench) -> None:
+def hole_inside_batch(harness: StoreHarness) -> None:
     """A batch whose middle never came is not there."""
-    _survives(bench, lambda file: _ends(file) == (True, True) and not all(file.arrived()))
+    _survives(harness, lambda file: _ends(file) == (True, True) and not all(file.arrived()))
 
 
-def torn_sector_no_resurrection(bench: Bench) -> None:
+def torn_sector_no_resurrection(harness: StoreHarness) -> None:
     """A batch torn over a removed one shows neither of the two in part."""
-    _survives(bench, _is_torn, removed=entries(4, 3, term=2, size_bytes=_ENTRY_BYTES))
+    _survives(harness, _is_torn, removed=entries(4, 3, term=2, size_bytes=_ENTRY_BYTES))
 
 
-def cut_mid_record(bench: Bench) -> None:
+def cut_mid_record(harness: StoreHarness) -> None:
     """A batch of which the file ends in the middle is not there."""
-    _survives(bench, lambda file: _is_torn(file) and len(file.now or b"") < len(file.new or b""))
+    _survives(harness, lambda file: _is_torn(file) and len(file.now or b"") < len(file.new or b""))
 
 
-def tear_across_sectors(bench: Bench) -> None:
+def tear_across_sectors(harness: StoreHarness) -> None:
     """A batch whose first bytes never came, but later ones did, is not there."""
-    _survives(bench, lambda file: _ends(file) == (False, True))
+    _survives(harness, lambda file: _ends(file) == (False, True))
 
 
-def length_beyond_end(bench: Bench) -> None:
+def length_beyond_end(harness: StoreHarness) -> None:
     """A batch of which only the beginning came, its length perhaps, is not there."""
-    _survives(bench, lambda file: _ends(file) == (True, False))
+    _survives(harness, lambda file: _ends(file) == (True, False))
 
 
-def damaged_header(bench: Bench) -> None:
+def damaged_header(harness: StoreHarness) -> None:
     """A log whose first bytes were altered is refused, or does not need them."""
-    closed = _closed(bench)
+    closed = _closed(harness)
     for place in range(_HEAD_BYTES):
         _strike(closed, place, "the beginning of the log")
 
 
-def damaged_committed_entry_is_error(bench: Bench) -> None:
+def damaged_committed_entry_is_error(harness: StoreHarness) -> None:
     """An entry in the middle of the log that was altered is refused, wherever it was hit."""
-    closed = _closed(bench)
+    closed = _closed(harness)
     start = closed.content.index(_FIRST[1].command)
     for place in (*range(start - _HEAD_BYTES, start), start, start + 350, start + _ENTRY_BYTES - 1):
         _strike(closed, place, "entry 2")
 
 
-def shortened_file_after_clean_close_is_error(bench: Bench) -> None:
+def shortened_file_after_clean_close_is_error(harness: StoreHarness) -> None:
     """A log that has lost its end after a clean close is refused."""
-    closed = _closed(bench)
+    closed = _closed(harness)
     end = closed.content.index(_BATCH[-1].command) + _ENTRY_BYTES
     for cut in (1, 100, 1000, _ENTRY_BYTES, 2 * _ENTRY_BYTES):
         closed.holds_or_refuses(closed.content[: end - cut], f"the last {cut} bytes lost")
 
 
-def checksum_chain(bench: Bench) -> None:
+def checksum_chain(harness: StoreHarness) -> None:
     """One entry's bytes in the place of another's are refused."""
-    closed = _closed(bench)
+    closed = _closed(harness)
     one, other = _FIRST[1], _BATCH[1]
     changed = closed.content.replace(other.command, one.command, 1)
     closed.holds_or_refuses(changed, f"the command of entry {one.index} in entry {other.index}")
@@ -147,15 +155,15 @@ def _strike(closed: _ClosedStore, place: int, what: str) -> None:
     closed.holds_or_refuses(bytes(changed), f"byte {place} altered ({what})")
 
 
-def _closed(bench: Bench) -> _ClosedStore:
+def _closed(harness: StoreHarness) -> _ClosedStore:
     """Return a store that was closed cleanly, and the file that holds its log."""
-    store = bench.open()
+    store = harness.open()
     store.append_log_entries(_FIRST)
     store.append_log_entries(_BATCH)
-    bench.close(store)
-    for path, content in bench.files().items():
+    harness.close(store)
+    for path, content in harness.files().items():
         if all(entry.command in content for entry in _FIRST + _BATCH):
-            return _ClosedStore(bench.plug, bench.image(), path, content)
+            return _ClosedStore(harness.adapter, harness.image(), path, content)
     raise CheckSkipped("no file holds the commands as they were given")
 
 
@@ -175,14 +183,14 @@ def _ends(file: _TornFile) -> tuple[bool, bool] | None:
 
 
 def _survives(
-    bench: Bench,
+    harness: StoreHarness,
     wanted: Callable[[_TornFile], bool],
     *,
     first: tuple[LogEntry, ...] = _FIRST,
     removed: tuple[LogEntry, ...] = (),
 ) -> None:
     """Require that the store copes with each image of a torn append that has such a file."""
-    store = bench.open()
+    store = harness.open()
     if first:
         store.append_log_entries(first)
     if removed:
@@ -190,26 +198,26 @@ def _survives(
         store.truncate_log_suffix(removed[0].index)
     batch = entries(len(first) + 1, 3, size_bytes=_ENTRY_BYTES)
     met = False
-    for image in _torn_images(bench, store, batch, wanted):
+    for image in _torn_images(harness, store, batch, wanted):
         met = True
-        _opens_right(Bench(bench.plug, image), first, batch)
+        _opens_right(StoreHarness(harness.adapter, image), first, batch)
     if not met:
         raise CheckSkipped("no power cut can leave this: the store's order of writes forbids it")
 
 
 def _torn_images(
-    bench: Bench,
+    harness: StoreHarness,
     store: Storage,
     batch: tuple[LogEntry, ...],
     wanted: Callable[[_TornFile], bool],
 ) -> Iterator[DiskImage]:
     """Append a batch, and yield what a power cut before its first sync may leave of that."""
-    start = len(bench.disk.log)
-    before = bench.files()
+    start = len(harness.disk.log)
+    before = harness.files()
     store.append_log_entries(batch)
-    pending = PendingOps(bench.disk.image, POSIX)
+    pending = PendingOps(harness.disk.image, POSIX)
     seen: set[bytes] = set()
-    for position, record in enumerate(bench.disk.log):
+    for position, record in enumerate(harness.disk.log):
         if position >= start and isinstance(record, Sync):
             full = pending.full.files()
             for kept in all_images(pending, limit=512).images:
@@ -230,12 +238,14 @@ def _changed(
             yield _TornFile(old.get(path), new.get(path), now.get(path))
 
 
-def _opens_right(bench: Bench, first: tuple[LogEntry, ...], batch: tuple[LogEntry, ...]) -> None:
-    store = bench.open()
+def _opens_right(
+    harness: StoreHarness, first: tuple[LogEntry, ...], batch: tuple[LogEntry, ...]
+) -> None:
+    store = harness.open()
     begin, last = store.first_log_index, store.last_log_index
     shown = tuple(store.get_log_entries(begin, last + 1)) if begin <= last else ()
     whole = first + batch
-    atomic = bench.plug.has(Capability.ATOMIC_BATCHES)
+    atomic = harness.adapter.has(Capability.ATOMIC_BATCHES)
     legal = (
         (first, whole)
         if atomic
@@ -248,7 +258,7 @@ def _opens_right(bench: Bench, first: tuple[LogEntry, ...], batch: tuple[LogEntr
         )
     more = entries(len(shown) + 1, 1, term=7)
     store.append_log_entries(more)
-    store = bench.reopen(store)
+    store = harness.reopen(store)
     expect(
         tuple(store.get_log_entries(1, len(shown) + 2)), shown + more, "the log one append later"
     )

@@ -6,33 +6,142 @@ fails. Each ends by itself; one that hangs is stopped from outside (isolation.py
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from tempfile import TemporaryDirectory
 from typing import Final
 
 from wavetank.engine import (
+    File,
+    FileStat,
+    FileSystem,
     LogEntry,
+    OpenFlag,
     OsFileSystem,
     PersistentState,
+    Runtime,
     Storage,
     Task,
     ThreadRuntime,
 )
-from wavetank.scenarios.conformance.assertions import (
+from wavetank.scenarios.conformance.check import (
     CheckFailure,
     entries,
     expect,
+    group_of,
     refused,
     require,
 )
-from wavetank.scenarios.conformance.check import group_of
-from wavetank.scenarios.conformance.gated_filesystem import HeldFileSystem
-from wavetank.scenarios.conformance.store_harness import Bench
+from wavetank.scenarios.conformance.store_harness import StoreHarness
 from wavetank.scenarios.stores.adapter import Site
 from wavetank.scenarios.stores.capabilities import Capability
 
 __all__ = ["CONCURRENT", "CONCURRENT_OPEN_CLOSE"]
+
+
+class GatedFileSystem:
+    """A filesystem that passes everything on, and syncs of files only when they are let go.
+
+    Args:
+        inner: does the work.
+        runtime: whose threads wait.
+    """
+
+    def __init__(self, inner: FileSystem, runtime: Runtime) -> None:
+        self._inner = inner
+        self._changed = runtime.condition()
+        self._holds = False
+        self._waiting = 0
+
+    def hold(self) -> None:
+        """Let every sync from now on wait."""
+        with self._changed:
+            self._holds = True
+
+    def release(self) -> None:
+        """Let those that wait go on, and all later ones."""
+        with self._changed:
+            self._holds = False
+            self._changed.notify_all()
+
+    def wait_until_held(self, timeout_s: float) -> bool:
+        """Return once a sync waits; False if none came."""
+        with self._changed:
+            while not self._waiting:
+                if not self._changed.wait(timeout_s):
+                    return False
+            return True
+
+    def pass_gate(self) -> None:
+        """Wait while syncs are held."""
+        with self._changed:
+            self._waiting += 1
+            self._changed.notify_all()
+            while self._holds:
+                self._changed.wait()
+            self._waiting -= 1
+
+    def open(self, path: str, flags: OpenFlag) -> File:
+        """See `FileSystem.open`."""
+        return _GatedFile(self._inner.open(path, flags), self)
+
+    def rename(self, source: str, target: str) -> None:
+        """See `FileSystem.rename`."""
+        self._inner.rename(source, target)
+
+    def unlink(self, path: str) -> None:
+        """See `FileSystem.unlink`."""
+        self._inner.unlink(path)
+
+    def link(self, source: str, target: str) -> None:
+        """See `FileSystem.link`."""
+        self._inner.link(source, target)
+
+    def mkdir(self, path: str) -> None:
+        """See `FileSystem.mkdir`."""
+        self._inner.mkdir(path)
+
+    def rmdir(self, path: str) -> None:
+        """See `FileSystem.rmdir`."""
+        self._inner.rmdir(path)
+
+    def listdir(self, path: str) -> Sequence[str]:
+        """See `FileSystem.listdir`."""
+        return self._inner.listdir(path)
+
+    def stat(self, path: str) -> FileStat:
+        """See `FileSystem.stat`."""
+        return self._inner.stat(path)
+
+    def fsync_dir(self, path: str) -> None:
+        """See `FileSystem.fsync_dir`."""
+        self._inner.fsync_dir(path)
+
+
+class _GatedFile:
+    """An open file of a `GatedFileSystem`."""
+
+    def __init__(self, inner: File, gate: GatedFileSystem) -> None:
+        self._inner = inner
+        self._gate = gate
+        self.pread = inner.pread
+        self.pwrite = inner.pwrite
+        self.append = inner.append
+        self.truncate = inner.truncate
+        self.size = inner.size
+        self.preallocate = inner.preallocate
+        self.advise_dont_need = inner.advise_dont_need
+        self.lock = inner.lock
+        self.close = inner.close
+
+    def fsync(self) -> None:
+        self._gate.pass_gate()
+        self._inner.fsync()
+
+    def datasync(self) -> None:
+        self._gate.pass_gate()
+        self._inner.datasync()
+
 
 _APPENDS: Final = 60
 _READERS: Final = 3
@@ -60,9 +169,9 @@ class _Writer:
             self.over = True
 
 
-def linearizable(bench: Bench) -> None:
+def linearizable(harness: StoreHarness) -> None:
     """Each read shows all that was acknowledged before it began and nothing not yet begun."""
-    with _real_store(bench) as store:
+    with _real_store(harness) as store:
         writer = _Writer(store, _APPENDS)
         wrong: list[str] = []
 
@@ -79,10 +188,10 @@ def linearizable(bench: Bench) -> None:
         expect(wrong, [], "reads that no order of the calls explains")
 
 
-def no_deadlock(bench: Bench) -> None:
+def no_deadlock(harness: StoreHarness) -> None:
     """Calls of every kind, from several threads at once, all end."""
-    with _real_store(bench) as store:
-        has_votes = bench.plug.has(Capability.VOTES)
+    with _real_store(harness) as store:
+        has_votes = harness.adapter.has(Capability.VOTES)
 
         def append() -> None:
             for index in range(1, _APPENDS + 1):
@@ -104,9 +213,9 @@ def no_deadlock(bench: Bench) -> None:
         expect(store.last_log_index, _APPENDS, "the last index")
 
 
-def no_lost_wakeup(bench: Bench) -> None:
+def no_lost_wakeup(harness: StoreHarness) -> None:
     """Threads that wait for one another's calls all get their turn."""
-    with _real_store(bench) as store:
+    with _real_store(harness) as store:
         turns = ThreadRuntime().condition()
 
         def take_turns(remainder: int) -> Callable[[], None]:
@@ -125,10 +234,10 @@ def no_lost_wakeup(bench: Bench) -> None:
         expect(tuple(store.get_log_entries(1, _APPENDS + 1)), entries(1, _APPENDS), "the log")
 
 
-def readers_never_see_unacked(bench: Bench) -> None:
+def readers_never_see_unacked(harness: StoreHarness) -> None:
     """While an append is not durable yet, no reader is shown its entries."""
-    fs = HeldFileSystem(OsFileSystem(), ThreadRuntime())
-    with _real_store(bench, fs) as store:
+    fs = GatedFileSystem(OsFileSystem(), ThreadRuntime())
+    with _real_store(harness, fs) as store:
         store.append_log_entries(entries(1, 2))
         fs.hold()
         append = _spawn(lambda: store.append_log_entries(entries(3, 1)))
@@ -147,10 +256,10 @@ def readers_never_see_unacked(bench: Bench) -> None:
         expect(store.last_log_index, 3, "the last index once the append is over")
 
 
-def close_races(bench: Bench) -> None:
+def close_races(harness: StoreHarness) -> None:
     """Calls that meet a close are answered rightly or refused; none hangs."""
     for _ in range(5):
-        with _real_store(bench) as store:
+        with _real_store(harness) as store:
             store.append_log_entries(entries(1, 5))
             wrong: list[object] = []
 
@@ -168,10 +277,10 @@ def close_races(bench: Bench) -> None:
             expect(wrong, [], "reads that met the close")
 
 
-def lock_timeouts(bench: Bench) -> None:
+def lock_timeouts(harness: StoreHarness) -> None:
     """A call that waits longer than it may gives up, and changes nothing then or later."""
-    fs = HeldFileSystem(OsFileSystem(), ThreadRuntime())
-    with _real_store(bench, fs) as store:
+    fs = GatedFileSystem(OsFileSystem(), ThreadRuntime())
+    with _real_store(harness, fs) as store:
         store.append_log_entries(entries(1, 2))
         fs.hold()
         append = _spawn(lambda: store.append_log_entries(entries(3, 1)))
@@ -190,9 +299,9 @@ def lock_timeouts(bench: Bench) -> None:
         expect(tuple(store.get_log_entries(1, 5)), wanted, "the log")
 
 
-def concurrent_readers_one_writer(bench: Bench) -> None:
+def concurrent_readers_one_writer(harness: StoreHarness) -> None:
     """Readers beside a writer see whole batches, in order, and never an error."""
-    with _real_store(bench) as store:
+    with _real_store(harness) as store:
         torn: list[int] = []
         over: list[bool] = []
 
@@ -215,15 +324,15 @@ def concurrent_readers_one_writer(bench: Bench) -> None:
 
 
 @contextmanager
-def _real_store(bench: Bench, fs: HeldFileSystem | None = None) -> Iterator[Storage]:
+def _real_store(harness: StoreHarness, fs: GatedFileSystem | None = None) -> Iterator[Storage]:
     """Open the store in a real directory, and close it in the end."""
     with TemporaryDirectory(prefix="wavetank-check-") as directory:
-        store = bench.plug.open(
+        store = harness.adapter.open(
             Site(
                 fs=fs or OsFileSystem(),
                 runtime=ThreadRuntime(),
                 directory=f"{directory}/store",
-                options=bench.options,
+                options=harness.options,
             )
         )
         try:

@@ -6,118 +6,123 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from wavetank.engine import OpenFlag, PersistentState, SnapshotMetadata, Storage
-from wavetank.scenarios.conformance.assertions import (
+from wavetank.scenarios.conformance.check import (
     CheckFailure,
     CheckSkipped,
     entries,
     expect,
     expect_log,
+    group_of,
     refused,
 )
-from wavetank.scenarios.conformance.check import group_of
-from wavetank.scenarios.conformance.content import right_or_refused, with_contents
-from wavetank.scenarios.conformance.resource_snapshot import census
-from wavetank.scenarios.conformance.store_harness import Bench
+from wavetank.scenarios.conformance.isolation import resource_snapshot
+from wavetank.scenarios.conformance.store_harness import (
+    StoreHarness,
+    right_or_refused,
+    with_contents,
+)
 from wavetank.scenarios.stores.adapter import STORE_DIRECTORY
 from wavetank.scenarios.stores.capabilities import Capability
-from wavetank.sim import POSIX, Dirent, PendingOps, SimDisk, SimFileSystem, all_images
+from wavetank.sim import Dirent, SimDisk, SimFileSystem
 
 __all__ = ["OPEN_CLOSE"]
 
 _STATE: Final = PersistentState(3, "node-a")
 
 
-def _filled(bench: Bench) -> Storage:
-    store = bench.open()
-    if bench.plug.has(Capability.VOTES):
+def _filled(harness: StoreHarness) -> Storage:
+    store = harness.open()
+    if harness.adapter.has(Capability.VOTES):
         store.save_state(_STATE)
     store.append_log_entries(entries(1, 4))
-    if bench.plug.has(Capability.SNAPSHOTS):
+    if harness.adapter.has(Capability.SNAPSHOTS):
         store.save_snapshot(SnapshotMetadata(2, 1), b"state at 2")
     store.append_log_entries(entries(5, 2, term=2))
     return store
 
 
-def _is_filled(bench: Bench, store: Storage) -> None:
+def _is_filled(harness: StoreHarness, store: Storage) -> None:
     last = entries(3, 2) + entries(5, 2, term=2)
     expect(store.last_log_index, 6, "the last index")
     expect(tuple(store.get_log_entries(3, 7)), last, "the entries from 3 on")
-    if bench.plug.has(Capability.VOTES):
+    if harness.adapter.has(Capability.VOTES):
         expect(store.load_state(), _STATE, "the state")
-    if bench.plug.has(Capability.SNAPSHOTS):
+    if harness.adapter.has(Capability.SNAPSHOTS):
         wanted = (SnapshotMetadata(2, 1), b"state at 2")
         expect(store.load_snapshot(), wanted, "the snapshot")
 
 
-def reopen_keeps_all(bench: Bench) -> None:
+def reopen_keeps_all(harness: StoreHarness) -> None:
     """Restart after restart, everything is there."""
-    store = _filled(bench)
+    store = _filled(harness)
     for _ in range(3):
-        store = bench.reopen(store)
-        _is_filled(bench, store)
-    _is_filled(bench, bench.kill())
+        store = harness.reopen(store)
+        _is_filled(harness, store)
+    _is_filled(harness, harness.kill())
 
 
-def clean_close_leaves_nothing_pending(bench: Bench) -> None:
+def clean_close_leaves_nothing_pending(harness: StoreHarness) -> None:
     """What was closed cleanly is there when the power goes right then."""
-    bench.close(_filled(bench))
-    _is_filled(bench, bench.cut_power())
+    harness.close(_filled(harness))
+    _is_filled(harness, harness.cut_power())
 
 
-def use_after_close(bench: Bench) -> None:
+def use_after_close(harness: StoreHarness) -> None:
     """A closed store takes nothing more."""
-    store = _filled(bench)
-    bench.close(store)
+    store = _filled(harness)
+    harness.close(store)
     refused(lambda: store.append_log_entries(entries(7, 1)), "an append after the close")
-    _is_filled(bench, bench.open())
+    _is_filled(harness, harness.open())
 
 
-def second_opener_refused(bench: Bench) -> None:
+def second_opener_refused(harness: StoreHarness) -> None:
     """A directory that is in use is refused, and is free once it is closed."""
-    store = _filled(bench)
-    refused(bench.open, "opening a directory that is in use")
-    _is_filled(bench, store)
-    _is_filled(bench, bench.reopen(store))
+    store = _filled(harness)
+    refused(harness.open, "opening a directory that is in use")
+    _is_filled(harness, store)
+    _is_filled(harness, harness.reopen(store))
 
 
-def leftover_temp_ignored(bench: Bench) -> None:
+def leftover_temp_ignored(harness: StoreHarness) -> None:
     """What a crash left under the store's own temporary names is not taken for content."""
-    bench.close(_filled(bench))
-    names = sorted(_names_that_were_there(bench))
+    harness.close(_filled(harness))
+    names = sorted(_names_that_were_there(harness))
     if not names:
         raise CheckSkipped("the store uses no temporary names")
     for name in names:
-        again = Bench(bench.plug, bench.image())
+        again = StoreHarness(harness.adapter, harness.image())
         _put(again.disk, {name: b"left over"})
         _is_filled(again, again.open())
 
 
-def foreign_files_ignored(bench: Bench) -> None:
+def foreign_files_ignored(harness: StoreHarness) -> None:
     """Files that others put into the directory are neither read nor removed."""
-    bench.close(_filled(bench))
+    harness.close(_filled(harness))
     foreign = {"README.txt": b"hands off", ".DS_Store": b"\0\1", "notes.bak": b""}
-    _put(bench.disk, {f"{STORE_DIRECTORY}/{name}": data for name, data in foreign.items()})
-    store = bench.open()
-    _is_filled(bench, store)
-    _is_filled(bench, bench.reopen(store))
-    files = bench.files()
+    _put(harness.disk, {f"{STORE_DIRECTORY}/{name}": data for name, data in foreign.items()})
+    store = harness.open()
+    _is_filled(harness, store)
+    _is_filled(harness, harness.reopen(store))
+    files = harness.files()
     left = {name: files.get(f"{STORE_DIRECTORY}/{name}") for name in foreign}
     expect(left, foreign, "the files of others")
 
 
-def interrupted_creation(bench: Bench) -> None:
+def interrupted_creation(harness: StoreHarness) -> None:
     """A first start that a power cut interrupted leaves a store that opens empty and works."""
-    bench.open()
-    for image_bench in _crashes_of(bench):
-        store = image_bench.open()
+    harness.open()
+    if not len(harness.disk.log):
+        raise CheckSkipped("the store writes nothing before its first append")
+    for restarted in harness.crashed():
+        store = restarted.open()
         expect_log(store, (), first=store.first_log_index)
         store.append_log_entries(entries(1, 2))
-        expect_log(image_bench.reopen(store), entries(1, 2))
+        expect_log(restarted.reopen(store), entries(1, 2))
 
 
-def metadata_disagreeing(bench: Bench) -> None:
+def metadata_disagreeing(harness: StoreHarness) -> None:
     """A file from before, beside the log of now, is noticed or does no harm."""
-    before = Bench(bench.plug)
+    before = StoreHarness(harness.adapter)
     store = before.open()
     store.append_log_entries(entries(1, 4))
     before.close(store)
@@ -135,25 +140,25 @@ def metadata_disagreeing(bench: Bench) -> None:
     wanted = entries(1, 4) + entries(5, 2, term=2)
     for path in changed:
         image = with_contents(before.image(), {path: old[path]})
-        right_or_refused(bench.plug, image, wanted, f"{path} is older than the rest")
+        right_or_refused(harness.adapter, image, wanted, f"{path} is older than the rest")
 
 
-def leaves_nothing_running(bench: Bench) -> None:
+def leaves_nothing_running(harness: StoreHarness) -> None:
     """A store that was closed leaves no thread and no open descriptor behind."""
-    before = census()
-    bench.close(_filled(bench))
-    bench.close(bench.open())
+    before = resource_snapshot()
+    harness.close(_filled(harness))
+    harness.close(harness.open())
     left = before.more_than_before()
     if left:
         raise CheckFailure(f"left behind after two clean closes: {left}")
 
 
-def _names_that_were_there(bench: Bench) -> Iterator[str]:
+def _names_that_were_there(harness: StoreHarness) -> Iterator[str]:
     """Yield the paths of names that the store made and that are gone."""
-    there = set(bench.files())
+    there = set(harness.files())
     made = {
         record.path
-        for record in bench.disk.log
+        for record in harness.disk.log
         if isinstance(record, Dirent) and record.inode is not None and not record.is_directory
     }
     yield from made - there
@@ -174,23 +179,6 @@ def _put(disk: SimDisk, files: Mapping[str, bytes]) -> None:
     fs.fsync_dir(STORE_DIRECTORY)
 
 
-def _crashes_of(bench: Bench) -> Iterator[Bench]:
-    """Yield a machine for each image that a power cut may have left so far."""
-    pending = PendingOps(bench.disk.image, POSIX)
-    seen: set[bytes] = set()
-    for record in bench.disk.log:
-        pending.take(record)
-        if not pending.whole:
-            continue
-        for kept in all_images(pending, limit=64).images:
-            image = pending.image(kept)
-            if image.digest() not in seen:
-                seen.add(image.digest())
-                yield Bench(bench.plug, image)
-    if not seen:
-        raise CheckSkipped("the store writes nothing before its first append")
-
-
 OPEN_CLOSE: Final = group_of(
     "open_close",
     (
@@ -205,4 +193,4 @@ OPEN_CLOSE: Final = group_of(
         (metadata_disagreeing, (Capability.DETECTS_DAMAGE,)),
     ),
 )
-"""Every check of this group; concurrent_readers_one_writer stands in concurrent.py."""
+"""Every check of this group; concurrent_readers_one_writer is in thread_checks.py."""
