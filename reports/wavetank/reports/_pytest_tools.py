@@ -110,6 +110,7 @@ class CrashTests:
         *,
         profiles: Sequence[str | Profile] | None = None,
         max_images: int | None = None,
+        check_limit_s: float = 60.0,
     ) -> CrashReport:
         """Crash code at every point; arguments, findings and errors as `crash_test`'s.
 
@@ -118,9 +119,11 @@ class CrashTests:
             check: looks at what is left.
             profiles: instead of the marker's.
             max_images: instead of the option's.
+            check_limit_s: real seconds after which one run of the check is stopped as too slow.
 
         Raises:
             CrashFinding: something is lost or damaged.
+            CheckError: the check is wrong without any crash.
         """
         __tracebackhide__ = True
         options = self._node.config
@@ -132,7 +135,13 @@ class CrashTests:
             chosen = [each for each in chosen if _name(each) == case.profile] or [case.profile]
         limit = max_images or options.getoption("wavetank_max_images")
         try:
-            return crash_test(workload, check, profiles=chosen, max_images=limit)
+            return crash_test(
+                workload,
+                check,
+                profiles=chosen,
+                max_images=limit,
+                check_limit_s=check_limit_s,
+            )
         except CrashFinding as found:
             for finding in found.report.findings:
                 stored = CrashCase.of(self._node.nodeid, finding)

@@ -92,4 +92,4 @@ def test_two_disks_cannot_have_pythons_files_at_once() -> None:
         first.close()
         with second.process():
             pass
-    crash_test(lambda _, __: None, lambda _, __: None)
+    crash_test(lambda directory, _: Path(directory, "f").touch(), lambda _, __: None)

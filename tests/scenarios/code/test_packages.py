@@ -18,7 +18,7 @@ from wavetank.sim.python_files import UnroutedCallError
 PAGE: Final = (Path(__file__).parents[3] / "docs/python-code.md").read_text(encoding="utf-8")
 ROWS: Final = [
     [cell.strip() for cell in line.strip("|").split("|")]
-    for line in PAGE.splitlines()
+    for line in PAGE.partition("## What was found in published code")[2].splitlines()
     if line.startswith("| ")
 ]
 HEADER, *TABLE = ROWS

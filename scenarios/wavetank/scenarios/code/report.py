@@ -9,7 +9,14 @@ from attrs import frozen
 
 from wavetank.sim import Kept
 
-__all__ = ["CodeFinding", "CrashReport", "FindingKind", "Outcome", "ProfileVerdict"]
+__all__ = [
+    "CodeFinding",
+    "ComplaintKind",
+    "CrashReport",
+    "FindingKind",
+    "Outcome",
+    "ProfileVerdict",
+]
 
 Outcome: TypeAlias = Literal["pass", "fail", "inconclusive"]
 FindingKind: TypeAlias = Literal["lost", "damaged"]
@@ -27,6 +34,7 @@ class CodeFinding:
         kind: `lost` if only what was acknowledged is missing, `damaged` if the check complains
             though nothing is demanded.
         sentence: what the check said, or what it raised.
+        raised_at: file name, line and function of the code that raised; "" if nothing was raised.
         profile: the profile under which it was found.
         profiles: every profile that ships and allows this image, and `profile`.
         crash: the crash point in words.
@@ -40,10 +48,12 @@ class CodeFinding:
         why: how it came about.
         cure: the added sync, or flush, that makes the finding go away, found by trying.
         files: the files that the crash left, by path, with their size in bytes.
+        others: the directories that it left, each with a slash at its end, and symbolic links.
     """
 
     kind: FindingKind
     sentence: str
+    raised_at: str
     profile: str
     profiles: tuple[str, ...]
     crash: str
@@ -57,6 +67,7 @@ class CodeFinding:
     why: str
     cure: str
     files: tuple[tuple[str, int], ...]
+    others: tuple[str, ...]
 
     def story(self) -> str:
         """Return the finding as a person reads it."""
@@ -64,15 +75,32 @@ class CodeFinding:
         allowed = f"{self.profile} (also {', '.join(others)})" if others else self.profile
         lines = [
             f"{self.kind.upper()}: {_short(self.sentence)}",
+            *([f"  raised   at {self.raised_at}"] if self.raised_at else []),
             f"  under    {allowed}",
             f"  crash    {self.crash}",
         ]
         lines += [f"  lost     {each}" for each in self.lost[:_LOST_SHOWN]]
         if len(self.lost) > _LOST_SHOWN:
             lines.append(f"           and {len(self.lost) - _LOST_SHOWN} more")
-        left = ", ".join(f"{path} ({size} B)" for path, size in self.files) or "nothing"
+        sized = [f"{path} ({size} B)" for path, size in self.files]
+        left = ", ".join(sized + list(self.others)) or "nothing"
         lines.append(f"  left     {_short(left)}")
         return "\n".join([*lines, f"  why      {self.why}", f"  cure     {self.cure}"])
+
+
+@frozen
+class ComplaintKind:
+    """How often the check complained in one way.
+
+    Attributes:
+        kind: see `CodeFinding`.
+        sentence: what it said of the image that lost least; numbers and quoted text may differ.
+        count: images that were refused so, each counted again where more had been acknowledged.
+    """
+
+    kind: FindingKind
+    sentence: str
+    count: int
 
 
 @frozen(kw_only=True)
@@ -81,22 +109,41 @@ class ProfileVerdict:
 
     Attributes:
         profile: its name.
-        outcome: `fail` if there are findings, else `inconclusive` if images were left unjudged,
-            else `pass`.
-        findings: of each kind of complaint the one that lost least, in the order of discovery.
+        outcome: `fail` if there are findings, else `inconclusive` if the check was too slow on an
+            image or images were left unjudged, else `pass`.
+        findings: of each of the first 16 kinds of complaint the image that lost least, explained,
+            in the order of discovery.
+        kinds: all kinds of complaint, in the order of discovery.
         crash_points: positions at which the op log grew.
         images: distinct images that were checked.
-        unjudged: distinct images that `max_images` left over.
+        too_slow: those of them on which the check was stopped after `check_limit_s`.
+        unjudged: distinct images that were left over: `max_images` was reached, or the check had
+            to be stopped too often.
         complete: whether every legal image was checked, or one that stands for it.
     """
 
     profile: str
     outcome: Outcome
     findings: tuple[CodeFinding, ...]
+    kinds: tuple[ComplaintKind, ...]
     crash_points: int
     images: int
+    too_slow: int
     unjudged: int
     complete: bool
+
+    def line(self) -> str:
+        """Return the verdict in one line."""
+        told = f"{self.profile}: {self.outcome}, {self.images} images at "
+        told += f"{self.crash_points} crash points"
+        if self.too_slow:
+            told += f", the check too slow on {self.too_slow}"
+        if self.unjudged:
+            told += f", {self.unjudged} left unjudged"
+        if not self.complete and not self.too_slow and not self.unjudged:
+            told += ", chosen among more"
+        more = len(self.kinds) - len(self.findings)
+        return told + (f"; and {more} more kinds of complaint, not explained" if more else "")
 
 
 @frozen(kw_only=True)
@@ -106,12 +153,17 @@ class CrashReport:
     Attributes:
         verdicts: by name of the profile, in the order in which they were asked for.
         checks: how often `check` was run.
+        check_refuses: whether the check was seen to refuse anything: an image, the emptied
+            directory with everything acknowledged, or a file cut in half or with its bits flipped.
+        check_limit_s: real seconds after which a run of the check was stopped.
         acked: how many things the workload acknowledged.
         operations: calls that changed the disk.
     """
 
     verdicts: Mapping[str, ProfileVerdict]
     checks: int
+    check_refuses: bool
+    check_limit_s: float
     acked: int
     operations: int
 
@@ -132,15 +184,25 @@ class CrashReport:
                 found.setdefault((each.kind, each.cure, each.place), each)
         return tuple(found.values())
 
+    def notes(self) -> tuple[str, ...]:
+        """Return what makes the result say less than it seems to, each in one sentence."""
+        told: list[str] = []
+        if any(verdict.too_slow for verdict in self.verdicts.values()):
+            told.append(
+                f"the check was too slow: it was stopped after {self.check_limit_s:g} s of real "
+                f"time, which says nothing about the code; raise check_limit_s= if it needs longer"
+            )
+        elif not self.check_refuses:
+            accepted = "each file cut in half, and each with its bits flipped"
+            if self.acked:
+                accepted = f"an empty directory with all tokens acknowledged, {accepted}"
+            told.append(f"the check was never seen to refuse anything: it accepted {accepted}")
+        return tuple(told)
+
     def story(self) -> str:
         """Return all of it as a person reads it, at most one screen."""
-        told = [
-            f"{verdict.profile}: {verdict.outcome}, {verdict.images} images at "
-            f"{verdict.crash_points} crash points"
-            + (f", {verdict.unjudged} left unjudged" if verdict.unjudged else "")
-            + ("" if verdict.complete else ", chosen among more")
-            for verdict in self.verdicts.values()
-        ]
+        told = [verdict.line() for verdict in self.verdicts.values()]
+        told += [f"note: {each}" for each in self.notes()]
         findings = self.findings
         for each in findings[:_SHOWN]:
             told += ["", each.story()]

@@ -170,9 +170,12 @@ def describe_ops(log: tuple[Record, ...]) -> Mapping[int, str]:
 
 def _move(call: list[Dirent], op: Dirent) -> str:
     """Return a change of a name in words; a rename changes two in one call."""
-    gone = next((each.path for each in call if each.inode is None), None)
     came = next((each for each in call if each.inode is not None), None)
-    if gone is None or came is None:
+    if came is None:
+        return describe_op(op)
+    # What was there is removed first, by a change of the same name.
+    gone = next((each.path for each in call if each.inode is None and each.path != came.path), None)
+    if gone is None:
         return describe_op(op)
     over = " over what was there" if came.replaces else ""
     return f"the rename of {gone} to {came.path}{over}"

@@ -28,11 +28,13 @@ General layout, from the bottom up::
 It knows nothing of workloads and verdicts. Start reading at door.py, then _process.py.
 """
 
+from wavetank.sim.python_files._limit import StepLimit
 from wavetank.sim.python_files.directory import SimulatedDirectory
 from wavetank.sim.python_files.door import FIRST_PID, CallSite, PythonFiles
 from wavetank.sim.python_files.errors import (
     PythonFilesError,
     StaleFileError,
+    StepLimitError,
     TimeLimitError,
     UnroutedCallError,
 )
@@ -56,6 +58,8 @@ __all__ = [
     "PythonFilesError",
     "SimulatedDirectory",
     "StaleFileError",
+    "StepLimit",
+    "StepLimitError",
     "TimeLimitError",
     "UnroutedCallError",
 ]

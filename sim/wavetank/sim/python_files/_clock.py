@@ -11,6 +11,8 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Final
 
+from wavetank.sim.python_files._limit import OutOfSteps
+
 __all__ = ["WAITING_MODULES", "VirtualClock", "clock_calls"]
 
 WAITING_MODULES: Final = frozenset({"threading", "queue", "asyncio", "concurrent", "selectors"})
@@ -23,6 +25,10 @@ _LOOK_NS: Final = 10**6
 class VirtualClock:
     """The time of one process.
 
+    Args:
+        limit_s: seconds of virtual time after which each further use raises `OutOfSteps`; None
+            for no limit.
+
     Attributes:
         start_ns: the time at which every process starts, in nanoseconds since 1970.
         now_ns: the time by now.
@@ -33,22 +39,28 @@ class VirtualClock:
     5000000000
     """
 
-    __slots__ = ("now_ns", "start_ns")
+    __slots__ = ("_end_ns", "now_ns", "start_ns")
 
-    def __init__(self) -> None:
+    def __init__(self, limit_s: float | None = None) -> None:
         self.start_ns = _START_NS
         self.now_ns = _START_NS
+        self._end_ns = None if limit_s is None else _START_NS + int(limit_s * 1e9)
 
     def look(self) -> int:
         """Return the time in nanoseconds; looking takes some."""
-        self.now_ns += _LOOK_NS
+        self._pass(_LOOK_NS)
         return self.now_ns
 
     def sleep(self, seconds: float) -> None:
         """Let time pass at once."""
         if seconds < 0:
             raise ValueError("sleep length must be non-negative")
-        self.now_ns += int(seconds * 1e9)
+        self._pass(int(seconds * 1e9))
+
+    def _pass(self, nanoseconds: int) -> None:
+        self.now_ns += nanoseconds
+        if self._end_ns is not None and self.now_ns > self._end_ns:
+            raise OutOfSteps
 
 
 def clock_calls(clock: Callable[[], VirtualClock]) -> Mapping[str, Callable[..., object]]:

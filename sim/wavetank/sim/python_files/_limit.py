@@ -1,7 +1,9 @@
-"""An end to code that does not end, after so much real time.
+"""An end to code that does not end, after so many steps, or after so much real time.
 
-In the main thread an alarm of the operating system interrupts it; elsewhere another thread raises
-an exception in it, which waits for the code to come back from C.
+Steps are simulated calls and virtual time, so that code is stopped at the same place on every
+machine. Real time stops what takes no such steps. In the main thread an alarm of the operating
+system interrupts it; elsewhere another thread raises an exception in it, which waits for the code
+to come back from C.
 """
 
 from __future__ import annotations
@@ -14,7 +16,9 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Final
 
-__all__ = ["OutOfTime", "time_limit"]
+from attrs import frozen
+
+__all__ = ["OutOfSteps", "OutOfTime", "StepLimit", "time_limit"]
 
 
 _AGAIN_S: Final = 0.05
@@ -23,6 +27,23 @@ _AGAIN_S: Final = 0.05
 
 class OutOfTime(BaseException):
     """Raised in the code that took too long; `time_limit` lets it pass."""
+
+
+class OutOfSteps(BaseException):
+    """Raised in code that made too many steps, again at each further step."""
+
+
+@frozen(kw_only=True)
+class StepLimit:
+    """What code may spend before it counts as endless.
+
+    Attributes:
+        calls: simulated calls, such as `os.stat` or one read of a file.
+        virtual_s: seconds of virtual time, which pass by sleeping and by asking for the time.
+    """
+
+    calls: int
+    virtual_s: float
 
 
 @contextmanager

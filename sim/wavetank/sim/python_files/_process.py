@@ -17,6 +17,7 @@ from wavetank.engine import OpenFlag
 from wavetank.sim.disk import SimDisk
 from wavetank.sim.image import ROOT_INODE
 from wavetank.sim.python_files._clock import VirtualClock
+from wavetank.sim.python_files._limit import OutOfSteps
 from wavetank.sim.sim_file import SimFile
 
 __all__ = ["FIRST_DESCRIPTOR", "OpenFile", "Process"]
@@ -66,20 +67,33 @@ class Process:
         cwd: the working directory.
         clock: what tells the time.
         pid: its number.
+        max_calls: simulated calls after which each further one raises `OutOfSteps`; None for no
+            limit.
 
     Attributes:
         disk: the same.
         cwd: the same; it changes with chdir.
         clock: the same.
         pid: the same.
+        calls: simulated calls that it has made.
         umask: bits that new files do not get.
         locks: who holds flock on an inode: open files, and whether they share it.
         is_gone: whether it has ended; its file objects do nothing from then on.
     """
 
-    def __init__(self, disk: SimDisk, cwd: str, clock: VirtualClock, pid: int) -> None:
+    def __init__(
+        self,
+        disk: SimDisk,
+        cwd: str,
+        clock: VirtualClock,
+        pid: int,
+        *,
+        max_calls: int | None = None,
+    ) -> None:
         self.disk = disk
         self.pid = pid
+        self.calls = 0
+        self._max_calls = max_calls
         self.cwd = cwd
         self.clock = clock
         self.umask = 0o022
@@ -92,6 +106,16 @@ class Process:
         self._times: dict[int, tuple[int, int]] = {}
         self._links: dict[int, int] = {}
         self._links_at = -1
+
+    def count_call(self) -> None:
+        """Count a simulated call.
+
+        Raises:
+            OutOfSteps: it is one too many.
+        """
+        self.calls += 1
+        if self._max_calls is not None and self.calls > self._max_calls:
+            raise OutOfSteps
 
     def open(self, inode: int, path: str, flags: int) -> int:
         """Return a new descriptor of an inode."""

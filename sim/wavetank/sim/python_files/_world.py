@@ -185,6 +185,7 @@ class World:
     def perform(self, name: str, call: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
         """Make a call, and note where it came from if it changed the disk."""
         with self.lock:
+            self.running.count_call()
             self.before_each()
             try:
                 return call(*args, **kwargs)

@@ -6,27 +6,33 @@ the other, each on a disk of its own. Between two processes everything is real.
 
 from __future__ import annotations
 
+import gc
+import io
 import os
 import random
 import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import TracebackType
-from typing import Final, Self, TypeVar
+from typing import Final, Self, TypeAlias, TypeVar
 
 from wavetank.sim.disk import SimDisk
 from wavetank.sim.image import ROOT_INODE, DirectoryContent, DiskImage
 from wavetank.sim.python_files._clock import VirtualClock
 from wavetank.sim.python_files._guard import GUARD
-from wavetank.sim.python_files._limit import OutOfTime, time_limit
-from wavetank.sim.python_files._process import Process
+from wavetank.sim.python_files._limit import OutOfSteps, OutOfTime, StepLimit, time_limit
+from wavetank.sim.python_files._process import FIRST_DESCRIPTOR, Process
 from wavetank.sim.python_files._replacing import Replacing
 from wavetank.sim.python_files._routes import Routes
 from wavetank.sim.python_files._world import CallSite, World
 from wavetank.sim.python_files.directory import SimulatedDirectory
-from wavetank.sim.python_files.errors import PythonFilesError, TimeLimitError
+from wavetank.sim.python_files.errors import (
+    PythonFilesError,
+    StepLimitError,
+    TimeLimitError,
+)
 
 __all__ = ["FIRST_PID", "CallSite", "PythonFiles"]
 
@@ -62,6 +68,7 @@ class PythonFiles:
         self._routes: Routes | None = None
         self._replacing: Replacing | None = None
         self._told = sys.unraisablehook
+        self._calls = 0
 
     def __enter__(self) -> Self:
         if GUARD.world is not None:
@@ -109,13 +116,23 @@ class PythonFiles:
         return tuple(self._world.sites)
 
     @property
+    def calls(self) -> int:
+        """Simulated calls that the last process to end has made."""
+        return self._calls
+
+    @property
     def refusal(self) -> PythonFilesError | None:
         """The first call of the last process that was refused, even if it was swallowed."""
         return self._world.refusal
 
     @contextmanager
     def process(
-        self, disk: SimDisk, *, tracing: bool = False, pid: int = FIRST_PID
+        self,
+        disk: SimDisk,
+        *,
+        tracing: bool = False,
+        pid: int = FIRST_PID,
+        steps: StepLimit | None = None,
     ) -> Iterator[None]:
         """Let the code inside be a process on a disk; it is killed at the end.
 
@@ -123,9 +140,11 @@ class PythonFiles:
             disk: the disk.
             tracing: whether to note where each change was made (`sites`).
             pid: what `os.getpid` tells it.
+            steps: what it may spend; None for no limit.
 
         Raises:
             PythonFilesError: the door is not open, or a process is running.
+            StepLimitError: it has spent more.
         """
         if self._routes is None or GUARD.world is not self._world:
             raise PythonFilesError("expected an open door; use it as a context manager first")
@@ -136,11 +155,21 @@ class PythonFiles:
         random.seed(0)
         tempfile._name_sequence = _temporary_names()  # type: ignore[attr-defined]  # noqa: SLF001 - see above
         writes_code, sys.dont_write_bytecode = sys.dont_write_bytecode, True
-        self._world.begin(Process(disk, os.getcwd(), VirtualClock(), pid), tracing=tracing)
+        clock = VirtualClock(None if steps is None else steps.virtual_s)
+        max_calls = None if steps is None else steps.calls
+        process = Process(disk, os.getcwd(), clock, pid, max_calls=max_calls)
+        self._world.begin(process, tracing=tracing)
         try:
             yield
             self._routes.mappings.collect()
+        except OutOfSteps:
+            assert steps is not None
+            raise StepLimitError(
+                f"expected an end within {steps.calls:,} simulated calls and {steps.virtual_s:g} s "
+                f"of virtual time but it ran on"
+            ) from None
         finally:
+            self._calls = process.calls
             self._world.end()
             sys.dont_write_bytecode = writes_code
             random.setstate(chance)
@@ -169,7 +198,13 @@ class PythonFiles:
             self._world.leave()
 
     def call(
-        self, disk: SimDisk, code: Callable[[], _T], *, limit_s: float, pid: int = FIRST_PID
+        self,
+        disk: SimDisk,
+        code: Callable[[], _T],
+        *,
+        limit_s: float,
+        pid: int = FIRST_PID,
+        steps: StepLimit | None = None,
     ) -> _T:
         """Run code as a process on a disk, for a limited time.
 
@@ -178,14 +213,16 @@ class PythonFiles:
             code: what to run; what it raises comes out.
             limit_s: real seconds after which it is stopped.
             pid: what `os.getpid` tells it.
+            steps: what it may spend; None for no limit.
 
         Raises:
             TimeLimitError: the time is over.
+            StepLimitError: it has spent more than `steps`.
         """
         try:
             with (
                 time_limit(limit_s, lambda: self._world.process is not None),
-                self.process(disk, pid=pid),
+                self.process(disk, pid=pid, steps=steps),
             ):
                 return code()
         except OutOfTime:
@@ -205,6 +242,27 @@ class PythonFiles:
             self._routes.mappings.collect()
             self._world.mark(word)
 
+    def flush_files(self) -> None:
+        """Flush the buffers of all files that the process has open, as a normal exit does.
+
+        Raises:
+            PythonFilesError: no process is running.
+        """
+        process = self._world.process
+        if process is None:
+            raise PythonFilesError("expected a process that runs but there is none")
+        self._world.tracing, tracing = False, self._world.tracing
+        before = len(process.disk.log)
+        try:
+            for file in _open_buffers(process):
+                # The interpreter drops what it cannot write at its end, too.
+                with suppress(OSError, ValueError):
+                    file.flush()
+        finally:
+            self._world.tracing = tracing
+        if tracing and len(process.disk.log) != before:
+            self._world.sites.append(CallSite(len(process.disk.log), "flush at exit", ""))
+
     def join_threads(self) -> None:
         """Wait for the threads that the process has started.
 
@@ -219,6 +277,21 @@ class PythonFiles:
                         f"expected threads that end with the code that started them but "
                         f"{thread.name!r} runs on; stop and join it there"
                     )
+
+
+_Buffer: TypeAlias = io.TextIOWrapper | io.BufferedWriter | io.BufferedRandom
+
+
+def _open_buffers(process: Process) -> list[_Buffer]:
+    """Return the buffered files of a process in the order of their opens, text before its bytes."""
+    found: list[tuple[int, bool, _Buffer]] = []
+    for each in gc.get_objects():
+        if type(each) in (io.TextIOWrapper, io.BufferedWriter, io.BufferedRandom):
+            with suppress(OSError, ValueError):  # closed, detached, or no file at all
+                number = each.fileno()
+                if number >= FIRST_DESCRIPTOR and process.has(number) and each.writable():
+                    found.append((number, type(each) is not io.TextIOWrapper, each))
+    return [each for _, _, each in sorted(found, key=lambda item: item[:2])]
 
 
 def _temporary_names() -> Iterator[str]:

@@ -6,11 +6,18 @@
       UnroutedCallError    a call that would get past the simulated disk
       StaleFileError       a file object of a process that is gone
       TimeLimitError       code that did not end in time
+      StepLimitError       code that made too many calls, or let too much virtual time pass
 """
 
 from __future__ import annotations
 
-__all__ = ["PythonFilesError", "StaleFileError", "TimeLimitError", "UnroutedCallError"]
+__all__ = [
+    "PythonFilesError",
+    "StaleFileError",
+    "StepLimitError",
+    "TimeLimitError",
+    "UnroutedCallError",
+]
 
 
 class PythonFilesError(RuntimeError):
@@ -33,3 +40,10 @@ class StaleFileError(PythonFilesError):
 
 class TimeLimitError(PythonFilesError):
     """Code that did not end within its limit of real time, and was stopped."""
+
+
+class StepLimitError(PythonFilesError):
+    """Code that made too many simulated calls, or let too much virtual time pass.
+
+    It was stopped at the same call on every machine, however fast that is.
+    """

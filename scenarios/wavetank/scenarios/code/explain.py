@@ -5,25 +5,30 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import islice
 
-from wavetank.scenarios.code._cure import find_flush, latest_names
-from wavetank.scenarios.code._judging import Judging
-from wavetank.scenarios.code._recording import CodeRecording
-from wavetank.scenarios.code._sweep import FoundImage
+from wavetank.scenarios.code.cure import Cure, lost_ops
+from wavetank.scenarios.code.exploration import FoundImage
+from wavetank.scenarios.code.recording import CodeRecording
 from wavetank.scenarios.code.report import CodeFinding
 from wavetank.scenarios.exploration.crash_point import loses_the_same
-from wavetank.scenarios.exploration.explain import describe_op
-from wavetank.sim import PROFILES, Dirent, Mark, MicroOp, PendingOps, Profile, Sync
+from wavetank.scenarios.exploration.explain import describe_op, describe_ops
+from wavetank.sim import (
+    PROFILES,
+    DirectoryContent,
+    Dirent,
+    DiskImage,
+    LinkContent,
+    Mark,
+    MicroOp,
+    PendingOps,
+    Profile,
+    Sync,
+)
 
 __all__ = ["explain_code"]
 
 
 def explain_code(
-    judging: Judging,
-    recording: CodeRecording,
-    profile: Profile,
-    found: FoundImage,
-    *,
-    cure: str,
+    recording: CodeRecording, profile: Profile, found: FoundImage, cure: Cure
 ) -> CodeFinding:
     """Return the story of an image that `profile` allows and the check refused."""
     index = _last_change(recording, found.position)
@@ -34,6 +39,7 @@ def explain_code(
     return CodeFinding(
         kind=found.complaint.kind,
         sentence=found.complaint.sentence,
+        raised_at=found.complaint.place,
         profile=profile.name,
         profiles=tuple(_profiles(recording, profile, pending, found)),
         crash=_crash(recording, found, index),
@@ -43,11 +49,22 @@ def explain_code(
         position=found.position,
         kept=found.kept,
         acked=recording.tokens[: found.acked],
-        lost=tuple(_lost(recording, found)),
-        why=_why(judging, recording, found),
-        cure=cure,
+        lost=tuple(dict.fromkeys(_lost(recording, found))),
+        why=_why(recording, found, cure),
+        cure=cure.words,
         files=tuple((path, len(content)) for path, content in image.files().items()),
+        others=tuple(_others(recording, image)),
     )
+
+
+def _others(recording: CodeRecording, image: DiskImage) -> Iterator[str]:
+    """Yield the directories and links that a crash left, but for those that were there before."""
+    before = {path for path, _, _ in recording.image.walk()}
+    for path, _, node in image.walk():
+        if isinstance(node, DirectoryContent) and path not in before:
+            yield f"{path}/"
+        elif isinstance(node, LinkContent):
+            yield f"{path} -> {node.target}"
 
 
 def _pending(recording: CodeRecording, profile: Profile, position: int) -> PendingOps:
@@ -74,16 +91,14 @@ def _last_change(recording: CodeRecording, position: int) -> int | None:
 
 
 def _path(recording: CodeRecording, index: int) -> str:
-    record = recording.log[index]
-    if isinstance(record, Mark):
-        return ""
-    if isinstance(record, Dirent) and record.inode is None and index:
-        before = recording.log[index - 1]
-        if isinstance(before, Dirent) and before.call == record.call:
-            return before.path  # a rename is about where it arrives
-    if isinstance(record, (Dirent, Sync)):
-        return record.path
-    return latest_names(recording, index).get(record.inode, record.path)
+    """Return what a change was about; a rename is about where it arrives."""
+    call = recording.call_of(index)
+    arriving = [
+        each.path
+        for each in recording.log[call.start : call.stop]
+        if isinstance(each, Dirent) and each.inode is not None
+    ]
+    return arriving[0] if arriving else recording.name_at(index)
 
 
 def _crash(recording: CodeRecording, found: FoundImage, index: int | None) -> str:
@@ -106,18 +121,9 @@ def _is_inside(recording: CodeRecording, position: int) -> bool:
     return site is not None and site.position > position
 
 
-def _ops(recording: CodeRecording, found: FoundImage) -> list[tuple[int, MicroOp]]:
-    lost = set(found.lost)
-    return [
-        (index, record)
-        for index, record in enumerate(recording.log[: found.position])
-        if not isinstance(record, (Mark, Sync)) and record.number in lost
-    ]
-
-
 def _lost(recording: CodeRecording, found: FoundImage) -> Iterator[str]:
     torn = {tear.number for tear in found.kept.tears}
-    for index, op in _ops(recording, found):
+    for index, op in lost_ops(recording, found):
         site = recording.site_of(index)
         made = f" ({site.call} at {site.place})" if site and site.place else ""
         yield _tell(recording, index, op) + (" (torn)" if op.number in torn else "") + made
@@ -126,13 +132,17 @@ def _lost(recording: CodeRecording, found: FoundImage) -> Iterator[str]:
 
 
 def _tell(recording: CodeRecording, index: int, op: MicroOp) -> str:
+    """Return a lost op in words; the names that one rename changes are told as the rename."""
     if isinstance(op, Dirent):
-        return describe_op(op)
-    return describe_op(op, latest_names(recording, index).get(op.inode, op.path))
+        call = recording.call_of(index)
+        return describe_ops(recording.log[call.start : call.stop])[op.number]
+    return describe_op(op, recording.name_at(index))
 
 
-def _why(judging: Judging, recording: CodeRecording, found: FoundImage) -> str:
-    ops = _ops(recording, found)
+def _why(recording: CodeRecording, found: FoundImage, cure: Cure) -> str:
+    ops = lost_ops(recording, found)
+    # What the cure saves is what matters; a crash may lose other things that nobody misses.
+    ops.sort(key=lambda lost: lost[0] != cure.index)
     for index, op in ops:
         token = _acked_since(recording, index, found.position)
         if token:
@@ -144,11 +154,10 @@ def _why(judging: Judging, recording: CodeRecording, found: FoundImage) -> str:
         return _why_unacked(recording, found, *ops[0])
     if _is_inside(recording, found.position):
         return "the crash came in the middle of a call, which this profile lets happen in part"
-    if _last_change(recording, found.position) is None:
-        return "nothing had been written and nothing acknowledged: an empty directory is no loss"
-    flush = find_flush(judging, recording, found)
-    if flush:
-        return f"what is missing was still in the buffer of {flush} when the process was killed"
+    if cure.flush:
+        return (
+            f"what is missing was still in the buffer of {cure.flush} when the process was killed"
+        )
     return "nothing was lost: what the code had done so far is already wrong after a restart"
 
 
@@ -169,7 +178,7 @@ def _why_unacked(recording: CodeRecording, found: FoundImage, index: int, op: Mi
 def _synced(recording: CodeRecording, index: int, op: MicroOp) -> str:
     if isinstance(op, Dirent):
         return f"the directory {op.path.rpartition('/')[0] or '/'}"
-    return f"the file {latest_names(recording, index).get(op.inode, op.path)}"
+    return f"the file {recording.name_at(index)}"
 
 
 def _acked_since(recording: CodeRecording, index: int, position: int) -> str:
