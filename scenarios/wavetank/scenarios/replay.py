@@ -197,8 +197,11 @@ def limits_of(case: Case, *, max_images: int | None = None) -> Limits:
 
 
 def live_problems(recording: Recording, profile: Profile) -> tuple[LiveProblem, ...]:
-    """Return what is wrong with a run without any chosen crash."""
-    return (*recording.problems, *crash_cycle_problems(recording, profile))
+    """Return what is wrong with a run without any chosen crash, each kind once."""
+    found: dict[tuple[str, str], LiveProblem] = {}
+    for live in (*recording.problems, *crash_cycle_problems(recording, profile)):
+        found.setdefault((live.problem.invariant, live.problem.kind), live)
+    return tuple(found.values())
 
 
 def log_digest(recording: Recording) -> str:

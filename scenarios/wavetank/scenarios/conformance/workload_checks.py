@@ -24,7 +24,7 @@ from wavetank.scenarios.conformance.check import (
 )
 from wavetank.scenarios.conformance.store_harness import StoreHarness
 from wavetank.scenarios.exploration.explain import explain
-from wavetank.scenarios.exploration.explorer import explore
+from wavetank.scenarios.exploration.explorer import Finding, explore
 from wavetank.scenarios.exploration.recovery_graph import Limits
 from wavetank.scenarios.exploration.subject import Problem
 from wavetank.scenarios.fault_sweep.workload_sweep import sweep_operations
@@ -135,9 +135,10 @@ def _compact(can: frozenset[Capability], index: int) -> Iterator[Step]:
 
 
 _DEPTH: Final = 1
-_LYING_IMAGES: Final = 400
 _SETS_PER_POINT: Final = 128
 """Fewer than a run tries: a store that rewrites a whole file has many at every point."""
+_LYING_SEARCHES: Final = ((30, 4), (400, _SETS_PER_POINT))
+"""Images and sets per point: nearly every store loses something in the first, short search."""
 
 
 @frozen(kw_only=True)
@@ -145,18 +146,29 @@ class CrashProblem:
     """Something that a crash brought to light.
 
     Attributes:
-        problem: which invariant is broken, and how.
-        creating: whether the store had not been open yet.
-        truncating: whether that step removes entries.
-        again: whether the power went a second time, in or after the recovery.
-        told: the whole story in one sentence.
+        profile: under which it came.
+        finding: which invariant is broken, how, and by which crash.
+        truncating: whether the step at which the power went removes entries.
     """
 
-    problem: Problem
-    creating: bool
+    profile: Profile
+    finding: Finding
     truncating: bool
-    again: bool
-    told: str
+
+    @property
+    def problem(self) -> Problem:
+        """Which invariant is broken, and how."""
+        return self.finding.problem
+
+    @property
+    def creating(self) -> bool:
+        """Whether the store had not been open yet."""
+        return self.finding.step == 0
+
+    @property
+    def again(self) -> bool:
+        """Whether the power went a second time, in or after the recovery."""
+        return bool(self.finding.crash.then) or self.finding.crash.killed_at is not None
 
 
 class CrashExploration:
@@ -221,17 +233,9 @@ class CrashExploration:
                     f"{sweep.judged} images judged under {profile.name}, {sweep.unjudged} left over"
                 )
             for finding in sweep.findings:
-                story = explain(self.recording, profile, finding)
                 step = self.recording.workload.steps[finding.step]
-                found.append(
-                    CrashProblem(
-                        problem=finding.problem,
-                        creating=finding.step == 0,
-                        truncating=isinstance(step, (TruncateSuffix, TruncatePrefix)),
-                        again=bool(finding.crash.then) or finding.crash.killed_at is not None,
-                        told=_told(profile, story.summary, story.why, story.cure),
-                    )
-                )
+                truncating = isinstance(step, (TruncateSuffix, TruncatePrefix))
+                found.append(CrashProblem(profile=profile, finding=finding, truncating=truncating))
         return tuple(found)
 
     @property
@@ -239,15 +243,19 @@ class CrashExploration:
         """Where images were left over, a sentence for each profile."""
         return tuple(self._left)
 
+    def tell(self, problem: CrashProblem) -> str:
+        """Return the whole story of a problem in one sentence."""
+        story = explain(self.recording, problem.profile, problem.finding)
+        cure = f"cure: {story.cure}" if story.cure else "no single sync would have prevented it"
+        return f"under {problem.profile.name}: {story.summary}: {story.why}; {cure}"
+
     def finds_lies(self) -> bool:
         """Whether a disk whose syncs lie makes the store lose something, as it must."""
-        limits = Limits(max_images=_LYING_IMAGES, max_sets_per_point=_SETS_PER_POINT)
-        return bool(explore(self.recording, LYING_FSYNC, limits=limits).findings)
-
-
-def _told(profile: Profile, summary: str, why: str, cure: str) -> str:
-    cured = f"; cure: {cure}" if cure else "; no single sync would have prevented it"
-    return f"under {profile.name}: {summary}: {why}{cured}"
+        for images, sets in _LYING_SEARCHES:
+            limits = Limits(max_images=images, max_sets_per_point=sets)
+            if explore(self.recording, LYING_FSYNC, limits=limits).findings:
+                return True
+        return False
 
 
 _INVENTED: Final = frozenset({"entry never submitted", "log of another extent"})
@@ -347,7 +355,7 @@ def _require(harness: StoreHarness, concerns: Callable[[CrashProblem], bool]) ->
     found = [each for each in harness.crashes.problems if concerns(each)]
     if found:
         more = f"; {len(found) - 1} more" if len(found) > 1 else ""
-        raise CheckFailure(f"{found[0].told}{more}")
+        raise CheckFailure(f"{harness.crashes.tell(found[0])}{more}")
 
 
 CRASHES: Final = group_of(
