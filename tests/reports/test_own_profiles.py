@@ -1,15 +1,14 @@
 """Runs and replays under profiles of one's own, as a process and as stored failures."""
 
 import json
-import os
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import jsonschema
 import pytest
 from attrs import evolve
+from console import wavetank
 
 from wavetank.reports.documents import schema
 from wavetank.reports.failures import (
@@ -38,17 +37,6 @@ MINE = '[profile]\nname = "mine"\nextends = "sequential"\n'
 OWN = OwnProfile(profile_from_toml(MINE), "disks/mine.toml")
 
 
-def wavetank(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "wavetank", *arguments],
-        cwd=cwd,
-        env=os.environ,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
 def document(done: subprocess.CompletedProcess[str], name: str) -> dict[str, Any]:
     answer: dict[str, Any] = json.loads(done.stdout)
     jsonschema.validate(answer, schema(name))
@@ -71,7 +59,15 @@ def test_a_profile_file_is_run_by_workers_and_replayed_without_the_file(tmp_path
     assert mine["workers"] == 2
     assert {each["profile"] for each in mine["scenarios"]} == {"mine"}
     shipped = wavetank(
-        "run", *plan[:2], "--profile", "sequential", *plan[4:], *CANARY, cwd=tmp_path
+        "run",
+        *plan[:2],
+        "--profile",
+        "sequential",
+        *plan[4:],
+        *CANARY,
+        "--workers",
+        "1",
+        cwd=tmp_path,
     )
     # It promises what it extends, and so it finds the same.
     assert [images(each) for each in mine["scenarios"]] == [

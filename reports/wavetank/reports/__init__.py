@@ -2,28 +2,22 @@
 
 General layout::
 
-    cli.py                        the program: commands, and what errors become
-    _run_command.py, _replay_command.py, _list_command.py    one command each, options only
-    _parameters.py, settings.py   what a person types, checked; [tool.wavetank]
-    _execution.py, _replaying.py  what two of them do, once the options are known
-    _show_command.py, _showing.py, regressions.py, python_values.py    a failure as a test
+    cli.py              the program: its commands, and the exit code of an error
+    commands/           a module for each command
+    documents/          results as JSON; schemas/ says what each document may hold
+    tables.py           tables in text
+    session.py, _workers.py    a run over processes, interrupted or stopped early
+    progress.py, text.py, story.py, next_commands.py    what a run prints
+    failures.py, _fields.py    .wavetank/failures, written and read back
+    regressions.py, python_values.py    a failure as a pytest file
     pytest_plugin.py, _pytest_tools.py, _pytest_replay.py    fixtures, marker and options for pytest
-    session.py, _workers.py       a plan over processes, interrupted or stopped early
-    progress.py                   what is shown meanwhile, on stderr
-    text.py, documents.py         the result for people and for programs (schemas/)
-    failures.py, _fields.py       .wavetank/failures, written and read back
-    profile_files.py              files with profiles of one's own
-    inventory.py                  what there is to choose from
-    _litmus_command.py, _litmus.py    the simulated disk held to litmus sets
-    _litmus_real.py, kernel/      litmus programs on real filesystems
-    _zoo_command.py, _zoo.py, zoo_text.py, zoo_document.py    the planted bugs, hunted
-    _damage_command.py, _damage.py, damage_text.py, damage_document.py    the damage matrix
-    _sweep_command.py, _sweep.py, sweep_text.py, sweep_document.py    every operation fails
-    _bench_command.py, _bench.py, bench/    the engine measured against its peers
-    _told.py                      lines on stderr while long work goes on
+    profile_files.py, _choices.py    names and files that a person typed, checked
+    kernel/             litmus programs on real filesystems
+    bench/              the engine timed against its peers
 
-It listens to `wavetank.scenarios` and starts its runs; nothing imports it. Commands import what is
-heavy only when they run, so this package imports nothing. Start reading at cli.py.
+It starts runs of `wavetank.scenarios` and listens to their events; nothing imports it. Commands
+import the engine and the scenarios only when they run, so this package imports nothing. Start
+reading at cli.py.
 """
 
 __all__: list[str] = []

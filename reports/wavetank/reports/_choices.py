@@ -9,6 +9,8 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+import click
+
 if TYPE_CHECKING:
     from wavetank.scenarios import StoreAdapter
 
@@ -24,8 +26,8 @@ __all__ = [
 _PATTERN_MARKS: Final = frozenset("*?[")
 
 
-class UnknownChoiceError(LookupError):
-    """A name that does not exist, or a pattern that matches nothing."""
+class UnknownChoiceError(click.UsageError):
+    """A name that does not exist, or a pattern that matches nothing; exits with 2."""
 
 
 def choose(what: str, name: str, known: Collection[str]) -> str:

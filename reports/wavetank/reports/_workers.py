@@ -21,7 +21,7 @@ from attrs import frozen
 
 from wavetank.scenarios import RunningEvent
 
-__all__ = ["ProgressQueue", "hash_seed", "worker_pool"]
+__all__ = ["ProgressQueue", "hash_seed", "work_executor", "worker_pool"]
 
 _HASH_SEED: Final = "PYTHONHASHSEED"
 
@@ -72,6 +72,20 @@ def worker_pool(
             executor.shutdown(wait=True, cancel_futures=True)
             queue.put(None)
             drain.join()
+
+
+@contextmanager
+def work_executor(workers: int) -> Iterator[Executor | None]:
+    """Give an executor of new processes, ended as those of `worker_pool`.
+
+    Args:
+        workers: processes; with 1 there is no executor, and all work is done in this process.
+    """
+    if workers == 1:
+        yield None
+        return
+    with worker_pool(workers, lambda _: None) as (executor, _):
+        yield executor
 
 
 @contextmanager

@@ -14,18 +14,18 @@ from typing import Final
 
 import click
 
-from wavetank.reports._bench_command import bench_command
-from wavetank.reports._check_command import check_command
-from wavetank.reports._damage_command import damage_command
-from wavetank.reports._dump_command import dump_command
-from wavetank.reports._list_command import list_command
-from wavetank.reports._litmus_command import litmus_command
-from wavetank.reports._replay_command import replay_command
-from wavetank.reports._run_command import run_command
-from wavetank.reports._show_command import show_command
-from wavetank.reports._sweep_command import sweep_command
-from wavetank.reports._verify_command import verify_command
-from wavetank.reports._zoo_command import zoo_command
+from wavetank.reports.commands.bench import bench_command
+from wavetank.reports.commands.check import check_command
+from wavetank.reports.commands.damage import damage_command
+from wavetank.reports.commands.dump import dump_command
+from wavetank.reports.commands.list import list_command
+from wavetank.reports.commands.litmus import litmus_command
+from wavetank.reports.commands.replay import replay_command
+from wavetank.reports.commands.run import run_command
+from wavetank.reports.commands.show import show_command
+from wavetank.reports.commands.sweep import sweep_command
+from wavetank.reports.commands.verify import verify_command
+from wavetank.reports.commands.zoo import zoo_command
 from wavetank.reports.exit_codes import ExitCode
 
 __all__ = ["cli", "main"]

@@ -2,17 +2,13 @@
 
 General layout, from values to work::
 
-    samples.py          ratios of timed rounds, their spread; pure functions
-    report.py           the result as values
-    comparison.py       contenders that do the same work, and what a measurement consists of
-    timing.py           rounds of contenders in rotated order; the only module with a clock
-    machine.py, peers.py    facts about the machine; which peers are installed
-    entries.py          the log entries that are written, and the check of what comes back
+    report.py        the result as values
+    rounds.py        rounds of contenders in rotated order, ratios and their spread; the only clock
+    comparison.py    contenders that do the same work, and what a measurement consists of
+    environment.py   the machine, and which peers are installed
+    logs.py          the entries that are written, the check of what comes back, shared long logs
     appends.py, reads.py, opens.py, snapshots.py    the measurements, by the work they time
-    killed_appender.py  a process that opens a store, appends to it and kills itself
-    catalogue.py        every measurement with its goals
-    engine_bench.py     chooses, times and reports; start reading here
-    document.py, text.py, markdown.py    the result for programs, for people and for the docs
+    engine_bench.py  every measurement with its goals; times and reports them; start reading here
 
 Times depend on the machine, so this stands in `wavetank.reports`. It uses the engine through its
 public API alone. Commands import it only when they run, so this package imports nothing.

@@ -18,9 +18,14 @@ from typing import Final, Protocol, TypeAlias
 
 from wavetank.engine import FileStorage, FileStorageOptions, LogEntry, StorageConfig
 from wavetank.reports.bench.comparison import ENGINE, RAW, Attempt, Comparison, Site, Work
-from wavetank.reports.bench.entries import RAW_ENTRY_BYTES, batches_of, check_log, key_of
-from wavetank.reports.bench.peers import LMDB, PYSYNCOBJ, ROCKSDICT, SQLITE
-from wavetank.reports.bench.shared_logs import LMDB_MAP_BYTES
+from wavetank.reports.bench.environment import LMDB, PYSYNCOBJ, ROCKSDICT, SQLITE
+from wavetank.reports.bench.logs import (
+    LMDB_MAP_BYTES,
+    RAW_ENTRY_BYTES,
+    batches_of,
+    check_log,
+    key_of,
+)
 
 __all__ = ["compare_appends"]
 

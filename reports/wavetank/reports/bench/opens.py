@@ -2,10 +2,14 @@
 
 After a kill an open must read and verify all of the log, so a read of the whole file in chunks is
 its limit. The file is in the page cache for both.
+
+Run as ``python -m wavetank.reports.bench.opens DIR``, this module leaves what a killed node leaves:
+it opens the store in DIR, appends an entry, prints its index, and kills itself before it closes.
 """
 
 from __future__ import annotations
 
+import os  # noqa: TID251 - the process that is killed kills itself
 import signal
 import subprocess
 import sys
@@ -17,14 +21,12 @@ from typing import Final
 
 from wavetank.engine import FileStorage, StorageConfig
 from wavetank.reports.bench.comparison import ENGINE, RAW, Comparison, Site, Work
-from wavetank.reports.bench.entries import check_equal, check_log
-from wavetank.reports.bench.shared_logs import FRAME_ENTRIES, engine_log
+from wavetank.reports.bench.logs import FRAME_ENTRIES, check_equal, check_log, engine_log, entry_of
 
 __all__ = ["AppenderFailedError", "compare_opens"]
 
 _CHUNK_BYTES: Final = 4 << 20
 _LOG_NAME: Final = "log.dat"
-_APPENDER: Final = "wavetank.reports.bench.killed_appender"
 
 
 class AppenderFailedError(Exception):
@@ -55,7 +57,7 @@ def compare_opens(site: Site, *, killed: bool) -> Iterator[Comparison]:
 @contextmanager
 def _open_after_kill(directory: Path) -> Iterator[Work]:
     done = subprocess.run(  # noqa: S603 - this interpreter, a module of ours
-        [sys.executable, "-m", _APPENDER, str(directory)],
+        [sys.executable, "-m", __spec__.name, str(directory)],
         capture_output=True,
         text=True,
         check=False,
@@ -102,3 +104,16 @@ def _raw_read(directory: Path) -> Iterator[Work]:
                 pass
 
     yield work
+
+
+def _append_and_be_killed(directory: str) -> None:
+    store = FileStorage(StorageConfig(directory=directory))
+    index = store.last_log_index + 1
+    store.append_log_entries([entry_of(index)])
+    sys.stdout.write(f"{index}\n")
+    sys.stdout.flush()
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+if __name__ == "__main__":
+    _append_and_be_killed(sys.argv[1])

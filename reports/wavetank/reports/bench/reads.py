@@ -15,12 +15,15 @@ from typing import Final, TypeAlias
 
 from wavetank.engine import FileStorage, StorageConfig
 from wavetank.reports.bench.comparison import ENGINE, Attempt, Comparison, Site, Work
-from wavetank.reports.bench.entries import check_equal, command_of, entry_of, key_of
-from wavetank.reports.bench.peers import LMDB, SQLITE
-from wavetank.reports.bench.shared_logs import (
+from wavetank.reports.bench.environment import LMDB, SQLITE
+from wavetank.reports.bench.logs import (
     FRAME_ENTRIES,
     LMDB_MAP_BYTES,
+    check_equal,
+    command_of,
     engine_log,
+    entry_of,
+    key_of,
     lmdb_log,
     sqlite_log,
 )

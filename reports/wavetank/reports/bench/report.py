@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from attrs import frozen
 
-from wavetank.reports.bench.samples import Spread
+from wavetank.reports.bench.rounds import Spread
 
 __all__ = ["BenchReport", "BenchRow", "Machine", "Peer"]
 

@@ -16,7 +16,7 @@ from typing import Final, TypeAlias
 
 from wavetank.engine import FileStorage, SnapshotMetadata, StorageConfig
 from wavetank.reports.bench.comparison import ENGINE, RAW, Attempt, Comparison, Site, Work
-from wavetank.reports.bench.entries import check_equal, entry_of
+from wavetank.reports.bench.logs import check_equal, entry_of
 
 __all__ = ["compare_loads", "compare_saves"]
 

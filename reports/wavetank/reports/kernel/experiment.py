@@ -1,8 +1,9 @@
-"""Litmus programs on one real filesystem, and whether what is seen lies inside the model's sets.
+"""Run litmus programs on one real filesystem and compare what is seen with the model's sets.
 
 Each program gets a new filesystem. It runs there several times, each time in a directory of its own
-and with other nudges between its steps, while the device logs what it is given. Then, for the log
-between two flushes, images are made of what a power cut may have left there, mounted and read.
+and with other writeback triggers between its steps, while the device logs what it is given. Then,
+for each stretch of the log between two flushes, images are made of what a power cut may have left,
+mounted and read.
 
 Nothing of an earlier run is removed before the next.
 """
@@ -19,13 +20,14 @@ from typing import Final
 
 from attrs import frozen
 
-from wavetank.reports.kernel._mounts import (
-    enter_private_mounts,
-    terminated_as_interrupted,
-    work_folder,
+from wavetank.reports.kernel.crash_images import (
+    CrashPoint,
+    Window,
+    apply_writes,
+    copy_sparse,
+    crash_points,
+    windows,
 )
-from wavetank.reports.kernel.crash_points import CrashPoint, Window, crash_points, windows
-from wavetank.reports.kernel.image_file import apply_writes, copy_sparse
 from wavetank.reports.kernel.machine import (
     RealFilesystem,
     RecordingMachine,
@@ -33,11 +35,14 @@ from wavetank.reports.kernel.machine import (
     make_filesystem,
     recording,
 )
-from wavetank.reports.kernel.nudges import Nudge, plan_nudges
-from wavetank.reports.kernel.program_run import ProgramRun, run_program
-from wavetank.reports.kernel.reading import program_letters, read_files
-from wavetank.reports.kernel.real_result import MachineError, RealOutcome, RealResult
-from wavetank.reports.kernel.sightings import Sighting, judge
+from wavetank.reports.kernel.mounts import (
+    enter_private_mounts,
+    terminated_as_interrupted,
+    work_folder,
+)
+from wavetank.reports.kernel.observed_states import judge, program_letters, read_files
+from wavetank.reports.kernel.program_run import ProgramRun, Trigger, plan_triggers, run_program
+from wavetank.reports.kernel.results import MachineError, ObservedState, RealOutcome, RealResult
 from wavetank.sim import LitmusState, LitmusTest
 
 __all__ = ["RealPlan", "observe"]
@@ -72,13 +77,13 @@ class _Recorded:
     test: LitmusTest
     number: int
     folder: str
-    nudges: tuple[tuple[Nudge, ...], ...]
+    triggers: tuple[tuple[Trigger, ...], ...]
     run: ProgramRun
 
     @property
     def story(self) -> tuple[str, ...]:
         """What was done after each step, as text."""
-        return tuple(", ".join(str(nudge) for nudge in after) for after in self.nudges)
+        return tuple(", ".join(str(trigger) for trigger in after) for after in self.triggers)
 
 
 def observe(
@@ -86,7 +91,7 @@ def observe(
 ) -> RealResult:
     """Run the programs on a real filesystem, and judge what power cuts leave of them.
 
-    The process gets a mount name space of its own and stays in it.
+    The process gets a mount namespace of its own and stays in it.
 
     Args:
         filesystem: which one.
@@ -102,11 +107,11 @@ def observe(
     with terminated_as_interrupted():
         for test in plan.tests:
             with work_folder() as work:
-                sightings = _look_at(
+                observed = _look_at(
                     filesystem, test, plan, work, outside=outside, progress=progress
                 )
-            images += len({sighting.image for sighting in sightings})
-            outcomes += judge(test, filesystem.profiles, sightings)
+            images += len({each.image for each in observed})
+            outcomes += judge(test, filesystem.profiles, observed)
     return RealResult(
         filesystem=filesystem.name,
         kernel=platform.release(),
@@ -126,7 +131,7 @@ def _look_at(
     *,
     outside: int,
     progress: Callable[[str], None],
-) -> list[Sighting]:
+) -> list[ObservedState]:
     """Run one program on a new filesystem, and read what power cuts leave of it."""
     device, base = work / "device", work / "base"
     make_filesystem(filesystem, device)
@@ -139,20 +144,20 @@ def _look_at(
         ]
     reader = _Reader(filesystem=filesystem, base=base, work=work)
     progress(f"{filesystem.name}: {test.id}: reading images")
-    return list(reader.sightings(machine, recorded, plan))
+    return list(reader.observed(machine, recorded, plan))
 
 
 def _record(
     machine: RecordingMachine, filesystem: RealFilesystem, test: LitmusTest, number: int, seed: int
 ) -> _Recorded:
-    nudges = plan_nudges(number, len(test.program), seed, timer=filesystem.timer)
+    triggers = plan_triggers(number, len(test.program), seed, timer=filesystem.timer)
     folder = machine.folder / f"run{number}"
     folder.mkdir()
     try:
-        run = run_program(test, folder, nudges, machine.log_length)
+        run = run_program(test, folder, triggers, machine.log_length)
     except OSError as error:
         raise MachineError(f"{test.id}, run {number}: {error}") from error
-    return _Recorded(test=test, number=number, folder=folder.name, nudges=nudges, run=run)
+    return _Recorded(test=test, number=number, folder=folder.name, triggers=triggers, run=run)
 
 
 class _Reader:
@@ -173,9 +178,9 @@ class _Reader:
             (place / "recovered").mkdir(parents=True)
             self._free.put(place)
 
-    def sightings(
+    def observed(
         self, machine: RecordingMachine, recorded: Sequence[_Recorded], plan: RealPlan
-    ) -> Iterator[Sighting]:
+    ) -> Iterator[ObservedState]:
         """Yield what every image shows, for every run and every moment it may stand for."""
         known: dict[_Key, Future[_Found]] = {}
         flushes = Counter[str]()
@@ -239,15 +244,15 @@ def _content(window: Window, number: int, point: CrashPoint) -> tuple[int, tuple
 
 def _moments(
     each: _Recorded, flushes: int, window: Window, point: CrashPoint, found: _Found
-) -> Iterator[Sighting]:
+) -> Iterator[ObservedState]:
     for marks in point.marks:
         state = LitmusState.of(found.files, *each.run.setup_marks, *marks)
-        yield Sighting(
+        yield ObservedState(
             image=found.image,
             state=None if found.error else state,
             error=found.error,
             run=each.number,
-            nudges=each.story,
+            triggers=each.story,
             window=flushes,
             kept=point.kept,
             written=len(window.writes),

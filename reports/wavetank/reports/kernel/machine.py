@@ -1,12 +1,14 @@
 """A recording device with a real filesystem on it, and images of it that are mounted and read.
 
-The device is a file served over FUSE (_device_server.py) under a loop device. What the filesystem
-writes is logged before it is answered. Everything is taken away again at the end, however it comes.
+The device is a file served over FUSE (recording_device.py) under a loop device. What the filesystem
+writes is logged before it is answered. All of it is removed at the end, whatever ends it.
 """
 
 from __future__ import annotations
 
 import os  # noqa: TID251 - this is the machine's side
+import re
+import shutil
 import subprocess
 import sys
 import time  # noqa: TID251 - this is the machine's side
@@ -18,14 +20,20 @@ from typing import Final
 
 from attrs import evolve, frozen
 
-from wavetank.reports.kernel._loop import loop_device
-from wavetank.reports.kernel._mounts import Mount, mounted, uninterrupted, unmount
-from wavetank.reports.kernel.device_log import LoggedEvent, read_events
+from wavetank.reports.kernel.mounts import Mount, loop_device, mounted, uninterrupted, unmount
 from wavetank.reports.kernel.program_run import COMMIT_INTERVAL_S
-from wavetank.reports.kernel.real_result import MachineError
+from wavetank.reports.kernel.recording_device import LoggedEvent, read_events
+from wavetank.reports.kernel.results import MachineError
 from wavetank.sim import BTRFS, EXT4, EXT4_OBSERVED, EXT4_ORDERED, XFS, Profile
 
-__all__ = ["REAL_FILESYSTEMS", "RealFilesystem", "RecordingMachine", "image_mounted", "recording"]
+__all__ = [
+    "REAL_FILESYSTEMS",
+    "RealFilesystem",
+    "RecordingMachine",
+    "image_mounted",
+    "missing_requirements",
+    "recording",
+]
 
 _MIB: Final = 1 << 20
 _START_TIMEOUT_S: Final = 20.0
@@ -165,7 +173,7 @@ def recording(
         filesystem: what is on the device.
         device: its content; it is written to.
         work: an empty folder for mounts and log.
-        outside: descriptor of the mount name space that the device's server is to live in.
+        outside: descriptor of the mount namespace that the device's server is to live in.
         timeout_s: the device is broken off when it has been served for so many seconds; calls on
             the filesystem then fail.
 
@@ -203,7 +211,7 @@ def _serving(
     """Yield the served file's path while its server runs."""
     errors = log.with_suffix(".errors")
     command = [
-        *(sys.executable, "-m", "wavetank.reports.kernel._device_server"),
+        *(sys.executable, "-m", "wavetank.reports.kernel.recording_device"),
         *(str(served), str(device), str(log), str(outside)),
     ]
     with ExitStack() as ending, errors.open("wb") as output:
@@ -248,3 +256,62 @@ def _end(server: subprocess.Popen[bytes], served: Path) -> None:
         except subprocess.TimeoutExpired:
             server.kill()
             server.wait()
+
+
+_SYSTEM_ADMINISTRATION: Final = 1 << 21  # CAP_SYS_ADMIN
+_DEVICES: Final = (("/dev/fuse", "FUSE"), ("/dev/loop-control", "loop devices"))
+
+
+def missing_requirements(filesystem: RealFilesystem) -> tuple[str, ...]:
+    """Return what this machine lacks, by name; nothing if `filesystem` can be looked at."""
+    if sys.platform != "linux":
+        return (f"Linux (this is {sys.platform})",)
+    return tuple(_missing(filesystem))
+
+
+def _missing(filesystem: RealFilesystem) -> Iterator[str]:
+    if os.geteuid() != 0:
+        yield "root"
+    elif not _may_mount():
+        yield "the right to mount (CAP_SYS_ADMIN)"
+    for device, what in _DEVICES:
+        if not _can_open(device):
+            yield f"{what} ({device})"
+    yield from _missing_library()
+    if shutil.which(filesystem.make[0]) is None:
+        yield filesystem.make[0]
+    if not _kernel_knows(filesystem.type):
+        yield f"{filesystem.type} in the kernel"
+
+
+def _may_mount() -> bool:
+    status = Path("/proc/self/status").read_text(encoding="ascii", errors="replace")
+    found = re.search(r"^CapEff:\s*([0-9a-f]+)$", status, re.MULTILINE)
+    return found is not None and bool(int(found[1], 16) & _SYSTEM_ADMINISTRATION)
+
+
+def _can_open(device: str) -> bool:
+    try:
+        os.close(os.open(device, os.O_RDWR))
+    except OSError:
+        return False
+    return True
+
+
+def _missing_library() -> Iterator[str]:
+    try:
+        import mfusepy  # noqa: F401, PLC0415 - whether it is there is the question
+    except ImportError:
+        yield "mfusepy"
+    except (OSError, AttributeError):  # what it raises where there is no libfuse
+        yield "libfuse"
+
+
+def _kernel_knows(name: str) -> bool:
+    """Return whether the kernel has a filesystem, or has a module for it."""
+    known = Path("/proc/filesystems").read_text(encoding="ascii", errors="replace").split()
+    modprobe = shutil.which("modprobe")
+    if name in known or modprobe is None:
+        return name in known
+    dry_run = [modprobe, "--dry-run", "--quiet", name]
+    return subprocess.run(dry_run, check=False, capture_output=True).returncode == 0  # noqa: S603 - a name of this package

@@ -1,6 +1,11 @@
-"""A litmus program, done with real system calls in a real directory.
+"""Run a litmus program with real system calls in a real directory.
 
 Files stay open from their creation on, so that an inode is written to whatever became of its names.
+
+A program of a few system calls ends long before a kernel writes anything back unasked. Writeback
+triggers between its steps stand for the memory pressure, timers and neighbours of a real machine.
+No trigger can make a state legal that was not: what is written back on request may always be
+written back unasked, and one more sync never allows one more state.
 """
 
 from __future__ import annotations
@@ -10,16 +15,102 @@ import os  # noqa: TID251 - this is the machine's side
 import time  # noqa: TID251 - this is the machine's side
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from enum import Enum
 from pathlib import Path
+from random import Random  # noqa: TID251 - seeded by the caller
 from typing import Final
 
 from attrs import frozen
 
-from wavetank.reports.kernel.crash_points import PlacedMark
-from wavetank.reports.kernel.nudges import Nudge, NudgeKind
+from wavetank.reports.kernel.crash_images import PlacedMark
 from wavetank.sim import BLOCK_SIZE, LitmusOp, LitmusTest
 
-__all__ = ["COMMIT_INTERVAL_S", "ProgramRun", "run_program", "sync_filesystem"]
+__all__ = [
+    "COMMIT_INTERVAL_S",
+    "ProgramRun",
+    "Trigger",
+    "TriggerKind",
+    "plan_triggers",
+    "run_program",
+    "sync_filesystem",
+]
+
+
+class TriggerKind(Enum):
+    """The means there are; the value says it to people."""
+
+    WRITE_OUT = "sync_file_range on inode"
+    COMMIT = "fsync of an unrelated file"
+    SYNC_FILE = "fsync of inode"
+    SYNC_FOLDER = "fsync of folder"
+    SYNC_ALL = "syncfs"
+    WAIT = "wait for the commit timer"
+
+
+@frozen
+class Trigger:
+    """One of them.
+
+    Attributes:
+        kind: what to do.
+        number: which inode or folder, counted round among those there are.
+    """
+
+    kind: TriggerKind
+    number: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.kind.value} {self.number}" if self.kind in _NUMBERED else self.kind.value
+
+
+_NUMBERED: Final = (TriggerKind.WRITE_OUT, TriggerKind.SYNC_FILE, TriggerKind.SYNC_FOLDER)
+_EVERY_INODE: Final = 8
+_WRITE_OUT: Final = tuple(Trigger(TriggerKind.WRITE_OUT, number) for number in range(_EVERY_INODE))
+_COMMIT: Final = (Trigger(TriggerKind.COMMIT),)
+_STEADY: Final = ((), _WRITE_OUT, _COMMIT, (*_WRITE_OUT, *_COMMIT), (*_COMMIT, *_WRITE_OUT))
+_AT_RANDOM: Final = (
+    *(TriggerKind.WRITE_OUT, TriggerKind.WRITE_OUT, TriggerKind.COMMIT, TriggerKind.COMMIT),
+    *(TriggerKind.SYNC_FILE, TriggerKind.SYNC_ALL),
+)
+_AT_THE_END: Final = (*_AT_RANDOM, TriggerKind.SYNC_FOLDER)
+_QUIET_PERCENT: Final = 55
+
+
+def plan_triggers(
+    run: int, steps: int, seed: int, *, timer: bool
+) -> tuple[tuple[Trigger, ...], ...]:
+    """Return what to do after each step of a program.
+
+    The first run is left alone; four do the same after each step; one waits for the timer, once;
+    the others draw from a stream of their own.
+
+    Args:
+        run: number of the run.
+        steps: how many steps the program has.
+        seed: of the random plans.
+        timer: whether the filesystem has a commit timer that is worth waiting for.
+    """
+    if not steps:
+        return ()
+    if run < len(_STEADY):
+        return (_STEADY[run],) * steps
+    chance = Random(f"writeback triggers {seed} {run}")  # noqa: S311 - no secret: repeatable plans
+    if timer and run == len(_STEADY):
+        when = chance.randrange(steps)
+        return tuple((Trigger(TriggerKind.WAIT),) if step == when else () for step in range(steps))
+    gaps = [_draw(chance) for _ in range(steps - 1)]
+    ending = tuple(
+        Trigger(chance.choice(_AT_THE_END), chance.randrange(_EVERY_INODE))
+        for _ in range(chance.randrange(4))
+    )
+    return (*gaps, ending)
+
+
+def _draw(chance: Random) -> tuple[Trigger, ...]:
+    if chance.randrange(100) < _QUIET_PERCENT:
+        return ()
+    return (Trigger(chance.choice(_AT_RANDOM), chance.randrange(_EVERY_INODE)),)
+
 
 COMMIT_INTERVAL_S: Final = 1
 """How often the filesystems are told to commit, in seconds; the shortest that they take."""
@@ -53,7 +144,7 @@ class ProgramRun:
 def run_program(
     test: LitmusTest,
     folder: Path,
-    nudges: Sequence[Sequence[Nudge]],
+    triggers: Sequence[Sequence[Trigger]],
     log_length: Callable[[], int],
 ) -> ProgramRun:
     """Run setup and program in `folder`, then have everything written back.
@@ -61,7 +152,7 @@ def run_program(
     Args:
         test: the program.
         folder: an empty directory.
-        nudges: what to do after each step of the program.
+        triggers: what to do after each step of the program.
         log_length: tells how long the device's log is, in bytes.
 
     Raises:
@@ -77,10 +168,10 @@ def run_program(
         setup_marks = tuple(mark.word for mark in calls.marks)
         calls.marks.clear()
         first = log_length()
-        for op, after in zip(test.program, nudges, strict=True):
+        for op, after in zip(test.program, triggers, strict=True):
             calls.do(op)
-            for nudge in after:
-                calls.nudge(nudge)
+            for trigger in after:
+                calls.pull(trigger)
         sync_filesystem(folder)
         return ProgramRun(
             first=first,
@@ -128,26 +219,26 @@ class _Calls:
             case _:
                 self._use_names(op)
 
-    def nudge(self, nudge: Nudge) -> None:
+    def pull(self, trigger: Trigger) -> None:
         """Have something written back."""
-        match nudge.kind:
-            case NudgeKind.COMMIT:
+        match trigger.kind:
+            case TriggerKind.COMMIT:
                 os.pwrite(self._unrelated, b"x", os.fstat(self._unrelated).st_size)
                 os.fsync(self._unrelated)
-            case NudgeKind.SYNC_ALL:
+            case TriggerKind.SYNC_ALL:
                 sync_filesystem(self._folder)
-            case NudgeKind.WAIT:
+            case TriggerKind.WAIT:
                 time.sleep(_WAIT_S)
-            case NudgeKind.SYNC_FOLDER:
+            case TriggerKind.SYNC_FOLDER:
                 folders = [
                     self._folder,
                     *(each for each in self._folder.iterdir() if each.is_dir()),
                 ]
-                _sync_folder(sorted(folders)[nudge.number % len(folders)])
-            case NudgeKind.WRITE_OUT | NudgeKind.SYNC_FILE if self._files:
+                _sync_folder(sorted(folders)[trigger.number % len(folders)])
+            case TriggerKind.WRITE_OUT | TriggerKind.SYNC_FILE if self._files:
                 files = list(self._files.values())
-                file = files[nudge.number % len(files)]
-                if nudge.kind is NudgeKind.SYNC_FILE:
+                file = files[trigger.number % len(files)]
+                if trigger.kind is TriggerKind.SYNC_FILE:
                     os.fsync(file)
                 else:
                     _write_out(file)

@@ -1,0 +1,133 @@
+"""Options that several commands have, and option values that are not plain numbers."""
+
+from __future__ import annotations
+
+import os  # noqa: TID251 - the default number of workers is a fact about the machine
+from collections.abc import Callable
+from typing import Final, TypeVar
+
+import click
+
+__all__ = [
+    "FIXPOINT",
+    "available_workers",
+    "crash_depth",
+    "format_option",
+    "image_limit",
+    "seed_range",
+    "worker_count",
+    "workers_option",
+]
+
+FIXPOINT: Final = -1
+"""The depth that goes on until no new image comes."""
+
+
+def available_workers() -> int:
+    """Return how many processors this process may use, at least 1."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def seed_range(
+    context: click.Context, parameter: click.Parameter, value: str | None
+) -> range | None:
+    """Return the half-open range of seeds written A:B; a callback of click.
+
+    Raises:
+        click.BadParameter: it is no such range.
+    """
+    if value is None:
+        return None
+    first, colon, end = value.partition(":")
+    if not colon or not (_is_whole(first) and _is_whole(end)) or int(first) >= int(end):
+        message = f"expected A:B with 0 <= A < B, such as 0:10, got {value!r}"
+        raise click.BadParameter(message, context, parameter)
+    return range(int(first), int(end))
+
+
+def image_limit(
+    context: click.Context, parameter: click.Parameter, value: str | None
+) -> int | None:
+    """Return the number of images written N, 0 for the word all; a callback of click.
+
+    Raises:
+        click.BadParameter: it is neither.
+    """
+    if value is None:
+        return None
+    if value == "all":
+        return 0
+    return _positive(context, parameter, value, "all")
+
+
+def crash_depth(
+    context: click.Context, parameter: click.Parameter, value: str | None
+) -> int | None:
+    """Return the depth written N, `FIXPOINT` for that word; a callback of click.
+
+    Raises:
+        click.BadParameter: it is neither.
+    """
+    if value is None:
+        return None
+    if value == "fixpoint":
+        return FIXPOINT
+    if not _is_whole(value):
+        message = f"expected a whole number >= 0 or fixpoint, got {value!r}"
+        raise click.BadParameter(message, context, parameter)
+    return int(value)
+
+
+def worker_count(
+    context: click.Context, parameter: click.Parameter, value: str | None
+) -> int | None:
+    """Return the number of processes written N or auto; a callback of click.
+
+    Raises:
+        click.BadParameter: it is neither.
+    """
+    if value is None:
+        return None
+    if value == "auto":
+        return available_workers()
+    return _positive(context, parameter, value, "auto")
+
+
+def _positive(context: click.Context, parameter: click.Parameter, value: str, word: str) -> int:
+    if not _is_whole(value) or int(value) < 1:
+        message = f"expected a whole number >= 1 or {word}, got {value!r}"
+        raise click.BadParameter(message, context, parameter)
+    return int(value)
+
+
+def _is_whole(text: str) -> bool:
+    return text.isascii() and text.isdecimal()
+
+
+_Command = TypeVar("_Command", bound=Callable[..., object])
+
+
+def workers_option(command: _Command) -> _Command:
+    """Let a command be told how many processes work."""
+    return click.option(
+        "--workers",
+        default="auto",
+        show_default=True,
+        metavar="N|auto",
+        callback=worker_count,
+        help="Processes; auto is one per processor.",
+    )(command)
+
+
+def format_option(command: _Command) -> _Command:
+    """Let a command answer with text for people, or a document for machines."""
+    return click.option(
+        "--format",
+        "output_format",
+        type=click.Choice(["text", "json"]),
+        default="text",
+        show_default=True,
+        help="json prints one document on stdout.",
+    )(command)

@@ -1,0 +1,35 @@
+"""The options of `wavetank show`."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import click
+
+__all__ = ["show_command"]
+
+_HELP: Final = """Show a stored failure.
+
+FAILURE is the id that `wavetank run` printed, or a file. With --as pytest, prints a test that fails
+while the bug is there and passes once it is fixed.
+
+\b
+Example:
+  wavetank show mixed-3d17f829 --as pytest > test_regression.py
+"""
+
+
+@click.command("show", help=_HELP)
+@click.argument("failure")
+@click.option(
+    "--as",
+    "shape",
+    type=click.Choice(["text", "pytest"]),
+    default="text",
+    show_default=True,
+    help="pytest prints a test that runs by itself.",
+)
+def show_command(failure: str, shape: str) -> None:
+    from wavetank.reports.commands.show_execution import execute
+
+    click.get_current_context().exit(execute(failure, as_pytest=shape == "pytest"))

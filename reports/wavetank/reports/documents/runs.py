@@ -1,0 +1,150 @@
+"""``wavetank.run/1``, ``wavetank.replay/1`` and ``wavetank.list/1``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from wavetank.reports.commands.inventory import Detail, Item
+from wavetank.reports.documents.writing import Write, shape, writer
+from wavetank.reports.failures import StoredFailure
+from wavetank.reports.next_commands import remaining_commands, replay_command
+from wavetank.reports.session import Determinism, Session
+from wavetank.reports.text import fault_warnings
+from wavetank.scenarios import ReplayResult, ReplayVerdict, ScenarioResult, Violation
+
+__all__ = ["list_document", "replay_document", "run_document"]
+
+
+def run_document(session: Session, version: str) -> dict[str, object]:
+    """Return a run as ``wavetank.run/1``."""
+    plan = session.result.plan
+    return {
+        "schema": "wavetank.run/1",
+        "version": version,
+        "seed": plan.seeds[0],
+        "seeds": list(plan.seeds),
+        "digest": session.result.digest or None,
+        "verdict": session.verdict.value,
+        "elapsed_s": round(session.elapsed_s, 3),
+        "workers": session.workers,
+        "scenarios": _write(session.result.results),
+        "warnings": [line.removeprefix("warning: ") for line in fault_warnings(session)],
+        "interrupted": session.interrupted,
+        "remaining": list(remaining_commands(session)),
+        "determinism": _write(session.determinism),
+    }
+
+
+def replay_document(
+    name: str, result: ReplayResult, failure: StoredFailure | None, version: str
+) -> dict[str, object]:
+    """Return a replay as ``wavetank.replay/1``.
+
+    Args:
+        name: what was asked for.
+        result: the answer.
+        failure: what was stored; None if it could not be read.
+        version: of wavetank.
+    """
+    return {
+        "schema": "wavetank.replay/1",
+        "version": version,
+        "verdict": result.verdict.value,
+        "name": name,
+        "explanation": result.explanation,
+        "case": None if failure is None else _case(failure),
+        "violation": _replayed(result, failure),
+    }
+
+
+def list_document(kind: str, items: Sequence[Item], version: str) -> dict[str, object]:
+    """Return what there is to choose from as ``wavetank.list/1``."""
+    return {
+        "schema": "wavetank.list/1",
+        "version": version,
+        "kind": kind,
+        "items": _write(items),
+    }
+
+
+_write: Final[Write] = writer(
+    shape(Item, "name", "summary", "details"),
+    shape(Detail, "name", "value", "meaning"),
+    shape(
+        ScenarioResult,
+        "name",
+        "seed",
+        "backend",
+        "profile",
+        "options",
+        "relaxed",
+        "verdict",
+        ops="steps",
+        compactions="compactions",
+        crash_points="crash_points",
+        images=lambda result: {
+            "legal": result.legal,
+            "distinct": result.distinct,
+            "judged": result.judged,
+        },
+        unjudged="unjudged",
+        cache_hits="cache_hits",
+        recoveries="recoveries",
+        depth="depth",
+        complete="complete",
+        forked_points="forked_points",
+        stopped_after_first="stopped_after_first",
+        faults_fired=lambda result: dict(result.faults_fired),
+        digest="digest",
+        violations="violations",
+    ),
+    shape(
+        Violation,
+        "id",
+        "invariant",
+        "kind",
+        "summary",
+        "why",
+        "steps",
+        "lost",
+        "profiles",
+        "cure",
+        "rules",
+        replay=lambda violation: replay_command(violation.id),
+    ),
+    shape(
+        Determinism,
+        equal=lambda check: not check.difference,
+        hash_seeds="hash_seeds",
+        digests="digests",
+        difference="difference",
+    ),
+)
+
+
+def _case(failure: StoredFailure) -> dict[str, object]:
+    case = failure.case
+    return {
+        "scenario": case.workload.name,
+        "seed": case.workload.seed,
+        "backend": case.store,
+        "profile": case.profile.name,
+        "options": list(case.workload.turned),
+        "faults": list(map(str, case.workload.faults.faults)),
+        "invariant": case.invariant,
+        "kind": case.kind,
+        "id": case.id,
+        "found_by": failure.version,
+    }
+
+
+def _replayed(result: ReplayResult, failure: StoredFailure | None) -> dict[str, object] | None:
+    """Return the finding as it shows today; None unless it does."""
+    if result.verdict is not ReplayVerdict.FAILED:
+        return None
+    found = result.violation
+    if found is None and failure is not None:
+        found = failure.violation
+    members: dict[str, object] | None = _write(found)
+    return members
