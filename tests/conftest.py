@@ -1,12 +1,17 @@
-"""Fail a test in which a fault never fires: it would pass whatever the code under test does."""
+"""Settings for every test: no examples are timed, and a fault that never fires fails its test."""
 
 from collections import Counter
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from wavetank.engine import FileSystem
 from wavetank.faults import ClockHooks, DiskHooks, FaultInjector, FaultyFileSystem
+
+# A busy machine must fail no test; how many examples a test takes says how long it may be.
+settings.register_profile("wavetank", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("wavetank")
 
 
 @pytest.fixture(autouse=True)

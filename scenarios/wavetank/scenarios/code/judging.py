@@ -13,7 +13,6 @@ import sys
 import traceback
 from collections.abc import Callable, Iterator
 from functools import partial
-from pathlib import Path
 from types import CodeType, FunctionType, MethodType, TracebackType
 from typing import Final, TypeAlias
 
@@ -369,10 +368,10 @@ def _place(error: BaseException) -> str:
         code = entry.tb_frame.f_code
         hidden = entry.tb_frame.f_locals.get("__tracebackhide__")
         if not hidden and not _is_library(code.co_filename):
-            return f"{Path(code.co_filename).name}:{entry.tb_lineno} in {code.co_name}"
+            return f"{code.co_filename.rpartition('/')[2]}:{entry.tb_lineno} in {code.co_name}"
     return ""
 
 
 def _is_library(file: str) -> bool:
-    library = str(Path(inspect.__file__).parent)
+    library = inspect.__file__.rpartition("/")[0]
     return file.startswith("<frozen") or (file.startswith(library) and "site-packages" not in file)
