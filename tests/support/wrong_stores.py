@@ -1,5 +1,7 @@
 """Stores that are wrong in one way, found by name: ``wrong_stores:forgetful_recovery``."""
 
+from typing import cast
+
 from attrs import evolve
 
 from wavetank.engine import FileSystem, Storage
@@ -43,12 +45,12 @@ class _NoDirectorySyncOnceMade:
 
 def forgetful_recovery(site: Site) -> Storage:
     """Open the engine with a recovery that a second crash breaks."""
-    return BUILTIN.open(evolve(site, fs=_ForgetfulRecovery(site.fs)))
+    return BUILTIN.open(evolve(site, fs=cast("FileSystem", _ForgetfulRecovery(site.fs))))
 
 
 def unsynced_names(site: Site) -> Storage:
     """Open the engine without the syncs of its directory."""
-    return BUILTIN.open(evolve(site, fs=_NoDirectorySyncOnceMade(site.fs)))
+    return BUILTIN.open(evolve(site, fs=cast("FileSystem", _NoDirectorySyncOnceMade(site.fs))))
 
 
 for _factory in (forgetful_recovery, unsynced_names):
