@@ -210,6 +210,7 @@ def test_one_more_sync_never_adds_an_image(program: Program, profile: Profile, p
         assert with_sync <= without
 
 
+@settings(deadline=None)
 @given(program=programs)
 def test_the_process_kill_and_lazyfs_profiles_have_exactly_one_image(program: Program) -> None:
     disk = run_program(program)
@@ -219,6 +220,7 @@ def test_the_process_kill_and_lazyfs_profiles_have_exactly_one_image(program: Pr
         assert len(states) == 1
 
 
+@settings(deadline=None)
 @given(program=programs)
 def test_data_journal_is_sequential(program: Program) -> None:
     disk = run_program(program)

@@ -216,6 +216,7 @@ def perform(disk: SimDisk, fs: SimFileSystem, action: tuple[object, ...]) -> Non
 programs = st.lists(actions, max_size=12)
 
 
+@settings(deadline=None)
 @given(program=programs, profile=st.sampled_from(PROFILES))
 def test_keeping_everything_shows_what_programs_saw(
     program: list[tuple[object, ...]], profile: Profile
@@ -231,6 +232,7 @@ def test_keeping_everything_shows_what_programs_saw(
     assert pending.image(Kept(())).digest() == pending.durable.digest()
 
 
+@settings(deadline=None)
 @given(program=programs, profile=st.sampled_from(PROFILES))
 def test_a_catalogue_stands_in_where_the_sets_are_too_many_and_is_a_part_of_them(
     program: list[tuple[object, ...]], profile: Profile
@@ -273,6 +275,7 @@ def test_every_image_is_new_at_exactly_one_point_until_a_sync_forbids_it(
         before = now
 
 
+@settings(deadline=None)
 @given(program=programs)
 def test_images_built_from_what_was_lost_equal_images_built_from_nothing(
     program: list[tuple[object, ...]],

@@ -408,6 +408,7 @@ def test_bytes_that_no_pending_write_touches_are_never_harmed(
         assert all(state[place] == ord("o") for place in untouched)
 
 
+@settings(deadline=None)
 @given(places=writes)
 def test_the_strongest_profile_tears_only_what_came_last(places: list[tuple[int, int]]) -> None:
     disk, file = durable_file(b"o" * 14_000)
