@@ -214,6 +214,22 @@ def test_images_beyond_the_budget_are_counted_and_leave_the_answer_open() -> Non
     assert verdict.unjudged == whole.images - 10
 
 
+def test_after_a_finding_too_many_sets_are_chosen_from_by_catalogue() -> None:
+    """Following the check's reads would judge 1,364 images here, with two runs for most of them."""
+
+    def workload(directory: str, ack: Acknowledge) -> None:
+        for number in range(6):
+            Path(directory, str(number)).write_text("x")
+            ack(number)
+
+    def check(directory: str, acked: list[object]) -> str | None:
+        names = os.listdir(directory)
+        return next((f"{each} is gone" for each in acked if str(each) not in names), None)
+
+    verdict = swept(workload, check, "posix").verdicts["posix"]
+    assert (verdict.outcome, verdict.images, verdict.complete) == ("fail", 729, False)
+
+
 def test_a_workload_that_raises_is_no_finding() -> None:
     def workload(directory: str, _: Acknowledge) -> None:
         Path(directory, "missing").read_text()

@@ -123,7 +123,7 @@ def explore_code(
     """
     run = _CodeRun(judging, image, _log_of(log))
     subject = run.subject()
-    limits = Limits(max_images=max_images, tearing=tearing)
+    limits = Limits(max_images=max_images, tearing=tearing, forks_after_first=False)
     seen = explore(run, profile, limits=limits, subject=subject)
     unjudged = len(subject.not_run)
     return CodeExploration(
@@ -265,10 +265,8 @@ class _CodeSubject:
         profile: Profile,
         since: InjectorState | None,
     ) -> tuple[Cell, ...]:
-        """Return what the check reads; once it has complained, or cannot be run, everything."""
+        """Return what the check reads; everything, if it cannot be run."""
         del profile, since
-        if self._complaints:
-            return _everything(image)
         # Cells are told by inode, which equal images need not share.
         inodes = tuple(inode for _, inode, _ in image.walk())
         key = (image.digest(), interval.knowledge, inodes)

@@ -376,6 +376,7 @@ class _Explorer(Generic[Shown, Known]):
         waiting = sum(1 for _ in pending.ops)
         # Until something is durable, more pending ops can only mean more ways to go.
         hopeless = self._forks_below is not None and waiting >= self._forks_below
+        hopeless = hopeless or (bool(self._smallest) and not self._limits.forks_after_first)
         reader = None if hopeless else self._reader(pending, interval, since)
         images = choose(
             pending,

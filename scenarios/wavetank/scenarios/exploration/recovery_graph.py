@@ -63,6 +63,8 @@ class Limits:
             as many as before it, and at least this many; None: all.
         max_sets_per_point: legal sets of pending ops at one crash point up to which all are
             tried; beyond, chosen ones stand in for them, and the exploration is not complete.
+        forks_after_first: whether, once a problem has been found, images are still chosen by what
+            recovery reads where there are too many sets; that takes hundreds of recoveries.
         tearing: what the device does below a block at the first power cut.
         disabled: invariants that are not judged, to test the tester.
     """
@@ -71,6 +73,7 @@ class Limits:
     max_images: int | None = None
     max_after_first: int | None = None
     max_sets_per_point: int = 512
+    forks_after_first: bool = True
     tearing: Tearing = field(factory=Tearing)
     disabled: frozenset[str] = frozenset()
 
