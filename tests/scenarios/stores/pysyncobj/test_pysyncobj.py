@@ -22,7 +22,9 @@ NODE = Path(__file__).parents[3] / "support" / "pysyncobj_node.py"
 
 
 def test_the_suite_finds_what_is_wrong_with_the_file_journal() -> None:
-    card = check_backend(find_store("pysyncobj"), max_images=3000)
+    card = check_backend(
+        find_store("pysyncobj"), checks=["basics", "truncate", "crash"], max_images=300
+    )
     failed = {result.id: result.reason for result in card.results if result.outcome is Outcome.FAIL}
     # Killed inside deleteEntriesTo: the entries that it kept are gone.
     assert "under process-kill: acknowledged entry lost" in failed["crash.acked_survives"]
@@ -92,7 +94,7 @@ class Pair:
         return rows, len(journal), journal.getCurrentTerm(), journal.getVotedForNodeId()
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(steps=STEPS)
 def test_the_engines_journal_does_what_pysyncobjs_own_does(
     steps: list[tuple[str, int]], tmp_path_factory: pytest.TempPathFactory
