@@ -203,6 +203,11 @@ def _first_stretch(
         return None, Stretch(image=run.image, log=log, kept=crash.kept)
     before = tuple(islice(run.log, crash.killed_at))
     pending = pending_at(run, profile, crash.killed_at)
+    if not pending.whole:
+        raise ValueError(
+            f"crash: expected a kill between two calls, got one inside a call, at position "
+            f"{crash.killed_at}"
+        )
     recovery = recover_after_kill(run, subject, crash.killed_at, pending)
     done = crash.position - crash.killed_at
     stretch = Stretch(
