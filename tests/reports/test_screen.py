@@ -175,7 +175,9 @@ def test_a_complete_run_makes_no_reservation() -> None:
 
 
 def test_images_left_over_are_counted() -> None:
-    lines = render_session(finished(evolve(RESULT, unjudged=7))).splitlines()
+    session = finished(evolve(RESULT, unjudged=7))
+    limited = evolve(session.result, plan=evolve(PLAN, max_images=9))
+    lines = render_session(evolve(session, result=limited)).splitlines()
     assert lines[3].startswith("INCONCLUSIVE: ")
     assert lines[4] == "The budget ended with 7 images unjudged (--max-images)."
 

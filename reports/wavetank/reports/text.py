@@ -184,7 +184,7 @@ def _last_lines(session: Session) -> Iterator[str]:
         f"in {_counted(len(results), 'sweep')}, {_counted(judged, 'image')} judged "
         f"in {session.elapsed_s:.1f} s ({_counted(session.workers, 'worker')})"
     )
-    if unjudged:
+    if unjudged and session.result.plan.max_images is not None:
         yield f"The budget ended with {_counted(unjudged, 'image')} unjudged (--max-images)."
     stopped = sum(result.stopped_after_first for result in results)
     if stopped:

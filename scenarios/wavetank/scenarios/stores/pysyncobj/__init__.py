@@ -1,4 +1,4 @@
-"""Other people's stores, plugged into the suite, and the engine, plugged into other people's.
+"""PySyncObj: its journal as a store under test, and the engine as its journal.
 
 General layout::
 

@@ -1,6 +1,6 @@
-"""SQLite's modes as stores for the suite: what each declares, and finding one by name.
+"""SQLite's modes as stores under test, by name, and what each declares.
 
-All declare that an append that has returned is durable, since that is what the suite is to find
+All declare that an append that has returned is durable, since that is what the checks are to find
 out. None declares to notice damage: SQLite's format has no checksums.
 """
 
