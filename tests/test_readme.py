@@ -29,7 +29,7 @@ def run(*arguments: str, directory: Path) -> subprocess.CompletedProcess[str]:
 
 def shape(line: str) -> str:
     """Return a line without the numbers, ids and paddings that change from version to version."""
-    return re.sub(r"-[0-9a-f]{8}\b|[0-9]+(\.[0-9]+)?", "N", " ".join(line.split()))
+    return re.sub(r"-[0-9a-f]{12}\b|[0-9]+(\.[0-9]+)?", "N", " ".join(line.split()))
 
 
 def test_the_two_commands_that_do_all_the_set_up_come_first() -> None:

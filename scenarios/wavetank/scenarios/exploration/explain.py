@@ -262,6 +262,8 @@ class _Story:
 
     def cure(self) -> str:
         """Return the first single sync that would have forbidden the image; "" if none does."""
+        if self._is_of_new_work:
+            return "not searched for: the second crash lost what was written after the recovery"
         tried: set[tuple[int, SyncKind, int, int | None]] = set()
         for lost in self._lost:
             step = self._step_of(lost)
@@ -278,7 +280,17 @@ class _Story:
                 return f"{lost.needed} by the recovery, before it lets anybody see {lost.text}"
         return ""
 
+    @property
+    def _is_of_new_work(self) -> bool:
+        """Whether the problem came with the work that the recovered subject did next."""
+        return self._finding.problem.invariant == "O8"
+
     def _why(self) -> str:
+        if self._is_of_new_work:
+            return (
+                "the store recovered from this crash; what it then acknowledged was refused, or lost by "
+                "one more crash"
+            )
         for lost in self._lost:
             step = self._step_of(lost)
             if step is not None and self._is_acknowledged(step):

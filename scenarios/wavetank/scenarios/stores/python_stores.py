@@ -54,7 +54,7 @@ def on_simulated_disk(store: StoreAdapter, *, faults: bool = False) -> Iterator[
     >>> with on_simulated_disk(plain) as store:
     ...     recording = record(SCENARIOS["leader-steady"].workload(seed=0), store)
     >>> len(recording.log), os.path.exists("/store")
-    (1, False)
+    (2, False)
     """
     if faults:
         store.require_simulated(faults=True)
