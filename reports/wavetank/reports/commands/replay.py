@@ -17,7 +17,7 @@ ERROR (3: it cannot be replayed) or DIVERGED (3: two equal runs differ).
 
 \b
 Example:
-  wavetank replay mixed-3d17f829
+  wavetank replay mixed-4259e7fa651c
 """
 
 

@@ -15,7 +15,7 @@ while the bug is there and passes once it is fixed.
 
 \b
 Example:
-  wavetank show mixed-3d17f829 --as pytest > test_regression.py
+  wavetank show mixed-4259e7fa651c --as pytest > test_regression.py
 """
 
 
