@@ -288,8 +288,8 @@ class _Story:
     def _why(self) -> str:
         if self._is_of_new_work:
             return (
-                "the store recovered from this crash; what it then acknowledged was refused, or lost "
-                "by one more crash"
+                "the store recovered from this crash; what it then acknowledged was refused, or "
+                "lost by one more crash"
             )
         for lost in self._lost:
             step = self._step_of(lost)
