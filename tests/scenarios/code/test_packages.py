@@ -23,6 +23,10 @@ ROWS: Final = [
 ]
 HEADER, *TABLE = ROWS
 PROFILES: Final = HEADER[3:]
+LONG: Final = frozenset(
+    {"dbm.dumb, sync", "persist-queue", "whoosh", "zodb, FileStorage", "joblib, Memory"}
+)
+"""Cases with so many images that they take longer than all others together."""
 
 
 def installed(package: str) -> str | None:
@@ -38,7 +42,11 @@ def test_every_case_has_its_row() -> None:
 
 # Their warnings are about themselves.
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("row", TABLE, ids=lambda row: row[0])
+@pytest.mark.parametrize(
+    "row",
+    [pytest.param(row, marks=[pytest.mark.slow] if row[0] in LONG else []) for row in TABLE],
+    ids=[row[0] for row in TABLE],
+)
 def test_published_code_is_as_the_table_says(row: list[str]) -> None:
     name, version, _, *expected = row
     case = CASES[name]

@@ -16,6 +16,12 @@ from wavetank.scenarios import (
 from wavetank.sim import POSIX, PendingOps, newest_images
 
 BUILTIN = find_store("builtin")
+
+
+def slow(value: object) -> object:
+    return pytest.param(value, marks=pytest.mark.slow)
+
+
 FLAGS = ("binary_format", "index_map", "chunked_io", "metrics")
 
 
@@ -31,7 +37,7 @@ def turned_off(flag: str) -> FileStorageOptions:
     return FileStorageOptions(features=evolve(StorageFeatureFlags(), **{flag: False}))
 
 
-@pytest.mark.parametrize("name", ["mixed", "snapshot-compaction", "restart-loop"])
+@pytest.mark.parametrize("name", [slow("mixed"), slow("snapshot-compaction"), "leader-steady"])
 @pytest.mark.parametrize("flag", FLAGS)
 def test_without_an_optimisation_every_promise_holds(name: str, flag: str) -> None:
     result = sweep(name, turned_off(flag), Limits())
@@ -46,8 +52,10 @@ def test_so_it_does_when_the_recovery_crashes_too(name: str, flag: str) -> None:
     assert sweep(name, turned_off(flag), Limits(depth=1)).findings == ()
 
 
-@pytest.mark.parametrize("preallocate", [1, 700, 4096])
-@pytest.mark.parametrize("name", ["log-conflict", "snapshot-compaction", "restart-loop"])
+@pytest.mark.parametrize("preallocate", [1, slow(700), slow(4096)])
+@pytest.mark.parametrize(
+    "name", ["log-conflict", slow("snapshot-compaction"), slow("restart-loop")]
+)
 def test_with_space_reserved_ahead_every_promise_holds(name: str, preallocate: int) -> None:
     result = sweep(name, FileStorageOptions(preallocate=preallocate), Limits())
     assert result.findings == ()
@@ -60,12 +68,15 @@ def test_so_they_do_when_the_recovery_crashes_too(name: str) -> None:
     assert sweep(name, FileStorageOptions(preallocate=700), Limits(depth=1)).findings == ()
 
 
-@pytest.mark.parametrize("name", SCENARIOS)
+@pytest.mark.parametrize(
+    "name", [name if name == "leader-steady" else slow(name) for name in SCENARIOS]
+)
 def test_without_atomic_writes_an_open_shows_nothing_wrong(name: str) -> None:
     options = FileStorageOptions(features=StorageFeatureFlags(atomic_writes=False))
     assert sweep(name, options, Limits()).findings == ()
 
 
+@pytest.mark.slow
 def test_without_atomic_writes_an_open_may_refuse_a_damaged_snapshot_and_nothing_else() -> None:
     """All that is given up is that the store opens (O7), and with it what needs an open store."""
     workload = workload_of("restart-loop", 1, ("in_place_writes",))
@@ -82,6 +93,7 @@ def test_without_atomic_writes_an_open_may_refuse_a_damaged_snapshot_and_nothing
     assert kinds == {("CorruptedSnapshotError", True)}
 
 
+@pytest.mark.slow
 def test_without_atomic_writes_term_vote_and_log_survive_all_the_same() -> None:
     """One of the two copies of the state is whole at any moment, and the log is made anew aside."""
     workload = SCENARIOS["election-storm"].workload(1)
