@@ -54,7 +54,7 @@ def progress_on(stream: TextIO, *, color: bool) -> Iterator[Listener]:
 
 
 _Unit: TypeAlias = tuple[int, tuple[str, ...]]
-"""A seed and the options that were turned."""
+"""A seed and the overrides of options."""
 
 
 class Tally:
@@ -189,7 +189,7 @@ class LineProgress:
 def found_line(event: FindingFound) -> str:
     """Return what is shown of a finding as soon as it is found; its story comes at the end."""
     workload = event.case.workload
-    options = f" [{','.join(workload.turned)}]" if workload.turned else ""
+    options = f" [{','.join(workload.overrides)}]" if workload.overrides else ""
     return (
         f"FOUND {event.problem.invariant} in {workload.name}{options} seed {workload.seed} under "
         f"{event.case.profile.name} after {event.judged} images: {event.problem.summary}"

@@ -232,7 +232,7 @@ class _Collector:
         """Yield what was found in units that were not finished."""
         for each in self._found:
             workload = each.case.workload
-            unit = Unit(scenario=workload.name, seed=workload.seed, options=workload.turned)
+            unit = Unit(scenario=workload.name, seed=workload.seed, options=workload.overrides)
             if not self._is_done(unit):
                 yield each
 

@@ -37,7 +37,7 @@ def render_story(violation: Violation, case: Case, *, max_images: int | None = N
     workload = case.workload
     faults = tuple(map(str, workload.faults.faults))
     run_of = (workload.name, f"seed {workload.seed}", case.profile.name, case.store)
-    place = ", ".join((*run_of, *workload.turned, *faults))
+    place = ", ".join((*run_of, *workload.overrides, *faults))
     promise = INVARIANTS.get(violation.invariant, "an invariant of another version")
     command = run_command(
         scenarios=[workload.name],
@@ -46,7 +46,7 @@ def render_story(violation: Violation, case: Case, *, max_images: int | None = N
         backend=case.store,
         max_images=max_images,
         depth=case.depth,
-        option_sets=(workload.turned,),
+        option_sets=(workload.overrides,),
         faults=faults,
     )
     lines = [

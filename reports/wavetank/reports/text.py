@@ -167,7 +167,9 @@ def _aligned(row: Sequence[str], widths: Sequence[int]) -> str:
 
 def _one_line(case: Case, violation: Violation) -> str:
     workload = case.workload
-    name = f"{workload.name} [{','.join(workload.turned)}]" if workload.turned else workload.name
+    name = (
+        f"{workload.name} [{','.join(workload.overrides)}]" if workload.overrides else workload.name
+    )
     return (
         f"  {violation.id}  {violation.invariant}  "
         f"{name} seed {workload.seed} {case.profile.name}: {violation.kind}"

@@ -79,7 +79,7 @@ from wavetank.scenarios.raft.option_choices import (
     OptionChoice,
     OptionError,
     pairwise,
-    turned,
+    with_overrides,
 )
 from wavetank.scenarios.raft.oracle import INVARIANTS, Knowledge, judge
 from wavetank.scenarios.raft.recording import Recording, record
@@ -266,6 +266,6 @@ __all__ = [
     "sweep_scenarios",
     "tell",
     "trace_digest",
-    "turned",
+    "with_overrides",
     "workload_of",
 ]

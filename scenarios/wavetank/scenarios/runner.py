@@ -31,7 +31,7 @@ from wavetank.scenarios.exploration.explain import explain, explain_live
 from wavetank.scenarios.exploration.explorer import Finding, explore
 from wavetank.scenarios.raft.contract import Contract
 from wavetank.scenarios.raft.fitted_workload import fitted
-from wavetank.scenarios.raft.option_choices import turned
+from wavetank.scenarios.raft.option_choices import with_overrides
 from wavetank.scenarios.raft.recording import Recording, record
 from wavetank.scenarios.raft.recovery import RaftSubject
 from wavetank.scenarios.raft.steps import Workload
@@ -174,7 +174,7 @@ def _run_units(
 def workload_of(
     scenario: str, seed: int, options: tuple[str, ...] = (), faults: tuple[str, ...] = ()
 ) -> Workload:
-    """Return a scenario's workload, with some of its options turned, and faults.
+    """Return a scenario's workload, with overrides of its options, and faults.
 
     Raises:
         UnknownNameError: there is no such scenario.
@@ -186,8 +186,8 @@ def workload_of(
     workload = SCENARIOS[scenario].workload(seed)
     return evolve(
         workload,
-        options=turned(workload.options, options),
-        turned=options,
+        options=with_overrides(workload.options, options),
+        overrides=options,
         faults=fault_plan(faults),
     )
 
@@ -227,7 +227,7 @@ def _explore(
                 seed=workload.seed,
                 profile=profile.profile.name,
                 judged=judged,
-                options=workload.turned,
+                options=workload.overrides,
             )
         )
 
@@ -278,7 +278,7 @@ def _explore(
             evolve(story, id=found.id) for story, found in zip(stories, cases, strict=True)
         ),
         cases=cases,
-        options=workload.turned,
+        options=workload.overrides,
         relaxed=Contract.of(workload.options, workload.faults).relaxed,
         faults_fired=tuple(
             (line, count + seen.faults_fired.get(line, 0))

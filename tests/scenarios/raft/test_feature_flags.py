@@ -1,4 +1,4 @@
-"""Every feature flag turned: the crash sweep finds nothing beyond what the flag gives up."""
+"""Every feature flag overridden: the crash sweep finds nothing beyond what the flag gives up."""
 
 import pytest
 from attrs import evolve

@@ -15,7 +15,7 @@ from wavetank.scenarios import (
     Verdict,
     pairwise,
     run,
-    turned,
+    with_overrides,
     workload_of,
 )
 
@@ -25,9 +25,9 @@ DEFAULTS = FileStorageOptions()
 @pytest.mark.parametrize("name", OPTION_CHOICES)
 def test_each_choice_turns_its_option_and_nothing_else(name: str) -> None:
     choice = OPTION_CHOICES[name]
-    options = turned(DEFAULTS, [name])
+    options = with_overrides(DEFAULTS, [name])
     assert options != DEFAULTS
-    assert turned(options, [f"{choice.option}={_default(choice.option)}"]) == DEFAULTS
+    assert with_overrides(options, [f"{choice.option}={_default(choice.option)}"]) == DEFAULTS
 
 
 def _default(option: str) -> str:
@@ -42,7 +42,9 @@ def _default(option: str) -> str:
 
 
 def test_any_option_takes_any_value_of_its_kind() -> None:
-    options = turned(DEFAULTS, ["chunk_size=1024", "features.metrics=off", "lock_timeout=0.5"])
+    options = with_overrides(
+        DEFAULTS, ["chunk_size=1024", "features.metrics=off", "lock_timeout=0.5"]
+    )
     assert (options.chunk_size, options.features.metrics, options.lock_timeout) == (
         1024,
         False,
@@ -64,7 +66,7 @@ def test_any_option_takes_any_value_of_its_kind() -> None:
 )
 def test_what_is_no_option_is_refused_by_name(choices: list[str], message: str) -> None:
     with pytest.raises(OptionError) as refused:
-        turned(DEFAULTS, choices)
+        with_overrides(DEFAULTS, choices)
     assert message in str(refused.value)
 
 
@@ -80,7 +82,7 @@ def test_any_two_choices_and_defaults_come_together() -> None:
                 name in each and all(options[turned_name] != other for turned_name in each)
                 for each in sets
             ), (name, other)
-    assert all(turned(DEFAULTS, each) for each in sets)
+    assert all(with_overrides(DEFAULTS, each) for each in sets)
     assert len(sets) <= 12
 
 
@@ -96,7 +98,7 @@ def test_any_two_choices_and_defaults_come_together() -> None:
     ],
 )
 def test_options_give_up_single_clauses(choices: list[str], relaxed: tuple[str, ...]) -> None:
-    assert Contract.of(turned(DEFAULTS, choices)).relaxed == relaxed
+    assert Contract.of(with_overrides(DEFAULTS, choices)).relaxed == relaxed
 
 
 def plan(*option_sets: tuple[str, ...], scenario: str = "restart-loop") -> RunPlan:
@@ -149,7 +151,7 @@ def test_a_plan_with_an_unknown_option_runs_nothing() -> None:
 
 def test_a_workload_remembers_what_was_turned() -> None:
     workload = workload_of("mixed", 3, ("small_chunks",))
-    assert (workload.options.chunk_size, workload.turned) == (512, ("small_chunks",))
+    assert (workload.options.chunk_size, workload.overrides) == (512, ("small_chunks",))
     assert workload.steps == SCENARIOS["mixed"].workload(3).steps
 
 

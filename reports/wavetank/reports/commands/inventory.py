@@ -25,7 +25,7 @@ from wavetank.scenarios import (
     SHIPPED_STORES,
     Contract,
     OptionChoice,
-    turned,
+    with_overrides,
 )
 from wavetank.scenarios.conformance import (
     CAPABILITIES,
@@ -110,7 +110,7 @@ def _options() -> tuple[Item, ...]:
 
 def _option(choice: OptionChoice) -> Item:
     defaults = FileStorageOptions()
-    options = turned(defaults, [choice.name])
+    options = with_overrides(defaults, [choice.name])
     sets = Detail(name=choice.option, value=_word(_value_of(options, choice.option)))
     default = Detail(name="default", value=_word(_value_of(defaults, choice.option)))
     gives_up = Detail(name="gives up", value=", ".join(Contract.of(options).relaxed) or "nothing")

@@ -29,7 +29,7 @@ from wavetank.scenarios import (
     Verdict,
     fault_plan,
     pairwise,
-    turned,
+    with_overrides,
 )
 from wavetank.sim import SAFE_PROFILES
 
@@ -120,7 +120,7 @@ def _option_sets(asked: Iterable[str]) -> tuple[tuple[str, ...], ...]:
         one = tuple(name for name in word.split(",") if name)
         sets.update(dict.fromkeys(pairwise() if word == _PAIRWISE else (one,)))
     for choices in sets:
-        turned(FileStorageOptions(), choices)
+        with_overrides(FileStorageOptions(), choices)
     return tuple(sets) or ((),)
 
 

@@ -130,7 +130,7 @@ def _case(failure: StoredFailure) -> dict[str, object]:
         "seed": case.workload.seed,
         "backend": case.store,
         "profile": case.profile.name,
-        "options": list(case.workload.turned),
+        "options": list(case.workload.overrides),
         "faults": list(map(str, case.workload.faults.faults)),
         "invariant": case.invariant,
         "kind": case.kind,

@@ -1,4 +1,4 @@
-"""Options of the engine turned from their defaults, by name: the flags that scenarios run with.
+"""Overrides of the engine's options, by name: the flags that scenarios run with.
 
 `OPTION_CHOICES` names what is worth turning; ``NAME=VALUE`` sets any option to any value.
 `pairwise` gives few sets of choices in which every two of them come together.
@@ -17,7 +17,7 @@ from attrs import frozen
 
 from wavetank.engine import FileStorageOptions, StorageFeatureFlags
 
-__all__ = ["OPTION_CHOICES", "OptionChoice", "OptionError", "pairwise", "turned"]
+__all__ = ["OPTION_CHOICES", "OptionChoice", "OptionError", "pairwise", "with_overrides"]
 
 _FEATURES: Final = "features."
 _WORDS: Final = MappingProxyType(
@@ -32,7 +32,7 @@ class OptionError(ValueError):
 
 @frozen(kw_only=True)
 class OptionChoice:
-    """One option turned from its default.
+    """One option and the value that overrides its default.
 
     Attributes:
         name: what the command line calls it.
@@ -80,8 +80,8 @@ OPTION_CHOICES: Final[Mapping[str, OptionChoice]] = MappingProxyType(
 """Every choice by name."""
 
 
-def turned(options: FileStorageOptions, choices: Iterable[str]) -> FileStorageOptions:
-    """Return options with some of them turned.
+def with_overrides(options: FileStorageOptions, choices: Iterable[str]) -> FileStorageOptions:
+    """Return options with some of them overridden.
 
     Args:
         options: what to begin with.
@@ -91,7 +91,7 @@ def turned(options: FileStorageOptions, choices: Iterable[str]) -> FileStorageOp
         OptionError: there is no such choice or option, a value is not one, or an option is set
             twice.
 
-    >>> turned(FileStorageOptions(), ["json_log", "chunk_size=1024"]).chunk_size
+    >>> with_overrides(FileStorageOptions(), ["json_log", "chunk_size=1024"]).chunk_size
     1024
     """
     values: dict[str, _Value] = {}

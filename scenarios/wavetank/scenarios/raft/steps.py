@@ -156,7 +156,8 @@ class Workload:
         options: the store's options, as the engine names them.
         summary: one sentence on what it is like in a cluster.
         unusual: why it does not end with 20 entries in 8 frames and a snapshot; "" if it does.
-        turned: which of the options were turned, by the names in option_choices.py.
+        overrides: which of the options differ from their defaults, by the names in
+            option_choices.py.
         faults: what goes wrong with the store's filesystem while the steps run.
         has_votes: whether the store saves term and vote; one that does not is not asked to when
             it is given new work after a crash.
@@ -168,7 +169,7 @@ class Workload:
     options: FileStorageOptions
     summary: str = ""
     unusual: str = ""
-    turned: tuple[str, ...] = ()
+    overrides: tuple[str, ...] = ()
     faults: FaultPlan = field(factory=FaultPlan)
     has_votes: bool = True
 
