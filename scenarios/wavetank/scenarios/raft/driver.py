@@ -41,7 +41,11 @@ from wavetank.scenarios.raft.steps import (
     Step,
     Workload,
 )
-from wavetank.scenarios.raft.tolerated_losses import NO_EXCUSES, excuses_of, legible_end
+from wavetank.scenarios.raft.tolerated_losses import (
+    NOTHING_TOLERATED,
+    legible_end,
+    tolerated_losses_of,
+)
 from wavetank.scenarios.stores.adapter import STORE_DIRECTORY, Site, StoreAdapter
 from wavetank.sim import DiskImage
 
@@ -94,7 +98,7 @@ class LiveRun:
         self._store: Storage | None = None
         self._first_index = 1
         self._is_running = False
-        self._named = NO_EXCUSES
+        self._named = NOTHING_TOLERATED
         self._legible_end: int | None = None
         # Where the next part of a long log begins that is read after an append.
         self._next_part = 1
@@ -123,7 +127,7 @@ class LiveRun:
         try:
             answered = self._perform(number, step)
         except Exception as error:  # noqa: BLE001 - whatever a backend raises is a finding
-            if self.machine.faults.excuses(error):
+            if self.machine.faults.explains(error):
                 return self._recover(number, step)
             self._live(number, refusal(step, error, self._when))
             return self._resynchronise(number, step)
@@ -180,7 +184,7 @@ class LiveRun:
         )
         self._store = self._backend.open(site)
         if self._disk_may_lie:
-            named = excuses_of(self._store, STORE_DIRECTORY, NO_EXCUSES)
+            named = tolerated_losses_of(self._store, STORE_DIRECTORY, NOTHING_TOLERATED)
             self._named = named.after(self._named)
 
     def _read(self, store: Storage, step: Read) -> Problem | None:
@@ -195,14 +199,14 @@ class LiveRun:
         try:
             seen = self._observe_after(number)
         except Exception as error:  # noqa: BLE001 - whatever a backend raises is a finding
-            if self.machine.faults.excuses(error):
+            if self.machine.faults.explains(error):
                 return self._check_the_truth(number)
             self._live(number, refusal("read everything back", error, self._when))
             return False
         return self._hold(number, seen)
 
     def _hold(self, number: int, seen: Observation) -> bool:
-        self._named = NO_EXCUSES
+        self._named = NOTHING_TOLERATED
         problems = judge(seen, self.history.now, self._workload.options)
         for problem in problems:
             self._live(number, problem)
@@ -242,11 +246,11 @@ class LiveRun:
         return not isinstance(step, Append)
 
     def _work_behind(self, number: int, due: int) -> bool:
-        """Run background work; False if it ended in an error that no fault excuses."""
+        """Run background work; False if it ended in an error that no fault explains."""
         try:
             self.machine.runtime.run_pending(due)
         except Exception as error:  # noqa: BLE001 - whatever a backend raises is a finding
-            if self.machine.faults.excuses(error):
+            if self.machine.faults.explains(error):
                 return True
             self._live(number, refusal("background work", error, self._when))
             return False
@@ -272,14 +276,14 @@ class LiveRun:
                         return self._hold(number, self._observe())
                     return self._resume(number, step)
                 except Exception as error:  # noqa: BLE001 - whatever a backend raises is a finding
-                    excused = faults.excuses(error)
-                    if excused and lifted and not faults.is_truth_there:
+                    explained = faults.explains(error)
+                    if explained and lifted and not faults.is_truth_there:
                         return False
-                    if lifted or not excused:
+                    if lifted or not explained:
                         what = step or "open the store again"
                         self._live(number, refusal(what, error, "after a fault"))
                         return False
-        raise AssertionError("once faults are lifted nothing is excused")
+        raise AssertionError("once faults are lifted, no error is explained by them")
 
     def _resume(self, number: int, step: Step) -> bool:
         """Find out whether the step that failed has happened; if not, do it again."""
@@ -363,12 +367,12 @@ class LiveRun:
         if not (faults.is_damaged or faults.has_lied):
             return seen
         assert self._store is not None
-        disk = evolve(faults.excuse, legible_end=self._legible_end)
-        excuses = excuses_of(self._store, STORE_DIRECTORY, disk).after(self._named)
+        disk = evolve(faults.tolerated_by_disk, legible_end=self._legible_end)
+        tolerated = tolerated_losses_of(self._store, STORE_DIRECTORY, disk).after(self._named)
         # What the last opening made of damage stays, so that the same without damage proves little.
         with faults.healthy():
             sound = None if faults.is_damaged_for_good else self._look()
-        return evolve(seen, excuses=excuses, sound=None if sound == seen else sound)
+        return evolve(seen, tolerated=tolerated, sound=None if sound == seen else sound)
 
     def _look(self) -> Observation:
         assert self._store is not None

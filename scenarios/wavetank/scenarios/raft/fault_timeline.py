@@ -21,7 +21,7 @@ from wavetank.engine import (
 )
 from wavetank.faults import Fault, FaultInjector, FaultPlan, FaultyFileSystem, InjectorState, Stale
 from wavetank.scenarios.exploration.subject import NO_FAULTS, FaultCourse
-from wavetank.scenarios.raft.tolerated_losses import Excuses
+from wavetank.scenarios.raft.tolerated_losses import ToleratedLosses
 from wavetank.sim import SerialRuntime, SimDisk, SimFileSystem
 
 __all__ = ["FaultTimeline"]
@@ -104,22 +104,24 @@ class FaultTimeline:
         return any(fault.is_lying_sync for fault in self._fired_faults())
 
     @property
-    def excuse(self) -> Excuses:
+    def tolerated_by_disk(self) -> ToleratedLosses:
         """What a store may have lost to the faults that have fired."""
         stale = [
             block
             for block in self._injector.state.at_rest.blocks
             if isinstance(self.plan.faults[block.fault].what, Stale)
         ]
-        return Excuses(is_damaged=self.is_damaged, has_lied=self.has_lied, is_older=len(stale) > 1)
+        return ToleratedLosses(
+            is_damaged=self.is_damaged, has_lied=self.has_lied, is_older=len(stale) > 1
+        )
 
-    def excuses(self, error: Exception) -> bool:
+    def explains(self, error: Exception) -> bool:
         """Whether a store may refuse with this error after the faults that have fired."""
         if self.has_failed and isinstance(error, StorageError):
             return True
-        return self.excuses_by_damage(error)
+        return self.explains_by_damage(error)
 
-    def excuses_by_damage(self, error: Exception) -> bool:
+    def explains_by_damage(self, error: Exception) -> bool:
         """Whether a store may refuse with this error, since the disk has lied to it."""
         if isinstance(error, StoragePoisonedError) and isinstance(error.__cause__, Exception):
             # Background work met the damage first.

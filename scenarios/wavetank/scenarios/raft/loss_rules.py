@@ -14,7 +14,7 @@ from wavetank.scenarios.exploration.subject import Problem
 from wavetank.scenarios.raft.model import EMPTY, ModelState, Possible
 from wavetank.scenarios.raft.observation import Observation
 
-__all__ = ["is_excused", "unnoticed"]
+__all__ = ["is_tolerated", "unnoticed"]
 
 _WRONG: Final = "wrong bytes accepted"
 _LOST: Final = "silent loss"
@@ -33,7 +33,7 @@ _WORDS: Final[Mapping[str, str]] = {
 }
 
 
-def is_excused(seen: Observation, possible: Possible, earlier: Possible) -> bool:
+def is_tolerated(seen: Observation, possible: Possible, earlier: Possible) -> bool:
     """Whether all that is missing is missing by right, and all that is there was there.
 
     Args:
@@ -41,10 +41,10 @@ def is_excused(seen: Observation, possible: Possible, earlier: Possible) -> bool
         possible: the states in which it may be.
         earlier: the states in which it may have been.
     """
-    excuses = seen.excuses
-    if (excuses.has_lied or excuses.is_older) and _was_once(seen, (*possible, *earlier)):
+    tolerated = seen.tolerated
+    if (tolerated.has_lied or tolerated.is_older) and _was_once(seen, (*possible, *earlier)):
         return True
-    if not excuses.is_damaged or _is_fresh(seen):
+    if not tolerated.is_damaged or _is_fresh(seen):
         return False
     return any(_is_left_of(seen, state, (*earlier, *possible)) for state in possible)
 
@@ -78,10 +78,10 @@ def _was_once(seen: Observation, states: Possible) -> bool:
 
 
 def _is_left_of(seen: Observation, state: ModelState, once: Possible) -> bool:
-    excuses = seen.excuses
+    tolerated = seen.tolerated
     if state.state != seen.state:
         return False
-    if state.snapshot != seen.snapshot and not (seen.snapshot is None and excuses.snapshot_gone):
+    if state.snapshot != seen.snapshot and not (seen.snapshot is None and tolerated.snapshot_gone):
         return False
     if state.allows_log(seen.bounds, seen.entries):
         return True
@@ -89,9 +89,9 @@ def _is_left_of(seen: Observation, state: ModelState, once: Possible) -> bool:
     is_left = any(_is_log_of(seen, other, through) for other in once)
     if not is_left and not _is_only_snapshot(seen):
         return False
-    if excuses.legible_end == seen.bounds.last_index:
+    if tolerated.legible_end == seen.bounds.last_index:
         return True
-    gone_from = excuses.log_gone_from
+    gone_from = tolerated.log_gone_from
     return gone_from is not None and gone_from <= _first_difference(seen, state)
 
 

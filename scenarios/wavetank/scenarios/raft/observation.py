@@ -22,7 +22,7 @@ from wavetank.engine import (
 )
 from wavetank.scenarios.exploration.subject import Problem
 from wavetank.scenarios.raft.model import ModelState
-from wavetank.scenarios.raft.tolerated_losses import NO_EXCUSES, Excuses
+from wavetank.scenarios.raft.tolerated_losses import NOTHING_TOLERATED, ToleratedLosses
 
 __all__ = ["Observation", "check_points", "observe", "observe_parts"]
 
@@ -37,7 +37,7 @@ class Observation:
         entries: the whole log.
         snapshot: metadata and data, or None.
         problems: where the answers contradict one another.
-        excuses: what may be missing, since the disk is to blame.
+        tolerated: what may be missing, since the disk is to blame.
         sound: what the store shows at the same moment on a disk that tells the truth; None if it is
             the same, or if nobody can know.
     """
@@ -47,7 +47,7 @@ class Observation:
     entries: tuple[LogEntry, ...]
     snapshot: tuple[SnapshotMetadata, bytes] | None
     problems: tuple[Problem, ...] = ()
-    excuses: Excuses = NO_EXCUSES
+    tolerated: ToleratedLosses = NOTHING_TOLERATED
     sound: Observation | None = None
 
     def as_model(self) -> ModelState:

@@ -21,7 +21,7 @@ from attrs import evolve, frozen
 from wavetank.engine import FileStorageOptions, LogEntry
 from wavetank.scenarios.exploration.subject import Problem
 from wavetank.scenarios.raft.contract import Contract
-from wavetank.scenarios.raft.loss_rules import is_excused, unnoticed
+from wavetank.scenarios.raft.loss_rules import is_tolerated, unnoticed
 from wavetank.scenarios.raft.model import ModelState, Possible
 from wavetank.scenarios.raft.observation import Observation
 
@@ -83,11 +83,11 @@ def judge(
         # The hole between snapshot and log, above, tells whether the log covers what is gone.
         forgone = tuple(evolve(state, snapshot=None) for state in knowledge.possible)
         knowledge = evolve(knowledge, possible=forgone)
-    excused = is_excused(observation, knowledge.possible, knowledge.earlier)
-    if not excused and not is_as_promised(observation, knowledge):
+    tolerated = is_tolerated(observation, knowledge.possible, knowledge.earlier)
+    if not tolerated and not is_as_promised(observation, knowledge):
         named = list(_named(observation, knowledge))
         problems.extend(named if named or problems else [_mixed(observation)])
-    if observation.excuses.is_damaged:
+    if observation.tolerated.is_damaged:
         problems = list(_by_their_names(problems, observation, knowledge, options))
     if disabled:
         problems = [problem for problem in problems if problem.invariant not in disabled]
@@ -116,7 +116,7 @@ def _by_their_names(
 
 
 def is_as_promised(observation: Observation, knowledge: Knowledge) -> bool:
-    """Whether one possible state allows all that is shown, without any excuse."""
+    """Whether one possible state allows all that is shown, with nothing tolerated."""
     return any(_allows(state, observation) for state in knowledge.possible)
 
 

@@ -189,7 +189,7 @@ class RaftSubject:
             for step in steps:
                 call(live.store, step)
         except Exception as error:  # noqa: BLE001 - whatever a backend raises is a finding
-            if live.timeline.excuses(error):
+            if live.timeline.explains(error):
                 return
             kind = type(error).__name__
             summary = f"the recovered store refused new work: {kind}: {error}"
@@ -264,7 +264,7 @@ def _point_reads(live: LiveStore, seen: Observation) -> Iterator[Problem]:
     try:
         yield from check_points(live.store, seen)
     except Exception as error:  # noqa: BLE001 - whatever a backend raises is a finding
-        if live.timeline.excuses(error):
+        if live.timeline.explains(error):
             return
         kind = type(error).__name__
         yield Problem("O6", f"point read refused: {kind}", f"a point read was refused: {error}")

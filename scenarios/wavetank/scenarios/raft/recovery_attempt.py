@@ -17,7 +17,12 @@ from wavetank.scenarios.raft.contract import Contract
 from wavetank.scenarios.raft.fault_timeline import FaultTimeline
 from wavetank.scenarios.raft.observation import Observation, observe
 from wavetank.scenarios.raft.steps import Workload
-from wavetank.scenarios.raft.tolerated_losses import NO_EXCUSES, Excuses, excuses_of, legible_end
+from wavetank.scenarios.raft.tolerated_losses import (
+    NOTHING_TOLERATED,
+    ToleratedLosses,
+    legible_end,
+    tolerated_losses_of,
+)
 from wavetank.scenarios.stores.adapter import STORE_DIRECTORY, Site, StoreAdapter
 from wavetank.sim import SerialRuntime, SimDisk
 
@@ -53,7 +58,7 @@ class Attempt:
         self._backend = backend
         self._contract = Contract.of(workload.options, self.timeline.plan)
         self._store: Storage | None = None
-        self._excuses = NO_EXCUSES
+        self._tolerated = NOTHING_TOLERATED
 
     @property
     def store(self) -> Storage:
@@ -73,20 +78,20 @@ class Attempt:
         if self._contract.media_sound and self._contract.syncs_honest:
             return observe(self.store)
         # A loss that the opening names counts even if the first look is refused.
-        self._excuses = self._excuses_with(legible)
+        self._tolerated = self._losses_with(legible)
         seen = observe(self.store)
-        return evolve(seen, excuses=self._excuses_with(legible))
+        return evolve(seen, tolerated=self._losses_with(legible))
 
     def look_at_the_truth(self) -> Observation:
         """Lift damage too, open the store in the next process, and return what it shows."""
         self.timeline.lift()
         self._open_again()
         seen = observe(self.store)
-        return evolve(seen, excuses=self._excuses_with(None).after(self._excuses))
+        return evolve(seen, tolerated=self._losses_with(None).after(self._tolerated))
 
-    def _excuses_with(self, legible: int | None) -> Excuses:
-        disk = evolve(self.timeline.excuse, legible_end=legible)
-        return excuses_of(self.store, STORE_DIRECTORY, disk)
+    def _losses_with(self, legible: int | None) -> ToleratedLosses:
+        disk = evolve(self.timeline.tolerated_by_disk, legible_end=legible)
+        return tolerated_losses_of(self.store, STORE_DIRECTORY, disk)
 
     def _open_in_the_end(self) -> None:
         """Open the store, in the next process if a crash or a failed operation ends this one."""

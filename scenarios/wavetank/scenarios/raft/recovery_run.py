@@ -21,7 +21,7 @@ from wavetank.scenarios.raft.fault_timeline import FaultTimeline
 from wavetank.scenarios.raft.observation import Observation
 from wavetank.scenarios.raft.recovery_attempt import Attempt
 from wavetank.scenarios.raft.steps import Workload
-from wavetank.scenarios.raft.tolerated_losses import NO_EXCUSES
+from wavetank.scenarios.raft.tolerated_losses import NOTHING_TOLERATED
 from wavetank.scenarios.stores.adapter import STORE_DIRECTORY, StoreAdapter
 from wavetank.sim import (
     DiskImage,
@@ -106,7 +106,7 @@ class RecoveryCache:
             return Attempt(self._workload, self._backend, disk, since)
 
         opening = self._try(attempt(since))
-        if opening.observation is not None and opening.observation.excuses.is_damaged:
+        if opening.observation is not None and opening.observation.tolerated.is_damaged:
             opening = self._without_excuse(opening, lambda: self._try(attempt(None)))
         if self._reads is None:
             memory = self._memories.setdefault(since, ReadMemory())
@@ -119,7 +119,7 @@ class RecoveryCache:
         except Exception as error:  # noqa: BLE001 - whatever a backend raises is a finding
             relaxed = Contract.of(self._workload.options).allows_refusal(error)
             allowed = relaxed or (
-                attempt.timeline.excuses_by_damage(error) and not attempt.timeline.is_truth_there
+                attempt.timeline.explains_by_damage(error) and not attempt.timeline.is_truth_there
             )
             return RecoveryRun(
                 observation=None,
@@ -144,20 +144,23 @@ class RecoveryCache:
         try:
             return attempt.open_and_look()
         except StorageError as error:
-            if not attempt.timeline.excuses_by_damage(error) or not attempt.timeline.is_truth_there:
+            if (
+                not attempt.timeline.explains_by_damage(error)
+                or not attempt.timeline.is_truth_there
+            ):
                 raise
             return attempt.look_at_the_truth()
 
     def _without_excuse(
         self, opening: RecoveryRun[Observation], twin: Callable[[], RecoveryRun[Observation]]
     ) -> RecoveryRun[Observation]:
-        """Add what the store shows on a sound disk; if that is the same, damage is no excuse."""
+        """Add what the store shows on a sound disk; if it is the same, damage explains nothing."""
         seen = opening.observation
         assert seen is not None
         if not isinstance(opening.live, LiveStore) or opening.live.timeline.is_damaged_for_good:
             return opening
         sound = twin().observation
-        is_same = sound == evolve(seen, excuses=NO_EXCUSES)
+        is_same = sound == evolve(seen, tolerated=NOTHING_TOLERATED)
         seen = sound if sound is not None and is_same else evolve(seen, sound=sound)
         return evolve(opening, observation=self._shown.setdefault(seen, seen))
 

@@ -1,4 +1,4 @@
-"""What may be missing from what a store shows, since the disk was to blame: `Excuses`.
+"""What may be missing from what a store shows, since the disk was to blame: `ToleratedLosses`.
 
 A store on a damaged disk may refuse, which is judged where it is opened. If it opens, what it shows
 is right all the same, but for entries that it names as gone, and for a suffix of the log of which
@@ -22,7 +22,13 @@ from wavetank.engine import (
     dump_directory,
 )
 
-__all__ = ["NO_EXCUSES", "Excuses", "ReportsRecovery", "excuses_of", "legible_end"]
+__all__ = [
+    "NOTHING_TOLERATED",
+    "ReportsRecovery",
+    "ToleratedLosses",
+    "legible_end",
+    "tolerated_losses_of",
+]
 
 _LOG: Final = "log.dat"
 _SNAPSHOT_FILES: Final = ("snapshot.dat", "snapshot_meta.json")
@@ -41,7 +47,7 @@ class ReportsRecovery(Protocol):
 
 
 @frozen(kw_only=True)
-class Excuses:
+class ToleratedLosses:
     """What a store on a lying disk may leave out.
 
     Attributes:
@@ -55,7 +61,7 @@ class Excuses:
         is_older: whether more than one place shows what it held before, so that older files may
             fit together.
 
-    >>> Excuses() == NO_EXCUSES
+    >>> ToleratedLosses() == NOTHING_TOLERATED
     True
     """
 
@@ -66,7 +72,7 @@ class Excuses:
     legible_end: int | None = None
     is_older: bool = False
 
-    def after(self, first: Excuses) -> Excuses:
+    def after(self, first: ToleratedLosses) -> ToleratedLosses:
         """Return what counts after a second opening: what the first has named stays named."""
         named = [each for each in (first.log_gone_from, self.log_gone_from) if each is not None]
         return evolve(
@@ -76,10 +82,10 @@ class Excuses:
         )
 
 
-NO_EXCUSES: Final = Excuses()
+NOTHING_TOLERATED: Final = ToleratedLosses()
 
 
-def excuses_of(store: Storage, directory: str, disk: Excuses) -> Excuses:
+def tolerated_losses_of(store: Storage, directory: str, disk: ToleratedLosses) -> ToleratedLosses:
     """Return what an opened store may leave out.
 
     Args:
