@@ -101,4 +101,4 @@ def test_a_forgotten_sync_is_found_in_two_steps(machine: type[CrashingDiskMachin
 def test_it_runs_without_its_test_case_and_leaves_python_its_files() -> None:
     chosen = settings(NotesMachine.TestCase.settings, max_examples=3, database=None)
     run_state_machine_as_test(NotesMachine, settings=chosen)
-    crash_test(lambda _, __: None, lambda _, __: None)
+    crash_test(lambda directory, _: (directory / "file").touch(), lambda _, __: None)
