@@ -204,6 +204,7 @@ def test_a_chain_of_crashes_is_told_step_by_step() -> None:
     assert any(step.startswith("the process is killed") for step in told)
 
 
+@pytest.mark.slow
 def test_equal_sweeps_are_equal_at_depth() -> None:
     recording = record(FEW_STEPS, BUILTIN)
     first = explore(recording, BTRFS, limits=FIXPOINT)
@@ -218,6 +219,7 @@ def test_a_budget_holds_at_depth_too() -> None:
     assert not cut.complete
 
 
+@pytest.mark.slow
 def test_rules_that_would_forbid_an_image_are_found_by_trying() -> None:
     recording = record(FEW_STEPS, builtin_over(NoDirectorySyncOnceMade))
     finding = next(
@@ -244,6 +246,7 @@ def reached(root: object, known: dict[int, object]) -> dict[int, object]:
     return found
 
 
+@pytest.mark.slow
 def test_an_image_is_remembered_in_two_kibibytes() -> None:
     """Its outcome, edges and what stores do on it, block contents included."""
     recording = record(SCENARIOS["election-storm"].workload(0), BUILTIN)
