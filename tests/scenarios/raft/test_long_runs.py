@@ -6,7 +6,7 @@ import pytest
 from counting import calls_made
 
 from wavetank.engine import FileStorage, FileStorageOptions, LogEntry, StorageConfig
-from wavetank.scenarios import Append, OpenStore, Site, StoreAdapter, Workload, record
+from wavetank.scenarios import BUILTIN, Append, OpenStore, Site, StoreAdapter, Workload, record
 
 
 def appends(count: int) -> Workload:
@@ -42,7 +42,7 @@ def backend(kind: type[_Store]) -> StoreAdapter:
         config = StorageConfig(directory=site.directory)
         return kind(config, site.options, fs=site.fs, runtime=site.runtime)
 
-    return StoreAdapter(name="tried", summary="tried", factory=opened)
+    return StoreAdapter(name="tried", factory=opened, capabilities=BUILTIN.capabilities)
 
 
 def test_a_step_costs_the_same_in_a_long_run() -> None:
