@@ -11,6 +11,7 @@ from wavetank.scenarios import (
     RunResult,
     ScenarioFinished,
     ScenarioProgress,
+    StoreNotFoundError,
     UnknownNameError,
     Verdict,
     run,
@@ -105,6 +106,6 @@ def test_unknown_names_are_refused_before_anything_runs(
 ) -> None:
     fields = {"scenarios": ("mixed",), "seeds": (0,), "profiles": ("posix",), "backend": "builtin"}
     diary = Diary()
-    with pytest.raises(UnknownNameError, match=message):
+    with pytest.raises((UnknownNameError, StoreNotFoundError), match=message):
         run(RunPlan(**(fields | change)), listeners=[diary])  # type: ignore[arg-type]
     assert diary.plans == []

@@ -120,7 +120,7 @@ class Exploration:
         unjudged: images met and left over when the budget ended.
         stopped_after_first: whether it ended since enough images had been judged after the first
             problem; crash points behind that were not looked at.
-        recoveries: recoveries really run, second generations among them.
+        recoveries: recoveries really run, second generations and findings judged again among them.
         depth: the most crashes inside recoveries that an image needs to be reached.
         findings: per kind of problem the one that lost least, in the order of their discovery.
         digest: a hash of every image and verdict, in order.
@@ -268,6 +268,7 @@ class _Explorer(Generic[Shown, Known]):
         self._limits = limits
         self._subject = subject
         self._recoveries_before = subject.recoveries
+        self._recoveries_again = 0
         self._on_progress = on_progress
         self._on_finding = on_finding
         self._graph = RecoveryGraph(subject, profile, limits, self._tell)
@@ -315,7 +316,8 @@ class _Explorer(Generic[Shown, Known]):
         """Return the counts and findings; each finding is judged again by its crash alone."""
         unjudged = len(self._graph.unjudged)
         complete = self._complete and self._graph.complete
-        recoveries = self._subject.recoveries - self._recoveries_before
+        findings = tuple(self._judged_again(each) for each in self._smallest.values())
+        recoveries = self._subject.recoveries - self._recoveries_before + self._recoveries_again
         return Exploration(
             profile=self._profile,
             crash_points=self._crash_points,
@@ -329,7 +331,7 @@ class _Explorer(Generic[Shown, Known]):
             stopped_after_first=self._has_stopped,
             recoveries=recoveries,
             depth=self._graph.deepest,
-            findings=tuple(self._judged_again(each) for each in self._smallest.values()),
+            findings=findings,
             digest=self._digest.hexdigest(),
             faults_fired=self._graph.fired(),
         )
@@ -353,7 +355,9 @@ class _Explorer(Generic[Shown, Known]):
 
     def _judged_again(self, finding: Finding) -> Finding:
         subject = self._run.subject(self._limits.disabled)
+        before = subject.recoveries
         again = judge_crash(self._run, self._profile, finding.crash, subject=subject)
+        self._recoveries_again += subject.recoveries - before
         key = (finding.problem.invariant, finding.problem.kind)
         same = any((each.invariant, each.kind) == key for each in again)
         return evolve(finding, is_reproduced=same)
