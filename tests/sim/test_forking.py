@@ -144,7 +144,6 @@ def check_equal(
     assert knowledge(forked) == knowledge(everything.images)
 
 
-@settings(deadline=None)
 @given(
     program=programs,
     profile=st.sampled_from(SAFE_PROFILES),
@@ -165,9 +164,7 @@ def test_a_reader_comes_to_know_the_same_as_from_all_images(
     check_equal(program, profile, tearing, reader)
 
 
-@settings(deadline=None)
 @given(program=programs, profile=st.sampled_from(SAFE_PROFILES))
-@settings(deadline=None)
 def test_a_reader_of_everything_meets_each_disk_once(program: Program, profile: Profile) -> None:
     disk = run(program)
     pending = PendingOps(disk.image, profile)
@@ -184,9 +181,7 @@ def test_a_reader_of_everything_meets_each_disk_once(program: Program, profile: 
     assert len(forked) <= len(everything.images)
 
 
-@settings(deadline=None)
 @given(program=programs, profile=st.sampled_from([POSIX, EXT4]))
-@settings(deadline=None)
 def test_a_digest_made_from_what_was_written_equals_that_of_the_whole(
     program: Program, profile: Profile
 ) -> None:

@@ -92,7 +92,6 @@ def _do(fs: SimFileSystem, choice: int, path: str) -> object:  # noqa: PLR0911 -
     return None
 
 
-@settings(deadline=None)
 @given(program=st.integers(0, 99), images=like_disks())
 @settings(max_examples=300, deadline=None)
 def test_what_is_recalled_is_what_would_come(program: Program, images: list[DiskImage]) -> None:
