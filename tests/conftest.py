@@ -19,7 +19,7 @@ def _faults_fire(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
     """Require that each fault over each filesystem of the test has fired at least once.
 
     ``@pytest.mark.idle_faults(line, ...)`` names the lines that must never fire; without arguments
-    it lets any line be idle, for plans drawn at random and for sweeps past the last operation.
+    any line may stay idle, for plans drawn at random and for sweeps past the last operation.
     """
     injectors: dict[int, FaultInjector] = {}
     original = FaultyFileSystem.__init__

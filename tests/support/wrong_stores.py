@@ -7,10 +7,15 @@ from attrs import evolve
 from wavetank.engine import FileSystem, Storage
 from wavetank.scenarios import BUILTIN, Site
 
-__all__ = ["forgetful_recovery", "unsynced_names"]
+__all__ = [
+    "ForgetfulRecovery",
+    "NoDirectorySyncOnceMade",
+    "forgetful_recovery",
+    "unsynced_names",
+]
 
 
-class _ForgetfulRecovery:
+class ForgetfulRecovery:
     """Removes one copy of the state whenever it finds the marker of an unclean end."""
 
     def __init__(self, inner: FileSystem) -> None:
@@ -29,7 +34,7 @@ class _ForgetfulRecovery:
         return names
 
 
-class _NoDirectorySyncOnceMade:
+class NoDirectorySyncOnceMade:
     """From the day the store is complete, makes no sync of its directory."""
 
     def __init__(self, inner: FileSystem) -> None:
@@ -45,12 +50,12 @@ class _NoDirectorySyncOnceMade:
 
 def forgetful_recovery(site: Site) -> Storage:
     """Open the engine with a recovery that a second crash breaks."""
-    return BUILTIN.open(evolve(site, fs=cast("FileSystem", _ForgetfulRecovery(site.fs))))
+    return BUILTIN.open(evolve(site, fs=cast("FileSystem", ForgetfulRecovery(site.fs))))
 
 
 def unsynced_names(site: Site) -> Storage:
     """Open the engine without the syncs of its directory."""
-    return BUILTIN.open(evolve(site, fs=cast("FileSystem", _NoDirectorySyncOnceMade(site.fs))))
+    return BUILTIN.open(evolve(site, fs=cast("FileSystem", NoDirectorySyncOnceMade(site.fs))))
 
 
 for _factory in (forgetful_recovery, unsynced_names):

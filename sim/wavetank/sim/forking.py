@@ -6,7 +6,7 @@ loose on the image that lost most; each undecided size, block or name that it lo
 where the other things that it might have found there are tried in turn. What comes out is one image
 for each way in which the reader can go, and together they stand for every legal image.
 
-This is sound if the reader is deterministic and is told of every look (read_trace.py). Ops on one
+This is sound if the reader is deterministic and reports every read (read_trace.py). Ops on one
 place are never reordered, so what stands there is how many of them were kept; the last may be torn.
 Where truncations may discard, a second search starts on the disk that discards: what a block shows
 there depends on its file's sizes too, so they are decided with it.

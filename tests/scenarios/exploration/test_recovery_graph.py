@@ -8,10 +8,10 @@ from types import FunctionType, ModuleType
 import pytest
 from attrs import evolve
 from sick_filesystems import builtin_over
+from wrong_stores import ForgetfulRecovery, NoDirectorySyncOnceMade
 
 from wavetank.engine import (
     FileStorageOptions,
-    FileSystem,
     LogEntry,
     PersistentState,
     SnapshotMetadata,
@@ -70,43 +70,6 @@ FEW_STEPS = Workload(
     ),
     options=FileStorageOptions(retained_log_size=0),
 )
-
-
-class ForgetfulRecovery:
-    """A planted bug: while the log has a torn end, opening unlinks the state before reading it.
-
-    Harmless if the opening goes through, since the copy is still there and both are written
-    again; a crash inside it, and the next opening takes the copy away as well.
-    """
-
-    def __init__(self, inner: FileSystem) -> None:
-        self._inner = inner
-
-    def __getattr__(self, name: str) -> object:
-        return getattr(self._inner, name)
-
-    def listdir(self, path: str) -> object:
-        names = list(self._inner.listdir(path))
-        for name in ("state.json", "state.copy.json"):
-            if "recovery.marker" in names and name in names:
-                self._inner.unlink(f"{path}/{name}")
-                names.remove(name)
-                break
-        return names
-
-
-class NoDirectorySyncOnceMade:
-    """A planted bug: from the day the store is complete, no sync of its directory is made."""
-
-    def __init__(self, inner: FileSystem) -> None:
-        self._inner = inner
-
-    def __getattr__(self, name: str) -> object:
-        return getattr(self._inner, name)
-
-    def fsync_dir(self, path: str) -> None:
-        if path != "/store" or "metadata.json" not in self._inner.listdir(path):
-            self._inner.fsync_dir(path)
 
 
 @pytest.fixture(scope="module")

@@ -409,7 +409,7 @@ def open_list_unlink_errors(harness: StoreHarness) -> None:
 
 
 def preallocation_error(harness: StoreHarness) -> None:
-    """Room that cannot be reserved is told of, or done without."""
+    """A reservation that fails is reported, or done without."""
     _sweep(harness, "preallocate: fail ENOSPC")
 
 

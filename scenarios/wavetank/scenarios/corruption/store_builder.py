@@ -25,10 +25,10 @@ from wavetank.scenarios.corruption.damaged_store import (
 )
 from wavetank.sim import SEQUENTIAL, PendingOps, SerialRuntime, SimDisk, SimFileSystem
 
-__all__ = ["Workshop"]
+__all__ = ["StoreBuilder"]
 
 
-class Workshop:
+class StoreBuilder:
     """Makes one store, and keeps what its files held before each step."""
 
     def __init__(self, options: FileStorageOptions) -> None:
@@ -144,7 +144,7 @@ class Workshop:
         self._disk = disk
         return content
 
-    def inside(self, call: Callable[[Workshop], None]) -> Iterator[StoreRecord]:
+    def inside(self, call: Callable[[StoreBuilder], None]) -> Iterator[StoreRecord]:
         """Yield what a kill leaves at each moment inside `call`, each once, in order."""
         disk, begin = self._disk, len(self._disk.log)
         seen = [self.files()]

@@ -16,7 +16,7 @@ from attrs import evolve, frozen
 
 from wavetank.engine import FileStorageOptions, StorageFeatureFlags
 from wavetank.scenarios.corruption.damaged_store import StoreRecord
-from wavetank.scenarios.corruption.store_builder import Workshop
+from wavetank.scenarios.corruption.store_builder import StoreBuilder
 
 __all__ = ["STORES", "Recipe", "interrupted", "store_record"]
 
@@ -33,88 +33,88 @@ _RESERVING: Final = evolve(_PLAIN, preallocate=8192)
 _NOTHING_AHEAD: Final = evolve(_PLAIN, preallocate=0)
 
 
-def _batches(shop: Workshop) -> None:
+def _batches(builder: StoreBuilder) -> None:
     """Append four batches, and two small entries.
 
     By default the first of these brings filler behind it, since it is small beside the log, and
     the second is written over filler.
     """
     for term in (1, 1, 2, 2):
-        if term > shop.store.load_state().current_term:
-            shop.vote(term)
-        shop.append(term)
-    shop.vote(3)
-    shop.append_small(3)
-    shop.append_small(3)
+        if term > builder.store.load_state().current_term:
+            builder.vote(term)
+        builder.append(term)
+    builder.vote(3)
+    builder.append_small(3)
+    builder.append_small(3)
 
 
-def _voted(shop: Workshop) -> None:
-    _batches(shop)
-    shop.vote(4)
-    shop.vote(5)
+def _voted(builder: StoreBuilder) -> None:
+    _batches(builder)
+    builder.vote(4)
+    builder.vote(5)
 
 
-def _reopened(shop: Workshop) -> None:
-    _batches(shop)
-    shop.close()
-    shop.reopen()
-    shop.append(3)
-    shop.append(3)
+def _reopened(builder: StoreBuilder) -> None:
+    _batches(builder)
+    builder.close()
+    builder.reopen()
+    builder.append(3)
+    builder.append(3)
 
 
-def _compacted(shop: Workshop) -> None:
-    _batches(shop)
-    shop.snapshot(9)
-    shop.append(3)
-    shop.append_small(3)
+def _compacted(builder: StoreBuilder) -> None:
+    _batches(builder)
+    builder.snapshot(9)
+    builder.append(3)
+    builder.append_small(3)
 
 
-def _compacted_twice(shop: Workshop) -> None:
-    _compacted(shop)
-    shop.snapshot(16)
-    shop.append(3)
+def _compacted_twice(builder: StoreBuilder) -> None:
+    _compacted(builder)
+    builder.snapshot(16)
+    builder.append(3)
 
 
-def _snapshots(shop: Workshop) -> None:
-    _batches(shop)
-    shop.snapshot(4)
-    shop.snapshot(8)
-    shop.append_small(3)
+def _snapshots(builder: StoreBuilder) -> None:
+    _batches(builder)
+    builder.snapshot(4)
+    builder.snapshot(8)
+    builder.append_small(3)
 
 
-def _truncated(shop: Workshop) -> None:
-    _batches(shop)
-    shop.truncate(11)
-    shop.vote(4)
-    shop.append(4)
-    shop.append(4)
+def _truncated(builder: StoreBuilder) -> None:
+    _batches(builder)
+    builder.truncate(11)
+    builder.vote(4)
+    builder.append(4)
+    builder.append(4)
 
 
-def _torn(shop: Workshop) -> None:
-    _batches(shop)
-    shop.tear(3)
+def _torn(builder: StoreBuilder) -> None:
+    _batches(builder)
+    builder.tear(3)
 
 
-def _recovered(shop: Workshop) -> None:
-    _torn(shop)
-    shop.reopen()
-    shop.append(3)
-    shop.tear(3)
-    shop.reopen()
+def _recovered(builder: StoreBuilder) -> None:
+    _torn(builder)
+    builder.reopen()
+    builder.append(3)
+    builder.tear(3)
+    builder.reopen()
 
 
-def _few(shop: Workshop) -> None:
-    shop.vote(1)
-    shop.append(1)
-    shop.vote(2)
-    shop.append(2)
-    shop.append_small(2)
+def _few(builder: StoreBuilder) -> None:
+    builder.vote(1)
+    builder.append(1)
+    builder.vote(2)
+    builder.append(2)
+    builder.append_small(2)
 
 
-def _few_compacted(shop: Workshop) -> None:
-    _few(shop)
-    shop.snapshot(4)
-    shop.append(2)
+def _few_compacted(builder: StoreBuilder) -> None:
+    _few(builder)
+    builder.snapshot(4)
+    builder.append(2)
 
 
 @frozen(kw_only=True)
@@ -130,9 +130,9 @@ class Recipe:
     """
 
     options: FileStorageOptions
-    steps: Callable[[Workshop], None]
+    steps: Callable[[StoreBuilder], None]
     closed: bool = False
-    call: Callable[[Workshop], None] | None = None
+    call: Callable[[StoreBuilder], None] | None = None
     moment: int = 0
 
 
@@ -159,10 +159,10 @@ def _at_rest() -> Iterator[tuple[str, Recipe]]:
 
 def _inside() -> Iterator[tuple[str, Recipe]]:
     for name, steps, call, moments in (
-        ("a save of the state", _few, lambda shop: shop.vote(3), 5),
-        ("the first snapshot", _few, lambda shop: shop.snapshot(4), 14),
-        ("the second snapshot", _few_compacted, lambda shop: shop.snapshot(8), 14),
-        ("a snapshot beyond the log", _few_compacted, lambda shop: shop.snapshot(20), 13),
+        ("a save of the state", _few, lambda builder: builder.vote(3), 5),
+        ("the first snapshot", _few, lambda builder: builder.snapshot(4), 14),
+        ("the second snapshot", _few_compacted, lambda builder: builder.snapshot(8), 14),
+        ("a snapshot beyond the log", _few_compacted, lambda builder: builder.snapshot(20), 13),
     ):
         for moment in range(1, moments + 1):
             recipe = Recipe(options=_PLAIN, steps=steps, call=call, moment=moment)
@@ -183,11 +183,11 @@ def store_record(name: str) -> StoreRecord:
     recipe = STORES[name]
     if recipe.call is not None:
         return interrupted(recipe)[recipe.moment - 1].named(name)
-    shop = Workshop(recipe.options)
-    recipe.steps(shop)
+    builder = StoreBuilder(recipe.options)
+    recipe.steps(builder)
     if recipe.closed:
-        shop.close()
-    return shop.record(name, closed=recipe.closed)
+        builder.close()
+    return builder.record(name, closed=recipe.closed)
 
 
 def interrupted(recipe: Recipe) -> tuple[StoreRecord, ...]:
@@ -198,9 +198,9 @@ def interrupted(recipe: Recipe) -> tuple[StoreRecord, ...]:
 @cache
 def _moments(
     options: FileStorageOptions,
-    steps: Callable[[Workshop], None],
-    call: Callable[[Workshop], None] | None,
+    steps: Callable[[StoreBuilder], None],
+    call: Callable[[StoreBuilder], None] | None,
 ) -> tuple[StoreRecord, ...]:
-    shop = Workshop(options)
-    steps(shop)
-    return () if call is None else tuple(shop.inside(call))
+    builder = StoreBuilder(options)
+    steps(builder)
+    return () if call is None else tuple(builder.inside(call))

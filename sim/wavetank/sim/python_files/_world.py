@@ -128,7 +128,7 @@ class World:
         return [each for each in enumerate() if self._started.get(each) is self.process]
 
     def starting(self, real: Callable[..., _T]) -> Callable[..., _T]:
-        """Return a function of `_thread` that lets a new thread belong to its starter's process."""
+        """Return a function of `_thread` whose new threads belong to their starter's process."""
 
         @wraps(real)
         def start(function: Callable[..., object], *args: object, **kwargs: object) -> _T:
