@@ -59,6 +59,16 @@ class FileContent:
     size: int
     blocks: tuple[bytes, ...]
 
+    @classmethod
+    def of(cls, content: bytes) -> FileContent:
+        """Return a file with a content.
+
+        >>> FileContent.of(b"hi").read(0, 9)
+        b'hi'
+        """
+        starts = range(0, len(content), BLOCK_SIZE)
+        return cls(len(content), tuple(content[at : at + BLOCK_SIZE] for at in starts))
+
     def read(self, offset: int, length: int) -> bytes:
         """Return up to `length` bytes at `offset`; bytes never written are zeros."""
         return read_blocks(self.blocks, self.size, offset, length)
@@ -193,6 +203,11 @@ class DiskImage:
         if len(merged) <= _FLATTEN_AT:
             return DiskImage(self._nodes, changes=merged, next_inode=following)
         return DiskImage({**self._nodes, **merged}, next_inode=following)
+
+    def numbered_from(self, next_inode: int) -> DiskImage:
+        """Return the same disk, on which the next new file gets this number or a higher one."""
+        following = max(self.next_inode, next_inode)
+        return DiskImage(self._nodes, changes=self._changes, next_inode=following)
 
     def files(self) -> dict[str, bytes]:
         """Return the visible content of every file by path, in the order of the paths."""

@@ -12,12 +12,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import Final
 
 from attrs import evolve, frozen
 
-from wavetank.scenarios.code.exploration import FoundImage, Key, explore_code
-from wavetank.scenarios.code.judging import CheckNotRunError, Judging
+from wavetank.scenarios.code.exploration import FoundImage, GrownLog, Key, explore_code
+from wavetank.scenarios.code.judging import Judge
+from wavetank.scenarios.code.probing import NotRunError
 from wavetank.scenarios.code.recording import CodeRecording
 from wavetank.sim import (
     PROCESS_KILL,
@@ -36,6 +38,8 @@ __all__ = ["Cure", "Cures", "lost_ops"]
 
 _MOST_TRIED: Final = 12
 _MOST_TOGETHER: Final = 4
+_AFTER_FIRST: Final = 20
+"""Images judged after another finding has come: that one may come still."""
 
 
 @frozen(kw_only=True)
@@ -73,23 +77,31 @@ class Cures:
     """Looks for cures of what one exploration found.
 
     Args:
-        judging: runs the check.
+        judge: says what is wrong.
         recording: what the code did.
         profile: what crashes may lose.
         tearing: what the device does below a block.
+        max_images: distinct images judged for each cure that is tried.
     """
 
     def __init__(
-        self, judging: Judging, recording: CodeRecording, profile: Profile, tearing: Tearing
+        self,
+        judge: Judge,
+        recording: CodeRecording,
+        profile: Profile,
+        *,
+        tearing: Tearing,
+        max_images: int,
     ) -> None:
-        self._judging = judging
+        self._judge = judge
         self._recording = recording
         self._profile = profile
         self._tearing = tearing
+        self._max_images = max_images
 
     def find(self, key: Key, found: FoundImage) -> Cure:
         """Return what makes a finding go away: a flush, a sync, several; or what else to do."""
-        flush = _unflushed_file(self._judging, self._recording, found)
+        flush = _unflushed_file(self._judge, self._recording, found)
         if flush:
             return Cure(words=f"flush {flush} before acknowledging what stands in it", flush=flush)
         chosen = self._search(key, found)
@@ -143,21 +155,28 @@ class Cures:
             found: an image of it, which must be impossible where not all images are explored.
             remedies: what is put in.
         """
-        log, origins = _with_syncs(self._recording.log, remedies)
+        syncs = [each for remedy in remedies for each in remedy.syncs]
+        grown = GrownLog(self._recording.log, syncs)
         seen = explore_code(
-            self._judging, self._recording.image, log, self._profile, tearing=self._tearing
+            self._judge,
+            self._recording,
+            self._profile,
+            grown=grown,
+            tearing=self._tearing,
+            max_images=self._max_images,
+            max_after_first=_AFTER_FIRST,
         )
         left = seen.found.get(key)
         if left is not None:
-            return evolve(left, position=origins[left.position])
+            return evolve(left, position=grown.origins[left.position])
         if seen.complete:
             return None
-        is_open = seen.unjudged or seen.too_slow or self._is_possible(found, log, origins)
+        is_open = seen.too_slow or self._is_possible(found, grown)
         return found if is_open else None
 
-    def _is_possible(self, found: FoundImage, log: list[Record], origins: list[int]) -> bool:
+    def _is_possible(self, found: FoundImage, grown: GrownLog) -> bool:
         pending = PendingOps(self._recording.image, self._profile)
-        pending.take_all(log[: origins.index(found.position)])
+        pending.take_all(islice(grown.log, grown.position_of(found.position)))
         present = {op.number for op in pending.ops}
         gone = set(found.lost) - {tear.number for tear in found.kept.tears}
         kept = evolve(found.kept, numbers=tuple(sorted(present - gone)))
@@ -172,25 +191,6 @@ def lost_ops(recording: CodeRecording, found: FoundImage) -> list[tuple[int, Mic
         for index, record in enumerate(recording.log[: found.position])
         if not isinstance(record, (Mark, Sync)) and record.number in lost
     ]
-
-
-def _with_syncs(log: tuple[Record, ...], remedies: list[_Remedy]) -> tuple[list[Record], list[int]]:
-    """Return a log with syncs put in, and for each length of it the length that it had before."""
-    at: dict[int, list[Sync]] = {}
-    for position, sync in (each for remedy in remedies for each in remedy.syncs):
-        same = at.setdefault(position, [])
-        if all((each.kind, each.inode) != (sync.kind, sync.inode) for each in same):
-            same.append(sync)
-    grown: list[Record] = []
-    origins = [0]
-    for position, record in enumerate((*log, None)):
-        for sync in at.get(position, ()):
-            grown.append(sync)
-            origins.append(position)
-        if record is not None:
-            grown.append(record)
-            origins.append(position + 1)
-    return grown, origins
 
 
 def _identity(found: FoundImage) -> tuple[int, tuple[int, ...]]:
@@ -215,7 +215,7 @@ def _without_sync(found: FoundImage) -> str:
     )
 
 
-def _unflushed_file(judging: Judging, recording: CodeRecording, found: FoundImage) -> str:
+def _unflushed_file(judge: Judge, recording: CodeRecording, found: FoundImage) -> str:
     """Return the file whose buffer held what is missing, "" if it was none."""
     if found.lost or found.complaint.kind != "lost":
         return ""
@@ -231,9 +231,9 @@ def _unflushed_file(judging: Judging, recording: CodeRecording, found: FoundImag
         later = pending.fork()
         later.take_all(_of_file(recording.log[found.position :], record.inode))
         try:
-            if judging.complaint(later.full, found.acked) is None:
+            if judge.complaint(later.full, found.demand) is None:
                 return recording.name_at(index)
-        except CheckNotRunError:
+        except NotRunError:
             return ""
     return ""
 

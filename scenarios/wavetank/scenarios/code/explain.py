@@ -7,6 +7,7 @@ from itertools import islice
 
 from wavetank.scenarios.code.cure import Cure, lost_ops
 from wavetank.scenarios.code.exploration import FoundImage
+from wavetank.scenarios.code.judging import Judge
 from wavetank.scenarios.code.recording import CodeRecording
 from wavetank.scenarios.code.report import CodeFinding
 from wavetank.scenarios.exploration.crash_point import loses_the_same
@@ -28,7 +29,7 @@ __all__ = ["explain_code"]
 
 
 def explain_code(
-    recording: CodeRecording, profile: Profile, found: FoundImage, cure: Cure
+    judge: Judge, recording: CodeRecording, profile: Profile, found: FoundImage, cure: Cure
 ) -> CodeFinding:
     """Return the story of an image that `profile` allows and the check refused."""
     index = _last_change(recording, found.position)
@@ -40,6 +41,9 @@ def explain_code(
         kind=found.complaint.kind,
         sentence=found.complaint.sentence,
         raised_at=found.complaint.place,
+        raised_line=found.complaint.line,
+        differs=found.complaint.differs,
+        is_flaky=not judge.is_steady(image, found.demand),
         profile=profile.name,
         profiles=tuple(_profiles(recording, profile, pending, found)),
         crash=_crash(recording, found, index),
@@ -54,6 +58,8 @@ def explain_code(
         cure=cure.words,
         files=tuple((path, len(content)) for path, content in image.files().items()),
         others=tuple(_others(recording, image)),
+        directory=recording.directory,
+        image=image,
     )
 
 

@@ -8,20 +8,17 @@ test's own work.
 from __future__ import annotations
 
 import re
-from bisect import bisect_right
-from collections.abc import Iterable
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Final, TypeAlias
 
 from attrs import field, frozen
 
 from wavetank.faults import CrashEnd, InjectorState
-from wavetank.scenarios.code.judging import (
-    CheckNotRunError,
-    CheckTooSlowError,
-    Complaint,
-    Judging,
-)
+from wavetank.scenarios.code.judging import Complaint, Demand, Judge, everything
+from wavetank.scenarios.code.probing import NotRunError, TooSlowError
+from wavetank.scenarios.code.recording import CodeRecording
 from wavetank.scenarios.exploration.explorer import Finding, explore
 from wavetank.scenarios.exploration.recovery_graph import Limits
 from wavetank.scenarios.exploration.subject import (
@@ -32,24 +29,21 @@ from wavetank.scenarios.exploration.subject import (
     RecoveryRun,
 )
 from wavetank.sim import (
-    ROOT_INODE,
     AppendFill,
     Cell,
-    DirectoryContent,
     DiskImage,
-    FileContent,
     Kept,
     Mark,
     OpLog,
     Profile,
-    ReadTrace,
     Record,
     Settling,
+    Sync,
     Tearing,
     TearShape,
 )
 
-__all__ = ["PLAIN", "CodeExploration", "FoundImage", "Key", "explore_code"]
+__all__ = ["PLAIN", "CodeExploration", "FoundImage", "GrownLog", "Key", "explore_code"]
 
 Key: TypeAlias = tuple[str, str]
 """Equal for findings that are one to a person: the kind, and the sentence without particulars."""
@@ -69,7 +63,7 @@ class FoundImage:
         position: records of the log before the crash.
         kept: the pending ops that the crash kept.
         lost: numbers of the ops that it lost or tore.
-        acked: how much had been acknowledged.
+        demand: what had to be true.
         count: how often an image was refused in this way.
     """
 
@@ -77,8 +71,13 @@ class FoundImage:
     position: int
     kept: Kept
     lost: tuple[int, ...]
-    acked: int
+    demand: Demand
     count: int
+
+    @property
+    def acked(self) -> int:
+        """How much had been acknowledged."""
+        return self.demand.acked
 
 
 @frozen(kw_only=True)
@@ -90,7 +89,9 @@ class CodeExploration:
         crash_points: positions at which the op log grew.
         images: distinct images that were checked.
         too_slow: those of them on which the check did not end in time.
-        unjudged: distinct images that were left over when a budget ended.
+        unjudged: distinct images that were met and left over when a budget ended.
+        not_run: images on which the check was not run any more.
+        stopped: whether it ended early, since it had failed and nothing new came, or in time.
         complete: whether every legal image was checked, or one that stands for it.
     """
 
@@ -99,41 +100,95 @@ class CodeExploration:
     images: int
     too_slow: int
     unjudged: int
+    not_run: int
+    stopped: bool
     complete: bool
 
 
 def explore_code(
-    judging: Judging,
-    image: DiskImage,
-    log: Iterable[Record],
+    judge: Judge,
+    recording: CodeRecording,
     profile: Profile,
     *,
+    grown: GrownLog | None = None,
     tearing: Tearing = PLAIN,
     max_images: int | None = None,
+    max_after_first: int | None = None,
+    is_over: Callable[[], bool] | None = None,
+    on_progress: Callable[[int], None] | None = None,
 ) -> CodeExploration:
-    """Judge the images at every crash point of a log under a profile.
+    """Judge the images at every crash point of a recording under a profile.
 
     Args:
-        judging: runs the check.
-        image: the disk before the first record.
-        log: what was done to it.
+        judge: says what is wrong.
+        recording: what the workload did.
         profile: what a crash may lose.
+        grown: its log with syncs put in, to be explored in its place.
         tearing: what the device does below a block.
         max_images: distinct images at most; None for all.
+        max_after_first: distinct images at most once something was found; None for all.
+        is_over: asked now and then whether to stop.
+        on_progress: called with the number of images judged so far, now and then.
     """
-    run = _CodeRun(judging, image, _log_of(log))
+    run = _CodeRun(judge, recording, grown or GrownLog(recording.log))
     subject = run.subject()
-    limits = Limits(max_images=max_images, tearing=tearing, forks_after_first=False)
-    seen = explore(run, profile, limits=limits, subject=subject)
+    limits = Limits(
+        first_look=max_after_first is not None,
+        max_images=max_images,
+        max_after_first=max_after_first,
+        tearing=tearing,
+        forks_after_first=False,
+    )
+    seen = explore(
+        run, profile, limits=limits, subject=subject, is_over=is_over, on_progress=on_progress
+    )
     unjudged = len(subject.not_run)
     return CodeExploration(
-        found={key: subject.found_image(key, each) for key, each in _by_key(seen.findings)},
+        found={
+            key: subject.found_image(key, each, run.interval_at(each.crash.position).knowledge)
+            for key, each in _by_key(seen.findings)
+        },
         crash_points=seen.crash_points,
         images=seen.judged - unjudged,
         too_slow=len(subject.too_slow),
-        unjudged=seen.unjudged + unjudged,
+        unjudged=seen.unjudged,
+        not_run=unjudged,
+        stopped=seen.stopped_after_first or (is_over is not None and is_over()),
         complete=seen.complete and not unjudged and not subject.too_slow,
     )
+
+
+class GrownLog:
+    """A log into which syncs may have been put.
+
+    Args:
+        records: of the log as it was.
+        syncs: each with the position of the record before which it comes.
+
+    Attributes:
+        log: all of it.
+        origins: for each length of it, the length that it had before.
+    """
+
+    def __init__(self, records: Sequence[Record], syncs: Iterable[tuple[int, Sync]] = ()) -> None:
+        at: dict[int, list[Sync]] = {}
+        for position, sync in syncs:
+            same = at.setdefault(position, [])
+            if all((each.kind, each.inode) != (sync.kind, sync.inode) for each in same):
+                same.append(sync)
+        self.log: Final = OpLog()
+        self.origins: Final = [0]
+        for position, record in enumerate((*records, None)):
+            for sync in at.get(position, ()):
+                self.log.append(sync)
+                self.origins.append(position)
+            if record is not None:
+                self.log.append(record)
+                self.origins.append(position + 1)
+
+    def position_of(self, origin: int) -> int:
+        """Return the shortest length of the log that holds so many records of the old one."""
+        return bisect_left(self.origins, origin)
 
 
 @frozen
@@ -145,17 +200,13 @@ class _Left:
 
 
 class _CodeRun:
-    """A log of a workload, and what was acknowledged at each of its positions."""
+    """A log of a workload, and what is demanded at each of its positions."""
 
-    def __init__(self, judging: Judging, image: DiskImage, log: OpLog) -> None:
-        self.image: Final = image
-        self.log: Final = log
-        self._judging = judging
-        marks = [at for at, record in enumerate(log, start=1) if isinstance(record, Mark)]
-        self._intervals = [
-            Interval(position=at, step=acked, acknowledged=True, knowledge=acked)
-            for acked, at in enumerate((0, *marks))
-        ]
+    def __init__(self, judge: Judge, recording: CodeRecording, grown: GrownLog) -> None:
+        self.image: Final = recording.image
+        self.log: Final = grown.log
+        self._judge = judge
+        self._intervals = list(_intervals(recording, grown))
         self._starts = [each.position for each in self._intervals]
 
     @property
@@ -172,14 +223,14 @@ class _CodeRun:
         """Give this run as it is: the simulation of Python's files is open already."""
         return nullcontext(self)
 
-    def interval_at(self, position: int) -> Interval[int]:
+    def interval_at(self, position: int) -> Interval[Demand]:
         """Return how much had been acknowledged when `position` records had been written."""
         return self._intervals[bisect_right(self._starts, position) - 1]
 
     def subject(self, disabled: frozenset[str] = frozenset()) -> _CodeSubject:
         """Return the check as a judge of this run; it has no invariants to disable."""
         del disabled
-        return _CodeSubject(self._judging)
+        return _CodeSubject(self._judge)
 
     def tell_step(self, step: int) -> str:
         """Return what separates two acknowledgements in words."""
@@ -199,17 +250,26 @@ class _CodeSubject:
         not_run: digests of those on which it was not run any more.
     """
 
-    def __init__(self, judging: Judging) -> None:
+    def __init__(self, judge: Judge) -> None:
         self.too_slow: set[bytes] = set()
         self.not_run: set[bytes] = set()
-        self._judging = judging
-        self._complaints: dict[Key, dict[tuple[bytes, int], Complaint]] = {}
-        self._cells: dict[tuple[bytes, int, tuple[int, ...]], tuple[Cell, ...]] = {}
+        self._judge = judge
+        self._complaints: dict[Key, dict[tuple[bytes, Demand], Complaint]] = {}
+        self._cells: dict[tuple[bytes, Demand, tuple[int, ...]], tuple[Cell, ...]] = {}
 
     @property
     def recoveries(self) -> int:
-        """How often the check was run."""
-        return self._judging.checks
+        """How often the user's function was run."""
+        return self._judge.runs
+
+    @property
+    def width(self) -> int:
+        """As many as there are cores for."""
+        return self._judge.width
+
+    def prepare(self, images: Sequence[DiskImage], interval: Interval[Demand]) -> None:
+        """See `Subject`."""
+        self._judge.prepare(images, interval.knowledge)
 
     @property
     def bears_nested_crashes(self) -> bool:
@@ -231,14 +291,14 @@ class _CodeSubject:
         del image, run, settling
         return ()
 
-    def judge(self, shown: _Left, interval: Interval[int]) -> tuple[Problem, ...]:
+    def judge(self, shown: _Left, interval: Interval[Demand]) -> tuple[Problem, ...]:
         """Return what the check says."""
         try:
-            complaint = self._judging.complaint(shown.image, interval.knowledge)
-        except CheckTooSlowError:
+            complaint = self._judge.complaint(shown.image, interval.knowledge)
+        except TooSlowError:
             self.too_slow.add(shown.digest)
             return ()
-        except CheckNotRunError:
+        except NotRunError:
             self.not_run.add(shown.digest)
             return ()
         if complaint is None:
@@ -253,7 +313,7 @@ class _CodeSubject:
         del before, shown
         return ()
 
-    def is_settled(self, interval: Interval[int]) -> bool:
+    def is_settled(self, interval: Interval[Demand]) -> bool:
         """A workload closes nothing that is known here."""
         del interval
         return False
@@ -261,7 +321,7 @@ class _CodeSubject:
     def cells_read(
         self,
         image: DiskImage,
-        interval: Interval[int],
+        interval: Interval[Demand],
         profile: Profile,
         since: InjectorState | None,
     ) -> tuple[Cell, ...]:
@@ -272,52 +332,46 @@ class _CodeSubject:
         key = (image.digest(), interval.knowledge, inodes)
         if key not in self._cells:
             try:
-                self._cells[key] = self._judging.cells(image, interval.knowledge)
-            except CheckNotRunError:
-                self._cells[key] = _everything(image)
+                self._cells[key] = self._judge.cells(image, interval.knowledge)
+            except NotRunError:
+                self._cells[key] = everything(image)
         return self._cells[key]
 
-    def found_image(self, key: Key, finding: Finding) -> FoundImage:
-        """Return a finding of the explorer with what the check said of its image."""
+    def found_image(self, key: Key, finding: Finding, demand: Demand) -> FoundImage:
+        """Return a finding of the explorer with what was said of its image."""
         complaints = self._complaints[key]
         complaint = next(
             each
-            for (_, acked), each in complaints.items()
-            if (acked, each.sentence) == (finding.step, finding.problem.summary)
+            for (_, demanded), each in complaints.items()
+            if demanded == demand and each.sentence == finding.problem.summary
         )
         return FoundImage(
             complaint=complaint,
             position=finding.crash.position,
             kept=finding.crash.kept,
             lost=finding.lost,
-            acked=finding.step,
+            demand=demand,
             count=len(complaints),
+        )
+
+
+def _intervals(recording: CodeRecording, grown: GrownLog) -> Iterator[Interval[Demand]]:
+    """Yield what is demanded from each moment on."""
+    marks = {at for at, record in enumerate(recording.log, 1) if isinstance(record, Mark)}
+    acked = earliest = 0
+    last = len(recording.moments) - 1
+    for number, moment in enumerate(recording.moments):
+        if moment in marks:
+            acked = recording.acked_at(moment)
+            earliest = number
+        demand = Demand(acked=acked, earliest=earliest, latest=min(number + 1, last))
+        yield Interval(
+            position=grown.position_of(moment), step=acked, acknowledged=True, knowledge=demand
         )
 
 
 def _by_key(findings: Iterable[Finding]) -> Iterable[tuple[Key, Finding]]:
     return (((each.problem.invariant, each.problem.kind), each) for each in findings)
-
-
-def _log_of(records: Iterable[Record]) -> OpLog:
-    log = OpLog()
-    for record in records:
-        log.append(record)
-    return log
-
-
-def _everything(image: DiskImage) -> tuple[Cell, ...]:
-    """Return all that can be read of an image."""
-    trace = ReadTrace()
-    trace.names(ROOT_INODE)
-    for _, inode, node in image.walk():
-        if isinstance(node, DirectoryContent):
-            trace.names(inode)
-        else:
-            trace.size(inode)
-        if isinstance(node, FileContent):
-            trace.blocks(inode, range(len(node.blocks)))
-    return trace.cells
 
 
 def _shape(sentence: str) -> str:

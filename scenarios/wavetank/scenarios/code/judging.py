@@ -1,63 +1,56 @@
-"""The check, run on images: each image and number of acknowledged tokens is judged once.
+"""What is wrong with an image: three judges, for what a user can say of right and wrong.
 
-Before any crash, the check must run through on what the workload left, and accept an empty
-directory; otherwise the check is wrong, not the code (`Judging.try_out`). A check that makes too
-many calls is endless on every machine, which is a complaint. One that needs too much real time may
-be slow because the machine is busy, which says nothing about the code (`CheckTooSlowError`).
+`CheckJudge` asks a check that complains. `ObserveJudge` compares what the program shows after a
+crash with what it showed at moments without one. `FilesJudge` does the same with the content of
+files, where nobody can say more. A judge that accepts everything, or that is wrong without a crash,
+is an error.
 """
 
 from __future__ import annotations
 
-import inspect
-import sys
-import traceback
-from collections.abc import Callable, Iterator
-from functools import partial
-from types import CodeType, FunctionType, MethodType, TracebackType
-from typing import Final, TypeAlias
+import difflib
+import pprint
+from collections.abc import Iterator, Sequence
+from typing import Final, Protocol
 
-from attrs import evolve, frozen
+from attrs import field, frozen
 
 from wavetank.scenarios.code.errors import CheckError
-from wavetank.scenarios.code.recording import lazy_result
+from wavetank.scenarios.code.probing import Answer, NotRunError, Probing
+from wavetank.scenarios.code.recording import CodeRecording
 from wavetank.scenarios.code.report import FindingKind
-from wavetank.sim import BLOCK_SIZE, Cell, DiskImage, FileContent, ReadTrace, SimDisk
-from wavetank.sim.python_files import (
-    FIRST_PID,
-    PythonFiles,
-    SimulatedDirectory,
-    StaleFileError,
-    StepLimit,
-    StepLimitError,
-    TimeLimitError,
+from wavetank.sim import (
+    PROCESS_KILL,
+    ROOT_INODE,
+    Cell,
+    DirectoryContent,
+    DiskImage,
+    FileContent,
+    PendingOps,
+    ReadTrace,
 )
 
-__all__ = ["Check", "CheckNotRunError", "CheckTooSlowError", "Complaint", "Judging"]
+__all__ = ["CheckJudge", "Complaint", "Demand", "FilesJudge", "Judge", "ObserveJudge", "everything"]
 
-Check: TypeAlias = Callable[[SimulatedDirectory, list[object]], str | None]
-
-_PID: Final = FIRST_PID + 1
-"""After a crash another process looks: what holds a lock by its number is gone."""
-
-_FEWEST_CALLS: Final = 20_000
-_TIMES_CALLS: Final = 100
-"""A check is endless after this many times the calls that it makes on what no crash has touched,
-but not before the fewest."""
-_VIRTUAL_S: Final = 3600.0
-_TRACED_SHARE: Final = 10
-"""Tracing what a check reads makes each call slower, and only saves work where calls are few."""
-_MOST_STOPPED: Final = 3
-"""Each check that had to be stopped has cost seconds; after so many the others are not run."""
 _MOST_SPOILED: Final = 64
 """Files that are spoiled, one at a time, to see the check refuse something."""
+_WIDE: Final = 60
+_DIFF_LINES: Final = 12
 
 
-class CheckNotRunError(RuntimeError):
-    """The check is not run any more, since too many runs had to be stopped."""
+@frozen(kw_only=True)
+class Demand:
+    """What must be true after a crash at some position.
 
+    Attributes:
+        acked: how much had been acknowledged.
+        earliest: the moment of the last acknowledgement, by its number in `CodeRecording.moments`.
+        latest: the moment at the end of the step that the crash interrupted.
+    """
 
-class CheckTooSlowError(CheckNotRunError):
-    """The check was stopped after its limit of real time."""
+    acked: int
+    earliest: int
+    latest: int
 
 
 @frozen(kw_only=True)
@@ -68,238 +61,458 @@ class Complaint:
         kind: `lost` or `damaged`.
         sentence: in the check's words, or what it raised.
         place: file name, line and function of the user's code that raised; "" if nothing was.
+        line: the source of that line; "" if unknown.
+        differs: what came back beside what was possible, as lines; no part of the identity.
     """
 
     kind: FindingKind
     sentence: str
     place: str = ""
+    line: str = ""
+    differs: tuple[str, ...] = field(default=(), eq=False)
 
 
-@frozen
-class _Answer:
-    """What one run of the check said; no sentence where it was content."""
-
-    sentence: str | None
-    place: str = ""
-    is_endless: bool = False
-
-
-class Judging:
-    """Runs the check.
-
-    Args:
-        files: the simulation.
-        check: opens what is left, and complains.
-        tokens: all that the workload acknowledged.
-        limit_s: real seconds after which a run of the check is stopped.
-
-    Attributes:
-        checks: how often it was run.
-        stopped: how many runs had to be stopped, too slow or endless.
-    """
-
-    def __init__(
-        self, files: PythonFiles, check: Check, tokens: tuple[object, ...], *, limit_s: float
-    ) -> None:
-        self._files = files
-        self._check = check
-        self._tokens = tokens
-        self._limit_s = limit_s
-        self._steps = StepLimit(calls=sys.maxsize, virtual_s=_VIRTUAL_S)
-        self._known: dict[tuple[bytes, int], _Answer | None] = {}
-        self._endless: dict[bytes, _Answer] = {}
-        self.checks = 0
-        self.stopped = 0
+class Judge(Protocol):
+    """Says what is wrong with an image; what it says depends on the image and the demand alone."""
 
     @property
-    def is_over(self) -> bool:
-        """Whether no further check is run, since too many had to be stopped."""
-        return self.stopped >= _MOST_STOPPED
+    def runs(self) -> int:
+        """How often the user's function was run."""
+        ...
 
-    def try_out(self, finished: DiskImage, empty: DiskImage) -> None:
-        """Run the check where no crash can be to blame: on the finished work, and on nothing.
+    @property
+    def width(self) -> int:
+        """How many images are best judged at once."""
+        ...
 
-        Args:
-            finished: the disk after the whole workload.
-            empty: the disk before it.
+    def try_out(self) -> bool:
+        """Judge where no crash can be to blame; return whether the judge can refuse anything.
 
         Raises:
-            CheckError: the check does not accept it.
-            CheckTooSlowError: it does not end in time.
+            CheckError: it refuses what is right, or accepts everything.
+            TooSlowError: it does not end in time.
         """
-        told = f"all {len(self._tokens)} tokens" if self._tokens else "nothing"
-        self._must_accept(
-            finished,
-            len(self._tokens),
+        ...
+
+    def prepare(self, images: Sequence[DiskImage], demand: Demand) -> None:
+        """Judge images at once that will be asked for one after the other."""
+        ...
+
+    def complaint(self, image: DiskImage, demand: Demand) -> Complaint | None:
+        """Return what is wrong with an image; None if nothing is.
+
+        Raises:
+            TooSlowError: it does not end in time.
+            NotRunError: the user's function is not run any more.
+            CheckError: it names what does not exist.
+        """
+        ...
+
+    def is_steady(self, image: DiskImage, demand: Demand) -> bool:
+        """Whether the judge says the same when it is asked anew."""
+        ...
+
+    def cells(self, image: DiskImage, demand: Demand) -> tuple[Cell, ...]:
+        """Return what is looked at on an image, in order.
+
+        Raises:
+            NotRunError: that cannot be found out.
+        """
+        ...
+
+
+class CheckJudge:
+    """Asks a check, which returns a sentence about what is wrong, or raises.
+
+    Args:
+        probing: runs the check.
+        recording: what the workload did.
+    """
+
+    def __init__(self, probing: Probing, recording: CodeRecording) -> None:
+        self._probing = probing
+        self._recording = recording
+
+    @property
+    def runs(self) -> int:
+        """See `Judge`."""
+        return self._probing.runs
+
+    @property
+    def width(self) -> int:
+        """See `Judge`."""
+        return self._probing.width
+
+    def try_out(self) -> bool:
+        """See `Judge`: a check must accept the finished work, and the beginning with no tokens."""
+        recording, tokens = self._recording, len(self._recording.tokens)
+        told = f"all {tokens} tokens" if tokens else "nothing"
+        finished = self._must_accept(
+            recording.finished,
+            tokens,
             f"what the workload left, without any crash and with {told} acknowledged",
             "the check is wrong, or the code is without a crash",
         )
-        calls = max(_FEWEST_CALLS, _TIMES_CALLS * self._files.calls)
-        self._steps = StepLimit(calls=calls, virtual_s=_VIRTUAL_S)
+        self._probing.limit_by(finished)
         self._must_accept(
-            empty,
+            recording.image,
             0,
             "an empty directory, as a crash before the first write leaves it, with nothing "
             "acknowledged",
             "a check must be content with it",
         )
+        return self._can_refuse()
 
-    def refuses_something(self, finished: DiskImage, empty: DiskImage) -> bool:
-        """Whether the check refuses an emptied directory, or a file cut in half or garbled.
+    def _must_accept(self, image: DiskImage, acked: int, shown: str, blame: str) -> Answer:
+        answer = self._probing.answer(image, acked)
+        if answer.endless:
+            raise CheckError(f"check: on {shown}: {answer.endless}")
+        if answer.raised is not None:
+            raise CheckError(
+                f"check: expected None for {shown}, but it raised an error; {blame}\n"
+                f"{answer.raised.traceback}"
+            )
+        sentence = _sentence_or_none(answer.value)
+        if sentence is not None:
+            raise CheckError(
+                f"check: expected None for {shown}, but it returned {sentence!r}; {blame}"
+            )
+        return answer
 
-        Args:
-            finished: the disk after the whole workload.
-            empty: the disk before it.
-        """
-        everything = len(self._tokens)
+    def _can_refuse(self) -> bool:
+        recording, tokens = self._recording, len(self._recording.tokens)
         try:
-            if self._answer(empty, everything).sentence is not None:
+            if tokens and not _is_content(self._probing.answer(recording.image, tokens)):
                 return True
-            for spoiled in _spoiled(finished):
-                if self._answer(spoiled, everything).sentence is not None:
+            if tokens:
+                raise CheckError(
+                    f"check: expected a complaint about the directory as it was before the "
+                    f"workload, with all {tokens} tokens acknowledged, but it accepted that; "
+                    f"compare what is left with `acked`, or acknowledge nothing if nothing that "
+                    f"was written must survive"
+                )
+            for batch in _batches(_spoiled(recording.finished), self.width):
+                self._probing.prepare(batch, tokens)
+                if any(not _is_content(self._probing.answer(each, tokens)) for each in batch):
                     return True
-        except CheckNotRunError:
+        except NotRunError:
             return False
         return False
 
-    def complaint(self, image: DiskImage, acked: int) -> Complaint | None:
-        """Return what is wrong with an image when so much had been acknowledged.
+    def prepare(self, images: Sequence[DiskImage], demand: Demand) -> None:
+        """See `Judge`."""
+        self._probing.prepare(images, demand.acked)
 
-        Raises:
-            CheckTooSlowError: the check does not end in time.
-            CheckNotRunError: it is not run any more.
-            CheckError: the check names what does not exist.
-        """
-        answer = self._answer(image, acked)
-        if answer.sentence is None:
-            return None
-        is_lost = bool(acked) and not answer.is_endless
-        is_lost = is_lost and self._answer(image, 0).sentence is None
-        kind: FindingKind = "lost" if is_lost else "damaged"
-        return Complaint(kind=kind, sentence=answer.sentence, place=answer.place)
+    def complaint(self, image: DiskImage, demand: Demand) -> Complaint | None:
+        """See `Judge`; lost is what would be accepted if nothing had been acknowledged."""
+        told = _complaint(self._probing.answer(image, demand.acked))
+        if told is None or not demand.acked or told.endless:
+            return None if told is None else told.complaint
+        if _complaint(self._probing.answer(image, 0)) is None:
+            return told.lost()
+        return told.complaint
 
-    def cells(self, image: DiskImage, acked: int) -> tuple[Cell, ...]:
-        """Return what the check looks at on an image, in order.
+    def is_steady(self, image: DiskImage, demand: Demand) -> bool:
+        """See `Judge`."""
+        before = _complaint(self._probing.answer(image, demand.acked))
+        return _complaint(self._probing.answer_again(image, demand.acked)) == before
 
-        Raises:
-            CheckNotRunError: the check makes too many calls or does not end in time.
-        """
-        trace = ReadTrace()
-        self._run(SimDisk(image, reads=trace), acked, tracing=True)
-        return trace.cells
+    def cells(self, image: DiskImage, demand: Demand) -> tuple[Cell, ...]:
+        """See `Judge`."""
+        return self._probing.cells(image, demand.acked)
 
-    def _must_accept(self, image: DiskImage, acked: int, shown: str, blame: str) -> None:
-        try:
-            raw = self._call(SimDisk(image), acked)
-        except TimeLimitError:
-            raise CheckTooSlowError from None
-        except StepLimitError as error:
-            raise CheckError(f"check: on {shown}: {error}") from None
-        except StaleFileError:
-            raise
-        except BaseException as error:
-            if not _is_answer(error):
-                raise
-            if self._files.refusal is not None:
-                raise self._files.refusal from error
+
+@frozen(kw_only=True)
+class _Told:
+    """What a check said of an image."""
+
+    complaint: Complaint
+    endless: bool
+
+    def lost(self) -> Complaint:
+        """Return the complaint as one about what is missing."""
+        told = self.complaint
+        return Complaint(kind="lost", sentence=told.sentence, place=told.place, line=told.line)
+
+
+def _complaint(answer: Answer) -> _Told | None:
+    if answer.endless:
+        sentence = f"the check did not end: {answer.endless}"
+        return _Told(complaint=Complaint(kind="damaged", sentence=sentence), endless=True)
+    if answer.raised is not None:
+        if answer.raised.is_misspelt:
             raise CheckError(
-                f"check: expected None for {shown}, but it raised an error; {blame}\n"
-                f"{_traceback(error)}"
-            ) from error
-        answer = _sentence_or_none(raw)
-        if answer is not None:
-            raise CheckError(
-                f"check: expected None for {shown}, but it returned {answer!r}; {blame}"
+                f"check: expected names and modules that exist, but it raised an error\n"
+                f"{answer.raised.traceback}"
             )
-        self._known[image.digest(), acked] = _Answer(None)
+        raised = answer.raised
+        complaint = Complaint(
+            kind="damaged", sentence=raised.sentence, place=raised.place, line=raised.line
+        )
+        return _Told(complaint=complaint, endless=False)
+    sentence_ = _sentence_or_none(answer.value)
+    if sentence_ is None:
+        return None
+    return _Told(complaint=Complaint(kind="damaged", sentence=sentence_), endless=False)
 
-    def _answer(self, image: DiskImage, acked: int) -> _Answer:
-        name = image.digest()
-        if name in self._endless:
-            return self._endless[name]
-        if (name, acked) not in self._known:
-            if self.is_over:
-                raise CheckNotRunError
-            self._known[name, acked] = None  # it stays so if the check is too slow
-            self._known[name, acked] = self._run(SimDisk(image), acked)
-        answer = self._known[name, acked]
-        if answer is None:
-            raise CheckTooSlowError
-        if answer.is_endless:
-            self._endless[name] = answer
-        return answer
 
-    def _run(self, disk: SimDisk, acked: int, *, tracing: bool = False) -> _Answer:
-        if self.is_over:
-            raise CheckNotRunError
-        try:
-            raw = self._call(disk, acked, tracing=tracing)
-        except TimeLimitError:
-            self.stopped += 1
-            raise CheckTooSlowError from None
-        except StepLimitError as error:
-            if tracing:
-                raise CheckNotRunError from None
-            self.stopped += 1
-            return _Answer(f"the check did not end: {error}", is_endless=True)
-        except StaleFileError:
-            raise
-        except BaseException as error:
-            if not _is_answer(error):
-                raise
-            if self._files.refusal is not None:
-                raise self._files.refusal from error
-            if isinstance(error, (NameError, ImportError)) and _raised_in(error, self._check):
-                raise CheckError(
-                    f"check: expected names and modules that exist, but it raised an error\n"
-                    f"{_traceback(error)}"
-                ) from error
-            sentence = f"{type(error).__name__}: {error}".rstrip(": ")
-            return _Answer(sentence, _place(error))
-        return _Answer(_sentence_or_none(raw))
-
-    def _call(self, disk: SimDisk, acked: int, *, tracing: bool = False) -> object:
-        """Run the check; an exit without an error status counts as its end."""
-        self.checks += 1
-        files, directory = self._files, self._files.directory
-        tokens = list(self._tokens[:acked])
-        steps = self._steps
-        if tracing:
-            steps = evolve(steps, calls=steps.calls // _TRACED_SHARE)
-        answer: object = None
-        try:
-            answer = files.call(
-                disk,
-                lambda: self._check(directory, tokens),
-                limit_s=self._limit_s,
-                pid=_PID,
-                steps=steps,
-            )
-        except SystemExit as exit_:
-            if exit_.code:
-                raise
-        if files.refusal is not None:
-            raise files.refusal
-        return answer
+def _is_content(answer: Answer) -> bool:
+    return _complaint(answer) is None
 
 
 def _sentence_or_none(answer: object) -> str | None:
     if answer is None or (isinstance(answer, str) and answer):
         return answer
-    what = lazy_result(answer)
-    if what:
-        raise CheckError(f"check: expected a function that runs when it is called but {what}")
     raise TypeError(
         f"check: expected None or a sentence but it returned {answer!r} ({type(answer).__name__})"
     )
 
 
-def _is_answer(error: BaseException) -> bool:
-    """Whether an error is what the check says of an image, and no wish to end the test."""
-    if isinstance(error, (Exception, SystemExit)):
+@frozen
+class _Shown:
+    """What the program shows of an image: a value, or the error that it raises."""
+
+    value: object
+    raised: str = ""
+
+    def is_like(self, other: _Shown) -> bool:
+        """Whether a person sees the same."""
+        if self.raised or other.raised:
+            return self.raised == other.raised
+        try:
+            return bool(self.value == other.value)
+        except Exception as error:
+            raise CheckError(
+                f"observe: expected values that can be compared but {self.value!r} == "
+                f"{other.value!r} raised {type(error).__name__}: {error}"
+            ) from error
+
+    def told(self) -> str:
+        """Return it in a few words."""
+        return _short(self.raised or repr(self.value))
+
+    def lines(self) -> list[str]:
+        """Return it as lines."""
+        return (self.raised or pprint.pformat(self.value, width=_WIDE)).splitlines()
+
+
+class ObserveJudge:
+    """Compares what the program shows after a crash with what it showed without one.
+
+    Right is what was shown at a moment between the last acknowledgement before the crash and the
+    end of the step that the crash interrupted.
+
+    Args:
+        probing: runs what observes.
+        recording: what the workload did.
+    """
+
+    def __init__(self, probing: Probing, recording: CodeRecording) -> None:
+        self._probing = probing
+        self._images = list(_moments(recording))
+        self._recording = recording
+        self._shown: dict[int, _Shown] = {}
+
+    @property
+    def runs(self) -> int:
+        """See `Judge`."""
+        return self._probing.runs
+
+    @property
+    def width(self) -> int:
+        """See `Judge`."""
+        return self._probing.width
+
+    def try_out(self) -> bool:
+        """See `Judge`: what is shown must be the same each time, and change with the work."""
+        last = len(self._images) - 1
+        self._probing.limit_by(self._answer(self._images[last]))
+        self._probing.prepare(self._images, 0)
+        shown = [self._at(number) for number in range(last + 1)]
+        again = self._told(self._probing.answer_again(self._images[last], 0))
+        if not again.is_like(shown[last]):
+            raise CheckError(
+                f"observe: expected the same each time for the same files but it showed "
+                f"{shown[last].told()} and then {again.told()}"
+            )
+        if all(each.is_like(shown[0]) for each in shown):
+            answer = self._answer(self._images[last])
+            why = f"\n{answer.raised.traceback}" if answer.raised else ""
+            raise CheckError(
+                f"observe: expected what changes with the work but it showed {shown[0].told()} at "
+                f"all {len(shown)} moments without a crash{why}"
+            )
         return True
-    pytest = sys.modules.get("pytest")
-    return pytest is not None and isinstance(error, pytest.fail.Exception)
+
+    def _answer(self, image: DiskImage) -> Answer:
+        answer = self._probing.answer(image, 0)
+        if answer.raised is not None and answer.raised.is_misspelt:
+            raise CheckError(
+                f"observe: expected names and modules that exist, but it raised an error\n"
+                f"{answer.raised.traceback}"
+            )
+        return answer
+
+    @staticmethod
+    def _told(answer: Answer) -> _Shown:
+        if answer.endless:
+            return _Shown(None, f"it does not end: {answer.endless}")
+        if answer.raised is not None:
+            return _Shown(None, answer.raised.sentence)
+        return _Shown(answer.value)
+
+    def _at(self, moment: int) -> _Shown:
+        if moment not in self._shown:
+            self._shown[moment] = self._told(self._answer(self._images[moment]))
+        return self._shown[moment]
+
+    def prepare(self, images: Sequence[DiskImage], demand: Demand) -> None:
+        """See `Judge`."""
+        del demand
+        self._probing.prepare(images, 0)
+
+    def complaint(self, image: DiskImage, demand: Demand) -> Complaint | None:
+        """See `Judge`."""
+        answer = self._answer(image)
+        shown = self._told(answer)
+        possible = [self._at(each) for each in range(demand.earliest, demand.latest + 1)]
+        if any(shown.is_like(each) for each in possible):
+            return None
+        earlier = any(shown.is_like(self._at(each)) for each in range(demand.earliest))
+        expected = [possible[0], possible[-1]] if possible[1:] else possible
+        told = " or ".join(dict.fromkeys(each.told() for each in expected))
+        more = f" or one of {len(possible) - 2} between" if possible[2:] else ""
+        raised = answer.raised
+        return Complaint(
+            kind="lost" if earlier else "damaged",
+            sentence=f"{shown.told()} came back, expected {told}{more}",
+            place=raised.place if raised else "",
+            line=raised.line if raised else "",
+            differs=tuple(_diff(shown, possible[-1])),
+        )
+
+    def is_steady(self, image: DiskImage, demand: Demand) -> bool:
+        """See `Judge`."""
+        del demand
+        before = self._told(self._answer(image))
+        return self._told(self._probing.answer_again(image, 0)).is_like(before)
+
+    def cells(self, image: DiskImage, demand: Demand) -> tuple[Cell, ...]:
+        """See `Judge`."""
+        del demand
+        return self._probing.cells(image, 0)
+
+
+class FilesJudge:
+    """Compares the content of each file after a crash with what it had at moments without one.
+
+    A file that is there at no moment is of no interest, as one with a temporary name.
+
+    Args:
+        recording: what the workload did.
+    """
+
+    runs: Final = 0
+    width: Final = 1
+
+    def __init__(self, recording: CodeRecording) -> None:
+        self._contents = [_files(image) for image in _moments(recording)]
+
+    def try_out(self) -> bool:
+        """See `Judge`."""
+        return True
+
+    def prepare(self, images: Sequence[DiskImage], demand: Demand) -> None:
+        """See `Judge`: there is nothing to prepare."""
+
+    def complaint(self, image: DiskImage, demand: Demand) -> Complaint | None:
+        """See `Judge`."""
+        found = _files(image)
+        possible = self._contents[demand.earliest : demand.latest + 1]
+        for path in sorted({path for each in possible for path in each}):
+            content = found.get(path)
+            right = [each.get(path) for each in possible]
+            if content in right:
+                continue
+            earlier = any(each.get(path) == content for each in self._contents[: demand.earliest])
+            told = dict.fromkeys(_content_told(each) for each in (right[0], right[-1]))
+            return Complaint(
+                kind="lost" if earlier else "damaged",
+                sentence=f"{path}: {_content_told(content)} came back, expected "
+                f"{' or '.join(told)}",
+            )
+        return None
+
+    def is_steady(self, image: DiskImage, demand: Demand) -> bool:
+        """See `Judge`: nobody is asked."""
+        del image, demand
+        return True
+
+    def cells(self, image: DiskImage, demand: Demand) -> tuple[Cell, ...]:
+        """See `Judge`: all that is there."""
+        del demand
+        return everything(image)
+
+
+def everything(image: DiskImage) -> tuple[Cell, ...]:
+    """Return all that can be read of an image."""
+    trace = ReadTrace()
+    trace.names(ROOT_INODE)
+    for _, inode, node in image.walk():
+        if isinstance(node, DirectoryContent):
+            trace.names(inode)
+        else:
+            trace.size(inode)
+        if isinstance(node, FileContent):
+            trace.blocks(inode, range(len(node.blocks)))
+    return trace.cells
+
+
+def _moments(recording: CodeRecording) -> Iterator[DiskImage]:
+    """Yield the disk at each moment, without a crash."""
+    pending = PendingOps(recording.image, PROCESS_KILL)
+    position = 0
+    for moment in recording.moments:
+        pending.take_all(recording.log[position:moment])
+        position = moment
+        yield pending.full
+
+
+def _files(image: DiskImage) -> dict[str, bytes]:
+    return {
+        path: node.read(0, node.size)
+        for path, _, node in image.walk()
+        if isinstance(node, FileContent)
+    }
+
+
+def _content_told(content: bytes | None) -> str:
+    if content is None:
+        return "no file"
+    return f"{len(content)} bytes {_short(repr(content))}" if content else "an empty file"
+
+
+def _diff(shown: _Shown, expected: _Shown) -> Iterator[str]:
+    lines = list(difflib.unified_diff(expected.lines(), shown.lines(), lineterm="", n=1))[2:]
+    yield from lines[:_DIFF_LINES]
+    if len(lines) > _DIFF_LINES:
+        yield f"... {len(lines) - _DIFF_LINES} more lines"
+
+
+def _short(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= _WIDE else f"{line[:_WIDE]}..."
+
+
+def _batches(images: Iterator[DiskImage], width: int) -> Iterator[list[DiskImage]]:
+    batch: list[DiskImage] = []
+    for image in images:
+        batch.append(image)
+        if len(batch) == width:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
 
 
 def _spoiled(finished: DiskImage) -> Iterator[DiskImage]:
@@ -311,67 +524,5 @@ def _spoiled(finished: DiskImage) -> Iterator[DiskImage]:
     ]
     for inode, node in files[:_MOST_SPOILED]:
         content = node.read(0, node.size)
-        yield finished.derive({inode: _file_of(content[: node.size // 2])})
-        yield finished.derive({inode: _file_of(bytes(each ^ 0xFF for each in content))})
-
-
-def _file_of(content: bytes) -> FileContent:
-    starts = range(0, len(content), BLOCK_SIZE)
-    return FileContent(len(content), tuple(content[at : at + BLOCK_SIZE] for at in starts))
-
-
-def _frames(error: BaseException) -> list[TracebackType]:
-    """Return the traceback's entries from the user's code on."""
-    entries: list[TracebackType] = []
-    entry = error.__traceback__
-    while entry is not None:
-        if entries or not entry.tb_frame.f_globals.get("__name__", "").startswith("wavetank."):
-            entries.append(entry)
-        entry = entry.tb_next
-    return entries
-
-
-def _traceback(error: BaseException) -> str:
-    """Return an error's traceback, without our own lines above the user's."""
-    entries = _frames(error)
-    # Nothing of the check has run: its parameters are not those that it is called with.
-    called = "" if entries else "\nit is called as check(directory, acked)"
-    lines = traceback.format_exception(type(error), error, entries[0] if entries else None)
-    return "".join(lines).rstrip() + called
-
-
-def _raised_in(error: BaseException, check: Check) -> bool:
-    """Whether the innermost line of an error is one of the check's own."""
-    entries = _frames(error)
-    return bool(entries) and entries[-1].tb_frame.f_code in _codes(check)
-
-
-def _codes(check: Check) -> list[CodeType]:
-    """Return the code of a check and of the functions that stand inside it."""
-    function: object = inspect.unwrap(check)
-    while isinstance(function, partial):
-        function = function.func
-    if isinstance(function, MethodType):
-        function = function.__func__
-    if not isinstance(function, FunctionType):
-        function = getattr(type(function), "__call__", None)  # noqa: B004 - its code is wanted
-    code = getattr(function, "__code__", None)
-    found = [code] if isinstance(code, CodeType) else []
-    for each in found:
-        found += [inner for inner in each.co_consts if isinstance(inner, CodeType)]
-    return found
-
-
-def _place(error: BaseException) -> str:
-    """Return the innermost line that does not belong to Python's own library."""
-    for entry in reversed(_frames(error)):
-        code = entry.tb_frame.f_code
-        hidden = entry.tb_frame.f_locals.get("__tracebackhide__")
-        if not hidden and not _is_library(code.co_filename):
-            return f"{code.co_filename.rpartition('/')[2]}:{entry.tb_lineno} in {code.co_name}"
-    return ""
-
-
-def _is_library(file: str) -> bool:
-    library = inspect.__file__.rpartition("/")[0]
-    return file.startswith("<frozen") or (file.startswith(library) and "site-packages" not in file)
+        yield finished.derive({inode: FileContent.of(content[: node.size // 2])})
+        yield finished.derive({inode: FileContent.of(bytes(each ^ 0xFF for each in content))})

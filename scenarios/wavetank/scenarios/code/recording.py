@@ -2,17 +2,41 @@
 
 from __future__ import annotations
 
+import asyncio
+import pickle
+import sys
 from bisect import bisect_right
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Iterator
+from contextlib import contextmanager
+from functools import partial
+from itertools import zip_longest
+from types import FrameType
 from typing import Final, TypeAlias
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
-from wavetank.scenarios.code.errors import EmptyWorkloadError, WorkloadError
+from wavetank.scenarios.code.errors import CheckError, EmptyWorkloadError, WorkloadError
+from wavetank.scenarios.code.user_code import code_of, user_traceback
 from wavetank.sim import PROCESS_KILL, Dirent, DiskImage, Mark, PendingOps, Record, SimDisk, Sync
-from wavetank.sim.python_files import CallSite, PythonFiles, PythonFilesError, SimulatedDirectory
+from wavetank.sim.python_files import (
+    CallSite,
+    Died,
+    Hung,
+    Processes,
+    PythonFiles,
+    PythonFilesError,
+    SimulatedDirectory,
+    quietly,
+)
 
-__all__ = ["Acknowledge", "CodeRecording", "Workload", "lazy_result", "record_code"]
+__all__ = [
+    "Acknowledge",
+    "CodeRecording",
+    "Workload",
+    "absent_threads",
+    "finished_result",
+    "record_code",
+]
 
 Acknowledge: TypeAlias = Callable[[object], None]
 Workload: TypeAlias = Callable[[SimulatedDirectory, Acknowledge], object]
@@ -23,16 +47,25 @@ class CodeRecording:
     """What a workload did.
 
     Attributes:
+        directory: the simulated directory.
         image: the disk before it.
         log: everything it did to the disk, with a mark for each acknowledgement.
         sites: the calls that did it, in order.
         tokens: what it acknowledged, in order.
+        moments: lengths of the log between two steps: at the beginning, at each acknowledgement,
+            when a call that stands in the workload itself returned, and at the end; ascending.
+        end_ns: the time at its end, in nanoseconds since 1970.
+        difference: where a second run differed, in words; "" if it did not.
     """
 
+    directory: str
     image: DiskImage
     log: tuple[Record, ...]
     sites: tuple[CallSite, ...]
     tokens: tuple[object, ...]
+    moments: tuple[int, ...]
+    end_ns: int
+    difference: str = ""
     _ends: tuple[int, ...] = field(init=False, repr=False)
     _names: tuple[str, ...] = field(init=False, repr=False)
 
@@ -90,74 +123,186 @@ def _call_number(record: Record) -> int:
 
 
 _LAZY: Final = (
-    (Coroutine, "a coroutine, which runs nothing until it is awaited; use asyncio.run inside it"),
     (Generator, "a generator, which runs nothing until it is iterated; leave out `yield`"),
     (AsyncGenerator, "an async generator, which runs nothing until it is iterated"),
     ((map, filter, zip), "an iterator, which runs nothing until it is iterated"),
 )
 
 
-def lazy_result(value: object) -> str:
-    """Return why a result means that the function has not run yet; "" if it does not."""
-    for kinds, words in _LAZY:
-        if isinstance(value, kinds):
-            if isinstance(value, Coroutine):
-                value.close()  # or it warns that nobody has awaited it
-            return f"it returned {words}"
-    return ""
+def finished_result(name: str, value: object) -> object:
+    """Return what a function has come to; a coroutine is run to its end.
 
-
-def record_code(files: PythonFiles, workload: Workload) -> CodeRecording:
-    """Run a workload as a process on an empty simulated disk, to its normal end.
-
-    At a normal end the interpreter flushes the files that are still open, and so does this.
+    Args:
+        name: the function, "workload" for the workload.
+        value: what it returned.
 
     Raises:
-        WorkloadError: it raised, exited with an error, or returned what nobody has run.
+        WorkloadError, CheckError: it returned what nobody has run.
+    """
+    if isinstance(value, Coroutine):
+        return asyncio.run(value)
+    for kinds, words in _LAZY:
+        if isinstance(value, kinds):
+            error = WorkloadError if name == "workload" else CheckError
+            raise error(
+                f"{name}: expected a function that runs when it is called but it returned {words}"
+            )
+    return value
+
+
+def record_code(
+    files: PythonFiles, workload: Workload, processes: Processes, image: DiskImage
+) -> CodeRecording:
+    """Run a workload as a process on a simulated disk, to its normal end.
+
+    At a normal end the interpreter flushes the files that are still open, and so does this. Where
+    processes keep no memory it runs twice, to see whether two runs are equal.
+
+    Args:
+        files: the simulation.
+        workload: what to run.
+        processes: where.
+        image: the disk before it.
+
+    Raises:
+        WorkloadError: it raised, exited with an error, did not end, or returned what nobody ran.
         EmptyWorkloadError: it changed nothing on the disk.
         UnroutedCallError: it made a call that no simulated disk sees.
     """
-    disk = SimDisk(files.empty_image())
+    first = partial(_record, files, workload, image, keeps_memory=processes.keeps_memory)
+    tasks = [first] if processes.keeps_memory else [first, partial(quietly, first)]
+    recordings: list[CodeRecording] = []
+    for each in processes.run(tasks, None):
+        if isinstance(each, Died):
+            raise WorkloadError(f"workload: expected a normal end but its process {each.how}")
+        if isinstance(each, Hung):
+            raise WorkloadError(
+                f"workload: expected an end but it waits for ever{absent_threads(each)}"
+            )
+        recordings.append(each)
+    recording = recordings[0]
+    difference = _difference(recording, recordings[-1])
+    return evolve(recording, difference=difference)
+
+
+def absent_threads(end: Hung) -> str:
+    """Return which threads a process that waits for ever may be waiting for; "" for none."""
+    if not end.absent:
+        return ""
+    return (
+        f"; a process after a crash has none of the threads that were there before crash_test "
+        f"({', '.join(end.absent)}): start what is needed inside the function"
+    )
+
+
+def _record(
+    files: PythonFiles, workload: Workload, image: DiskImage, *, keeps_memory: bool
+) -> CodeRecording:
+    """Be the process of the workload."""
+    disk = SimDisk(image)
     tokens: list[object] = []
+    moments = [0]
 
     def acknowledge(token: object) -> None:
-        tokens.append(token)
+        tokens.append(token if keeps_memory else _sent(token))
         files.mark(f"ack {len(tokens)}")
+        note()
 
-    result: object = None
+    def note() -> None:
+        if moments[-1] != len(disk.log):
+            moments.append(len(disk.log))
+
+    def code() -> None:
+        try:
+            with _each_return(workload, note):
+                finished_result("workload", workload(files.directory, acknowledge))
+        except SystemExit as exit_:
+            if exit_.code:
+                raise
+
+    end_ns = _run(files, disk, code)
+    note()
+    recording = CodeRecording(
+        directory=str(files.directory),
+        image=disk.image,
+        log=tuple(disk.log),
+        sites=files.sites,
+        tokens=tuple(tokens),
+        moments=tuple(moments),
+        end_ns=end_ns,
+    )
+    if all(isinstance(record, (Mark, Sync)) for record in recording.log):
+        raise EmptyWorkloadError(
+            "workload: expected code that changes files but nothing was changed on the simulated "
+            "disk; call what writes inside the workload, below the directory that it is given"
+        )
+    return recording
+
+
+def _run(files: PythonFiles, disk: SimDisk, code: Callable[[], None]) -> int:
+    """Run code as a process to its normal end; return the time at its end."""
     try:
         with files.process(disk, tracing=True):
-            try:
-                result = workload(files.directory, acknowledge)
-            except SystemExit as exit_:
-                if exit_.code:
-                    raise
+            code()
             files.join_threads()
             files.flush_files()
-    except PythonFilesError:
+            end_ns = files.now_ns
+    except (PythonFilesError, WorkloadError):
         raise
     except (Exception, SystemExit) as error:
         if files.refusal is not None:
             raise files.refusal from error
         raise WorkloadError(
             f"workload: expected a run without an error before any crash but it raised "
-            f"{type(error).__name__}: {error}"
+            f"{type(error).__name__}: {error}\n{user_traceback(error, 'workload')}"
         ) from error
     if files.refusal is not None:
         raise files.refusal
-    recording = CodeRecording(
-        image=disk.image, log=tuple(disk.log), sites=files.sites, tokens=tuple(tokens)
-    )
-    _must_have_run(recording, result)
-    return recording
+    return end_ns
 
 
-def _must_have_run(recording: CodeRecording, result: object) -> None:
-    what = lazy_result(result)
-    if what:
-        raise WorkloadError(f"workload: expected a function that runs when it is called but {what}")
-    if all(isinstance(record, (Mark, Sync)) for record in recording.log):
-        raise EmptyWorkloadError(
-            "workload: expected code that changes files but nothing was changed on the simulated "
-            "disk; call what writes inside the workload, below the directory that it is given"
-        )
+def _sent(token: object) -> object:
+    """Return a token as the process of a check will get it."""
+    try:
+        return pickle.loads(pickle.dumps(token))  # noqa: S301 - our own words
+    except Exception as error:
+        raise WorkloadError(
+            f"ack: expected a token that can be sent to another process but got {token!r} "
+            f"({type(error).__name__}: {error}); acknowledge a plain value such as its name, or "
+            f'use isolation="none"'
+        ) from error
+
+
+@contextmanager
+def _each_return(workload: Workload, note: Callable[[], None]) -> Iterator[None]:
+    """Call `note` when a call that stands in the workload itself returns."""
+    code = code_of(workload)
+    if code is None or sys.getprofile() is not None:
+        yield  # nothing to see, or a profiler has the hook
+        return
+
+    def see(frame: FrameType, event: str, _argument: object) -> None:
+        if event == "return":
+            if frame.f_back is not None and frame.f_back.f_code is code:
+                note()
+        elif event == "c_return" and frame.f_code is code:
+            note()
+
+    sys.setprofile(see)
+    try:
+        yield
+    finally:
+        sys.setprofile(None)
+
+
+def _difference(one: CodeRecording, other: CodeRecording) -> str:
+    """Return in words where two runs of one workload differ, "" if they are equal."""
+    for index, (mine, theirs) in enumerate(zip_longest(one.log, other.log)):
+        if mine != theirs:
+            site = one.site_of(index)
+            what = f"{site.call} at {site.place}" if site and site.place else f"call {index}"
+            name = one.name_at(index) if index < len(one.log) else "the end"
+            return f"{what} ({name or 'an acknowledgement'}) was not the same the second time"
+    if one.tokens != other.tokens:
+        return "other tokens were acknowledged the second time"
+    return ""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Final, Literal, TypeAlias
 
-from attrs import frozen
+from attrs import field, frozen
 
-from wavetank.sim import Kept
+from wavetank.scenarios.code.initial import FakeFiles, lay_out, lay_out_into
+from wavetank.sim import DiskImage, Kept
 
 __all__ = [
     "CodeFinding",
@@ -35,6 +37,9 @@ class CodeFinding:
             though nothing is demanded.
         sentence: what the check said, or what it raised.
         raised_at: file name, line and function of the code that raised; "" if nothing was raised.
+        raised_line: the source of that line; "" if unknown.
+        differs: what came back beside what was possible, as lines of a diff.
+        is_flaky: whether the image was accepted, or refused in other words, when judged again.
         profile: the profile under which it was found.
         profiles: every profile that ships and allows this image, and `profile`.
         crash: the crash point in words.
@@ -49,11 +54,16 @@ class CodeFinding:
         cure: the added sync, or flush, that makes the finding go away, found by trying.
         files: the files that the crash left, by path, with their size in bytes.
         others: the directories that it left, each with a slash at its end, and symbolic links.
+        directory: the simulated directory.
+        image: the disk that the crash left.
     """
 
     kind: FindingKind
     sentence: str
     raised_at: str
+    raised_line: str
+    differs: tuple[str, ...]
+    is_flaky: bool
     profile: str
     profiles: tuple[str, ...]
     crash: str
@@ -68,6 +78,28 @@ class CodeFinding:
     cure: str
     files: tuple[tuple[str, int], ...]
     others: tuple[str, ...]
+    directory: str
+    image: DiskImage = field(eq=False, repr=False)
+
+    def lay_out(self, target: str | Path) -> None:
+        """Write what the crash left below the directory into a real directory.
+
+        Args:
+            target: it is made if it is not there, and must be empty.
+
+        Raises:
+            FileExistsError: it is not empty.
+        """
+        lay_out(self.image, self.directory, target)
+
+    def lay_out_into(self, fs: FakeFiles, target: str) -> None:
+        """Write what the crash left below the directory into a filesystem of pyfakefs.
+
+        Args:
+            fs: pyfakefs's ``fs``.
+            target: where in it; it must not be there.
+        """
+        lay_out_into(self.image, self.directory, fs, target)
 
     def story(self) -> str:
         """Return the finding as a person reads it."""
@@ -75,7 +107,9 @@ class CodeFinding:
         allowed = f"{self.profile} (also {', '.join(others)})" if others else self.profile
         lines = [
             f"{self.kind.upper()}: {_short(self.sentence)}",
-            *([f"  raised   at {self.raised_at}"] if self.raised_at else []),
+            *([f"  raised   {self._raised()}"] if self.raised_at else []),
+            *[f"           {each}" for each in self.differs],
+            *(["  flaky    judged again, the same image was not refused so"] * self.is_flaky),
             f"  under    {allowed}",
             f"  crash    {self.crash}",
         ]
@@ -86,6 +120,9 @@ class CodeFinding:
         left = ", ".join(sized + list(self.others)) or "nothing"
         lines.append(f"  left     {_short(left)}")
         return "\n".join([*lines, f"  why      {self.why}", f"  cure     {self.cure}"])
+
+    def _raised(self) -> str:
+        return f"at {self.raised_at}" + (f": {self.raised_line}" if self.raised_line else "")
 
 
 @frozen
@@ -110,15 +147,17 @@ class ProfileVerdict:
     Attributes:
         profile: its name.
         outcome: `fail` if there are findings, else `inconclusive` if the check was too slow on an
-            image or images were left unjudged, else `pass`.
+            image, was not run any more, or `max_images` or `max_seconds` ended it, else `pass`.
         findings: of each of the first 16 kinds of complaint the image that lost least, explained,
             in the order of discovery.
         kinds: all kinds of complaint, in the order of discovery.
         crash_points: positions at which the op log grew.
         images: distinct images that were checked.
         too_slow: those of them on which the check was stopped after `check_limit_s`.
-        unjudged: distinct images that were left over: `max_images` was reached, or the check had
-            to be stopped too often.
+        unjudged: distinct images that were met and left over: enough had been judged, or the check
+            had to be stopped too often.
+        stopped: whether it ended early: it had failed and nothing new came for a while, or
+            `max_seconds` were over.
         complete: whether every legal image was checked, or one that stands for it.
     """
 
@@ -130,6 +169,7 @@ class ProfileVerdict:
     images: int
     too_slow: int
     unjudged: int
+    stopped: bool
     complete: bool
 
     def line(self) -> str:
@@ -138,9 +178,11 @@ class ProfileVerdict:
         told += f"{self.crash_points} crash points"
         if self.too_slow:
             told += f", the check too slow on {self.too_slow}"
-        if self.unjudged:
-            told += f", {self.unjudged} left unjudged"
-        if not self.complete and not self.too_slow and not self.unjudged:
+        if self.stopped:
+            told += ", stopped after the first findings" if self.kinds else ", stopped in time"
+        elif self.unjudged:
+            told += f", at least {self.unjudged} left unjudged"
+        elif not self.complete and not self.too_slow:
             told += ", chosen among more"
         more = len(self.kinds) - len(self.findings)
         return told + (f"; and {more} more kinds of complaint, not explained" if more else "")
@@ -158,6 +200,8 @@ class CrashReport:
         check_limit_s: real seconds after which a run of the check was stopped.
         acked: how many things the workload acknowledged.
         operations: calls that changed the disk.
+        difference: where a second run of the workload differed, in words; "" if it did not.
+        isolated: whether each look had a process of its own.
     """
 
     verdicts: Mapping[str, ProfileVerdict]
@@ -166,6 +210,8 @@ class CrashReport:
     check_limit_s: float
     acked: int
     operations: int
+    difference: str = ""
+    isolated: bool = True
 
     @property
     def outcome(self) -> Outcome:
@@ -192,12 +238,22 @@ class CrashReport:
                 f"the check was too slow: it was stopped after {self.check_limit_s:g} s of real "
                 f"time, which says nothing about the code; raise check_limit_s= if it needs longer"
             )
-        elif not self.check_refuses:
+        if self.difference:
+            told.append(f"the workload is not the same each time: {self.difference}")
+        if any(each.is_flaky for each in self.findings):
+            told.append("a finding did not come again when the same image was judged again")
+        if any(verdict.too_slow for verdict in self.verdicts.values()):
+            return tuple(told)
+        if not self.check_refuses:
             accepted = "each file cut in half, and each with its bits flipped"
             if self.acked:
                 accepted = f"an empty directory with all tokens acknowledged, {accepted}"
             told.append(f"the check was never seen to refuse anything: it accepted {accepted}")
         return tuple(told)
+
+    def warnings(self) -> tuple[str, ...]:
+        """Return those of the notes that are no matter of taste: see `CrashTestWarning`."""
+        return self.notes()
 
     def story(self) -> str:
         """Return all of it as a person reads it, at most one screen."""

@@ -14,11 +14,11 @@ exploration has been judged again in this second way.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from hashlib import blake2b
 from itertools import islice
 from types import MappingProxyType
-from typing import Final, Generic, Protocol
+from typing import Final, Generic, Protocol, TypeVar
 
 from attrs import evolve, frozen
 
@@ -64,8 +64,12 @@ from wavetank.sim import (
 
 __all__ = ["Exploration", "Finding", "explore", "judge_crash"]
 
+_Item = TypeVar("_Item")
+
 _DIGEST_BYTES: Final = 16
 _PROGRESS_EVERY: Final = 50
+_FIRST_LOOK: Final = 12
+"""Images of each crash point that a first look judges."""
 _LOST_AFTER_CLOSE: Final = Problem(
     "O12",
     "work pending after a clean close",
@@ -151,6 +155,7 @@ def explore(
     limits: Limits | None = None,
     on_progress: Callable[[int], None] | None = None,
     on_finding: Callable[[Finding], None] | None = None,
+    is_over: Callable[[], bool] | None = None,
     subject: Subject[Shown, Known] | None = None,
 ) -> Exploration:
     """Judge the images at every crash point of a recorded run under `profile`.
@@ -161,6 +166,7 @@ def explore(
         limits: how far to go; by default every image, and no crash inside a recovery.
         on_progress: called with the number of images judged so far, now and then.
         on_finding: called with the first finding of each kind, when it is found.
+        is_over: asked now and then whether to stop before the end.
         subject: of this run, to share what it remembers with explorations under other profiles.
     """
     limits = limits or Limits()
@@ -169,7 +175,7 @@ def explore(
         if not subject.bears_nested_crashes:
             limits = evolve(limits, depth=0)
         explorer = _Explorer(
-            runnable, profile, limits, subject, on_progress=on_progress, on_finding=on_finding
+            runnable, profile, limits, subject, on_progress, on_finding, is_over or _never
         )
         explorer.run()
         return explorer.finish()
@@ -253,15 +259,15 @@ class _Root(Generic[Known]):
 class _Explorer(Generic[Shown, Known]):
     """The running counts and findings of one exploration."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0917 - the arguments of `explore`
         self,
         run: RecordedRun[Shown, Known],
         profile: Profile,
         limits: Limits,
         subject: Subject[Shown, Known],
-        *,
         on_progress: Callable[[int], None] | None,
         on_finding: Callable[[Finding], None] | None,
+        is_over: Callable[[], bool],
     ) -> None:
         self._run = run
         self._profile = profile
@@ -271,6 +277,7 @@ class _Explorer(Generic[Shown, Known]):
         self._recoveries_again = 0
         self._on_progress = on_progress
         self._on_finding = on_finding
+        self._is_over = is_over
         self._graph = RecoveryGraph(subject, profile, limits, self._tell)
         self._crash_points = 0
         self._legal = 0
@@ -287,13 +294,34 @@ class _Explorer(Generic[Shown, Known]):
 
     def run(self) -> None:
         """Walk the op log."""
-        pending = PendingOps(self._run.image, self._profile)
         if self._run.ended_by is not None:
+            pending = PendingOps(self._run.image, self._profile)
             self._judge_last_crash(pending, self._run.ended_by)
             return
+        if self._limits.first_look:
+            self._look_first()
+        self._walk()
+
+    def _look_first(self) -> None:
+        """Judge a few images of every crash point, chosen without enumerating all."""
+        pending = PendingOps(self._run.image, self._profile)
+        for position, record in enumerate(self._run.log, start=1):
+            if self._has_stopped or self._is_over():
+                return
+            pending.take(record)
+            if isinstance(record, Sync) or not pending.whole:
+                continue
+            choose = all_images if isinstance(record, Mark) else newest_images
+            images = choose(pending, limit=_FIRST_LOOK, tearing=self._limits.tearing, reader=None)
+            few = evolve(images, images=images.images[:_FIRST_LOOK])
+            self._visit(pending, position, few)
+        self._legal = self._cache_hits = 0
+
+    def _walk(self) -> None:
+        pending = PendingOps(self._run.image, self._profile)
         self._visit(pending, 0, self._images(pending, 0, all_images))
         for position, record in enumerate(self._run.log, start=1):
-            if self._has_stopped:
+            if self._has_stopped or self._is_over():
                 self._complete = False
                 return
             pending.take(record)
@@ -328,7 +356,7 @@ class _Explorer(Generic[Shown, Known]):
             judged=len(self._graph),
             cache_hits=self._cache_hits,
             unjudged=unjudged,
-            stopped_after_first=self._has_stopped,
+            stopped_after_first=self._has_stopped and bool(self._smallest),
             recoveries=recoveries,
             depth=self._graph.deepest,
             findings=findings,
@@ -338,11 +366,11 @@ class _Explorer(Generic[Shown, Known]):
 
     @property
     def _has_stopped(self) -> bool:
-        return (
-            bool(self._smallest)
-            and self._budget_after_first == self._graph.budget
-            and (self._graph.is_spent)
-        )
+        """Whether the budget has ended, and further crash points would only be counted."""
+        if not self._graph.is_spent:
+            return False
+        after_first = bool(self._smallest) and self._budget_after_first == self._graph.budget
+        return after_first or self._limits.first_look
 
     @property
     def _budget_after_first(self) -> int | None:
@@ -412,8 +440,7 @@ class _Explorer(Generic[Shown, Known]):
         self._enter(self._run.interval_at(position))
         since = self._run.fault_course.at(position)
         seen: set[bytes] = set()
-        for kept in images.images:
-            image = pending.image(kept)
+        for kept, image in self._prepared(pending, images):
             name = name_of(image, since)
             known = name in self._graph or name in self._graph.unjudged
             self._legal += new or not known
@@ -426,6 +453,20 @@ class _Explorer(Generic[Shown, Known]):
             self._judge(pending, _Root(crash, image, since, Cause.WORK), name)
             if name in self._graph:
                 self._judge_close(pending, crash, image)
+
+    def _prepared(
+        self, pending: PendingOps, images: CrashImages
+    ) -> Iterator[tuple[Kept, DiskImage]]:
+        """Yield the images, each batch after the subject has seen all of it."""
+        assert self._interval is not None
+        for batch in _batched(images.images, max(1, self._subject.width)):
+            if self._is_over():
+                self._complete = False
+                return
+            met = [(kept, pending.image(kept)) for kept in batch]
+            if len(met) > 1 and not self._graph.is_spent:
+                self._subject.prepare([image for _, image in met], self._interval)
+            yield from met
 
     def _judge_close(self, pending: PendingOps, crash: CrashPoint, image: DiskImage) -> None:
         """Report a clean close that left behind what this crash undoes."""
@@ -562,6 +603,17 @@ class _Explorer(Generic[Shown, Known]):
     def _tell(self, judged: int) -> None:
         if self._on_progress is not None and judged % _PROGRESS_EVERY == 0:
             self._on_progress(judged)
+
+
+def _batched(items: Iterable[_Item], size: int) -> Iterator[list[_Item]]:
+    """Yield the items in lists of `size`, the last one perhaps shorter."""
+    iterator = iter(items)
+    while batch := list(islice(iterator, size)):
+        yield batch
+
+
+def _never() -> bool:
+    return False
 
 
 def _is_changed(before: DiskImage, after: DiskImage) -> bool:

@@ -61,6 +61,8 @@ class Limits:
         max_images: distinct images recovered at most; None: all.
         max_after_first: distinct images recovered at most once the first problem has been found:
             as many as before it, and at least this many; None: all.
+        first_look: whether a few images of every crash point are judged before all of them, so that
+            a problem is found early.
         max_sets_per_point: legal sets of pending ops at one crash point up to which all are
             tried; beyond, chosen ones stand in for them, and the exploration is not complete.
         forks_after_first: whether, once a problem has been found, images are still chosen by what
@@ -72,6 +74,7 @@ class Limits:
     depth: int | None = 0
     max_images: int | None = None
     max_after_first: int | None = None
+    first_look: bool = False
     max_sets_per_point: int = 512
     forks_after_first: bool = True
     tearing: Tearing = field(factory=Tearing)

@@ -9,7 +9,7 @@ processes. `Shown` is what a recovered subject shows, `Known` what must be true 
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from contextlib import AbstractContextManager
 from typing import Final, Generic, Protocol, TypeVar
 
@@ -141,6 +141,20 @@ class Subject(Protocol[Shown, Known]):
     @property
     def recoveries(self) -> int:
         """How many recoveries were really run."""
+        ...
+
+    @property
+    def width(self) -> int:
+        """How many images are best judged at once; 1 if it makes no difference."""
+        ...
+
+    def prepare(self, images: Sequence[DiskImage], interval: Interval[Known]) -> None:
+        """Judge images at once, on all cores, that will be asked for one after the other.
+
+        Args:
+            images: after crashes in `interval`.
+            interval: where.
+        """
         ...
 
     @property

@@ -10,7 +10,7 @@ litter).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TypeAlias
 
 from attrs import evolve, frozen
@@ -118,6 +118,14 @@ class RaftSubject:
         pending = PendingOps(image, profile)
         pending.take_all(opening.log)
         return self.work(image, opening, pending)
+
+    @property
+    def width(self) -> int:
+        """Stores share one interpreter: nothing is gained by judging several at once."""
+        return 1
+
+    def prepare(self, images: Sequence[DiskImage], interval: Interval[Knowledge]) -> None:
+        """See `Subject`: there is nothing to prepare."""
 
     @property
     def bears_nested_crashes(self) -> bool:

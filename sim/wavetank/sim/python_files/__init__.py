@@ -23,13 +23,14 @@ General layout, from the bottom up::
     _replacing.py         put in the place of the real ones, and taken out
     _guard.py             what gets past them is stopped
     _limit.py             an end to code that does not end
+    forks.py              processes for the code under test: forks, or none
     door.py               PythonFiles: the door
 
 It knows nothing of workloads and verdicts. Start reading at door.py, then _process.py.
 """
 
-from wavetank.sim.python_files._limit import StepLimit
-from wavetank.sim.python_files.directory import SimulatedDirectory
+from wavetank.sim.python_files._limit import Deadline, StepLimit
+from wavetank.sim.python_files.directory import SimulatedDirectory, unused_directory
 from wavetank.sim.python_files.door import FIRST_PID, CallSite, PythonFiles
 from wavetank.sim.python_files.errors import (
     PythonFilesError,
@@ -37,6 +38,15 @@ from wavetank.sim.python_files.errors import (
     StepLimitError,
     TimeLimitError,
     UnroutedCallError,
+)
+from wavetank.sim.python_files.forks import (
+    Died,
+    Forks,
+    Hung,
+    OneProcess,
+    ProcessEnd,
+    Processes,
+    quietly,
 )
 from wavetank.sim.python_files.os_functions import (
     COMPOSED,
@@ -54,6 +64,13 @@ __all__ = [
     "REFUSED",
     "ROUTED",
     "CallSite",
+    "Deadline",
+    "Died",
+    "Forks",
+    "Hung",
+    "OneProcess",
+    "ProcessEnd",
+    "Processes",
     "PythonFiles",
     "PythonFilesError",
     "SimulatedDirectory",
@@ -62,4 +79,6 @@ __all__ = [
     "StepLimitError",
     "TimeLimitError",
     "UnroutedCallError",
+    "quietly",
+    "unused_directory",
 ]

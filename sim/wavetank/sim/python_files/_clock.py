@@ -13,12 +13,13 @@ from typing import Final
 
 from wavetank.sim.python_files._limit import OutOfSteps
 
-__all__ = ["WAITING_MODULES", "VirtualClock", "clock_calls"]
+__all__ = ["START_NS", "WAITING_MODULES", "VirtualClock", "clock_calls"]
 
 WAITING_MODULES: Final = frozenset({"threading", "queue", "asyncio", "concurrent", "selectors"})
 """Modules, with all below them, that wait in the operating system for as long as they say."""
 
-_START_NS: Final = 1_700_000_000 * 10**9
+START_NS: Final = 1_700_000_000 * 10**9
+"""The time at which a process starts unless it is told otherwise, in nanoseconds since 1970."""
 _LOOK_NS: Final = 10**6
 
 
@@ -28,9 +29,10 @@ class VirtualClock:
     Args:
         limit_s: seconds of virtual time after which each further use raises `OutOfSteps`; None
             for no limit.
+        start_ns: the time at which it starts, in nanoseconds since 1970.
 
     Attributes:
-        start_ns: the time at which every process starts, in nanoseconds since 1970.
+        start_ns: the same.
         now_ns: the time by now.
 
     >>> clock = VirtualClock()
@@ -41,10 +43,10 @@ class VirtualClock:
 
     __slots__ = ("_end_ns", "now_ns", "start_ns")
 
-    def __init__(self, limit_s: float | None = None) -> None:
-        self.start_ns = _START_NS
-        self.now_ns = _START_NS
-        self._end_ns = None if limit_s is None else _START_NS + int(limit_s * 1e9)
+    def __init__(self, limit_s: float | None = None, start_ns: int = START_NS) -> None:
+        self.start_ns = start_ns
+        self.now_ns = start_ns
+        self._end_ns = None if limit_s is None else start_ns + int(limit_s * 1e9)
 
     def look(self) -> int:
         """Return the time in nanoseconds; looking takes some."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 import ctypes
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -18,11 +19,26 @@ from typing import Final
 
 from attrs import frozen
 
-__all__ = ["OutOfSteps", "OutOfTime", "StepLimit", "time_limit"]
+__all__ = ["Deadline", "OutOfSteps", "OutOfTime", "StepLimit", "time_limit"]
 
 
 _AGAIN_S: Final = 0.05
 """Code that swallows every exception is told again."""
+
+
+class Deadline:
+    """A point in real time.
+
+    Args:
+        seconds: from now.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._end = time.monotonic() + seconds
+
+    def is_over(self) -> bool:
+        """Whether it has passed."""
+        return time.monotonic() >= self._end
 
 
 class OutOfTime(BaseException):

@@ -41,7 +41,6 @@ _NO_PROCESS: Final = (
     "expected code that stays in its process, since no simulated disk sees another one; call what "
     "the program does as a function"
 )
-_SEED: Final = 20_231_114
 _THREAD_STARTERS: Final = ("start_new_thread", "start_new", "start_joinable_thread")
 _EITHER: Final = frozenset(
     {"stat", "listdir", "scandir", "truncate", "chmod", "chown", "utime", "chdir", "statvfs"}
@@ -71,7 +70,7 @@ class Routes:
         self._opening = OpenCall(world, self._real, paths)
         self._names = NameCalls(world, self._real, paths, self._descriptors, self._opening)
         self._locks = LockCalls(world, self._descriptors, time.sleep)
-        self._chance = random.Random(_SEED)  # noqa: S311 - repeatable on purpose
+        self._chance = random.Random(0)  # noqa: S311 - repeatable on purpose
         self.functions: Mapping[str, Mapping[str, object]] = {
             "os": self._os(),
             "io": self._io(),
@@ -83,9 +82,9 @@ class Routes:
             **self._databases(),
         }
 
-    def begin(self) -> None:
-        """Begin another process."""
-        self._chance.seed(_SEED)
+    def begin(self, seed: int) -> None:
+        """Begin another process, with other random bytes for another seed."""
+        self._chance.seed(seed)
         self.mappings.forget()
 
     def _os(self) -> dict[str, object]:

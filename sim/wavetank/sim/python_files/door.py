@@ -20,7 +20,7 @@ from typing import Final, Self, TypeAlias, TypeVar
 
 from wavetank.sim.disk import SimDisk
 from wavetank.sim.image import ROOT_INODE, DirectoryContent, DiskImage
-from wavetank.sim.python_files._clock import VirtualClock
+from wavetank.sim.python_files._clock import START_NS, VirtualClock
 from wavetank.sim.python_files._guard import GUARD
 from wavetank.sim.python_files._limit import OutOfSteps, OutOfTime, StepLimit, time_limit
 from wavetank.sim.python_files._process import FIRST_DESCRIPTOR, Process
@@ -121,6 +121,17 @@ class PythonFiles:
         return self._calls
 
     @property
+    def now_ns(self) -> int:
+        """The time of the running process, in nanoseconds since 1970.
+
+        Raises:
+            PythonFilesError: no process is running.
+        """
+        if self._world.process is None:
+            raise PythonFilesError("expected a process that runs but there is none")
+        return self._world.process.clock.now_ns
+
+    @property
     def refusal(self) -> PythonFilesError | None:
         """The first call of the last process that was refused, even if it was swallowed."""
         return self._world.refusal
@@ -132,6 +143,7 @@ class PythonFiles:
         *,
         tracing: bool = False,
         pid: int = FIRST_PID,
+        start_ns: int = START_NS,
         steps: StepLimit | None = None,
     ) -> Iterator[None]:
         """Let the code inside be a process on a disk; it is killed at the end.
@@ -139,7 +151,8 @@ class PythonFiles:
         Args:
             disk: the disk.
             tracing: whether to note where each change was made (`sites`).
-            pid: what `os.getpid` tells it.
+            pid: what `os.getpid` tells it; its random numbers begin differently for each.
+            start_ns: the time at which it starts, in nanoseconds since 1970.
             steps: what it may spend; None for no limit.
 
         Raises:
@@ -150,12 +163,12 @@ class PythonFiles:
             raise PythonFilesError("expected an open door; use it as a context manager first")
         if self._world.process is not None:
             raise PythonFilesError("expected no process but one is running; end it first")
-        self._routes.begin()
+        self._routes.begin(pid)
         chance, names = random.getstate(), tempfile._name_sequence  # type: ignore[attr-defined]  # noqa: SLF001 - names of temporary files must be repeatable
-        random.seed(0)
-        tempfile._name_sequence = _temporary_names()  # type: ignore[attr-defined]  # noqa: SLF001 - see above
+        random.seed(pid)
+        tempfile._name_sequence = _temporary_names(pid)  # type: ignore[attr-defined]  # noqa: SLF001 - see above
         writes_code, sys.dont_write_bytecode = sys.dont_write_bytecode, True
-        clock = VirtualClock(None if steps is None else steps.virtual_s)
+        clock = VirtualClock(None if steps is None else steps.virtual_s, start_ns)
         max_calls = None if steps is None else steps.calls
         process = Process(disk, os.getcwd(), clock, pid, max_calls=max_calls)
         self._world.begin(process, tracing=tracing)
@@ -204,6 +217,7 @@ class PythonFiles:
         *,
         limit_s: float,
         pid: int = FIRST_PID,
+        start_ns: int = START_NS,
         steps: StepLimit | None = None,
     ) -> _T:
         """Run code as a process on a disk, for a limited time.
@@ -212,7 +226,8 @@ class PythonFiles:
             disk: the disk.
             code: what to run; what it raises comes out.
             limit_s: real seconds after which it is stopped.
-            pid: what `os.getpid` tells it.
+            pid: see `process`.
+            start_ns: see `process`.
             steps: what it may spend; None for no limit.
 
         Raises:
@@ -222,7 +237,7 @@ class PythonFiles:
         try:
             with (
                 time_limit(limit_s, lambda: self._world.process is not None),
-                self.process(disk, pid=pid, steps=steps),
+                self.process(disk, pid=pid, start_ns=start_ns, steps=steps),
             ):
                 return code()
         except OutOfTime:
@@ -294,12 +309,12 @@ def _open_buffers(process: Process) -> list[_Buffer]:
     return [each for _, _, each in sorted(found, key=lambda item: item[:2])]
 
 
-def _temporary_names() -> Iterator[str]:
-    """Yield the names that temporary files get, always the same.
+def _temporary_names(pid: int) -> Iterator[str]:
+    """Yield the names that temporary files of a process get, always the same.
 
     No real file has such a name: what removes its own late, may do so when nothing is simulated.
     """
-    number = 0
+    number = abs(pid - FIRST_PID) * 100_000
     while True:
         yield f"-simulated-{number:06d}"
         number += 1

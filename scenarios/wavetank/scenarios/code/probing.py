@@ -1,0 +1,302 @@
+"""The user's function run on images, each time in a process of its own, each image once.
+
+A function that makes too many calls is endless on every machine, which is an answer. One that needs
+too much real time may be slow because the machine is busy, which says nothing about the code
+(`NotRunError`).
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Final, TypeAlias
+
+from attrs import frozen
+
+from wavetank.scenarios.code.errors import CheckError
+from wavetank.scenarios.code.recording import absent_threads, finished_result
+from wavetank.scenarios.code.user_code import is_raised_in, user_place, user_traceback
+from wavetank.sim import Cell, DiskImage, ReadMemory, ReadTrace, SimDisk
+from wavetank.sim.python_files import (
+    FIRST_PID,
+    Died,
+    ProcessEnd,
+    Processes,
+    PythonFiles,
+    SimulatedDirectory,
+    StaleFileError,
+    StepLimit,
+    StepLimitError,
+    TimeLimitError,
+)
+
+__all__ = ["Answer", "NotRunError", "Probe", "Probing", "Raised", "TooSlowError"]
+
+Probe: TypeAlias = Callable[[SimulatedDirectory, list[object]], object]
+"""Looks at what is left; the second argument is what had been acknowledged."""
+
+_PID: Final = FIRST_PID + 1
+"""After a crash another process looks: what holds a lock by its number is gone."""
+
+_FEWEST_CALLS: Final = 20_000
+_TIMES_CALLS: Final = 100
+"""A probe is endless after this many times the calls that it makes on what no crash has touched,
+but not before the fewest."""
+_VIRTUAL_S: Final = 3600.0
+_MOST_STOPPED: Final = 3
+"""Each probe that had to be stopped has cost seconds; after so many the others are not run."""
+
+
+class NotRunError(RuntimeError):
+    """The probe is not run any more, since too many runs had to be stopped."""
+
+
+class TooSlowError(NotRunError):
+    """The probe was stopped after its limit of real time."""
+
+
+@frozen(kw_only=True)
+class Raised:
+    """An error that a probe raised.
+
+    Attributes:
+        sentence: its type and text.
+        place: file name, line and function of the user's code that raised it; "" if unknown.
+        line: the source of that line; "" if unknown.
+        traceback: all of it, from the user's code on.
+        is_misspelt: whether it names what does not exist, in the probe's own code.
+    """
+
+    sentence: str
+    place: str
+    line: str
+    traceback: str
+    is_misspelt: bool
+
+
+@frozen(kw_only=True)
+class Answer:
+    """What one run of a probe came to.
+
+    Attributes:
+        value: what it returned.
+        raised: what it raised instead; None if it returned.
+        endless: why it did not end, "" if it did.
+        is_slow: whether it was stopped after its limit of real time.
+        calls: simulated calls that it made.
+        cells: what it read, in order.
+        is_whole: whether `cells` are all that the answer depends on.
+    """
+
+    value: object = None
+    raised: Raised | None = None
+    endless: str = ""
+    is_slow: bool = False
+    calls: int = 0
+    cells: tuple[Cell, ...] = ()
+    is_whole: bool = False
+
+
+class Probing:
+    """Runs one probe.
+
+    Args:
+        files: the simulation.
+        probe: the user's function.
+        name: what it is called in messages, such as "check".
+        processes: where it runs.
+        start_ns: the time at which each run starts.
+        tokens: all that the workload acknowledged.
+        next_inode: the number of the first file that a run makes; above all that any image has.
+        limit_s: real seconds after which a run is stopped.
+
+    Attributes:
+        name: the same.
+        runs: how often it was run.
+        stopped: how many runs had to be stopped, too slow or endless.
+    """
+
+    def __init__(
+        self,
+        files: PythonFiles,
+        probe: Probe,
+        *,
+        name: str,
+        processes: Processes,
+        start_ns: int,
+        tokens: tuple[object, ...],
+        next_inode: int,
+        limit_s: float,
+    ) -> None:
+        self.name: Final = name
+        self._files = files
+        self._probe = probe
+        self._processes = processes
+        self._start_ns = start_ns
+        self._tokens = tokens
+        self._next_inode = next_inode
+        self._limit_s = limit_s
+        self._calls = sys.maxsize
+        self._known: dict[tuple[bytes, int], Answer] = {}
+        self._endless: dict[bytes, Answer] = {}
+        self._memory: ReadMemory[Answer] = ReadMemory()
+        self.runs = 0
+        self.stopped = 0
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing is run any more, since too many runs had to be stopped."""
+        return self.stopped >= _MOST_STOPPED
+
+    @property
+    def width(self) -> int:
+        """How many images are best asked for at once."""
+        return self._processes.width
+
+    def limit_by(self, answer: Answer) -> None:
+        """Take a run on what no crash has touched as the measure of how long others may be."""
+        self._calls = max(_FEWEST_CALLS, _TIMES_CALLS * answer.calls)
+
+    def prepare(self, images: Sequence[DiskImage], acked: int) -> None:
+        """Run the probe on images at once that will be asked for one after the other."""
+        new = {image.digest(): image for image in images if self._recall(image, acked) is None}
+        if len(new) > 1 and not self.is_over:
+            answers = self._run(list(new.values()), acked)
+            for image, answer in zip(new.values(), answers, strict=True):
+                self._remember(image, acked, answer)
+
+    def answer(self, image: DiskImage, acked: int) -> Answer:
+        """Return what the probe says of an image when so much had been acknowledged.
+
+        Raises:
+            TooSlowError: it does not end in time.
+            NotRunError: it is not run any more.
+            CheckError: it names what does not exist.
+        """
+        answer = self._recall(image, acked)
+        if answer is None:
+            if self.is_over:
+                raise NotRunError
+            answer = self._run([image], acked)[0]
+            self._remember(image, acked, answer)
+        if answer.is_slow:
+            raise TooSlowError
+        return answer
+
+    def answer_again(self, image: DiskImage, acked: int) -> Answer:
+        """Return what the probe says when it is run anew, whatever it said before."""
+        return self._run([image], acked)[0]
+
+    def cells(self, image: DiskImage, acked: int) -> tuple[Cell, ...]:
+        """Return what the probe looks at on an image, in order.
+
+        Raises:
+            NotRunError: it makes too many calls or does not end in time.
+        """
+        answer = self.answer(image, acked)
+        if answer.endless:
+            raise NotRunError
+        return answer.cells
+
+    def _recall(self, image: DiskImage, acked: int) -> Answer | None:
+        """Return the answer of an image that is equal in all that the probe looked at."""
+        digest = image.digest()
+        known = self._endless.get(digest) or self._known.get((digest, acked))
+        if known is None:
+            known = self._memory.recall(image.numbered_from(self._next_inode), first=acked)
+        return known
+
+    def _remember(self, image: DiskImage, acked: int, answer: Answer) -> None:
+        self._known[image.digest(), acked] = answer
+        if answer.endless:
+            self._endless[image.digest()] = answer
+        elif answer.is_whole:
+            numbered = image.numbered_from(self._next_inode)
+            self._memory.remember(numbered, answer.cells, answer, first=acked)
+
+    def _run(self, images: Sequence[DiskImage], acked: int) -> list[Answer]:
+        self.runs += len(images)
+        tasks = [partial(self._inside, image, acked) for image in images]
+        answers = [
+            each if isinstance(each, Answer) else self._told(each)
+            for each in self._processes.run(tasks, self._limit_s)
+        ]
+        self.stopped += sum(each.is_slow or bool(each.endless) for each in answers)
+        return answers
+
+    def _told(self, end: ProcessEnd) -> Answer:
+        """Return what the end of a process without an answer says of its image."""
+        if isinstance(end, Died):
+            sentence = f"the process of the {self.name} {end.how}"
+            raised = Raised(
+                sentence=sentence, place="", line="", traceback=sentence, is_misspelt=False
+            )
+            return Answer(raised=raised)
+        if not end.for_ever:
+            return Answer(is_slow=True)
+        return Answer(endless=f"it waits for ever{absent_threads(end)}")
+
+    def _inside(self, image: DiskImage, acked: int) -> Answer:
+        """Be the process: run the probe, and tell what came of it."""
+        trace = ReadTrace()
+        disk = SimDisk(image.numbered_from(self._next_inode), reads=trace)
+        value: object = None
+        raised: Raised | None = None
+        try:
+            value = self._call(disk, acked, StepLimit(calls=self._calls, virtual_s=_VIRTUAL_S))
+        except TimeLimitError:
+            return Answer(is_slow=True)
+        except StepLimitError as error:
+            return Answer(endless=str(error))
+        except StaleFileError:
+            raise
+        except BaseException as error:
+            if not _is_answer(error):
+                raise
+            if self._files.refusal is not None:
+                raise self._files.refusal from error
+            raised = _raised(error, self._probe, self.name)
+        if self._files.refusal is not None:
+            raise self._files.refusal
+        return Answer(
+            value=value, raised=raised, calls=self._files.calls, cells=trace.cells, is_whole=True
+        )
+
+    def _call(self, disk: SimDisk, acked: int, steps: StepLimit) -> object:
+        """Run the probe; an exit without an error status counts as its end."""
+        directory, tokens = self._files.directory, list(self._tokens[:acked])
+
+        def code() -> object:
+            try:
+                return finished_result(self.name, self._probe(directory, tokens))
+            except SystemExit as exit_:
+                if exit_.code:
+                    raise
+                return None
+
+        return self._files.call(
+            disk, code, limit_s=self._limit_s, pid=_PID, start_ns=self._start_ns, steps=steps
+        )
+
+
+def _is_answer(error: BaseException) -> bool:
+    """Whether an error is what the probe says of an image, and no wish to end the test."""
+    if isinstance(error, CheckError):
+        return False
+    if isinstance(error, (Exception, SystemExit)):
+        return True
+    pytest = sys.modules.get("pytest")
+    return pytest is not None and isinstance(error, pytest.fail.Exception)
+
+
+def _raised(error: BaseException, probe: Probe, name: str) -> Raised:
+    misspelt = isinstance(error, (NameError, ImportError)) and is_raised_in(error, probe)
+    place, line = user_place(error)
+    return Raised(
+        sentence=f"{type(error).__name__}: {error}".rstrip(": "),
+        place=place,
+        line=line,
+        traceback=user_traceback(error, name),
+        is_misspelt=misspelt,
+    )
