@@ -130,12 +130,11 @@ def test_a_kill_in_the_middle_of_a_rewrite_needs_no_power_cut() -> None:
 
 
 def test_a_sector_of_garbage_is_accused_only_if_it_is_asked_for() -> None:
-    def workload(directory: SimulatedDirectory, ack: Acknowledge) -> None:
+    def workload(directory: SimulatedDirectory, _ack: Acknowledge) -> None:
         for state in (b"0", b"1"):
             descriptor = os.open(directory / "state", os.O_CREAT | os.O_WRONLY | os.O_SYNC)
             os.write(descriptor, state)
             os.close(descriptor)
-            ack(state)
 
     def check(directory: SimulatedDirectory, _: list[object]) -> str | None:
         path = directory / "state"
@@ -201,9 +200,9 @@ def test_two_processes_tell_the_same_story() -> None:
 
 
 def test_an_image_is_checked_once_for_all_profiles() -> None:
-    alone = swept(write_safely, newest_config, "posix")
-    together = swept(write_safely, newest_config, *SAFE)
-    assert alone.checks == together.checks
+    posix = swept(write_safely, newest_config, "posix")
+    twice = swept(write_safely, newest_config, "posix", "data-journal", "sequential")
+    assert posix.checks == twice.checks
 
 
 def test_images_beyond_the_budget_are_counted_and_leave_the_answer_open() -> None:
@@ -226,8 +225,13 @@ def test_after_a_finding_too_many_sets_are_chosen_from_by_catalogue() -> None:
         names = os.listdir(directory)
         return next((f"{each} is gone" for each in acked if str(each) not in names), None)
 
-    verdict = swept(workload, check, "posix").verdicts["posix"]
+    report = crash_test(
+        workload, check, profiles=["posix"], exhaustive=True, raise_on_finding=False
+    )
+    verdict = report.verdicts["posix"]
     assert (verdict.outcome, verdict.images, verdict.complete) == ("fail", 729, False)
+    early = swept(workload, check, "posix").verdicts["posix"]
+    assert (early.outcome, early.images, early.stopped) == ("fail", 505, True)
 
 
 def test_a_workload_that_raises_is_no_finding() -> None:

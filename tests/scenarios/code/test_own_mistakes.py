@@ -121,13 +121,14 @@ def test_nothing_is_explored_with_a_wrong_check() -> None:
         runs.append(acked)
         assert 1 / 0
 
-    assert "ZeroDivisionError: division by zero" in refused(check)
+    with pytest.raises(CheckError, match="ZeroDivisionError: division by zero"):
+        crash_test(write, check, isolation="none")
     assert runs == [[1]]
 
 
 def test_a_wrong_name_is_a_mistake_wherever_it_stands() -> None:
-    def check(directory: str, _acked: list[object]) -> None:
-        if "number" in os.listdir(directory) and not read(directory):
+    def check(directory: str, acked: list[object]) -> None:
+        if acked and not read(directory):
             raise Missing  # type: ignore[name-defined]  # noqa: F821 - the mistake
 
     message = refused(check)
@@ -182,26 +183,31 @@ def test_an_error_after_a_crash_is_a_finding(check: Check, sentence: str) -> Non
 # Checks that refuse nothing, and checks that take too long.
 
 
-def test_a_check_that_refuses_nothing_is_told() -> None:
-    with pytest.warns(CrashTestWarning, match="never seen to refuse anything") as warned:
-        report = explored(lambda _directory, _acked: None)
-    assert (report.outcome, report.check_refuses) == ("pass", False)
-    assert "note: the check was never seen to refuse anything" in report.story()
-    assert [each.filename for each in warned] == [__file__]
-
-
 def accepts_a_missing_file(directory: str, _acked: list[object]) -> str | None:
     path = Path(directory, "number")
     return "damaged" if path.exists() and path.read_text() not in {"", "1"} else None
+
+
+@pytest.mark.parametrize("check", [lambda _directory, _acked: None, accepts_a_missing_file])
+def test_a_check_that_does_not_miss_what_was_acknowledged_is_refused(check: Check) -> None:
+    message = refused(check)
+    assert "with all 1 tokens acknowledged, but it accepted that" in message
+    assert "acknowledge nothing if nothing that was written must survive" in message
+
+
+def write_unacknowledged(directory: str, _ack: Acknowledge) -> None:
+    write(directory, lambda _: None)
 
 
 def wants_the_file(directory: str, acked: list[object]) -> str | None:
     return "gone" if acked and not os.listdir(directory) else None
 
 
-@pytest.mark.parametrize("check", [accepts_a_missing_file, wants_the_file])
-def test_a_check_that_refuses_anything_is_left_alone(check: Check) -> None:
-    report = crash_test(write, check, profiles=["process-kill"])
+@pytest.mark.parametrize(
+    ("workload", "check"), [(write_unacknowledged, accepts_a_missing_file), (write, wants_the_file)]
+)
+def test_a_check_that_refuses_anything_is_left_alone(workload: Workload, check: Check) -> None:
+    report = crash_test(workload, check, profiles=["process-kill"])
     assert (report.outcome, report.check_refuses) == ("pass", True)
     assert report.notes() == ()
 
@@ -213,20 +219,21 @@ def test_without_an_acknowledgement_a_content_check_is_told_in_the_report_only()
     assert note.endswith("it accepted each file cut in half, and each with its bits flipped")
 
 
-def never_ends(directory: str, _acked: list[object]) -> None:
-    if "number" in os.listdir(directory) and not read(directory):
+def never_ends(directory: str, acked: list[object]) -> None:
+    if acked and not read(directory):
         for _ in itertools.count():
             pass
 
 
-def polls_for_ever(directory: str, _acked: list[object]) -> None:
-    while "number" in os.listdir(directory) and not read(directory):
+def polls_for_ever(directory: str, acked: list[object]) -> None:
+    while acked and not read(directory):
         pass
 
 
 def test_too_much_real_time_is_no_damage() -> None:
-    with pytest.warns(CrashTestWarning, match="raise check_limit_s= if it needs longer"):
+    with pytest.warns(CrashTestWarning, match="raise check_limit_s= if it needs longer") as warned:
         report = explored(never_ends, check_limit_s=0.1)
+    assert [each.filename for each in warned] == [__file__]
     (verdict,) = report.verdicts.values()
     assert (verdict.outcome, verdict.findings, verdict.complete) == ("inconclusive", (), False)
     assert verdict.too_slow == 1
@@ -279,7 +286,7 @@ def test_the_limit_is_a_time(given: float) -> None:
         explored(wants_the_file, check_limit_s=given)
 
 
-# Workloads and checks that never run.
+# Workloads and checks that never run; coroutines are run.
 
 
 def generator(directory: str, ack: Acknowledge) -> Iterator[None]:
@@ -300,11 +307,10 @@ async def async_generator(directory: str, ack: Acknowledge) -> AsyncIterator[Non
     ("workload", "told"),
     [
         (generator, "it returned a generator"),
-        (coroutine, "it returned a coroutine"),
         (async_generator, "it returned an async generator"),
         (lambda d, ack: map(write, [d], [ack]), "it returned an iterator"),
     ],
-    ids=["generator", "coroutine", "async generator", "map"],
+    ids=["generator", "async generator", "map"],
 )
 def test_a_workload_that_has_not_run_is_refused(workload: Workload, told: str) -> None:
     with pytest.raises(WorkloadError, match=told):
@@ -312,19 +318,24 @@ def test_a_workload_that_has_not_run_is_refused(workload: Workload, told: str) -
 
 
 def test_a_check_that_has_not_run_is_refused() -> None:
-    async def check(_directory: str, _acked: list[object]) -> str:
-        return "never right"
+    def check(_directory: str, _acked: list[object]) -> Iterator[None]:
+        yield None
 
-    assert "it returned a coroutine" in refused(check)
+    assert "check: expected a function that runs when it is called but" in refused(check)
 
 
-def test_a_coroutine_runs_in_a_loop_of_its_own() -> None:
-    report = crash_test(
-        lambda directory, ack: asyncio.run(coroutine(directory, ack)),
-        wants_the_file,
-        profiles=["process-kill"],
-    )
-    assert (report.outcome, report.acked) == ("pass", 1)
+async def async_check(directory: str, acked: list[object]) -> str | None:
+    await asyncio.sleep(0)
+    return wants_the_file(directory, acked)
+
+
+@pytest.mark.parametrize(
+    "workload", [coroutine, lambda directory, ack: asyncio.run(coroutine(directory, ack))]
+)
+@pytest.mark.parametrize("check", [wants_the_file, async_check])
+def test_coroutines_are_run(workload: Workload, check: Check) -> None:
+    report = crash_test(workload, check, profiles=["process-kill"])
+    assert (report.outcome, report.acked, report.check_refuses) == ("pass", 1, True)
 
 
 @pytest.mark.parametrize("workload", [lambda _d, _ack: None, lambda d, ack: ack(os.listdir(d))])

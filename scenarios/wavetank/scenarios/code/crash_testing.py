@@ -42,10 +42,16 @@ _RESTART_NS: Final = 10 * 10**9
 
 @frozen(kw_only=True)
 class _Settings:
-    """The arguments of `crash_test` that shape the exploration."""
+    """The arguments of `crash_test` that shape the exploration.
+
+    Attributes:
+        max_images: what was asked for.
+        most_images: distinct images judged at most.
+    """
 
     profiles: tuple[Profile, ...]
     max_images: int | None
+    most_images: int | None
     max_after_first: int | None
     tearing: Tearing
     is_over: Callable[[], bool]
@@ -138,7 +144,8 @@ def crash_test(
     _must_be_limits(max_images, max_seconds, check_limit_s)
     settings = _Settings(
         profiles=chosen,
-        max_images=max_images if exhaustive or max_images else _MOST_IMAGES,
+        max_images=max_images,
+        most_images=max_images if exhaustive or max_images else _MOST_IMAGES,
         max_after_first=None if exhaustive else _AFTER_FIRST,
         tearing=tearing or _plain(),
         is_over=_clock(max_seconds),
@@ -303,7 +310,7 @@ def _verdict(
             recording,
             profile,
             tearing=settings.tearing,
-            max_images=settings.max_images,
+            max_images=settings.most_images,
             max_after_first=settings.max_after_first,
             is_over=settings.is_over,
             on_progress=on_progress,

@@ -11,6 +11,7 @@ from __future__ import annotations
 import difflib
 import pprint
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import Final, Protocol
 
 from attrs import field, frozen
@@ -493,7 +494,8 @@ def _content_told(content: bytes | None) -> str:
 
 
 def _diff(shown: _Shown, expected: _Shown) -> Iterator[str]:
-    lines = list(difflib.unified_diff(expected.lines(), shown.lines(), lineterm="", n=1))[2:]
+    told = difflib.unified_diff(expected.lines(), shown.lines(), lineterm="", n=1)
+    lines = [line for line in islice(told, 2, None) if not line.startswith("@@")]
     yield from lines[:_DIFF_LINES]
     if len(lines) > _DIFF_LINES:
         yield f"... {len(lines) - _DIFF_LINES} more lines"

@@ -5,24 +5,32 @@ from __future__ import annotations
 import os
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 __all__ = ["SimulatedDirectory", "unused_directory"]
 
 
 class SimulatedDirectory(str):
-    """An absolute path as text; some code adds to it, other code divides it.
+    """An absolute path as text, which has what a `pathlib.Path` has besides.
 
     >>> directory = SimulatedDirectory("/simulated")
     >>> directory + "/file"
     '/simulated/file'
     >>> (directory / "file").name
     'file'
+    >>> directory.joinpath("a", "b")
+    PosixPath('/simulated/a/b')
     """
 
     __slots__ = ()
 
     def __truediv__(self, name: str) -> Path:
         return Path(self, name)
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever a path has
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return getattr(Path(self), name)
 
 
 def unused_directory() -> str:
