@@ -17,7 +17,7 @@ Observe = Callable[[SimulatedDirectory], object] | None
 PROFILES = ["process-kill", "lazyfs", "posix"]
 
 
-def explored(workload: Workload, observe: Observe = None, **options: Any  # noqa: ANN401 - as crash_test) -> CrashReport:
+def explored(workload: Workload, observe: Observe = None, **options: Any) -> CrashReport:  # noqa: ANN401 - as crash_test
     return crash_test(
         workload, observe=observe, profiles=PROFILES, raise_on_finding=False, **options
     )

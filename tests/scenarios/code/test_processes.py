@@ -24,7 +24,7 @@ Workload = Callable[[SimulatedDirectory, Acknowledge], object]
 Check = Callable[[SimulatedDirectory, list[object]], object]
 
 
-def outcomes(workload: Workload, check: Check, **options: Any  # noqa: ANN401 - as crash_test) -> dict[str, str]:
+def outcomes(workload: Workload, check: Check, **options: Any) -> dict[str, str]:  # noqa: ANN401 - as crash_test
     report = crash_test(
         workload, check, profiles=["process-kill", "lazyfs"], raise_on_finding=False, **options
     )

@@ -139,7 +139,6 @@ class Probing:
         self._limit_s = limit_s
         self._calls = sys.maxsize
         self._known: dict[tuple[bytes, int], Answer] = {}
-        self._endless: dict[bytes, Answer] = {}
         self._memory: ReadMemory[Answer] = ReadMemory()
         self.runs = 0
         self.stopped = 0
@@ -201,17 +200,14 @@ class Probing:
 
     def _recall(self, image: DiskImage, acked: int) -> Answer | None:
         """Return the answer of an image that is equal in all that the probe looked at."""
-        digest = image.digest()
-        known = self._endless.get(digest) or self._known.get((digest, acked))
+        known = self._known.get((image.digest(), acked))
         if known is None:
             known = self._memory.recall(image.numbered_from(self._next_inode), first=acked)
         return known
 
     def _remember(self, image: DiskImage, acked: int, answer: Answer) -> None:
         self._known[image.digest(), acked] = answer
-        if answer.endless:
-            self._endless[image.digest()] = answer
-        elif answer.is_whole:
+        if answer.is_whole:
             numbered = image.numbered_from(self._next_inode)
             self._memory.remember(numbered, answer.cells, answer, first=acked)
 
