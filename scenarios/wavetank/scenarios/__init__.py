@@ -32,6 +32,7 @@ from wavetank.scenarios.code import (
     ProfileVerdict,
     WorkloadError,
     crash_test,
+    every,
 )
 from wavetank.scenarios.code.crash_disk import EVERYTHING, CrashDisk, PythonDoor
 from wavetank.scenarios.events import (
@@ -240,6 +241,7 @@ __all__ = [
     "begin",
     "crash_test",
     "describe_op",
+    "every",
     "explain",
     "explain_live",
     "explore",

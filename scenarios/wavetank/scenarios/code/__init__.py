@@ -4,11 +4,16 @@ General layout, from the bottom up::
 
     report.py         findings, verdicts, the report
     errors.py         what is raised
-    recording.py      a workload run once: op log, calls, acknowledgements
-    judging.py        the check: tried out first, then run on each image once
+    initial.py        what a test begins with, and what a crash left, as directories
+    user_code.py      the user's functions: their code, and the lines an error came through
+    faulty_calls.py   calls that go wrong on purpose
+    recording.py      a workload run once: op log, calls, acknowledgements, moments
+    probing.py        check or observe, run on each image once, in processes of their own
+    judging.py        what is wrong with an image: by a check, by observing, by the files
     exploration.py    every crash point and image under one profile
     cure.py           the sync that makes a finding go away, found by trying
     explain.py        a refused image told to a person
+    crash_run.py      one crash test from its arguments to its report
     crash_testing.py  crash_test
     crash_disk.py     CrashDisk: a disk that crashes when a test says so
 
@@ -24,6 +29,7 @@ from wavetank.scenarios.code.errors import (
     EmptyWorkloadError,
     WorkloadError,
 )
+from wavetank.scenarios.code.faulty_calls import Every, every
 from wavetank.scenarios.code.report import (
     CodeFinding,
     ComplaintKind,
@@ -39,7 +45,9 @@ __all__ = [
     "CrashReport",
     "CrashTestWarning",
     "EmptyWorkloadError",
+    "Every",
     "ProfileVerdict",
     "WorkloadError",
     "crash_test",
+    "every",
 ]

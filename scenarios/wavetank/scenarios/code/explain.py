@@ -43,6 +43,7 @@ def explain_code(
         raised_at=found.complaint.place,
         raised_line=found.complaint.line,
         differs=found.complaint.differs,
+        fault=recording.fault,
         is_flaky=not judge.is_steady(image, found.demand),
         profile=profile.name,
         profiles=tuple(_profiles(recording, profile, pending, found)),
@@ -164,6 +165,9 @@ def _why(recording: CodeRecording, found: FoundImage, cure: Cure) -> str:
         return (
             f"what is missing was still in the buffer of {cure.flush} when the process was killed"
         )
+    if recording.fault:
+        ended = f", and the code ended with {recording.ended_by}" if recording.ended_by else ""
+        return f"nothing was lost: the code left it so when an operation failed{ended}"
     return "nothing was lost: what the code had done so far is already wrong after a restart"
 
 

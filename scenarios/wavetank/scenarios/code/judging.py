@@ -27,6 +27,7 @@ from wavetank.sim import (
     DirectoryContent,
     DiskImage,
     FileContent,
+    Mark,
     PendingOps,
     ReadTrace,
 )
@@ -306,13 +307,15 @@ class ObserveJudge:
     Args:
         probing: runs what observes.
         recording: what the workload did.
+        beside: what it did where nothing went wrong, if something went wrong in `recording`.
     """
 
-    def __init__(self, probing: Probing, recording: CodeRecording) -> None:
+    def __init__(
+        self, probing: Probing, recording: CodeRecording, beside: CodeRecording | None = None
+    ) -> None:
         self._probing = probing
-        self._images = list(_moments(recording))
-        self._recording = recording
-        self._shown: dict[int, _Shown] = {}
+        self._moments = _Moments(recording, beside)
+        self._shown: dict[bytes, _Shown] = {}
 
     @property
     def runs(self) -> int:
@@ -326,18 +329,18 @@ class ObserveJudge:
 
     def try_out(self) -> bool:
         """See `Judge`: what is shown must be the same each time, and change with the work."""
-        last = len(self._images) - 1
-        self._probing.limit_by(self._answer(self._images[last]))
-        self._probing.prepare(self._images, 0)
-        shown = [self._at(number) for number in range(last + 1)]
-        again = self._told(self._probing.answer_again(self._images[last], 0))
-        if not again.is_like(shown[last]):
+        images = self._moments.images
+        self._probing.limit_by(self._answer(images[-1]))
+        self._probing.prepare(images, 0)
+        shown = [self._at(image) for image in images]
+        again = self._told(self._probing.answer_again(images[-1], 0))
+        if not again.is_like(shown[-1]):
             raise CheckError(
                 f"observe: expected the same each time for the same files but it showed "
-                f"{shown[last].told()} and then {again.told()}"
+                f"{shown[-1].told()} and then {again.told()}"
             )
         if all(each.is_like(shown[0]) for each in shown):
-            answer = self._answer(self._images[last])
+            answer = self._answer(images[-1])
             why = f"\n{answer.raised.traceback}" if answer.raised else ""
             raise CheckError(
                 f"observe: expected what changes with the work but it showed {shown[0].told()} at "
@@ -362,10 +365,11 @@ class ObserveJudge:
             return _Shown(None, answer.raised.sentence)
         return _Shown(answer.value)
 
-    def _at(self, moment: int) -> _Shown:
-        if moment not in self._shown:
-            self._shown[moment] = self._told(self._answer(self._images[moment]))
-        return self._shown[moment]
+    def _at(self, image: DiskImage) -> _Shown:
+        digest = image.digest()
+        if digest not in self._shown:
+            self._shown[digest] = self._told(self._answer(image))
+        return self._shown[digest]
 
     def prepare(self, images: Sequence[DiskImage], demand: Demand) -> None:
         """See `Judge`."""
@@ -376,10 +380,10 @@ class ObserveJudge:
         """See `Judge`."""
         answer = self._answer(image)
         shown = self._told(answer)
-        possible = [self._at(each) for each in range(demand.earliest, demand.latest + 1)]
+        possible = [self._at(each) for each in self._moments.possible(demand)]
         if any(shown.is_like(each) for each in possible):
             return None
-        earlier = any(shown.is_like(self._at(each)) for each in range(demand.earliest))
+        earlier = any(shown.is_like(self._at(each)) for each in self._moments.before(demand))
         expected = [possible[0], possible[-1]] if possible[1:] else possible
         told = " or ".join(dict.fromkeys(each.told() for each in expected))
         more = f" or one of {len(possible) - 2} between" if possible[2:] else ""
@@ -411,13 +415,14 @@ class FilesJudge:
 
     Args:
         recording: what the workload did.
+        beside: what it did where nothing went wrong, if something went wrong in `recording`.
     """
 
     runs: Final = 0
     width: Final = 1
 
-    def __init__(self, recording: CodeRecording) -> None:
-        self._contents = [_files(image) for image in _moments(recording)]
+    def __init__(self, recording: CodeRecording, beside: CodeRecording | None = None) -> None:
+        self._moments = _Moments(recording, beside)
 
     def try_out(self) -> bool:
         """See `Judge`."""
@@ -429,13 +434,15 @@ class FilesJudge:
     def complaint(self, image: DiskImage, demand: Demand) -> Complaint | None:
         """See `Judge`."""
         found = _files(image)
-        possible = self._contents[demand.earliest : demand.latest + 1]
+        possible = [_files(each) for each in self._moments.possible(demand)]
         for path in sorted({path for each in possible for path in each}):
             content = found.get(path)
             right = [each.get(path) for each in possible]
             if content in right:
                 continue
-            earlier = any(each.get(path) == content for each in self._contents[: demand.earliest])
+            earlier = any(
+                _files(each).get(path) == content for each in self._moments.before(demand)
+            )
             told = dict.fromkeys(_content_told(each) for each in (right[0], right[-1]))
             return Complaint(
                 kind="lost" if earlier else "damaged",
@@ -477,6 +484,38 @@ def _moments(recording: CodeRecording) -> Iterator[DiskImage]:
         pending.take_all(recording.log[position:moment])
         position = moment
         yield pending.full
+
+
+class _Moments:
+    """The disk at each moment without a crash, and at which of them a program may be after one.
+
+    Where something went wrong on purpose, the state in which a workload ended by an error is no
+    such moment; what its success would have left is.
+    """
+
+    def __init__(self, recording: CodeRecording, beside: CodeRecording | None) -> None:
+        self.images: Final = list(_moments(recording))
+        self._has_raised = bool(recording.ended_by)
+        self._beside = [] if beside is None else list(_moments(beside))
+        self._acks = [0] if beside is None else [0, *_moments_of_acks(beside)]
+
+    def possible(self, demand: Demand) -> list[DiskImage]:
+        """Return the disk at the moments at which a program may be."""
+        own = self.images[demand.earliest : demand.latest + 1]
+        if self._has_raised and demand.latest == len(self.images) - 1:
+            own = own[:-1]
+        acked = min(demand.acked, len(self._acks) - 1)
+        return own + self._beside[self._acks[acked] :]
+
+    def before(self, demand: Demand) -> list[DiskImage]:
+        """Return the disk at the moments before the last acknowledgement."""
+        return self.images[: demand.earliest]
+
+
+def _moments_of_acks(recording: CodeRecording) -> Iterator[int]:
+    for position, record in enumerate(recording.log, start=1):
+        if isinstance(record, Mark):
+            yield recording.moments.index(position)
 
 
 def _files(image: DiskImage) -> dict[str, bytes]:

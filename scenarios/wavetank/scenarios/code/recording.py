@@ -16,6 +16,7 @@ from typing import Final, TypeAlias
 from attrs import evolve, field, frozen
 
 from wavetank.scenarios.code.errors import CheckError, EmptyWorkloadError, WorkloadError
+from wavetank.scenarios.code.faulty_calls import Circumstances, FaultyCalls
 from wavetank.scenarios.code.user_code import code_of, user_traceback
 from wavetank.sim import PROCESS_KILL, Dirent, DiskImage, Mark, PendingOps, Record, SimDisk, Sync
 from wavetank.sim.python_files import (
@@ -56,6 +57,9 @@ class CodeRecording:
             when a call that stands in the workload itself returned, and at the end; ascending.
         end_ns: the time at its end, in nanoseconds since 1970.
         difference: where a second run differed, in words; "" if it did not.
+        fault: what went wrong on purpose, in words; "" for nothing.
+        has_fired: whether it did.
+        ended_by: the error that the workload raised then; "" if it ended without one.
     """
 
     directory: str
@@ -66,6 +70,9 @@ class CodeRecording:
     moments: tuple[int, ...]
     end_ns: int
     difference: str = ""
+    fault: str = ""
+    has_fired: bool = False
+    ended_by: str = ""
     _ends: tuple[int, ...] = field(init=False, repr=False)
     _names: tuple[str, ...] = field(init=False, repr=False)
 
@@ -151,26 +158,34 @@ def finished_result(name: str, value: object) -> object:
 
 
 def record_code(
-    files: PythonFiles, workload: Workload, processes: Processes, image: DiskImage
+    files: PythonFiles,
+    workload: Workload,
+    processes: Processes,
+    image: DiskImage,
+    circumstances: Circumstances | None = None,
 ) -> CodeRecording:
-    """Run a workload as a process on a simulated disk, to its normal end.
+    """Run a workload as a process on a simulated disk, to its end.
 
     At a normal end the interpreter flushes the files that are still open, and so does this. Where
-    processes keep no memory it runs twice, to see whether two runs are equal.
+    processes keep no memory it runs twice, to see whether two runs are equal. Where something goes
+    wrong on purpose it may end in an error.
 
     Args:
         files: the simulation.
         workload: what to run.
         processes: where.
         image: the disk before it.
+        circumstances: what goes wrong; None for nothing.
 
     Raises:
         WorkloadError: it raised, exited with an error, did not end, or returned what nobody ran.
         EmptyWorkloadError: it changed nothing on the disk.
         UnroutedCallError: it made a call that no simulated disk sees.
     """
-    first = partial(_record, files, workload, image, keeps_memory=processes.keeps_memory)
-    tasks = [first] if processes.keeps_memory else [first, partial(quietly, first)]
+    about = circumstances or Circumstances()
+    first = partial(_record, files, workload, image, about, keeps_memory=processes.keeps_memory)
+    once = processes.keeps_memory or about.is_faulty
+    tasks = [first] if once else [first, partial(quietly, first)]
     recordings: list[CodeRecording] = []
     for each in processes.run(tasks, None):
         if isinstance(each, Died):
@@ -196,10 +211,16 @@ def absent_threads(end: Hung) -> str:
 
 
 def _record(
-    files: PythonFiles, workload: Workload, image: DiskImage, *, keeps_memory: bool
+    files: PythonFiles,
+    workload: Workload,
+    image: DiskImage,
+    about: Circumstances,
+    *,
+    keeps_memory: bool,
 ) -> CodeRecording:
     """Be the process of the workload."""
-    disk = SimDisk(image)
+    disk = SimDisk(image, capacity_bytes=about.capacity_bytes)
+    hook = FaultyCalls(about, str(files.directory), disk)
     tokens: list[object] = []
     moments = [0]
 
@@ -220,7 +241,7 @@ def _record(
             if exit_.code:
                 raise
 
-    end_ns = _run(files, disk, code)
+    ended_by, end_ns = _run(files, disk, code, hook)
     note()
     recording = CodeRecording(
         directory=str(files.directory),
@@ -230,8 +251,11 @@ def _record(
         tokens=tuple(tokens),
         moments=tuple(moments),
         end_ns=end_ns,
+        fault=str(about),
+        has_fired=hook.has_fired(),
+        ended_by=ended_by,
     )
-    if all(isinstance(record, (Mark, Sync)) for record in recording.log):
+    if not about.is_faulty and all(isinstance(record, (Mark, Sync)) for record in recording.log):
         raise EmptyWorkloadError(
             "workload: expected code that changes files but nothing was changed on the simulated "
             "disk; call what writes inside the workload, below the directory that it is given"
@@ -239,11 +263,19 @@ def _record(
     return recording
 
 
-def _run(files: PythonFiles, disk: SimDisk, code: Callable[[], None]) -> int:
-    """Run code as a process to its normal end; return the time at its end."""
+def _run(
+    files: PythonFiles, disk: SimDisk, code: Callable[[], None], hook: FaultyCalls
+) -> tuple[str, int]:
+    """Run code as a process to its end; return the error it had a right to, and the time then."""
+    ended_by = ""
     try:
-        with files.process(disk, tracing=True):
-            code()
+        with files.process(disk, tracing=True, hook=hook):
+            try:
+                code()
+            except Exception as error:
+                if not hook.has_fired() or files.refusal is not None:
+                    raise
+                ended_by = f"{type(error).__name__}: {error}"
             files.join_threads()
             files.flush_files()
             end_ns = files.now_ns
@@ -258,7 +290,7 @@ def _run(files: PythonFiles, disk: SimDisk, code: Callable[[], None]) -> int:
         ) from error
     if files.refusal is not None:
         raise files.refusal
-    return end_ns
+    return ended_by, end_ns
 
 
 def _sent(token: object) -> object:

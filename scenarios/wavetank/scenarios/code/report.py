@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final, Literal, TypeAlias
 
@@ -18,6 +18,7 @@ __all__ = [
     "FindingKind",
     "Outcome",
     "ProfileVerdict",
+    "merged",
 ]
 
 Outcome: TypeAlias = Literal["pass", "fail", "inconclusive"]
@@ -43,6 +44,7 @@ class CodeFinding:
         raised_at: file name, line and function of the code that raised; "" if nothing was raised.
         raised_line: the source of that line; "" if unknown.
         differs: what came back beside what was possible, as lines of a diff.
+        fault: what went wrong on purpose in that run; "" for nothing.
         is_flaky: whether the image was accepted, or refused in other words, when judged again.
         profile: the profile under which it was found.
         profiles: every profile that ships and allows this image, and `profile`.
@@ -67,6 +69,7 @@ class CodeFinding:
     raised_at: str
     raised_line: str
     differs: tuple[str, ...]
+    fault: str
     is_flaky: bool
     profile: str
     profiles: tuple[str, ...]
@@ -114,6 +117,7 @@ class CodeFinding:
             *([f"  raised   {self._raised()}"] if self.raised_at else []),
             *[f"           {each}" for each in self.differs],
             *(["  flaky    judged again, the same image was not refused so"] * self.is_flaky),
+            *([f"  fault    {self.fault}"] if self.fault else []),
             f"  under    {allowed}",
             f"  crash    {self.crash}",
         ]
@@ -192,6 +196,24 @@ class ProfileVerdict:
         return told + (f"; and {more} more kinds of complaint, not explained" if more else "")
 
 
+def merged(verdicts: Sequence[ProfileVerdict]) -> ProfileVerdict:
+    """Return one verdict of several runs under one profile."""
+    outcomes = {each.outcome for each in verdicts}
+    open_: Outcome = "inconclusive" if "inconclusive" in outcomes else "pass"
+    return ProfileVerdict(
+        profile=verdicts[0].profile,
+        outcome="fail" if "fail" in outcomes else open_,
+        findings=tuple(finding for each in verdicts for finding in each.findings),
+        kinds=tuple(kind for each in verdicts for kind in each.kinds),
+        crash_points=sum(each.crash_points for each in verdicts),
+        images=sum(each.images for each in verdicts),
+        too_slow=sum(each.too_slow for each in verdicts),
+        unjudged=sum(each.unjudged for each in verdicts),
+        stopped=any(each.stopped for each in verdicts),
+        complete=all(each.complete for each in verdicts),
+    )
+
+
 @frozen(kw_only=True)
 class CrashReport:
     """What a crash test found.
@@ -206,6 +228,9 @@ class CrashReport:
         operations: calls that changed the disk.
         difference: where a second run of the workload differed, in words; "" if it did not.
         isolated: whether each look had a process of its own.
+        faulty_runs: each run in which something went wrong on purpose: what, and the error with
+            which the workload ended, "" if it ended without one.
+        silent_faults: those that never fired, and so tested nothing.
     """
 
     verdicts: Mapping[str, ProfileVerdict]
@@ -216,6 +241,8 @@ class CrashReport:
     operations: int
     difference: str = ""
     isolated: bool = True
+    faulty_runs: tuple[tuple[str, str], ...] = ()
+    silent_faults: tuple[str, ...] = ()
 
     @property
     def outcome(self) -> Outcome:
@@ -227,11 +254,15 @@ class CrashReport:
 
     @property
     def findings(self) -> tuple[CodeFinding, ...]:
-        """Each kind of complaint once, from the first profile under which it came."""
-        found: dict[tuple[str, str, str], CodeFinding] = {}
+        """Each kind of complaint once, from the first profile under which it came.
+
+        Once more, if something went wrong on purpose.
+        """
+        found: dict[tuple[str, str, str, bool], CodeFinding] = {}
         for verdict in self.verdicts.values():
             for each in verdict.findings:
-                found.setdefault((each.kind, each.cure, each.place), each)
+                key = each.kind, each.cure, each.place, bool(each.fault)
+                found.setdefault(key, each)
         return tuple(found.values())
 
     def notes(self) -> tuple[str, ...]:
@@ -244,6 +275,8 @@ class CrashReport:
             )
         if self.difference:
             told.append(f"the workload is not the same each time: {self.difference}")
+        if self.silent_faults:
+            told.append(f"faults that never fired: {'; '.join(self.silent_faults)}")
         if any(each.is_flaky for each in self.findings):
             told.append("a finding did not come again when the same image was judged again")
         if any(verdict.too_slow for verdict in self.verdicts.values()):

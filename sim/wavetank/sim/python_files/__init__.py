@@ -30,6 +30,7 @@ It knows nothing of workloads and verdicts. Start reading at door.py, then _proc
 """
 
 from wavetank.sim.python_files._limit import Deadline, StepLimit
+from wavetank.sim.python_files._world import CallHook, RunningProcess
 from wavetank.sim.python_files.directory import SimulatedDirectory, unused_directory
 from wavetank.sim.python_files.door import FIRST_PID, CallSite, PythonFiles
 from wavetank.sim.python_files.errors import (
@@ -63,6 +64,7 @@ __all__ = [
     "MACHINE_DESCRIPTORS",
     "REFUSED",
     "ROUTED",
+    "CallHook",
     "CallSite",
     "Deadline",
     "Died",
@@ -73,6 +75,7 @@ __all__ = [
     "Processes",
     "PythonFiles",
     "PythonFilesError",
+    "RunningProcess",
     "SimulatedDirectory",
     "StaleFileError",
     "StepLimit",

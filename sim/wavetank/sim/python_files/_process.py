@@ -140,6 +140,20 @@ class Process:
             raise OSError(errno.EBADF, os.strerror(errno.EBADF))
         return found
 
+    def path_of(self, number: int) -> str | None:
+        """Return the name that a descriptor was opened under; None if it is not open."""
+        found = self._descriptors.get(number)
+        return None if found is None else found.path
+
+    def is_directory(self, number: object) -> bool:
+        """Whether a descriptor is of a directory."""
+        found = self._descriptors.get(number) if isinstance(number, int) else None
+        return found is not None and found.file is None
+
+    def absolute(self, path: str) -> str:
+        """Return a path from the root."""
+        return os.path.normpath(os.path.join(self.cwd, path))
+
     def has(self, number: int) -> bool:
         """Whether a descriptor is open."""
         return number in self._descriptors

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import wraps
 from threading import (
     RLock,
@@ -20,7 +20,7 @@ from threading import (
     local,
 )
 from types import FrameType
-from typing import Final, ParamSpec, TypeVar
+from typing import Final, ParamSpec, Protocol, TypeVar
 from weakref import WeakKeyDictionary
 
 from attrs import frozen
@@ -28,7 +28,7 @@ from attrs import frozen
 from wavetank.sim.python_files._process import Process
 from wavetank.sim.python_files.errors import UnroutedCallError
 
-__all__ = ["CallSite", "World"]
+__all__ = ["CallHook", "CallSite", "RunningProcess", "World"]
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
@@ -56,6 +56,45 @@ class CallSite:
     place: str
 
 
+class RunningProcess(Protocol):
+    """What a `CallHook` may ask of the process that makes a call."""
+
+    def path_of(self, number: int) -> str | None:
+        """Return the name that a descriptor was opened under; None if it is not open."""
+        ...
+
+    def is_directory(self, number: object) -> bool:
+        """Whether a descriptor is of a directory."""
+        ...
+
+    def absolute(self, path: str) -> str:
+        """Return a path from the root."""
+        ...
+
+
+class CallHook(Protocol):
+    """Stands around each call of a process on the simulated disk, and may let it go wrong."""
+
+    def __call__(
+        self,
+        name: str,
+        call: Callable[..., _T],
+        args: tuple[object, ...],
+        kwargs: Mapping[str, object],
+        process: RunningProcess,
+    ) -> _T:
+        """Make the call, or raise what it reports.
+
+        Args:
+            name: such as ``os.replace``, or ``write`` for one by a file object.
+            call: makes it.
+            args: of the call.
+            kwargs: of the call.
+            process: makes the call.
+        """
+        ...
+
+
 class _Membership(local):
     """The process that the calling thread belongs to; None for a thread of the real machine.
 
@@ -79,6 +118,7 @@ class World:
         tracing: whether `sites` is kept.
         refusal: the first call that was refused; it may have been swallowed.
         lock: held during each call.
+        hook: stands around each call; None for nothing.
         before_each: called before each call, to catch up with what was changed without one.
     """
 
@@ -89,14 +129,16 @@ class World:
         self.tracing = False
         self.refusal: UnroutedCallError | None = None
         self.lock = RLock()
+        self.hook: CallHook | None = None
         self.before_each: Callable[[], None] = _nothing
         self._logged = 0
         self._membership = _Membership()
         # Threads that a process started, to join them; a thread without a `Thread` is not here.
         self._started: WeakKeyDictionary[Thread, Process] = WeakKeyDictionary()
 
-    def begin(self, process: Process, *, tracing: bool) -> None:
+    def begin(self, process: Process, *, tracing: bool, hook: CallHook | None = None) -> None:
         """Let a process run."""
+        self.hook = hook
         self.sites = []
         self.tracing = tracing
         self.refusal = None
@@ -188,7 +230,9 @@ class World:
             self.running.count_call()
             self.before_each()
             try:
-                return call(*args, **kwargs)
+                if self.hook is None:
+                    return call(*args, **kwargs)
+                return self.hook(name, call, args, kwargs, self.running)
             finally:
                 self.note(name)
 

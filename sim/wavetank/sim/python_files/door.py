@@ -26,7 +26,7 @@ from wavetank.sim.python_files._limit import OutOfSteps, OutOfTime, StepLimit, t
 from wavetank.sim.python_files._process import FIRST_DESCRIPTOR, Process
 from wavetank.sim.python_files._replacing import Replacing
 from wavetank.sim.python_files._routes import Routes
-from wavetank.sim.python_files._world import CallSite, World
+from wavetank.sim.python_files._world import CallHook, CallSite, World
 from wavetank.sim.python_files.directory import SimulatedDirectory
 from wavetank.sim.python_files.errors import (
     PythonFilesError,
@@ -145,6 +145,7 @@ class PythonFiles:
         pid: int = FIRST_PID,
         start_ns: int = START_NS,
         steps: StepLimit | None = None,
+        hook: CallHook | None = None,
     ) -> Iterator[None]:
         """Let the code inside be a process on a disk; it is killed at the end.
 
@@ -154,6 +155,7 @@ class PythonFiles:
             pid: what `os.getpid` tells it; its random numbers begin differently for each.
             start_ns: the time at which it starts, in nanoseconds since 1970.
             steps: what it may spend; None for no limit.
+            hook: stands around each of its calls.
 
         Raises:
             PythonFilesError: the door is not open, or a process is running.
@@ -171,7 +173,7 @@ class PythonFiles:
         clock = VirtualClock(None if steps is None else steps.virtual_s, start_ns)
         max_calls = None if steps is None else steps.calls
         process = Process(disk, os.getcwd(), clock, pid, max_calls=max_calls)
-        self._world.begin(process, tracing=tracing)
+        self._world.begin(process, tracing=tracing, hook=hook)
         try:
             yield
             self._routes.mappings.collect()
