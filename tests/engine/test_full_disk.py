@@ -151,8 +151,8 @@ def images_since(place: Roomy, begun: int) -> list[DiskImage]:
     log = tuple(place.disk.log)
     pending = PendingOps(place.disk.image, POSIX)
     pending.take_all(log[:begun])
-    images, complete = images_during(pending, log[begun:], Limits())
-    assert complete
+    images, choice = images_during(pending, log[begun:], Limits())
+    assert not choice.points
     return [each.image for each in images]
 
 

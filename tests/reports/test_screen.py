@@ -25,7 +25,7 @@ from wavetank.scenarios import (
     ScenarioResult,
     Violation,
 )
-from wavetank.sim import POSIX
+from wavetank.sim import POSIX, Choice
 
 PLAN = RunPlan(
     scenarios=("mixed", "log-conflict"),
@@ -166,6 +166,16 @@ def test_a_passing_run_is_a_table_and_what_it_does_not_show() -> None:
         "PASS: 0 violations in 2 sweeps, 2000 images judged in 2.0 s (1 worker)",
     ]
     assert rest[2:] == ["Rows with complete=no skipped some legal crash images.", "digest ab"]
+
+
+def test_a_choice_of_images_says_how_large_it_was_by_profile() -> None:
+    chosen = evolve(RESULT, choice=Choice(points=3, ops=40, groups=7, sets=240))
+    more = evolve(RESULT, choice=Choice(points=1, ops=9, groups=9, sets=24))
+    lines = render_session(finished(chosen, more)).splitlines()
+    assert lines[-2] == (
+        "  posix: at 4 crash points up to 40 pending ops were taken for up to 9 groups of ops made "
+        "alike; 264 sets of ops chosen"
+    )
 
 
 def test_a_complete_run_makes_no_reservation() -> None:

@@ -234,7 +234,7 @@ def test_keeping_everything_shows_what_programs_saw(
 
 @settings(deadline=None)
 @given(program=programs, profile=st.sampled_from(PROFILES))
-def test_a_catalogue_stands_in_where_the_sets_are_too_many_and_is_a_part_of_them(
+def test_a_choice_stands_in_where_the_sets_are_too_many_and_is_a_part_of_them(
     program: list[tuple[object, ...]], profile: Profile
 ) -> None:
     disk = run_program(program)

@@ -446,8 +446,8 @@ def test_a_device_that_destroys_what_it_writes_does_so_to_equal_bytes(
         same = choose(pending_overwrite(SAME, profile), limit=LIMIT, tearing=tearing)
         changed = choose(pending_overwrite(CHANGED, profile), limit=LIMIT, tearing=tearing)
         assert same == changed
-        catalogue = choose(pending_overwrite(SAME, profile), limit=0, tearing=tearing)
-        assert catalogue == choose(pending_overwrite(CHANGED, profile), limit=0, tearing=tearing)
+        chosen = choose(pending_overwrite(SAME, profile), limit=0, tearing=tearing)
+        assert chosen == choose(pending_overwrite(CHANGED, profile), limit=0, tearing=tearing)
 
 
 def test_equal_bytes_may_become_garbage_sector_by_sector() -> None:

@@ -66,8 +66,8 @@ def images_inside(
 
 def _during(image: DiskImage, profile: Profile, options: FileStorageOptions) -> Iterator[DiskImage]:
     _, disk = opened(image, options)
-    found, complete = images_during(PendingOps(image, profile), tuple(disk.log), Limits())
-    assert complete
+    found, choice = images_during(PendingOps(image, profile), tuple(disk.log), Limits())
+    assert not choice.points
     return (each.image for each in found)
 
 

@@ -12,6 +12,7 @@ from wavetank.reports.next_commands import remaining_commands
 from wavetank.reports.session import Session
 from wavetank.reports.story import render_story
 from wavetank.scenarios import Case, RunPlan, ScenarioResult, Verdict, Violation
+from wavetank.sim import Choice
 
 __all__ = ["fault_warnings", "first_line", "render_session"]
 
@@ -196,6 +197,7 @@ def _last_lines(session: Session) -> Iterator[str]:
         )
     if any(not result.complete for result in results):
         yield "Rows with complete=no skipped some legal crash images."
+        yield from _choices(results)
     relaxed = sorted({clause for result in results for clause in result.relaxed})
     if relaxed:
         given_by = _given_up_by(session.result.plan)
@@ -208,6 +210,21 @@ def _last_lines(session: Session) -> Iterator[str]:
         yield f"digest {session.result.digest}"
     yield from _determinism_lines(session)
     yield from _remaining_lines(session)
+
+
+def _choices(results: Sequence[ScenarioResult]) -> Iterator[str]:
+    """Yield, for each profile with too many images, how large the choice of them was."""
+    chosen: dict[str, Choice] = {}
+    for result in results:
+        if result.choice.points:
+            chosen[result.profile] = chosen.get(result.profile, Choice()) + result.choice
+    for profile, choice in chosen.items():
+        yield (
+            f"  {profile}: at {_counted(choice.points, 'crash point')} up to "
+            f"{_counted(choice.ops, 'pending op')} were taken for up to "
+            f"{_counted(choice.groups, 'group')} of ops made alike; "
+            f"{_counted(choice.sets, 'set')} of ops chosen"
+        )
 
 
 def _determinism_lines(session: Session) -> Iterator[str]:

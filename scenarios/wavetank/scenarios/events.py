@@ -9,12 +9,12 @@ from __future__ import annotations
 from enum import Enum
 from typing import Protocol, TypeAlias
 
-from attrs import frozen
+from attrs import field, frozen
 
 from wavetank.scenarios.case import Case
 from wavetank.scenarios.exploration.explain import Violation
 from wavetank.scenarios.exploration.subject import Problem
-from wavetank.sim import Profile
+from wavetank.sim import Choice, Profile
 
 __all__ = [
     "Event",
@@ -109,6 +109,7 @@ class ScenarioResult:
         depth: at which depth of crashes inside recoveries the last new image came.
         complete: whether every legal image was judged, or one that stands for it.
         forked_points: at how many crash points images stand for all that recovery reads alike.
+        choice: where images were chosen that do not stand for all, how large the choice was.
         stopped_after_first: whether it ended since enough images had been judged after the first
             problem.
         violations: what was wrong.
@@ -139,6 +140,7 @@ class ScenarioResult:
     options: tuple[str, ...] = ()
     relaxed: tuple[str, ...] = ()
     faults_fired: tuple[tuple[str, int], ...] = ()
+    choice: Choice = field(factory=Choice)
 
     @property
     def verdict(self) -> Verdict:

@@ -273,6 +273,7 @@ def _explore(
         depth=seen.depth,
         complete=seen.complete,
         forked_points=seen.forked_points,
+        choice=seen.choice,
         stopped_after_first=seen.stopped_after_first,
         violations=tuple(
             evolve(story, id=found.id) for story, found in zip(stories, cases, strict=True)

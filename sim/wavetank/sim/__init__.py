@@ -12,6 +12,7 @@ General layout, from the bottom up::
     _recorder.py       the page cache and the op log, changed together
     _sync_faults.py    which syncs fail, and what comes of it
     _space.py          which blocks of a disk of limited size are taken
+    call_sites.py      where in a program a change of the disk was made
     disk.py            SimDisk: calls on inodes, made of micro-ops
     sim_file.py        SimFile: the engine's file seam over a SimDisk
     _path_walk.py      from a path to an inode, as Linux walks
@@ -28,6 +29,7 @@ General layout, from the bottom up::
     read_trace.py      what a program looked at
     read_memory.py     what came of a disk, remembered by that
     forking.py         images chosen by what is read of them, where they are too many
+    representatives.py sets that stand for what was done alike, where they are too many
     crash_images.py    which legal images are looked at
     litmus.py          small programs with the states that they may leave
     litmus_file.py     the same read from JSON; data/litmus.json ships
@@ -41,6 +43,7 @@ reading at ops.py, then profile.py.
 
 from wavetank.sim._apply import STALE_WORD, Tear
 from wavetank.sim._tears import TORN_SECTORS
+from wavetank.sim.call_sites import call_site
 from wavetank.sim.closed_sets import closed_sets
 from wavetank.sim.crash_images import CrashImages, all_images, newest_images
 from wavetank.sim.disk import SimDisk
@@ -108,6 +111,7 @@ from wavetank.sim.profiles import (
 )
 from wavetank.sim.read_memory import ReadMemory
 from wavetank.sim.read_trace import Cell, ReadTrace
+from wavetank.sim.representatives import Choice
 from wavetank.sim.serial_runtime import DeadlockError, SerialRuntime
 from wavetank.sim.settling import Settling
 from wavetank.sim.sim_file import SimFile
@@ -141,6 +145,7 @@ __all__ = [
     "AppendFill",
     "AtomicUnit",
     "Cell",
+    "Choice",
     "CrashImages",
     "Data",
     "DeadlockError",
@@ -181,6 +186,7 @@ __all__ = [
     "TearShape",
     "Tearing",
     "all_images",
+    "call_site",
     "closed_sets",
     "forked_images",
     "hold_litmus",

@@ -20,15 +20,19 @@ class Recorder:
         log: where it is written down.
         calls: system calls so far; the ops of one call share the count.
         micro_ops: micro-ops so far.
+
+    Attributes:
+        site: where in a program the call is made that goes on; "" if nobody knows.
     """
 
-    __slots__ = ("cache", "calls", "log", "micro_ops")
+    __slots__ = ("cache", "calls", "log", "micro_ops", "site")
 
     def __init__(self, cache: PageCache, log: OpLog, *, calls: int, micro_ops: int) -> None:
         self.cache = cache
         self.log = log
         self.calls = calls
         self.micro_ops = micro_ops
+        self.site = ""
 
     def put(
         self,
@@ -64,6 +68,7 @@ class Recorder:
                 write_bytes=write_bytes,
                 continues=continues,
                 path=path,
+                site=self.site,
             )
         )
 
@@ -80,6 +85,7 @@ class Recorder:
                 size=size,
                 extends=extends,
                 path=path,
+                site=self.site,
             )
         )
 
@@ -115,6 +121,7 @@ class Recorder:
                 joins_next=joins_next,
                 symlink_target=named if isinstance(named, str) else None,
                 path=path,
+                site=self.site,
             )
         )
 

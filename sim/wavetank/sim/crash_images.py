@@ -1,11 +1,12 @@
-"""Which images at a crash point are looked at: every legal one, or a catalogue where they explode.
+"""Which images at a crash point are looked at: every legal one, or a choice where they explode.
 
 Every closed set of pending ops gives an image, and so does each way in which one write among them
 can be torn (_tears.py); a set that leaves a block unwritten which its file shows gives one more,
 with foreign bytes there. Content of files that lose their names is left out: no program can see it.
 Where there are more sets than the budget allows, images are chosen by what a reader looks at
 (forking.py), so that they still stand for all. Without a reader, or where even these are too many,
-a fixed catalogue stands in, and the answer says that it is not complete.
+a choice of sets stands in, and the answer says that it is not complete: combinations of ops that
+were made alike (representatives.py), then each op alone lost and alone kept.
 
 Where a truncation may have discarded what it cut off, each set is tried once more, without that.
 
@@ -15,6 +16,7 @@ At a point where the op log grew, only the images that hold the newest op are ne
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain, islice
 from typing import Final
 
 from attrs import frozen
@@ -25,11 +27,14 @@ from wavetank.sim.closed_sets import closed_sets
 from wavetank.sim.forking import Reader, forked_images
 from wavetank.sim.ops import Data
 from wavetank.sim.pending import Kept, PendingOps
+from wavetank.sim.representatives import Choice, OpGroups
 from wavetank.sim.tearing import AppendFill, AtomicUnit, Tearing
 
 __all__ = ["CrashImages", "all_images", "newest_images"]
 
 _DEFAULT: Final = Tearing()
+_FEWEST_CHOSEN: Final = 4
+"""Everything and nothing kept are looked at under any limit, and two sets between."""
 
 
 @frozen
@@ -38,14 +43,18 @@ class CrashImages:
 
     Attributes:
         images: each once, in a fixed order.
-        complete: whether these are all legal images (that hold the newest op, if so asked), or
-            stand for all.
         forked: whether each stands for all images that are equal in what the reader looked at.
+        choice: where they are too many: what was chosen from; None else.
     """
 
     images: tuple[Kept, ...]
-    complete: bool
     forked: bool = False
+    choice: Choice | None = None
+
+    @property
+    def complete(self) -> bool:
+        """Whether these are all legal images that were asked for, or stand for all."""
+        return self.choice is None
 
 
 def all_images(
@@ -56,7 +65,7 @@ def all_images(
     Args:
         pending: what is durable and what is not.
         limit: more closed sets than this, and images are chosen by what the reader looks at;
-            more of these, too, and a catalogue stands in for them.
+            more of these, too, and at most so many sets are chosen to stand in for them.
         tearing: what the device does below a block.
         reader: opens an image and tells what it looked at; None if nobody can.
     """
@@ -68,7 +77,7 @@ def newest_images(
 ) -> CrashImages:
     """Return the images that the newest op made possible; arguments as for `all_images`."""
     if pending.nothing_new and not tearing.harms_equal_bytes:
-        return CrashImages((), complete=True)
+        return CrashImages(())
     return _images(pending, pending.newest_needs, limit, tearing, reader)
 
 
@@ -78,17 +87,19 @@ def _images(
     # Overwrites that change nothing are kept in every set, unless their tears can be seen.
     always = 0 if tearing.harms_equal_bytes else pending.idle
     sets = closed_sets(pending, holding=holding, always=always, limit=limit, visible_only=True)
-    complete = sets is not None
+    choice: Choice | None = None
     if sets is None and reader is not None:
         forked = forked_images(pending, reader, holding=holding, limit=limit, tearing=tearing)
         if forked is not None:
-            return CrashImages(forked, complete=True, forked=True)
+            return CrashImages(forked, forked=True)
     whole = torn = pending.everything
     if sets is None:
         # As many sets as ops, with each op torn in each, would be too many again.
         torn = pending.newest_needs
         whole = torn if holding else whole
-        sets = _catalogue(pending, holding, always)
+        groups = OpGroups(pending, holding=holding, always=always)
+        sets = _chosen(pending, groups, holding, always, limit)
+        choice = Choice(points=1, ops=len(pending), groups=len(groups), sets=len(sets))
     sets = _without_parts(sets, _atomic_writes(pending, tearing, always))
     unwritten = pending.unwritten()
     kept = [
@@ -101,7 +112,7 @@ def _images(
     if pending.may_discard:
         unwritten = pending.unwritten(forgotten=True)
         kept += [image for mask in sets for image in _forgotten(pending, mask, unwritten, tearing)]
-    return CrashImages(tuple(kept), complete)
+    return CrashImages(tuple(kept), choice=choice)
 
 
 def _forgotten(
@@ -171,11 +182,25 @@ def _without_parts(sets: list[int], writes: list[tuple[int, bool]]) -> list[int]
     ]
 
 
-def _catalogue(pending: PendingOps, holding: int, always: int) -> list[int]:
-    """Return everything, nothing, and each op alone lost or alone kept, as far as legal."""
+def _chosen(
+    pending: PendingOps, groups: OpGroups, holding: int, always: int, limit: int
+) -> list[int]:
+    """Return sets to stand for too many: combinations of groups, then single ops, up to a limit.
+
+    There are about as many of the first as of the second, and room is left for the second.
+    """
+    limit = max(limit, _FEWEST_CHOSEN)
+    single = dict.fromkeys(_single(pending, holding, always))
+    most = min(max(len(single), limit // 8), limit - limit // 4)
+    return list(islice(dict.fromkeys(chain(islice(groups.sets(), most), single)), limit))
+
+
+def _single(pending: PendingOps, holding: int, always: int) -> Iterator[int]:
+    """Yield everything, nothing, and each op alone lost or alone kept, the newest first."""
     everything = pending.everything
-    masks = [holding | always, everything]
-    for op in pending.ops:
-        masks.append(everything & ~pending.dependents(op.number) | always)
-        masks.append(pending.needs(op.number) | holding | always)
-    return [mask for mask in dict.fromkeys(masks) if not holding & ~mask]
+    yield holding | always
+    yield everything
+    for op in reversed(tuple(pending.ops)):
+        if not pending.bit(op.number) & holding:
+            yield everything & ~pending.dependents(op.number) | always
+        yield pending.needs(op.number) | holding | always

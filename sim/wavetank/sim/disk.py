@@ -14,7 +14,7 @@ Left out: paths, permissions and descriptors (filesystem.py, sim_file.py).
 from __future__ import annotations
 
 import errno
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 from wavetank.sim._errno import fail as _fail
 from wavetank.sim._page_cache import CachedFile, PageCache
@@ -39,6 +39,8 @@ class SimDisk:
         reads: told of everything that is looked at; None to keep no account.
         capacity_bytes: room for content and inodes, in whole blocks of 4,096; None for no end of
             it. What is beyond fails with ENOSPC. The image may take more: then it is full.
+        site: asked at each change of the disk where in the program it is made (`call_site`); None
+            to note no such thing.
 
     Attributes:
         log: every micro-op, sync and mark since `image`.
@@ -63,6 +65,7 @@ class SimDisk:
         "_next_inode",
         "_reads",
         "_recorder",
+        "_site",
         "_space",
         "locked",
         "log",
@@ -77,6 +80,7 @@ class SimDisk:
         first_number: int = 0,
         reads: ReadTrace | None = None,
         capacity_bytes: int | None = None,
+        site: Callable[[], str] | None = None,
     ) -> None:
         self.log = OpLog()
         self.locked: set[int] = set()
@@ -84,6 +88,7 @@ class SimDisk:
         self._cache = PageCache(DiskImage.empty() if image is None else image)
         self._faults: SyncFaults | None = None
         self._reads = reads
+        self._site = site
         # Inodes made without a name, which may still get one.
         self._linkable: set[int] = set()
         self._next_inode = self.image.next_inode
@@ -93,7 +98,7 @@ class SimDisk:
     def process_kill(self) -> SimDisk:
         """Return the disk as the next process finds it: same cache, same pending ops, no locks."""
         mine = self._recorder
-        twin = SimDisk(self.image)
+        twin = SimDisk(self.image, site=self._site)
         twin.log = self.log.fork()
         twin.read_only = self.read_only
         twin._reads = self._reads
@@ -441,6 +446,8 @@ class SimDisk:
         if self.read_only:
             _fail(errno.EROFS, path)
         self._recorder.calls += 1
+        if self._site is not None:
+            self._recorder.site = self._site()
 
     def _new_inode(self, path: str, *, named: bool) -> int:
         inode = self._next_inode

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from enum import Enum
 from typing import Final, TypeAlias
 
-from attrs import frozen
+from attrs import field, frozen
 
 __all__ = [
     "BLOCK_SIZE",
@@ -51,6 +51,8 @@ class Dirent:
         joins_next: whether it and the next op form one rename (atomic where the profile says so).
         symlink_target: where `inode` points, if it is a symbolic link.
         path: the full path, for people.
+        site: where in a program it was made (call_sites.py); "" if nobody knows. Two ops that
+            differ in nothing else are equal, and it is in no digest.
     """
 
     number: int
@@ -64,6 +66,7 @@ class Dirent:
     joins_next: bool = False
     symlink_target: str | None = None
     path: str = ""
+    site: str = field(default="", eq=False, repr=False)
 
     @property
     def target(self) -> tuple[str, int, str]:
@@ -88,6 +91,8 @@ class Data:
         write_bytes: length of the whole write that it is a part of; 0 if it is none.
         continues: whether that write has more blocks to come.
         path: the name under which the file was opened, for people.
+        site: where in a program it was made (call_sites.py); "" if nobody knows. Two ops that
+            differ in nothing else are equal, and it is in no digest.
     """
 
     number: int
@@ -102,6 +107,7 @@ class Data:
     write_bytes: int = 0
     continues: bool = False
     path: str = ""
+    site: str = field(default="", eq=False, repr=False)
 
     @property
     def target(self) -> tuple[str, int, int]:
@@ -120,6 +126,8 @@ class Size:
         size: bytes from now on.
         extends: whether it publishes the data op just before it.
         path: the name under which the file was opened, for people.
+        site: where in a program it was made (call_sites.py); "" if nobody knows. Two ops that
+            differ in nothing else are equal, and it is in no digest.
     """
 
     number: int
@@ -128,6 +136,7 @@ class Size:
     size: int
     extends: bool = False
     path: str = ""
+    site: str = field(default="", eq=False, repr=False)
 
     @property
     def target(self) -> tuple[str, int]:

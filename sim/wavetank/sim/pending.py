@@ -131,6 +131,9 @@ class PendingOps:
         """The pending ops in program order."""
         return self._ops.values()
 
+    def __len__(self) -> int:
+        return len(self._ops)
+
     @property
     def may_discard(self) -> bool:
         """Whether a truncation can have discarded what an image without that would show."""

@@ -213,7 +213,7 @@ def test_images_beyond_the_budget_are_counted_and_leave_the_answer_open() -> Non
     assert verdict.unjudged == whole.images - 10
 
 
-def test_after_a_finding_too_many_sets_are_chosen_from_by_catalogue() -> None:
+def test_after_a_finding_too_many_sets_are_chosen_from() -> None:
     """Following the check's reads would judge 1,364 images here, with two runs for most of them."""
 
     def workload(directory: str, ack: Acknowledge) -> None:
@@ -229,7 +229,7 @@ def test_after_a_finding_too_many_sets_are_chosen_from_by_catalogue() -> None:
         workload, check, profiles=["posix"], exhaustive=True, raise_on_finding=False
     )
     verdict = report.verdicts["posix"]
-    assert (verdict.outcome, verdict.images, verdict.complete) == ("fail", 729, False)
+    assert (verdict.outcome, verdict.images, verdict.complete) == ("fail", 808, False)
     early = swept(workload, check, "posix").verdicts["posix"]
     assert (early.outcome, early.images, early.stopped) == ("fail", 505, True)
 

@@ -12,6 +12,7 @@ from wavetank.reports.next_commands import remaining_commands, replay_command
 from wavetank.reports.session import Determinism, Session
 from wavetank.reports.text import fault_warnings
 from wavetank.scenarios import ReplayResult, ReplayVerdict, ScenarioResult, Violation
+from wavetank.sim import Choice
 
 __all__ = ["list_document", "replay_document", "run_document"]
 
@@ -70,6 +71,7 @@ def list_document(kind: str, items: Sequence[Item], version: str) -> dict[str, o
 
 _write: Final[Write] = writer(
     shape(Item, "name", "summary", "details"),
+    shape(Choice, "points", "ops", "groups", "sets"),
     shape(Detail, "name", "value", "meaning"),
     shape(
         ScenarioResult,
@@ -94,6 +96,7 @@ _write: Final[Write] = writer(
         depth="depth",
         complete="complete",
         forked_points="forked_points",
+        choice="choice",
         stopped_after_first="stopped_after_first",
         faults_fired=lambda result: dict(result.faults_fired),
         digest="digest",

@@ -18,7 +18,17 @@ from attrs import evolve, field, frozen
 from wavetank.scenarios.code.errors import CheckError, EmptyWorkloadError, WorkloadError
 from wavetank.scenarios.code.faulty_calls import Circumstances, FaultyCalls
 from wavetank.scenarios.code.user_code import code_of, user_traceback
-from wavetank.sim import PROCESS_KILL, Dirent, DiskImage, Mark, PendingOps, Record, SimDisk, Sync
+from wavetank.sim import (
+    PROCESS_KILL,
+    Dirent,
+    DiskImage,
+    Mark,
+    PendingOps,
+    Record,
+    SimDisk,
+    Sync,
+    call_site,
+)
 from wavetank.sim.python_files import (
     CallSite,
     Died,
@@ -40,6 +50,8 @@ __all__ = [
 ]
 
 Acknowledge: TypeAlias = Callable[[object], None]
+_DRIVER: Final = f"{__name__.rpartition('.')[0]}."
+
 Workload: TypeAlias = Callable[[SimulatedDirectory, Acknowledge], object]
 
 
@@ -219,7 +231,9 @@ def _record(
     keeps_memory: bool,
 ) -> CodeRecording:
     """Be the process of the workload."""
-    disk = SimDisk(image, capacity_bytes=about.capacity_bytes)
+    disk = SimDisk(
+        image, capacity_bytes=about.capacity_bytes, site=partial(call_site, _DRIVER)
+    )
     hook = FaultyCalls(about, str(files.directory), disk)
     tokens: list[object] = []
     moments = [0]

@@ -47,6 +47,7 @@ from wavetank.scenarios.exploration.subject import (
 )
 from wavetank.sim import (
     Cell,
+    Choice,
     CrashImages,
     DiskImage,
     FileContent,
@@ -118,6 +119,7 @@ class Exploration:
             at; None where they were too many to count.
         complete: whether every legal image was judged, or one that stands for it.
         forked_points: at how many crash points images stand for all that recovery reads alike.
+        choice: where images were chosen that do not stand for all, how large the choice was.
         distinct: different images met, those inside recoveries among them.
         judged: images on which it is known what recovery does.
         cache_hits: images met again, whose recovery outcome was known.
@@ -136,6 +138,7 @@ class Exploration:
     legal: int | None
     complete: bool
     forked_points: int
+    choice: Choice
     distinct: int
     judged: int
     cache_hits: int
@@ -283,6 +286,7 @@ class _Explorer(Generic[Shown, Known]):
         self._legal = 0
         self._complete = True
         self._forked = 0
+        self._choice = Choice()
         self._forks_below: int | None = None
         self._cache_hits = 0
         self._smallest: dict[tuple[str, str], Finding] = {}
@@ -343,15 +347,17 @@ class _Explorer(Generic[Shown, Known]):
     def finish(self) -> Exploration:
         """Return the counts and findings; each finding is judged again by its crash alone."""
         unjudged = len(self._graph.unjudged)
-        complete = self._complete and self._graph.complete
+        choice = self._choice + self._graph.choice
+        counted = self._complete and not self._choice.points and not self._forked
         findings = tuple(self._judged_again(each) for each in self._smallest.values())
         recoveries = self._subject.recoveries - self._recoveries_before + self._recoveries_again
         return Exploration(
             profile=self._profile,
             crash_points=self._crash_points,
-            legal=self._legal if self._complete and not self._forked else None,
-            complete=complete and not unjudged,
+            legal=self._legal if counted else None,
+            complete=self._complete and not choice.points and not unjudged,
             forked_points=self._forked,
+            choice=choice,
             distinct=len(self._graph) + unjudged,
             judged=len(self._graph),
             cache_hits=self._cache_hits,
@@ -421,7 +427,8 @@ class _Explorer(Generic[Shown, Known]):
         self._forked += images.forked
         # What a crash inside a recovery leaves may be read where that recovery did not look.
         deep = images.forked and self._limits.depth != 0
-        self._complete = self._complete and images.complete and not deep
+        self._choice += images.choice or Choice()
+        self._complete = self._complete and not deep
         return images
 
     def _reader(
@@ -477,8 +484,8 @@ class _Explorer(Generic[Shown, Known]):
     def _kill(self, pending: PendingOps, position: int) -> None:
         """Kill the process here, recover on the cache, and cut the power during that."""
         recovery = recover_after_kill(self._run, self._subject, position, pending)
-        inner, complete = images_during(pending.fork(), recovery.log, self._limits, recovery.course)
-        self._complete = self._complete and complete
+        inner, choice = images_during(pending.fork(), recovery.log, self._limits, recovery.course)
+        self._choice += choice
         for each in inner:
             crash = CrashPoint(
                 position=position + each.position, kept=each.kept, killed_at=position

@@ -28,6 +28,7 @@ from wavetank.scenarios.exploration.subject import (
 )
 from wavetank.sim import (
     AppendFill,
+    Choice,
     CrashImages,
     DiskImage,
     Kept,
@@ -64,7 +65,8 @@ class Limits:
         first_look: whether a few images of every crash point are judged before all of them, so that
             a problem is found early.
         max_sets_per_point: legal sets of pending ops at one crash point up to which all are
-            tried; beyond, chosen ones stand in for them, and the exploration is not complete.
+            tried; beyond, at most so many are chosen to stand for them, and the exploration is
+            not complete.
         forks_after_first: whether, once a problem has been found, images are still chosen by what
             recovery reads where there are too many sets; that takes hundreds of recoveries.
         tearing: what the device does below a block at the first power cut.
@@ -157,7 +159,7 @@ class RecoveryGraph(Generic[Shown, Known]):
         on_image: called after each recovered image with their number.
 
     Attributes:
-        complete: whether every legal image was enumerated.
+        choice: where too many images were legal, how large the choice of them was.
         budget: distinct images recovered at most; None: all.
         unjudged: names of the images left over when the budget ended.
     """
@@ -169,7 +171,7 @@ class RecoveryGraph(Generic[Shown, Known]):
         limits: Limits,
         on_image: Callable[[int], None],
     ) -> None:
-        self.complete = True
+        self.choice = Choice()
         self.budget = limits.max_images
         self.unjudged: set[bytes] = set()
         self._subject = subject
@@ -368,8 +370,8 @@ class RecoveryGraph(Generic[Shown, Known]):
         self, outcome: RecoveryOutcome[Shown], run: RecoveryRun[Shown], image: DiskImage
     ) -> list[_Start]:
         pending = PendingOps(image, self._profile)
-        inner, complete = images_during(pending, run.log, self._limits, run.course)
-        self.complete = self.complete and complete
+        inner, choice = images_during(pending, run.log, self._limits, run.course)
+        self.choice += choice
         recovered = run.observation is not None
         ends = [(self._number(each.name), each.at_end and recovered) for each in inner]
         outcome.during = array("I", dict.fromkeys(number for number, ended in ends if not ended))
@@ -401,8 +403,8 @@ def images_during(
     log: tuple[Record, ...],
     limits: Limits,
     course: FaultCourse = NO_FAULTS,
-) -> tuple[list[NestedImage], bool]:
-    """Return the images that a crash during `log` or at its end may leave; and if these are all.
+) -> tuple[list[NestedImage], Choice]:
+    """Return the images that a crash during `log` or at its end may leave; all, or a choice.
 
     Args:
         pending: what is durable and what is not before it; it takes the whole log.
@@ -411,11 +413,11 @@ def images_during(
         course: where the faults stand, by position of the log.
     """
     found: dict[tuple[bytes, bool], NestedImage] = {}
-    complete = True
+    choice = Choice()
 
     def look(position: int, images: CrashImages, *, at_end: bool = False) -> None:
-        nonlocal complete
-        complete = complete and images.complete
+        nonlocal choice
+        choice += images.choice or Choice()
         since = course.at(position)
         for kept in images.images:
             image = pending.image(kept)
@@ -429,4 +431,4 @@ def images_during(
         if not isinstance(record, (Sync, Mark)) and pending.whole:
             look(position, newest_images(pending, limit=limit, tearing=_PLAIN))
     look(len(log), all_images(pending, limit=limit, tearing=_PLAIN), at_end=True)
-    return list(found.values()), complete
+    return list(found.values()), choice

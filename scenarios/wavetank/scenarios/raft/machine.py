@@ -6,12 +6,17 @@ lies on the disk for everybody.
 
 from __future__ import annotations
 
+from functools import partial
+from typing import Final
+
 from wavetank.engine import FileSystem
 from wavetank.faults import FaultPlan
 from wavetank.scenarios.raft.fault_timeline import FaultTimeline
-from wavetank.sim import DiskImage, SerialRuntime, SimDisk
+from wavetank.sim import DiskImage, SerialRuntime, SimDisk, call_site
 
 __all__ = ["Machine"]
+
+_DRIVER: Final = f"{__name__.rpartition('.')[0]}."
 
 
 class Machine:
@@ -31,7 +36,7 @@ class Machine:
 
     def __init__(self, seed: int, faults: FaultPlan, image: DiskImage | None = None) -> None:
         self.image = image or DiskImage.empty()
-        self.disk = SimDisk(self.image)
+        self.disk = SimDisk(self.image, site=partial(call_site, _DRIVER))
         self.runtime = SerialRuntime(seed)
         self.faults = FaultTimeline(faults, seed=seed)
         self._seed = seed
