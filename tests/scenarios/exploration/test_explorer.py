@@ -170,6 +170,33 @@ def test_the_cure_is_found_by_trying() -> None:
     )
 
 
+def test_a_sync_that_is_missing_names_the_file_as_it_was_called_at_the_write() -> None:
+    backend = builtin_over(lambda fs: NoFileSync(fs, "/store/state.json.tmp"))
+    recording = record(evolve(FEW_STEPS, steps=FEW_STEPS.steps[:2]), backend)
+    (finding,) = explore(recording, POSIX).findings
+    story = explain(recording, POSIX, finding)
+    assert story.lost == ("step 0: size 119 of /store/state.json.tmp",)
+    assert story.cure == (
+        "a sync of the file /store/state.json.tmp (later /store/state.json) right after "
+        "size 119 of /store/state.json.tmp in step 0"
+    )
+
+
+def test_the_cure_of_new_work_that_was_lost_is_searched_behind_the_recovery() -> None:
+    recording = record(evolve(FEW_STEPS, steps=FEW_STEPS.steps[:2]), PUBLISHED)
+    finding = next(
+        each for each in explore(recording, SEQUENTIAL).findings if each.problem.invariant == "O8"
+    )
+    story = explain(recording, SEQUENTIAL, finding)
+    rename = "the rename of /store/state.json.tmp to /store/state.json"
+    assert story.lost == (f"new work: {rename}",)
+    assert story.cure == f"a sync of the directory /store right after {rename} in the new work"
+    assert story.why == (
+        f"the store recovered from this crash and acknowledged new work; {rename} in the new work "
+        "needed a sync of the directory /store, which had not come at the next power cut"
+    )
+
+
 @pytest.mark.parametrize(
     ("steps", "profile", "limit", "forked", "judged"),
     [

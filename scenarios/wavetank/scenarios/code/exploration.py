@@ -291,6 +291,10 @@ class _CodeSubject:
         del image, run, settling
         return ()
 
+    def new_work(self, image: DiskImage, since: InjectorState | None) -> None:
+        """Do none, as `go_on`."""
+        del image, since
+
     def judge(self, shown: _Left, interval: Interval[Demand]) -> tuple[Problem, ...]:
         """Return what the check says."""
         try:

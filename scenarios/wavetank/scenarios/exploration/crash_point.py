@@ -73,6 +73,8 @@ class Stretch:
         recovered_from: how many records of the log come before the recovery that it ends with;
             None if it holds no recovery.
         has_returned: whether that recovery had ended when the power went.
+        works_from: how many records of the log come before new work that followed the recovery;
+            None if none did.
     """
 
     image: DiskImage
@@ -80,6 +82,7 @@ class Stretch:
     kept: Kept
     recovered_from: int | None = None
     has_returned: bool = False
+    works_from: int | None = None
 
     def pending(self, profile: Profile) -> PendingOps:
         """Return what is durable and what is pending at its power cut."""

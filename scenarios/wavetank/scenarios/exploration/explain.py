@@ -20,6 +20,7 @@ from wavetank.scenarios.exploration.crash_point import (
     is_allowed_by,
 )
 from wavetank.scenarios.exploration.explorer import Finding
+from wavetank.scenarios.exploration.second_crash import is_of_new_work, second_crash
 from wavetank.scenarios.exploration.subject import Known, Problem, RecordedRun, Shown
 from wavetank.sim import (
     BLOCK_SIZE,
@@ -74,7 +75,11 @@ class Violation:
 def explain(run: RecordedRun[Shown, Known], profile: Profile, finding: Finding) -> Violation:
     """Return the story of a finding that `profile` allowed."""
     with run.runnable() as runnable:
-        trail = follow(runnable, runnable.subject(), profile, finding.crash)
+        subject = runnable.subject()
+        trail = follow(runnable, subject, profile, finding.crash)
+        second = second_crash(subject, trail, profile, finding.problem)
+    if second is not None:
+        trail = evolve(trail, stretches=(*trail.stretches, second))
     story = _Story(run, profile, trail, finding)
     return Violation(
         id="",
@@ -139,8 +144,7 @@ def describe_op(op: MicroOp, path: str | None = None) -> str:
 def describe_ops(log: tuple[Record, ...]) -> Mapping[int, str]:
     """Return the ops of a log in words, by number; what one call wrote is told as one.
 
-    A file is called what it was called last: the name it was opened under may be a temporary one
-    of long ago.
+    A file has the name that it had by then: the one it was opened under may be of long ago.
     """
     calls: dict[tuple[int, int], list[Data]] = {}
     moves: dict[int, list[Dirent]] = {}
@@ -191,7 +195,8 @@ class _LostOp:
         call_end: position of the last op there of the call that issued it; no sync can come before.
         op: the op.
         text: the op in words.
-        file: the last name of the file that a sync would name, or the directory.
+        file: the name by then of the file that a sync would name, or the directory.
+        later: its last name, if that is another; else "".
     """
 
     stretch: int
@@ -200,6 +205,7 @@ class _LostOp:
     op: MicroOp
     text: str
     file: str
+    later: str = ""
 
     @property
     def sync(self) -> Sync:
@@ -212,7 +218,8 @@ class _LostOp:
     def needed(self) -> str:
         """That sync in words."""
         what = "the directory" if isinstance(self.op, Dirent) else "the file"
-        return f"a sync of {what} {self.file}"
+        later = f" (later {self.later})" if self.later else ""
+        return f"a sync of {what} {self.file}{later}"
 
 
 class _Story:
@@ -262,10 +269,10 @@ class _Story:
 
     def cure(self) -> str:
         """Return the first single sync that would have forbidden the image; "" if none does."""
-        if self._is_of_new_work:
-            return "not searched for: the second crash lost what was written after the recovery"
         tried: set[tuple[int, SyncKind, int, int | None]] = set()
-        for lost in self._lost:
+        # If new work was lost, what it and the recovery left unsynced is to blame first.
+        newest_first = sorted(self._lost, key=lambda lost: -lost.stretch)
+        for lost in newest_first if self._is_of_new_work else self._lost:
             step = self._step_of(lost)
             key = (lost.stretch, lost.sync.kind, lost.sync.inode, step)
             if key in tried:
@@ -273,8 +280,7 @@ class _Story:
             tried.add(key)
             declined = step is not None and self._gives_up_sync(step)
             if not declined and self._forbids(lost, after=lost.call_end):
-                where = f"in step {step}" if step is not None else "in the recovery"
-                return f"{lost.needed} right after {lost.text} {where}"
+                return f"{lost.needed} right after {lost.text} in {self._where(lost)}"
             start = self._stretches[lost.stretch].recovered_from
             if start is not None and lost.position < start and self._forbids(lost, after=start - 1):
                 return f"{lost.needed} by the recovery, before it lets anybody see {lost.text}"
@@ -283,14 +289,11 @@ class _Story:
     @property
     def _is_of_new_work(self) -> bool:
         """Whether the problem came with the work that the recovered subject did next."""
-        return self._finding.problem.invariant == "O8"
+        return is_of_new_work(self._finding.problem)
 
     def _why(self) -> str:
         if self._is_of_new_work:
-            return (
-                "the store recovered from this crash; what it then acknowledged was refused, or "
-                "lost by one more crash"
-            )
+            return self._why_of_new_work()
         for lost in self._lost:
             step = self._step_of(lost)
             if step is not None and self._is_acknowledged(step):
@@ -328,11 +331,39 @@ class _Story:
             return None
         return self._step_at(lost.position)
 
+    def _why_of_new_work(self) -> str:
+        last = self._stretches[-1]
+        if last.works_from is None:
+            return "the store recovered from this crash, and refused the work that followed"
+        lost = next((each for each in self._lost if each.stretch == len(self._stretches) - 1), None)
+        if lost is None:
+            return (
+                "the store recovered from this crash and acknowledged new work; the next opening "
+                "did not show it, though nothing more was lost"
+            )
+        return (
+            f"the store recovered from this crash and acknowledged new work; {lost.text} in "
+            f"{self._where(lost)} needed {lost.needed}, which had not come at the next power cut"
+        )
+
     def _issuer(self, lost: _LostOp) -> str:
         step = self._step_of(lost)
         if step is not None:
             return f"step {step}"
+        if self._is_new(lost):
+            return "new work"
         return "recovery" if len(self._stretches) == 1 else f"recovery {lost.stretch or 1}"
+
+    def _where(self, lost: _LostOp) -> str:
+        step = self._step_of(lost)
+        if step is not None:
+            return f"step {step}"
+        return "the new work" if self._is_new(lost) else "the recovery"
+
+    def _is_new(self, lost: _LostOp) -> bool:
+        """Whether an op belongs to the work that followed the last recovery."""
+        start = self._stretches[lost.stretch].works_from
+        return start is not None and lost.position >= start
 
     def _is_acknowledged(self, step: int) -> bool:
         return step < self._last.step or (step == self._last.step and self._last.acknowledged)
@@ -363,7 +394,7 @@ def _lost_in(number: int, stretch: Stretch, profile: Profile) -> Iterator[_LostO
     lost = {op.number for op in stretch.lost(profile)}
     texts = describe_ops(stretch.log)
     names: dict[int, str] = {}
-    found: list[tuple[int, MicroOp]] = []
+    found: list[tuple[int, MicroOp, str]] = []
     ends: dict[int, int] = {}
     for position, op in enumerate(stretch.log):
         if isinstance(op, (Sync, Mark)):
@@ -372,12 +403,9 @@ def _lost_in(number: int, stretch: Stretch, profile: Profile) -> Iterator[_LostO
         if isinstance(op, Dirent) and op.inode is not None:
             names[op.inode] = op.path
         if op.number in lost:
-            found.append((position, op))
-    for position, op in found:
-        if isinstance(op, Dirent):
-            file = op.path.rpartition("/")[0] or "/"
-        else:
-            file = names.get(op.inode, op.path)
+            found.append((position, op, _synced_name(op, names)))
+    for position, op, file in found:
+        last = _synced_name(op, names)
         yield _LostOp(
             stretch=number,
             position=position,
@@ -385,7 +413,15 @@ def _lost_in(number: int, stretch: Stretch, profile: Profile) -> Iterator[_LostO
             op=op,
             text=texts[op.number],
             file=file,
+            later="" if last == file else last,
         )
+
+
+def _synced_name(op: MicroOp, names: Mapping[int, str]) -> str:
+    """Return what a sync that covers an op names, if these are the names of the files."""
+    if isinstance(op, Dirent):
+        return op.path.rpartition("/")[0] or "/"
+    return names.get(op.inode, op.path)
 
 
 def _is_legal(pending: PendingOps, kept: Kept, gone: set[int]) -> bool:

@@ -9,7 +9,7 @@ processes. `Shown` is what a recovered subject shows, `Known` what must be true 
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from contextlib import AbstractContextManager
 from typing import Final, Generic, Protocol, TypeVar
 
@@ -23,6 +23,7 @@ __all__ = [
     "FaultCourse",
     "Interval",
     "Known",
+    "NewWork",
     "Problem",
     "RecordedRun",
     "RecoveryRun",
@@ -132,6 +133,22 @@ class RecoveryRun(Generic[Shown]):
     live: object = None
 
 
+@frozen(kw_only=True)
+class NewWork:
+    """What a recovered subject did next, until the power went once more.
+
+    Attributes:
+        log: what it did to the disk, the recovery first.
+        recovered: how many records of the log are the recovery's.
+        problems_on: tells what is wrong with the work if that power cut leaves an image; None if
+            the subject refused the work, so that nothing was acknowledged.
+    """
+
+    log: tuple[Record, ...]
+    recovered: int
+    problems_on: Callable[[DiskImage], tuple[Problem, ...]] | None
+
+
 class Subject(Protocol[Shown, Known]):
     """Recovers from crash images, and judges what comes of that.
 
@@ -183,6 +200,15 @@ class Subject(Protocol[Shown, Known]):
             image: which it was recovered from.
             run: the recovery, which has succeeded.
             settling: of the profile.
+        """
+        ...
+
+    def new_work(self, image: DiskImage, since: InjectorState | None) -> NewWork | None:
+        """Recover from an image and do the same work; None if it does not recover, or does none.
+
+        Args:
+            image: the disk.
+            since: where the faults stand; None: nothing goes wrong.
         """
         ...
 

@@ -11,13 +11,14 @@ litter).
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from typing import TypeAlias
 
 from attrs import evolve, frozen
 
 from wavetank.engine import LogEntry, PersistentState
 from wavetank.faults import InjectorState
-from wavetank.scenarios.exploration.subject import Interval, Problem, RecoveryRun
+from wavetank.scenarios.exploration.subject import Interval, NewWork, Problem, RecoveryRun
 from wavetank.scenarios.raft.contract import Contract
 from wavetank.scenarios.raft.model import Possible, acknowledge
 from wavetank.scenarios.raft.observation import Observation, check_points
@@ -184,62 +185,86 @@ class RaftSubject:
         self._cache.count += cache.count
         return trace.cells
 
+    def new_work(self, image: DiskImage, since: InjectorState | None) -> NewWork | None:
+        """Open a store on `image` and let it work; see `Subject.new_work`."""
+        opening = self._cache.open_anew(image, since=since)
+        live, seen = opening.live, opening.observation
+        if not isinstance(live, LiveStore) or seen is None:
+            return None
+        tuple(_point_reads(live, seen))
+        done = self._work(live, seen)
+        problems_on = None
+        if isinstance(done, Knowledge):
+            problems_on = partial(self._second_crash, knowledge=done, since=live.timeline.state)
+        return NewWork(
+            log=tuple(live.disk.log), recovered=len(opening.log), problems_on=problems_on
+        )
+
     def _work_and_crash(
         self, live: LiveStore, seen: Observation, pending: PendingOps
     ) -> Iterator[Problem]:
+        before = len(live.disk.log)
+        done = self._work(live, seen)
+        if not isinstance(done, Knowledge):
+            yield from done
+            return
+        pending.take_all(tuple(live.disk.log)[before:])
+        found: dict[str, Problem] = {}
+        since = live.timeline.state
+        for image in dict.fromkeys((pending.durable, pending.full)):
+            for problem in self._second_crash(image, done, since):
+                found.setdefault(problem.kind, problem)
+        yield from found.values()
+
+    def _work(self, live: LiveStore, seen: Observation) -> Knowledge | tuple[Problem, ...]:
+        """Let a store work; return what must be true of it then, or why it refused."""
         term = max(seen.state.current_term, seen.bounds.last_term) + 1
         entry = LogEntry(seen.bounds.last_index + 1, term, b"after the crash")
         steps: tuple[Step, ...] = (Append((entry,)),)
         if self._workload.has_votes:
             steps = (*steps, SaveState(PersistentState(term, "second-generation")))
-        before = len(live.disk.log)
         try:
             for step in steps:
                 call(live.store, step)
         except Exception as error:  # noqa: BLE001 - whatever a backend raises is a finding
             if live.timeline.explains(error):
-                return
+                return ()
             kind = type(error).__name__
             summary = f"the recovered store refused new work: {kind}: {error}"
-            yield Problem("O8", f"new work refused: {kind}", summary)
-            return
+            return (Problem("O8", f"new work refused: {kind}", summary),)
         possible: Possible = (seen.as_model(),)
         earlier: Possible = ()
         for step in steps:
             earlier += possible
             possible = acknowledge(possible, step, self._workload.options)
-        knowledge = Knowledge(possible=possible, earlier=earlier)
-        pending.take_all(tuple(live.disk.log)[before:])
-        found: dict[str, Problem] = {}
-        since = live.timeline.state
-        for image in dict.fromkeys((pending.durable, pending.full)):
-            for problem in self._second_crash(image, knowledge, since):
-                found.setdefault(problem.kind, problem)
-        yield from found.values()
+        return Knowledge(possible=possible, earlier=earlier)
 
     def _second_crash(
         self, image: DiskImage, knowledge: Knowledge, since: InjectorState | None
-    ) -> Iterator[Problem]:
+    ) -> tuple[Problem, ...]:
+        """Return what is wrong with the new work if the second crash leaves an image."""
         opening = self._cache.open(image, since=since)
         if opening.observation is None:
             assert opening.refusal is not None
             if opening.refusal.is_allowed:
-                return
+                return ()
             kind, text = opening.refusal.kind, opening.refusal.text
-            yield Problem(
-                "O8",
-                f"does not open after a second crash: {kind}",
-                f"after a second crash the store does not open: {kind}: {text}",
+            return (
+                Problem(
+                    "O8",
+                    f"does not open after a second crash: {kind}",
+                    f"after a second crash the store does not open: {kind}: {text}",
+                ),
             )
-            return
-        for problem in judge(
-            opening.observation, knowledge, self._workload.options, self._disabled
-        ):
-            yield Problem(
+        problems = judge(opening.observation, knowledge, self._workload.options, self._disabled)
+        return tuple(
+            Problem(
                 "O8",
-                f"second crash: {problem.invariant} {problem.kind}",
-                f"work done after the crash did not survive a second one: {problem.summary}",
+                f"second crash: {each.invariant} {each.kind}",
+                f"work done after the crash did not survive a second one: {each.summary}",
             )
+            for each in problems
+        )
 
     def _enabled(self, problems: Iterable[Problem]) -> tuple[Problem, ...]:
         return tuple(each for each in problems if each.invariant not in self._disabled)
