@@ -55,6 +55,7 @@ from wavetank.scenarios.exploration.loss import Loss, kept_after
 from wavetank.scenarios.exploration.recovery_graph import Limits
 from wavetank.scenarios.exploration.subject import (
     Interval,
+    NewWork,
     Problem,
     RecordedRun,
     RecoveryRun,
@@ -189,6 +190,7 @@ __all__ = [
     "LiveStore",
     "Loss",
     "ModelState",
+    "NewWork",
     "Observation",
     "OpenStore",
     "OperationCounts",

@@ -22,8 +22,6 @@ from wavetank.scenarios.corruption.damaged_store import (
     DIRECTORY,
     LOG,
     METADATA,
-    SNAPSHOT,
-    SNAPSHOT_META,
     STATE_COPIES,
     LogView,
     StoreRecord,
@@ -32,6 +30,7 @@ from wavetank.scenarios.corruption.damages import DamagedFiles
 from wavetank.scenarios.corruption.expectation import Expectation
 from wavetank.scenarios.corruption.opened import Shown
 from wavetank.scenarios.corruption.rules import RULES, Outcome, Rule
+from wavetank.scenarios.raft.reported_losses import ReportedLosses
 
 __all__ = ["Judged", "judge"]
 
@@ -174,7 +173,7 @@ class _Case:
             return Outcome.DETECTED, self._late(Outcome.DETECTED in allowed, shown)
         if shown == self.expected.snapshot_shown and Outcome.CORRECT in allowed:
             return Outcome.CORRECT, ""
-        if shown is None and self._is_lost(SNAPSHOT, SNAPSHOT_META):
+        if shown is None and self._reported.snapshot_gone:
             is_allowed = self.mode is RecoveryMode.AGGRESSIVE and Outcome.DETECTED in allowed
             return Outcome.DETECTED, "" if is_allowed else "an intact snapshot is given up"
         if shown is None:
@@ -198,10 +197,9 @@ class _Case:
         return word, f"{word.value} is not the word for it: {self.expected.log.rule.value}"
 
     def _word(self, shown: LogView) -> Outcome:
-        report = self._report
-        if self._is_lost(LOG):
+        if self._reported.log_lost_from is not None:
             return Outcome.DETECTED
-        if report.cut is not None and report.cut.ambiguous:
+        if self._reported.log_cut_from is not None:
             return Outcome.AMBIGUOUS
         whole = any(shown == content.log for content in self.record.acceptable)
         return Outcome.CORRECT if whole else Outcome.UNDETECTABLE
@@ -217,9 +215,9 @@ class _Case:
         assert self.shown.report is not None, "an opened store has a report"
         return self.shown.report
 
-    def _is_lost(self, *names: str) -> bool:
-        paths = {f"{DIRECTORY}/{name}" for name in names}
-        return any(loss.path in paths for loss in self._report.lost)
+    @property
+    def _reported(self) -> ReportedLosses:
+        return ReportedLosses.of(self._report, DIRECTORY)
 
     @staticmethod
     def _late(allowed: bool, error: StorageError) -> str:  # noqa: FBT001 - a fact, not a switch

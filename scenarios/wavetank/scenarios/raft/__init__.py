@@ -8,7 +8,8 @@ driver.py, step_calls.py            a workload running on a store, held against 
 recording.py, history.py            the op log of one run, and what was known at each position
 recovery_run.py, recovery.py        a store opened on a crash image, and given work there
 tolerated_losses.py, loss_rules.py  what may be missing where the disk lies
-fault_lines.py, fault_timeline.py   what goes wrong, and where the faults stand at a crash
+reported_losses.py                  what a store's own report names as gone
+fault_timeline.py                   what goes wrong, and where the faults stand at a crash
 crash_cycles.py                     crash after crash without work
 option_choices.py                   engine options by name
 """

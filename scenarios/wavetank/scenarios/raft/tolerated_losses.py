@@ -21,6 +21,7 @@ from wavetank.engine import (
     StoreDump,
     dump_directory,
 )
+from wavetank.scenarios.raft.reported_losses import ReportedLosses
 
 __all__ = [
     "NOTHING_TOLERATED",
@@ -30,8 +31,6 @@ __all__ = [
     "tolerated_losses_of",
 ]
 
-_LOG: Final = "log.dat"
-_SNAPSHOT_FILES: Final = ("snapshot.dat", "snapshot_meta.json")
 _FRAME_HEADER_BYTES: Final = 72
 _LOG_HEADER_BYTES: Final = 48
 
@@ -93,23 +92,10 @@ def tolerated_losses_of(store: Storage, directory: str, disk: ToleratedLosses) -
         directory: of the store.
         disk: what is known of the disk alone.
     """
-    legible = disk.legible_end
-    gone_from: int | None = None
-    snapshot_gone = False
-    if isinstance(store, ReportsRecovery):
-        report = store.recovery_report
-        named = [
-            loss.first_index or 0 for loss in report.lost if loss.path == f"{directory}/{_LOG}"
-        ]
-        if report.cut is not None and report.cut.ambiguous:
-            named.append(report.cut.first_index or 0)
-        gone_from = min(named, default=None)
-        snapshot_gone = any(
-            loss.path == f"{directory}/{name}" for loss in report.lost for name in _SNAPSHOT_FILES
-        )
-    else:
-        legible = None
-    return evolve(disk, log_gone_from=gone_from, snapshot_gone=snapshot_gone, legible_end=legible)
+    if not isinstance(store, ReportsRecovery):
+        return evolve(disk, log_gone_from=None, snapshot_gone=False, legible_end=None)
+    reported = ReportedLosses.of(store.recovery_report, directory)
+    return evolve(disk, log_gone_from=reported.log_gone_from, snapshot_gone=reported.snapshot_gone)
 
 
 def legible_end(fs: FileSystem, directory: str) -> int | None:
