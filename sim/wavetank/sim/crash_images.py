@@ -192,7 +192,7 @@ def _chosen(
     limit = max(limit, _FEWEST_CHOSEN)
     single = dict.fromkeys(_single(pending, holding, always))
     most = min(max(len(single), limit // 8), limit - limit // 4)
-    return list(islice(dict.fromkeys(chain(islice(groups.sets(), most), single)), limit))
+    return list(islice(dict.fromkeys(chain(groups.sets(most), single)), limit))
 
 
 def _single(pending: PendingOps, holding: int, always: int) -> Iterator[int]:

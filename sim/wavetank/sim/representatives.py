@@ -13,7 +13,7 @@ kept comes all that it needs.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import combinations, product
+from itertools import combinations, islice, product
 from typing import Final, TypeAlias
 
 from attrs import frozen
@@ -24,6 +24,7 @@ from wavetank.sim.pending import PendingOps
 __all__ = ["Choice", "OpGroups"]
 
 _ALL_OR_PART: Final = (0, 1)
+_TRIES_A_SET: Final = 8
 _Key: TypeAlias = tuple[str, str]
 
 
@@ -86,13 +87,15 @@ class OpGroups:
     def __len__(self) -> int:
         return len(self._groups)
 
-    def sets(self) -> Iterator[int]:
-        """Yield closed sets, each once, as masks: those in which the fewest groups differ first."""
-        seen: set[int] = set()
-        for mask in self._combinations():
-            if mask not in seen:
-                seen.add(mask)
-                yield mask
+    def sets(self, limit: int) -> list[int]:
+        """Return closed sets, each once, as masks: those in which the fewest groups differ first.
+
+        Args:
+            limit: sets at most. Where order rules make most combinations equal, there are fewer:
+                eight times as many combinations are tried.
+        """
+        distinct = dict.fromkeys(islice(self._combinations(), _TRIES_A_SET * limit))
+        return list(islice(distinct, limit))
 
     def _combinations(self) -> Iterator[int]:
         for differing in range(len(self._groups) + 1):

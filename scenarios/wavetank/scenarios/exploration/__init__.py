@@ -4,5 +4,6 @@ loss.py             a crash that a person or hypothesis chooses
 crash_point.py      the name of one image, and the image rebuilt from its name
 recovery_graph.py   images, and the images that crashes inside their recoveries leave
 explorer.py         every crash point of a recording, every image, one verdict each
+second_crash.py     the power cut after new work, run again for a story
 explain.py          a finding told to a person: what was lost, why, which sync would cure it
 """
