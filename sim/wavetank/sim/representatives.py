@@ -33,7 +33,7 @@ class Choice:
     """How large the choice was where too many images were legal.
 
     Attributes:
-        points: crash points with a choice.
+        points: crash points with a choice; an acknowledgement counts by itself.
         ops: the most ops that were pending at one of them.
         groups: the most groups of ops made alike that these were taken for.
         sets: sets of ops that were chosen, at all of them in sum.

@@ -254,6 +254,7 @@ class CrashRun:
             unjudged=seen.unjudged + seen.not_run,
             stopped=seen.stopped,
             complete=seen.complete,
+            choice=seen.choice,
         )
 
 

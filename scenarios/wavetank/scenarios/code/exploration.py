@@ -31,6 +31,7 @@ from wavetank.scenarios.exploration.subject import (
 from wavetank.sim import (
     AppendFill,
     Cell,
+    Choice,
     DiskImage,
     Kept,
     Mark,
@@ -93,6 +94,7 @@ class CodeExploration:
         not_run: images on which the check was not run any more.
         stopped: whether it ended early, since it had failed and nothing new came, or in time.
         complete: whether every legal image was checked, or one that stands for it.
+        choice: where images were chosen that do not stand for all, how large the choice was.
     """
 
     found: dict[Key, FoundImage]
@@ -103,6 +105,7 @@ class CodeExploration:
     not_run: int
     stopped: bool
     complete: bool
+    choice: Choice
 
 
 def explore_code(
@@ -155,6 +158,7 @@ def explore_code(
         not_run=unjudged,
         stopped=seen.stopped_after_first or (is_over is not None and is_over()),
         complete=seen.complete and not unjudged and not subject.too_slow,
+        choice=seen.choice,
     )
 
 

@@ -9,7 +9,7 @@ from typing import Final, Literal, TypeAlias
 from attrs import field, frozen
 
 from wavetank.scenarios.code.initial import FakeFiles, lay_out, lay_out_into
-from wavetank.sim import DiskImage, Kept
+from wavetank.sim import Choice, DiskImage, Kept
 
 __all__ = [
     "CodeFinding",
@@ -167,6 +167,7 @@ class ProfileVerdict:
         stopped: whether it ended early: it had failed and nothing new came for a while, or
             `max_seconds` were over.
         complete: whether every legal image was checked, or one that stands for it.
+        choice: where images were chosen that do not stand for all, how large the choice was.
     """
 
     profile: str
@@ -179,6 +180,7 @@ class ProfileVerdict:
     unjudged: int
     stopped: bool
     complete: bool
+    choice: Choice = field(factory=Choice)
 
     def line(self) -> str:
         """Return the verdict in one line."""
@@ -190,8 +192,11 @@ class ProfileVerdict:
             told += ", stopped after the first findings" if self.kinds else ", stopped in time"
         elif self.unjudged:
             told += f", at least {self.unjudged} left unjudged"
-        elif not self.complete and not self.too_slow:
-            told += ", chosen among more"
+        elif self.choice.points:
+            told += (
+                f", chosen among more {self.choice.points} times (up to {self.choice.ops} "
+                f"pending operations in {self.choice.groups} groups made alike)"
+            )
         more = len(self.kinds) - len(self.findings)
         return told + (f"; and {more} more kinds of complaint, not explained" if more else "")
 
@@ -211,6 +216,7 @@ def merged(verdicts: Sequence[ProfileVerdict]) -> ProfileVerdict:
         unjudged=sum(each.unjudged for each in verdicts),
         stopped=any(each.stopped for each in verdicts),
         complete=all(each.complete for each in verdicts),
+        choice=max((each.choice for each in verdicts), key=lambda choice: choice.points),
     )
 
 
