@@ -1,8 +1,12 @@
 """Every function of `os` belongs to one class, and no simulated descriptor reaches the machine."""
 
 import contextlib
+import ctypes.util
+import errno
 import functools
+import multiprocessing
 import os
+import platform
 import sqlite3
 import subprocess
 from collections import Counter
@@ -15,15 +19,17 @@ from wavetank.sim.python_files import (
     COMPOSED,
     HARMLESS,
     MACHINE_DESCRIPTORS,
+    PROGRAMS,
     REFUSED,
     ROUTED,
+    MissingProgramError,
     PythonFiles,
     PythonFilesError,
     UnroutedCallError,
 )
 
-CLASSES = (ROUTED, COMPOSED, MACHINE_DESCRIPTORS, HARMLESS, REFUSED)
-TOUCHED = (ROUTED | MACHINE_DESCRIPTORS | REFUSED) & vars(os).keys()
+CLASSES = (ROUTED, COMPOSED, MACHINE_DESCRIPTORS, HARMLESS, PROGRAMS, REFUSED)
+TOUCHED = (ROUTED | MACHINE_DESCRIPTORS | PROGRAMS | REFUSED) & vars(os).keys()
 SIZES = {"urandom", "getrandom"}  # their number is no descriptor
 
 
@@ -93,23 +99,101 @@ def test_no_function_takes_a_simulated_descriptor_to_the_machine(
     [
         os.fork,
         lambda: os._exit(1),
-        lambda: os.system("true"),
         lambda: os.execv("/bin/true", ["true"]),
-        lambda: subprocess.run(["true"], check=True),
         lambda: os.kill(os.getpid(), 9),
+        lambda: multiprocessing.get_context("spawn").Process(target=print).start(),
+        lambda: multiprocessing.get_context("fork").Process(target=print).start(),
     ],
-    ids=["fork", "_exit", "system", "execv", "subprocess", "kill"],
+    ids=["fork", "_exit", "execv", "kill", "spawn", "multiprocessing"],
 )
 def test_another_process_is_refused(call: Callable[[], object]) -> None:
-    with inside(), pytest.raises(UnroutedCallError):
+    with inside() as directory, pytest.raises(UnroutedCallError) as refused:
         call()
+    assert not isinstance(refused.value, OSError), directory
 
 
-def test_sqlite_is_refused_and_told_the_way() -> None:
+STARTS: dict[str, Callable[..., object]] = {
+    "system": lambda *words: os.system(" ".join(words)),
+    "spawnv": lambda *words: os.spawnv(os.P_WAIT, words[0], list(words)),
+    "posix_spawn": lambda *words: os.posix_spawn(words[0], list(words), {}),
+    "popen": lambda *words: os.popen(" ".join(words)),
+    "subprocess": lambda *words: subprocess.run(words, check=True),
+}
+
+
+@pytest.mark.parametrize("start", STARTS.values(), ids=STARTS)
+def test_a_program_is_missing_unless_it_would_see_the_directory(
+    start: Callable[..., object],
+) -> None:
+    with PythonFiles() as files:
+        with files.process(SimDisk(files.empty_image())):
+            with pytest.raises(FileNotFoundError) as missing:
+                start("/bin/true")
+            assert isinstance(missing.value, MissingProgramError)
+            assert missing.value.errno == errno.ENOENT
+        assert files.refusal is None
+        with files.process(SimDisk(files.empty_image())):
+            with pytest.raises(UnroutedCallError) as refused:
+                start("/bin/true", f"{files.directory}/f")
+            assert not isinstance(refused.value, OSError)
+        assert files.refusal is refused.value
+
+
+@pytest.mark.parametrize(
+    "given", [{"cwd": "/simulated"}, {"env": {"HOME": "/simulated/home"}}], ids=["cwd", "env"]
+)
+def test_a_program_in_the_directory_is_refused(given: dict[str, object]) -> None:
+    with inside(), pytest.raises(UnroutedCallError, match="as a function"):
+        subprocess.run(["true"], check=True, **given)  # type: ignore[call-overload]
+
+
+def test_a_program_that_inherits_the_directory_is_refused() -> None:
     with inside() as directory:
-        sqlite3.connect(":memory:").close()
-        with pytest.raises(UnroutedCallError, match="VFS"):
-            sqlite3.connect(f"{directory}/db")
+        os.chdir(directory)
+        with pytest.raises(UnroutedCallError, match="as a function"):
+            subprocess.run(["true"], check=True)
+
+
+def test_what_asks_the_machine_through_a_program_goes_on_without() -> None:
+    with PythonFiles() as files, files.process(SimDisk(files.empty_image())):
+        platform.processor()
+        ctypes.util.find_library("c")
+        assert files.refusal is None
+
+
+MEMORIES = [":memory:", "", "file::memory:?cache=shared", "file:a?mode=memory&cache=shared"]
+
+
+@pytest.mark.parametrize("name", MEMORIES)
+def test_a_database_in_memory_is_used_as_it_is(name: str) -> None:
+    with PythonFiles() as files:
+        disk = SimDisk(files.empty_image())
+        with files.process(disk), contextlib.closing(sqlite3.connect(name, uri=True)) as database:
+            database.execute("create table t (a)")
+            database.execute("insert into t values (3)")
+            assert database.execute("select a from t").fetchall() == [(3,)]
+        assert files.refusal is None
+        assert list(disk.log) == []
+
+
+@pytest.mark.parametrize("words", ["ATTACH '{}' AS other", "VACUUM INTO '{}'"])
+def test_a_database_in_memory_gets_no_file(words: str) -> None:
+    with PythonFiles() as files:
+        with (
+            files.process(SimDisk(files.empty_image())),
+            contextlib.closing(sqlite3.connect(":memory:")) as database,
+            pytest.raises(sqlite3.DatabaseError, match="authoriz"),
+        ):
+            database.execute(words.format(f"{files.directory}/db"))
+        assert "VFS" in str(files.refusal)
+
+
+@pytest.mark.parametrize("name", ["/simulated/db", "file:/simulated/db", "file:/db?vfs=memdb"])
+def test_sqlite_is_refused_and_told_the_way(name: str) -> None:
+    with inside(), pytest.raises(UnroutedCallError, match="VFS"):
+        sqlite3.connect(name, uri=True)
+    with inside(), pytest.raises(UnroutedCallError, match="VFS"):
+        sqlite3.Connection(name, uri=True)
 
 
 @pytest.mark.parametrize("name", ["dbm.gnu", "dbm.ndbm"])

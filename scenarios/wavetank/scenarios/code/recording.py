@@ -231,9 +231,7 @@ def _record(
     keeps_memory: bool,
 ) -> CodeRecording:
     """Be the process of the workload."""
-    disk = SimDisk(
-        image, capacity_bytes=about.capacity_bytes, site=partial(call_site, _DRIVER)
-    )
+    disk = SimDisk(image, capacity_bytes=about.capacity_bytes, site=partial(call_site, _DRIVER))
     hook = FaultyCalls(about, str(files.directory), disk)
     tokens: list[object] = []
     moments = [0]

@@ -19,7 +19,7 @@ General layout, from the bottom up::
     _databases.py         databases written in C, which are refused
     _raw_file.py          open, under CPython's own buffering
     _routes.py            all of these by module and name
-    _held.py              functions in closures and partials
+    _references.py        who holds a function, and another put in its place
     _replacing.py         put in the place of the real ones, and taken out
     _guard.py             what gets past them is stopped
     _limit.py             an end to code that does not end
@@ -34,6 +34,7 @@ from wavetank.sim.python_files._world import CallHook, RunningProcess
 from wavetank.sim.python_files.directory import SimulatedDirectory, unused_directory
 from wavetank.sim.python_files.door import FIRST_PID, CallSite, PythonFiles
 from wavetank.sim.python_files.errors import (
+    MissingProgramError,
     PythonFilesError,
     StaleFileError,
     StepLimitError,
@@ -53,6 +54,7 @@ from wavetank.sim.python_files.os_functions import (
     COMPOSED,
     HARMLESS,
     MACHINE_DESCRIPTORS,
+    PROGRAMS,
     REFUSED,
     ROUTED,
 )
@@ -62,6 +64,7 @@ __all__ = [
     "FIRST_PID",
     "HARMLESS",
     "MACHINE_DESCRIPTORS",
+    "PROGRAMS",
     "REFUSED",
     "ROUTED",
     "CallHook",
@@ -73,6 +76,7 @@ __all__ = [
     "OneProcess",
     "ProcessEnd",
     "Processes",
+    "MissingProgramError",
     "PythonFiles",
     "PythonFilesError",
     "RunningProcess",

@@ -2,31 +2,42 @@
 
 Python tells of such calls itself (audit events), whoever makes them. One hook is installed per
 interpreter, since hooks cannot be taken out; while nobody is inside a simulation it does nothing.
+A program that is to be started is not found, as on a machine that does not have it, unless it would
+look at the simulated directory.
 """
 
 from __future__ import annotations
 
+import dis
+import errno
 import os
 import sys
-from collections.abc import Mapping
+import traceback
+from collections.abc import Callable, Mapping
+from types import TracebackType
 from typing import Final
 
-from wavetank.sim.python_files._databases import DATABASE_ADVICE
+from wavetank.sim.python_files._databases import DATABASE_ADVICE, is_in_memory
+from wavetank.sim.python_files._process import FIRST_DESCRIPTOR
 from wavetank.sim.python_files._world import World
+from wavetank.sim.python_files.errors import UnroutedCallError
 
 __all__ = ["GUARD"]
 
+_HERE: Final = os.path.dirname(os.path.dirname(__file__))
 _WRITES: Final = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
-_WAY: Final = "no simulated disk sees another process; call what it does as a function"
-_FORBIDDEN: Final[Mapping[str, str]] = {
-    **dict.fromkeys(
-        ("os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.link", "os.symlink", "os.truncate"),
-        "it reached the real machine past the simulated `os`",
-    ),
-    **dict.fromkeys(("os.fork", "os.forkpty", "os.exec", "os.posix_spawn", "os.system"), _WAY),
-    "subprocess.Popen": _WAY,
-}
-_IN_MEMORY: Final = frozenset({"", ":memory:", b"", b":memory:"})
+_NO_FORK: Final = "no simulated disk sees another process; call what it does as a function"
+_OTHERS: Final = frozenset({"os.fork", "os.forkpty", "os.exec"})
+_PROGRAMS: Final = frozenset({"subprocess.Popen", "os.posix_spawn", "os.system"})
+_CHANGES: Final = frozenset(
+    {"os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.link", "os.symlink", "os.truncate"}
+    | {"os.chmod", "os.chown", "os.utime", "os.setxattr", "os.removexattr"}
+)
+_LOOKS: Final = frozenset(
+    {"os.listdir", "os.scandir", "os.chdir", "os.getxattr", "os.listxattr", "os.lockf"}
+    | {"fcntl.fcntl", "fcntl.flock", "fcntl.lockf", "fcntl.ioctl", "mmap.__new__"}
+)
+_ROUTED: Final = frozenset({"open"}) | _CHANGES | _LOOKS
 
 
 class _Guard:
@@ -38,46 +49,153 @@ class _Guard:
 
     def __init__(self) -> None:
         self.world: World | None = None
+        self._keepers_of: Callable[[str], list[str]] = _nobody
         self._installed = False
 
-    def watch(self, world: World) -> None:
-        """Guard a world, until another one is given or it is released."""
+    def watch(self, world: World, keepers_of: Callable[[str], list[str]]) -> None:
+        """Guard a world, until another one is given or it is released.
+
+        Args:
+            world: the world.
+            keepers_of: tells where functions of a name are kept that have no route.
+        """
         if not self._installed:
             self._installed = True
             sys.addaudithook(self._hear)
         self.world = world
+        self._keepers_of = keepers_of
 
     def release(self) -> None:
         """Guard nothing."""
-        self.world = None
+        self.world, self._keepers_of = None, _nobody
+
+    def escaped(self, error: OSError) -> UnroutedCallError | None:
+        """Return what is wrong if a function past its route has raised an error; else None.
+
+        The real functions know neither the simulated descriptors nor the directory.
+        """
+        world, last = self.world, error.__traceback__
+        while last is not None and last.tb_next is not None:
+            last = last.tb_next
+        if world is None or last is None or _raises_itself(last):
+            return None
+        if error.errno != errno.EBADF and not _is_simulated(world, error.filename):
+            return None
+        line = traceback.extract_tb(last)[-1]
+        called = [each for each in _names_in(line.line or "") if self._keepers_of(each)]
+        kept = self._kept(called[0] if called else "")
+        return world.refuse(
+            f"{os.path.basename(line.filename)}:{line.lineno}: expected simulated files for the "
+            f"functions of `os` and `open` but this call got past them ({error}){kept}"
+        )
 
     def _hear(self, event: str, args: tuple[object, ...]) -> None:
         world = self.world
         if world is None:
             return
         if not world.is_inside():
-            if event == "open" or event in _FORBIDDEN:
+            if event == "open" or event in _CHANGES or event in _PROGRAMS or event in _OTHERS:
                 world.keep_out(event, args)
             return
-        if event == "open":
-            path, _, flags = (*args, None, None, None)[:3]
-            if isinstance(flags, int) and flags & _WRITES and not _is_device(path):
+        if event in _ROUTED:
+            if _gets_past(world, event, args):
                 raise world.refuse(
-                    f"expected writes through `open` and `os` but {path!r} was opened on the real "
-                    f"machine past them; {_WAY}"
+                    f"{event}: expected a call through its name but {args[0]!r} reached the real "
+                    f"machine past the simulated `os`{self._kept(event)}"
                 )
-        elif event == "sqlite3.connect":
-            if args and args[0] not in _IN_MEMORY:
-                raise world.refuse(
-                    f"expected no database file but got {args[0]!r}: {DATABASE_ADVICE}"
-                )
-        elif event in _FORBIDDEN:
-            raise world.refuse(f"{event}{args!r}: {_FORBIDDEN[event]}")
+        elif event in _PROGRAMS:
+            _refuse_program(world, event, args)
+        elif event in _OTHERS:
+            raise world.refuse(f"{event}{args!r}: {_NO_FORK}")
+        elif event == "sqlite3.connect" and not is_in_memory(args[0]):
+            raise world.refuse(f"expected no database file but got {args[0]!r}: {DATABASE_ADVICE}")
+
+    def _kept(self, name: str) -> str:
+        """Return where the function may come from, in words."""
+        names = _FUNCTIONS_OF.get(name, (name.rpartition(".")[2],))
+        keepers = [place for each in names for place in self._keepers_of(each)]
+        if keepers:
+            return f"; a reference is kept in {', '.join(keepers)}: call it by its name"
+        return (
+            "; C code called it, or a reference that cannot be replaced, as in a local variable "
+            "or an iterator from before: call it by its name"
+        )
+
+
+_FUNCTIONS_OF: Final[Mapping[str, tuple[str, ...]]] = {
+    "os.rename": ("rename", "replace"),
+    "os.remove": ("remove", "unlink"),
+    "os.truncate": ("truncate", "ftruncate"),
+    "os.chmod": ("chmod", "fchmod", "lchmod"),
+    "os.chown": ("chown", "fchown", "lchown"),
+    "os.chdir": ("chdir", "fchdir"),
+    "mmap.__new__": ("mmap",),
+}
+
+
+def _nobody(name: str) -> list[str]:
+    del name
+    return []
+
+
+def _raises_itself(last: TracebackType) -> bool:
+    """Whether an error comes from the simulation, or from a statement that raises it."""
+    code = last.tb_frame.f_code
+    if code.co_filename.startswith(_HERE):
+        return True
+    return dis.opname[code.co_code[last.tb_lasti]] in ("RAISE_VARARGS", "RERAISE")
+
+
+def _names_in(line: str) -> list[str]:
+    return "".join(each if each.isalnum() or each == "_" else " " for each in line).split()
+
+
+def _gets_past(world: World, event: str, args: tuple[object, ...]) -> bool:
+    """Whether a routed function was called past its route, with what it must not have."""
+    if any(_is_simulated(world, each) for each in args[:2]):
+        return True
+    if event == "open":
+        path, _, flags = (*args, None, None, None)[:3]
+        return isinstance(flags, int) and bool(flags & _WRITES) and not _is_device(path)
+    return event in _CHANGES and not isinstance(args[0], int)
+
+
+def _is_simulated(world: World, each: object) -> bool:
+    """Whether it is a descriptor or a path that only the simulated disk knows."""
+    if isinstance(each, int):
+        return each >= FIRST_DESCRIPTOR
+    if not isinstance(each, (str, bytes, os.PathLike)):
+        return False
+    path = os.fsdecode(each)
+    return world.owns(path) or world.owns(f"{world.running.cwd}/{path}")
 
 
 def _is_device(path: object) -> bool:
     """Whether it is no file on a disk, or a descriptor that somebody has open already."""
     return path is None or isinstance(path, int) or str(path).startswith("/dev/")
+
+
+def _refuse_program(world: World, event: str, args: tuple[object, ...]) -> None:
+    if event == "os.system":
+        raise world.no_program(event, args[0], args)
+    program, words, *more = args
+    cwd, env = more if event == "subprocess.Popen" else (None, more[0])
+    told = [*_texts(words), *_texts(program), *_texts(cwd), *_own_variables(env)]
+    raise world.no_program(event, program, told)
+
+
+def _texts(value: object) -> list[object]:
+    return list(value) if isinstance(value, (list, tuple)) else [value]
+
+
+def _own_variables(env: object) -> list[object]:
+    """Return what an environment says that is not said to every program."""
+    if not isinstance(env, Mapping):
+        return []
+    known = os.environ
+    return [
+        value for name, value in env.items() if known.get(os.fsdecode(name)) != os.fsdecode(value)
+    ]
 
 
 GUARD: Final = _Guard()

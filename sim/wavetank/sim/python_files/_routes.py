@@ -6,6 +6,7 @@ called with what was given. Left out: putting the routes into place (_replacing.
 
 from __future__ import annotations
 
+import _posixsubprocess
 import _thread
 import errno
 import fcntl
@@ -19,8 +20,8 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from wavetank.sim.python_files._clock import WAITING_MODULES, clock_calls
-from wavetank.sim.python_files._databases import DATABASE_ADVICE, database_openers
+from wavetank.sim.python_files._clock import WAITING_MODULES, VirtualClock, clock_calls
+from wavetank.sim.python_files._databases import DATABASE_ADVICE, database_openers, in_memory_only
 from wavetank.sim.python_files._descriptor_calls import DescriptorCalls
 from wavetank.sim.python_files._locks import LockCalls
 from wavetank.sim.python_files._mapping import Mappings, SimulatedMapping
@@ -31,9 +32,14 @@ from wavetank.sim.python_files._process import FIRST_DESCRIPTOR
 from wavetank.sim.python_files._raw_file import RawFile, open_file, raw_file
 from wavetank.sim.python_files._real import Real
 from wavetank.sim.python_files._world import World
-from wavetank.sim.python_files.os_functions import MACHINE_DESCRIPTORS, REFUSED, ROUTED
+from wavetank.sim.python_files.os_functions import (
+    MACHINE_DESCRIPTORS,
+    PROGRAMS,
+    REFUSED,
+    ROUTED,
+)
 
-__all__ = ["Routes"]
+__all__ = ["Routes", "replaced_names"]
 
 _Call = Callable[..., object]
 
@@ -42,11 +48,28 @@ _NO_PROCESS: Final = (
     "the program does as a function"
 )
 _THREAD_STARTERS: Final = ("start_new_thread", "start_new", "start_joinable_thread")
+_LOCKS: Final = ("flock", "lockf", "fcntl", "ioctl")
 _EITHER: Final = frozenset(
     {"stat", "listdir", "scandir", "truncate", "chmod", "chown", "utime", "chdir", "statvfs"}
     | {"fchdir", "fstatvfs", "getxattr", "setxattr", "removexattr", "listxattr"}
 )
 """Functions of paths that take a descriptor, too."""
+
+
+def replaced_names() -> dict[str, tuple[str, ...]]:
+    """Return the names that `Routes` has functions for, by module."""
+    own = (ROUTED | MACHINE_DESCRIPTORS | PROGRAMS | REFUSED) & vars(os).keys()
+    return {
+        "os": tuple(sorted(own)),
+        "io": ("open", "FileIO"),
+        "builtins": ("open",),
+        "fcntl": _LOCKS,
+        "mmap": ("mmap",),
+        "time": tuple(clock_calls(_no_clock)),
+        "_thread": tuple(name for name in _THREAD_STARTERS if hasattr(_thread, name)),
+        "_posixsubprocess": ("fork_exec",),
+        **{module: tuple(openers) for module, openers in database_openers().items()},
+    }
 
 
 class Routes:
@@ -79,6 +102,7 @@ class Routes:
             "mmap": {"mmap": self._mmap_class()},
             "time": self._time(),
             "_thread": self._thread_starters(),
+            "_posixsubprocess": self._fork_exec(),
             **self._databases(),
         }
 
@@ -113,6 +137,8 @@ class Routes:
             found[name] = self._machine_only(f"os.{name}", getattr(os, name))
         for name in sorted(REFUSED & vars(os).keys()):
             found[name] = self._refusal(f"os.{name}", getattr(os, name))
+        for name in sorted(PROGRAMS & vars(os).keys()):
+            found[name] = self._missing_program(f"os.{name}", getattr(os, name))
         return found
 
     def _kill(self, pid: int, signal: int, /) -> None:
@@ -124,7 +150,7 @@ class Routes:
 
     def _fcntl(self) -> dict[str, object]:
         found: dict[str, object] = {}
-        for name in ("flock", "lockf", "fcntl", "ioctl"):
+        for name in _LOCKS:
             real, call = getattr(fcntl, name), getattr(self._locks, name)
             found[name] = self._route(f"fcntl.{name}", real, call, number=True, locked=False)
         return found
@@ -153,10 +179,17 @@ class Routes:
             if hasattr(_thread, name)
         }
 
+    def _fork_exec(self) -> dict[str, object]:
+        """Return what stands for how `multiprocessing` starts programs; no event tells of it."""
+        name = "_posixsubprocess.fork_exec"
+        return {"fork_exec": self._refusal(name, _posixsubprocess.fork_exec)}
+
     def _databases(self) -> dict[str, dict[str, object]]:
         return {
             module: {
-                name: self._refusal(f"{module}.{name}", real, DATABASE_ADVICE)
+                name: in_memory_only(self._world, real)
+                if module == "sqlite3"
+                else self._refusal(f"{module}.{name}", real, DATABASE_ADVICE)
                 for name, real in openers.items()
             }
             for module, openers in database_openers().items()
@@ -278,6 +311,20 @@ class Routes:
 
         return route
 
+    def _missing_program(self, name: str, real: _Call) -> _Call:
+        world = self._world
+
+        @functools.wraps(real)
+        def route(*args: object, **kwargs: object) -> object:
+            if not world.is_inside():
+                return real(*args, **kwargs)
+            program = next((each for each in args if isinstance(each, (str, bytes))), "")
+            given = [*args, *kwargs.values()]
+            rows = [each for row in given if isinstance(row, (list, tuple)) for each in row]
+            raise world.no_program(name, program, [*given, *rows])
+
+        return route
+
     def _refusal(self, name: str, real: _Call, advice: str = _NO_PROCESS) -> _Call:
         world = self._world
 
@@ -288,6 +335,10 @@ class Routes:
             return real(*args, **kwargs)
 
         return route
+
+
+def _no_clock() -> VirtualClock:
+    raise AssertionError("only the names were asked for")
 
 
 class _FileCalls:

@@ -8,6 +8,7 @@ process's disk, which nobody reads any more.
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -25,8 +26,8 @@ from weakref import WeakKeyDictionary
 
 from attrs import frozen
 
-from wavetank.sim.python_files._process import Process
-from wavetank.sim.python_files.errors import UnroutedCallError
+from wavetank.sim.python_files._process import FIRST_DESCRIPTOR, Process
+from wavetank.sim.python_files.errors import MissingProgramError, UnroutedCallError
 
 __all__ = ["CallHook", "CallSite", "RunningProcess", "World"]
 
@@ -223,6 +224,27 @@ class World:
         if self.refusal is None:
             self.refusal = error
         return error
+
+    def no_program(
+        self, call: str, program: object, arguments: Iterable[object]
+    ) -> UnroutedCallError:
+        """Return the error about a program that code wants to start.
+
+        Without a look at the simulated directory it is one that the code may handle, as where the
+        program is missing; else it is remembered as a refusal.
+        """
+        told = f"{call}({program!r}): no simulated disk sees another process"
+        if self.owns(self.running.cwd) or any(self._names_directory(each) for each in arguments):
+            return self.refuse(f"{told}; call what it does as a function")
+        return MissingProgramError(
+            errno.ENOENT, f"{told}, so programs are missing there; call it before", str(program)
+        )
+
+    def _names_directory(self, text: object) -> bool:
+        if isinstance(text, int):
+            return text >= FIRST_DESCRIPTOR
+        known = isinstance(text, (str, bytes, os.PathLike))
+        return known and self.directory in os.fsdecode(text)  # type: ignore[arg-type]
 
     def perform(self, name: str, call: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
         """Make a call, and note where it came from if it changed the disk."""

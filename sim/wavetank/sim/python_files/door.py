@@ -25,7 +25,7 @@ from wavetank.sim.python_files._guard import GUARD
 from wavetank.sim.python_files._limit import OutOfSteps, OutOfTime, StepLimit, time_limit
 from wavetank.sim.python_files._process import FIRST_DESCRIPTOR, Process
 from wavetank.sim.python_files._replacing import Replacing
-from wavetank.sim.python_files._routes import Routes
+from wavetank.sim.python_files._routes import Routes, replaced_names
 from wavetank.sim.python_files._world import CallHook, CallSite, World
 from wavetank.sim.python_files.directory import SimulatedDirectory
 from wavetank.sim.python_files.errors import (
@@ -80,10 +80,10 @@ class PythonFiles:
                 f"directory: expected a path that the machine does not have but {self.directory!r} "
                 f"is there; choose another"
             )
+        self._replacing = Replacing(replaced_names())
         self._routes = Routes(self._world)
-        self._replacing = Replacing(self._routes.functions)
-        self._replacing.put_in()
-        GUARD.watch(self._world)
+        self._replacing.put_in(self._routes.functions)
+        GUARD.watch(self._world, self._replacing.keepers_of)
         # Objects whose files are gone complain when they are collected; that is no news.
         self._told, sys.unraisablehook = sys.unraisablehook, lambda _: None
         return self
@@ -177,6 +177,11 @@ class PythonFiles:
         try:
             yield
             self._routes.mappings.collect()
+        except OSError as error:
+            escaped = GUARD.escaped(error)
+            if escaped is None:
+                raise
+            raise escaped from error
         except OutOfSteps:
             assert steps is not None
             raise StepLimitError(

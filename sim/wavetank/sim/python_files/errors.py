@@ -4,6 +4,7 @@
 
     PythonFilesError(RuntimeError)
       UnroutedCallError    a call that would get past the simulated disk
+        MissingProgramError  a program that is not started; a FileNotFoundError, too
       StaleFileError       a file object of a process that is gone
       TimeLimitError       code that did not end in time
       StepLimitError       code that made too many calls, or let too much virtual time pass
@@ -12,6 +13,7 @@
 from __future__ import annotations
 
 __all__ = [
+    "MissingProgramError",
     "PythonFilesError",
     "StaleFileError",
     "StepLimitError",
@@ -28,6 +30,13 @@ class UnroutedCallError(PythonFilesError):
     """A call that would have changed the real machine, or that no simulated disk would have seen.
 
     Common causes: a new process, a database written in C, a change to a real file.
+    """
+
+
+class MissingProgramError(FileNotFoundError, UnroutedCallError):
+    """A program that code wants to start, and that the simulated machine does not have.
+
+    Code may handle it, as it handles the absence of the program.
     """
 
 

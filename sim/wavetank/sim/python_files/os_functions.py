@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["COMPOSED", "HARMLESS", "MACHINE_DESCRIPTORS", "REFUSED", "ROUTED"]
+__all__ = ["COMPOSED", "HARMLESS", "MACHINE_DESCRIPTORS", "PROGRAMS", "REFUSED", "ROUTED"]
 
 
 def _names(text: str) -> frozenset[str]:
@@ -49,9 +49,15 @@ HARMLESS: Final = _names("""
 
 REFUSED: Final = _names("""
     _exit abort chroot closerange execl execle execlp execlpe execv execve execvp execvpe fork
-    forkpty initgroups killpg mkfifo mknod nice popen posix_spawn posix_spawnp
+    forkpty initgroups killpg mkfifo mknod nice
     sched_setaffinity sched_setparam sched_setscheduler setegid seteuid setgid setgroups setns
-    setpgid setpgrp setpriority setregid setresgid setresuid setreuid setsid setuid spawnl spawnle
-    spawnlp spawnlpe spawnv spawnve spawnvp spawnvpe system unshare wait wait3 wait4 waitid waitpid
+    setpgid setpgrp setpriority setregid setresgid setresuid setreuid setsid setuid unshare wait
+    wait3 wait4 waitid waitpid
 """)
-"""They end or change the process, or start another, which no simulated disk would see."""
+"""They end or change the process, or fork it, which no simulated disk would see."""
+
+PROGRAMS: Final = _names("""
+    popen posix_spawn posix_spawnp spawnl spawnle spawnlp spawnlpe spawnv spawnve spawnvp spawnvpe
+    system
+""")
+"""They start a program; none is found, unless it would look at the simulated directory."""
