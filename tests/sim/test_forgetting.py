@@ -19,6 +19,7 @@ from wavetank.sim import (
     STALE_WORD,
     AppendFill,
     AtomicUnit,
+    Attribute,
     Data,
     Dirent,
     Kept,
@@ -250,7 +251,7 @@ def shown(ops: Iterable[MicroOp], *, forgets: bool) -> bytes:
     cells: dict[int, int] = {}
     size = 0
     for op in ops:
-        if isinstance(op, Dirent):
+        if isinstance(op, (Dirent, Attribute)):
             continue
         if isinstance(op, Data):
             first = op.block * BLOCK_SIZE + op.start

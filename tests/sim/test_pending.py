@@ -306,7 +306,7 @@ def _replayed(disk: SimDisk, pending: PendingOps, kept: set[int]) -> dict[str, b
             content[start : start + len(record.content)] = record.content
         elif isinstance(record, Size):
             sizes[record.inode] = record.size
-        else:
+        elif isinstance(record, Dirent):
             _replay_name(folders, record)
     return dict(sorted(_files(folders, contents, sizes, ROOT_INODE, "")))
 

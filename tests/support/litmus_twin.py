@@ -158,7 +158,7 @@ class Machine:
         folder, _, name = path.rpartition("/")
         return (self.folders[folder] if folder else ROOT_INODE), name
 
-    def shown(
+    def shown(  # noqa: C901 - op by op
         self,
         durable: list[MicroOp],
         kept: list[MicroOp],
@@ -183,7 +183,7 @@ class Machine:
                     for inode, block in set(blocks):
                         if inode == op.inode and block >= op.size:
                             del blocks[inode, block]
-            else:
+            elif isinstance(op, Data):
                 blocks[op.inode, op.block] = op.content.decode()
         prefixes = {ROOT_INODE: ""} | {number: f"{path}/" for path, number in self.folders.items()}
         return LitmusState.of(

@@ -139,7 +139,7 @@ def one_group(x: MicroOp, y: MicroOp, profile: Profile) -> bool:
 
 
 def extends(op: MicroOp, profile: Profile) -> bool:
-    if isinstance(op, Dirent) or not op.extends:
+    if not isinstance(op, (Data, Size)) or not op.extends:
         return False
     return not (profile.tail_block_as_overwrite and isinstance(op, Data) and op.tail_block)
 

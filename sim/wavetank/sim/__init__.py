@@ -2,6 +2,7 @@
 
 General layout, from the bottom up::
 
+    attributes.py      mode, owner and times of an inode, and who has looked at them
     ops.py             micro-ops, syncs and marks: the op log
     profile.py         what a filesystem promises about unsynced work: the rules
     profiles.py        the promises of the filesystems that ship
@@ -44,6 +45,7 @@ reading at ops.py, then profile.py.
 from wavetank.sim._apply import STALE_WORD, Tear
 from wavetank.sim._tears import TORN_SECTORS
 from wavetank.sim.call_sites import call_site
+from wavetank.sim.attributes import AttributeKind, AttributeReads, Attributes
 from wavetank.sim.closed_sets import closed_sets
 from wavetank.sim.crash_images import CrashImages, all_images, newest_images
 from wavetank.sim.disk import SimDisk
@@ -72,6 +74,7 @@ from wavetank.sim.litmus_file import read_litmus, shipped_litmus
 from wavetank.sim.litmus_run import hold_litmus, possible_states
 from wavetank.sim.ops import (
     BLOCK_SIZE,
+    Attribute,
     Data,
     Dirent,
     Mark,
@@ -144,6 +147,10 @@ __all__ = [
     "XFS",
     "AppendFill",
     "AtomicUnit",
+    "Attribute",
+    "AttributeKind",
+    "AttributeReads",
+    "Attributes",
     "Cell",
     "Choice",
     "CrashImages",

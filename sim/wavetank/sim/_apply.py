@@ -11,6 +11,7 @@ from typing import Final
 
 from attrs import frozen
 
+from wavetank.sim.attributes import Attributes
 from wavetank.sim.image import (
     DirectoryContent,
     DiskImage,
@@ -19,7 +20,7 @@ from wavetank.sim.image import (
     Node,
     write_blocks,
 )
-from wavetank.sim.ops import BLOCK_SIZE, Data, Dirent, MicroOp, Size
+from wavetank.sim.ops import BLOCK_SIZE, Attribute, Data, Dirent, MicroOp, Size
 from wavetank.sim.tearing import SECTOR_SIZE
 
 __all__ = ["STALE_BLOCK", "STALE_WORD", "Changes", "Tear", "apply"]
@@ -73,12 +74,16 @@ def apply(
     for op in ops:
         if isinstance(op, Dirent):
             changes.set_entry(op)
-        elif isinstance(op, Size):
-            file(op.inode).size = op.size
-        elif op.number in torn:
-            _write_torn(file(op.inode), op, torn[op.number])
+        elif isinstance(op, Attribute):
+            changes.set_attributes(op.inode, op.change)
         else:
-            file(op.inode).write(op.block, op.start, op.content)
+            changes.touch(op.inode, op.modified_ns)
+            if isinstance(op, Size):
+                file(op.inode).size = op.size
+            elif op.number in torn:
+                _write_torn(file(op.inode), op, torn[op.number])
+            else:
+                file(op.inode).write(op.block, op.start, op.content)
     return image.derive(changes.nodes())
 
 
@@ -118,7 +123,7 @@ class ChangingFile:
 
     def replace(self, blocks: Sequence[bytes]) -> None:
         """Let all its content be another."""
-        self._before = FileContent(0, ())
+        self._before = FileContent(0, (), self._before.attributes)
         self._blocks = list(blocks)
         self._changed = set(range(len(self._blocks)))
 
@@ -133,13 +138,14 @@ class ChangingFile:
 class Changes:
     """Copies of the files and directories that a run of ops touches."""
 
-    __slots__ = ("_directories", "_files", "_image", "_made")
+    __slots__ = ("_attributes", "_directories", "_files", "_image", "_made")
 
     def __init__(self, image: DiskImage, start: Mapping[int, Node]) -> None:
         self._image = image
         self._files: dict[int, ChangingFile] = {}
         self._directories: dict[int, dict[str, int]] = {}
         self._made: dict[int, Node] = dict(start)
+        self._attributes: dict[int, Attributes] = {}
 
     def file(self, inode: int) -> ChangingFile:
         known = self._files.get(inode)
@@ -155,6 +161,7 @@ class Changes:
             node = self._made.get(op.directory) or self._image.node(op.directory)
             names = dict(node.entries) if isinstance(node, DirectoryContent) else {}
             self._directories[op.directory] = names
+        self.touch(op.directory, op.modified_ns)
         if op.inode is None:
             names.pop(op.name, None)
             return
@@ -163,19 +170,39 @@ class Changes:
             # A name can be kept while all of its inode's own ops are lost.
             self._made.setdefault(op.inode, _first_content(op))
 
+    def touch(self, inode: int, modified_ns: int | None) -> None:
+        """Let an inode have been changed at a time, if somebody keeps times."""
+        if modified_ns is not None:
+            self.set_attributes(inode, Attributes(modified_ns=modified_ns))
+
+    def set_attributes(self, inode: int, change: Attributes) -> None:
+        """Change attributes of an inode."""
+        known = self._attributes.get(inode)
+        self._attributes[inode] = change if known is None else known.changed_by(change)
+
     def nodes(self) -> dict[int, Node]:
         made = self._made
         for inode, file in self._files.items():
-            made[inode] = file.content()
+            content = file.content()
+            first = made.get(inode)
+            if content.attributes is None and first is not None and first.attributes is not None:
+                content = content.with_attributes(first.attributes)
+            made[inode] = content
         for inode, names in self._directories.items():
-            made[inode] = DirectoryContent(names)
+            node = made.get(inode) or self._image.node(inode)
+            made[inode] = DirectoryContent(names, None if node is None else node.attributes)
+        for inode, change in self._attributes.items():
+            node = made.get(inode) or self._image.node(inode)
+            if node is not None:
+                known = node.attributes or Attributes()
+                made[inode] = node.with_attributes(known.changed_by(change).without_removed())
         return made
 
 
 def _first_content(op: Dirent) -> Node:
     if op.symlink_target is not None:
-        return LinkContent(op.symlink_target)
-    return DirectoryContent({}) if op.is_directory else FileContent(0, ())
+        return LinkContent(op.symlink_target, op.made)
+    return DirectoryContent({}, op.made) if op.is_directory else FileContent(0, (), op.made)
 
 
 def _write_torn(file: ChangingFile, op: Data, tear: Tear) -> None:

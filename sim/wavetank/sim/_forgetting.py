@@ -14,7 +14,7 @@ from typing import TypeGuard
 
 from wavetank.sim._apply import STALE_BLOCK, Changes, ChangingFile
 from wavetank.sim.image import DiskImage, FileContent, Node, write_blocks
-from wavetank.sim.ops import BLOCK_SIZE, Data, Dirent, MicroOp, Size
+from wavetank.sim.ops import BLOCK_SIZE, Attribute, Data, Dirent, MicroOp, Size
 
 __all__ = ["ForgettingDisk"]
 
@@ -111,9 +111,13 @@ def _apply(
     for op in ops:
         if isinstance(op, Dirent):
             changes.set_entry(op)
+        elif isinstance(op, Attribute):
+            changes.set_attributes(op.inode, op.change)
         elif isinstance(op, Data):
+            changes.touch(op.inode, op.modified_ns)
             changes.file(op.inode).write(op.block, op.start, op.content)
         else:
+            changes.touch(op.inode, op.modified_ns)
             file = changes.file(op.inode)
             file.size = op.size
             if _is_truncation(op):
@@ -150,7 +154,7 @@ def _without_cut_content(image: DiskImage) -> dict[int, Node]:
         if isinstance(node, FileContent):
             blocks = list(node.blocks)
             if _cut_at(blocks, node.size):
-                changes[inode] = FileContent(node.size, tuple(blocks))
+                changes[inode] = FileContent(node.size, tuple(blocks), node.attributes)
     return changes
 
 

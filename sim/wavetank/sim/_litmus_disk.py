@@ -16,7 +16,7 @@ from wavetank.sim.disk import SimDisk
 from wavetank.sim.filesystem import SimFileSystem
 from wavetank.sim.image import DiskImage
 from wavetank.sim.litmus import LitmusError, LitmusOp, LitmusTest
-from wavetank.sim.ops import BLOCK_SIZE, Data, Dirent, Mark, Record, Size, Sync, SyncKind
+from wavetank.sim.ops import BLOCK_SIZE, Data, Mark, Record, Sync, SyncKind
 from wavetank.sim.sim_file import SimFile
 
 __all__ = ["LitmusRecording", "record_litmus"]
@@ -73,10 +73,10 @@ def _without_hiding(records: Sequence[Record]) -> tuple[Record, ...]:
     for record in records:
         if isinstance(record, Data) and not record.content.strip(b"\0"):
             continue
-        if isinstance(record, Dirent | Data | Size):
-            kept.append(evolve(record, number=len(kept)))
-        else:
+        if isinstance(record, Sync | Mark):
             kept.append(record)
+        else:
+            kept.append(evolve(record, number=len(kept)))
     return tuple(kept)
 
 

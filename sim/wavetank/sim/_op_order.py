@@ -17,7 +17,7 @@ from typing import Final
 
 from attrs import define, field
 
-from wavetank.sim.ops import Data, Dirent, MicroOp, Size
+from wavetank.sim.ops import Attribute, Data, Dirent, MicroOp, Size
 from wavetank.sim.profile import Profile
 
 __all__ = ["OpOrder"]
@@ -358,9 +358,12 @@ class OpOrder:
             yield newest
         if isinstance(op, Dirent):
             yield from self._before_name(op)
+        elif isinstance(op, Attribute):
+            are_ordered = profile.metadata_ordered or profile.dirents_ordered
+            yield from self._before_metadata(op, are_ordered=are_ordered)
         elif isinstance(op, Size):
             yield from self._before_metadata(op, are_ordered=profile.metadata_ordered)
-        if profile.appends_ordered and not isinstance(op, Dirent) and profile.extends(op):
+        if profile.appends_ordered and isinstance(op, (Data, Size)) and profile.extends(op):
             newest = self._appends.get(op.inode)
             if newest is not None:
                 yield newest
@@ -372,7 +375,9 @@ class OpOrder:
         if profile.rename_after_source and op.replaces and op.inode in self._sources:
             yield from self._all_of(self._sources[op.inode])
 
-    def _before_metadata(self, op: Dirent | Size, *, are_ordered: bool) -> Iterator[int]:
+    def _before_metadata(
+        self, op: Dirent | Size | Attribute, *, are_ordered: bool
+    ) -> Iterator[int]:
         if are_ordered:
             calls = self._metadata
             if calls.call != op.call:
@@ -388,9 +393,11 @@ class OpOrder:
         """Let an op be one of its classes."""
         profile = self._profile
         self._last = node
-        if isinstance(op, Dirent):
+        if isinstance(op, (Dirent, Attribute)):
             if profile.metadata_ordered or profile.dirents_ordered:
                 self._add_metadata(op.call, node)
+            if profile.rename_after_source and isinstance(op, Attribute):
+                self._sources.setdefault(op.inode, _Class()).fresh.append(node)
             return
         if isinstance(op, Size) and profile.metadata_ordered:
             self._add_metadata(op.call, node)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TypeAlias
 
+from wavetank.sim.attributes import Attributes
 from wavetank.sim.image import DirectoryContent, DiskImage, FileContent, LinkContent
 
 __all__ = ["CachedFile", "CachedNode", "PageCache"]
@@ -49,17 +50,22 @@ class PageCache:
 
     Attributes:
         image: the same; whoever adds what has been on disk all along puts a new one here.
+        made: the attributes that inodes were made with which the image does not have.
     """
 
-    __slots__ = ("_nodes", "image")
+    __slots__ = ("_attributes", "_nodes", "image", "made")
 
     def __init__(self, image: DiskImage) -> None:
         self.image = image
+        self.made: dict[int, Attributes] = {}
         self._nodes: dict[int, CachedNode] = {}
+        self._attributes: dict[int, Attributes] = {}
 
     def copy(self) -> PageCache:
         """Return an equal cache with a future of its own."""
         twin = PageCache(self.image)
+        twin.made = dict(self.made)
+        twin._attributes = dict(self._attributes)
         for inode, node in self._nodes.items():
             if isinstance(node, str):
                 twin._nodes[inode] = node
@@ -67,9 +73,23 @@ class PageCache:
                 twin._nodes[inode] = node.copy()
         return twin
 
-    def put(self, inode: int, node: CachedNode) -> None:
-        """Let an inode be what `node` says."""
+    def put(self, inode: int, node: CachedNode, made: Attributes | None = None) -> None:
+        """Let an inode be what `node` says, made with these attributes."""
         self._nodes[inode] = node
+        if made is not None:
+            self.made[inode] = self._attributes[inode] = made
+
+    def attributes(self, inode: int) -> Attributes:
+        """Return the attributes of an inode."""
+        known = self._attributes.get(inode)
+        if known is None:
+            node = self.image.node(inode)
+            known = self._attributes[inode] = (node and node.attributes) or Attributes()
+        return known
+
+    def set_attributes(self, inode: int, change: Attributes) -> None:
+        """Change attributes of an inode."""
+        self._attributes[inode] = self.attributes(inode).changed_by(change).without_removed()
 
     def node(self, inode: int) -> CachedNode:
         """Return what an inode is; to be changed only by whoever records it."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from wavetank.sim.ops import Dirent, MicroOp, Size, Sync, SyncKind
+from wavetank.sim.ops import Attribute, Dirent, MicroOp, Size, Sync, SyncKind
 from wavetank.sim.profile import DirentCover, Profile
 
 __all__ = ["PendingIndex", "holder"]
@@ -24,13 +24,14 @@ class PendingIndex:
         profile: what syncs cover.
     """
 
-    __slots__ = ("_by_holder", "_by_subject", "_names", "_ops", "_profile", "_sizes")
+    __slots__ = ("_attributes", "_by_holder", "_by_subject", "_names", "_ops", "_profile", "_sizes")
 
     def __init__(self, profile: Profile) -> None:
         self._profile = profile
         self._ops: _Ops = {}
         self._names: _Ops = {}
         self._sizes: _Ops = {}
+        self._attributes: _Ops = {}
         self._by_holder: dict[int, _Ops] = {}
         self._by_subject: dict[int, _Ops] = {}
 
@@ -50,6 +51,8 @@ class PendingIndex:
             self._by_subject.setdefault(op.subject, {})[op.number] = op
         elif isinstance(op, Size):
             self._sizes[op.number] = op
+        elif isinstance(op, Attribute):
+            self._attributes[op.number] = op
 
     def remove(self, op: MicroOp) -> None:
         """Remove an op if it is here."""
@@ -61,10 +64,12 @@ class PendingIndex:
             _remove(self._by_subject, op.subject, op.number)
         elif isinstance(op, Size):
             del self._sizes[op.number]
+        elif isinstance(op, Attribute):
+            del self._attributes[op.number]
 
     def clear(self) -> None:
         """Remove every op."""
-        for each in (self._ops, self._names, self._sizes):
+        for each in (self._ops, self._names, self._sizes, self._attributes):
             each.clear()
         self._by_holder.clear()
         self._by_subject.clear()
@@ -83,14 +88,18 @@ class PendingIndex:
         if sync.kind is SyncKind.EVERYTHING:
             yield self._ops
         elif sync.kind is SyncKind.DIRECTORY:
-            is_all = profile.fsync_dir_covers is DirentCover.ALL
-            yield self._names if is_all else self._by_holder.get(sync.inode, nothing)
+            if profile.fsync_dir_covers is DirentCover.ALL:
+                yield self._names
+                yield self._attributes
+            else:
+                yield self._by_holder.get(sync.inode, nothing)
         else:
             yield self._by_holder.get(sync.inode, nothing)
             if profile.fsync_file_covers_sizes:
                 yield self._sizes
             if profile.fsync_file_covers is DirentCover.ALL:
                 yield self._names
+                yield self._attributes
             elif profile.fsync_file_covers is DirentCover.OWN:
                 yield self._by_subject.get(sync.inode, nothing)
 

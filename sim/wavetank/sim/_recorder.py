@@ -5,9 +5,12 @@ Each method does one micro-op. Left out: which micro-ops a call consists of (dis
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from wavetank.sim._page_cache import CachedFile, PageCache
+from wavetank.sim.attributes import Attributes
 from wavetank.sim.image import write_blocks
-from wavetank.sim.ops import BLOCK_SIZE, Data, Dirent, OpLog, Size
+from wavetank.sim.ops import BLOCK_SIZE, Attribute, Data, Dirent, OpLog, Size
 
 __all__ = ["Recorder"]
 
@@ -23,9 +26,10 @@ class Recorder:
 
     Attributes:
         site: where in a program the call is made that goes on; "" if nobody knows.
+        clock: gives the time in nanoseconds since 1970; None where nobody keeps times.
     """
 
-    __slots__ = ("cache", "calls", "log", "micro_ops", "site")
+    __slots__ = ("cache", "calls", "clock", "log", "micro_ops", "site")
 
     def __init__(self, cache: PageCache, log: OpLog, *, calls: int, micro_ops: int) -> None:
         self.cache = cache
@@ -33,6 +37,7 @@ class Recorder:
         self.calls = calls
         self.micro_ops = micro_ops
         self.site = ""
+        self.clock: Callable[[], int] | None = None
 
     def put(
         self,
@@ -69,6 +74,7 @@ class Recorder:
                 continues=continues,
                 path=path,
                 site=self.site,
+                modified_ns=self._touch(inode),
             )
         )
 
@@ -86,7 +92,16 @@ class Recorder:
                 extends=extends,
                 path=path,
                 site=self.site,
+                modified_ns=self._touch(inode),
             )
+        )
+
+    def set_attributes(self, inode: int, change: Attributes, path: str) -> None:
+        """Change attributes of an inode."""
+        self.cache.set_attributes(inode, change)
+        number = self._next_number()
+        self.log.append(
+            Attribute(number=number, call=self.calls, inode=inode, change=change, path=path)
         )
 
     def set_entry(
@@ -122,6 +137,8 @@ class Recorder:
                 symlink_target=named if isinstance(named, str) else None,
                 path=path,
                 site=self.site,
+                made=None if inode is None else self.cache.made.get(inode),
+                modified_ns=self._touch(directory),
             )
         )
 
@@ -140,6 +157,14 @@ class Recorder:
                 place = (block, start)
                 self.put(inode, place, zeros, path=path, grows=False, tail_block=False)
             position = stop
+
+    def _touch(self, inode: int) -> int | None:
+        """Let an inode have been changed now, if there is a clock, and return the time."""
+        if self.clock is None:
+            return None
+        now = self.clock()
+        self.cache.set_attributes(inode, Attributes(modified_ns=now))
+        return now
 
     def _next_number(self) -> int:
         number = self.micro_ops

@@ -16,7 +16,7 @@ from wavetank.sim._errno import fail
 from wavetank.sim._page_cache import PageCache
 from wavetank.sim.fsync_failure import FsyncFailure
 from wavetank.sim.image import FileContent
-from wavetank.sim.ops import Data, Dirent, OpLog, Size, Sync, SyncKind
+from wavetank.sim.ops import Attribute, Data, Dirent, OpLog, Size, Sync, SyncKind
 
 __all__ = ["SyncFaults"]
 
@@ -193,10 +193,10 @@ def _unsynced_writes(log: OpLog, inode: int) -> list[Data | Size]:
 
 
 def _uncommitted_metadata(log: OpLog) -> tuple[int, ...]:
-    """Return the numbers of all names and sizes since everything was last synced."""
+    """Return the numbers of all names, sizes and attributes since everything was last synced."""
     found: list[int] = []
     for record in log:
-        if isinstance(record, (Dirent, Size)):
+        if isinstance(record, (Dirent, Size, Attribute)):
             found.append(record.number)
         elif isinstance(record, Sync) and record.kind is SyncKind.EVERYTHING:
             found.clear()

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from attrs import frozen
 
-from wavetank.sim.ops import Data, Dirent, MicroOp, Size
+from wavetank.sim.ops import Dirent, MicroOp
 from wavetank.sim.pending import PendingOps
 
 __all__ = ["closed_sets"]
@@ -53,7 +53,7 @@ def closed_sets(
     units = _units(pending)
     least = holding | always
     if not visible_only:
-        return _extend([least], units, ~0, limit)
+        return _extend([least], units, ~pending.hidden, limit)
     naming = [unit for unit in units if isinstance(unit.ops[0], Dirent)]
     writing = [unit for unit in units if not isinstance(unit.ops[0], Dirent)]
     names = 0
@@ -126,5 +126,5 @@ def _visible(
 
 def _inode(unit: _Unit) -> int:
     op = unit.ops[0]
-    assert isinstance(op, (Data, Size))
+    assert not isinstance(op, Dirent)
     return op.inode

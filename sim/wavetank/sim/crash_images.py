@@ -76,7 +76,7 @@ def newest_images(
     pending: PendingOps, *, limit: int, tearing: Tearing = _DEFAULT, reader: Reader | None = None
 ) -> CrashImages:
     """Return the images that the newest op made possible; arguments as for `all_images`."""
-    if pending.nothing_new and not tearing.harms_equal_bytes:
+    if pending.newest_is_hidden or (pending.nothing_new and not tearing.harms_equal_bytes):
         return CrashImages(())
     return _images(pending, pending.newest_needs, limit, tearing, reader)
 
@@ -190,12 +190,13 @@ def _chosen(
     There are about as many of the first as of the second, and room is left for the second.
     """
     limit = max(limit, _FEWEST_CHOSEN)
-    single = dict.fromkeys(_single(pending, holding, always))
+    single = dict.fromkeys(_each_alone(pending, holding, always))
     most = min(max(len(single), limit // 8), limit - limit // 4)
-    return list(islice(dict.fromkeys(chain(groups.sets(most), single)), limit))
+    shown = map(pending.without_hidden, chain(groups.sets(most), single))
+    return list(islice(dict.fromkeys(each for each in shown if not holding & ~each), limit))
 
 
-def _single(pending: PendingOps, holding: int, always: int) -> Iterator[int]:
+def _each_alone(pending: PendingOps, holding: int, always: int) -> Iterator[int]:
     """Yield everything, nothing, and each op alone lost or alone kept, the newest first."""
     everything = pending.everything
     yield holding | always

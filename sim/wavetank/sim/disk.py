@@ -21,6 +21,7 @@ from wavetank.sim._page_cache import CachedFile, PageCache
 from wavetank.sim._recorder import Recorder
 from wavetank.sim._space import Space
 from wavetank.sim._sync_faults import SyncFaults
+from wavetank.sim.attributes import AttributeKind, Attributes
 from wavetank.sim.fsync_failure import FsyncFailure
 from wavetank.sim.image import DirectoryContent, DiskImage, FileContent, read_blocks
 from wavetank.sim.ops import BLOCK_SIZE, Mark, OpLog, Sync, SyncKind
@@ -111,6 +112,14 @@ class SimDisk:
             twin._space = self._space.after_kill()
         return twin
 
+    def keep_times(self, clock: Callable[[], int]) -> None:
+        """Let changes be dated.
+
+        Args:
+            clock: gives the time in nanoseconds since 1970.
+        """
+        self._recorder.clock = clock
+
     @property
     def image(self) -> DiskImage:
         """The durable content at the start of `log`."""
@@ -153,6 +162,20 @@ class SimDisk:
             self._reads.size(inode)
         return self._cache.file(inode).size
 
+    def attributes(self, inode: int) -> Attributes:
+        """Return mode, owner, times and extended attributes, as far as they are set.
+
+        It does not count as a look; `look_at_attributes` does.
+        """
+        return self._cache.attributes(inode)
+
+    def look_at_attributes(self, inode: int, kind: AttributeKind) -> None:
+        """Note that attributes of a kind decide how a program goes on."""
+        if self._reads is not None:
+            self._reads.attributes(inode)
+        if self.image.attribute_reads is not None:
+            self.image.attribute_reads.note(kind)
+
     def read(self, inode: int, offset: int, length: int) -> bytes:
         """Return up to `length` visible bytes at `offset`."""
         node = self._cache.file(inode)
@@ -164,19 +187,27 @@ class SimDisk:
 
     # What programs do
 
-    def create(self, directory: int, name: str, *, path: str, is_directory: bool = False) -> int:
+    def create(
+        self,
+        directory: int,
+        name: str,
+        *,
+        path: str,
+        is_directory: bool = False,
+        made: Attributes | None = None,
+    ) -> int:
         """Make an empty file or directory and return its inode; ENOSPC without room for it."""
         self._begin(path)
         inode = self._new_inode(path, named=True)
-        self._cache.put(inode, {} if is_directory else CachedFile(0, ()))
+        self._cache.put(inode, {} if is_directory else CachedFile(0, ()), made)
         self._recorder.set_entry(directory, name, inode, subject=inode, path=path)
         return inode
 
-    def create_unnamed(self, *, path: str) -> int:
+    def create_unnamed(self, *, path: str, made: Attributes | None = None) -> int:
         """Make an empty file without a name (O_TMPFILE) and return its inode."""
         self._begin(path)
         inode = self._new_inode(path, named=False)
-        self._cache.put(inode, CachedFile(0, ()))
+        self._cache.put(inode, CachedFile(0, ()), made)
         self._linkable.add(inode)
         return inode
 
@@ -184,13 +215,26 @@ class SimDisk:
         """Whether a file was made without a name and has had none yet."""
         return inode in self._linkable
 
-    def symlink(self, directory: int, name: str, target: str, *, path: str) -> int:
+    def symlink(
+        self,
+        directory: int,
+        name: str,
+        target: str,
+        *,
+        path: str,
+        made: Attributes | None = None,
+    ) -> int:
         """Make a symbolic link to `target`, a path, and return its inode."""
         self._begin(path)
         inode = self._new_inode(path, named=True)
-        self._cache.put(inode, target)
+        self._cache.put(inode, target, made)
         self._recorder.set_entry(directory, name, inode, subject=inode, path=path)
         return inode
+
+    def set_attributes(self, inode: int, change: Attributes, *, path: str) -> None:
+        """Change mode, owner, times or extended attributes of an inode."""
+        self._begin(path)
+        self._recorder.set_attributes(inode, change, path)
 
     def link(self, directory: int, name: str, inode: int, *, path: str) -> None:
         """Give an inode one more name, or its first."""
@@ -324,7 +368,7 @@ class SimDisk:
         else:
             self._cache.put(inode, CachedFile(content.size, content.blocks))
         names[name] = inode
-        entries = DirectoryContent({**durable.entries, name: inode})
+        entries = DirectoryContent({**durable.entries, name: inode}, durable.attributes)
         self._cache.image = self.image.derive({inode: content, directory: entries})
         if self._space is not None:
             self._space.adopt(inode, content)

@@ -22,6 +22,7 @@ from typing import Final
 from attrs import evolve, frozen
 
 from wavetank.sim._apply import Tear
+from wavetank.sim._pending_index import holder
 from wavetank.sim._tears import tears
 from wavetank.sim._unwritten import UnwrittenBlocks
 from wavetank.sim.ops import Data, Dirent, MicroOp
@@ -126,11 +127,13 @@ class _Forks:
         self.always = 0 if tearing.harms_equal_bytes else pending.idle
         self._ops: dict[_Target, list[MicroOp]] = {}
         self._named: dict[int, list[_Target]] = {}
+        self._held: dict[int, list[_Target]] = {}
         self._writes: dict[int, list[Data]] = {}
         for op in pending.ops:
             if self.always & pending.bit(op.number):
                 continue
             self._ops.setdefault(op.target, []).append(op)
+            self._held.setdefault(holder(op), []).append(op.target)
             if isinstance(op, Dirent):
                 self._named.setdefault(op.directory, []).append(op.target)
             elif isinstance(op, Data) and not pending.profile.joined(op):
@@ -140,6 +143,9 @@ class _Forks:
         """Return the places that a look at `cell` reveals."""
         if cell[0] == "names":
             return self._named.get(cell[1], ())
+        if cell[0] == "attributes":
+            # Its time depends on each change of it that was kept.
+            return (cell, *self._held.get(cell[1], ()))
         if forgotten and cell[0] == "data":
             return (("size", cell[1]), cell)
         return (cell,)

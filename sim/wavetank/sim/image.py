@@ -14,8 +14,9 @@ from functools import cached_property, lru_cache
 from hashlib import blake2b
 from typing import ClassVar, Final, TypeAlias
 
-from attrs import frozen
+from attrs import field, frozen
 
+from wavetank.sim.attributes import AttributeReads, Attributes
 from wavetank.sim.ops import BLOCK_SIZE
 
 __all__ = [
@@ -54,10 +55,12 @@ class FileContent:
     Attributes:
         size: length in bytes.
         blocks: content by block number; what lies beyond `size` is stale but still there.
+        attributes: mode, owner and times; None where nobody keeps any.
     """
 
     size: int
     blocks: tuple[bytes, ...]
+    attributes: Attributes | None = None
 
     @classmethod
     def of(cls, content: bytes) -> FileContent:
@@ -86,7 +89,7 @@ class FileContent:
 
     def derive(self, size: int, blocks: tuple[bytes, ...], changed: Iterable[int]) -> FileContent:
         """Return content that differs from this in some blocks; `changed` names all that do."""
-        child = FileContent(size, blocks)
+        child = FileContent(size, blocks, self.attributes)
         total = self._total
         for number in changed:
             if number < len(self.blocks):
@@ -94,6 +97,12 @@ class FileContent:
             total += _block_term(number, blocks[number])
         # A file of many blocks is hashed once, and its descendants by what was written to them.
         object.__setattr__(child, "_total", total)
+        return child
+
+    def with_attributes(self, attributes: Attributes | None) -> FileContent:
+        """Return the same content with other attributes."""
+        child = FileContent(self.size, self.blocks, attributes)
+        object.__setattr__(child, "_total", self._total)
         return child
 
 
@@ -129,10 +138,16 @@ class DirectoryContent:
 
     Attributes:
         entries: inode by name.
+        attributes: as for a file.
     """
 
     entries: Mapping[str, int]
+    attributes: Attributes | None = None
     digest: ClassVar[bytes] = b"dir"
+
+    def with_attributes(self, attributes: Attributes | None) -> DirectoryContent:
+        """Return the same names with other attributes."""
+        return DirectoryContent(self.entries, attributes)
 
     @cached_property
     def listing(self) -> tuple[tuple[bytes, int], ...]:
@@ -149,14 +164,20 @@ class LinkContent:
 
     Attributes:
         target: where it points, a path as it was given.
+        attributes: as for a file.
     """
 
     target: str
+    attributes: Attributes | None = field(default=None, eq=False)
 
     @property
     def digest(self) -> bytes:
         """What stands for it in an image's digest."""
         return f"link {self.target}".encode()
+
+    def with_attributes(self, attributes: Attributes | None) -> LinkContent:
+        """Return the same link with other attributes."""
+        return LinkContent(self.target, attributes)
 
 
 Node: TypeAlias = FileContent | DirectoryContent | LinkContent
@@ -165,13 +186,24 @@ Node: TypeAlias = FileContent | DirectoryContent | LinkContent
 class DiskImage:
     """A whole disk: inodes with their content, reachable from `ROOT_INODE`.
 
+    Args:
+        nodes: content by inode.
+        changes: content that replaces some of it.
+        next_inode: the first number that no inode has had.
+        attribute_reads: which attributes tell two images apart, for this and all that derive from
+            it; None if none do.
+
+    Attributes:
+        next_inode: the same.
+        attribute_reads: the same.
+
     >>> image = DiskImage.empty()
     >>> grown = image.derive({2: FileContent(2, (b"hi",)), 1: DirectoryContent({"f": 2})})
     >>> [image.files(), grown.files()]
     [{}, {'/f': b'hi'}]
     """
 
-    __slots__ = ("_changes", "_digest", "_nodes", "next_inode")
+    __slots__ = ("_changes", "_digest", "_nodes", "attribute_reads", "next_inode")
 
     def __init__(
         self,
@@ -179,16 +211,19 @@ class DiskImage:
         *,
         changes: Mapping[int, Node] | None = None,
         next_inode: int,
+        attribute_reads: AttributeReads | None = None,
     ) -> None:
         self._nodes = nodes
         self._changes: Mapping[int, Node] = changes or {}
         self.next_inode = next_inode
-        self._digest: bytes | None = None
+        self.attribute_reads = attribute_reads
+        self._digest: tuple[tuple[int, ...], bytes] | None = None
 
     @classmethod
-    def empty(cls) -> DiskImage:
+    def empty(cls, attribute_reads: AttributeReads | None = None) -> DiskImage:
         """Return a disk with an empty root directory."""
-        return cls({ROOT_INODE: DirectoryContent({})}, next_inode=ROOT_INODE + 1)
+        root = {ROOT_INODE: DirectoryContent({})}
+        return cls(root, next_inode=ROOT_INODE + 1, attribute_reads=attribute_reads)
 
     def node(self, inode: int) -> Node | None:
         """Return the content of an inode, or None if the disk never saw it."""
@@ -200,9 +235,10 @@ class DiskImage:
             return self
         merged = {**self._changes, **changes}
         following = max(self.next_inode, max(changes) + 1)
-        if len(merged) <= _FLATTEN_AT:
-            return DiskImage(self._nodes, changes=merged, next_inode=following)
-        return DiskImage({**self._nodes, **merged}, next_inode=following)
+        nodes, reads = self._nodes, self.attribute_reads
+        if len(merged) > _FLATTEN_AT:
+            nodes, merged = {**nodes, **merged}, {}
+        return DiskImage(nodes, changes=merged, next_inode=following, attribute_reads=reads)
 
     def numbered_from(self, next_inode: int) -> DiskImage:
         """Return the same disk, on which the next new file gets this number or a higher one."""
@@ -240,13 +276,24 @@ class DiskImage:
     def digest(self) -> bytes:
         """Return a hash of all that is reachable, equal for equal disks in any process.
 
-        Inode numbers do not count, only which names share an inode.
+        Inode numbers do not count, only which names share an inode. Attributes count as far as
+        somebody has looked at their kind.
         """
-        if self._digest is None:
+        seen = () if self.attribute_reads is None else self.attribute_reads.seen
+        if self._digest is None or self._digest[0] != seen:
             parts: list[bytes] = []
             self._describe(parts)
-            self._digest = blake2b(b"".join(parts), digest_size=_DIGEST_BYTES).digest()
-        return self._digest
+            if seen:
+                self._describe_attributes(parts)
+            self._digest = (seen, blake2b(b"".join(parts), digest_size=_DIGEST_BYTES).digest())
+        return self._digest[1]
+
+    def _describe_attributes(self, parts: list[bytes]) -> None:
+        reads = self.attribute_reads
+        assert reads is not None
+        for _, _, node in (("/", ROOT_INODE, self._directory(ROOT_INODE)), *self.walk()):
+            shown = reads.shown(node.attributes or Attributes())
+            parts.append(repr(shown).encode())
 
     def _describe(self, parts: list[bytes]) -> None:
         changes, nodes = self._changes, self._nodes

@@ -18,8 +18,11 @@ from typing import Final, TypeAlias
 
 from attrs import field, frozen
 
+from wavetank.sim.attributes import Attributes
+
 __all__ = [
     "BLOCK_SIZE",
+    "Attribute",
     "Data",
     "Dirent",
     "Mark",
@@ -53,6 +56,8 @@ class Dirent:
         path: the full path, for people.
         site: where in a program it was made (call_sites.py); "" if nobody knows. Two ops that
             differ in nothing else are equal, and it is in no digest.
+        made: the attributes that the inode was made with; None where nobody keeps any.
+        modified_ns: when the directory was changed by it; None where nobody keeps times.
     """
 
     number: int
@@ -67,6 +72,8 @@ class Dirent:
     symlink_target: str | None = None
     path: str = ""
     site: str = field(default="", eq=False, repr=False)
+    made: Attributes | None = None
+    modified_ns: int | None = None
 
     @property
     def target(self) -> tuple[str, int, str]:
@@ -93,6 +100,7 @@ class Data:
         path: the name under which the file was opened, for people.
         site: where in a program it was made (call_sites.py); "" if nobody knows. Two ops that
             differ in nothing else are equal, and it is in no digest.
+        modified_ns: when the file was changed by it; None where nobody keeps times.
     """
 
     number: int
@@ -108,6 +116,7 @@ class Data:
     continues: bool = False
     path: str = ""
     site: str = field(default="", eq=False, repr=False)
+    modified_ns: int | None = None
 
     @property
     def target(self) -> tuple[str, int, int]:
@@ -128,6 +137,7 @@ class Size:
         path: the name under which the file was opened, for people.
         site: where in a program it was made (call_sites.py); "" if nobody knows. Two ops that
             differ in nothing else are equal, and it is in no digest.
+        modified_ns: when the file was changed by it; None where nobody keeps times.
     """
 
     number: int
@@ -137,6 +147,7 @@ class Size:
     extends: bool = False
     path: str = ""
     site: str = field(default="", eq=False, repr=False)
+    modified_ns: int | None = None
 
     @property
     def target(self) -> tuple[str, int]:
@@ -144,7 +155,31 @@ class Size:
         return ("size", self.inode)
 
 
-MicroOp: TypeAlias = Dirent | Data | Size
+@frozen(kw_only=True)
+class Attribute:
+    """A change of an inode's mode, owner, times or extended attributes.
+
+    Attributes:
+        number: position among the micro-ops of its log.
+        call: the system call it belongs to.
+        inode: the file, directory or link.
+        change: what is set from now on.
+        path: its name, for people.
+    """
+
+    number: int
+    call: int
+    inode: int
+    change: Attributes
+    path: str = ""
+
+    @property
+    def target(self) -> tuple[str, int]:
+        """What it overwrites."""
+        return ("attributes", self.inode)
+
+
+MicroOp: TypeAlias = Dirent | Data | Size | Attribute
 """The smallest change that reaches the disk whole or not at all (tearing aside)."""
 
 
@@ -191,7 +226,7 @@ class Mark:
     word: str
 
 
-Record: TypeAlias = Dirent | Data | Size | Sync | Mark
+Record: TypeAlias = Dirent | Data | Size | Attribute | Sync | Mark
 
 
 class OpLog:

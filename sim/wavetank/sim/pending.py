@@ -7,6 +7,9 @@ image is the durable image plus any set of pending ops that holds with each op a
 order; masks are valid until the next record is taken. Reading a record takes the same time in any
 log (_op_order.py, _pending_index.py); masks and images are made when they are asked for.
 
+Ops that change attributes nobody has looked at are hidden: no set is made for them, and a set holds
+them only with an op that they must precede.
+
 Which of the legal sets are tried is decided in crash_images.py; _apply.py says how ops change an
 image.
 """
@@ -23,8 +26,9 @@ from wavetank.sim._forgetting import ForgettingDisk
 from wavetank.sim._op_order import OpOrder
 from wavetank.sim._pending_index import PendingIndex, holder
 from wavetank.sim._unwritten import UnwrittenBlocks
+from wavetank.sim.attributes import AttributeKind, Attributes
 from wavetank.sim.image import DirectoryContent, DiskImage, FileContent, Node
-from wavetank.sim.ops import Data, Mark, MicroOp, Record, Sync
+from wavetank.sim.ops import Attribute, Data, Dirent, Mark, MicroOp, Record, Sync
 from wavetank.sim.profile import Profile
 
 __all__ = ["Kept", "PendingOps"]
@@ -59,10 +63,10 @@ class PendingOps:
 
     Attributes:
         profile: the same.
-        nothing_new: whether the newest op is an overwrite with the bytes that were there.
     """
 
     __slots__ = (
+        "_attributes",
         "_bits",
         "_dropped",
         "_durable",
@@ -71,7 +75,11 @@ class PendingOps:
         "_holder_masks",
         "_idle",
         "_index",
+        "_made",
         "_newest",
+        "_newest_attribute",
+        "_newest_shown",
+        "_nothing_new",
         "_numbers",
         "_ops",
         "_order",
@@ -79,7 +87,6 @@ class PendingOps:
         "_settled",
         "_unapplied",
         "_unordered",
-        "nothing_new",
         "profile",
     )
 
@@ -91,6 +98,9 @@ class PendingOps:
         self._settled: list[MicroOp] = []
         self._unapplied: list[MicroOp] = []
         self._ops: dict[int, MicroOp] = {}
+        # Those of them that change attributes, and what inodes were made with.
+        self._attributes: dict[int, Attribute] = {}
+        self._made: dict[int, Attributes] = {}
         self._order = OpOrder(profile)
         self._index = PendingIndex(profile)
         # What no sync has put in front yet of all that follows, where syncs do no more than that.
@@ -105,7 +115,10 @@ class PendingOps:
         # Crashes that keep the same ops of an inode leave it the same, whatever else they keep.
         self._remade: dict[_Remains, Node] = {}
         self._newest = -1
-        self.nothing_new = False
+        # The newest op if it changes attributes, and the newest of all others.
+        self._newest_attribute: Attribute | None = None
+        self._newest_shown = -1
+        self._nothing_new = False
         # Data that can never reach the disk, since writing it has failed.
         self._dropped: tuple[Data, ...] = ()
         self._forgetting = ForgettingDisk(image) if profile.truncate_discards else None
@@ -128,8 +141,31 @@ class PendingOps:
 
     @property
     def ops(self) -> Iterable[MicroOp]:
-        """The pending ops in program order."""
-        return self._ops.values()
+        """The pending ops in program order, without those that are hidden."""
+        if not self._attributes:
+            return self._ops.values()
+        return [op for op in self._ops.values() if not self._is_hidden(op)]
+
+    @property
+    def nothing_new(self) -> bool:
+        """Whether the newest op is an overwrite with the bytes that were there."""
+        return self._nothing_new and not self._shows_times
+
+    @property
+    def newest_is_hidden(self) -> bool:
+        """Whether the newest op is one that no image shows."""
+        return self._newest_attribute is not None and self._is_hidden(self._newest_attribute)
+
+    @property
+    def hidden(self) -> int:
+        """The mask of the ops that change attributes which nobody has looked at."""
+        if not self._attributes:
+            return 0
+        mask = 0
+        for op in self._attributes.values():
+            if self._is_hidden(op):
+                mask |= self.bit(op.number)
+        return mask
 
     def __len__(self) -> int:
         return len(self._ops)
@@ -156,7 +192,11 @@ class PendingOps:
         twin._unordered = self._unordered and self._unordered.copy()
         twin._idle = set(self._idle)
         twin._newest = self._newest
-        twin.nothing_new = self.nothing_new
+        twin._newest_attribute = self._newest_attribute
+        twin._newest_shown = self._newest_shown
+        twin._nothing_new = self._nothing_new
+        twin._attributes = dict(self._attributes)
+        twin._made = dict(self._made)
         twin._dropped = self._dropped
         twin._forgetting = self._forgetting and self._forgetting.fork()
         return twin
@@ -177,13 +217,20 @@ class PendingOps:
     def add(self, op: MicroOp) -> None:
         """Take one more micro-op that a program issued."""
         number = op.number
-        self.nothing_new = isinstance(op, Data) and self._changes_nothing(op)
+        self._nothing_new = isinstance(op, Data) and self._changes_nothing(op)
         self._newest = number
+        self._newest_attribute = op if isinstance(op, Attribute) else None
+        if self._newest_attribute is None:
+            self._newest_shown = number
+        if isinstance(op, Dirent) and op.inode is not None and op.made is not None:
+            self._made[op.inode] = op.made
         self._unapplied.append(op)
         if not self._ops and self.profile.at_once(op) and not self.profile.joined(op):
             self._settle([op])
             return
-        if self.nothing_new:
+        if isinstance(op, Attribute):
+            self._attributes[number] = op
+        if self._nothing_new:
             self._idle.add(number)
         if self._bits is not None:
             self._add_bit(op)
@@ -227,7 +274,21 @@ class PendingOps:
 
     @property
     def everything(self) -> int:
-        """The mask of all pending ops."""
+        """The mask of all pending ops, of the hidden ones only those that others need."""
+        return self.without_hidden(self._all)
+
+    def without_hidden(self, mask: int) -> int:
+        """Return a legal set with only those of the hidden ops that others in it need."""
+        hidden = self.hidden
+        if not mask & hidden:
+            return mask
+        kept = 0
+        for number in self._numbers_in(mask & ~hidden):
+            kept |= self.needs(number)
+        return kept
+
+    @property
+    def _all(self) -> int:
         return (1 << len(self._ops)) - 1
 
     @property
@@ -238,14 +299,20 @@ class PendingOps:
         legal set, the set that holds them besides is legal.
         """
         bits, mask = self._all_bits(), 0
+        if self._shows_times:
+            return 0
         for number in self._idle:
             mask |= bits[number]
         return mask
 
     @property
     def newest_needs(self) -> int:
-        """The mask of the newest op and all that must be there with it; 0 if it is durable."""
-        return self.needs(self._newest) if self._newest in self._ops else 0
+        """The mask of the newest op and all that must be there with it; 0 if it is durable.
+
+        A hidden op does not count.
+        """
+        newest = self._newest_shown if self.newest_is_hidden else self._newest
+        return self.needs(newest) if newest in self._ops else 0
 
     def kept(
         self,
@@ -329,7 +396,7 @@ class PendingOps:
             )
         for tear in tears:
             torn |= self.bit(tear.number)
-        harmed = self.everything & ~mask | torn
+        harmed = self._all & ~mask | torn
         masks = self._masks_of_holders()
         # Inodes that lost nothing are as in the full image; only the others are made anew.
         remade: dict[int, Node] = {}
@@ -360,7 +427,9 @@ class PendingOps:
         known = self._remade.get(remains)
         if known is None:
             inode, mask, tears, stale = remains
-            start = _or_empty(self.durable.node(inode), self.full.node(inode))
+            start = _or_empty(
+                self.durable.node(inode), self.full.node(inode), self._made.get(inode)
+            )
             ops = [self._ops[number] for number in self._numbers_in(mask)]
             changes = apply(self.full, ops, tears, start={inode: start}, stale=stale)
             known = self._remade[remains] = changes.node(inode) or start
@@ -383,6 +452,17 @@ class PendingOps:
         if not isinstance(node, FileContent) or len(node.blocks) <= op.block:
             return False
         return node.blocks[op.block][op.start : op.start + len(op.content)] == op.content
+
+    def _is_hidden(self, op: MicroOp) -> bool:
+        if not isinstance(op, Attribute):
+            return False
+        reads = self._durable.attribute_reads
+        return reads is None or not reads.shows(op.change)
+
+    @property
+    def _shows_times(self) -> bool:
+        reads = self._durable.attribute_reads
+        return reads is not None and reads.has_seen(AttributeKind.TIMES)
 
     def _all_bits(self) -> dict[int, int]:
         if self._bits is None:
@@ -431,6 +511,7 @@ class PendingOps:
             op = self._ops.pop(number, None)
             if op is None:
                 continue
+            self._attributes.pop(number, None)
             gone.append(op)
             # Without the size that follows it, the block never belongs to the file.
             if isinstance(op, Data) and number + 1 not in listed:
@@ -446,6 +527,8 @@ class PendingOps:
             return
         nodes = self._order.closure(numbers)
         settled = [self._ops.pop(number) for number in self._order.ops_of(nodes)]
+        for op in settled if self._attributes else ():
+            self._attributes.pop(op.number, None)
         if self._ops:
             self._order.remove(nodes, settled, left=len(self._ops))
         else:
@@ -473,7 +556,9 @@ class PendingOps:
             self._idle.difference_update([op.number for op in ops])
 
 
-def _or_empty(durable: Node | None, seen: Node | None) -> Node:
+def _or_empty(durable: Node | None, seen: Node | None, made: Attributes | None) -> Node:
     if durable is not None:
         return durable
-    return DirectoryContent({}) if isinstance(seen, DirectoryContent) else FileContent(0, ())
+    if isinstance(seen, DirectoryContent):
+        return DirectoryContent({}, made)
+    return FileContent(0, (), made)

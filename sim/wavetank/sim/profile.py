@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from attrs import evolve, frozen
 
-from wavetank.sim.ops import Data, Dirent, MicroOp, Size, Sync, SyncKind
+from wavetank.sim.ops import Attribute, Data, Dirent, MicroOp, Size, Sync, SyncKind
 
 __all__ = ["DirentCover", "Profile"]
 
@@ -51,8 +51,8 @@ class Profile:
         name: what the command line calls it.
         summary: one sentence for people.
         program_order: everything reaches the disk in program order.
-        dirents_ordered: directory ops of different calls stay in order.
-        metadata_ordered: directory ops and sizes of different calls stay in order.
+        dirents_ordered: directory ops and attributes of different calls stay in order.
+        metadata_ordered: directory ops, attributes and sizes of different calls stay in order.
         appends_atomic: an extending write's data and size go together, per block, data first.
         appends_ordered: extending writes to one file stay in order.
         overwrites_before_metadata: overwrites come before later directory ops and sizes.
@@ -66,7 +66,7 @@ class Profile:
         fsync_persists: whether what a sync covers is durable; if not, it only comes before all
             that follows the sync.
         full_fsync_persists: the same for F_FULLFSYNC.
-        synchronous_dirents: directory ops are durable as soon as they are issued.
+        synchronous_dirents: directory ops and attributes are durable as soon as they are issued.
         data_at_once: data and sizes are durable as soon as they are issued.
         keeps_unsynced: whether anything that is not durable can be on disk after a crash.
         control: shipped to show what goes wrong, not to be safe on.
@@ -100,22 +100,35 @@ class Profile:
             return True
         if isinstance(second, Dirent):
             return self._precedes_dirent(first, second)
+        if isinstance(second, Attribute):
+            return self._precedes_attribute(first, second)
         if isinstance(second, Size) and self._precedes_size(first, second):
             return True
         return (
             self.appends_ordered
-            and not isinstance(first, Dirent)
+            and isinstance(first, (Data, Size))
             and first.inode == second.inode
             and self.extends(first)
             and self.extends(second)
         )
 
+    def _precedes_attribute(self, first: MicroOp, second: Attribute) -> bool:
+        """Attributes go through the journal where names do; sizes may wait for their data."""
+        if isinstance(first, Data):
+            return self._overwrite_comes_first(first)
+        ordered = self.metadata_ordered or (self.dirents_ordered and not isinstance(first, Size))
+        return ordered and first.call != second.call
+
     def _precedes_dirent(self, first: MicroOp, second: Dirent) -> bool:
+        ordered = self.dirents_ordered or self.metadata_ordered
+        if isinstance(first, (Dirent, Attribute)) and ordered and first.call != second.call:
+            return True
         if isinstance(first, Dirent):
-            ordered = self.dirents_ordered or self.metadata_ordered
-            return ordered and first.call != second.call
+            return False
         if self.rename_after_source and second.replaces and first.inode == second.inode:
             return True
+        if isinstance(first, Attribute):
+            return False
         if isinstance(first, Size):
             return self.metadata_ordered and first.call != second.call
         return self._overwrite_comes_first(first)
@@ -151,7 +164,7 @@ class Profile:
 
     def joined(self, op: MicroOp) -> bool:
         """Whether `op` reaches the disk only together with the op after it."""
-        if isinstance(op, Size) or not op.joins_next:
+        if isinstance(op, (Size, Attribute)) or not op.joins_next:
             return False
         if isinstance(op, Dirent):
             return self.rename_atomic
@@ -159,7 +172,8 @@ class Profile:
 
     def at_once(self, op: MicroOp) -> bool:
         """Whether `op` is durable as soon as it is issued."""
-        return self.synchronous_dirents if isinstance(op, Dirent) else self.data_at_once
+        is_data = isinstance(op, (Data, Size))
+        return self.data_at_once if is_data else self.synchronous_dirents
 
     def persists(self, sync: Sync) -> bool:
         """Whether what `sync` covers is durable, and not merely ordered."""
@@ -171,11 +185,23 @@ class Profile:
             return True
         if isinstance(op, Dirent):
             return self._covers_dirent(sync, op)
+        if isinstance(op, Attribute):
+            return self._covers_attribute(sync, op)
         if sync.kind is SyncKind.DIRECTORY:
             return False
         if op.inode == sync.inode:
             return True
         return self.fsync_file_covers_sizes and isinstance(op, Size)
+
+    def _covers_attribute(self, sync: Sync, op: Attribute) -> bool:
+        """Attributes are in the inode, and in the journal; fdatasync asks for neither."""
+        if sync.kind is SyncKind.DATA:
+            return False
+        if op.inode == sync.inode:
+            return True
+        is_of_directory = sync.kind is SyncKind.DIRECTORY
+        covers = self.fsync_dir_covers if is_of_directory else self.fsync_file_covers
+        return covers is DirentCover.ALL
 
     def _covers_dirent(self, sync: Sync, op: Dirent) -> bool:
         if sync.kind is SyncKind.DIRECTORY:

@@ -129,7 +129,9 @@ def _look(image: DiskImage, cells: tuple[Cell, ...]) -> _Found:
         if cell[1] != inode:  # places of one inode mostly follow one another
             inode = cell[1]
             node = image.node(inode)
-        if type(node) is FileContent and cell[0] != "names":
+        if cell[0] == "attributes":
+            found.append(None if node is None else node.attributes)
+        elif type(node) is FileContent and cell[0] != "names":
             if len(cell) == 2:  # noqa: PLR2004 - a size, by kind and inode
                 found.append(node.size)
             else:

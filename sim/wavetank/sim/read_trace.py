@@ -13,7 +13,8 @@ from typing import TypeAlias
 __all__ = ["Cell", "ReadTrace"]
 
 Cell: TypeAlias = tuple[str, int] | tuple[str, int, int]
-"""``("names", directory)``, ``("size", inode)``, or ``("data", inode, block)``."""
+"""``("names", directory)``, ``("size", inode)``, ``("attributes", inode)``, or
+``("data", inode, block)``."""
 
 
 class ReadTrace:
@@ -46,6 +47,10 @@ class ReadTrace:
         """Note that the size of a file was looked at, or only whether it is one."""
         # Of a key that is there already, a dict keeps the place.
         self._cells[("size", inode)] = None
+
+    def attributes(self, inode: int) -> None:
+        """Note that mode, owner, times or extended attributes were looked at."""
+        self._cells[("attributes", inode)] = None
 
     def blocks(self, inode: int, numbers: range) -> None:
         """Note that blocks of a file were looked at."""

@@ -25,6 +25,8 @@ from wavetank.scenarios.exploration.subject import Known, Problem, RecordedRun, 
 from wavetank.sim import (
     BLOCK_SIZE,
     PROFILES,
+    Attribute,
+    Attributes,
     Data,
     Dirent,
     Kept,
@@ -136,9 +138,21 @@ def describe_op(op: MicroOp, path: str | None = None) -> str:
         return f"bytes {start}..{start + len(op.content) - 1} of {name}"
     if isinstance(op, Size):
         return f"size {op.size} of {name}"
+    if isinstance(op, Attribute):
+        return f"{_told_attributes(op.change)} of {name}"
     if op.inode is None:
         return f"the removal of the name {op.path}"
     return f"the rename over {op.path}" if op.replaces else f"the name {op.path}"
+
+
+def _told_attributes(change: Attributes) -> str:
+    if change.mode is not None:
+        return f"the mode {change.mode:04o}"
+    if change.owner is not None:
+        return f"the owner {change.owner[0]}:{change.owner[1]}"
+    if change.extended:
+        return f"the extended attribute {change.extended[0][0]}"
+    return "the times"
 
 
 def describe_ops(log: tuple[Record, ...]) -> Mapping[int, str]:

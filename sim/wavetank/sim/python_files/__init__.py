@@ -6,7 +6,8 @@ General layout, from the bottom up::
     directory.py          the simulated directory as code is given it
     os_functions.py       what becomes of each function of os, by name
     _clock.py             time that passes when somebody looks at it
-    _process.py           descriptors, working directory, locks, modes and times of one process
+    _status.py            what stat gives, and who looks at modes and times
+    _process.py           descriptors, working directory, locks and clock of one process
     _world.py             who is inside the simulation, and where each change was made
     _real.py              the functions of the real machine
     _places.py            from a path to a place, simulated or real

@@ -14,14 +14,16 @@ from typing import Final
 
 from wavetank.engine import Buffer
 from wavetank.sim._errno import fail
+from wavetank.sim.attributes import Attributes
 from wavetank.sim.ops import SyncKind
 from wavetank.sim.python_files._mapping import Mappings
-from wavetank.sim.python_files._process import OpenFile, Process
+from wavetank.sim.python_files._process import OpenFile
 from wavetank.sim.python_files._real import Real
+from wavetank.sim.python_files._status import Status
 from wavetank.sim.python_files._world import World
 from wavetank.sim.sim_file import SimFile
 
-__all__ = ["DescriptorCalls"]
+__all__ = ["DescriptorCalls", "owner_change"]
 
 _COPY_BYTES: Final = 1 << 20
 
@@ -146,7 +148,7 @@ class DescriptorCalls:
         """See `os.close`."""
         self._world.running.close(fd)
 
-    def fstat(self, fd: int) -> os.stat_result:
+    def fstat(self, fd: int) -> Status:
         """See `os.fstat`."""
         process = self._world.running
         return process.status(process.opened(fd).inode)
@@ -178,13 +180,11 @@ class DescriptorCalls:
 
     def fchmod(self, fd: int, mode: int) -> None:
         """See `os.fchmod`."""
-        process = self._world.running
-        process.set_mode(process.opened(fd).inode, mode)
+        self._set(fd, Attributes(mode=mode & 0o7777))
 
     def fchown(self, fd: int, uid: int, gid: int) -> None:
-        """See `os.fchown`; everything goes on belonging to whoever runs the test."""
-        del uid, gid
-        self._world.running.opened(fd)
+        """See `os.fchown`; -1 leaves a number as it is."""
+        self._set(fd, owner_change(self.fstat(fd), uid, gid))
 
     def get_inheritable(self, fd: int, /) -> bool:
         """See `os.get_inheritable`."""
@@ -272,12 +272,18 @@ class DescriptorCalls:
         return written
 
     def _changed(self, opened: OpenFile, start: int, end: int) -> None:
-        self._running.touch(opened.inode)
         self._mappings.show(opened.inode, start, end - start)
 
-    @property
-    def _running(self) -> Process:
-        return self._world.running
+    def _set(self, fd: int, change: Attributes) -> None:
+        process = self._world.running
+        opened = process.opened(fd)
+        process.disk.set_attributes(opened.inode, change, path=opened.path)
+
+
+def owner_change(status: Status, uid: int, gid: int) -> Attributes:
+    """Return the change that chown asks for; -1 leaves a number as it is."""
+    known = tuple(status)
+    return Attributes(owner=(known[4] if uid == -1 else uid, known[5] if gid == -1 else gid))
 
 
 def _total(buffers: Sequence[Buffer]) -> int:

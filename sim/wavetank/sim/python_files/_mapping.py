@@ -277,7 +277,6 @@ class Mappings:
                 memory.accept(start, new)
                 self._store_block(mapping, start, old, new)
                 self.show(inode, mapping.start + start, len(new), but=mapping)
-            mapping.process.touch(inode)
             self._world.note("mmap")
             if not self._world.own_threads():
                 # With another thread, something may be written between the look and this.

@@ -12,19 +12,27 @@ import os
 import stat
 from typing import Final
 
+from attrs import evolve
+
+from wavetank.engine import Buffer
 from wavetank.sim._errno import fail
 from wavetank.sim._path_walk import Place
+from wavetank.sim.attributes import AttributeKind, Attributes
 from wavetank.sim.image import ROOT_INODE
-from wavetank.sim.python_files._descriptor_calls import DescriptorCalls
+from wavetank.sim.python_files._descriptor_calls import DescriptorCalls, owner_change
 from wavetank.sim.python_files._open_call import OpenCall
 from wavetank.sim.python_files._places import PathArgument, Paths, Spot
 from wavetank.sim.python_files._real import Real
 from wavetank.sim.python_files._scan import Entries, Entry
+from wavetank.sim.python_files._status import Status
 from wavetank.sim.python_files._world import World
 
 __all__ = ["NameCalls"]
 
 _BUSY: Final = frozenset({"", ".", ".."})
+_NO_ATTRIBUTE: Final = errno.ENODATA
+_XATTR_CREATE: Final = getattr(os, "XATTR_CREATE", 1)
+_XATTR_REPLACE: Final = getattr(os, "XATTR_REPLACE", 2)
 
 
 class NameCalls:
@@ -58,7 +66,7 @@ class NameCalls:
         *,
         dir_fd: int | None = None,
         follow_symlinks: bool = True,
-    ) -> os.stat_result:
+    ) -> os.stat_result | Status:
         """See `os.stat`."""
         if isinstance(path, int):
             return self._descriptors.fstat(path)
@@ -69,7 +77,7 @@ class NameCalls:
             fail(errno.ENOENT, os.fsdecode(path))
         return (self._real.stat if follow_symlinks else self._real.lstat)(spot.path)
 
-    def lstat(self, path: PathArgument, *, dir_fd: int | None = None) -> os.stat_result:
+    def lstat(self, path: PathArgument, *, dir_fd: int | None = None) -> os.stat_result | Status:
         """See `os.lstat`."""
         return self.stat(path, dir_fd=dir_fd, follow_symlinks=False)
 
@@ -88,8 +96,9 @@ class NameCalls:
             status = self.stat(path, dir_fd=dir_fd, follow_symlinks=follow_symlinks)
         except OSError:
             return False
-        is_directory = stat.S_ISDIR(status.st_mode)
-        return not mode & os.X_OK or is_directory or bool(status.st_mode & 0o111)
+        if not mode & os.X_OK or _is_directory(status):
+            return True
+        return bool(status.st_mode & 0o111)
 
     def statvfs(self, path: PathArgument | int) -> os.statvfs_result:
         """See `os.statvfs`: a disk that is never full."""
@@ -144,9 +153,13 @@ class NameCalls:
         """See `os.mkdir`."""
         process = self._world.running
         text, place = self._paths.new(path, dir_fd, may_be_slashed=True)
-        inode = process.disk.create(place.directory, place.name, path=text, is_directory=True)
-        process.set_mode(inode, mode & ~process.umask)
-        process.touch(inode)
+        process.disk.create(
+            place.directory,
+            place.name,
+            path=text,
+            is_directory=True,
+            made=process.made_with(mode),
+        )
 
     def rmdir(self, path: PathArgument, *, dir_fd: int | None = None) -> None:
         """See `os.rmdir`."""
@@ -260,7 +273,9 @@ class NameCalls:
         target = os.fsdecode(src)
         if not target:
             fail(errno.ENOENT, text)
-        self._world.running.disk.symlink(place.directory, place.name, target, path=text)
+        process = self._world.running
+        made = evolve(process.made_with(0), mode=0o777)
+        process.disk.symlink(place.directory, place.name, target, path=text, made=made)
 
     def truncate(self, path: PathArgument | int, length: int) -> None:
         """See `os.truncate`."""
@@ -284,7 +299,8 @@ class NameCalls:
         follow_symlinks: bool = True,
     ) -> None:
         """See `os.chmod`."""
-        self._world.running.set_mode(self._either(path, dir_fd, follow=follow_symlinks), mode)
+        change = Attributes(mode=mode & 0o7777)
+        self._set(self._either(path, dir_fd, follow=follow_symlinks), change)
 
     def lchmod(self, path: PathArgument, mode: int) -> None:
         """See `os.lchmod`."""
@@ -299,9 +315,10 @@ class NameCalls:
         dir_fd: int | None = None,
         follow_symlinks: bool = True,
     ) -> None:
-        """See `os.chown`; everything goes on belonging to whoever runs the test."""
-        del uid, gid
-        self._either(path, dir_fd, follow=follow_symlinks)
+        """See `os.chown`; -1 leaves a number as it is."""
+        inode, text = self._either(path, dir_fd, follow=follow_symlinks)
+        status = self._world.running.status(inode)
+        self._set((inode, text), owner_change(status, uid, gid))
 
     def lchown(self, path: PathArgument, uid: int, gid: int) -> None:
         """See `os.lchown`."""
@@ -318,17 +335,18 @@ class NameCalls:
     ) -> None:
         """See `os.utime`."""
         process = self._world.running
-        inode = self._either(path, dir_fd, follow=follow_symlinks)
+        where = self._either(path, dir_fd, follow=follow_symlinks)
         now = process.clock.now_ns
         if times is not None:
             ns = (int(times[0] * 1e9), int(times[1] * 1e9))
-        process.set_times(inode, *(ns or (now, now)))
+        accessed, modified = ns or (now, now)
+        self._set(where, Attributes(accessed_ns=accessed, modified_ns=modified))
 
     def chdir(self, path: PathArgument | int) -> None:
         """See `os.chdir`; the real working directory stays as it is."""
         text = self._paths.of_descriptor(path) if isinstance(path, int) else None
         wanted = text if text is not None else self._paths.absolute(path)  # type: ignore[arg-type]
-        if not stat.S_ISDIR(self.stat(wanted).st_mode):
+        if not _is_directory(self.stat(wanted)):
             fail(errno.ENOTDIR, wanted)
         self._world.running.cwd = os.path.normpath(wanted)
 
@@ -353,15 +371,62 @@ class NameCalls:
     def listxattr(
         self, path: PathArgument | int | None = None, *, follow_symlinks: bool = True
     ) -> list[str]:
-        """See `os.listxattr`: there are none."""
-        del path, follow_symlinks
-        return []
+        """See `os.listxattr`."""
+        where = self._world.running.cwd if path is None else path
+        return [name for name, _ in self._extended(where, follow=follow_symlinks)[1]]
 
-    def getxattr(self, path: PathArgument | int, *_: object, **__: object) -> bytes:
-        """See `os.getxattr`: the simulated filesystem has no extended attributes."""
-        raise OSError(errno.ENOTSUP, os.strerror(errno.ENOTSUP), path)
+    def getxattr(
+        self,
+        path: PathArgument | int,
+        attribute: PathArgument,
+        *,
+        follow_symlinks: bool = True,
+    ) -> bytes:
+        """See `os.getxattr`."""
+        name = _name_of_extended(attribute)
+        (_, text), known = self._extended(path, follow=follow_symlinks)
+        value = dict(known).get(name)
+        if value is None:
+            fail(_NO_ATTRIBUTE, text)
+        return value
 
-    setxattr = removexattr = getxattr
+    def setxattr(
+        self,
+        path: PathArgument | int,
+        attribute: PathArgument,
+        value: Buffer,
+        flags: int = 0,
+        *,
+        follow_symlinks: bool = True,
+    ) -> None:
+        """See `os.setxattr`."""
+        name = _name_of_extended(attribute)
+        where, known = self._extended(path, follow=follow_symlinks)
+        is_there = name in dict(known)
+        if is_there and flags & _XATTR_CREATE:
+            fail(errno.EEXIST, where[1])
+        if not is_there and flags & _XATTR_REPLACE:
+            fail(_NO_ATTRIBUTE, where[1])
+        self._set(where, Attributes(extended=((name, bytes(value)),)))
+
+    def removexattr(
+        self, path: PathArgument | int, attribute: PathArgument, *, follow_symlinks: bool = True
+    ) -> None:
+        """See `os.removexattr`."""
+        name = _name_of_extended(attribute)
+        where, known = self._extended(path, follow=follow_symlinks)
+        if name not in dict(known):
+            fail(_NO_ATTRIBUTE, where[1])
+        self._set(where, Attributes(extended=((name, None),)))
+
+    def _extended(
+        self, path: PathArgument | int, *, follow: bool
+    ) -> tuple[tuple[int, str], tuple[tuple[str, bytes | None], ...]]:
+        """Return where something is, and its extended attributes."""
+        where = self._either(path, None, follow=follow)
+        process = self._world.running
+        process.look(where[0], AttributeKind.EXTENDED)
+        return where, process.disk.attributes(where[0]).extended
 
     def _names(self, path: PathArgument | int) -> tuple[dict[str, int] | None, str]:
         """Return a directory's names; None for one that only the real machine has."""
@@ -400,13 +465,19 @@ class NameCalls:
             fail(errno.EBUSY, spot.path)
         return spot, spot.place, spot.inode
 
-    def _either(self, path: PathArgument | int, dir_fd: int | None, *, follow: bool) -> int:
-        """Return the inode of a path or of a descriptor."""
+    def _either(
+        self, path: PathArgument | int, dir_fd: int | None, *, follow: bool
+    ) -> tuple[int, str]:
+        """Return the inode and the path of what a path or a descriptor stands for."""
         if isinstance(path, int):
-            return self._world.running.opened(path).inode
-        inode = self._paths.present(path, dir_fd, follow=follow).inode
-        assert inode is not None
-        return inode
+            opened = self._world.running.opened(path)
+            return opened.inode, opened.path
+        spot = self._paths.present(path, dir_fd, follow=follow)
+        assert spot.inode is not None
+        return spot.inode, spot.path
+
+    def _set(self, where: tuple[int, str], change: Attributes) -> None:
+        self._world.running.disk.set_attributes(where[0], change, path=where[1])
 
     def _check_replaceable(self, moved: int, replaced: int, path: str) -> None:
         disk = self._world.running.disk
@@ -417,3 +488,15 @@ class NameCalls:
             fail(errno.ENOTDIR, path)
         if theirs:
             fail(errno.ENOTEMPTY, path)
+
+
+def _is_directory(status: os.stat_result | Status) -> bool:
+    return stat.S_ISDIR(status.kind if isinstance(status, Status) else status.st_mode)
+
+
+def _name_of_extended(name: PathArgument) -> str:
+    """Return the name of an extended attribute; as on ext4, only those of users can be set."""
+    text = os.fsdecode(name)
+    if not text.startswith("user."):
+        fail(errno.ENOTSUP, text)
+    return text

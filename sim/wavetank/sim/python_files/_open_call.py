@@ -63,14 +63,13 @@ class OpenCall:
         if inode is None:
             if not flags & os.O_CREAT or place is None:
                 fail(errno.ENOENT, told)
-            inode = process.disk.create(place.directory, place.name, path=spot.path)
-            process.set_mode(inode, mode & ~process.umask)
-            process.touch(inode)
+            inode = process.disk.create(
+                place.directory, place.name, path=spot.path, made=process.made_with(mode)
+            )
         else:
             self._check_present(inode, flags, told)
             if flags & os.O_TRUNC and flags & os.O_ACCMODE:
                 process.disk.truncate(inode, 0, path=spot.path)
-                process.touch(inode)
         return process.open(inode, os.path.normpath(spot.path), flags)
 
     def _check_present(self, inode: int, flags: int, told: str) -> None:
@@ -96,9 +95,7 @@ class OpenCall:
             fail(errno.ENOTDIR, spot.path)
         if not flags & os.O_ACCMODE:
             fail(errno.EINVAL, spot.path)
-        inode = process.disk.create_unnamed(path=spot.path)
-        process.set_mode(inode, mode & ~process.umask)
-        process.touch(inode)
+        inode = process.disk.create_unnamed(path=spot.path, made=process.made_with(mode))
         return process.open(inode, spot.path, flags & ~_TMPFILE)
 
     def _is_device(self, path: str) -> bool:

@@ -1,8 +1,7 @@
-"""One process on a simulated disk: its descriptors, working directory, locks, modes and times.
+"""One process on a simulated disk: its descriptors, working directory, locks and clock.
 
 Descriptors begin at 1 << 30, so that one that gets past the simulation is no file of the machine.
-Several may share one `OpenFile` (dup), as on Linux. Modes and times are kept for as long as the
-process lives; they are no micro-ops, and a crash forgets them. Left out: the calls themselves
+Several may share one `OpenFile` (dup), as on Linux. Left out: the calls themselves
 (_descriptor_calls.py, _name_calls.py).
 """
 
@@ -14,16 +13,17 @@ import stat
 from typing import Final
 
 from wavetank.engine import OpenFlag
+from wavetank.sim.attributes import AttributeKind, Attributes
 from wavetank.sim.disk import SimDisk
 from wavetank.sim.image import ROOT_INODE
 from wavetank.sim.python_files._clock import VirtualClock
 from wavetank.sim.python_files._limit import OutOfSteps
+from wavetank.sim.python_files._status import Status, StatusFields
 from wavetank.sim.sim_file import SimFile
 
 __all__ = ["FIRST_DESCRIPTOR", "OpenFile", "Process"]
 
 FIRST_DESCRIPTOR: Final = 1 << 30
-_BLOCK_UNIT: Final = 512
 
 
 class OpenFile:
@@ -79,6 +79,7 @@ class Process:
         umask: bits that new files do not get.
         locks: who holds flock on an inode: open files, and whether they share it.
         is_gone: whether it has ended; its file objects do nothing from then on.
+        tells_looks: whether its looks at attributes decide which disks are told apart.
     """
 
     def __init__(
@@ -99,11 +100,11 @@ class Process:
         self.umask = 0o022
         self.locks: dict[int, tuple[list[OpenFile], bool]] = {}
         self.is_gone = False
+        self.tells_looks = True
         self._descriptors: dict[int, OpenFile] = {}
         self._inheritable: set[int] = set()
         self._next = FIRST_DESCRIPTOR
-        self._modes: dict[int, int] = {}
-        self._times: dict[int, tuple[int, int]] = {}
+        disk.keep_times(lambda: clock.now_ns)
         self._links: dict[int, int] = {}
         self._links_at = -1
 
@@ -196,46 +197,39 @@ class Process:
 
     # What stat shows
 
-    def status(self, inode: int) -> os.stat_result:
+    def status(self, inode: int) -> Status:
         """Return what stat says of an inode."""
         size, kind = self._size_and_kind(inode)
-        mode = self._modes.get(inode, 0o644 if kind == stat.S_IFREG else 0o755)
-        accessed, modified = self._times.get(inode, (self.clock.start_ns, self.clock.start_ns))
-        seconds = (accessed // 10**9, modified // 10**9, modified // 10**9)
-        fields = (
-            kind | mode,
-            inode,
-            1 << 20,
-            self._names_of(inode),
-            os.getuid(),
-            os.getgid(),
-            size,
+        known, start = self.disk.attributes(inode), self.clock.start_ns
+        usual = Attributes(
+            mode=0o644 if kind == stat.S_IFREG else 0o755,
+            owner=(os.getuid(), os.getgid()),
+            accessed_ns=start if known.modified_ns is None else known.modified_ns,
+            modified_ns=start,
         )
-        more = {
-            "st_atime": accessed / 1e9,
-            "st_mtime": modified / 1e9,
-            "st_ctime": modified / 1e9,
-            "st_atime_ns": accessed,
-            "st_mtime_ns": modified,
-            "st_ctime_ns": modified,
-            "st_blksize": 4096,
-            "st_blocks": -(-size // _BLOCK_UNIT),
-            "st_rdev": 0,
-        }
-        return os.stat_result((*fields, *seconds), more)
+        fields = StatusFields(
+            kind=kind,
+            inode=inode,
+            names=self._names_of(inode),
+            size=size,
+            attributes=usual.changed_by(known),
+        )
+        return Status(fields, lambda what: self.look(inode, what))
 
-    def set_mode(self, inode: int, mode: int) -> None:
-        """Let an inode have these permission bits."""
-        self._modes[inode] = mode & 0o7777
+    def look(self, inode: int, kind: AttributeKind) -> None:
+        """Note that the code under test looks at attributes of a kind."""
+        if self.tells_looks:
+            self.disk.look_at_attributes(inode, kind)
 
-    def set_times(self, inode: int, accessed_ns: int, modified_ns: int) -> None:
-        """Let an inode have been used and changed at these times."""
-        self._times[inode] = (accessed_ns, modified_ns)
-
-    def touch(self, inode: int) -> None:
-        """Let an inode have been changed now."""
+    def made_with(self, mode: int) -> Attributes:
+        """Return the attributes of what is made now with these permission bits."""
         now = self.clock.now_ns
-        self._times[inode] = (self._times.get(inode, (now, now))[0], now)
+        return Attributes(
+            mode=mode & ~self.umask & 0o7777,
+            owner=(os.getuid(), os.getgid()),
+            accessed_ns=now,
+            modified_ns=now,
+        )
 
     def set_inheritable(self, number: int, *, inheritable: bool) -> None:
         """Note whether a descriptor would live on in a new program."""

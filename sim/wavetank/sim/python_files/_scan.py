@@ -7,13 +7,15 @@ import stat
 from collections.abc import Iterator
 from typing import Protocol, Self
 
+from wavetank.sim.python_files._status import Status
+
 __all__ = ["Entries", "Entry"]
 
 
 class _Stat(Protocol):
     def stat(
         self, path: str, *, dir_fd: int | None = None, follow_symlinks: bool = True
-    ) -> os.stat_result: ...
+    ) -> os.stat_result | Status: ...
 
 
 class Entry:
@@ -30,7 +32,7 @@ class Entry:
     __slots__ = ("_calls", "_full", "_status", "name", "path")
 
     def __init__(
-        self, calls: _Stat, name: str, shown: str | bytes, full: str, status: os.stat_result
+        self, calls: _Stat, name: str, shown: str | bytes, full: str, status: Status
     ) -> None:
         self._calls = calls
         self._full = full
@@ -44,7 +46,7 @@ class Entry:
         """See `os.DirEntry.inode`."""
         return self._status.st_ino
 
-    def stat(self, *, follow_symlinks: bool = True) -> os.stat_result:
+    def stat(self, *, follow_symlinks: bool = True) -> os.stat_result | Status:
         """See `os.DirEntry.stat`."""
         if follow_symlinks and self.is_symlink():
             return self._calls.stat(self._full)
@@ -60,7 +62,7 @@ class Entry:
 
     def is_symlink(self) -> bool:
         """See `os.DirEntry.is_symlink`."""
-        return stat.S_ISLNK(self._status.st_mode)
+        return stat.S_ISLNK(self._status.kind)
 
     def is_junction(self) -> bool:
         """See `os.DirEntry.is_junction`: Linux has none."""

@@ -142,6 +142,7 @@ class World:
         self.hook = hook
         self.sites = []
         self.tracing = tracing
+        process.tells_looks = not tracing
         self.refusal = None
         self._logged = len(process.disk.log)
         self.process = self._membership.process = process

@@ -18,6 +18,7 @@ from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import Final, Self, TypeAlias, TypeVar
 
+from wavetank.sim.attributes import AttributeReads
 from wavetank.sim.disk import SimDisk
 from wavetank.sim.image import ROOT_INODE, DirectoryContent, DiskImage
 from wavetank.sim.python_files._clock import START_NS, VirtualClock
@@ -101,7 +102,7 @@ class PythonFiles:
 
     def empty_image(self) -> DiskImage:
         """Return a disk that holds the simulated directory, empty."""
-        image = DiskImage.empty()
+        image = DiskImage.empty(AttributeReads())
         inode = ROOT_INODE
         for name in self.directory.strip("/").split("/"):
             below = image.next_inode
