@@ -7,14 +7,21 @@ ops that change them are lost where they may be, but are not tried one by one (p
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from enum import IntEnum
-from mmap import mmap
-from typing import Self
+from typing import Protocol, Self
 
 from attrs import evolve, frozen
 
-__all__ = ["AttributeKind", "AttributeReads", "Attributes"]
+__all__ = ["AttributeKind", "AttributeReads", "Attributes", "Flags"]
+
+
+class Flags(Protocol):
+    """Small numbers in a row, all 0 at first."""
+
+    def __getitem__(self, place: int, /) -> int: ...
+
+    def __setitem__(self, place: int, value: int, /) -> None: ...
 
 
 class AttributeKind(IntEnum):
@@ -76,10 +83,11 @@ class Attributes:
 
 
 class AttributeReads:
-    """Which kinds of attributes have been looked at, in this process and those forked from it.
+    """Which kinds of attributes have been looked at.
 
     Args:
         seen: kinds that have been looked at already.
+        memory: makes flags of a length; those of several processes may be one.
 
     >>> reads = AttributeReads()
     >>> reads.note(AttributeKind.MODE)
@@ -87,16 +95,20 @@ class AttributeReads:
     (384,)
     """
 
-    __slots__ = ("_flags",)
+    __slots__ = ("_flags", "_memory")
 
-    def __init__(self, seen: tuple[AttributeKind, ...] = ()) -> None:
-        # What a forked process looks at matters to the one that forked it: the memory is shared.
-        self._flags = mmap(-1, len(AttributeKind))
+    def __init__(
+        self, seen: tuple[AttributeKind, ...] = (), memory: Callable[[int], Flags] = bytearray
+    ) -> None:
+        self._memory = memory
+        self._flags = memory(len(AttributeKind))
         for kind in seen:
             self.note(kind)
 
-    def __reduce__(self) -> tuple[type[Self], tuple[tuple[AttributeKind, ...]]]:
-        return type(self), (self.seen,)
+    def __reduce__(
+        self,
+    ) -> tuple[type[Self], tuple[tuple[AttributeKind, ...], Callable[[int], Flags]]]:
+        return type(self), (self.seen, self._memory)
 
     @property
     def seen(self) -> tuple[AttributeKind, ...]:

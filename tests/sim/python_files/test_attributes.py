@@ -63,6 +63,18 @@ def test_a_look_is_one_that_may_decide_something() -> None:
     assert seen == {name: kinds for name, (_, kinds) in LOOKS.items()}
 
 
+def test_a_look_in_a_forked_process_counts_here() -> None:
+    with PythonFiles() as files:
+        image = pickle.loads(pickle.dumps(files.empty_image()))
+        child = os.fork()
+        if not child:
+            with files.process(SimDisk(image)):
+                os.path.getmtime(files.directory)
+            os._exit(0)
+        os.waitpid(child, 0)
+    assert image.attribute_reads.seen == (AttributeKind.TIMES,)
+
+
 def test_attributes_outlive_the_process() -> None:
     with PythonFiles() as files:
         disk = SimDisk(files.empty_image())

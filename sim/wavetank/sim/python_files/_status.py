@@ -10,13 +10,14 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterator
+from mmap import mmap
 from typing import TYPE_CHECKING, Final, Self, SupportsIndex
 
 from attrs import frozen
 
-from wavetank.sim.attributes import AttributeKind, Attributes
+from wavetank.sim.attributes import AttributeKind, Attributes, Flags
 
-__all__ = ["Status", "StatusFields"]
+__all__ = ["Status", "StatusFields", "shared_flags"]
 
 _BLOCK_UNIT: Final = 512
 _TELLS_KINDS: Final = frozenset(
@@ -27,6 +28,14 @@ _TELLS_KINDS: Final = frozenset(
 _COPIES_MODES: Final = frozenset({"copymode", "copystat", "copy", "copy2"})
 _PLAIN: Final = frozenset({1, 2, 3, 6})
 """Places of inode, device, number of names and size."""
+
+
+def shared_flags(length: int) -> Flags:
+    """Return flags that this process shares with those forked from it.
+
+    What a forked process looks at decides which disks the one that forked it tells apart.
+    """
+    return mmap(-1, length)
 
 
 @frozen(kw_only=True)

@@ -27,6 +27,7 @@ from wavetank.sim.python_files._limit import OutOfSteps, OutOfTime, StepLimit, t
 from wavetank.sim.python_files._process import FIRST_DESCRIPTOR, Process
 from wavetank.sim.python_files._replacing import Replacing
 from wavetank.sim.python_files._routes import Routes, replaced_names
+from wavetank.sim.python_files._status import shared_flags
 from wavetank.sim.python_files._world import CallHook, CallSite, World
 from wavetank.sim.python_files.directory import SimulatedDirectory
 from wavetank.sim.python_files.errors import (
@@ -102,7 +103,7 @@ class PythonFiles:
 
     def empty_image(self) -> DiskImage:
         """Return a disk that holds the simulated directory, empty."""
-        image = DiskImage.empty(AttributeReads())
+        image = DiskImage.empty(AttributeReads(memory=shared_flags))
         inode = ROOT_INODE
         for name in self.directory.strip("/").split("/"):
             below = image.next_inode
