@@ -22,6 +22,7 @@ General layout, from the bottom up::
     _routes.py            all of these by module and name
     _references.py        who holds a function, and another put in its place
     _replacing.py         put in the place of the real ones, and taken out
+    _c_calls.py           what ctypes calls past the system's Python
     _guard.py             what gets past them is stopped
     _limit.py             an end to code that does not end
     forks.py              processes for the code under test: forks, or none

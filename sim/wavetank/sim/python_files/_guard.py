@@ -17,6 +17,7 @@ from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Final
 
+from wavetank.sim.python_files._c_calls import CCalls
 from wavetank.sim.python_files._databases import DATABASE_ADVICE, is_in_memory
 from wavetank.sim.python_files._process import FIRST_DESCRIPTOR
 from wavetank.sim.python_files._world import World
@@ -51,6 +52,7 @@ class _Guard:
         self.world: World | None = None
         self._keepers_of: Callable[[str], list[str]] = _nobody
         self._installed = False
+        self._c_calls: CCalls | None = None
 
     def watch(self, world: World, keepers_of: Callable[[str], list[str]]) -> None:
         """Guard a world, until another one is given or it is released.
@@ -64,10 +66,15 @@ class _Guard:
             sys.addaudithook(self._hear)
         self.world = world
         self._keepers_of = keepers_of
+        self._c_calls = CCalls(world)
+        self._c_calls.watch()
 
     def release(self) -> None:
         """Guard nothing."""
         self.world, self._keepers_of = None, _nobody
+        if self._c_calls is not None:
+            self._c_calls.release()
+            self._c_calls = None
 
     def escaped(self, error: OSError) -> UnroutedCallError | None:
         """Return what is wrong if a function past its route has raised an error; else None.
@@ -93,6 +100,8 @@ class _Guard:
         world = self.world
         if world is None:
             return
+        if event == "ctypes.dlsym" and self._c_calls is not None:
+            self._c_calls.watch()
         if not world.is_inside():
             if event == "open" or event in _CHANGES or event in _PROGRAMS or event in _OTHERS:
                 world.keep_out(event, args)

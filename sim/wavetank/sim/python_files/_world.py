@@ -152,6 +152,12 @@ class World:
         if self.process is not None:
             self.process.is_gone = True
         self.process = self._membership.process = None
+        if os.path.lexists(self.directory):
+            self.refuse(
+                f"expected nothing at {self.directory!r} on the real machine but it is there: C "
+                f"code has made it past the simulation; remove it, and let the package that did it "
+                f"use its pure-Python way"
+            )
 
     def leave(self) -> None:
         """Let the calling thread use the real machine while the process lives on."""
