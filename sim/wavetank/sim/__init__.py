@@ -44,8 +44,8 @@ reading at ops.py, then profile.py.
 
 from wavetank.sim._apply import STALE_WORD, Tear
 from wavetank.sim._tears import TORN_SECTORS
-from wavetank.sim.call_sites import call_site
 from wavetank.sim.attributes import AttributeKind, AttributeReads, Attributes
+from wavetank.sim.call_sites import call_site
 from wavetank.sim.closed_sets import closed_sets
 from wavetank.sim.crash_images import CrashImages, all_images, newest_images
 from wavetank.sim.disk import SimDisk

@@ -243,7 +243,9 @@ class DiskImage:
     def numbered_from(self, next_inode: int) -> DiskImage:
         """Return the same disk, on which the next new file gets this number or a higher one."""
         following = max(self.next_inode, next_inode)
-        return DiskImage(self._nodes, changes=self._changes, next_inode=following)
+        reads = self.attribute_reads
+        nodes, changes = self._nodes, self._changes
+        return DiskImage(nodes, changes=changes, next_inode=following, attribute_reads=reads)
 
     def files(self) -> dict[str, bytes]:
         """Return the visible content of every file by path, in the order of the paths."""

@@ -165,6 +165,7 @@ class Attribute:
         inode: the file, directory or link.
         change: what is set from now on.
         path: its name, for people.
+        site: as for `Dirent`.
     """
 
     number: int
@@ -172,6 +173,7 @@ class Attribute:
     inode: int
     change: Attributes
     path: str = ""
+    site: str = field(default="", eq=False, repr=False)
 
     @property
     def target(self) -> tuple[str, int]:

@@ -280,7 +280,7 @@ class CrashReport:
                 f"time, which says nothing about the code; raise check_limit_s= if it needs longer"
             )
         if self.difference:
-            told.append(f"the workload is not the same each time: {self.difference}")
+            told.append(self._difference())
         if self.silent_faults:
             told.append(f"faults that never fired: {'; '.join(self.silent_faults)}")
         if any(each.is_flaky for each in self.findings):
@@ -293,7 +293,11 @@ class CrashReport:
 
     def warnings(self) -> tuple[str, ...]:
         """Return the notes that everybody should read; the others stand in the story alone."""
-        return tuple(each for each in self.notes() if each != _REFUSES_NOTHING)
+        silent = {_REFUSES_NOTHING, self._difference()}
+        return tuple(each for each in self.notes() if each not in silent)
+
+    def _difference(self) -> str:
+        return f"the workload is not the same each time: {self.difference}"
 
     def story(self) -> str:
         """Return all of it as a person reads it, at most one screen."""

@@ -15,6 +15,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from types import TracebackType
 from typing import Final, Self, TypeAlias, TypeVar
 
@@ -168,6 +169,8 @@ class PythonFiles:
         if self._world.process is not None:
             raise PythonFilesError("expected no process but one is running; end it first")
         self._routes.begin(pid)
+        sequence = tempfile._RandomNameSequence  # type: ignore[attr-defined]  # noqa: SLF001 - it draws from the real machine
+        tempfile._RandomNameSequence = partial(_temporary_names, pid)  # type: ignore[attr-defined]  # noqa: SLF001 - see above
         chance, names = random.getstate(), tempfile._name_sequence  # type: ignore[attr-defined]  # noqa: SLF001 - names of temporary files must be repeatable
         random.seed(pid)
         tempfile._name_sequence = _temporary_names(pid)  # type: ignore[attr-defined]  # noqa: SLF001 - see above
@@ -195,6 +198,7 @@ class PythonFiles:
             self._world.end()
             sys.dont_write_bytecode = writes_code
             random.setstate(chance)
+            tempfile._RandomNameSequence = sequence  # type: ignore[attr-defined]  # noqa: SLF001 - see above
             tempfile._name_sequence = names  # type: ignore[attr-defined]  # noqa: SLF001 - see above
 
     def leave(self) -> None:
