@@ -12,11 +12,11 @@ from attrs import evolve, frozen
 
 from wavetank.scenarios.code.cure import Cures
 from wavetank.scenarios.code.explain import explain_code
-from wavetank.scenarios.code.exploration import PLAIN, explore_code
+from wavetank.scenarios.code.exploration import PLAIN, FoundImage, explore_code
 from wavetank.scenarios.code.faulty_calls import MOST_EVERY, Circumstances, Every
 from wavetank.scenarios.code.initial import Initial, initial_image
-from wavetank.scenarios.code.judging import CheckJudge, FilesJudge, Judge, ObserveJudge
-from wavetank.scenarios.code.probing import Probe, Probing, TooSlowError
+from wavetank.scenarios.code.judging import CheckJudge, FilesJudge, Judge, ObserveJudge, everything
+from wavetank.scenarios.code.probing import NotRunError, Probe, Probing, TooSlowError
 from wavetank.scenarios.code.recording import CodeRecording, Workload, record_code
 from wavetank.scenarios.code.report import (
     ComplaintKind,
@@ -25,7 +25,7 @@ from wavetank.scenarios.code.report import (
     ProfileVerdict,
     merged,
 )
-from wavetank.sim import DiskImage, Profile, Tearing
+from wavetank.sim import DiskImage, PendingOps, Profile, Tearing
 from wavetank.sim.python_files import (
     Forks,
     OneProcess,
@@ -233,9 +233,13 @@ class CrashRun:
                 tearing=tearing,
                 max_images=max(_FOR_A_CURE, seen.images),
             )
+            explained = {
+                key: evolve(found, read=_read(judge, recording, profile, found))
+                for key, found in list(seen.found.items())[:_EXPLAINED]
+            }
             findings = tuple(
                 explain_code(judge, recording, profile, found, cures.find(key, found))
-                for key, found in list(seen.found.items())[:_EXPLAINED]
+                for key, found in explained.items()
             )
         is_open = seen.not_run or seen.too_slow or seen.stopped
         is_open = is_open or (seen.unjudged and settings.max_images is not None)
@@ -256,6 +260,20 @@ class CrashRun:
             complete=seen.complete,
             choice=seen.choice,
         )
+
+
+def _read(
+    judge: Judge, recording: CodeRecording, profile: Profile, found: FoundImage
+) -> frozenset[int]:
+    """Return the files and directories that are looked at on an image."""
+    pending = PendingOps(recording.image, profile)
+    pending.take_all(recording.log[: found.position])
+    image = pending.image(found.kept)
+    try:
+        cells = judge.cells(image, found.demand)
+    except NotRunError:
+        cells = everything(image)
+    return frozenset(cell[1] for cell in cells)
 
 
 def _too_slow_at_once(profile: Profile) -> ProfileVerdict:

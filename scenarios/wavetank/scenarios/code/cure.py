@@ -22,13 +22,18 @@ from wavetank.scenarios.code.judging import Judge
 from wavetank.scenarios.code.probing import NotRunError
 from wavetank.scenarios.code.recording import CodeRecording
 from wavetank.sim import (
+    BLOCK_SIZE,
     PROCESS_KILL,
+    Attribute,
+    Data,
     Dirent,
+    FileContent,
     Mark,
     MicroOp,
     PendingOps,
     Profile,
     Record,
+    Size,
     Sync,
     SyncKind,
     Tearing,
@@ -106,7 +111,7 @@ class Cures:
             return Cure(words=f"flush {flush} before acknowledging what stands in it", flush=flush)
         chosen = self._search(key, found)
         if not chosen:
-            return Cure(words=_without_sync(found))
+            return Cure(words=_without_sync(self._recording, found))
         needed = self._fewest(key, found, chosen)
         words = "; ".join(each.words for each in needed)
         together = " (all of them)" if len(needed) > 1 else ""
@@ -184,35 +189,80 @@ class Cures:
 
 
 def lost_ops(recording: CodeRecording, found: FoundImage) -> list[tuple[int, MicroOp]]:
-    """Return the ops that a crash lost or tore, each with its position in the log."""
+    """Return the ops that a crash lost or tore, each with its position in the log.
+
+    Those of files and directories that were looked at come first: the others nobody missed.
+    """
     lost = set(found.lost)
-    return [
+    ops: list[tuple[int, MicroOp]] = [
         (index, record)
         for index, record in enumerate(recording.log[: found.position])
         if not isinstance(record, (Mark, Sync)) and record.number in lost
     ]
+    return sorted(ops, key=lambda each: not _is_read(each[1], found.read))
+
+
+def _is_read(op: MicroOp, read: frozenset[int]) -> bool:
+    return (op.directory if isinstance(op, Dirent) else op.inode) in read
 
 
 def _identity(found: FoundImage) -> tuple[int, tuple[int, ...]]:
     return found.position, found.lost
 
 
-def _without_sync(found: FoundImage) -> str:
+def _without_sync(recording: CodeRecording, found: FoundImage) -> str:
     """Return what is to be done where no sync helps."""
-    if found.kept.tears:
+    written = _interrupted_write(recording, found)
+    if written is None and found.lost and not found.kept.tears:
         return (
-            "no sync: a write can always reach the disk in part; let a length and a checksum tell "
-            "what is whole, or write a new file beside, fsync it, and rename it over"
+            "none of the syncs that were tried; prepare what belongs together under another name, "
+            "fsync it, and rename it into place last"
         )
-    if not found.lost:
+    if written is None:
         return (
             "no sync: nothing was lost, a crash at this point leaves just this; prepare what "
             "belongs together under another name, fsync it, and rename it into place last"
         )
+    name, appends = written
+    if appends:
+        return (
+            f"no sync: what is appended to {name} can always reach the disk in part; write the "
+            f"length and a checksum of each record before it, and drop an end that does not match"
+        )
     return (
-        "none of the syncs that were tried; prepare what belongs together under another name, "
-        "fsync it, and rename it into place last"
+        f"no sync: {name} is written in place, and a crash can leave any part of that; write a new "
+        f"file beside it, os.fsync it, os.replace it over {name}, and os.fsync the directory"
     )
+
+
+def _interrupted_write(recording: CodeRecording, found: FoundImage) -> tuple[str, bool] | None:
+    """Return the file whose content the crash tore or lost, or was being changed when it came.
+
+    And whether all that was being written to it lies behind its old end, and that was not empty.
+    """
+    torn = {tear.number for tear in found.kept.tears} or set(found.lost)
+    for index in range(found.position - 1, -1, -1):
+        op = recording.log[index]
+        if isinstance(op, (Mark, Sync)) or (torn and op.number not in torn):
+            continue
+        if isinstance(op, (Dirent, Attribute)):
+            return None
+        call = recording.call_of(index)
+        before = PendingOps(recording.image, PROCESS_KILL)
+        before.take_all(recording.log[: call.start])
+        node = before.full.node(op.inode)
+        size = node.size if isinstance(node, FileContent) else 0
+        appends = size > 0 and all(
+            each.block * BLOCK_SIZE + each.start >= size
+            for each in recording.log[call.start : call.stop]
+            if isinstance(each, Data) and each.inode == op.inode
+        )
+        return recording.name_at(index), appends and not _empties(op)
+    return None
+
+
+def _empties(op: MicroOp) -> bool:
+    return isinstance(op, Size) and not op.extends
 
 
 def _unflushed_file(judge: Judge, recording: CodeRecording, found: FoundImage) -> str:

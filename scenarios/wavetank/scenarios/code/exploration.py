@@ -65,6 +65,7 @@ class FoundImage:
         kept: the pending ops that the crash kept.
         lost: numbers of the ops that it lost or tore.
         demand: what had to be true.
+        read: files and directories that were looked at on the image, by inode.
         count: how often an image was refused in this way.
     """
 
@@ -73,6 +74,7 @@ class FoundImage:
     kept: Kept
     lost: tuple[int, ...]
     demand: Demand
+    read: frozenset[int]
     count: int
 
     @property
@@ -359,6 +361,7 @@ class _CodeSubject:
             kept=finding.crash.kept,
             lost=finding.lost,
             demand=demand,
+            read=frozenset(),
             count=len(complaints),
         )
 

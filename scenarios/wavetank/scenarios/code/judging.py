@@ -38,6 +38,7 @@ _MOST_SPOILED: Final = 64
 """Files that are spoiled, one at a time, to see the check refuse something."""
 _WIDE: Final = 60
 _DIFF_LINES: Final = 12
+_DIFF_WIDE: Final = 100
 
 
 @frozen(kw_only=True)
@@ -535,7 +536,8 @@ def _content_told(content: bytes | None) -> str:
 def _diff(shown: _Shown, expected: _Shown) -> Iterator[str]:
     told = difflib.unified_diff(expected.lines(), shown.lines(), lineterm="", n=1)
     lines = [line for line in islice(told, 2, None) if not line.startswith("@@")]
-    yield from lines[:_DIFF_LINES]
+    for line in lines[:_DIFF_LINES]:
+        yield line if len(line) <= _DIFF_WIDE else f"{line[:_DIFF_WIDE]}..."
     if len(lines) > _DIFF_LINES:
         yield f"... {len(lines) - _DIFF_LINES} more lines"
 
