@@ -23,6 +23,7 @@ LONG: Final = frozenset(
         "cachecontrol, SeparateBodyFileCache",
         "dbm.dumb, sync",
         "joblib, Memory",
+        "kombu, filesystem transport",
         "jupyter-server, notebook",
         "jupyter-server, with its copy",
         "luigi, scheduler state",

@@ -1,7 +1,8 @@
 """Queues and journals: what was put there must come back."""
 
 import os
-from typing import Final
+from contextlib import suppress
+from typing import Any, Final
 
 from .case import VERSIONS, Acknowledge, Case, collecting, load
 
@@ -93,6 +94,41 @@ def optuna_resume(directory: str) -> list[str]:
     return found
 
 
+def message_queue(directory: str) -> Any:  # noqa: ANN401 - other people's modules have no types
+    for name in ("queue", "control", "done"):
+        os.makedirs(f"{directory}/{name}", exist_ok=True)
+    options = {
+        "data_folder_in": f"{directory}/queue",
+        "data_folder_out": f"{directory}/queue",
+        "control_folder": f"{directory}/control",
+        "processed_folder": f"{directory}/done",
+        "store_processed": True,
+    }
+    return load("kombu").Connection("filesystem://", transport_options=options)
+
+
+def messages_put(directory: str, ack: Acknowledge) -> None:
+    with message_queue(directory) as connection:
+        queue = connection.SimpleQueue("mail")
+        for version in VERSIONS[:2]:
+            queue.put(version)
+            ack(version)
+        queue.close()
+
+
+def messages_get(directory: str) -> list[str]:
+    found = []
+    with message_queue(directory) as connection:
+        queue = connection.SimpleQueue("mail")
+        with suppress(queue.Empty):
+            while True:
+                message = queue.get_nowait()
+                found.append(message.payload)
+                message.ack()
+        queue.close()
+    return found
+
+
 CASES: Final = {
     "pysyncobj, entries": Case(journal_add, journal_entries, "pysyncobj"),
     "pysyncobj, term": Case(journal_term, journal_term_kept, "pysyncobj"),
@@ -104,6 +140,9 @@ CASES: Final = {
     ),
     "optuna, resume the study": collecting(
         optuna_append, optuna_resume, made="journal", package="optuna"
+    ),
+    "kombu, filesystem transport": collecting(
+        messages_put, messages_get, made="queue", package="kombu"
     ),
     "persist-queue": collecting(queue_put, queue_get, made="queue", package="persist-queue"),
 }

@@ -45,8 +45,20 @@ def joblib_load(directory: str) -> object:
     return load("joblib").load(path) if os.path.exists(path) else None
 
 
+def configobj_write(directory: str, text: str) -> None:
+    settings = load("configobj").ConfigObj(f"{directory}/file")
+    settings["section"] = {"value": text}
+    settings.write()
+
+
+def configobj_read(directory: str) -> str | None:
+    settings = load("configobj").ConfigObj(f"{directory}/file")
+    return settings["section"]["value"] if settings else None
+
+
 CASES: Final = {
     "atomicwrites": replacing(atomic_write, package="atomicwrites"),
+    "configobj, write": replacing(configobj_write, configobj_read, package="configobj"),
     "safer": replacing(safer_open, package="safer"),
     "portalocker, open_atomic": Case(portalocker_once, replacing(safer_open).check, "portalocker"),
     "filelock, json": replacing(filelock_write, json_read, package="filelock"),
