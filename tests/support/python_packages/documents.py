@@ -84,6 +84,32 @@ def passwords_titles(directory: str) -> list[str]:
     return [entry.title for entry in database.entries]
 
 
+def event(name: str) -> str:
+    return (
+        "BEGIN:VCALENDAR\nVERSION:2.0\nPRODID:x\nBEGIN:VEVENT\n"
+        f"UID:{name}\nSUMMARY:{name}\nDTSTART:20260101T000000Z\n"
+        "END:VEVENT\nEND:VCALENDAR\n"
+    )
+
+
+def calendar_file(directory: str) -> Any:  # noqa: ANN401 - other people's modules have no types
+    """As the first releases had it: one file for a calendar."""
+    filesystem = load("radicale.storage.filesystem")
+    filesystem.FOLDER = directory
+    return filesystem.Collection("user/calendar.ics")
+
+
+def calendar_append(directory: str, ack: Acknowledge) -> None:
+    for version in VERSIONS[:2]:
+        calendar_file(directory).append(f"{version}.ics", event(version))
+        ack(version)
+
+
+def calendar_entries(directory: str) -> list[str]:
+    texts = [item.text for item in calendar_file(directory).items.values()]
+    return [version for version in VERSIONS if any(f"UID:{version}" in text for text in texts)]
+
+
 def calendar_storage(directory: str) -> Any:  # noqa: ANN401 - other people's modules have no types
     configuration = load("radicale.config").load()
     configuration.update({"storage": {"filesystem_folder": f"{directory}/radicale"}}, "test")
@@ -97,13 +123,8 @@ def calendar_upload(directory: str, ack: Acknowledge) -> None:
         storage.create_collection("/user/calendar", props={"tag": "VCALENDAR"})
         collection = next(iter(storage.discover("/user/calendar")))
     for version in VERSIONS[:2]:
-        text = (
-            "BEGIN:VCALENDAR\nVERSION:2.0\nPRODID:x\nBEGIN:VEVENT\n"
-            f"UID:{version}\nSUMMARY:{version}\nDTSTART:20260101T000000Z\n"
-            "END:VEVENT\nEND:VCALENDAR\n"
-        )
         with storage.acquire_lock("w", "user"):
-            collection.upload(f"{version}.ics", item(collection=collection, text=text))
+            collection.upload(f"{version}.ics", item(collection=collection, text=event(version)))
         ack(version)
 
 
@@ -149,6 +170,9 @@ CASES: Final = {
     ),
     "pykeepass": collecting(
         passwords_save, passwords_titles, made="passwords.kdbx", package="pykeepass"
+    ),
+    "radicale, one file": collecting(
+        calendar_append, calendar_entries, made="user/calendar.ics", package="radicale"
     ),
     "radicale": collecting(
         calendar_upload,
