@@ -114,13 +114,16 @@ def test_what_is_right_is_right_under_every_safe_profile(name: str) -> None:
     assert {verdict.outcome for verdict in report.verdicts.values()} == {"pass"}
 
 
-def test_the_example_prints_what_stands_below_it(tmp_path: Path) -> None:
-    blocks = re.findall(r"^```(\w+)\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
-    ((source, printed),) = [
-        (source, printed)
-        for (kind, source), (following, printed) in pairwise(blocks)
-        if (kind, following) == ("python", "text")
-    ]
+BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+EXAMPLES = [
+    (source, printed)
+    for (kind, source), (following, printed) in pairwise(BLOCKS)
+    if (kind, following) == ("python", "text")
+]
+
+
+@pytest.mark.parametrize(("source", "printed"), EXAMPLES, ids=["observe", "faults"])
+def test_an_example_prints_what_stands_below_it(source: str, printed: str, tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", source],
         cwd=tmp_path,

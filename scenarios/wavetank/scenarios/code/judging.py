@@ -385,9 +385,9 @@ class ObserveJudge:
         if any(shown.is_like(each) for each in possible):
             return None
         earlier = any(shown.is_like(self._at(each)) for each in self._moments.before(demand))
-        expected = [possible[0], possible[-1]] if possible[1:] else possible
-        told = " or ".join(dict.fromkeys(each.told() for each in expected))
-        more = f" or one of {len(possible) - 2} between" if possible[2:] else ""
+        expected = list(dict.fromkeys(each.told() for each in possible))
+        told = " or ".join(dict.fromkeys((expected[0], expected[-1])))
+        more = f" or one of {len(expected) - 2} between" if expected[2:] else ""
         raised = answer.raised
         return Complaint(
             kind="lost" if earlier else "damaged",
