@@ -22,6 +22,7 @@ LONG: Final = frozenset(
     {
         "cachecontrol, SeparateBodyFileCache",
         "dbm.dumb, sync",
+        "happi, JSON",
         "joblib, Memory",
         "kombu, filesystem transport",
         "jupyter-server, notebook",

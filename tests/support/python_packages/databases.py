@@ -103,6 +103,20 @@ def whoosh_all(directory: str, acked: list[object]) -> str | None:
     return f"missing: {missing}" if missing else None
 
 
+def happi_save(directory: str, ack: Acknowledge) -> None:
+    database = load("happi.backends.json_db").JSONBackend(
+        f"{directory}/happi.json", initialize=True
+    )
+    for version in VERSIONS:
+        database.save(version, {"name": version})
+        ack(version)
+
+
+def happi_items(directory: str) -> list[str]:
+    database = load("happi.backends.json_db").JSONBackend(f"{directory}/happi.json")
+    return list(database.load())
+
+
 def nothing(_: str, __: list[object]) -> None:
     return None
 
@@ -114,6 +128,7 @@ CASES: Final = {
     "zodb, FileStorage": collecting(zodb_commit, zodb_keys, made="Data.fs", package="zodb"),
     "dulwich, refs": Case(dulwich_ref, dulwich_head, "dulwich"),
     "whoosh": Case(whoosh_commit, whoosh_all, "whoosh"),
+    "happi, JSON": collecting(happi_save, happi_items, made="happi.json", package="happi"),
     "diskcache": Case(
         lambda directory, _: load("diskcache").Cache(f"{directory}/db"), nothing, "diskcache"
     ),
