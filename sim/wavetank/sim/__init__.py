@@ -17,6 +17,7 @@ General layout, from the bottom up::
     disk.py            SimDisk: calls on inodes, made of micro-ops
     sim_file.py        SimFile: the engine's file seam over a SimDisk
     _path_walk.py      from a path to an inode, as Linux walks
+    _names.py          what may be done with names, and which errno says no
     filesystem.py      SimFileSystem: the engine's filesystem seam over a SimDisk
     serial_runtime.py  SerialRuntime: the engine's runtime seam in one thread
     tearing.py         what a device does below a block

@@ -12,7 +12,19 @@ from collections.abc import Sequence
 from typing import Final, NoReturn
 
 from wavetank.engine import FileKind, FileStat, OpenFlag
-from wavetank.sim._errno import fail as _fail
+from wavetank.sim._errno import fail
+from wavetank.sim._names import (
+    check_free,
+    check_openable,
+    exchange,
+    link,
+    make_directory,
+    make_symlink,
+    names_of,
+    remove_directory,
+    rename,
+    unlink,
+)
 from wavetank.sim._path_walk import Place, check, find, lookup, walk
 from wavetank.sim.disk import SimDisk
 from wavetank.sim.ops import SyncKind
@@ -26,7 +38,6 @@ _CREATE = int(OpenFlag.CREATE)
 _EXCLUSIVE = int(OpenFlag.EXCLUSIVE)
 _TRUNCATE = int(OpenFlag.TRUNCATE)
 _APPEND = int(OpenFlag.APPEND)
-_ON_RMDIR_OF: Final = {"": errno.EBUSY, ".": errno.EINVAL, "..": errno.ENOTEMPTY}
 _NEEDS = ((_EXCLUSIVE, _CREATE), (_TRUNCATE, _WRITE), (_APPEND, _WRITE))
 _ALLOWED: Final = frozenset(
     bits
@@ -78,119 +89,65 @@ class SimFileSystem:
 
     def open(self, path: str, flags: OpenFlag) -> SimFile:
         """See `FileSystem.open`."""
-        bits = _checked(flags)
-        place = walk(self._disk, path)
+        bits, disk = _checked(flags), self._disk
+        place = walk(disk, path)
         if place.is_dots or place.is_slashed:
             self._refuse_directory(place, bits, path)
         inode = lookup(place, path)
         if inode is None:
             if not bits & _CREATE:
-                _fail(errno.ENOENT, path)
-            inode = self._disk.create(place.directory, place.name, path=path)
-        elif bits & _CREATE and bits & _EXCLUSIVE:
-            _fail(errno.EEXIST, path)
-        elif not self._disk.is_file(inode):
-            _fail(errno.ELOOP if self._disk.entries(inode) is None else errno.EISDIR, path)
-        elif bits & _WRITE and self._disk.read_only:
-            _fail(errno.EROFS, path)
-        elif bits & _TRUNCATE:
-            self._disk.truncate(inode, 0, path=path)
-        return SimFile(self._disk, inode, path, flags)
+                fail(errno.ENOENT, path)
+            inode = disk.create(place.directory, place.name, path=path)
+            return SimFile(disk, inode, path, flags)
+        creates, exclusive = bool(bits & _CREATE), bool(bits & _EXCLUSIVE)
+        writes = bool(bits & _WRITE)
+        check_openable(disk, inode, path, writes=writes, creates=creates, exclusive=exclusive)
+        if not disk.is_file(inode):
+            fail(errno.EISDIR, path)
+        if bits & _TRUNCATE:
+            disk.truncate(inode, 0, path=path)
+        return SimFile(disk, inode, path, flags)
 
     def rename(self, source: str, target: str) -> None:
         """See `FileSystem.rename`."""
         check(target)
         origin, destination = walk(self._disk, source), walk(self._disk, target)
-        if origin.is_dots or destination.is_dots:
-            _fail(errno.EBUSY, source)
-        moved = self._present(origin, source)
-        replaced = lookup(destination, target)
-        is_directory = self._disk.entries(moved) is not None
-        if not is_directory and (origin.is_slashed or destination.is_slashed):
-            _fail(errno.ENOTDIR, source)
-        if moved in destination.directories:
-            _fail(errno.EINVAL, source)
-        if replaced in origin.directories:
-            _fail(errno.ENOTEMPTY, target)
-        if replaced == moved:
-            return
-        if replaced is not None:
-            self._check_replaceable(self._disk.entries(moved), self._disk.entries(replaced), target)
-        self._disk.rename(
-            (origin.directory, origin.name),
-            (destination.directory, destination.name),
-            source_path=source,
-            target_path=target,
-        )
+        rename(self._disk, origin, destination, source_path=source, target_path=target)
 
     def unlink(self, path: str) -> None:
         """See `FileSystem.unlink`."""
-        place = walk(self._disk, path)
-        if place.is_dots or self._disk.entries(self._present(place, path)) is not None:
-            _fail(errno.EISDIR, path)
-        if place.is_slashed:
-            _fail(errno.ENOTDIR, path)
-        self._disk.unlink(place.directory, place.name, path=path)
+        unlink(self._disk, walk(self._disk, path), path)
 
     def link(self, source: str, target: str) -> None:
         """See `FileSystem.link`."""
         check(target)
         inode = find(self._disk, source)
-        place = self._new_name(target)
-        if self._disk.entries(inode) is not None:
-            _fail(errno.EPERM, source)
-        self._disk.link(place.directory, place.name, inode, path=target)
+        link(self._disk, inode, walk(self._disk, target), target)
 
     def mkdir(self, path: str) -> None:
         """See `FileSystem.mkdir`."""
-        place = self._new_name(path, may_be_slashed=True)
-        self._disk.create(place.directory, place.name, path=path, is_directory=True)
+        make_directory(self._disk, walk(self._disk, path), path)
 
     def rmdir(self, path: str) -> None:
         """See `FileSystem.rmdir`."""
-        place = walk(self._disk, path)
-        if place.is_dots:
-            _fail(_ON_RMDIR_OF[place.name], path)
-        names = self._disk.entries(self._present(place, path))
-        if names is None:
-            _fail(errno.ENOTDIR, path)
-        if names:
-            _fail(errno.ENOTEMPTY, path)
-        self._disk.unlink(place.directory, place.name, path=path)
+        remove_directory(self._disk, walk(self._disk, path), path)
 
     def symlink(self, target: str, path: str) -> None:
         """Let `path` be a symbolic link to `target`, which need not exist."""
-        if not target:
-            _fail(errno.ENOENT, path)
-        place = self._new_name(path)
-        self._disk.symlink(place.directory, place.name, target, path=path)
+        make_symlink(self._disk, walk(self._disk, path), target, path)
 
     def readlink(self, path: str) -> str:
         """Return where a symbolic link points; EINVAL for anything else."""
         target = self._disk.link_target(find(self._disk, path))
         if target is None:
-            _fail(errno.EINVAL, path)
+            fail(errno.EINVAL, path)
         return target
 
     def exchange(self, first: str, second: str) -> None:
         """Let two names swap what they stand for (RENAME_EXCHANGE)."""
         check(second)
         one, other = walk(self._disk, first), walk(self._disk, second)
-        if one.is_dots or other.is_dots:
-            _fail(errno.EBUSY, first)
-        mine, theirs = self._present(one, first), self._present(other, second)
-        for place, inode in ((one, mine), (other, theirs)):
-            if place.is_slashed and self._disk.entries(inode) is None:
-                _fail(errno.ENOTDIR, first)
-        if mine in other.directories or theirs in one.directories:
-            _fail(errno.EINVAL, first)
-        if mine != theirs:
-            self._disk.exchange(
-                (one.directory, one.name),
-                (other.directory, other.name),
-                first_path=first,
-                second_path=second,
-            )
+        exchange(self._disk, one, other, first_path=first, second_path=second)
 
     def open_unnamed(self, directory: str, flags: OpenFlag) -> SimFile:
         """Open a new file that has no name yet, in a directory (O_TMPFILE); it must be for writing.
@@ -199,15 +156,16 @@ class SimFileSystem:
         """
         bits = _checked(flags)
         if not bits & _WRITE:
-            _fail(errno.EINVAL, directory)
-        self._names(find(self._disk, directory), directory)
+            fail(errno.EINVAL, directory)
+        names_of(self._disk, find(self._disk, directory), directory)
         return SimFile(self._disk, self._disk.create_unnamed(path=directory), directory, flags)
 
     def link_unnamed(self, file: SimFile, target: str) -> None:
         """Give a file of `open_unnamed` its first name; ENOENT if it has had one."""
-        place = self._new_name(target)
+        place = walk(self._disk, target)
+        check_free(place, target)
         if not self._disk.is_linkable(file.inode):
-            _fail(errno.ENOENT, target)
+            fail(errno.ENOENT, target)
         self._disk.link(place.directory, place.name, file.inode, path=target)
 
     def sync(self) -> None:
@@ -216,7 +174,8 @@ class SimFileSystem:
 
     def listdir(self, path: str) -> Sequence[str]:
         """See `FileSystem.listdir`; the order is the reverse of the alphabet."""
-        return sorted(self._names(find(self._disk, path, follow=True), path), reverse=True)
+        inode = find(self._disk, path, follow=True)
+        return sorted(names_of(self._disk, inode, path), reverse=True)
 
     def stat(self, path: str) -> FileStat:
         """See `FileSystem.stat`."""
@@ -231,47 +190,14 @@ class SimFileSystem:
     def fsync_dir(self, path: str) -> None:
         """See `FileSystem.fsync_dir`."""
         inode = find(self._disk, path)
-        if self._disk.entries(inode) is None:
-            _fail(errno.ENOTDIR, path)
+        names_of(self._disk, inode, path)
         self._disk.sync(SyncKind.DIRECTORY, inode, path=path)
 
     def _refuse_directory(self, place: Place, bits: int, path: str) -> NoReturn:
         """Say why a path that can only be a directory's cannot be opened."""
         if place.is_dots:
             is_new = bits & _CREATE and bits & _EXCLUSIVE
-            _fail(errno.EEXIST if is_new else errno.EISDIR, path)
+            fail(errno.EEXIST if is_new else errno.EISDIR, path)
         if not bits & _CREATE:
             find(self._disk, path)
-        _fail(errno.EISDIR, path)
-
-    def _present(self, place: Place, path: str) -> int:
-        inode = lookup(place, path)
-        if inode is None:
-            _fail(errno.ENOENT, path)
-        return inode
-
-    def _new_name(self, path: str, *, may_be_slashed: bool = False) -> Place:
-        """Return the place of a name that is free."""
-        place = walk(self._disk, path)
-        if lookup(place, path) is not None:
-            _fail(errno.EEXIST, path)
-        if place.is_slashed and not may_be_slashed:
-            _fail(errno.ENOENT, path)
-        return place
-
-    def _names(self, inode: int, path: str) -> dict[str, int]:
-        names = self._disk.entries(inode)
-        if names is None:
-            _fail(errno.ENOTDIR, path)
-        return names
-
-    @staticmethod
-    def _check_replaceable(
-        moved: dict[str, int] | None, replaced: dict[str, int] | None, path: str
-    ) -> None:
-        if moved is None and replaced is not None:
-            _fail(errno.EISDIR, path)
-        if moved is not None and replaced is None:
-            _fail(errno.ENOTDIR, path)
-        if replaced:
-            _fail(errno.ENOTEMPTY, path)
+        fail(errno.EISDIR, path)

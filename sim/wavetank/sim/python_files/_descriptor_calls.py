@@ -17,8 +17,8 @@ from wavetank.sim._errno import fail
 from wavetank.sim.attributes import Attributes
 from wavetank.sim.ops import SyncKind
 from wavetank.sim.python_files._mapping import Mappings
+from wavetank.sim.python_files._places import Real
 from wavetank.sim.python_files._process import OpenFile
-from wavetank.sim.python_files._real import Real
 from wavetank.sim.python_files._status import Status
 from wavetank.sim.python_files._world import World
 from wavetank.sim.sim_file import SimFile

@@ -1,8 +1,11 @@
-"""The functions of `os` that take a path, on the simulated disk.
+"""The functions of `os` that take a name, on the simulated disk; `open` is one of them.
 
 Each method has the name and arguments of the real function. What is only on the real machine may
-be looked at; to change it is refused. Left out: `open` (_open_call.py), and calls on
-descriptors alone (_descriptor_calls.py).
+be looked at; it is opened there if it is only read, and a write takes it over first. To remove or
+rename it is refused. What Linux allows is said in one place for all (wavetank.sim._names).
+
+Left out: attributes (_attribute_calls.py), calls on descriptors alone (_descriptor_calls.py), file
+objects (_raw_file.py).
 """
 
 from __future__ import annotations
@@ -14,36 +17,40 @@ from typing import Final
 
 from attrs import evolve
 
-from wavetank.engine import Buffer
 from wavetank.sim._errno import fail
+from wavetank.sim._names import (
+    check_openable,
+    link,
+    make_directory,
+    make_symlink,
+    names_of,
+    remove_directory,
+    rename,
+    unlink,
+)
 from wavetank.sim._path_walk import Place
-from wavetank.sim.attributes import AttributeKind, Attributes
 from wavetank.sim.image import ROOT_INODE
-from wavetank.sim.python_files._descriptor_calls import DescriptorCalls, owner_change
-from wavetank.sim.python_files._open_call import OpenCall
-from wavetank.sim.python_files._places import PathArgument, Paths, Spot
-from wavetank.sim.python_files._real import Real
-from wavetank.sim.python_files._scan import Entries, Entry
-from wavetank.sim.python_files._status import Status
+from wavetank.sim.python_files._attribute_calls import AttributeCalls
+from wavetank.sim.python_files._descriptor_calls import DescriptorCalls
+from wavetank.sim.python_files._places import PathArgument, Paths, Real, Spot
+from wavetank.sim.python_files._status import Entries, Entry, is_directory
 from wavetank.sim.python_files._world import World
 
 __all__ = ["NameCalls"]
 
-_BUSY: Final = frozenset({"", ".", ".."})
-_NO_ATTRIBUTE: Final = errno.ENODATA
-_XATTR_CREATE: Final = getattr(os, "XATTR_CREATE", 1)
-_XATTR_REPLACE: Final = getattr(os, "XATTR_REPLACE", 2)
+_CHANGES: Final = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
+_TMPFILE: Final = getattr(os, "O_TMPFILE", 0)
 
 
 class NameCalls:
-    """`os` for paths.
+    """`os` for names.
 
     Args:
         world: the simulation.
         real: the real machine.
         paths: finds places.
         descriptors: for the functions that take either.
-        opening: opens what is to be truncated.
+        attributes: looks at what is there.
     """
 
     def __init__(
@@ -52,62 +59,76 @@ class NameCalls:
         real: Real,
         paths: Paths,
         descriptors: DescriptorCalls,
-        opening: OpenCall,
+        attributes: AttributeCalls,
     ) -> None:
         self._world = world
         self._real = real
         self._paths = paths
         self._descriptors = descriptors
-        self._opening = opening
+        self._attributes = attributes
 
-    def stat(
-        self,
-        path: PathArgument | int,
-        *,
-        dir_fd: int | None = None,
-        follow_symlinks: bool = True,
-    ) -> os.stat_result | Status:
-        """See `os.stat`."""
-        if isinstance(path, int):
-            return self._descriptors.fstat(path)
-        spot = self._paths.find(path, dir_fd, follow=follow_symlinks)
-        if spot.inode is not None:
-            return self._world.running.status(spot.inode)
-        if not spot.is_real:
-            fail(errno.ENOENT, os.fsdecode(path))
-        return (self._real.stat if follow_symlinks else self._real.lstat)(spot.path)
+    def open(
+        self, path: PathArgument, flags: int, mode: int = 0o777, *, dir_fd: int | None = None
+    ) -> int:
+        """See `os.open`."""
+        follow = not flags & os.O_NOFOLLOW and not (flags & os.O_CREAT and flags & os.O_EXCL)
+        creates = bool(flags & os.O_CREAT)
+        if creates and os.fsdecode(path).endswith("/"):
+            fail(errno.EISDIR, os.fsdecode(path))
+        spot = self._paths.find(path, dir_fd, follow=follow, creates=creates)
+        if spot.is_real:
+            if not flags & _CHANGES or self._is_device(spot.path):
+                number = self._real.call("open", spot.path, flags, mode)
+                assert isinstance(number, int)
+                return number
+            spot = self._paths.adopt(spot)
+        if _TMPFILE and flags & _TMPFILE == _TMPFILE:
+            return self._open_unnamed(spot, flags, mode)
+        return self._open(spot, flags, mode, os.fsdecode(path))
 
-    def lstat(self, path: PathArgument, *, dir_fd: int | None = None) -> os.stat_result | Status:
-        """See `os.lstat`."""
-        return self.stat(path, dir_fd=dir_fd, follow_symlinks=False)
+    def _open(self, spot: Spot, flags: int, mode: int, told: str) -> int:
+        process = self._world.running
+        inode, place = spot.inode, spot.place
+        if flags & os.O_CREAT and place is not None and place.is_slashed and place.name:
+            fail(errno.EISDIR, told)
+        if inode is None:
+            if not flags & os.O_CREAT or place is None:
+                fail(errno.ENOENT, told)
+            inode = process.disk.create(
+                place.directory, place.name, path=spot.path, made=process.made_with(mode)
+            )
+        else:
+            check_openable(
+                process.disk,
+                inode,
+                told,
+                writes=bool(flags & os.O_ACCMODE),
+                creates=bool(flags & os.O_CREAT),
+                exclusive=bool(flags & os.O_EXCL),
+            )
+            if flags & os.O_DIRECTORY:
+                names_of(process.disk, inode, told)
+            if flags & os.O_TRUNC and flags & os.O_ACCMODE:
+                process.disk.truncate(inode, 0, path=spot.path)
+        return process.open(inode, os.path.normpath(spot.path), flags)
 
-    def access(
-        self,
-        path: PathArgument,
-        mode: int,
-        *,
-        dir_fd: int | None = None,
-        effective_ids: bool = False,
-        follow_symlinks: bool = True,
-    ) -> bool:
-        """See `os.access`; the simulated disk lets everybody do everything but run files."""
-        del effective_ids
+    def _open_unnamed(self, spot: Spot, flags: int, mode: int) -> int:
+        process = self._world.running
+        if spot.inode is None:
+            fail(errno.ENOENT, spot.path)
+        names_of(process.disk, spot.inode, spot.path)
+        if not flags & os.O_ACCMODE:
+            fail(errno.EINVAL, spot.path)
+        inode = process.disk.create_unnamed(path=spot.path, made=process.made_with(mode))
+        return process.open(inode, spot.path, flags & ~_TMPFILE)
+
+    def _is_device(self, path: str) -> bool:
+        """Whether a path is a real device, such as ``/dev/null``."""
         try:
-            status = self.stat(path, dir_fd=dir_fd, follow_symlinks=follow_symlinks)
+            mode = self._real.stat(path).st_mode
         except OSError:
             return False
-        if not mode & os.X_OK or _is_directory(status):
-            return True
-        return bool(status.st_mode & 0o111)
-
-    def statvfs(self, path: PathArgument | int) -> os.statvfs_result:
-        """See `os.statvfs`: a disk that is never full."""
-        if not isinstance(path, int):
-            self.stat(path)
-        blocks = 1 << 30
-        return os.statvfs_result(
-            (4096, 4096, blocks, blocks, blocks, blocks, blocks, blocks, 0, 255)
-        )
+        return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
 
     def listdir(self, path: PathArgument | int | None = None) -> list[str] | list[bytes]:
         """See `os.listdir`; the order is the reverse of the alphabet."""
@@ -130,7 +151,7 @@ class NameCalls:
         shown = "" if isinstance(where, int) else os.fspath(where)
         return Entries(
             [
-                Entry(self, name, shown, f"{base}/{name}", process.status(names[name]))
+                Entry(self._attributes, name, shown, f"{base}/{name}", process.status(names[name]))
                 for name in sorted(names, reverse=True)
             ]
         )
@@ -152,37 +173,18 @@ class NameCalls:
     def mkdir(self, path: PathArgument, mode: int = 0o777, *, dir_fd: int | None = None) -> None:
         """See `os.mkdir`."""
         process = self._world.running
-        text, place = self._paths.new(path, dir_fd, may_be_slashed=True)
-        process.disk.create(
-            place.directory,
-            place.name,
-            path=text,
-            is_directory=True,
-            made=process.made_with(mode),
-        )
+        place, text = self._paths.for_new(path, dir_fd)
+        make_directory(process.disk, place, text, made=process.made_with(mode))
 
     def rmdir(self, path: PathArgument, *, dir_fd: int | None = None) -> None:
         """See `os.rmdir`."""
-        spot, place, inode = self._own(path, dir_fd)
-        disk = self._world.running.disk
-        names = disk.entries(inode)
-        if names is None:
-            fail(errno.ENOTDIR, spot.path)
-        if place.name in _BUSY:
-            fail(errno.EINVAL if place.name == "." else errno.ENOTEMPTY, spot.path)
-        if names:
-            fail(errno.ENOTEMPTY, spot.path)
-        disk.unlink(place.directory, place.name, path=spot.path)
+        place, text, _ = self._own(path, dir_fd)
+        remove_directory(self._world.running.disk, place, text)
 
     def unlink(self, path: PathArgument, *, dir_fd: int | None = None) -> None:
         """See `os.unlink`."""
-        spot, place, inode = self._own(path, dir_fd)
-        disk = self._world.running.disk
-        if disk.entries(inode) is not None:
-            fail(errno.EISDIR, spot.path)
-        if place.is_slashed:
-            fail(errno.ENOTDIR, spot.path)
-        disk.unlink(place.directory, place.name, path=spot.path)
+        place, text, _ = self._own(path, dir_fd)
+        unlink(self._world.running.disk, place, text)
 
     def remove(self, path: PathArgument, *, dir_fd: int | None = None) -> None:
         """See `os.remove`."""
@@ -197,33 +199,18 @@ class NameCalls:
         dst_dir_fd: int | None = None,
     ) -> None:
         """See `os.rename`."""
-        disk = self._world.running.disk
+        # The kernel looks at both ends before it asks what is there.
         start = self._paths.find(src, src_dir_fd, follow=False, creates=True).place
-        spot = self._paths.find(dst, dst_dir_fd, follow=False, creates=True)
-        if spot.is_real:
-            spot = self._paths.adopt(spot)
-        target = spot.place
-        if target is None:
-            fail(errno.ENOENT, spot.path)
+        target, target_path = self._paths.for_new(dst, dst_dir_fd)
         if target.is_dots or (start is not None and start.is_dots):
-            fail(errno.EBUSY, spot.path)
-        source, origin, moved = self._own(src, src_dir_fd)
-        is_directory = disk.entries(moved) is not None
-        if not is_directory and (origin.is_slashed or target.is_slashed):
-            fail(errno.ENOTDIR, source.path)
-        if moved in target.directories:
-            fail(errno.EINVAL, source.path)
-        if spot.inode in origin.directories:
-            fail(errno.ENOTEMPTY, spot.path)
-        if spot.inode == moved:
-            return
-        if spot.inode is not None:
-            self._check_replaceable(moved, spot.inode, spot.path)
-        disk.rename(
-            (origin.directory, origin.name),
-            (target.directory, target.name),
-            source_path=source.path,
-            target_path=spot.path,
+            fail(errno.EBUSY, target_path)
+        source, source_path, _ = self._own(src, src_dir_fd)
+        rename(
+            self._world.running.disk,
+            source,
+            target,
+            source_path=source_path,
+            target_path=target_path,
         )
 
     def replace(
@@ -247,17 +234,14 @@ class NameCalls:
         follow_symlinks: bool = True,
     ) -> None:
         """See `os.link`."""
-        disk = self._world.running.disk
         prefix, _, number = os.fsdecode(src).rpartition("/")
         if prefix == "/proc/self/fd" and self._world.running.has(int(number)):
             inode = self._world.running.opened(int(number)).inode
         else:
             follow = follow_symlinks or os.fsdecode(src).endswith("/")
             inode = self._own(src, src_dir_fd, follow=follow)[2]
-        text, place = self._paths.new(dst, dst_dir_fd)
-        if disk.entries(inode) is not None:
-            fail(errno.EPERM, text)
-        disk.link(place.directory, place.name, inode, path=text)
+        place, text = self._paths.for_new(dst, dst_dir_fd)
+        link(self._world.running.disk, inode, place, text)
 
     def symlink(
         self,
@@ -269,13 +253,10 @@ class NameCalls:
     ) -> None:
         """See `os.symlink`."""
         del target_is_directory
-        text, place = self._paths.new(dst, dir_fd)
-        target = os.fsdecode(src)
-        if not target:
-            fail(errno.ENOENT, text)
         process = self._world.running
+        place, text = self._paths.for_new(dst, dir_fd)
         made = evolve(process.made_with(0), mode=0o777)
-        process.disk.symlink(place.directory, place.name, target, path=text, made=made)
+        make_symlink(process.disk, place, os.fsdecode(src), text, made=made)
 
     def truncate(self, path: PathArgument | int, length: int) -> None:
         """See `os.truncate`."""
@@ -284,69 +265,17 @@ class NameCalls:
             return
         if length < 0:
             fail(errno.EINVAL, os.fsdecode(path))
-        number = self._opening.open(path, os.O_WRONLY)
+        number = self.open(path, os.O_WRONLY)
         try:
             self._descriptors.ftruncate(number, length)
         finally:
             self._descriptors.close(number)
 
-    def chmod(
-        self,
-        path: PathArgument | int,
-        mode: int,
-        *,
-        dir_fd: int | None = None,
-        follow_symlinks: bool = True,
-    ) -> None:
-        """See `os.chmod`."""
-        change = Attributes(mode=mode & 0o7777)
-        self._set(self._either(path, dir_fd, follow=follow_symlinks), change)
-
-    def lchmod(self, path: PathArgument, mode: int) -> None:
-        """See `os.lchmod`."""
-        self.chmod(path, mode, follow_symlinks=False)
-
-    def chown(
-        self,
-        path: PathArgument | int,
-        uid: int,
-        gid: int,
-        *,
-        dir_fd: int | None = None,
-        follow_symlinks: bool = True,
-    ) -> None:
-        """See `os.chown`; -1 leaves a number as it is."""
-        inode, text = self._either(path, dir_fd, follow=follow_symlinks)
-        status = self._world.running.status(inode)
-        self._set((inode, text), owner_change(status, uid, gid))
-
-    def lchown(self, path: PathArgument, uid: int, gid: int) -> None:
-        """See `os.lchown`."""
-        self.chown(path, uid, gid, follow_symlinks=False)
-
-    def utime(
-        self,
-        path: PathArgument | int,
-        times: tuple[float, float] | None = None,
-        *,
-        ns: tuple[int, int] | None = None,
-        dir_fd: int | None = None,
-        follow_symlinks: bool = True,
-    ) -> None:
-        """See `os.utime`."""
-        process = self._world.running
-        where = self._either(path, dir_fd, follow=follow_symlinks)
-        now = process.clock.now_ns
-        if times is not None:
-            ns = (int(times[0] * 1e9), int(times[1] * 1e9))
-        accessed, modified = ns or (now, now)
-        self._set(where, Attributes(accessed_ns=accessed, modified_ns=modified))
-
     def chdir(self, path: PathArgument | int) -> None:
         """See `os.chdir`; the real working directory stays as it is."""
         text = self._paths.of_descriptor(path) if isinstance(path, int) else None
         wanted = text if text is not None else self._paths.absolute(path)  # type: ignore[arg-type]
-        if not _is_directory(self.stat(wanted)):
+        if not is_directory(self._attributes.stat(wanted)):
             fail(errno.ENOTDIR, wanted)
         self._world.running.cwd = os.path.normpath(wanted)
 
@@ -368,66 +297,6 @@ class NameCalls:
         before, process.umask = process.umask, mask & 0o777
         return before
 
-    def listxattr(
-        self, path: PathArgument | int | None = None, *, follow_symlinks: bool = True
-    ) -> list[str]:
-        """See `os.listxattr`."""
-        where = self._world.running.cwd if path is None else path
-        return [name for name, _ in self._extended(where, follow=follow_symlinks)[1]]
-
-    def getxattr(
-        self,
-        path: PathArgument | int,
-        attribute: PathArgument,
-        *,
-        follow_symlinks: bool = True,
-    ) -> bytes:
-        """See `os.getxattr`."""
-        name = _name_of_extended(attribute)
-        (_, text), known = self._extended(path, follow=follow_symlinks)
-        value = dict(known).get(name)
-        if value is None:
-            fail(_NO_ATTRIBUTE, text)
-        return value
-
-    def setxattr(
-        self,
-        path: PathArgument | int,
-        attribute: PathArgument,
-        value: Buffer,
-        flags: int = 0,
-        *,
-        follow_symlinks: bool = True,
-    ) -> None:
-        """See `os.setxattr`."""
-        name = _name_of_extended(attribute)
-        where, known = self._extended(path, follow=follow_symlinks)
-        is_there = name in dict(known)
-        if is_there and flags & _XATTR_CREATE:
-            fail(errno.EEXIST, where[1])
-        if not is_there and flags & _XATTR_REPLACE:
-            fail(_NO_ATTRIBUTE, where[1])
-        self._set(where, Attributes(extended=((name, bytes(value)),)))
-
-    def removexattr(
-        self, path: PathArgument | int, attribute: PathArgument, *, follow_symlinks: bool = True
-    ) -> None:
-        """See `os.removexattr`."""
-        name = _name_of_extended(attribute)
-        where, known = self._extended(path, follow=follow_symlinks)
-        if name not in dict(known):
-            fail(_NO_ATTRIBUTE, where[1])
-        self._set(where, Attributes(extended=((name, None),)))
-
-    def _extended(
-        self, path: PathArgument | int, *, follow: bool
-    ) -> tuple[tuple[int, str], tuple[tuple[str, bytes | None], ...]]:
-        """Return where something is, and its extended attributes."""
-        where = self._either(path, None, follow=follow)
-        process = self._world.running
-        process.look(where[0], AttributeKind.EXTENDED)
-        return where, process.disk.attributes(where[0]).extended
-
     def _names(self, path: PathArgument | int) -> tuple[dict[str, int] | None, str]:
         """Return a directory's names; None for one that only the real machine has."""
         process = self._world.running
@@ -443,15 +312,12 @@ class NameCalls:
             inode, text = spot.inode, spot.path
         if inode is None:
             fail(errno.ENOENT, text)
-        names = process.disk.entries(inode)
-        if names is None:
-            fail(errno.ENOTDIR, text)
-        return names, text
+        return names_of(process.disk, inode, text), text
 
     def _own(
         self, path: PathArgument, dir_fd: int | None, *, follow: bool = False
-    ) -> tuple[Spot, Place, int]:
-        """Return something that may be changed: it is on the simulated disk."""
+    ) -> tuple[Place, str, int]:
+        """Return place, path and inode of what may be changed: it is on the simulated disk."""
         # The kernel follows no link to remove or to move it, whatever stands behind its name.
         spot = self._paths.find(path, dir_fd, follow=follow, creates=not follow)
         if spot.is_real and self._real.exists(spot.path):
@@ -463,40 +329,4 @@ class NameCalls:
             fail(errno.ENOENT, os.fsdecode(path))
         if spot.inode == ROOT_INODE:
             fail(errno.EBUSY, spot.path)
-        return spot, spot.place, spot.inode
-
-    def _either(
-        self, path: PathArgument | int, dir_fd: int | None, *, follow: bool
-    ) -> tuple[int, str]:
-        """Return the inode and the path of what a path or a descriptor stands for."""
-        if isinstance(path, int):
-            opened = self._world.running.opened(path)
-            return opened.inode, opened.path
-        spot = self._paths.present(path, dir_fd, follow=follow)
-        assert spot.inode is not None
-        return spot.inode, spot.path
-
-    def _set(self, where: tuple[int, str], change: Attributes) -> None:
-        self._world.running.disk.set_attributes(where[0], change, path=where[1])
-
-    def _check_replaceable(self, moved: int, replaced: int, path: str) -> None:
-        disk = self._world.running.disk
-        mine, theirs = disk.entries(moved), disk.entries(replaced)
-        if mine is None and theirs is not None:
-            fail(errno.EISDIR, path)
-        if mine is not None and theirs is None:
-            fail(errno.ENOTDIR, path)
-        if theirs:
-            fail(errno.ENOTEMPTY, path)
-
-
-def _is_directory(status: os.stat_result | Status) -> bool:
-    return stat.S_ISDIR(status.kind if isinstance(status, Status) else status.st_mode)
-
-
-def _name_of_extended(name: PathArgument) -> str:
-    """Return the name of an extended attribute; as on ext4, only those of users can be set."""
-    text = os.fsdecode(name)
-    if not text.startswith("user."):
-        fail(errno.ENOTSUP, text)
-    return text
+        return spot.place, spot.path, spot.inode

@@ -2,7 +2,8 @@
 
 A path is looked up on the simulated disk first. What is not there, and not below the simulated
 directory, is looked for on the real machine, to be read alone. A write to a real place takes the
-directories above it over (`adopt`), so that it lands on the simulated disk.
+directories above it over (`adopt`), so that it lands on the simulated disk. `Real` has the
+functions of the real machine, as they stood before any was replaced; none of it changes a file.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from collections.abc import Callable
 from typing import Final, TypeAlias
 
 from attrs import frozen
@@ -19,10 +21,9 @@ from wavetank.sim._path_walk import Place, lookup, walk
 from wavetank.sim.disk import SimDisk
 from wavetank.sim.image import ROOT_INODE, DirectoryContent, FileContent
 from wavetank.sim.ops import BLOCK_SIZE
-from wavetank.sim.python_files._real import Real
 from wavetank.sim.python_files._world import World
 
-__all__ = ["PathArgument", "Paths", "Spot"]
+__all__ = ["PathArgument", "Paths", "Real", "Spot"]
 
 PathArgument: TypeAlias = str | bytes | os.PathLike[str] | os.PathLike[bytes]
 
@@ -45,6 +46,44 @@ class Spot:
     place: Place | None
     inode: int | None
     is_real: bool
+
+
+class Real:
+    """The real machine, kept from before the names were replaced."""
+
+    def __init__(self) -> None:
+        self.functions: dict[str, Callable[..., object]] = {
+            name: value for name, value in vars(os).items() if callable(value)
+        }
+        self.stat: Callable[[str], os.stat_result] = os.stat
+        self.lstat: Callable[[str], os.stat_result] = os.lstat
+        self.readlink: Callable[[str], str] = os.readlink
+        self._open = os.open
+        self._read = os.read
+        self._close = os.close
+
+    def call(self, name: str, *args: object, **kwargs: object) -> object:
+        """Call a real function of `os` by name."""
+        return self.functions[name](*args, **kwargs)
+
+    def exists(self, path: str) -> bool:
+        """Whether a path is there, if only as a link to nothing."""
+        try:
+            self.lstat(path)
+        except OSError:
+            return False
+        return True
+
+    def content(self, path: str) -> bytes:
+        """Return what a real file holds."""
+        descriptor = self._open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            parts: list[bytes] = []
+            while part := self._read(descriptor, 1 << 20):
+                parts.append(part)
+            return b"".join(parts)
+        finally:
+            self._close(descriptor)
 
 
 class Paths:
@@ -142,18 +181,14 @@ class Paths:
             fail(errno.ENOENT, os.fsdecode(path))
         return spot
 
-    def new(
-        self, path: PathArgument, dir_fd: int | None = None, *, may_be_slashed: bool = False
-    ) -> tuple[str, Place]:
-        """Return where a new name may come; EEXIST if there is one already."""
+    def for_new(self, path: PathArgument, dir_fd: int | None = None) -> tuple[Place, str]:
+        """Return where a name may be made, taken over from the real machine, and its path."""
         spot = self.find(path, dir_fd, follow=False, creates=True)
         if spot.is_real:
             spot = self.adopt(spot)
-        if spot.inode is not None:
-            fail(errno.EEXIST, os.fsdecode(path))
-        if spot.place is None or (spot.place.is_slashed and not may_be_slashed):
+        if spot.place is None:
             fail(errno.ENOENT, os.fsdecode(path))
-        return spot.path, spot.place
+        return spot.place, spot.path
 
     def adopt(self, spot: Spot) -> Spot:
         """Take over what is real at a place and above it, as far as it is there.

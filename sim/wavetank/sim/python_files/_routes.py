@@ -20,17 +20,16 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Final
 
+from wavetank.sim.python_files._attribute_calls import AttributeCalls
 from wavetank.sim.python_files._clock import WAITING_MODULES, VirtualClock, clock_calls
 from wavetank.sim.python_files._databases import DATABASE_ADVICE, database_openers, in_memory_only
 from wavetank.sim.python_files._descriptor_calls import DescriptorCalls
 from wavetank.sim.python_files._locks import LockCalls
 from wavetank.sim.python_files._mapping import Mappings, SimulatedMapping
 from wavetank.sim.python_files._name_calls import NameCalls
-from wavetank.sim.python_files._open_call import OpenCall
-from wavetank.sim.python_files._places import Paths
+from wavetank.sim.python_files._places import Paths, Real
 from wavetank.sim.python_files._process import FIRST_DESCRIPTOR
 from wavetank.sim.python_files._raw_file import RawFile, open_file, raw_file
-from wavetank.sim.python_files._real import Real
 from wavetank.sim.python_files._world import World
 from wavetank.sim.python_files.os_functions import (
     MACHINE_DESCRIPTORS,
@@ -90,8 +89,8 @@ class Routes:
         world.before_each = self.mappings.collect
         self._descriptors = DescriptorCalls(world, self._real, self.mappings)
         paths = Paths(world, self._real)
-        self._opening = OpenCall(world, self._real, paths)
-        self._names = NameCalls(world, self._real, paths, self._descriptors, self._opening)
+        self._attributes = AttributeCalls(world, self._real, paths, self._descriptors)
+        self._names = NameCalls(world, self._real, paths, self._descriptors, self._attributes)
         self._locks = LockCalls(world, self._descriptors, time.sleep)
         self._chance = random.Random(0)  # noqa: S311 - repeatable on purpose
         self.functions: Mapping[str, Mapping[str, object]] = {
@@ -113,13 +112,13 @@ class Routes:
 
     def _os(self) -> dict[str, object]:
         own: dict[str, _Call] = {
-            "open": self._opening.open,
+            "sync": self._descriptors.sync,
             "getpid": lambda: self._world.running.pid,
             "kill": self._kill,
             "getppid": lambda: 1,
             "urandom": self._chance.randbytes,
             "getrandom": lambda size, flags=0: self._chance.randbytes(size),  # noqa: ARG005 - as os.getrandom
-            "fstatvfs": self._names.statvfs,
+            "fstatvfs": self._attributes.statvfs,
             "readinto": lambda fd, buffer: self._descriptors.readv(fd, [buffer]),
         }
         found: dict[str, object] = {}
@@ -127,10 +126,10 @@ class Routes:
             if name in own:
                 takes_descriptor = name == "readinto"
                 call = own[name]
-            elif takes_descriptor := hasattr(self._descriptors, name) and name != "sync":
+            elif takes_descriptor := hasattr(self._descriptors, name):
                 call = getattr(self._descriptors, name)
             else:
-                call = getattr(self._names, name, None) or self._descriptors.sync
+                call = getattr(self._attributes, name, None) or getattr(self._names, name)
             number = takes_descriptor or name in _EITHER
             found[name] = self._route(f"os.{name}", getattr(os, name), call, number=number)
         for name in sorted(MACHINE_DESCRIPTORS & vars(os).keys()):
@@ -200,7 +199,7 @@ class Routes:
 
     def _open_route(self) -> object:
         world, real = self._world, io.open
-        calls = _FileCalls(self._opening, self._descriptors)
+        calls = _FileCalls(self._names, self._descriptors)
 
         @functools.wraps(real)
         def route(*args: object, **kwargs: object) -> object:
@@ -215,7 +214,7 @@ class Routes:
 
     def _file_io_class(self) -> type:
         world, real = self._world, io.FileIO
-        calls = _FileCalls(self._opening, self._descriptors)
+        calls = _FileCalls(self._names, self._descriptors)
 
         class AnyFileIO(type):
             def __instancecheck__(cls, instance: object) -> bool:
@@ -344,8 +343,8 @@ def _no_clock() -> VirtualClock:
 class _FileCalls:
     """What raw files are made of: names opened, descriptors used."""
 
-    def __init__(self, opening: OpenCall, descriptors: DescriptorCalls) -> None:
-        self.open = opening.open
+    def __init__(self, names: NameCalls, descriptors: DescriptorCalls) -> None:
+        self.open = names.open
         self.read = descriptors.read
         self.write = descriptors.write
         self.lseek = descriptors.lseek
