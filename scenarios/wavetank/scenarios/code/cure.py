@@ -310,11 +310,14 @@ def _remedies(recording: CodeRecording, found: FoundImage) -> Iterator[_Remedy]:
     """Yield every sync worth trying: of single files, of directories, of all that a line writes."""
     ops = lost_ops(recording, found)
     files = [index for index, op in ops if not isinstance(op, Dirent)]
-    for index in files:
-        yield _late(recording, index, _same_name)
-    for index, op in ops:
-        if isinstance(op, Dirent):
-            yield _of_directory(recording, index, _same_directory)
+    for read in (True, False):
+        some = [(index, op) for index, op in ops if _is_read(op, found.read) is read]
+        for index, op in some:
+            if not isinstance(op, Dirent):
+                yield _late(recording, index, _same_name)
+        for index, op in some:
+            if isinstance(op, Dirent):
+                yield _of_directory(recording, index, _same_directory)
     for index in files:
         yield _late(recording, index, _any_name)
     for index, op in ops:

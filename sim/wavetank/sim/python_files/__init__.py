@@ -6,23 +6,12 @@ General layout, from the bottom up::
     directory.py          the simulated directory as code is given it
     os_functions.py       what becomes of each function of os, by name
     _clock.py             time that passes when somebody looks at it
-    _status.py            what stat gives, and who looks at modes and times
     _process.py           descriptors, working directory, locks and clock of one process
     _world.py             who is inside the simulation, and where each change was made
-    _real.py              the functions of the real machine
-    _places.py            from a path to a place, simulated or real
-    _scan.py              what scandir gives
-    _mapping.py           mmap
-    _descriptor_calls.py  the functions of os that take a descriptor
-    _open_call.py         os.open
-    _name_calls.py        the functions of os that take a path
-    _locks.py             fcntl
+    calls/                the routed functions themselves
     _databases.py         databases written in C, which are refused
-    _raw_file.py          open, under CPython's own buffering
     _routes.py            all of these by module and name
-    _references.py        who holds a function, and another put in its place
-    _replacing.py         put in the place of the real ones, and taken out
-    _c_calls.py           what ctypes calls past the system's Python
+    _replacing.py         put in the place of the real ones wherever they are held, and taken out
     _guard.py             what gets past them is stopped
     _limit.py             an end to code that does not end
     forks.py              processes for the code under test: forks, or none

@@ -2,7 +2,7 @@
 
 Descriptors begin at 1 << 30, so that one that gets past the simulation is no file of the machine.
 Several may share one `OpenFile` (dup), as on Linux. Left out: the calls themselves
-(_descriptor_calls.py, _name_calls.py).
+(descriptor_calls.py, name_calls.py).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from wavetank.sim.disk import SimDisk
 from wavetank.sim.image import ROOT_INODE
 from wavetank.sim.python_files._clock import VirtualClock
 from wavetank.sim.python_files._limit import OutOfSteps
-from wavetank.sim.python_files._status import Status, StatusFields
+from wavetank.sim.python_files.calls.status import Status, StatusFields
 from wavetank.sim.sim_file import SimFile
 
 __all__ = ["FIRST_DESCRIPTOR", "OpenFile", "Process"]

@@ -20,17 +20,17 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from wavetank.sim.python_files._attribute_calls import AttributeCalls
 from wavetank.sim.python_files._clock import WAITING_MODULES, VirtualClock, clock_calls
 from wavetank.sim.python_files._databases import DATABASE_ADVICE, database_openers, in_memory_only
-from wavetank.sim.python_files._descriptor_calls import DescriptorCalls
-from wavetank.sim.python_files._locks import LockCalls
-from wavetank.sim.python_files._mapping import Mappings, SimulatedMapping
-from wavetank.sim.python_files._name_calls import NameCalls
-from wavetank.sim.python_files._places import Paths, Real
 from wavetank.sim.python_files._process import FIRST_DESCRIPTOR
-from wavetank.sim.python_files._raw_file import RawFile, open_file, raw_file
 from wavetank.sim.python_files._world import World
+from wavetank.sim.python_files.calls.attribute_calls import AttributeCalls
+from wavetank.sim.python_files.calls.descriptor_calls import DescriptorCalls
+from wavetank.sim.python_files.calls.locks import LockCalls
+from wavetank.sim.python_files.calls.mapping import Mappings, SimulatedMapping
+from wavetank.sim.python_files.calls.name_calls import NameCalls
+from wavetank.sim.python_files.calls.places import Paths, Real
+from wavetank.sim.python_files.calls.raw_file import RawFile, open_file, raw_file
 from wavetank.sim.python_files.os_functions import (
     MACHINE_DESCRIPTORS,
     PROGRAMS,

@@ -28,8 +28,8 @@ from wavetank.sim.python_files._limit import OutOfSteps, OutOfTime, StepLimit, t
 from wavetank.sim.python_files._process import FIRST_DESCRIPTOR, Process
 from wavetank.sim.python_files._replacing import Replacing
 from wavetank.sim.python_files._routes import Routes, replaced_names
-from wavetank.sim.python_files._status import shared_flags
 from wavetank.sim.python_files._world import CallHook, CallSite, World
+from wavetank.sim.python_files.calls.status import shared_flags
 from wavetank.sim.python_files.directory import SimulatedDirectory
 from wavetank.sim.python_files.errors import (
     PythonFilesError,
@@ -171,6 +171,8 @@ class PythonFiles:
         self._routes.begin(pid)
         sequence = tempfile._RandomNameSequence  # type: ignore[attr-defined]  # noqa: SLF001 - it draws from the real machine
         tempfile._RandomNameSequence = partial(_temporary_names, pid)  # type: ignore[attr-defined]  # noqa: SLF001 - see above
+        # What looks for a directory for temporary files tries to write there.
+        temporary, tempfile.tempdir = tempfile.tempdir, tempfile.tempdir or _temporary_directory()
         chance, names = random.getstate(), tempfile._name_sequence  # type: ignore[attr-defined]  # noqa: SLF001 - names of temporary files must be repeatable
         random.seed(pid)
         tempfile._name_sequence = _temporary_names(pid)  # type: ignore[attr-defined]  # noqa: SLF001 - see above
@@ -199,6 +201,7 @@ class PythonFiles:
             sys.dont_write_bytecode = writes_code
             random.setstate(chance)
             tempfile._RandomNameSequence = sequence  # type: ignore[attr-defined]  # noqa: SLF001 - see above
+            tempfile.tempdir = temporary
             tempfile._name_sequence = names  # type: ignore[attr-defined]  # noqa: SLF001 - see above
 
     def leave(self) -> None:
@@ -320,6 +323,12 @@ def _open_buffers(process: Process) -> list[_Buffer]:
                 if number >= FIRST_DESCRIPTOR and process.has(number) and each.writable():
                     found.append((number, type(each) is not io.TextIOWrapper, each))
     return [each for _, _, each in sorted(found, key=lambda item: item[:2])]
+
+
+def _temporary_directory() -> str | None:
+    """Return the first directory for temporary files that is there; None if there is none."""
+    candidates: list[str] = tempfile._candidate_tempdir_list()  # type: ignore[attr-defined]  # noqa: SLF001 - gettempdir writes a file
+    return next((each for each in candidates if os.path.isdir(each)), None)
 
 
 def _temporary_names(pid: int) -> Iterator[str]:

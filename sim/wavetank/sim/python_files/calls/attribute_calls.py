@@ -1,7 +1,7 @@
 """The functions of `os` that look at an inode's attributes or change them, on the simulated disk.
 
 Each method has the name and arguments of the real function. What is only on the real machine may
-be looked at; to change it takes it over first. Left out: names (_name_calls.py).
+be looked at; to change it takes it over first. Left out: names (name_calls.py).
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from typing import Final
 from wavetank.engine import Buffer
 from wavetank.sim._errno import fail
 from wavetank.sim.attributes import AttributeKind, Attributes
-from wavetank.sim.python_files._descriptor_calls import DescriptorCalls, owner_change
-from wavetank.sim.python_files._places import PathArgument, Paths, Real
-from wavetank.sim.python_files._status import Status, is_directory
 from wavetank.sim.python_files._world import World
+from wavetank.sim.python_files.calls.descriptor_calls import DescriptorCalls, owner_change
+from wavetank.sim.python_files.calls.places import PathArgument, Paths, Real
+from wavetank.sim.python_files.calls.status import Status, is_directory
 
 __all__ = ["AttributeCalls"]
 

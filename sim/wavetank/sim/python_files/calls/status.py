@@ -70,6 +70,7 @@ class Status(tuple[int, ...]):  # noqa: SLOT001 - a tuple cannot have slots
     _look: Callable[[AttributeKind], None]
 
     def __new__(cls, fields: StatusFields, look: Callable[[AttributeKind], None]) -> Self:
+        """Return the row of ten numbers that a stat result is."""
         attributes = fields.attributes
         uid, gid = attributes.owner or (0, 0)
         accessed, modified = (attributes.accessed_ns or 0), (attributes.modified_ns or 0)

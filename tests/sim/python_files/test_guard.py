@@ -51,9 +51,7 @@ def test_a_call_of_c_with_what_is_simulated_is_refused(call: Callable[[str], obj
     with PythonFiles() as files:
         with (
             files.process(SimDisk(files.empty_image())),
-            pytest.raises(
-                UnroutedCallError, match=r"in \S*test_c_calls at test_c_calls.py:\d+: .* "
-            ),
+            pytest.raises(UnroutedCallError, match=r"in \S*test_guard at test_guard.py:\d+: .* "),
         ):
             call(f"{files.directory}/f")
         assert files.refusal is not None

@@ -178,13 +178,13 @@ def test_what_cannot_be_replaced_is_named_when_it_is_called() -> None:
         with files.process(disk):
             os.open(f"{files.directory}/f", os.O_CREAT)
         with (
-            pytest.raises(UnroutedCallError, match=r"the map \S*test_references\.WAITING"),
+            pytest.raises(UnroutedCallError, match=r"the map \S*test_replacing\.WAITING"),
             files.process(disk),
         ):
             next(WAITING)  # os.fsync of a descriptor that the machine does not know
         assert files.refusal is not None
         with (
-            pytest.raises(UnroutedCallError, match=r"the map in \S*test_references\.OPENING"),
+            pytest.raises(UnroutedCallError, match=r"the map in \S*test_replacing\.OPENING"),
             files.process(disk),
         ):
             next(OPENING["jobs"])

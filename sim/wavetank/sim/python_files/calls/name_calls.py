@@ -4,8 +4,8 @@ Each method has the name and arguments of the real function. What is only on the
 be looked at; it is opened there if it is only read, and a write takes it over first. To remove or
 rename it is refused. What Linux allows is said in one place for all (wavetank.sim._names).
 
-Left out: attributes (_attribute_calls.py), calls on descriptors alone (_descriptor_calls.py), file
-objects (_raw_file.py).
+Left out: attributes (attribute_calls.py), calls on descriptors alone (descriptor_calls.py), file
+objects (raw_file.py).
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ from wavetank.sim._names import (
 )
 from wavetank.sim._path_walk import Place
 from wavetank.sim.image import ROOT_INODE
-from wavetank.sim.python_files._attribute_calls import AttributeCalls
-from wavetank.sim.python_files._descriptor_calls import DescriptorCalls
-from wavetank.sim.python_files._places import PathArgument, Paths, Real, Spot
-from wavetank.sim.python_files._status import Entries, Entry, is_directory
 from wavetank.sim.python_files._world import World
+from wavetank.sim.python_files.calls.attribute_calls import AttributeCalls
+from wavetank.sim.python_files.calls.descriptor_calls import DescriptorCalls
+from wavetank.sim.python_files.calls.places import PathArgument, Paths, Real, Spot
+from wavetank.sim.python_files.calls.status import Entries, Entry, is_directory
 
 __all__ = ["NameCalls"]
 

@@ -15,9 +15,9 @@ import struct
 from collections.abc import Callable
 from typing import Final
 
-from wavetank.sim.python_files._descriptor_calls import DescriptorCalls
 from wavetank.sim.python_files._process import OpenFile, Process
 from wavetank.sim.python_files._world import World
+from wavetank.sim.python_files.calls.descriptor_calls import DescriptorCalls
 from wavetank.sim.python_files.errors import UnroutedCallError
 
 __all__ = ["LockCalls"]

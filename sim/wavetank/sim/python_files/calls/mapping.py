@@ -4,7 +4,7 @@ A mapping is real memory of its own, so that it can be handed to whatever takes 
 one writes through to the page cache at once when it is assigned to; what was written through a
 buffer (`struct.pack_into`, a memoryview) is collected before the next call that touches the disk.
 It inherits from the real class for the sake of the buffer alone. No call costs more because a
-mapping is large (_mapped_memory.py). Advice is ignored, and a mapping shows zeros beyond the end of
+mapping is large (mapped_memory.py). Advice is ignored, and a mapping shows zeros beyond the end of
 a file that was cut off.
 """
 
@@ -17,14 +17,14 @@ from typing import TYPE_CHECKING, Final, Protocol, SupportsIndex
 
 from wavetank.sim._errno import fail
 from wavetank.sim.ops import SyncKind
-from wavetank.sim.python_files._mapped_memory import (
+from wavetank.sim.python_files._process import OpenFile, Process
+from wavetank.sim.python_files._world import World
+from wavetank.sim.python_files.calls.mapped_memory import (
     MappedMemory,
     can_tell_copies,
     held,
     page_faults,
 )
-from wavetank.sim.python_files._process import OpenFile, Process
-from wavetank.sim.python_files._world import World
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer

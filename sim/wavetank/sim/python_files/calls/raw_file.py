@@ -16,9 +16,9 @@ from collections.abc import Callable
 from typing import IO, TYPE_CHECKING, Final, Protocol
 
 from wavetank.engine import Buffer
-from wavetank.sim.python_files._places import PathArgument
 from wavetank.sim.python_files._process import Process
 from wavetank.sim.python_files._world import World
+from wavetank.sim.python_files.calls.places import PathArgument
 from wavetank.sim.python_files.errors import StaleFileError
 
 if TYPE_CHECKING:
@@ -40,17 +40,23 @@ _MODES: Final = {
 class FileCalls(Protocol):
     """The calls that a raw file is made of."""
 
-    def open(self, path: PathArgument, flags: int, mode: int = 0o777) -> int: ...
+    def open(self, path: PathArgument, flags: int, mode: int = 0o777) -> int:
+        """See `os.open`."""
 
-    def read(self, fd: int, length: int, /) -> bytes: ...
+    def read(self, fd: int, length: int, /) -> bytes:
+        """See `os.read`."""
 
-    def write(self, fd: int, data: Buffer, /) -> int: ...
+    def write(self, fd: int, data: Buffer, /) -> int:
+        """See `os.write`."""
 
-    def lseek(self, fd: int, position: int, whence: int, /) -> int: ...
+    def lseek(self, fd: int, position: int, whence: int, /) -> int:
+        """See `os.lseek`."""
 
-    def ftruncate(self, fd: int, length: int, /) -> None: ...
+    def ftruncate(self, fd: int, length: int, /) -> None:
+        """See `os.ftruncate`."""
 
-    def close(self, fd: int, /) -> None: ...
+    def close(self, fd: int, /) -> None:
+        """See `os.close`."""
 
 
 class RawFile(io.RawIOBase):
