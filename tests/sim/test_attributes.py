@@ -335,5 +335,10 @@ def test_a_log_without_attributes_says_nothing_of_them() -> None:
         log.append(record)
     assert [getattr(record, "modified_ns", None) for record in log] == [None] * 3
     data = next(record for record in log if isinstance(record, Data))
+    # Digests of runs are made of this.
+    assert repr(data) == (
+        f"Data(number=1, call=2, inode={inode}, block=0, start=0, content=b'x', extends=True, "
+        "tail_block=False, joins_next=True, write_bytes=1, continues=False, path='/f')"
+    )
     assert data.content == b"x"
     assert disk.attributes(inode) == Attributes()

@@ -72,8 +72,8 @@ class Dirent:
     symlink_target: str | None = None
     path: str = ""
     site: str = field(default="", eq=False, repr=False)
-    made: Attributes | None = None
-    modified_ns: int | None = None
+    made: Attributes | None = field(default=None, repr=False)
+    modified_ns: int | None = field(default=None, repr=False)
 
     @property
     def target(self) -> tuple[str, int, str]:
@@ -116,7 +116,7 @@ class Data:
     continues: bool = False
     path: str = ""
     site: str = field(default="", eq=False, repr=False)
-    modified_ns: int | None = None
+    modified_ns: int | None = field(default=None, repr=False)
 
     @property
     def target(self) -> tuple[str, int, int]:
@@ -147,7 +147,7 @@ class Size:
     extends: bool = False
     path: str = ""
     site: str = field(default="", eq=False, repr=False)
-    modified_ns: int | None = None
+    modified_ns: int | None = field(default=None, repr=False)
 
     @property
     def target(self) -> tuple[str, int]:

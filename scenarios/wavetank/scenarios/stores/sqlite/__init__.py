@@ -7,7 +7,7 @@ General layout::
     raft_log.py    the store; _queries.py its table, _arguments.py what it refuses at once
     _database.py   a database opened in one mode; its errors as the engine's own
     vfs.py         SQLite's door to the operating system, over a filesystem and a runtime
-    _open_file.py  its files; locks.py their locks
+    _open_file.py  its files; _locks.py their locks
     _failure.py    what the filesystem said, behind what SQLite made of it
     _refusals.py   an errno as SQLite's code
     errors.py      errors of this package
