@@ -190,10 +190,10 @@ def _chosen(
     There are about as many of the first as of the second, and room is left for the second.
     """
     limit = max(limit, _FEWEST_CHOSEN)
-    single = dict.fromkeys(_each_alone(pending, holding, always))
+    alone = map(pending.without_hidden, _each_alone(pending, holding, always))
+    single = dict.fromkeys(each for each in alone if not holding & ~each)
     most = min(max(len(single), limit // 8), limit - limit // 4)
-    shown = map(pending.without_hidden, chain(groups.sets(most), single))
-    return list(islice(dict.fromkeys(each for each in shown if not holding & ~each), limit))
+    return list(islice(dict.fromkeys(chain(groups.sets(most), single)), limit))
 
 
 def _each_alone(pending: PendingOps, holding: int, always: int) -> Iterator[int]:

@@ -76,6 +76,7 @@ class OpGroups:
     """
 
     def __init__(self, pending: PendingOps, *, holding: int = 0, always: int = 0) -> None:
+        self._pending = pending
         self._everything = pending.everything
         self._least = holding | always
         found: dict[_Key, list[MicroOp]] = {}
@@ -94,7 +95,8 @@ class OpGroups:
             limit: sets at most. Where order rules make most combinations equal, there are fewer:
                 eight times as many combinations are tried.
         """
-        distinct = dict.fromkeys(islice(self._combinations(), _TRIES_A_SET * limit))
+        tried = islice(self._combinations(), _TRIES_A_SET * limit)
+        distinct = dict.fromkeys(map(self._pending.without_hidden, tried))
         return list(islice(distinct, limit))
 
     def _combinations(self) -> Iterator[int]:
