@@ -20,7 +20,7 @@ from wavetank.sim import (
     call_site,
     newest_images,
 )
-from wavetank.sim.representatives import OpGroups
+from wavetank.sim.crashes.representatives import OpGroups
 
 NOBODY = "nobody."
 

@@ -4,55 +4,35 @@ General layout, from the bottom up::
 
     attributes.py      mode, owner and times of an inode, and who has looked at them
     ops.py             micro-ops, syncs and marks: the op log
-    profile.py         what a filesystem promises about unsynced work: the rules
-    profiles.py        the promises of the filesystems that ship
-    profile_file.py    profiles of one's own, from TOML
     image.py           a disk's durable content as a value
-    fsync_failure.py   what a failed fsync leaves, by filesystem
-    _page_cache.py     files, directories and links as programs see them
-    _recorder.py       the page cache and the op log, changed together
-    _sync_faults.py    which syncs fail, and what comes of it
-    _space.py          which blocks of a disk of limited size are taken
-    call_sites.py      where in a program a change of the disk was made
-    disk.py            SimDisk: calls on inodes, made of micro-ops
-    sim_file.py        SimFile: the engine's file seam over a SimDisk
-    _path_walk.py      from a path to an inode, as Linux walks
-    _names.py          what may be done with names, and which errno says no
-    filesystem.py      SimFileSystem: the engine's filesystem seam over a SimDisk
-    serial_runtime.py  SerialRuntime: the engine's runtime seam in one thread
-    tearing.py         what a device does below a block
-    _tears.py          every way to tear a write
-    _unwritten.py      blocks that a file shows and nobody wrote
-    _apply.py          micro-ops, whole or torn, put into an image
-    _forgetting.py     the same where a truncation frees what it cuts off
-    pending.py         durable image and pending ops under a profile; any legal image
-    settling.py        Settling: what a log leaves of which nothing is left pending
-    closed_sets.py     every legal set of pending ops
     read_trace.py      what a program looked at
     read_memory.py     what came of a disk, remembered by that
-    forking.py         images chosen by what is read of them, where they are too many
-    representatives.py sets that stand for what was done alike, where they are too many
-    crash_images.py    which legal images are looked at
-    litmus.py          small programs with the states that they may leave
-    litmus_file.py     the same read from JSON; data/litmus.json ships
-    litmus_run.py      the simulated disk held against them
-    _litmus_disk.py    their operations done on a disk
+    profiles/          what a filesystem promises about unsynced work
+    disk/              the disk while programs run: calls, page cache, names, the engine's seams
+    serial_runtime.py  SerialRuntime: the engine's runtime seam in one thread
+    crashes/           what a crash may leave, and which of it is looked at
+    litmus/            small programs with the states that they may leave
     python_files/      unmodified Python code on a simulated disk
 
 It imports `wavetank.engine` for the seams alone and does not know what a log entry is. Start
-reading at ops.py, then profile.py.
+reading at ops.py, then profiles/profile.py.
 """
 
-from wavetank.sim._apply import STALE_WORD, Tear
-from wavetank.sim._tears import TORN_SECTORS
 from wavetank.sim.attributes import AttributeKind, AttributeReads, Attributes
-from wavetank.sim.call_sites import call_site
-from wavetank.sim.closed_sets import closed_sets
-from wavetank.sim.crash_images import CrashImages, all_images, newest_images
-from wavetank.sim.disk import SimDisk
-from wavetank.sim.filesystem import SimFileSystem
-from wavetank.sim.forking import Reader, forked_images
-from wavetank.sim.fsync_failure import FsyncFailure
+from wavetank.sim.crashes._apply import STALE_WORD, Tear
+from wavetank.sim.crashes._tears import TORN_SECTORS
+from wavetank.sim.crashes.closed_sets import closed_sets
+from wavetank.sim.crashes.crash_images import CrashImages, all_images, newest_images
+from wavetank.sim.crashes.forking import Reader, forked_images
+from wavetank.sim.crashes.pending import Kept, PendingOps
+from wavetank.sim.crashes.representatives import Choice
+from wavetank.sim.crashes.settling import Settling
+from wavetank.sim.crashes.tearing import SECTOR_SIZE, AppendFill, AtomicUnit, Tearing, TearShape
+from wavetank.sim.disk.call_sites import call_site
+from wavetank.sim.disk.filesystem import SimFileSystem
+from wavetank.sim.disk.fsync_failure import FsyncFailure
+from wavetank.sim.disk.sim_disk import SimDisk
+from wavetank.sim.disk.sim_file import SimFile
 from wavetank.sim.image import (
     ROOT_INODE,
     DirectoryContent,
@@ -61,7 +41,9 @@ from wavetank.sim.image import (
     LinkContent,
     Node,
 )
-from wavetank.sim.litmus import (
+from wavetank.sim.litmus.litmus_file import read_litmus, shipped_litmus
+from wavetank.sim.litmus.litmus_run import hold_litmus, possible_states
+from wavetank.sim.litmus.program import (
     LITMUS_OPS,
     UNWRITTEN,
     LitmusArgument,
@@ -71,8 +53,6 @@ from wavetank.sim.litmus import (
     LitmusState,
     LitmusTest,
 )
-from wavetank.sim.litmus_file import read_litmus, shipped_litmus
-from wavetank.sim.litmus_run import hold_litmus, possible_states
 from wavetank.sim.ops import (
     BLOCK_SIZE,
     Attribute,
@@ -86,15 +66,14 @@ from wavetank.sim.ops import (
     Sync,
     SyncKind,
 )
-from wavetank.sim.pending import Kept, PendingOps
-from wavetank.sim.profile import DirentCover, Profile
-from wavetank.sim.profile_file import (
+from wavetank.sim.profiles.profile import DirentCover, Profile
+from wavetank.sim.profiles.profile_file import (
     ProfileFileError,
     profile_from_table,
     profile_from_toml,
     profile_table,
 )
-from wavetank.sim.profiles import (
+from wavetank.sim.profiles.shipped import (
     ALICE,
     APFS,
     BTRFS,
@@ -115,11 +94,7 @@ from wavetank.sim.profiles import (
 )
 from wavetank.sim.read_memory import ReadMemory
 from wavetank.sim.read_trace import Cell, ReadTrace
-from wavetank.sim.representatives import Choice
 from wavetank.sim.serial_runtime import DeadlockError, SerialRuntime
-from wavetank.sim.settling import Settling
-from wavetank.sim.sim_file import SimFile
-from wavetank.sim.tearing import SECTOR_SIZE, AppendFill, AtomicUnit, Tearing, TearShape
 
 __all__ = [
     "ALICE",

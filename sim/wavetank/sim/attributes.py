@@ -2,7 +2,7 @@
 
 Most code never looks at them. `AttributeReads` belongs to a disk and to all images that derive from
 it, and remembers which kinds have been looked at; until then they tell no two images apart, and the
-ops that change them are lost where they may be, but are not tried one by one (pending.py).
+ops that change them are lost where they may be, but are not tried one by one (crashes/pending.py).
 """
 
 from __future__ import annotations

@@ -4,7 +4,8 @@ A `DiskImage` is never changed; deriving another shares everything that is equal
 costs what differs from its parent. Content that lies beyond a file's size stays on the medium and
 belongs to the image, since a later size without its data shows it again.
 
-Left out: which images a crash may leave (pending.py), and programs at work (disk.py).
+Left out: which images a crash may leave (crashes/pending.py), and programs at work
+(disk/sim_disk.py).
 """
 
 from __future__ import annotations

@@ -4,8 +4,8 @@ The op log is the spine of the product. Whatever recorded it (the simulated file
 people's code, a trace of a foreign program), crash images, explanations and reports are made from
 it alone. It is independent of any profile: what may be lost is the profile's business.
 
-Left out: what a micro-op's bytes mean, which of them may be lost (profile.py, pending.py), and why
-a sync failed (fsync_failure.py).
+Left out: what a micro-op's bytes mean, which of them may be lost (profiles/profile.py,
+crashes/pending.py), and why a sync failed (disk/fsync_failure.py).
 
 Source: the split of system calls into micro-ops follows Pillai et al., OSDI'14 (ALICE).
 """

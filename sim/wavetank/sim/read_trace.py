@@ -2,8 +2,8 @@
 
 A `ReadTrace` is given to a `SimDisk` and notes each size, each block and each directory at the
 first look. Two disks that are equal in all that a deterministic program looked at are one disk to
-it: with that, forking.py tries one image for many. Left out: which op wrote what was read
-(forking.py).
+it: with that, crashes/forking.py tries one image for many. Left out: which op wrote what was read
+(crashes/forking.py).
 """
 
 from __future__ import annotations

@@ -14,12 +14,12 @@ from typing import Final
 
 from wavetank.engine import OpenFlag
 from wavetank.sim.attributes import AttributeKind, Attributes
-from wavetank.sim.disk import SimDisk
+from wavetank.sim.disk.sim_disk import SimDisk
+from wavetank.sim.disk.sim_file import SimFile
 from wavetank.sim.image import ROOT_INODE
 from wavetank.sim.python_files._clock import VirtualClock
 from wavetank.sim.python_files._limit import OutOfSteps
 from wavetank.sim.python_files.calls.status import Status, StatusFields
-from wavetank.sim.sim_file import SimFile
 
 __all__ = ["FIRST_DESCRIPTOR", "OpenFile", "Process"]
 

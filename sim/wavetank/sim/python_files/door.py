@@ -20,7 +20,7 @@ from types import TracebackType
 from typing import Final, Self, TypeAlias, TypeVar
 
 from wavetank.sim.attributes import AttributeReads
-from wavetank.sim.disk import SimDisk
+from wavetank.sim.disk.sim_disk import SimDisk
 from wavetank.sim.image import ROOT_INODE, DirectoryContent, DiskImage
 from wavetank.sim.python_files._clock import START_NS, VirtualClock
 from wavetank.sim.python_files._guard import GUARD

@@ -11,8 +11,8 @@ import os
 from typing import Final
 
 from wavetank.engine import Buffer
-from wavetank.sim._errno import fail
 from wavetank.sim.attributes import AttributeKind, Attributes
+from wavetank.sim.disk._errno import fail
 from wavetank.sim.python_files._world import World
 from wavetank.sim.python_files.calls.descriptor_calls import DescriptorCalls, owner_change
 from wavetank.sim.python_files.calls.places import PathArgument, Paths, Real

@@ -13,15 +13,15 @@ from collections.abc import Sequence
 from typing import Final
 
 from wavetank.engine import Buffer
-from wavetank.sim._errno import fail
 from wavetank.sim.attributes import Attributes
+from wavetank.sim.disk._errno import fail
+from wavetank.sim.disk.sim_file import SimFile
 from wavetank.sim.ops import SyncKind
 from wavetank.sim.python_files._process import OpenFile
 from wavetank.sim.python_files._world import World
 from wavetank.sim.python_files.calls.mapping import Mappings
 from wavetank.sim.python_files.calls.places import Real
 from wavetank.sim.python_files.calls.status import Status
-from wavetank.sim.sim_file import SimFile
 
 __all__ = ["DescriptorCalls", "owner_change"]
 

@@ -15,7 +15,7 @@ import mmap
 import os
 from typing import TYPE_CHECKING, Final, Protocol, SupportsIndex
 
-from wavetank.sim._errno import fail
+from wavetank.sim.disk._errno import fail
 from wavetank.sim.ops import SyncKind
 from wavetank.sim.python_files._process import OpenFile, Process
 from wavetank.sim.python_files._world import World

@@ -2,7 +2,7 @@
 
 Each method has the name and arguments of the real function. What is only on the real machine may
 be looked at; it is opened there if it is only read, and a write takes it over first. To remove or
-rename it is refused. What Linux allows is said in one place for all (wavetank.sim._names).
+rename it is refused. What Linux allows is said in one place for all (wavetank.sim.disk._names).
 
 Left out: attributes (attribute_calls.py), calls on descriptors alone (descriptor_calls.py), file
 objects (raw_file.py).
@@ -17,8 +17,8 @@ from typing import Final
 
 from attrs import evolve
 
-from wavetank.sim._errno import fail
-from wavetank.sim._names import (
+from wavetank.sim.disk._errno import fail
+from wavetank.sim.disk._names import (
     check_openable,
     link,
     make_directory,
@@ -28,7 +28,7 @@ from wavetank.sim._names import (
     rename,
     unlink,
 )
-from wavetank.sim._path_walk import Place
+from wavetank.sim.disk._path_walk import Place
 from wavetank.sim.image import ROOT_INODE
 from wavetank.sim.python_files._world import World
 from wavetank.sim.python_files.calls.attribute_calls import AttributeCalls

@@ -16,9 +16,9 @@ from typing import Final, TypeAlias
 
 from attrs import frozen
 
-from wavetank.sim._errno import fail
-from wavetank.sim._path_walk import Place, lookup, walk
-from wavetank.sim.disk import SimDisk
+from wavetank.sim.disk._errno import fail
+from wavetank.sim.disk._path_walk import Place, lookup, walk
+from wavetank.sim.disk.sim_disk import SimDisk
 from wavetank.sim.image import ROOT_INODE, DirectoryContent, FileContent
 from wavetank.sim.ops import BLOCK_SIZE
 from wavetank.sim.python_files._world import World
