@@ -22,6 +22,8 @@ def workload(directory, ack):
 
 def check(directory, acked):
     config = Path(directory, "config")
+    if acked and not config.exists():
+        return "the configuration is gone"
     if config.exists() and config.read_text() != "blue":
         return "the configuration is damaged"
 """
@@ -29,7 +31,7 @@ def check(directory, acked):
 CRASH_TEST: Final = f"""
 import pytest
 {FORGETFUL}
-@pytest.mark.wavetank(profile=["process-kill", "lazyfs"])
+@pytest.mark.wavetank(profiles=["process-kill", "lazyfs"])
 def test_config(crash_test):
     crash_test(workload, check)
 
@@ -40,7 +42,7 @@ def test_other():
 SWEEP: Final = """
 import pytest
 
-@pytest.mark.wavetank(profile="sequential")
+@pytest.mark.wavetank(profiles="sequential")
 def test_store(sweep_store):
     sweep_store("follower-catchup", backend="raftlock-published")
 """
@@ -119,7 +121,7 @@ def test_a_sweep_of_the_engine_passes_and_takes_the_options(tmp_path: Path) -> N
     source = """
 import pytest
 
-@pytest.mark.wavetank(profile="lazyfs", depth=1)
+@pytest.mark.wavetank(profiles="lazyfs", depth=1)
 def test_store(sweep_store, wavetank_seed):
     (result,) = sweep_store("follower-catchup").results
     assert (result.seed, result.profile, wavetank_seed) == (3, "lazyfs", 3)
@@ -137,7 +139,7 @@ from wavetank.engine import OpenFlag
 def test_fs(sim_fs):
     assert list(sim_fs.listdir("/")) == []
 
-@pytest.mark.wavetank(profile="process-kill")
+@pytest.mark.wavetank(profiles="process-kill")
 def test_kept(crash_disk):
     crash_disk.fs.open(f"{crash_disk.directory}/f", OpenFlag.WRITE | OpenFlag.CREATE).close()
     crash_disk.crash()
@@ -156,10 +158,10 @@ def test_lost(crash_disk):
 @pytest.mark.parametrize(
     ("marker", "reason"),
     [
-        ("profil='posix'", "expected profile= and depth= but got profil"),
-        ("'posix'", "expected profile= and depth= but got 'posix'"),
+        ("profil='posix'", "expected profiles= and depth= but got profil"),
+        ("'posix'", "expected profiles= and depth= but got 'posix'"),
         ("profile='posiks'", "posiks"),
-        ("profile=3", "profile: expected a name or a list of names but got 3"),
+        ("profiles=3", "profiles: expected a name or a list of names but got 3"),
         ("depth=-1", "depth: expected a number >= 0 or 'fixpoint' but got -1"),
     ],
 )

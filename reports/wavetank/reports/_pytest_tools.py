@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Final, TypeAlias, cast
+from typing import Final, Unpack, cast
 
 import pytest
 from attrs import frozen
@@ -16,20 +16,19 @@ from wavetank.reports.story import render_story
 from wavetank.scenarios import (
     CrashFinding,
     CrashReport,
+    CrashTestOptions,
     RunPlan,
     RunResult,
     crash_test,
     profile_named,
     run,
 )
+from wavetank.scenarios.code.user_code import Check, Workload
 from wavetank.sim import POSIX, Profile
 
 __all__ = ["Asked", "BrokenStoreError", "CrashTests", "StoreSweeps", "asked_of", "only_profile"]
 
-_Workload: TypeAlias = Callable[[str, Callable[[object], None]], object]
-_Check: TypeAlias = Callable[[str, list[object]], str | None]
-
-_KNOWN: Final = ("profile", "depth")
+_KNOWN: Final = ("profiles", "depth")
 
 
 class BrokenStoreError(AssertionError):
@@ -58,11 +57,11 @@ class Asked:
         """
         unknown = [*map(repr, arguments), *(name for name in named if name not in _KNOWN)]
         if unknown:
-            raise TypeError(f"expected profile= and depth= but got {', '.join(unknown)}")
-        given = named.get("profile", ())
+            raise TypeError(f"expected profiles= and depth= but got {', '.join(unknown)}")
+        given = named.get("profiles", ())
         names = (given,) if isinstance(given, str) else given
         if not isinstance(names, (list, tuple)) or not all(isinstance(n, str) for n in names):
-            raise TypeError(f"profile: expected a name or a list of names but got {given!r}")
+            raise TypeError(f"profiles: expected a name or a list of names but got {given!r}")
         for name in names:
             profile_named(name)
         depth = named.get("depth", 0)
@@ -105,12 +104,12 @@ class CrashTests:
 
     def __call__(
         self,
-        workload: _Workload,
-        check: _Check,
+        workload: Workload,
+        check: Check | None = None,
         *,
         profiles: Sequence[str | Profile] | None = None,
         max_images: int | None = None,
-        check_limit_s: float = 60.0,
+        **options: Unpack[CrashTestOptions],
     ) -> CrashReport:
         """Crash code at every point; arguments, findings and errors as `crash_test`'s.
 
@@ -119,33 +118,27 @@ class CrashTests:
             check: looks at what is left.
             profiles: instead of the marker's.
             max_images: instead of the option's.
-            check_limit_s: real seconds after which one run of the check is stopped as too slow.
+            options: see `crash_test`.
 
         Raises:
             CrashFinding: something is lost or damaged.
             CheckError: the check is wrong without any crash.
         """
         __tracebackhide__ = True
-        options = self._node.config
+        config = self._node.config
         chosen = (
             profiles or asked_of(self._node).profiles or ("process-kill", "lazyfs", "ext4", "posix")
         )
-        case = options.stash.get(NEW_RUN, None)
+        case = config.stash.get(NEW_RUN, None)
         if case is not None:
             chosen = [each for each in chosen if _name(each) == case.profile] or [case.profile]
-        limit = max_images or options.getoption("wavetank_max_images")
+        limit = max_images or config.getoption("wavetank_max_images")
         try:
-            return crash_test(
-                workload,
-                check,
-                profiles=chosen,
-                max_images=limit,
-                check_limit_s=check_limit_s,
-            )
+            return crash_test(workload, check, profiles=chosen, max_images=limit, **options)
         except CrashFinding as found:
             for finding in found.report.findings:
                 stored = CrashCase.of(self._node.nodeid, finding)
-                stored.save(Path(options.invocation_params.dir))
+                stored.save(Path(config.invocation_params.dir))
                 self._told.append(
                     f"{finding.kind} under {finding.profile}: {finding.sentence}\n"
                     f"Reproduce: pytest --wavetank-replay {stored.id}"

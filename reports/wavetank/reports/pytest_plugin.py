@@ -31,7 +31,7 @@ _FIXTURES: Final = {"crash_disk", "crash_test", "sim_fs", "sweep_store", "waveta
 _TOLD: Final = pytest.StashKey[list[str]]()
 _SECTION: Final = "wavetank"
 _MARKER: Final = (
-    "wavetank(profile, depth): what power cuts may lose, a name or several of `wavetank list "
+    "wavetank(profiles, depth): what power cuts may lose, a name or several of `wavetank list "
     "profiles`; crashes inside recoveries, a number or 'fixpoint'"
 )
 

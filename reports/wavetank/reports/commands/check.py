@@ -31,6 +31,7 @@ Examples:
 @click.argument("checks", metavar="[CHECK]...", nargs=-1)
 @click.option(
     "--profile",
+    "--profiles",
     "profiles",
     multiple=True,
     default=("process-kill", "posix"),

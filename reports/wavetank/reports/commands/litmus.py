@@ -64,6 +64,7 @@ _SHOWN_STATES: Final = 20
 )
 @click.option(
     "--profile",
+    "--profiles",
     multiple=True,
     metavar="NAME|FILE",
     help="Compare only the sets of this profile, by its name or its TOML file; may be repeated. "

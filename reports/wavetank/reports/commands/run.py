@@ -52,6 +52,7 @@ Examples:
 )
 @click.option(
     "--profile",
+    "--profiles",
     multiple=True,
     metavar="NAME|FILE",
     help="Crash model, by name or TOML file; may be repeated; 'all' means every model that is not "

@@ -21,7 +21,7 @@ The code runs in `wavetank.sim.python_files`; which images a crash may leave is 
 `wavetank.sim`, as for stores. Start reading at crash_testing.py.
 """
 
-from wavetank.scenarios.code.crash_testing import crash_test
+from wavetank.scenarios.code.crash_testing import CrashTestOptions, crash_test
 from wavetank.scenarios.code.errors import (
     CheckError,
     CrashFinding,
@@ -43,6 +43,7 @@ __all__ = [
     "ComplaintKind",
     "CrashFinding",
     "CrashReport",
+    "CrashTestOptions",
     "CrashTestWarning",
     "EmptyWorkloadError",
     "Every",

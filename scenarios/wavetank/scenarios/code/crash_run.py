@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import wraps
-from typing import Final, Literal, TypeAlias
+from typing import Final, TypeAlias
 
 from attrs import evolve, frozen
 
@@ -16,8 +16,8 @@ from wavetank.scenarios.code.exploration import PLAIN, FoundImage, explore_code
 from wavetank.scenarios.code.faulty_calls import MOST_EVERY, Circumstances, Every
 from wavetank.scenarios.code.initial import Initial, initial_image
 from wavetank.scenarios.code.judging import CheckJudge, FilesJudge, Judge, ObserveJudge, everything
-from wavetank.scenarios.code.probing import NotRunError, Probe, Probing, TooSlowError
-from wavetank.scenarios.code.recording import CodeRecording, Workload, record_code
+from wavetank.scenarios.code.probing import NotRunError, Probing, TooSlowError
+from wavetank.scenarios.code.recording import CodeRecording, record_code
 from wavetank.scenarios.code.report import (
     ComplaintKind,
     CrashReport,
@@ -25,6 +25,7 @@ from wavetank.scenarios.code.report import (
     ProfileVerdict,
     merged,
 )
+from wavetank.scenarios.code.user_code import Check, Isolation, Observe, Workload
 from wavetank.sim import DiskImage, PendingOps, Profile, Tearing
 from wavetank.sim.python_files import (
     Forks,
@@ -34,10 +35,7 @@ from wavetank.sim.python_files import (
     SimulatedDirectory,
 )
 
-__all__ = ["CrashRun", "Isolation", "Observe", "Settings"]
-
-Observe: TypeAlias = Callable[[SimulatedDirectory], object]
-Isolation: TypeAlias = Literal["fork", "none"]
+__all__ = ["CrashRun", "Settings"]
 
 _EXPLAINED: Final = 16
 """Kinds of complaint under one profile that are explained: each cure is looked for by trying."""
@@ -106,7 +104,7 @@ class CrashRun:
     files: PythonFiles
     processes: Processes
     workload: Workload
-    check: Probe | None
+    check: Check | None
     observe: Observe | None
     settings: Settings
     is_over: Callable[[], bool]
@@ -170,7 +168,7 @@ class CrashRun:
 
         return ObserveJudge(self._probing("observe", probe, recording), recording, beside)
 
-    def _probing(self, name: str, probe: Probe, recording: CodeRecording) -> Probing:
+    def _probing(self, name: str, probe: Check, recording: CodeRecording) -> Probing:
         return Probing(
             self.files,
             probe,

@@ -4,24 +4,41 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, TypedDict
 
-from wavetank.scenarios.code.errors import CrashFinding, CrashTestWarning
+from wavetank.scenarios.code.errors import (
+    CheckError,
+    CrashFinding,
+    CrashTestWarning,
+    WorkloadError,
+)
 from wavetank.scenarios.code.faulty_calls import Circumstances, Fault, fault_circumstances
 from wavetank.scenarios.code.report import CrashReport
+from wavetank.scenarios.code.user_code import Check, Isolation, Observe, Workload
 from wavetank.sim import PROFILES, Profile, Tearing
 
 if TYPE_CHECKING:
     from wavetank.scenarios.code.initial import Initial
-    from wavetank.scenarios.code.recording import Workload
-    from wavetank.sim.python_files import SimulatedDirectory
 
-__all__ = ["Check", "Isolation", "Observe", "crash_test"]
+__all__ = ["CrashTestOptions", "crash_test"]
 
-Check: TypeAlias = "Callable[[SimulatedDirectory, list[object]], object]"
-Observe: TypeAlias = "Callable[[SimulatedDirectory], object]"
-Isolation: TypeAlias = Literal["fork", "none"]
+
+class CrashTestOptions(TypedDict, total=False):
+    """Arguments of `crash_test` that others pass on."""
+
+    observe: Observe | None
+    initial: Initial | None
+    faults: Sequence[Fault]
+    capacity_bytes: int | None
+    separate_filesystems: Sequence[str]
+    exhaustive: bool
+    max_seconds: float | None
+    check_limit_s: float
+    isolation: Isolation | None
+    directory: str | None
+    tearing: Tearing | None
+    raise_on_finding: bool
 
 
 def crash_test(
@@ -118,6 +135,7 @@ def crash_test(
     >>> report.findings[0].sentence
     "'' came back, expected 'white' or 'blue'"
     """
+    __tracebackhide__ = True
     chosen = tuple(_profile(each) for each in _listed(profiles))
     _must_be_usable(workload, check, observe)
     _must_be_limits(max_images, max_seconds, check_limit_s)
@@ -128,6 +146,7 @@ def crash_test(
     from wavetank.sim.python_files import (  # noqa: PLC0415 - see above
         Deadline,
         PythonFiles,
+        PythonFilesError,
         unused_directory,
     )
 
@@ -152,7 +171,11 @@ def crash_test(
             settings=settings,
             is_over=is_over,
         )
-        report = run.report(initial, plain, runs)
+        try:
+            report = run.report(initial, plain, runs)
+        except (CheckError, WorkloadError, PythonFilesError) as error:
+            # It has the user's own lines in its text; ours below this one help nobody.
+            raise error.with_traceback(None) from error.__cause__
     if raise_on_finding and report.findings:
         raise CrashFinding(report)
     for note in report.warnings():

@@ -8,15 +8,15 @@ too much real time may be slow because the machine is busy, which says nothing a
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
-from typing import Final, TypeAlias
+from typing import Final
 
 from attrs import frozen
 
 from wavetank.scenarios.code.errors import CheckError
 from wavetank.scenarios.code.recording import absent_threads, finished_result
-from wavetank.scenarios.code.user_code import is_raised_in, user_place, user_traceback
+from wavetank.scenarios.code.user_code import Check, is_raised_in, user_place, user_traceback
 from wavetank.sim import Cell, DiskImage, ReadMemory, ReadTrace, SimDisk
 from wavetank.sim.python_files import (
     FIRST_PID,
@@ -24,17 +24,13 @@ from wavetank.sim.python_files import (
     ProcessEnd,
     Processes,
     PythonFiles,
-    SimulatedDirectory,
     StaleFileError,
     StepLimit,
     StepLimitError,
     TimeLimitError,
 )
 
-__all__ = ["Answer", "NotRunError", "Probe", "Probing", "Raised", "TooSlowError"]
-
-Probe: TypeAlias = Callable[[SimulatedDirectory, list[object]], object]
-"""Looks at what is left; the second argument is what had been acknowledged."""
+__all__ = ["Answer", "NotRunError", "Probing", "Raised", "TooSlowError"]
 
 _PID: Final = FIRST_PID + 1
 """After a crash another process looks: what holds a lock by its number is gone."""
@@ -120,7 +116,7 @@ class Probing:
     def __init__(
         self,
         files: PythonFiles,
-        probe: Probe,
+        probe: Check,
         *,
         name: str,
         processes: Processes,
@@ -286,7 +282,7 @@ def _is_answer(error: BaseException) -> bool:
     return pytest is not None and isinstance(error, pytest.fail.Exception)
 
 
-def _raised(error: BaseException, probe: Probe, name: str) -> Raised:
+def _raised(error: BaseException, probe: Check, name: str) -> Raised:
     misspelt = isinstance(error, (NameError, ImportError)) and is_raised_in(error, probe)
     place, line = user_place(error)
     return Raised(

@@ -11,13 +11,13 @@ from contextlib import contextmanager
 from functools import partial
 from itertools import zip_longest
 from types import FrameType
-from typing import Final, TypeAlias
+from typing import Final
 
 from attrs import evolve, field, frozen
 
 from wavetank.scenarios.code.errors import CheckError, EmptyWorkloadError, WorkloadError
 from wavetank.scenarios.code.faulty_calls import Circumstances, FaultyCalls
-from wavetank.scenarios.code.user_code import code_of, user_traceback
+from wavetank.scenarios.code.user_code import Workload, code_of, user_traceback
 from wavetank.sim import (
     PROCESS_KILL,
     Dirent,
@@ -36,23 +36,17 @@ from wavetank.sim.python_files import (
     Processes,
     PythonFiles,
     PythonFilesError,
-    SimulatedDirectory,
     quietly,
 )
 
 __all__ = [
-    "Acknowledge",
     "CodeRecording",
-    "Workload",
     "absent_threads",
     "finished_result",
     "record_code",
 ]
 
-Acknowledge: TypeAlias = Callable[[object], None]
 _DRIVER: Final = f"{__name__.rpartition('.')[0]}."
-
-Workload: TypeAlias = Callable[[SimulatedDirectory, Acknowledge], object]
 
 
 @frozen(kw_only=True)

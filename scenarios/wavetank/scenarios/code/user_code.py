@@ -1,15 +1,35 @@
-"""The user's own functions: their code, and the lines of it that an error came through."""
+"""The user's own functions: their types, their code, and the lines that an error came through."""
 
 from __future__ import annotations
 
 import inspect
 import linecache
 import traceback
+from collections.abc import Callable
 from functools import partial
 from types import CodeType, FunctionType, MethodType, TracebackType
-from typing import Final
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
-__all__ = ["code_of", "is_raised_in", "user_place", "user_traceback"]
+if TYPE_CHECKING:
+    from wavetank.sim.python_files import SimulatedDirectory
+
+__all__ = [
+    "Acknowledge",
+    "Check",
+    "Isolation",
+    "Observe",
+    "Workload",
+    "code_of",
+    "is_raised_in",
+    "user_place",
+    "user_traceback",
+]
+
+Acknowledge: TypeAlias = Callable[[object], None]
+Workload: TypeAlias = "Callable[[SimulatedDirectory, Acknowledge], object]"
+Check: TypeAlias = "Callable[[SimulatedDirectory, list[object]], object]"
+Observe: TypeAlias = "Callable[[SimulatedDirectory], object]"
+Isolation: TypeAlias = Literal["fork", "none"]
 
 
 def _frames(error: BaseException) -> list[TracebackType]:
