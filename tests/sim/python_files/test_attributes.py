@@ -180,3 +180,51 @@ def test_what_stat_gives_is_a_stat_result_to_everybody() -> None:
         assert twin == tuple(found)
         assert repr(found).startswith("os.stat_result(st_mode=33188, ")
         assert found[-4:] == (3, accessed, modified, changed)
+
+
+def what_is_seen(directory: str) -> list[object]:
+    """What a program that uses modes, owners and times finds, step by step."""
+    told: list[object] = []
+
+    def look(name: str, *, follow: bool = True) -> None:
+        found = os.stat(f"{directory}/{name}", follow_symlinks=follow)
+        told.append((name, oct(found.st_mode), found.st_nlink, found.st_size))
+        told.append((found.st_uid == os.getuid(), found.st_gid == os.getgid()))
+
+    def times(name: str) -> None:
+        found = os.stat(f"{directory}/{name}", follow_symlinks=False)
+        told.append((name, found.st_atime_ns, found.st_mtime_ns, int(found.st_mtime)))
+
+    before = os.umask(0o027)
+    os.close(os.open(f"{directory}/a", os.O_CREAT | os.O_RDWR, 0o4777))
+    os.mkdir(f"{directory}/d", 0o777)
+    os.symlink("a", f"{directory}/s")
+    os.link(f"{directory}/a", f"{directory}/b")
+    for name in ("a", "d", "b"):
+        look(name)
+    look("s", follow=False)
+    os.chmod(f"{directory}/s", 0o612)
+    os.utime(f"{directory}/b", ns=(1_500_000_001, 2_500_000_002))
+    os.utime(f"{directory}/s", (7, 8), follow_symlinks=False)
+    os.utime(f"{directory}/d", (2.5, 3.5))
+    for name in ("a", "s", "d"):
+        times(name)
+    shutil.copy2(f"{directory}/a", f"{directory}/c")
+    look("c")
+    told.append(os.stat(f"{directory}/c").st_mtime_ns)  # reading may change when it was used
+    with open(f"{directory}/c", "ab") as file:
+        os.fchmod(file.fileno(), 0o400)
+        file.write(b"more")
+    look("c")
+    os.rename(f"{directory}/a", f"{directory}/d/a")
+    told.append(os.stat(f"{directory}/d/a").st_mtime_ns)
+    told.append((os.access(f"{directory}/d/a", os.X_OK), os.access(f"{directory}/d", os.X_OK)))
+    told.append([os.path.samefile(f"{directory}/b", f"{directory}/{n}") for n in ("d/a", "c")])
+    os.umask(before)
+    return told
+
+
+def test_attributes_are_those_of_the_real_machine(tmp_path: pathlib.Path) -> None:
+    with PythonFiles() as files, files.process(SimDisk(files.empty_image())):
+        simulated = what_is_seen(files.directory)
+    assert simulated == what_is_seen(str(tmp_path))

@@ -4,6 +4,7 @@ import errno
 import functools
 import os
 import pathlib
+import socket
 import time
 from collections import defaultdict, deque
 from collections.abc import Callable
@@ -190,8 +191,28 @@ def test_what_cannot_be_replaced_is_named_when_it_is_called() -> None:
             next(OPENING["jobs"])
 
 
+def test_a_local_variable_is_told_by_its_error() -> None:
+    def sync(call: Callable[[int], None], descriptor: int) -> None:
+        call(descriptor)
+
+    unfound = os.fsync
+    with (
+        PythonFiles() as files,
+        pytest.raises(UnroutedCallError, match=r"test_replacing.py:\d+: .* got past them"),
+        files.process(SimDisk(files.empty_image())),
+    ):
+        sync(unfound, os.open(f"{files.directory}/f", os.O_CREAT))
+
+
 def test_an_error_of_the_code_itself_stays_one() -> None:
     with PythonFiles() as files:
+        closed = socket.socket()
+        closed.close()
+        with (
+            pytest.raises(OSError, match="Bad file descriptor"),
+            files.process(SimDisk(files.empty_image())),
+        ):
+            closed.getsockname()
         with (
             pytest.raises(OSError, match="Bad file descriptor"),
             files.process(SimDisk(files.empty_image())),

@@ -19,13 +19,15 @@ import os
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping
-from types import TracebackType
+from types import FrameType, TracebackType
 from typing import Final
 
 from wavetank.sim.python_files._databases import DATABASE_ADVICE, is_in_memory
 from wavetank.sim.python_files._process import FIRST_DESCRIPTOR
+from wavetank.sim.python_files._replacing import Replacing
 from wavetank.sim.python_files._world import World
 from wavetank.sim.python_files.errors import UnroutedCallError
+from wavetank.sim.python_files.os_functions import ROUTED
 
 __all__ = ["GUARD"]
 
@@ -64,28 +66,28 @@ class _Guard:
 
     def __init__(self) -> None:
         self.world: World | None = None
-        self._keepers_of: Callable[[str], list[str]] = _nobody
+        self._replacing: Replacing | None = None
         self._installed = False
         self._c_calls: _CCalls | None = None
 
-    def watch(self, world: World, keepers_of: Callable[[str], list[str]]) -> None:
+    def watch(self, world: World, replacing: Replacing) -> None:
         """Guard a world, until another one is given or it is released.
 
         Args:
             world: the world.
-            keepers_of: tells where functions of a name are kept that have no route.
+            replacing: knows the real functions, and where some are kept that have no route.
         """
         if not self._installed:
             self._installed = True
             sys.addaudithook(self._hear)
         self.world = world
-        self._keepers_of = keepers_of
+        self._replacing = replacing
         self._c_calls = _CCalls(world)
         self._c_calls.watch()
 
     def release(self) -> None:
         """Guard nothing."""
-        self.world, self._keepers_of = None, _nobody
+        self.world = self._replacing = None
         if self._c_calls is not None:
             self._c_calls.release()
             self._c_calls = None
@@ -100,15 +102,30 @@ class _Guard:
             last = last.tb_next
         if world is None or last is None or _raises_itself(last):
             return None
-        if error.errno != errno.EBADF and not _is_simulated(world, error.filename):
-            return None
         line = traceback.extract_tb(last)[-1]
-        called = [each for each in _names_in(line.line or "") if self._keepers_of(each)]
+        names = _names_in(line.line or "")
+        if error.errno == errno.EBADF:
+            if not self._may_be_real(last.tb_frame, names):
+                return None
+        elif not _is_simulated(world, error.filename):
+            return None
+        called = [each for each in names if each in ROUTED]
         kept = self._kept(called[0] if called else "")
         return world.refuse(
             f"{os.path.basename(line.filename)}:{line.lineno}: expected simulated files for the "
             f"functions of `os` and `open` but this call got past them ({error}){kept}"
         )
+
+    def _may_be_real(self, frame: FrameType, names: list[str]) -> bool:
+        """Whether a line can have called a real function; other things have descriptors, too."""
+        keepers = {place.rpartition(".")[2] for place in self._keepers_of("")}
+        if not (keepers | ROUTED).isdisjoint(names):
+            return True
+        replacing = self._replacing
+        return replacing is not None and any(map(replacing.is_real, frame.f_locals.values()))
+
+    def _keepers_of(self, name: str) -> list[str]:
+        return [] if self._replacing is None else self._replacing.keepers_of(name)
 
     def _hear(self, event: str, args: tuple[object, ...]) -> None:
         world = self.world
@@ -154,11 +171,6 @@ _FUNCTIONS_OF: Final[Mapping[str, tuple[str, ...]]] = {
     "os.chdir": ("chdir", "fchdir"),
     "mmap.__new__": ("mmap",),
 }
-
-
-def _nobody(name: str) -> list[str]:
-    del name
-    return []
 
 
 def _raises_itself(last: TracebackType) -> bool:

@@ -37,7 +37,7 @@ _Change = Callable[[object, "_Swap"], bool]
 _LRU: Final = type(functools.lru_cache(len))
 _NOBODYS: Final = (
     *(type, ModuleType, BuiltinFunctionType, MethodDescriptorType, WrapperDescriptorType),
-    *(GetSetDescriptorType, MemberDescriptorType, TypeVar),
+    *(GetSetDescriptorType, MemberDescriptorType, TypeVar, FrameType),
 )
 """What holds a function or a class by its nature: its own type, its own methods."""
 _MOST_LEVELS: Final = 6
@@ -94,6 +94,10 @@ class Replacing:
             for holder in self._stuck
             if any(held is each for held in gc.get_referents(holder) for each in real)
         ]
+
+    def is_real(self, function: object) -> bool:
+        """Whether it is one of the real functions that have a route."""
+        return any(function is each for each in self._real.values())
 
     def _is_spared(self, holder: object) -> bool:
         if any(holder is each for each in self._spared):

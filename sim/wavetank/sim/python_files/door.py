@@ -86,7 +86,7 @@ class PythonFiles:
         self._replacing = Replacing(replaced_names())
         self._routes = Routes(self._world)
         self._replacing.put_in(self._routes.functions)
-        GUARD.watch(self._world, self._replacing.keepers_of)
+        GUARD.watch(self._world, self._replacing)
         # Objects whose files are gone complain when they are collected; that is no news.
         self._told, sys.unraisablehook = sys.unraisablehook, lambda _: None
         return self
