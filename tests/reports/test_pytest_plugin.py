@@ -39,6 +39,10 @@ def test_other():
     pass
 """
 
+WRITE_AND_SYNC: Final = (
+    'f = new.open("w"); f.write("blue"); f.flush(); __import__("os").fsync(f.fileno())'
+)
+
 SWEEP: Final = """
 import pytest
 
@@ -83,12 +87,40 @@ def test_a_finding_carries_its_story_and_is_replayed_by_its_id(tmp_path: Path) -
     again = run(tmp_path, CRASH_TEST, "--wavetank-replay", failure)
     assert "1 failed, 1 deselected" in again.stdout
     assert "process-kill: " not in again.stdout
-    synced = CRASH_TEST.replace(
-        'new.write_text("blue")',
-        'f = new.open("w"); f.write("blue"); f.flush(); __import__("os").fsync(f.fileno())',
-    )
+    synced = CRASH_TEST.replace('new.write_text("blue")', WRITE_AND_SYNC)
     fixed = run(tmp_path, synced, "--wavetank-replay", failure)
     assert (fixed.returncode, "1 passed, 1 deselected" in fixed.stdout) == (0, True)
+
+
+def wavetank(directory: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "wavetank", *arguments],
+        cwd=directory,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_the_commands_take_the_id_of_a_finding_too(tmp_path: Path) -> None:
+    failure = reproducing(run(tmp_path, CRASH_TEST))
+    shown = wavetank(tmp_path, "show", failure)
+    assert shown.stdout.startswith(f"{failure}: test_it.py::test_config\n\nDAMAGED: ")
+    assert "  cure     os.fsync of /simulated/config.tmp" in shown.stdout
+    replayed = wavetank(tmp_path, "replay", failure)
+    assert (replayed.returncode, replayed.stdout.partition(" ")[0]) == (1, "FAILED")
+    a_test = wavetank(tmp_path, "show", failure, "--as", "pytest")
+    assert (a_test.returncode, "run that: pytest 'test_it.py::test_config'" in a_test.stderr) == (
+        2,
+        True,
+    )
+    synced = CRASH_TEST.replace('new.write_text("blue")', WRITE_AND_SYNC)
+    (tmp_path / "test_it.py").write_text(synced)
+    fixed = wavetank(tmp_path, "replay", failure)
+    assert (fixed.returncode, fixed.stdout.partition(" ")[0]) == (0, "FIXED")
+    (tmp_path / "test_it.py").write_text(CRASH_TEST.replace("check(directory, acked)", "check()"))
+    broken = wavetank(tmp_path, "replay", failure)
+    assert (broken.returncode, broken.stdout.partition(" ")[0]) == (3, "ERROR")
 
 
 def test_a_finding_is_the_same_on_a_worker(tmp_path: Path) -> None:
@@ -160,7 +192,7 @@ def test_lost(crash_disk):
     [
         ("profil='posix'", "expected profiles= and depth= but got profil"),
         ("'posix'", "expected profiles= and depth= but got 'posix'"),
-        ("profile='posiks'", "posiks"),
+        ("profiles='posiks'", "posiks"),
         ("profiles=3", "profiles: expected a name or a list of names but got 3"),
         ("depth=-1", "depth: expected a number >= 0 or 'fixpoint' but got -1"),
     ],

@@ -9,10 +9,11 @@ from typing import Final, Unpack, cast
 import pytest
 from attrs import frozen
 
-from wavetank.reports._pytest_replay import NEW_RUN, CrashCase
+from wavetank.reports._pytest_replay import NEW_RUN
 from wavetank.reports._version import version
 from wavetank.reports.failures import DIRECTORY, FailureStore, StoredFailure
 from wavetank.reports.story import render_story
+from wavetank.reports.test_findings import TestFinding
 from wavetank.scenarios import (
     CrashFinding,
     CrashReport,
@@ -137,7 +138,7 @@ class CrashTests:
             return crash_test(workload, check, profiles=chosen, max_images=limit, **options)
         except CrashFinding as found:
             for finding in found.report.findings:
-                stored = CrashCase.of(self._node.nodeid, finding)
+                stored = TestFinding.of(self._node.nodeid, finding)
                 stored.save(Path(config.invocation_params.dir))
                 self._told.append(
                     f"{finding.kind} under {finding.profile}: {finding.sentence}\n"

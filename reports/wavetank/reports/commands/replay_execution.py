@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import traceback
 from collections.abc import Mapping
+from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
@@ -22,6 +25,7 @@ from wavetank.reports.failures import (
     UnreadableFailureError,
 )
 from wavetank.reports.story import render_story
+from wavetank.reports.test_findings import TestFinding
 from wavetank.scenarios import SCENARIOS, ReplayResult, ReplayVerdict, replay
 
 __all__ = ["execute"]
@@ -49,6 +53,9 @@ def execute(name: str, *, as_json: bool) -> ExitCode:
 
 
 def _answer(name: str) -> tuple[StoredFailure | None, ReplayResult]:
+    finding = TestFinding.find(Path.cwd(), name)
+    if finding is not None:
+        return None, _tested_again(finding)
     try:
         stored = FailureStore().find(name)
     except UnknownFailureError as error:
@@ -56,6 +63,27 @@ def _answer(name: str) -> tuple[StoredFailure | None, ReplayResult]:
     except UnreadableFailureError as error:
         return None, ReplayResult(verdict=ReplayVerdict.ERROR, explanation=str(error))
     return stored, _replayed(stored)
+
+
+def _tested_again(finding: TestFinding) -> ReplayResult:
+    """Run the test of a finding of `crash_test` again, under the profile of the finding."""
+    file = finding.test.partition("::")[0]
+    done = subprocess.run(  # noqa: S603 - the interpreter that runs, on a file of the user's
+        [sys.executable, "-m", "pytest", "-q", file, "--wavetank-replay", finding.id],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    told = f"the test {finding.test} was run again under {finding.profile}"
+    if done.returncode == 0:
+        return ReplayResult(verdict=ReplayVerdict.FIXED, explanation=f"{told} and passed")
+    if "CrashFinding" in done.stdout:
+        story = done.stdout.rstrip()
+        return ReplayResult(verdict=ReplayVerdict.FAILED, explanation=f"{told} and fails\n{story}")
+    return ReplayResult(
+        verdict=ReplayVerdict.ERROR,
+        explanation=f"{told} and ended otherwise\n{(done.stdout + done.stderr).rstrip()}",
+    )
 
 
 def _replayed(stored: StoredFailure) -> ReplayResult:
