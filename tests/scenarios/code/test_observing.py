@@ -128,6 +128,19 @@ def test_without_an_acknowledgement_an_older_state_is_right() -> None:
     assert outcomes(explored(saving(rename_only, acks=True), load)) == ["pass", "pass", "fail"]
 
 
+def test_an_error_in_the_middle_of_the_work_is_no_state_of_the_program() -> None:
+    """The workload itself opens the file, which is empty until it has written."""
+
+    def workload(directory: SimulatedDirectory, _ack: Acknowledge) -> None:
+        for number in range(2):
+            with open(directory / "config", "w") as file:
+                json.dump({"number": number}, file)
+
+    report = explored(workload, load)
+    assert outcomes(report) == ["fail", "fail", "fail"]
+    assert report.findings[0].sentence.startswith("JSONDecodeError")
+
+
 def test_two_files_that_belong_together_must_not_be_mixed() -> None:
     def workload(directory: SimulatedDirectory, _ack: Acknowledge) -> None:
         for value in ("a", "b"):

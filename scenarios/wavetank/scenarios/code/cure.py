@@ -243,7 +243,9 @@ def _interrupted_write(recording: CodeRecording, found: FoundImage) -> tuple[str
     torn = {tear.number for tear in found.kept.tears} or set(found.lost)
     for index in range(found.position - 1, -1, -1):
         op = recording.log[index]
-        if isinstance(op, (Mark, Sync)) or (torn and op.number not in torn):
+        if isinstance(op, (Mark, Sync)):
+            continue
+        if torn and not (op.number in torn and _is_read(op, found.read)):
             continue
         if isinstance(op, (Dirent, Attribute)):
             return None

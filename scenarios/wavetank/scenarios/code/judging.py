@@ -381,7 +381,7 @@ class ObserveJudge:
         """See `Judge`."""
         answer = self._answer(image)
         shown = self._told(answer)
-        possible = [self._at(each) for each in self._moments.possible(demand)]
+        possible = self._possible(demand)
         if any(shown.is_like(each) for each in possible):
             return None
         earlier = any(shown.is_like(self._at(each)) for each in self._moments.before(demand))
@@ -396,6 +396,14 @@ class ObserveJudge:
             line=raised.line if raised else "",
             differs=tuple(_diff(shown, possible[-1])),
         )
+
+    def _possible(self, demand: Demand) -> list[_Shown]:
+        """Return what may be shown.
+
+        An error in the middle of the work is no state of the program: it is halfway then.
+        """
+        shown = [(self._at(each.image), each.is_firm) for each in self._moments.possible(demand)]
+        return [each for each, is_firm in shown if is_firm or not each.raised]
 
     def is_steady(self, image: DiskImage, demand: Demand) -> bool:
         """See `Judge`."""
@@ -435,7 +443,7 @@ class FilesJudge:
     def complaint(self, image: DiskImage, demand: Demand) -> Complaint | None:
         """See `Judge`."""
         found = _files(image)
-        possible = [_files(each) for each in self._moments.possible(demand)]
+        possible = [_files(each.image) for each in self._moments.possible(demand)]
         for path in sorted({path for each in possible for path in each}):
             content = found.get(path)
             right = [each.get(path) for each in possible]
@@ -477,14 +485,23 @@ def everything(image: DiskImage) -> tuple[Cell, ...]:
     return trace.cells
 
 
-def _moments(recording: CodeRecording) -> Iterator[DiskImage]:
+@frozen
+class _Moment:
+    """The disk at a moment without a crash; `is_firm` at the ends, and when something was acked."""
+
+    image: DiskImage
+    is_firm: bool
+
+
+def _moments(recording: CodeRecording) -> Iterator[_Moment]:
     """Yield the disk at each moment, without a crash."""
     pending = PendingOps(recording.image, PROCESS_KILL)
-    position = 0
-    for moment in recording.moments:
+    acks, position = set(_moments_of_acks(recording)), 0
+    for number, moment in enumerate(recording.moments):
         pending.take_all(recording.log[position:moment])
         position = moment
-        yield pending.full
+        is_firm = number in acks or number in {0, len(recording.moments) - 1}
+        yield _Moment(pending.full, is_firm)
 
 
 class _Moments:
@@ -495,18 +512,19 @@ class _Moments:
     """
 
     def __init__(self, recording: CodeRecording, beside: CodeRecording | None) -> None:
-        self.images: Final = list(_moments(recording))
+        self._own = list(_moments(recording))
+        self.images: Final = [each.image for each in self._own]
         self._has_raised = bool(recording.ended_by)
-        self._beside = [] if beside is None else list(_moments(beside))
+        self._others = [] if beside is None else list(_moments(beside))
         self._acks = [0] if beside is None else [0, *_moments_of_acks(beside)]
 
-    def possible(self, demand: Demand) -> list[DiskImage]:
-        """Return the disk at the moments at which a program may be."""
-        own = self.images[demand.earliest : demand.latest + 1]
+    def possible(self, demand: Demand) -> list[_Moment]:
+        """Return the moments at which a program may be."""
+        own = self._own[demand.earliest : demand.latest + 1]
         if self._has_raised and demand.latest == len(self.images) - 1:
             own = own[:-1]
         acked = min(demand.acked, len(self._acks) - 1)
-        return own + self._beside[self._acks[acked] :]
+        return own + self._others[self._acks[acked] :]
 
     def before(self, demand: Demand) -> list[DiskImage]:
         """Return the disk at the moments before the last acknowledgement."""
