@@ -53,6 +53,7 @@ def test_findings_inside_recoveries_are_found_again() -> None:
     require_that_each_is_found_again(cases)
 
 
+@pytest.mark.slow
 def test_what_a_recovery_showed_and_lost_is_found_again() -> None:
     plan = evolve(FEW, backend="wrong_stores:unsynced_names", profiles=("btrfs",), max_images=80)
     cases = cases_of(plan)

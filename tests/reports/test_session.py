@@ -41,6 +41,7 @@ def units(session: Session) -> tuple[Unit, ...]:
     return tuple(Unit(scenario=each.name, seed=each.seed) for each in session.result.results)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_whole_plan_gives_what_running_it_gives(workers: int) -> None:
     audience = Audience()
@@ -61,6 +62,7 @@ def test_no_more_workers_than_units_are_used() -> None:
     assert run_session(plan, workers=64, listener=Audience()).workers == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", [1, 2])
 def test_an_early_stop_keeps_the_beginning_of_the_plan(workers: int) -> None:
     whole = run(PLAN)

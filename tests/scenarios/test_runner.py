@@ -43,6 +43,7 @@ class Diary:
         self.results.append(result)
 
 
+@pytest.mark.slow
 def test_results_come_in_the_order_of_the_plan_and_listeners_hear_of_each() -> None:
     diary = Diary()
     result = run(PLAN, listeners=[diary])

@@ -74,6 +74,7 @@ def test_a_tail_of_few_bytes_is_found_and_made_short(*, fails: bool) -> None:
     assert 2 <= len(is_found("A2", MANY, fails=fails)) <= STEPS_AT_MOST
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("bug", "rules"), [("S2", CUTS), ("T3", COMPACTIONS)])
 def test_without_the_rules_that_it_needs_a_bug_survives(bug: str, rules: Sequence[str]) -> None:
     run(machine_of(BUG_BACKENDS[bug], **dict.fromkeys(rules)), FEW)

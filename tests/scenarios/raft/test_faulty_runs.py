@@ -79,6 +79,7 @@ def test_the_engine_gets_well_after_faults_of_every_form(line: str) -> None:
     assert recording.faults_fired[line] > 0
 
 
+@pytest.mark.slow
 @pytest.mark.idle_faults("mkdir #9: fail EIO")
 def test_a_run_under_a_failing_sync_is_swept_and_counted() -> None:
     lines = (FAILING_SYNC, "mkdir #9: fail EIO")
@@ -283,6 +284,7 @@ def swept(line: str, backend: str, scenario: str = "election-storm") -> Scenario
     return result
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "line",
     [

@@ -137,6 +137,7 @@ def test_the_engine_passes_with_any_two_choices(scenario: str) -> None:
     )
 
 
+@pytest.mark.slow
 def test_runs_with_other_options_have_other_digests() -> None:
     whole = run(plan((), ("json_log",)))
     assert [result.options for result in whole.results] == [(), ("json_log",)]

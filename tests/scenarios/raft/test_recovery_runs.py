@@ -110,6 +110,7 @@ def test_whoever_counts_the_looks_gets_all_of_them() -> None:
     assert traces[0].cells == traces[1].cells
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("backend", "depth"),
     [pytest.param("builtin", 1, marks=pytest.mark.slow), ("raftlock-published", 0)],

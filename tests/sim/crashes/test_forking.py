@@ -157,7 +157,7 @@ def check_equal(
     ),
     reader=st.sampled_from(READERS),
 )
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_a_reader_comes_to_know_the_same_as_from_all_images(
     program: Program, profile: Profile, tearing: Tearing, reader: Program_reader
 ) -> None:

@@ -202,7 +202,7 @@ class LiveSemantics(RuleBasedStateMachine):
 
 
 TestLiveSemantics = LiveSemantics.TestCase
-TestLiveSemantics.settings = settings(deadline=None, max_examples=300, stateful_step_count=40)
+TestLiveSemantics.settings = settings(deadline=None, max_examples=100, stateful_step_count=40)
 
 
 @pytest.mark.parametrize("difference", DIFFERENCES, ids=lambda difference: difference.name)

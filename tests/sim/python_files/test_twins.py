@@ -203,7 +203,7 @@ def on_the_real_one(program: list[Call]) -> list[object]:
         return made(directory, program)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(program=st.lists(calls, max_size=12))
 @example(
     program=[("symlink", ("a", "s")), ("use_file", ("s", "w", "x", 0)), ("rename", ("s", "b"))]
@@ -229,7 +229,7 @@ plain = st.one_of(
 
 
 @pytest.mark.filterwarnings("ignore")
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(program=st.lists(plain, max_size=8))
 def test_pyfakefs_is_of_the_same_opinion(program: list[Call]) -> None:
     whole = [("mkdir", ("d",)), *program]
