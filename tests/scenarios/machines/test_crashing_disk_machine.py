@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import invariant, rule, run_state_machine_as_test
 
 from wavetank.engine import OpenFlag
-from wavetank.scenarios import crash_test
+from wavetank.scenarios import CrashDisk, crash_test
 from wavetank.scenarios.machines import CrashingDiskMachine
 
 
@@ -96,6 +96,8 @@ def test_a_forgotten_sync_is_found_in_two_steps(machine: type[CrashingDiskMachin
     assert told.count("state.add(") + told.count("state.count_up(") == 1
     assert told.count("state.crash(") == 1
     assert "state.kill(" not in told
+    assert "\nlost: " in told
+    assert f"no sync of the file {CrashDisk().directory}/" in told
 
 
 def test_it_runs_without_its_test_case_and_leaves_python_its_files() -> None:

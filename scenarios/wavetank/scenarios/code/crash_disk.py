@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import islice
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self
 
-from wavetank.scenarios.exploration.loss import Loss, kept_after
+from wavetank.scenarios.exploration.loss import Loss, kept_after, told_lost
 from wavetank.sim import (
     POSIX,
     ROOT_INODE,
@@ -94,6 +95,7 @@ class CrashDisk:
         self._disk.adopt(ROOT_INODE, _DIRECTORY.strip("/"), DirectoryContent({}))
         self._fs = SimFileSystem(self._disk)
         self._acknowledged: list[tuple[int, object]] = []
+        self._lost: tuple[str, ...] = ()
         self._door = door or PythonDoor()
         self._owns_door = door is None
 
@@ -117,6 +119,20 @@ class CrashDisk:
     def acknowledged(self) -> tuple[object, ...]:
         """What has been acknowledged, in order, and so must be there."""
         return tuple(token for _, token in self._acknowledged)
+
+    @property
+    def lost(self) -> tuple[str, ...]:
+        """What the last power cut lost or tore, and which sync would have kept it, in words.
+
+        >>> from pathlib import Path
+        >>> with CrashDisk() as disk:
+        ...     with disk.process():
+        ...         _ = Path(disk.directory, "notes").write_text("milk")
+        ...     disk.crash()
+        >>> disk.lost[0]
+        'the name /simulated/notes: no sync of the directory /simulated had come'
+        """
+        return self._lost
 
     def acknowledge(self, token: object) -> None:
         """Promise that something survives from now on.
@@ -146,6 +162,7 @@ class CrashDisk:
 
     def kill(self) -> None:
         """Kill the process: what it has given to the system survives, open files do not."""
+        self._lost = ()
         self._disk = self._disk.process_kill()
         self._fs = SimFileSystem(self._disk)
 
@@ -162,14 +179,16 @@ class CrashDisk:
         """
         if back < 0:
             raise ValueError(f"back: expected records >= 0 but got {back}")
-        pending = PendingOps(self._disk.image, self.profile)
+        log, pending = self._disk.log, PendingOps(self._disk.image, self.profile)
         position, wanted = 0, len(self._disk.log) - back
         for record in self._disk.log:
             if position >= wanted and pending.whole:
                 break
             pending.take(record)
             position += 1
-        self._disk = SimDisk(pending.image(kept_after(pending, loss)))
+        kept = kept_after(pending, loss)
+        self._lost = tuple(told_lost(tuple(islice(log, position)), pending, kept))
+        self._disk = SimDisk(pending.image(kept))
         self._fs = SimFileSystem(self._disk)
         self._acknowledged = [(0, token) for at, token in self._acknowledged if at <= position]
 

@@ -6,11 +6,14 @@ disk, and a smaller number is a smaller loss. `Kept` is the exact name that it g
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from attrs import field, frozen, validators
 
-from wavetank.sim import Kept, PendingOps, Tear, Tearing
+from wavetank.scenarios.exploration.explain import describe_ops
+from wavetank.sim import Dirent, Kept, PendingOps, Record, Tear, Tearing
 
-__all__ = ["Loss", "kept_after"]
+__all__ = ["Loss", "kept_after", "told_lost"]
 
 
 @frozen(kw_only=True)
@@ -67,3 +70,24 @@ def _tears(pending: PendingOps, left: int, torn_sectors: int) -> tuple[Tear, ...
     touched = sum(Tearing().sectors(op.start, len(op.content)))
     written = touched & ~torn_sectors
     return (Tear(op.number, written),) if 0 < written < touched else ()
+
+
+def told_lost(log: tuple[Record, ...], pending: PendingOps, kept: Kept) -> Iterator[str]:
+    """Yield what a crash lost or tore, and the sync that had not come; one call is told as one.
+
+    Args:
+        log: before the crash.
+        pending: what was pending then.
+        kept: what the crash kept of it.
+    """
+    texts = describe_ops(log)
+    torn = {tear.number for tear in kept.tears}
+    whole = set(kept.numbers) - torn
+    told: dict[str, None] = {}
+    for op in pending.ops:
+        if op.number not in whole:
+            of = f"the directory {op.path.rpartition('/')[0] or '/'}"
+            synced = of if isinstance(op, Dirent) else f"the file {op.path}"
+            how = " (torn)" if op.number in torn else ""
+            told[f"{texts[op.number]}{how}: no sync of {synced} had come"] = None
+    yield from told

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from functools import cache
 from typing import ClassVar, Final
 
-from hypothesis import HealthCheck, Phase
+from hypothesis import HealthCheck, Phase, note
 from hypothesis import settings as Settings  # noqa: N812 - hypothesis names a class in small letters
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -114,9 +114,14 @@ class CrashingDiskMachine(RuleBasedStateMachine):
         torn_sectors: int = 0,
         back: int = 0,
     ) -> None:
-        """Cut the power, `back` records of the op log ago, and restart; see `Loss`."""
+        """Cut the power, `back` records of the op log ago, and restart; see `Loss`.
+
+        What was lost, and the sync that would have kept it, stands beside a failing example.
+        """
         loss = Loss(newest=lost_newest, also=tuple(lost_also), torn_sectors=torn_sectors)
         self.disk.crash(loss, back=back)
+        for each in self.disk.lost:
+            note(f"lost: {each}")
         self.restart()
 
     @rule()

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Mapping
+from itertools import islice
 from types import MappingProxyType
 
 from attrs import evolve
 
 from wavetank.engine import FileKind, FileStorageOptions, StorageError
 from wavetank.faults import Failure, FaultPlan
-from wavetank.scenarios.exploration.explain import describe_op
-from wavetank.scenarios.exploration.loss import Loss, kept_after
+from wavetank.scenarios.exploration.loss import Loss, kept_after, told_lost
 from wavetank.scenarios.exploration.subject import Problem
 from wavetank.scenarios.raft.driver import LiveRun
 from wavetank.scenarios.raft.model import ModelState
@@ -29,7 +29,6 @@ from wavetank.scenarios.stores.adapter import STORE_DIRECTORY, Site, StoreAdapte
 from wavetank.scenarios.stores.capabilities import Capability
 from wavetank.sim import (
     DiskImage,
-    Kept,
     PendingOps,
     Profile,
     SerialRuntime,
@@ -161,7 +160,10 @@ class StoreLife:
         knowledge = intervals[at].knowledge if at >= 0 else Knowledge(possible=(self.shown,))
         kept = kept_after(pending, loss)
         during = "" if position == length else f" at op {position - self._began} of that"
-        self._told.append(f"power cut{during} under {self.profile.name}{_lost(pending, kept)}")
+        log = tuple(islice(self._run.machine.disk.log, position))
+        lost = "; ".join(told_lost(log, pending, kept))
+        told = f"lost: {lost}" if lost else "nothing lost"
+        self._told.append(f"power cut{during} under {self.profile.name}; {told}")
         return self._restart(pending.image(kept), knowledge)
 
     def sizes_after(self, step: Step) -> Mapping[str, tuple[int, int]]:
@@ -246,17 +248,6 @@ def _with_last(knowledge: Knowledge, seen: Observation) -> tuple[ModelState, ...
     ]
     last = fits[-1] if fits else seen.as_model()
     return (*(state for state in knowledge.possible if state != last), last)
-
-
-def _lost(pending: PendingOps, kept: Kept) -> str:
-    torn = {tear.number for tear in kept.tears}
-    whole = set(kept.numbers) - torn
-    lost = [
-        describe_op(op) + (" (in part)" if op.number in torn else "")
-        for op in pending.ops
-        if op.number not in whole
-    ]
-    return f"; lost: {', '.join(lost)}" if lost else "; nothing lost"
 
 
 def _sizes(disk: SimDisk) -> dict[str, int]:
