@@ -229,7 +229,7 @@ def test_after_a_finding_too_many_sets_are_chosen_from() -> None:
         workload, check, profiles=["posix"], exhaustive=True, raise_on_finding=False
     )
     verdict = report.verdicts["posix"]
-    assert (verdict.outcome, verdict.images, verdict.complete) == ("fail", 827, False)
+    assert (verdict.outcome, verdict.images, verdict.complete) == ("fail", 808, False)
     early = swept(workload, check, "posix").verdicts["posix"]
     assert (early.outcome, early.images, early.stopped) == ("fail", 505, True)
 

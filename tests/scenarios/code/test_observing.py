@@ -2,6 +2,7 @@
 
 import json
 import os
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -167,8 +168,12 @@ def test_two_files_that_belong_together_must_not_be_mixed() -> None:
         (lambda d: (d / "none").read_text(), "FileNotFoundError"),
         (lambda _: misspelt, "NameError: name 'misspelt' is not defined"),  # type: ignore[name-defined]  # noqa: F821
         (lambda d: os.listdir(d) and object(), "expected the same each time for the same files"),
+        (
+            lambda _: threading.Lock(),
+            "expected what can be sent to another process but it returned",
+        ),
     ],
-    ids=["constant", "raises", "misspelt", "incomparable"],
+    ids=["constant", "raises", "misspelt", "incomparable", "unpicklable"],
 )
 def test_an_observer_that_tells_nothing_is_an_error(observe: Observe, told: str) -> None:
     with pytest.raises(CheckError, match=told):

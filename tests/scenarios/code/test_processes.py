@@ -170,6 +170,22 @@ def test_a_thread_from_before_that_is_waited_for_is_named() -> None:
         server.join()
 
 
+@pytest.mark.parametrize("ended_by_itself", ["pool", "daemon"])
+def test_threads_that_end_with_the_interpreter_are_no_error(ended_by_itself: str) -> None:
+    def workload(directory: SimulatedDirectory, ack: Acknowledge) -> None:
+        if ended_by_itself == "pool":
+            lazy_pool().submit(save, directory, lambda _: None).result()
+        else:
+            threading.Thread(target=threading.Event().wait, daemon=True).start()
+            save(directory, lambda _: None)
+        ack("settings")
+
+    def check(directory: SimulatedDirectory, acked: list[object]) -> str | None:
+        return "gone" if acked and (directory / "settings").read_text() != "blue" else None
+
+    assert outcomes(workload, check) == LOSES
+
+
 # Chance, time, numbers of processes.
 
 

@@ -460,7 +460,7 @@ def with_number_of(number: int, code: Callable[[], object], *, plain: bool) -> b
             code()
         ended.set()
 
-    for _ in range(50):
+    for _ in range(500):
         ended.clear()
         if plain:
             _thread.start_new_thread(run, ())

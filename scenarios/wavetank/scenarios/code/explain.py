@@ -42,7 +42,7 @@ def explain_code(
         sentence=found.complaint.sentence,
         raised_at=found.complaint.place,
         raised_line=found.complaint.line,
-        differs=found.complaint.differs,
+        differs=judge.differs(image, found.demand),
         fault=recording.fault,
         is_flaky=not judge.is_steady(image, found.demand),
         profile=profile.name,

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Final, Protocol
 
-from attrs import field, frozen
+from attrs import frozen
 
 from wavetank.scenarios.code.errors import CheckError
 from wavetank.scenarios.code.probing import Answer, NotRunError, Probing
@@ -65,14 +65,12 @@ class Complaint:
         sentence: in the check's words, or what it raised.
         place: file name, line and function of the user's code that raised; "" if nothing was.
         line: the source of that line; "" if unknown.
-        differs: what came back beside what was possible, as lines; no part of the identity.
     """
 
     kind: FindingKind
     sentence: str
     place: str = ""
     line: str = ""
-    differs: tuple[str, ...] = field(default=(), eq=False)
 
 
 class Judge(Protocol):
@@ -113,6 +111,10 @@ class Judge(Protocol):
 
     def is_steady(self, image: DiskImage, demand: Demand) -> bool:
         """Whether the judge says the same when it is asked anew."""
+        ...
+
+    def differs(self, image: DiskImage, demand: Demand) -> tuple[str, ...]:
+        """Return what came back beside what was possible, as lines of a diff; () for no such."""
         ...
 
     def cells(self, image: DiskImage, demand: Demand) -> tuple[Cell, ...]:
@@ -219,6 +221,11 @@ class CheckJudge:
         """See `Judge`."""
         before = _complaint(self._probing.answer(image, demand.acked))
         return _complaint(self._probing.answer_again(image, demand.acked)) == before
+
+    def differs(self, image: DiskImage, demand: Demand) -> tuple[str, ...]:
+        """See `Judge`: a check says it in its sentence."""
+        del image, demand
+        return ()
 
     def cells(self, image: DiskImage, demand: Demand) -> tuple[Cell, ...]:
         """See `Judge`."""
@@ -394,7 +401,6 @@ class ObserveJudge:
             sentence=f"{shown.told()} came back, expected {told}{more}",
             place=raised.place if raised else "",
             line=raised.line if raised else "",
-            differs=tuple(_diff(shown, possible[-1])),
         )
 
     def _possible(self, demand: Demand) -> list[_Shown]:
@@ -410,6 +416,10 @@ class ObserveJudge:
         del demand
         before = self._told(self._answer(image))
         return self._told(self._probing.answer_again(image, 0)).is_like(before)
+
+    def differs(self, image: DiskImage, demand: Demand) -> tuple[str, ...]:
+        """See `Judge`."""
+        return tuple(_diff(self._told(self._answer(image)), self._possible(demand)[-1]))
 
     def cells(self, image: DiskImage, demand: Demand) -> tuple[Cell, ...]:
         """See `Judge`."""
@@ -464,6 +474,11 @@ class FilesJudge:
         """See `Judge`: nobody is asked."""
         del image, demand
         return True
+
+    def differs(self, image: DiskImage, demand: Demand) -> tuple[str, ...]:
+        """See `Judge`: the sentence says it."""
+        del image, demand
+        return ()
 
     def cells(self, image: DiskImage, demand: Demand) -> tuple[Cell, ...]:
         """See `Judge`: all that is there."""

@@ -7,6 +7,7 @@ too much real time may be slow because the machine is busy, which says nothing a
 
 from __future__ import annotations
 
+import pickle
 import sys
 from collections.abc import Sequence
 from functools import partial
@@ -135,6 +136,7 @@ class Probing:
         self._limit_s = limit_s
         self._calls = sys.maxsize
         self._known: dict[tuple[bytes, int], Answer] = {}
+        self._again: dict[tuple[bytes, int], Answer] = {}
         self._memory: ReadMemory[Answer] = ReadMemory()
         self.runs = 0
         self.stopped = 0
@@ -180,8 +182,11 @@ class Probing:
         return answer
 
     def answer_again(self, image: DiskImage, acked: int) -> Answer:
-        """Return what the probe says when it is run anew, whatever it said before."""
-        return self._run([image], acked)[0]
+        """Return what the probe says when it is run once more, whatever it said before."""
+        key = image.digest(), acked
+        if key not in self._again:
+            self._again[key] = self._run([image], acked)[0]
+        return self._again[key]
 
     def cells(self, image: DiskImage, acked: int) -> tuple[Cell, ...]:
         """Return what the probe looks at on an image, in order.
@@ -251,9 +256,21 @@ class Probing:
             raised = _raised(error, self._probe, self.name)
         if self._files.refusal is not None:
             raise self._files.refusal
+        if not self._processes.keeps_memory:
+            self._must_be_sent(value)
         return Answer(
             value=value, raised=raised, calls=self._files.calls, cells=trace.cells, is_whole=True
         )
+
+    def _must_be_sent(self, value: object) -> None:
+        try:
+            pickle.loads(pickle.dumps(value))  # noqa: S301 - our own words
+        except Exception as error:
+            raise CheckError(
+                f"{self.name}: expected what can be sent to another process but it returned "
+                f"{value!r} ({type(error).__name__}: {error}); return plain values, or use "
+                f'isolation="none"'
+            ) from error
 
     def _call(self, disk: SimDisk, acked: int, steps: StepLimit) -> object:
         """Run the probe; an exit without an error status counts as its end."""

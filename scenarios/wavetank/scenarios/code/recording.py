@@ -247,7 +247,7 @@ def _record(
             if exit_.code:
                 raise
 
-    ended_by, end_ns = _run(files, disk, code, hook)
+    ended_by, end_ns = _run(files, disk, code, hook, isolated=not keeps_memory)
     note()
     recording = CodeRecording(
         directory=str(files.directory),
@@ -270,7 +270,12 @@ def _record(
 
 
 def _run(
-    files: PythonFiles, disk: SimDisk, code: Callable[[], None], hook: FaultyCalls
+    files: PythonFiles,
+    disk: SimDisk,
+    code: Callable[[], None],
+    hook: FaultyCalls,
+    *,
+    isolated: bool,
 ) -> tuple[str, int]:
     """Run code as a process to its end; return the error it had a right to, and the time then."""
     ended_by = ""
@@ -282,7 +287,7 @@ def _run(
                 if not hook.has_fired() or files.refusal is not None:
                     raise
                 ended_by = f"{type(error).__name__}: {error}"
-            files.join_threads()
+            files.join_threads(at_exit=isolated)
             files.flush_files()
             end_ns = files.now_ns
     except (PythonFilesError, WorkloadError):

@@ -12,7 +12,7 @@ import errno
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from functools import wraps
+from functools import cache, wraps
 from threading import (
     RLock,
     Thread,
@@ -35,11 +35,7 @@ _P = ParamSpec("_P")
 _T = TypeVar("_T")
 
 _HERE: Final = os.path.dirname(__file__)
-_HELPERS: Final = frozenset(
-    {"os", "io", "pathlib", "pathlib._local", "pathlib._abc", "shutil", "tempfile", "codecs"}
-    | {"contextlib", "_pyio", "functools"}
-)
-"""Modules whose lines say less than those of their callers."""
+_LIBRARY: Final = os.path.dirname(os.__file__)
 
 
 @frozen
@@ -288,17 +284,22 @@ def _nothing() -> None:
 
 
 def _place() -> str:
-    """Return the innermost line of code that is neither ours nor a helper's."""
+    """Return the innermost line of code that is neither ours nor of Python's own library."""
     best = ""
     for frame in _frames():
-        module = frame.f_globals.get("__name__", "")
-        if frame.f_code.co_filename.startswith(_HERE):
+        file = frame.f_code.co_filename
+        if file.startswith(_HERE):
             continue
-        place = f"{os.path.basename(frame.f_code.co_filename)}:{frame.f_lineno}"
-        if module not in _HELPERS:
+        place = f"{os.path.basename(file)}:{frame.f_lineno}"
+        if not _is_library(file):
             return place
         best = best or place
     return best
+
+
+@cache
+def _is_library(file: str) -> bool:
+    return file.startswith("<frozen") or (file.startswith(_LIBRARY) and "site-packages" not in file)
 
 
 def _frames() -> Iterator[FrameType]:

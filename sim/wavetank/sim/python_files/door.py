@@ -14,6 +14,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import thread as thread_pools
 from contextlib import contextmanager, suppress
 from functools import partial
 from types import TracebackType
@@ -294,14 +295,20 @@ class PythonFiles:
         if tracing and len(process.disk.log) != before:
             self._world.sites.append(CallSite(len(process.disk.log), "flush at exit", ""))
 
-    def join_threads(self) -> None:
+    def join_threads(self, *, at_exit: bool = False) -> None:
         """Wait for the threads that the process has started.
+
+        Args:
+            at_exit: whether the interpreter ends then, which ends idle pools and waits for no
+                daemon; only for a fork that ends.
 
         Raises:
             PythonFilesError: one of them does not end.
         """
+        if at_exit:
+            thread_pools._python_exit()  # noqa: SLF001 - what the interpreter calls at its exit
         for thread in self._world.own_threads():
-            if thread is not threading.current_thread():
+            if thread is not threading.current_thread() and not (at_exit and thread.daemon):
                 thread.join(_JOIN_S)
                 if thread.is_alive():
                     raise PythonFilesError(
