@@ -597,7 +597,7 @@ def test_whatever_was_flipped_aggressive_shows_a_true_prefix_and_tells_what_is_g
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", SCENARIOS)
-def test_aggressive_is_never_accused_where_nothing_is_damaged(name: str) -> None:
+def test_aggressive_is_never_reported_where_nothing_is_damaged(name: str) -> None:
     workload = SCENARIOS[name].workload(0)
     options = evolve(workload.options, recovery_mode=RecoveryMode.AGGRESSIVE)
     recording = record(evolve(workload, options=options), find_store("builtin"))

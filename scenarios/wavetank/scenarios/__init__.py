@@ -35,7 +35,7 @@ from wavetank.scenarios.code import (
     crash_test,
     every,
 )
-from wavetank.scenarios.code.crash_disk import EVERYTHING, CrashDisk, PythonDoor
+from wavetank.scenarios.code.crash_disk import EVERYTHING, CrashDisk, SharedPythonFiles
 from wavetank.scenarios.events import (
     Event,
     FindingFound,
@@ -204,7 +204,6 @@ __all__ = [
     "PlainStoreError",
     "Problem",
     "ProfileVerdict",
-    "PythonDoor",
     "RaftSubject",
     "Read",
     "RecordedRun",
@@ -225,6 +224,7 @@ __all__ = [
     "ScenarioFinished",
     "ScenarioProgress",
     "ScenarioResult",
+    "SharedPythonFiles",
     "Site",
     "Step",
     "StoreAdapter",

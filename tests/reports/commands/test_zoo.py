@@ -26,7 +26,7 @@ Json = dict[str, Any]
 
 SURVIVOR = BugResult(
     id="S2",
-    hunts=(Hunt(profile="posix", judged=65, complete=True, accusations=(), kill=None),),
+    hunts=(Hunt(profile="posix", judged=65, complete=True, reports=(), kill=None),),
 )
 REDUNDANT = NecessityResult(
     site=SyncSite(operation="close", function="FileStorage._finish", line=1, target="."),

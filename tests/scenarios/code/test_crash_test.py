@@ -129,7 +129,7 @@ def test_a_kill_in_the_middle_of_a_rewrite_needs_no_power_cut() -> None:
     assert finding.cure.startswith("no sync: /simulated/log is written in place")
 
 
-def test_a_sector_of_garbage_is_accused_only_if_it_is_asked_for() -> None:
+def test_a_sector_of_garbage_is_reported_only_if_it_is_asked_for() -> None:
     def workload(directory: SimulatedDirectory, _ack: Acknowledge) -> None:
         for state in (b"0", b"1"):
             descriptor = os.open(directory / "state", os.O_CREAT | os.O_WRONLY | os.O_SYNC)

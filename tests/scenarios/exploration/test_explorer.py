@@ -1,4 +1,4 @@
-"""The sweep: it accuses who forgets a sync, nobody else, and its shortcuts change no verdict."""
+"""The sweep: it reports forgotten syncs, and nothing else, and its shortcuts change no verdict."""
 
 import order_rules
 import pytest
@@ -71,7 +71,7 @@ def kinds(sweep: Exploration) -> set[tuple[str, str]]:
 )
 @pytest.mark.parametrize("name", SCENARIOS)
 @pytest.mark.parametrize("seed", [0, 1])
-def test_the_engine_is_never_accused(name: str, profile: Profile, seed: int) -> None:
+def test_the_engine_is_never_reported(name: str, profile: Profile, seed: int) -> None:
     recording = record(SCENARIOS[name].workload(seed), BUILTIN)
     sweep = explore(recording, profile)
     assert recording.problems == ()
@@ -102,7 +102,7 @@ def test_without_log_syncs_acknowledged_entries_are_lost_wherever_a_crash_loses_
         for name in SCENARIOS
     ],
 )
-def test_the_published_store_is_accused_in_every_scenario(name: str) -> None:
+def test_the_published_store_is_reported_in_every_scenario(name: str) -> None:
     recording = record(SCENARIOS[name].workload(0), PUBLISHED)
     assert "O1" in invariants(explore(recording, POSIX, limits=Limits(max_images=400)))
 

@@ -83,7 +83,7 @@ def unsynced_names() -> tuple[Recording, Exploration]:
 @pytest.mark.parametrize(
     "profile", [SEQUENTIAL, EXT4_ORDERED, BTRFS], ids=lambda profile: profile.name
 )
-def test_the_engine_converges_and_is_never_accused_at_any_depth(profile: Profile) -> None:
+def test_the_engine_converges_and_is_never_reported_at_any_depth(profile: Profile) -> None:
     recording = record(FEW_STEPS, BUILTIN)
     found = explore(recording, profile, limits=FIXPOINT)
     assert found.findings == ()

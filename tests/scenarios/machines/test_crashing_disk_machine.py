@@ -1,4 +1,4 @@
-"""Code that is no Raft store: a forgotten fsync is found, a right one is not accused."""
+"""Code that is no Raft store: a forgotten fsync is found, a right one is not reported."""
 
 import os
 import unittest
@@ -84,7 +84,7 @@ def case_of(machine: type[CrashingDiskMachine], examples: int) -> unittest.TestC
 
 
 @pytest.mark.parametrize("machine", [NotesMachine, CounterMachine])
-def test_code_that_syncs_is_not_accused(machine: type[CrashingDiskMachine]) -> None:
+def test_code_that_syncs_is_not_reported(machine: type[CrashingDiskMachine]) -> None:
     case_of(machine, 30).debug()
 
 

@@ -1,4 +1,4 @@
-"""The machine finds planted bugs, makes them short, and accuses nobody else."""
+"""The machine finds planted bugs, makes them short, and reports nothing else."""
 
 import subprocess
 import sys
@@ -87,16 +87,16 @@ def test_without_a_rule_that_it_needs_a_tail_of_few_bytes_survives(rule: str) ->
     run(machine_of(BUG_BACKENDS["A2"], fails=False, **{rule: None}), MANY)
 
 
-def test_the_engine_is_not_accused() -> None:
+def test_the_engine_is_not_reported() -> None:
     run(machine_of(BUILTIN), 100)
 
 
 @pytest.mark.slow
-def test_the_engine_is_not_accused_in_many_examples() -> None:
+def test_the_engine_is_not_reported_in_many_examples() -> None:
     run(machine_of(BUILTIN), 20_000)
 
 
-def test_a_published_store_is_accused() -> None:
+def test_a_published_store_is_reported() -> None:
     capabilities = RAFTLOCK_PUBLISHED.capabilities
     with pytest.raises(BrokenPromiseError) as caught:
         run(machine_of(RAFTLOCK_PUBLISHED, capabilities=capabilities), 100)

@@ -1,4 +1,4 @@
-"""The zoo: every planted bug is killed by the oracle, fairly, and the engine is never accused."""
+"""The zoo: every planted bug is killed by the oracle, fairly, and the engine is never reported."""
 
 from pathlib import Path
 
@@ -44,7 +44,7 @@ EVERYWHERE = (
     "sequential data-journal ext3-ordered ext4-ordered xfs ext4-observed btrfs writeback ext4 posix"
 )
 
-# Which invariants accuse it under posix, and which safe profiles allow an image that kills it.
+# Which invariants report it under posix, and which safe profiles allow an image that kills it.
 EXPECTED = {
     "S1": ("O7 O8", "ext4-ordered xfs ext4-observed btrfs writeback ext4 posix lazyfs"),
     "S2": ("O1 O8", "btrfs posix"),
@@ -111,7 +111,7 @@ def each_bug() -> pytest.MarkDecorator:
 
 
 @pytest.mark.slow
-def test_every_bug_is_killed_where_it_can_be_and_the_engine_is_never_accused(
+def test_every_bug_is_killed_where_it_can_be_and_the_engine_is_never_reported(
     whole: ZooResult,
 ) -> None:
     killed = {result.id: {hunt.profile for hunt in result.killed_by} for result in whole.bugs}
@@ -164,7 +164,7 @@ def test_with_an_invariant_switched_off_a_bug_survives(whole: ZooResult) -> None
 
 
 @pytest.mark.slow
-def test_the_whole_tester_switched_off_accuses_nobody() -> None:
+def test_the_whole_tester_switched_off_reports_nobody() -> None:
     off = Limits(depth=1, disabled=frozenset(INVARIANTS))
     for bug in BUGS.values():
         if not bug.trial.from_step:
@@ -252,7 +252,7 @@ def test_the_engine_without_one_sync_is_right_without_crashes(
 
 
 @pytest.mark.slow
-def test_the_engine_is_not_accused_on_any_trial_of_its_syncs() -> None:
+def test_the_engine_is_not_reported_on_any_trial_of_its_syncs() -> None:
     for trial in SYNC_TRIALS:
         sweep = explore(record_trial(trial, BUILTIN), POSIX, limits=Limits(depth=trial.depth))
         assert (sweep.findings, sweep.complete) == ((), True)

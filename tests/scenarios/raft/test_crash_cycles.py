@@ -27,7 +27,7 @@ class GrowsWhenOpened:
         return self._inner.listdir(path)
 
 
-def test_a_store_that_grows_with_every_opening_is_accused() -> None:
+def test_a_store_that_grows_with_every_opening_is_reported() -> None:
     recording = record(OPENED, builtin_over(GrowsWhenOpened))
     (found,) = crash_cycle_problems(recording, POSIX)
     assert (found.problem.invariant, found.problem.kind) == ("O10", "growth when idle")

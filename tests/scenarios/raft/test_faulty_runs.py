@@ -360,7 +360,7 @@ def test_the_engine_shows_what_once_was_after_a_sync_that_lied(line: str) -> Non
 
 
 @pytest.mark.slow
-def test_where_syncs_lie_from_now_on_fewer_images_are_chosen_and_none_accuses_the_engine() -> None:
+def test_where_syncs_lie_from_now_on_fewer_images_are_chosen_and_none_reports_the_engine() -> None:
     plan = RunPlan(
         scenarios=("restart-loop",),
         seeds=(0,),

@@ -1,4 +1,4 @@
-"""The oracle names the right invariant, and accuses nobody who kept every promise."""
+"""The oracle names the right invariant, and reports nobody who kept every promise."""
 
 import pytest
 from attrs import evolve
@@ -138,7 +138,7 @@ steps = st.lists(
 
 
 @given(script=steps)
-def test_a_store_that_did_or_did_not_do_the_last_step_is_never_accused(
+def test_a_store_that_did_or_did_not_do_the_last_step_is_never_reported(
     script: list[Step | int],
 ) -> None:
     """Inclusion law: what the model itself may be in, the oracle accepts at every moment."""
@@ -174,19 +174,19 @@ def test_a_snapshot_may_be_given_up_only_where_that_is_agreed_and_the_log_covers
     flags = StorageFeatureFlags(atomic_writes=False)
     salvaging = FileStorageOptions(features=flags, recovery_mode=RecoveryMode.AGGRESSIVE)
 
-    def accused(seen: ModelState, options: FileStorageOptions) -> list[str]:
+    def reported(seen: ModelState, options: FileStorageOptions) -> list[str]:
         knowledge = Knowledge(possible=(KNOWN,))
         return [problem.invariant for problem in judge(shows(seen), knowledge, options)]
 
-    assert accused(gone, OPTIONS) == ["O4"]
-    assert accused(gone, FileStorageOptions(features=flags)) == ["O4"]
-    assert accused(gone, salvaging) == []
-    assert accused(KNOWN, salvaging) == []
+    assert reported(gone, OPTIONS) == ["O4"]
+    assert reported(gone, FileStorageOptions(features=flags)) == ["O4"]
+    assert reported(gone, salvaging) == []
+    assert reported(KNOWN, salvaging) == []
     shorter = evolve(gone, base_index=2, base_term=1, entries=span(3, 6))
-    assert accused(shorter, salvaging) == ["O5"]
+    assert reported(shorter, salvaging) == ["O5"]
 
 
-def test_a_hole_in_unsynced_appends_is_accused_all_the_same() -> None:
+def test_a_hole_in_unsynced_appends_is_reported_all_the_same() -> None:
     options = FileStorageOptions(sync_on_append=False)
     possible: tuple[ModelState, ...] = (ModelState(),)
     for index in (1, 2, 3):

@@ -26,7 +26,7 @@ from wavetank.sim import (
 if TYPE_CHECKING:
     from wavetank.sim.python_files import PythonFiles
 
-__all__ = ["EVERYTHING", "CrashDisk", "PythonDoor"]
+__all__ = ["EVERYTHING", "CrashDisk", "SharedPythonFiles"]
 
 EVERYTHING: Final = Loss(newest=2**63)
 """The loss of all that was not synced, as far as the profile lets it be lost."""
@@ -34,7 +34,7 @@ EVERYTHING: Final = Loss(newest=2**63)
 _DIRECTORY: Final = "/simulated"
 
 
-class PythonDoor:
+class SharedPythonFiles:
     """Python's own files, as several disks use them one after the other: opened when first needed.
 
     Opening costs a tenth of a second, since names are replaced all over the interpreter.
@@ -70,7 +70,7 @@ class CrashDisk:
 
     Args:
         profile: what a power cut may lose.
-        door: to Python's own files, to share with other disks; one of its own by default.
+        files: of Python's own modules, to share with other disks; one of its own by default.
 
     Attributes:
         profile: the same.
@@ -88,7 +88,7 @@ class CrashDisk:
     (('milk',), False)
     """
 
-    def __init__(self, profile: Profile = POSIX, *, door: PythonDoor | None = None) -> None:
+    def __init__(self, profile: Profile = POSIX, *, files: SharedPythonFiles | None = None) -> None:
         self.profile = profile
         self.directory: Final = _DIRECTORY
         self._disk = SimDisk()
@@ -96,8 +96,8 @@ class CrashDisk:
         self._fs = SimFileSystem(self._disk)
         self._acknowledged: list[tuple[int, object]] = []
         self._lost: tuple[str, ...] = ()
-        self._door = door or PythonDoor()
-        self._owns_door = door is None
+        self._shared = files or SharedPythonFiles()
+        self._owns_files = files is None
 
     def __enter__(self) -> Self:
         return self
@@ -154,7 +154,7 @@ class CrashDisk:
             UnroutedCallError: the code did what no simulated disk sees, such as starting a process.
             PythonFilesError: another disk is in use; close that first.
         """
-        files = self._door.files()
+        files = self._shared.files()
         with files.process(self._disk):
             yield
         if files.refusal is not None:
@@ -194,5 +194,5 @@ class CrashDisk:
 
     def close(self) -> None:
         """Give the interpreter its own files back; may be called again."""
-        if self._owns_door:
-            self._door.close()
+        if self._owns_files:
+            self._shared.close()

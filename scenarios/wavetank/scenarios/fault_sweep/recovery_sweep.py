@@ -54,7 +54,7 @@ def sweep_recoveries(
 
     Args:
         workload: what runs until the power goes; it runs once.
-        backend: the store; one that is wrong without any fault is accused here, too.
+        backend: the store; one that is wrong without any fault is reported here, too.
         faults: what goes wrong; which operation they strike first is replaced.
         names_cause: whether the store has promised that its errors name the system's as their
             cause.

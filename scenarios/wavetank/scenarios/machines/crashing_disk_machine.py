@@ -21,7 +21,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from wavetank.scenarios.code.crash_disk import CrashDisk, PythonDoor
+from wavetank.scenarios.code.crash_disk import CrashDisk, SharedPythonFiles
 from wavetank.scenarios.exploration.loss import Loss
 from wavetank.sim import SAFE_PROFILES, Profile
 
@@ -34,7 +34,7 @@ _sectors: Final = st.just(0) | st.integers(0, 255)
 _SETTINGS: Final = Settings(
     deadline=None,
     stateful_step_count=20,
-    # To explain, hypothesis traces every line, and the door to Python's files has many.
+    # To explain, hypothesis traces every line, and the simulation of Python's files has many.
     phases=[phase for phase in Phase if phase is not Phase.explain],
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
@@ -52,14 +52,14 @@ class MachineTestCase(unittest.TestCase):
     machine: ClassVar[type[CrashingDiskMachine]]
 
     def runTest(self) -> None:  # noqa: N802 - unittest's name
-        """Try the examples, which share one door to Python's files: it opens slowly."""
+        """Try the examples, which share one simulation of Python's files: it opens slowly."""
         kind = self.machine
-        kind.door = PythonDoor()
+        kind.shared_files = SharedPythonFiles()
         try:
             run_state_machine_as_test(kind, settings=self.settings)
         finally:
-            kind.door.close()
-            kind.door = None
+            kind.shared_files.close()
+            kind.shared_files = None
 
 
 class _TestCases:
@@ -83,12 +83,12 @@ class CrashingDiskMachine(RuleBasedStateMachine):
 
     Attributes:
         profiles: what a power cut may lose: one of them in each example.
-        door: to Python's own files, shared by all examples while `TestCase` runs.
+        files: of Python's own modules, shared by all examples while `TestCase` runs.
         disk: the disk of this example.
     """
 
     TestCase = _TestCases()  # type: ignore[assignment]
-    door: ClassVar[PythonDoor | None] = None
+    shared_files: ClassVar[SharedPythonFiles | None] = None
 
     profiles: ClassVar[Sequence[Profile]] = SAFE_PROFILES
 
@@ -103,7 +103,7 @@ class CrashingDiskMachine(RuleBasedStateMachine):
     def make_disk(self, name: str) -> None:
         """Make a disk of which power cuts may lose what a profile says."""
         profile = next(each for each in self.profiles if each.name == name)
-        self.disk = CrashDisk(profile, door=type(self).door)
+        self.disk = CrashDisk(profile, files=type(self).shared_files)
         self.restart()
 
     @rule(lost_newest=_newest, lost_also=_also, torn_sectors=_sectors, back=_back)

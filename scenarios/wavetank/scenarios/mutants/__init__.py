@@ -7,7 +7,7 @@ General layout::
     planted_bug.py   a bug as a value
     state_bugs.py, append_bugs.py, log_bugs.py, snapshot_bugs.py, recovery_bugs.py
                      the bugs, a module per family
-    single_invariant.py     the smallest bugs that one invariant alone accuses
+    single_invariant.py     the smallest bugs that one invariant alone reports
     bugs.py          all of them
     missing_syncs.py the engine without one of its syncs, for every sync
     hunt.py          one variant on one trial under one profile

@@ -18,7 +18,7 @@ from typing import Final, TypeAlias, TypeVar
 from attrs import frozen
 
 from wavetank.scenarios.mutants.bugs import BUGS
-from wavetank.scenarios.mutants.hunt import Hunt, Kill, accused, hunt
+from wavetank.scenarios.mutants.hunt import Hunt, Kill, hunt, reported
 from wavetank.scenarios.mutants.missing_syncs import SYNC_TRIALS, SyncSite, sync_sites, without
 from wavetank.scenarios.mutants.mutant_run import Trial
 from wavetank.scenarios.mutants.planted_bug import BUILTIN
@@ -109,7 +109,7 @@ class Witness:
 
     Attributes:
         invariant: the one switched off.
-        survivors: bugs that are then accused no longer, each with a profile on which they survive.
+        survivors: bugs that are then not reported, each with a profile on which they survive.
     """
 
     invariant: str
@@ -122,7 +122,7 @@ class ZooResult:
 
     Attributes:
         bugs: one per bug hunted.
-        false_alarms: what the engine itself was accused of, one line each.
+        false_alarms: what was reported about the engine, one line each.
         necessity: one per sync of the engine; () if only some bugs were asked for.
         witnesses: one per invariant; () if only some bugs were asked for.
     """
@@ -139,7 +139,7 @@ class ZooResult:
 
     @property
     def passed(self) -> bool:
-        """Whether every bug was killed and the engine itself accused of nothing."""
+        """Whether every bug was killed and nothing was reported about the engine."""
         return not (self.survivors or self.false_alarms)
 
 
@@ -220,14 +220,14 @@ def _hunt_bug(bug_id: str) -> BugResult:
 
 
 def _false_alarms(trial: Trial) -> tuple[str, ...]:
-    """Return what the engine without a bug is accused of."""
+    """Return what is reported about the engine without a bug."""
     alarms: list[str] = []
     for profile in SAFE_PROFILES:
         found = hunt(BUILTIN, trial, profile)
         alarms += found.wrong_without_crash
         alarms += [
             f"{trial.workload.name} under {profile.name}: {invariant}: {kind}"
-            for invariant, kind in found.accusations
+            for invariant, kind in found.reports
         ]
     return tuple(alarms)
 
@@ -264,7 +264,7 @@ def need_of(site: SyncSite, numbers: tuple[int, ...], ordinal: int = 1) -> Neces
         complete = complete and found.complete
         if found.kill is not None:
             kill = found.kill
-            profiles = tuple(each.name for each in SAFE_PROFILES if accused(backend, trial, each))
+            profiles = tuple(each.name for each in SAFE_PROFILES if reported(backend, trial, each))
             break
     undecided = Necessity.REDUNDANT if complete and trials else Necessity.UNDECIDED
     return NecessityResult(
@@ -290,7 +290,7 @@ def missed_without(invariant: str, results: Sequence[BugResult]) -> Witness:
         bug = BUGS[result.id]
         for profile in _WEAKEST_FIRST:
             found = next(each for each in result.hunts if each.profile == profile.name)
-            if _rests_on(found, invariant) and not accused(
+            if _rests_on(found, invariant) and not reported(
                 bug.backend, bug.trial, profile, frozenset({invariant})
             ):
                 survivors.append((bug.id, profile.name))
@@ -299,7 +299,7 @@ def missed_without(invariant: str, results: Sequence[BugResult]) -> Witness:
 
 
 def _rests_on(found: Hunt, invariant: str) -> bool:
-    """Whether every accusation is in the name of this invariant, or quotes it."""
-    return bool(found.accusations) and all(
-        invariant in (name, *_INVARIANT.findall(kind)) for name, kind in found.accusations
+    """Whether every report is by this invariant, or quotes it."""
+    return bool(found.reports) and all(
+        invariant in (name, *_INVARIANT.findall(kind)) for name, kind in found.reports
     )

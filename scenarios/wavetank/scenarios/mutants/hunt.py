@@ -16,7 +16,7 @@ from wavetank.scenarios.raft.recording import Recording
 from wavetank.scenarios.stores.adapter import StoreAdapter
 from wavetank.sim import Profile
 
-__all__ = ["Hunt", "Kill", "accused", "hunt"]
+__all__ = ["Hunt", "Kill", "hunt", "reported"]
 
 
 @frozen(kw_only=True)
@@ -54,7 +54,7 @@ class Hunt:
         profile: the profile's name.
         judged: images judged in sum.
         complete: whether these are all that the profile allows.
-        accusations: every invariant broken and how, without particulars.
+        reports: every invariant broken and how, without particulars.
         kill: the kill; None if the bug survived.
         wrong_without_crash: what the variant did wrong without any crash.
     """
@@ -62,7 +62,7 @@ class Hunt:
     profile: str
     judged: int
     complete: bool
-    accusations: tuple[tuple[str, str], ...]
+    reports: tuple[tuple[str, str], ...]
     kill: Kill | None
     wrong_without_crash: tuple[str, ...] = ()
 
@@ -75,13 +75,13 @@ def hunt(backend: StoreAdapter, trial: Trial, profile: Profile) -> Hunt:
         profile=profile.name,
         judged=sweep.judged,
         complete=sweep.complete,
-        accusations=tuple((each.problem.invariant, each.problem.kind) for each in sweep.findings),
+        reports=tuple((each.problem.invariant, each.problem.kind) for each in sweep.findings),
         kill=_kill(recording, profile, sweep),
         wrong_without_crash=tuple(live.problem.summary for live in recording.problems),
     )
 
 
-def accused(
+def reported(
     backend: StoreAdapter, trial: Trial, profile: Profile, disabled: frozenset[str] = frozenset()
 ) -> bool:
     """Whether anything is found, with some invariants switched off."""

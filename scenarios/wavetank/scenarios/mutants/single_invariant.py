@@ -1,4 +1,4 @@
-"""The smallest bugs that one invariant alone accuses: W3, W4, W6, W10, W11, W12, W15.
+"""The smallest bugs that one invariant alone reports: W3, W4, W6, W10, W11, W12, W15.
 
 They hold the oracle: with that invariant switched off, each of them survives. For the other
 invariants a bug of the list does the same.

@@ -74,7 +74,7 @@ def judge(
         observation: what a store shows.
         knowledge: what it may show.
         options: of the store.
-        disabled: ids of invariants in whose name nobody is accused, to test the tester.
+        disabled: ids of invariants that are not judged, to test the tester.
     """
     problems = list(observation.problems)
     if options.compaction_requires_snapshot:

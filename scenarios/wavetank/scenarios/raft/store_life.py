@@ -46,7 +46,7 @@ class StoreLife:
         backend: the store; one of plain Python from inside `on_simulated_disk`.
         options: what it is opened with.
         profile: what a power cut may lose.
-        disabled: invariants in whose name nobody is accused.
+        disabled: invariants that are not judged.
 
     Attributes:
         profile: the same.

@@ -7,7 +7,7 @@ General layout, from the bottom up::
     os_functions.py       what becomes of each function of os, by name
     _clock.py             time that passes when somebody looks at it
     _process.py           descriptors, working directory, locks and clock of one process
-    _world.py             who is inside the simulation, and where each change was made
+    _simulation.py        who is inside the simulation, and where each change was made
     calls/                the routed functions themselves
     _databases.py         databases written in C, which are refused
     _routes.py            all of these by module and name
@@ -15,15 +15,14 @@ General layout, from the bottom up::
     _guard.py             what gets past them is stopped
     _limit.py             an end to code that does not end
     forks.py              processes for the code under test: forks, or none
-    door.py               PythonFiles: the door
+    simulator.py          PythonFiles: what opens all of it
 
-It knows nothing of workloads and verdicts. Start reading at door.py, then _process.py.
+It knows nothing of workloads and verdicts. Start reading at simulator.py, then _process.py.
 """
 
 from wavetank.sim.python_files._limit import Deadline, StepLimit
-from wavetank.sim.python_files._world import CallHook, RunningProcess
+from wavetank.sim.python_files._simulation import CallHook, RunningProcess
 from wavetank.sim.python_files.directory import SimulatedDirectory, unused_directory
-from wavetank.sim.python_files.door import FIRST_PID, CallSite, PythonFiles
 from wavetank.sim.python_files.errors import (
     MissingProgramError,
     PythonFilesError,
@@ -49,6 +48,7 @@ from wavetank.sim.python_files.os_functions import (
     REFUSED,
     ROUTED,
 )
+from wavetank.sim.python_files.simulator import FIRST_PID, CallSite, PythonFiles
 
 __all__ = [
     "COMPOSED",

@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 from urllib.parse import parse_qs, urlsplit
 
-from wavetank.sim.python_files._world import World
+from wavetank.sim.python_files._simulation import Simulation
 
 __all__ = ["DATABASE_ADVICE", "database_openers", "in_memory_only", "is_in_memory"]
 
@@ -65,23 +65,25 @@ def is_in_memory(database: object) -> bool:
     return parts.path in ("", ":memory:") or parse_qs(parts.query).get("mode") == ["memory"]
 
 
-def in_memory_only(world: World, connect: Callable[..., object]) -> Callable[..., object]:
+def in_memory_only(simulation: Simulation, connect: Callable[..., object]) -> Callable[..., object]:
     """Return what stands for `sqlite3.connect`: databases that have no file, and get none."""
 
     def refuse(database: object) -> None:
-        raise world.refuse(f"expected no database file but got {database!r}: {DATABASE_ADVICE}")
+        raise simulation.refuse(
+            f"expected no database file but got {database!r}: {DATABASE_ADVICE}"
+        )
 
     def watch(action: int, name: str | None, *_: object) -> int:
         if action != _ATTACH or is_in_memory(name):
             return _OK
-        world.refuse(f"ATTACH: expected no database file but got {name!r}: {DATABASE_ADVICE}")
+        simulation.refuse(f"ATTACH: expected no database file but got {name!r}: {DATABASE_ADVICE}")
         return _DENY
 
     @functools.wraps(connect)
     def call(*args: object, **kwargs: object) -> object:
         database = args[0] if args else kwargs.get("database")
-        if not world.is_inside():
-            world.keep_out("sqlite3.connect", (database,))
+        if not simulation.is_inside():
+            simulation.keep_out("sqlite3.connect", (database,))
             return connect(*args, **kwargs)
         if not is_in_memory(database):
             refuse(database)

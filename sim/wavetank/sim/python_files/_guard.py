@@ -25,7 +25,7 @@ from typing import Final
 from wavetank.sim.python_files._databases import DATABASE_ADVICE, is_in_memory
 from wavetank.sim.python_files._process import FIRST_DESCRIPTOR
 from wavetank.sim.python_files._replacing import Replacing
-from wavetank.sim.python_files._world import World
+from wavetank.sim.python_files._simulation import Simulation
 from wavetank.sim.python_files.errors import UnroutedCallError
 from wavetank.sim.python_files.os_functions import ROUTED
 
@@ -58,36 +58,36 @@ _OF_PATHS: Final = frozenset(
 
 
 class _Guard:
-    """Stops what must not happen while a world has a process running.
+    """Stops what must not happen while a simulation has a process running.
 
     Attributes:
-        world: the simulation at work; None if there is none.
+        simulation: the simulation at work; None if there is none.
     """
 
     def __init__(self) -> None:
-        self.world: World | None = None
+        self.simulation: Simulation | None = None
         self._replacing: Replacing | None = None
         self._installed = False
         self._c_calls: _CCalls | None = None
 
-    def watch(self, world: World, replacing: Replacing) -> None:
-        """Guard a world, until another one is given or it is released.
+    def watch(self, simulation: Simulation, replacing: Replacing) -> None:
+        """Guard a simulation, until another one is given or it is released.
 
         Args:
-            world: the world.
+            simulation: the simulation.
             replacing: knows the real functions, and where some are kept that have no route.
         """
         if not self._installed:
             self._installed = True
             sys.addaudithook(self._hear)
-        self.world = world
+        self.simulation = simulation
         self._replacing = replacing
-        self._c_calls = _CCalls(world)
+        self._c_calls = _CCalls(simulation)
         self._c_calls.watch()
 
     def release(self) -> None:
         """Guard nothing."""
-        self.world = self._replacing = None
+        self.simulation = self._replacing = None
         if self._c_calls is not None:
             self._c_calls.release()
             self._c_calls = None
@@ -97,21 +97,21 @@ class _Guard:
 
         The real functions know neither the simulated descriptors nor the directory.
         """
-        world, last = self.world, error.__traceback__
+        simulation, last = self.simulation, error.__traceback__
         while last is not None and last.tb_next is not None:
             last = last.tb_next
-        if world is None or last is None or _raises_itself(last):
+        if simulation is None or last is None or _raises_itself(last):
             return None
         line = traceback.extract_tb(last)[-1]
         names = _names_in(line.line or "")
         if error.errno == errno.EBADF:
             if not self._may_be_real(last.tb_frame, names):
                 return None
-        elif not _is_simulated(world, error.filename):
+        elif not _is_simulated(simulation, error.filename):
             return None
         called = [each for each in names if each in ROUTED]
         kept = self._kept(called[0] if called else "")
-        return world.refuse(
+        return simulation.refuse(
             f"{os.path.basename(line.filename)}:{line.lineno}: expected simulated files for the "
             f"functions of `os` and `open` but this call got past them ({error}){kept}"
         )
@@ -128,27 +128,29 @@ class _Guard:
         return [] if self._replacing is None else self._replacing.keepers_of(name)
 
     def _hear(self, event: str, args: tuple[object, ...]) -> None:
-        world = self.world
-        if world is None:
+        simulation = self.simulation
+        if simulation is None:
             return
         if event == "ctypes.dlsym" and self._c_calls is not None:
             self._c_calls.watch()
-        if not world.is_inside():
+        if not simulation.is_inside():
             if event == "open" or event in _CHANGES or event in _PROGRAMS or event in _OTHERS:
-                world.keep_out(event, args)
+                simulation.keep_out(event, args)
             return
         if event in _ROUTED:
-            if _gets_past(world, event, args):
-                raise world.refuse(
+            if _gets_past(simulation, event, args):
+                raise simulation.refuse(
                     f"{event}: expected a call through its name but {args[0]!r} reached the real "
                     f"machine past the simulated `os`{self._kept(event)}"
                 )
         elif event in _PROGRAMS:
-            _refuse_program(world, event, args)
+            _refuse_program(simulation, event, args)
         elif event in _OTHERS:
-            raise world.refuse(f"{event}{args!r}: {_NO_FORK}")
+            raise simulation.refuse(f"{event}{args!r}: {_NO_FORK}")
         elif event == "sqlite3.connect" and not is_in_memory(args[0]):
-            raise world.refuse(f"expected no database file but got {args[0]!r}: {DATABASE_ADVICE}")
+            raise simulation.refuse(
+                f"expected no database file but got {args[0]!r}: {DATABASE_ADVICE}"
+            )
 
     def _kept(self, name: str) -> str:
         """Return where the function may come from, in words."""
@@ -185,9 +187,9 @@ def _names_in(line: str) -> list[str]:
     return "".join(each if each.isalnum() or each == "_" else " " for each in line).split()
 
 
-def _gets_past(world: World, event: str, args: tuple[object, ...]) -> bool:
+def _gets_past(simulation: Simulation, event: str, args: tuple[object, ...]) -> bool:
     """Whether a routed function was called past its route, with what it must not have."""
-    if any(_is_simulated(world, each) for each in args[:2]):
+    if any(_is_simulated(simulation, each) for each in args[:2]):
         return True
     if event == "open":
         path, _, flags = (*args, None, None, None)[:3]
@@ -195,14 +197,14 @@ def _gets_past(world: World, event: str, args: tuple[object, ...]) -> bool:
     return event in _CHANGES and not isinstance(args[0], int)
 
 
-def _is_simulated(world: World, each: object) -> bool:
+def _is_simulated(simulation: Simulation, each: object) -> bool:
     """Whether it is a descriptor or a path that only the simulated disk knows."""
     if isinstance(each, int):
         return each >= FIRST_DESCRIPTOR
     if not isinstance(each, (str, bytes, os.PathLike)):
         return False
     path = os.fsdecode(each)
-    return world.owns(path) or world.owns(f"{world.running.cwd}/{path}")
+    return simulation.owns(path) or simulation.owns(f"{simulation.running.cwd}/{path}")
 
 
 def _is_device(path: object) -> bool:
@@ -210,13 +212,13 @@ def _is_device(path: object) -> bool:
     return path is None or isinstance(path, int) or str(path).startswith("/dev/")
 
 
-def _refuse_program(world: World, event: str, args: tuple[object, ...]) -> None:
+def _refuse_program(simulation: Simulation, event: str, args: tuple[object, ...]) -> None:
     if event == "os.system":
-        raise world.no_program(event, args[0], args)
+        raise simulation.no_program(event, args[0], args)
     program, words, *more = args
     cwd, env = more if event == "subprocess.Popen" else (None, more[0])
     told = [*_texts(words), *_texts(program), *_texts(cwd), *_own_variables(env)]
-    raise world.no_program(event, program, told)
+    raise simulation.no_program(event, program, told)
 
 
 def _texts(value: object) -> list[object]:
@@ -237,11 +239,11 @@ class _CCalls:
     """The function pointers of this process, watched.
 
     Args:
-        world: the simulation.
+        simulation: the simulation.
     """
 
-    def __init__(self, world: World) -> None:
-        self._world = world
+    def __init__(self, simulation: Simulation) -> None:
+        self._simulation = simulation
         self._watched: list[type] = []
 
     def watch(self) -> None:
@@ -258,21 +260,21 @@ class _CCalls:
         self._watched.clear()
 
     def _watcher(self) -> Callable[..., object]:
-        world = self._world
+        simulation = self._simulation
         make: Callable[..., object] = _POINTER.__call__
 
         def call(pointer: object, *args: object, **kwargs: object) -> object:
             name = str(getattr(pointer, "__name__", "a function pointer"))
-            if not world.is_inside():
-                world.keep_out(name, args)
+            if not simulation.is_inside():
+                simulation.keep_out(name, args)
             elif name in _OF_EVERYTHING or any(
-                _is_simulated_in_c(world, name, each) for each in args
+                _is_simulated_in_c(simulation, name, each) for each in args
             ):
                 caller = sys._getframe(1)  # noqa: SLF001 - who is asking
                 module = caller.f_globals.get("__name__", "")
                 place = f"{os.path.basename(caller.f_code.co_filename)}:{caller.f_lineno}"
                 told = ", ".join(repr(_plain(each)) for each in args)
-                raise world.refuse(
+                raise simulation.refuse(
                     f"{name}({told}) through ctypes in {module} at {place}: expected calls through "
                     f"`os`, since no simulated disk sees C code that calls the system itself; let "
                     f"the package use its pure-Python way"
@@ -298,16 +300,16 @@ def _plain(value: object) -> object:
 _HOLDERS: Final = (ctypes._SimpleCData, ctypes.Array)  # noqa: SLF001 - numbers and texts of C
 
 
-def _is_simulated_in_c(world: World, name: str, value: object) -> bool:
+def _is_simulated_in_c(simulation: Simulation, name: str, value: object) -> bool:
     held = _plain(value)
     if isinstance(held, int):
-        return world.running.has(held)
+        return simulation.running.has(held)
     if not isinstance(held, (str, bytes, os.PathLike)):
         return False
     path = os.fsdecode(held)
     if name in _OF_PATHS:
-        path = os.path.join(world.running.cwd, path)
-    return world.owns(os.path.normpath(path))
+        path = os.path.join(simulation.running.cwd, path)
+    return simulation.owns(os.path.normpath(path))
 
 
 GUARD: Final = _Guard()

@@ -23,13 +23,13 @@ from typing import Final
 from wavetank.sim.python_files._clock import WAITING_MODULES, VirtualClock, clock_calls
 from wavetank.sim.python_files._databases import DATABASE_ADVICE, database_openers, in_memory_only
 from wavetank.sim.python_files._process import FIRST_DESCRIPTOR
-from wavetank.sim.python_files._world import World
+from wavetank.sim.python_files._simulation import Simulation
 from wavetank.sim.python_files.calls.attribute_calls import AttributeCalls
 from wavetank.sim.python_files.calls.descriptor_calls import DescriptorCalls
 from wavetank.sim.python_files.calls.locks import LockCalls
 from wavetank.sim.python_files.calls.mapping import Mappings, SimulatedMapping
 from wavetank.sim.python_files.calls.name_calls import NameCalls
-from wavetank.sim.python_files.calls.places import Paths, Real
+from wavetank.sim.python_files.calls.paths import Paths, Real
 from wavetank.sim.python_files.calls.raw_file import RawFile, open_file, raw_file
 from wavetank.sim.python_files.os_functions import (
     MACHINE_DESCRIPTORS,
@@ -72,26 +72,26 @@ def replaced_names() -> dict[str, tuple[str, ...]]:
 
 
 class Routes:
-    """The simulated functions of one world.
+    """The simulated functions of one simulation.
 
     Args:
-        world: the simulation.
+        simulation: the simulation.
 
     Attributes:
         functions: by module and name.
         mappings: those of `mmap.mmap`.
     """
 
-    def __init__(self, world: World) -> None:
-        self._world = world
+    def __init__(self, simulation: Simulation) -> None:
+        self._simulation = simulation
         self._real = Real()
-        self.mappings = Mappings(world)
-        world.before_each = self.mappings.collect
-        self._descriptors = DescriptorCalls(world, self._real, self.mappings)
-        paths = Paths(world, self._real)
-        self._attributes = AttributeCalls(world, self._real, paths, self._descriptors)
-        self._names = NameCalls(world, self._real, paths, self._descriptors, self._attributes)
-        self._locks = LockCalls(world, self._descriptors, time.sleep)
+        self.mappings = Mappings(simulation)
+        simulation.before_each = self.mappings.collect
+        self._descriptors = DescriptorCalls(simulation, self._real, self.mappings)
+        paths = Paths(simulation, self._real)
+        self._attributes = AttributeCalls(simulation, self._real, paths, self._descriptors)
+        self._names = NameCalls(simulation, self._real, paths, self._descriptors, self._attributes)
+        self._locks = LockCalls(simulation, self._descriptors, time.sleep)
         self._chance = random.Random(0)  # noqa: S311 - repeatable on purpose
         self.functions: Mapping[str, Mapping[str, object]] = {
             "os": self._os(),
@@ -113,7 +113,7 @@ class Routes:
     def _os(self) -> dict[str, object]:
         own: dict[str, _Call] = {
             "sync": self._descriptors.sync,
-            "getpid": lambda: self._world.running.pid,
+            "getpid": lambda: self._simulation.running.pid,
             "kill": self._kill,
             "getppid": lambda: 1,
             "urandom": self._chance.randbytes,
@@ -143,8 +143,8 @@ class Routes:
     def _kill(self, pid: int, signal: int, /) -> None:
         """See `os.kill`: asking whether a process is there is allowed; no other is."""
         if signal:
-            raise self._world.refuse(f"os.kill: {_NO_PROCESS}")
-        if pid not in (self._world.running.pid, 1):
+            raise self._simulation.refuse(f"os.kill: {_NO_PROCESS}")
+        if pid not in (self._simulation.running.pid, 1):
             raise ProcessLookupError(errno.ESRCH, os.strerror(errno.ESRCH))
 
     def _fcntl(self) -> dict[str, object]:
@@ -155,17 +155,17 @@ class Routes:
         return found
 
     def _time(self) -> dict[str, object]:
-        calls = clock_calls(lambda: self._world.running.clock)
+        calls = clock_calls(lambda: self._simulation.running.clock)
         return {name: self._clock_route(getattr(time, name), call) for name, call in calls.items()}
 
     def _clock_route(self, real: _Call, call: _Call) -> _Call:
         """Return what stands for a function of `time`; who really waits keeps the real one."""
-        world = self._world
+        simulation = self._simulation
 
         @functools.wraps(real)
         def route(*args: object, **kwargs: object) -> object:
             caller: str = sys._getframe(1).f_globals.get("__name__", "")  # noqa: SLF001 - who is asking
-            if not world.is_inside() or caller.partition(".")[0] in WAITING_MODULES:
+            if not simulation.is_inside() or caller.partition(".")[0] in WAITING_MODULES:
                 return real(*args, **kwargs)
             return call(*args, **kwargs)
 
@@ -173,7 +173,7 @@ class Routes:
 
     def _thread_starters(self) -> dict[str, object]:
         return {
-            name: self._world.starting(getattr(_thread, name))
+            name: self._simulation.starting(getattr(_thread, name))
             for name in _THREAD_STARTERS
             if hasattr(_thread, name)
         }
@@ -186,7 +186,7 @@ class Routes:
     def _databases(self) -> dict[str, dict[str, object]]:
         return {
             module: {
-                name: in_memory_only(self._world, real)
+                name: in_memory_only(self._simulation, real)
                 if module == "sqlite3"
                 else self._refusal(f"{module}.{name}", real, DATABASE_ADVICE)
                 for name, real in openers.items()
@@ -198,22 +198,22 @@ class Routes:
         return {"open": self._open_route(), "FileIO": self._file_io_class()}
 
     def _open_route(self) -> object:
-        world, real = self._world, io.open
+        simulation, real = self._simulation, io.open
         calls = _FileCalls(self._names, self._descriptors)
 
         @functools.wraps(real)
         def route(*args: object, **kwargs: object) -> object:
-            if not world.is_inside():
-                world.keep_out("open", (*args[:1], kwargs.get("file")))
+            if not simulation.is_inside():
+                simulation.keep_out("open", (*args[:1], kwargs.get("file")))
                 return real(*args, **kwargs)  # type: ignore[call-overload]
-            if _is_machine_descriptor(args, world):
+            if _is_machine_descriptor(args, simulation):
                 return real(*args, **kwargs)  # type: ignore[call-overload]
-            return open_file(world, calls, real, *args, **kwargs)  # type: ignore[arg-type]
+            return open_file(simulation, calls, real, *args, **kwargs)  # type: ignore[arg-type]
 
         return route
 
     def _file_io_class(self) -> type:
-        world, real = self._world, io.FileIO
+        simulation, real = self._simulation, io.FileIO
         calls = _FileCalls(self._names, self._descriptors)
 
         class AnyFileIO(type):
@@ -233,18 +233,18 @@ class Routes:
                 closefd: bool = True,  # noqa: FBT001, FBT002 - the signature of io.FileIO
                 opener: Callable[[str, int], int] | None = None,
             ) -> RawFile | io.FileIO:
-                if not world.is_inside():
-                    world.keep_out("io.FileIO", (file,))
+                if not simulation.is_inside():
+                    simulation.keep_out("io.FileIO", (file,))
                     return real(file, mode, closefd, opener)
-                if _is_machine_descriptor((file,), world):
+                if _is_machine_descriptor((file,), simulation):
                     return real(file, mode, closefd, opener)
-                raw = raw_file(world, calls, file, mode, closefd=closefd, opener=opener)
+                raw = raw_file(simulation, calls, file, mode, closefd=closefd, opener=opener)
                 return real(raw, mode) if isinstance(raw, int) else raw
 
         return FileIO
 
     def _mmap_class(self) -> type:
-        world, real, mappings = self._world, mmap.mmap, self.mappings
+        simulation, real, mappings = self._simulation, mmap.mmap, self.mappings
 
         class AnyMmap(type):
             def __instancecheck__(cls, instance: object) -> bool:
@@ -259,9 +259,9 @@ class Routes:
             def __new__(  # type: ignore[misc]
                 cls, fileno: int, length: int, *args: int, **kwargs: int
             ) -> SimulatedMapping | mmap.mmap:
-                if not world.is_inside() or fileno < FIRST_DESCRIPTOR:
+                if not simulation.is_inside() or fileno < FIRST_DESCRIPTOR:
                     return real(fileno, length, *args, **kwargs)
-                with world.lock:
+                with simulation.lock:
                     return mappings.map(fileno, length, *args, **kwargs)
 
         return Mmap
@@ -278,59 +278,61 @@ class Routes:
             number: whether its first argument may be a descriptor, or something that has one.
             locked: whether it is one step for other threads.
         """
-        world = self._world
-        perform = world.perform
+        simulation = self._simulation
+        perform = simulation.perform
 
         @functools.wraps(real)
         def route(*args: object, **kwargs: object) -> object:
-            if not world.is_inside():
-                world.keep_out(name, (*args, *kwargs.values()))
+            if not simulation.is_inside():
+                simulation.keep_out(name, (*args, *kwargs.values()))
                 return real(*args, **kwargs)
             if number:
                 if args:
                     args = (_descriptor(args[0]), *args[1:])
                 elif "fd" in kwargs:
                     kwargs["fd"] = _descriptor(kwargs["fd"])
-                if _is_machine_descriptor(args or tuple(kwargs.values()), world):
+                if _is_machine_descriptor(args or tuple(kwargs.values()), simulation):
                     return real(*args, **kwargs)
             return perform(name, call, *args, **kwargs) if locked else call(*args, **kwargs)
 
         return route
 
     def _machine_only(self, name: str, real: _Call) -> _Call:
-        world = self._world
+        simulation = self._simulation
 
         @functools.wraps(real)
         def route(*args: object, **kwargs: object) -> object:
-            if world.is_inside():
+            if simulation.is_inside():
                 for each in (*args, *kwargs.values()):
                     if isinstance(each, int) and each >= FIRST_DESCRIPTOR:
-                        raise world.refuse(f"{name}: expected no simulated descriptor, got {each}")
+                        raise simulation.refuse(
+                            f"{name}: expected no simulated descriptor, got {each}"
+                        )
             return real(*args, **kwargs)
 
         return route
 
     def _missing_program(self, name: str, real: _Call) -> _Call:
-        world = self._world
+        simulation = self._simulation
 
         @functools.wraps(real)
         def route(*args: object, **kwargs: object) -> object:
-            if not world.is_inside():
+            if not simulation.is_inside():
                 return real(*args, **kwargs)
             program = next((each for each in args if isinstance(each, (str, bytes))), "")
             given = [*args, *kwargs.values()]
             rows = [each for row in given if isinstance(row, (list, tuple)) for each in row]
-            raise world.no_program(name, program, [*given, *rows])
+            raise simulation.no_program(name, program, [*given, *rows])
 
         return route
 
     def _refusal(self, name: str, real: _Call, advice: str = _NO_PROCESS) -> _Call:
-        world = self._world
+        simulation = self._simulation
 
         @functools.wraps(real)
         def route(*args: object, **kwargs: object) -> object:
-            if world.is_inside():
-                raise world.refuse(f"{name}: {advice}")
+            if simulation.is_inside():
+                raise simulation.refuse(f"{name}: {advice}")
             return real(*args, **kwargs)
 
         return route
@@ -358,11 +360,11 @@ def _descriptor(value: object) -> object:
     return value if fileno is None else fileno()
 
 
-def _is_machine_descriptor(args: tuple[object, ...], world: World) -> bool:
+def _is_machine_descriptor(args: tuple[object, ...], simulation: Simulation) -> bool:
     """Whether the first argument is a descriptor that the real machine gave."""
     if not args:
         return False
     first = args[0]
     if not isinstance(first, int) or isinstance(first, bool):
         return False
-    return first < FIRST_DESCRIPTOR and not world.running.has(first)
+    return first < FIRST_DESCRIPTOR and not simulation.running.has(first)

@@ -3,7 +3,7 @@
 General layout, from the bottom up::
 
     status.py            what stat and scandir give, and who looks at modes and times
-    places.py            from a path to a place, simulated or real; the real functions
+    paths.py            from a path to a place, simulated or real; the real functions
     mapped_memory.py     memory that a mapping shows
     mapping.py           mmap
     descriptor_calls.py  the functions of os that take a descriptor

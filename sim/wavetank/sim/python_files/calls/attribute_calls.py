@@ -13,9 +13,9 @@ from typing import Final
 from wavetank.engine import Buffer
 from wavetank.sim.attributes import AttributeKind, Attributes
 from wavetank.sim.disk._errno import fail
-from wavetank.sim.python_files._world import World
+from wavetank.sim.python_files._simulation import Simulation
 from wavetank.sim.python_files.calls.descriptor_calls import DescriptorCalls, owner_change
-from wavetank.sim.python_files.calls.places import PathArgument, Paths, Real
+from wavetank.sim.python_files.calls.paths import PathArgument, Paths, Real
 from wavetank.sim.python_files.calls.status import Status, is_directory
 
 __all__ = ["AttributeCalls"]
@@ -29,16 +29,16 @@ class AttributeCalls:
     """`os` for attributes of paths and descriptors.
 
     Args:
-        world: the simulation.
+        simulation: the simulation.
         real: the real machine.
         paths: finds places.
         descriptors: for the functions that take either.
     """
 
     def __init__(
-        self, world: World, real: Real, paths: Paths, descriptors: DescriptorCalls
+        self, simulation: Simulation, real: Real, paths: Paths, descriptors: DescriptorCalls
     ) -> None:
-        self._world = world
+        self._simulation = simulation
         self._real = real
         self._paths = paths
         self._descriptors = descriptors
@@ -53,12 +53,12 @@ class AttributeCalls:
         """See `os.stat`."""
         if isinstance(path, int):
             return self._descriptors.fstat(path)
-        spot = self._paths.find(path, dir_fd, follow=follow_symlinks)
-        if spot.inode is not None:
-            return self._world.running.status(spot.inode)
-        if not spot.is_real:
+        resolved = self._paths.find(path, dir_fd, follow=follow_symlinks)
+        if resolved.inode is not None:
+            return self._simulation.running.status(resolved.inode)
+        if not resolved.is_real:
             fail(errno.ENOENT, os.fsdecode(path))
-        return (self._real.stat if follow_symlinks else self._real.lstat)(spot.path)
+        return (self._real.stat if follow_symlinks else self._real.lstat)(resolved.path)
 
     def lstat(self, path: PathArgument, *, dir_fd: int | None = None) -> os.stat_result | Status:
         """See `os.lstat`."""
@@ -119,7 +119,7 @@ class AttributeCalls:
     ) -> None:
         """See `os.chown`; -1 leaves a number as it is."""
         inode, text = self._either(path, dir_fd, follow=follow_symlinks)
-        status = self._world.running.status(inode)
+        status = self._simulation.running.status(inode)
         self._set((inode, text), owner_change(status, uid, gid))
 
     def lchown(self, path: PathArgument, uid: int, gid: int) -> None:
@@ -136,7 +136,7 @@ class AttributeCalls:
         follow_symlinks: bool = True,
     ) -> None:
         """See `os.utime`."""
-        process = self._world.running
+        process = self._simulation.running
         where = self._either(path, dir_fd, follow=follow_symlinks)
         now = process.clock.now_ns
         if times is not None:
@@ -148,7 +148,7 @@ class AttributeCalls:
         self, path: PathArgument | int | None = None, *, follow_symlinks: bool = True
     ) -> list[str]:
         """See `os.listxattr`."""
-        where = self._world.running.cwd if path is None else path
+        where = self._simulation.running.cwd if path is None else path
         return [name for name, _ in self._extended(where, follow=follow_symlinks)[1]]
 
     def getxattr(
@@ -200,7 +200,7 @@ class AttributeCalls:
     ) -> tuple[tuple[int, str], tuple[tuple[str, bytes | None], ...]]:
         """Return where something is, and its extended attributes."""
         where = self._either(path, None, follow=follow)
-        process = self._world.running
+        process = self._simulation.running
         process.look(where[0], AttributeKind.EXTENDED)
         return where, process.disk.attributes(where[0]).extended
 
@@ -209,14 +209,14 @@ class AttributeCalls:
     ) -> tuple[int, str]:
         """Return the inode and the path of what a path or a descriptor stands for."""
         if isinstance(path, int):
-            opened = self._world.running.opened(path)
+            opened = self._simulation.running.opened(path)
             return opened.inode, opened.path
-        spot = self._paths.present(path, dir_fd, follow=follow)
-        assert spot.inode is not None
-        return spot.inode, spot.path
+        resolved = self._paths.present(path, dir_fd, follow=follow)
+        assert resolved.inode is not None
+        return resolved.inode, resolved.path
 
     def _set(self, where: tuple[int, str], change: Attributes) -> None:
-        self._world.running.disk.set_attributes(where[0], change, path=where[1])
+        self._simulation.running.disk.set_attributes(where[0], change, path=where[1])
 
 
 def _name_of_extended(name: PathArgument) -> str:

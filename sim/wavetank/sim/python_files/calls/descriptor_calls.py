@@ -18,9 +18,9 @@ from wavetank.sim.disk._errno import fail
 from wavetank.sim.disk.sim_file import SimFile
 from wavetank.sim.ops import SyncKind
 from wavetank.sim.python_files._process import OpenFile
-from wavetank.sim.python_files._world import World
+from wavetank.sim.python_files._simulation import Simulation
 from wavetank.sim.python_files.calls.mapping import Mappings
-from wavetank.sim.python_files.calls.places import Real
+from wavetank.sim.python_files.calls.paths import Real
 from wavetank.sim.python_files.calls.status import Status
 
 __all__ = ["DescriptorCalls", "owner_change"]
@@ -32,13 +32,13 @@ class DescriptorCalls:
     """`os` for descriptors.
 
     Args:
-        world: the simulation.
+        simulation: the simulation.
         real: the real machine.
         mappings: shown what is written, so that both stay equal.
     """
 
-    def __init__(self, world: World, real: Real, mappings: Mappings) -> None:
-        self._world = world
+    def __init__(self, simulation: Simulation, real: Real, mappings: Mappings) -> None:
+        self._simulation = simulation
         self._real = real
         self._mappings = mappings
 
@@ -109,16 +109,16 @@ class DescriptorCalls:
 
     def fsync(self, fd: int) -> None:
         """See `os.fsync`; of a directory, it is the directory's sync."""
-        opened = self._world.running.opened(fd)
+        opened = self._simulation.running.opened(fd)
         if opened.file is not None:
             opened.file.fsync()
         else:
-            disk = self._world.running.disk
+            disk = self._simulation.running.disk
             disk.sync(SyncKind.DIRECTORY, opened.inode, path=opened.path)
 
     def fdatasync(self, fd: int) -> None:
         """See `os.fdatasync`."""
-        opened = self._world.running.opened(fd)
+        opened = self._simulation.running.opened(fd)
         if opened.file is None:
             self.fsync(fd)
             return
@@ -130,7 +130,7 @@ class DescriptorCalls:
 
     def sync(self) -> None:
         """See `os.sync`."""
-        self._world.running.disk.sync(SyncKind.EVERYTHING, 0, path="")
+        self._simulation.running.disk.sync(SyncKind.EVERYTHING, 0, path="")
 
     def posix_fallocate(self, fd: int, offset: int, length: int, /) -> None:
         """See `os.posix_fallocate`."""
@@ -146,24 +146,24 @@ class DescriptorCalls:
 
     def close(self, fd: int) -> None:
         """See `os.close`."""
-        self._world.running.close(fd)
+        self._simulation.running.close(fd)
 
     def fstat(self, fd: int) -> Status:
         """See `os.fstat`."""
-        process = self._world.running
+        process = self._simulation.running
         return process.status(process.opened(fd).inode)
 
     def dup(self, fd: int, /) -> int:
         """See `os.dup`."""
-        process = self._world.running
+        process = self._simulation.running
         return process.install(process.opened(fd))
 
     def dup2(self, fd: int, fd2: int, inheritable: bool = True) -> int:  # noqa: FBT001, FBT002 - as os.dup2
         """See `os.dup2`; a descriptor of the real machine is not replaced."""
-        process = self._world.running
+        process = self._simulation.running
         opened = process.opened(fd)
         if not process.has(fd2):
-            raise self._world.refuse(
+            raise self._simulation.refuse(
                 f"fd2: expected a descriptor of a simulated file but got {fd2}, which is the "
                 f"real machine's; write to the file object instead of redirecting to it"
             )
@@ -175,7 +175,7 @@ class DescriptorCalls:
 
     def isatty(self, fd: int, /) -> bool:
         """See `os.isatty`."""
-        self._world.running.opened(fd)
+        self._simulation.running.opened(fd)
         return False
 
     def fchmod(self, fd: int, mode: int) -> None:
@@ -188,21 +188,21 @@ class DescriptorCalls:
 
     def get_inheritable(self, fd: int, /) -> bool:
         """See `os.get_inheritable`."""
-        return self._world.running.is_inheritable(fd)
+        return self._simulation.running.is_inheritable(fd)
 
     def set_inheritable(self, fd: int, inheritable: int, /) -> None:
         """See `os.set_inheritable`."""
-        self._world.running.set_inheritable(fd, inheritable=bool(inheritable))
+        self._simulation.running.set_inheritable(fd, inheritable=bool(inheritable))
 
     def get_blocking(self, fd: int, /) -> bool:
         """See `os.get_blocking`: reading a file never waits."""
-        self._world.running.opened(fd)
+        self._simulation.running.opened(fd)
         return True
 
     def set_blocking(self, fd: int, blocking: bool, /) -> None:  # noqa: FBT001 - as os.set_blocking
         """See `os.set_blocking`: it changes nothing for a file."""
         del blocking
-        self._world.running.opened(fd)
+        self._simulation.running.opened(fd)
 
     def copy_file_range(
         self,
@@ -227,7 +227,7 @@ class DescriptorCalls:
     def _copy(
         self, source: int, target: int, count: int, source_at: int | None, target_at: int | None
     ) -> int:
-        process = self._world.running
+        process = self._simulation.running
         wanted = min(count, _COPY_BYTES)
         if process.has(source):
             at = process.opened(source).position if source_at is None else source_at
@@ -250,7 +250,7 @@ class DescriptorCalls:
         return value
 
     def _file(self, fd: int, *, of_directory: int = errno.EISDIR) -> tuple[OpenFile, SimFile]:
-        opened = self._world.running.opened(fd)
+        opened = self._simulation.running.opened(fd)
         if opened.file is None:
             fail(of_directory, opened.path)
         return opened, opened.file
@@ -275,7 +275,7 @@ class DescriptorCalls:
         self._mappings.show(opened.inode, start, end - start)
 
     def _set(self, fd: int, change: Attributes) -> None:
-        process = self._world.running
+        process = self._simulation.running
         opened = process.opened(fd)
         process.disk.set_attributes(opened.inode, change, path=opened.path)
 

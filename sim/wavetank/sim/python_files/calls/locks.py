@@ -16,7 +16,7 @@ from collections.abc import Callable
 from typing import Final
 
 from wavetank.sim.python_files._process import OpenFile, Process
-from wavetank.sim.python_files._world import World
+from wavetank.sim.python_files._simulation import Simulation
 from wavetank.sim.python_files.calls.descriptor_calls import DescriptorCalls
 from wavetank.sim.python_files.errors import UnroutedCallError
 
@@ -32,21 +32,21 @@ class LockCalls:
     """`fcntl` for simulated descriptors.
 
     Args:
-        world: the simulation.
+        simulation: the simulation.
         descriptors: syncs.
         pause: lets other threads run.
     """
 
     def __init__(
-        self, world: World, descriptors: DescriptorCalls, pause: Callable[[float], None]
+        self, simulation: Simulation, descriptors: DescriptorCalls, pause: Callable[[float], None]
     ) -> None:
-        self._world = world
+        self._simulation = simulation
         self._descriptors = descriptors
         self._pause = pause
 
     def flock(self, fd: int, operation: int, /) -> None:
         """See `fcntl.flock`."""
-        process = self._world.running
+        process = self._simulation.running
         opened = process.opened(fd)
         kind = operation & ~fcntl.LOCK_NB
         if kind == fcntl.LOCK_UN:
@@ -55,7 +55,7 @@ class LockCalls:
         if kind not in (fcntl.LOCK_SH, fcntl.LOCK_EX):
             raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
         while True:
-            with self._world.lock:
+            with self._simulation.lock:
                 if process.try_lock(opened, shared=kind == fcntl.LOCK_SH):
                     return
             if operation & fcntl.LOCK_NB:
@@ -65,11 +65,11 @@ class LockCalls:
     def lockf(self, fd: int, cmd: int, *region: int) -> None:
         """See `fcntl.lockf`: a process never stands in its own way."""
         del cmd, region
-        self._world.running.opened(fd)
+        self._simulation.running.opened(fd)
 
     def fcntl(self, fd: int, cmd: int, arg: int | bytes = 0, /) -> int | bytes:
         """See `fcntl.fcntl`."""
-        process = self._world.running
+        process = self._simulation.running
         process.opened(fd)
         if cmd in _RECORD_LOCKS:
             return 0 if isinstance(arg, int) else arg
@@ -98,14 +98,16 @@ class LockCalls:
         return 0
 
     def _unknown(self, cmd: int) -> UnroutedCallError:
-        return self._world.refuse(f"cmd: expected a command that is simulated but got fcntl {cmd}")
+        return self._simulation.refuse(
+            f"cmd: expected a command that is simulated but got fcntl {cmd}"
+        )
 
     def ioctl(self, fd: int, request: int, arg: object = 0, mutate_flag: bool = True, /) -> int:  # noqa: FBT001, FBT002 - as in fcntl
         """See `fcntl.ioctl`: a simulated file knows none."""
         del request, arg, mutate_flag
-        self._world.running.opened(fd)
+        self._simulation.running.opened(fd)
         raise OSError(errno.ENOTTY, os.strerror(errno.ENOTTY))
 
     def _set_flags(self, opened: OpenFile, flags: int) -> None:
         if (flags ^ opened.flags) & os.O_APPEND:
-            raise self._world.refuse("arg: expected O_APPEND as it was opened but it changes")
+            raise self._simulation.refuse("arg: expected O_APPEND as it was opened but it changes")

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final, Protocol, SupportsIndex
 from wavetank.sim.disk._errno import fail
 from wavetank.sim.ops import SyncKind
 from wavetank.sim.python_files._process import OpenFile, Process
-from wavetank.sim.python_files._world import World
+from wavetank.sim.python_files._simulation import Simulation
 from wavetank.sim.python_files.calls.mapped_memory import (
     MappedMemory,
     can_tell_copies,
@@ -181,14 +181,14 @@ def _range_of(key: object, length: int) -> range:
 
 
 class Mappings:
-    """The mappings of one world.
+    """The mappings of one simulation.
 
     Args:
-        world: the simulation.
+        simulation: the simulation.
     """
 
-    def __init__(self, world: World) -> None:
-        self._world = world
+    def __init__(self, simulation: Simulation) -> None:
+        self._simulation = simulation
         # As long as its process lives, the kernel would keep what was written to each.
         self._all: dict[int, list[SimulatedMapping]] = {}
         self._tells: bool | None = None
@@ -207,7 +207,7 @@ class Mappings:
         offset: int = 0,
     ) -> SimulatedMapping:
         """See `mmap.mmap`."""
-        process = self._world.running
+        process = self._simulation.running
         opened = process.opened(fileno)
         if opened.file is None:
             fail(errno.ENODEV, opened.path)
@@ -269,7 +269,7 @@ class Mappings:
         if not starts:
             return
         memory, inode = mapping.memory, mapping.opened.inode
-        with self._world.lock:
+        with self._simulation.lock:
             for start in starts:
                 old, new = memory.given(start), held(mapping, start)
                 if old == new:
@@ -277,8 +277,8 @@ class Mappings:
                 memory.accept(start, new)
                 self._store_block(mapping, start, old, new)
                 self.show(inode, mapping.start + start, len(new), but=mapping)
-            self._world.note("mmap")
-            if not self._world.own_threads():
+            self._simulation.note("mmap")
+            if not self._simulation.own_threads():
                 # With another thread, something may be written between the look and this.
                 memory.forget_copies(mapping)
 
@@ -294,16 +294,16 @@ class Mappings:
         """Make the file of a mapping durable, as msync does."""
         process, opened = mapping.process, mapping.opened
         if not process.is_gone and mapping.is_shared:
-            with self._world.lock:
+            with self._simulation.lock:
                 process.disk.sync(SyncKind.DATA, opened.inode, path=opened.path)
 
     def resized(self, mapping: SimulatedMapping, length: int) -> None:
         """Let the file of a mapping have a new length."""
         process, opened = mapping.process, mapping.opened
         if not process.is_gone:
-            with self._world.lock:
+            with self._simulation.lock:
                 process.disk.truncate(opened.inode, length, path=opened.path)
-                self._world.note("mmap.resize")
+                self._simulation.note("mmap.resize")
 
     def _store_block(self, mapping: SimulatedMapping, start: int, old: bytes, new: bytes) -> None:
         first = next(at for at, (a, b) in enumerate(zip(old, new, strict=True)) if a != b)

@@ -30,10 +30,10 @@ from wavetank.sim.disk._names import (
 )
 from wavetank.sim.disk._path_walk import Place
 from wavetank.sim.image import ROOT_INODE
-from wavetank.sim.python_files._world import World
+from wavetank.sim.python_files._simulation import Simulation
 from wavetank.sim.python_files.calls.attribute_calls import AttributeCalls
 from wavetank.sim.python_files.calls.descriptor_calls import DescriptorCalls
-from wavetank.sim.python_files.calls.places import PathArgument, Paths, Real, Spot
+from wavetank.sim.python_files.calls.paths import PathArgument, Paths, Real, ResolvedPath
 from wavetank.sim.python_files.calls.status import Entries, Entry, is_directory
 
 __all__ = ["NameCalls"]
@@ -46,7 +46,7 @@ class NameCalls:
     """`os` for names.
 
     Args:
-        world: the simulation.
+        simulation: the simulation.
         real: the real machine.
         paths: finds places.
         descriptors: for the functions that take either.
@@ -55,13 +55,13 @@ class NameCalls:
 
     def __init__(
         self,
-        world: World,
+        simulation: Simulation,
         real: Real,
         paths: Paths,
         descriptors: DescriptorCalls,
         attributes: AttributeCalls,
     ) -> None:
-        self._world = world
+        self._simulation = simulation
         self._real = real
         self._paths = paths
         self._descriptors = descriptors
@@ -75,27 +75,27 @@ class NameCalls:
         creates = bool(flags & os.O_CREAT)
         if creates and os.fsdecode(path).endswith("/"):
             fail(errno.EISDIR, os.fsdecode(path))
-        spot = self._paths.find(path, dir_fd, follow=follow, creates=creates)
-        if spot.is_real:
-            if not flags & _CHANGES or self._is_device(spot.path):
-                number = self._real.call("open", spot.path, flags, mode)
+        resolved = self._paths.find(path, dir_fd, follow=follow, creates=creates)
+        if resolved.is_real:
+            if not flags & _CHANGES or self._is_device(resolved.path):
+                number = self._real.call("open", resolved.path, flags, mode)
                 assert isinstance(number, int)
                 return number
-            spot = self._paths.adopt(spot)
+            resolved = self._paths.adopt(resolved)
         if _TMPFILE and flags & _TMPFILE == _TMPFILE:
-            return self._open_unnamed(spot, flags, mode)
-        return self._open(spot, flags, mode, os.fsdecode(path))
+            return self._open_unnamed(resolved, flags, mode)
+        return self._open(resolved, flags, mode, os.fsdecode(path))
 
-    def _open(self, spot: Spot, flags: int, mode: int, told: str) -> int:
-        process = self._world.running
-        inode, place = spot.inode, spot.place
+    def _open(self, resolved: ResolvedPath, flags: int, mode: int, told: str) -> int:
+        process = self._simulation.running
+        inode, place = resolved.inode, resolved.place
         if flags & os.O_CREAT and place is not None and place.is_slashed and place.name:
             fail(errno.EISDIR, told)
         if inode is None:
             if not flags & os.O_CREAT or place is None:
                 fail(errno.ENOENT, told)
             inode = process.disk.create(
-                place.directory, place.name, path=spot.path, made=process.made_with(mode)
+                place.directory, place.name, path=resolved.path, made=process.made_with(mode)
             )
         else:
             check_openable(
@@ -109,18 +109,18 @@ class NameCalls:
             if flags & os.O_DIRECTORY:
                 names_of(process.disk, inode, told)
             if flags & os.O_TRUNC and flags & os.O_ACCMODE:
-                process.disk.truncate(inode, 0, path=spot.path)
-        return process.open(inode, os.path.normpath(spot.path), flags)
+                process.disk.truncate(inode, 0, path=resolved.path)
+        return process.open(inode, os.path.normpath(resolved.path), flags)
 
-    def _open_unnamed(self, spot: Spot, flags: int, mode: int) -> int:
-        process = self._world.running
-        if spot.inode is None:
-            fail(errno.ENOENT, spot.path)
-        names_of(process.disk, spot.inode, spot.path)
+    def _open_unnamed(self, resolved: ResolvedPath, flags: int, mode: int) -> int:
+        process = self._simulation.running
+        if resolved.inode is None:
+            fail(errno.ENOENT, resolved.path)
+        names_of(process.disk, resolved.inode, resolved.path)
         if not flags & os.O_ACCMODE:
-            fail(errno.EINVAL, spot.path)
-        inode = process.disk.create_unnamed(path=spot.path, made=process.made_with(mode))
-        return process.open(inode, spot.path, flags & ~_TMPFILE)
+            fail(errno.EINVAL, resolved.path)
+        inode = process.disk.create_unnamed(path=resolved.path, made=process.made_with(mode))
+        return process.open(inode, resolved.path, flags & ~_TMPFILE)
 
     def _is_device(self, path: str) -> bool:
         """Whether a path is a real device, such as ``/dev/null``."""
@@ -132,7 +132,7 @@ class NameCalls:
 
     def listdir(self, path: PathArgument | int | None = None) -> list[str] | list[bytes]:
         """See `os.listdir`; the order is the reverse of the alphabet."""
-        where = self._world.running.cwd if path is None else path
+        where = self._simulation.running.cwd if path is None else path
         names, _ = self._names(where)
         if names is None:
             found = self._real.call("listdir", where)
@@ -147,7 +147,7 @@ class NameCalls:
         names, base = self._names(where)
         if names is None:
             return self._real.call("scandir", where)
-        process = self._world.running
+        process = self._simulation.running
         shown = "" if isinstance(where, int) else os.fspath(where)
         return Entries(
             [
@@ -158,33 +158,33 @@ class NameCalls:
 
     def readlink(self, path: PathArgument, *, dir_fd: int | None = None) -> str | bytes:
         """See `os.readlink`."""
-        spot = self._paths.find(path, dir_fd, follow=False)
-        if spot.is_real:
-            found: str | bytes = self._real.readlink(spot.path)
+        resolved = self._paths.find(path, dir_fd, follow=False)
+        if resolved.is_real:
+            found: str | bytes = self._real.readlink(resolved.path)
         else:
-            if spot.inode is None:
-                fail(errno.ENOENT, spot.path)
-            target = self._world.running.disk.link_target(spot.inode)
+            if resolved.inode is None:
+                fail(errno.ENOENT, resolved.path)
+            target = self._simulation.running.disk.link_target(resolved.inode)
             if target is None:
-                fail(errno.EINVAL, spot.path)
+                fail(errno.EINVAL, resolved.path)
             found = target
         return os.fsencode(found) if isinstance(path, bytes) else os.fsdecode(found)
 
     def mkdir(self, path: PathArgument, mode: int = 0o777, *, dir_fd: int | None = None) -> None:
         """See `os.mkdir`."""
-        process = self._world.running
+        process = self._simulation.running
         place, text = self._paths.for_new(path, dir_fd)
         make_directory(process.disk, place, text, made=process.made_with(mode))
 
     def rmdir(self, path: PathArgument, *, dir_fd: int | None = None) -> None:
         """See `os.rmdir`."""
         place, text, _ = self._own(path, dir_fd)
-        remove_directory(self._world.running.disk, place, text)
+        remove_directory(self._simulation.running.disk, place, text)
 
     def unlink(self, path: PathArgument, *, dir_fd: int | None = None) -> None:
         """See `os.unlink`."""
         place, text, _ = self._own(path, dir_fd)
-        unlink(self._world.running.disk, place, text)
+        unlink(self._simulation.running.disk, place, text)
 
     def remove(self, path: PathArgument, *, dir_fd: int | None = None) -> None:
         """See `os.remove`."""
@@ -206,7 +206,7 @@ class NameCalls:
             fail(errno.EBUSY, target_path)
         source, source_path, _ = self._own(src, src_dir_fd)
         rename(
-            self._world.running.disk,
+            self._simulation.running.disk,
             source,
             target,
             source_path=source_path,
@@ -235,13 +235,13 @@ class NameCalls:
     ) -> None:
         """See `os.link`."""
         prefix, _, number = os.fsdecode(src).rpartition("/")
-        if prefix == "/proc/self/fd" and self._world.running.has(int(number)):
-            inode = self._world.running.opened(int(number)).inode
+        if prefix == "/proc/self/fd" and self._simulation.running.has(int(number)):
+            inode = self._simulation.running.opened(int(number)).inode
         else:
             follow = follow_symlinks or os.fsdecode(src).endswith("/")
             inode = self._own(src, src_dir_fd, follow=follow)[2]
         place, text = self._paths.for_new(dst, dst_dir_fd)
-        link(self._world.running.disk, inode, place, text)
+        link(self._simulation.running.disk, inode, place, text)
 
     def symlink(
         self,
@@ -253,7 +253,7 @@ class NameCalls:
     ) -> None:
         """See `os.symlink`."""
         del target_is_directory
-        process = self._world.running
+        process = self._simulation.running
         place, text = self._paths.for_new(dst, dir_fd)
         made = evolve(process.made_with(0), mode=0o777)
         make_symlink(process.disk, place, os.fsdecode(src), text, made=made)
@@ -277,7 +277,7 @@ class NameCalls:
         wanted = text if text is not None else self._paths.absolute(path)  # type: ignore[arg-type]
         if not is_directory(self._attributes.stat(wanted)):
             fail(errno.ENOTDIR, wanted)
-        self._world.running.cwd = os.path.normpath(wanted)
+        self._simulation.running.cwd = os.path.normpath(wanted)
 
     def fchdir(self, fd: int) -> None:
         """See `os.fchdir`."""
@@ -285,31 +285,31 @@ class NameCalls:
 
     def getcwd(self) -> str:
         """See `os.getcwd`."""
-        return self._world.running.cwd
+        return self._simulation.running.cwd
 
     def getcwdb(self) -> bytes:
         """See `os.getcwdb`."""
-        return os.fsencode(self._world.running.cwd)
+        return os.fsencode(self._simulation.running.cwd)
 
     def umask(self, mask: int) -> int:
         """See `os.umask`."""
-        process = self._world.running
+        process = self._simulation.running
         before, process.umask = process.umask, mask & 0o777
         return before
 
     def _names(self, path: PathArgument | int) -> tuple[dict[str, int] | None, str]:
         """Return a directory's names; None for one that only the real machine has."""
-        process = self._world.running
+        process = self._simulation.running
         if isinstance(path, int):
             if not process.has(path):
                 return None, ""
             inode: int | None = process.opened(path).inode
             text = process.opened(path).path
         else:
-            spot = self._paths.find(path)
-            if spot.is_real:
+            resolved = self._paths.find(path)
+            if resolved.is_real:
                 return None, ""
-            inode, text = spot.inode, spot.path
+            inode, text = resolved.inode, resolved.path
         if inode is None:
             fail(errno.ENOENT, text)
         return names_of(process.disk, inode, text), text
@@ -319,14 +319,14 @@ class NameCalls:
     ) -> tuple[Place, str, int]:
         """Return place, path and inode of what may be changed: it is on the simulated disk."""
         # The kernel follows no link to remove or to move it, whatever stands behind its name.
-        spot = self._paths.find(path, dir_fd, follow=follow, creates=not follow)
-        if spot.is_real and self._real.exists(spot.path):
-            raise self._world.refuse(
-                f"expected a path that the code under test has made but got {spot.path!r}, which "
-                f"is on the real machine; work below the directory that the test is given"
+        resolved = self._paths.find(path, dir_fd, follow=follow, creates=not follow)
+        if resolved.is_real and self._real.exists(resolved.path):
+            raise self._simulation.refuse(
+                f"expected a path that the code under test has made but got {resolved.path!r}, "
+                f"which is on the real machine; work below the directory that the test is given"
             )
-        if spot.inode is None or spot.place is None:
+        if resolved.inode is None or resolved.place is None:
             fail(errno.ENOENT, os.fsdecode(path))
-        if spot.inode == ROOT_INODE:
-            fail(errno.EBUSY, spot.path)
-        return spot.place, spot.path, spot.inode
+        if resolved.inode == ROOT_INODE:
+            fail(errno.EBUSY, resolved.path)
+        return resolved.place, resolved.path, resolved.inode

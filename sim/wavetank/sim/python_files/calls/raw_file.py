@@ -17,8 +17,8 @@ from typing import IO, TYPE_CHECKING, Final, Protocol
 
 from wavetank.engine import Buffer
 from wavetank.sim.python_files._process import Process
-from wavetank.sim.python_files._world import World
-from wavetank.sim.python_files.calls.places import PathArgument
+from wavetank.sim.python_files._simulation import Simulation
+from wavetank.sim.python_files.calls.paths import PathArgument
 from wavetank.sim.python_files.errors import StaleFileError
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ class RawFile(io.RawIOBase):
     """An unbuffered file on the simulated disk; has the methods of `io.FileIO`.
 
     Args:
-        world: the simulation.
+        simulation: the simulation.
         calls: what it is made of.
         fd: a simulated descriptor.
         name: as it was given to `open`.
@@ -75,7 +75,7 @@ class RawFile(io.RawIOBase):
 
     def __init__(
         self,
-        world: World,
+        simulation: Simulation,
         calls: FileCalls,
         fd: int,
         *,
@@ -84,9 +84,9 @@ class RawFile(io.RawIOBase):
         closefd: bool = True,
     ) -> None:
         super().__init__()
-        self._world = world
+        self._simulation = simulation
         self._calls = calls
-        self._process: Process = world.running
+        self._process: Process = simulation.running
         self._fd = fd
         self._reads = "r" in mode or "+" in mode
         self._writes = mode.strip("rb") != ""
@@ -123,7 +123,7 @@ class RawFile(io.RawIOBase):
         """Read into a buffer."""
         self._check_readable()
         view = memoryview(buffer).cast("B")
-        data = self._world.perform("read", self._calls.read, self._fd, len(view))
+        data = self._simulation.perform("read", self._calls.read, self._fd, len(view))
         view[: len(data)] = data
         return len(data)
 
@@ -132,13 +132,13 @@ class RawFile(io.RawIOBase):
         if size is None or size < 0:
             return self.readall()
         self._check_readable()
-        return self._world.perform("read", self._calls.read, self._fd, size)
+        return self._simulation.perform("read", self._calls.read, self._fd, size)
 
     def readall(self) -> bytes:
         """Read all that is left."""
         self._check_readable()
         parts: list[bytes] = []
-        while part := self._world.perform("read", self._calls.read, self._fd, 1 << 20):
+        while part := self._simulation.perform("read", self._calls.read, self._fd, 1 << 20):
             parts.append(part)
         return b"".join(parts)
 
@@ -149,14 +149,14 @@ class RawFile(io.RawIOBase):
             return memoryview(data).nbytes
         if not self._writes:
             raise io.UnsupportedOperation("File not open for writing")
-        return self._world.perform("write", self._calls.write, self._fd, memoryview(data))
+        return self._simulation.perform("write", self._calls.write, self._fd, memoryview(data))
 
     def seek(self, position: int, whence: int = os.SEEK_SET, /) -> int:
         """Move the position."""
         self._check_open()
         if self._process.is_gone:
             return 0
-        return self._world.perform("seek", self._calls.lseek, self._fd, position, whence)
+        return self._simulation.perform("seek", self._calls.lseek, self._fd, position, whence)
 
     def tell(self) -> int:
         """Return the position."""
@@ -169,7 +169,7 @@ class RawFile(io.RawIOBase):
             raise io.UnsupportedOperation("File not open for writing")
         length = self.tell() if size is None else size
         if not self._process.is_gone:
-            self._world.perform("truncate", self._calls.ftruncate, self._fd, length)
+            self._simulation.perform("truncate", self._calls.ftruncate, self._fd, length)
         return length
 
     def close(self) -> None:
@@ -178,7 +178,7 @@ class RawFile(io.RawIOBase):
             return
         super().close()
         if self.closefd and not self._process.is_gone:
-            self._world.perform("close", self._calls.close, self._fd)
+            self._simulation.perform("close", self._calls.close, self._fd)
 
     def __repr__(self) -> str:
         state = "[closed]" if self.closed else f"name={self.name!r} mode={self.mode!r}"
@@ -200,7 +200,7 @@ class RawFile(io.RawIOBase):
 
 
 def raw_file(
-    world: World,
+    simulation: Simulation,
     calls: FileCalls,
     file: PathArgument | int,
     mode: str = "r",
@@ -217,8 +217,8 @@ def raw_file(
     elif not closefd:
         raise ValueError("Cannot use closefd=False with file name")
     else:
-        number = _opened(world, calls, file, flags, opener)
-    process = world.running
+        number = _opened(simulation, calls, file, flags, opener)
+    process = simulation.running
     if not process.has(number):
         if number >= 1 << 30:
             raise OSError(errno.EBADF, os.strerror(errno.EBADF))
@@ -228,7 +228,7 @@ def raw_file(
             process.close(number)
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), file)
     shown = f"{kind}b+" if "+" in mode else f"{kind}b"
-    raw = RawFile(world, calls, number, name=file, mode=shown, closefd=closefd)
+    raw = RawFile(simulation, calls, number, name=file, mode=shown, closefd=closefd)
     if kind == "a":
         raw.seek(0, os.SEEK_END)
     return raw
@@ -243,10 +243,10 @@ def _kind_and_flags(mode: str) -> tuple[str, int]:
 
 
 def _opened(
-    world: World, calls: FileCalls, file: PathArgument, flags: int, opener: Opener | None
+    simulation: Simulation, calls: FileCalls, file: PathArgument, flags: int, opener: Opener | None
 ) -> int:
     if opener is None:
-        return world.perform("open", calls.open, file, flags, 0o666)
+        return simulation.perform("open", calls.open, file, flags, 0o666)
     number = opener(os.fsdecode(file), flags)
     if number < 0:
         raise ValueError(f"opener returned {number}")
@@ -254,7 +254,7 @@ def _opened(
 
 
 def open_file(  # noqa: C901, PLR0917 - the signature of open, and its refusals one by one
-    world: World,
+    simulation: Simulation,
     calls: FileCalls,
     real_open: Callable[..., IO[str] | IO[bytes]],
     file: PathArgument | int,
@@ -279,7 +279,7 @@ def open_file(  # noqa: C901, PLR0917 - the signature of open, and its refusals 
         raise ValueError("binary mode doesn't take an encoding, errors or newline argument")
     if buffering == 0 and not binary:
         raise ValueError("can't have unbuffered text I/O")
-    raw = raw_file(world, calls, file, mode.replace("t", ""), closefd=closefd, opener=opener)
+    raw = raw_file(simulation, calls, file, mode.replace("t", ""), closefd=closefd, opener=opener)
     if isinstance(raw, int):
         closes = closefd or not isinstance(file, int)
         return real_open(raw, mode, buffering, encoding, errors, newline, closes)

@@ -29,7 +29,7 @@ from wavetank.sim.python_files._limit import OutOfSteps, OutOfTime, StepLimit, t
 from wavetank.sim.python_files._process import FIRST_DESCRIPTOR, Process
 from wavetank.sim.python_files._replacing import Replacing
 from wavetank.sim.python_files._routes import Routes, replaced_names
-from wavetank.sim.python_files._world import CallHook, CallSite, World
+from wavetank.sim.python_files._simulation import CallHook, CallSite, Simulation
 from wavetank.sim.python_files.calls.status import shared_flags
 from wavetank.sim.python_files.directory import SimulatedDirectory
 from wavetank.sim.python_files.errors import (
@@ -68,14 +68,14 @@ class PythonFiles:
 
     def __init__(self, directory: str = "/simulated") -> None:
         self.directory: Final = SimulatedDirectory(directory)
-        self._world = World(directory)
+        self._simulation = Simulation(directory)
         self._routes: Routes | None = None
         self._replacing: Replacing | None = None
         self._told = sys.unraisablehook
         self._calls = 0
 
     def __enter__(self) -> Self:
-        if GUARD.world is not None:
+        if GUARD.simulation is not None:
             raise PythonFilesError(
                 "expected no other simulation of Python's files but one is open; close it first"
             )
@@ -85,9 +85,9 @@ class PythonFiles:
                 f"is there; choose another"
             )
         self._replacing = Replacing(replaced_names())
-        self._routes = Routes(self._world)
+        self._routes = Routes(self._simulation)
         self._replacing.put_in(self._routes.functions)
-        GUARD.watch(self._world, self._replacing)
+        GUARD.watch(self._simulation, self._replacing)
         # Objects whose files are gone complain when they are collected; that is no news.
         self._told, sys.unraisablehook = sys.unraisablehook, lambda _: None
         return self
@@ -117,7 +117,7 @@ class PythonFiles:
     @property
     def sites(self) -> tuple[CallSite, ...]:
         """The calls that changed the disk of the last process that was traced, in order."""
-        return tuple(self._world.sites)
+        return tuple(self._simulation.sites)
 
     @property
     def calls(self) -> int:
@@ -131,14 +131,14 @@ class PythonFiles:
         Raises:
             PythonFilesError: no process is running.
         """
-        if self._world.process is None:
+        if self._simulation.process is None:
             raise PythonFilesError("expected a process that runs but there is none")
-        return self._world.process.clock.now_ns
+        return self._simulation.process.clock.now_ns
 
     @property
     def refusal(self) -> PythonFilesError | None:
         """The first call of the last process that was refused, even if it was swallowed."""
-        return self._world.refusal
+        return self._simulation.refusal
 
     @contextmanager
     def process(
@@ -165,9 +165,9 @@ class PythonFiles:
             PythonFilesError: the door is not open, or a process is running.
             StepLimitError: it has spent more.
         """
-        if self._routes is None or GUARD.world is not self._world:
+        if self._routes is None or GUARD.simulation is not self._simulation:
             raise PythonFilesError("expected an open door; use it as a context manager first")
-        if self._world.process is not None:
+        if self._simulation.process is not None:
             raise PythonFilesError("expected no process but one is running; end it first")
         self._routes.begin(pid)
         sequence = tempfile._RandomNameSequence  # type: ignore[attr-defined]  # noqa: SLF001 - it draws from the real machine
@@ -181,7 +181,7 @@ class PythonFiles:
         clock = VirtualClock(None if steps is None else steps.virtual_s, start_ns)
         max_calls = None if steps is None else steps.calls
         process = Process(disk, os.getcwd(), clock, pid, max_calls=max_calls)
-        self._world.begin(process, tracing=tracing, hook=hook)
+        self._simulation.begin(process, tracing=tracing, hook=hook)
         try:
             yield
             self._routes.mappings.collect()
@@ -198,7 +198,7 @@ class PythonFiles:
             ) from None
         finally:
             self._calls = process.calls
-            self._world.end()
+            self._simulation.end()
             sys.dont_write_bytecode = writes_code
             random.setstate(chance)
             tempfile._RandomNameSequence = sequence  # type: ignore[attr-defined]  # noqa: SLF001 - see above
@@ -207,7 +207,7 @@ class PythonFiles:
 
     def leave(self) -> None:
         """Let the calling thread use the real machine, while the process it began lives on."""
-        self._world.leave()
+        self._simulation.leave()
 
     @contextmanager
     def inside(self) -> Iterator[None]:
@@ -216,16 +216,16 @@ class PythonFiles:
         Raises:
             PythonFilesError: no process is running.
         """
-        if self._world.process is None:
+        if self._simulation.process is None:
             raise PythonFilesError("expected a process that runs but there is none")
-        if self._world.is_inside():
+        if self._simulation.is_inside():
             yield
             return
-        self._world.come_back()
+        self._simulation.come_back()
         try:
             yield
         finally:
-            self._world.leave()
+            self._simulation.leave()
 
     def call(
         self,
@@ -253,26 +253,26 @@ class PythonFiles:
         """
         try:
             with (
-                time_limit(limit_s, lambda: self._world.process is not None),
+                time_limit(limit_s, lambda: self._simulation.process is not None),
                 self.process(disk, pid=pid, start_ns=start_ns, steps=steps),
             ):
                 return code()
         except OutOfTime:
             # It may have come while the process was ending.
-            self._world.end()
+            self._simulation.end()
             raise TimeLimitError(f"expected an end within {limit_s} s but it ran on") from None
 
     def mark(self, word: str) -> None:
-        """Record that the process has said something to the world outside.
+        """Record that the process has said something to the simulation outside.
 
         Raises:
             PythonFilesError: no process is running.
         """
-        if self._routes is None or self._world.process is None:
+        if self._routes is None or self._simulation.process is None:
             raise PythonFilesError("expected a process that runs but there is none")
-        with self._world.lock:
+        with self._simulation.lock:
             self._routes.mappings.collect()
-            self._world.mark(word)
+            self._simulation.mark(word)
 
     def flush_files(self) -> None:
         """Flush the buffers of all files that the process has open, as a normal exit does.
@@ -280,10 +280,10 @@ class PythonFiles:
         Raises:
             PythonFilesError: no process is running.
         """
-        process = self._world.process
+        process = self._simulation.process
         if process is None:
             raise PythonFilesError("expected a process that runs but there is none")
-        self._world.tracing, tracing = False, self._world.tracing
+        self._simulation.tracing, tracing = False, self._simulation.tracing
         before = len(process.disk.log)
         try:
             for file in _open_buffers(process):
@@ -291,9 +291,9 @@ class PythonFiles:
                 with suppress(OSError, ValueError):
                     file.flush()
         finally:
-            self._world.tracing = tracing
+            self._simulation.tracing = tracing
         if tracing and len(process.disk.log) != before:
-            self._world.sites.append(CallSite(len(process.disk.log), "flush at exit", ""))
+            self._simulation.sites.append(CallSite(len(process.disk.log), "flush at exit", ""))
 
     def join_threads(self, *, at_exit: bool = False) -> None:
         """Wait for the threads that the process has started.
@@ -307,7 +307,7 @@ class PythonFiles:
         """
         if at_exit:
             thread_pools._python_exit()  # noqa: SLF001 - what the interpreter calls at its exit
-        for thread in self._world.own_threads():
+        for thread in self._simulation.own_threads():
             if thread is not threading.current_thread() and not (at_exit and thread.daemon):
                 thread.join(_JOIN_S)
                 if thread.is_alive():

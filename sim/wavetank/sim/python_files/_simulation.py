@@ -29,7 +29,7 @@ from attrs import frozen
 from wavetank.sim.python_files._process import FIRST_DESCRIPTOR, Process
 from wavetank.sim.python_files.errors import MissingProgramError, UnroutedCallError
 
-__all__ = ["CallHook", "CallSite", "RunningProcess", "World"]
+__all__ = ["CallHook", "CallSite", "RunningProcess", "Simulation"]
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
@@ -102,7 +102,7 @@ class _Membership(local):
     process: Process | None = None
 
 
-class World:
+class Simulation:
     """The simulation as its calls see it.
 
     Args:

@@ -21,9 +21,9 @@ from wavetank.sim.disk._path_walk import Place, lookup, walk
 from wavetank.sim.disk.sim_disk import SimDisk
 from wavetank.sim.image import ROOT_INODE, DirectoryContent, FileContent
 from wavetank.sim.ops import BLOCK_SIZE
-from wavetank.sim.python_files._world import World
+from wavetank.sim.python_files._simulation import Simulation
 
-__all__ = ["PathArgument", "Paths", "Real", "Spot"]
+__all__ = ["PathArgument", "Paths", "Real", "ResolvedPath"]
 
 PathArgument: TypeAlias = str | bytes | os.PathLike[str] | os.PathLike[bytes]
 
@@ -32,7 +32,7 @@ _ABSENT: Final = frozenset({errno.ENOENT, errno.ENOTDIR})
 
 
 @frozen
-class Spot:
+class ResolvedPath:
     """Where a path leads.
 
     Attributes:
@@ -87,15 +87,15 @@ class Real:
 
 
 class Paths:
-    """Finds places for one world.
+    """Finds places for one simulation.
 
     Args:
-        world: the simulation.
+        simulation: the simulation.
         real: the functions of the real machine.
     """
 
-    def __init__(self, world: World, real: Real) -> None:
-        self._world = world
+    def __init__(self, simulation: Simulation, real: Real) -> None:
+        self._simulation = simulation
         self._real = real
 
     def absolute(self, path: PathArgument, dir_fd: int | None = None) -> str:
@@ -107,12 +107,12 @@ class Paths:
             fail(errno.ENOENT, text)
         if text.startswith("/"):
             return text
-        base = self._world.running.cwd if dir_fd is None else self.of_descriptor(dir_fd)
+        base = self._simulation.running.cwd if dir_fd is None else self.of_descriptor(dir_fd)
         return f"{base.rstrip('/')}/{text}"
 
     def of_descriptor(self, number: int) -> str:
         """Return the path of an open directory, wherever it has been moved."""
-        process = self._world.running
+        process = self._simulation.running
         if not process.has(number):
             return self._real.readlink(f"/proc/self/fd/{number}")
         opened = process.opened(number)
@@ -129,7 +129,7 @@ class Paths:
         *,
         follow: bool = True,
         creates: bool = False,
-    ) -> Spot:
+    ) -> ResolvedPath:
         """Return where a path leads, on the simulated disk if it is there.
 
         Args:
@@ -139,11 +139,11 @@ class Paths:
             creates: whether the name is to be made, so that a slash at its end asks for nothing.
         """
         text = self.absolute(path, dir_fd)
-        disk = self._world.running.disk
+        disk = self._simulation.running.disk
         for _ in range(_MAX_LINKS):
-            spot, target = self._step(disk, text, follow=follow, creates=creates)
+            resolved, target = self._step(disk, text, follow=follow, creates=creates)
             if target is None:
-                return spot
+                return resolved
             if creates and target.endswith("/"):
                 fail(errno.EISDIR, text)
             parent = os.path.dirname(text.rstrip("/"))
@@ -153,51 +153,51 @@ class Paths:
 
     def _step(
         self, disk: SimDisk, text: str, *, follow: bool, creates: bool
-    ) -> tuple[Spot, str | None]:
+    ) -> tuple[ResolvedPath, str | None]:
         """Return what stands at a path, and where it points if that is to be followed."""
         try:
             place = walk(disk, text)
             inode = lookup(place, text)
         except OSError as error:
-            if error.errno in _ABSENT and not self._world.owns(text):
-                return Spot(text, None, None, is_real=True), None
+            if error.errno in _ABSENT and not self._simulation.owns(text):
+                return ResolvedPath(text, None, None, is_real=True), None
             raise
         target = None if inode is None else disk.link_target(inode)
         if place.is_slashed and not creates and inode is not None and disk.is_file(inode):
             fail(errno.ENOTDIR, text)
         if not follow and (creates or not place.is_slashed):
             target = None
-        is_real = inode is None and not self._world.owns(os.path.normpath(text))
-        return Spot(text, place, inode, is_real=is_real), target
+        is_real = inode is None and not self._simulation.owns(os.path.normpath(text))
+        return ResolvedPath(text, place, inode, is_real=is_real), target
 
     def present(
         self, path: PathArgument, dir_fd: int | None = None, *, follow: bool = True
-    ) -> Spot:
+    ) -> ResolvedPath:
         """Return where something is, taken over from the real machine if it is there alone."""
-        spot = self.find(path, dir_fd, follow=follow)
-        if spot.inode is None and spot.is_real and self._real.exists(spot.path):
-            spot = self.adopt(spot)
-        if spot.inode is None:
+        resolved = self.find(path, dir_fd, follow=follow)
+        if resolved.inode is None and resolved.is_real and self._real.exists(resolved.path):
+            resolved = self.adopt(resolved)
+        if resolved.inode is None:
             fail(errno.ENOENT, os.fsdecode(path))
-        return spot
+        return resolved
 
     def for_new(self, path: PathArgument, dir_fd: int | None = None) -> tuple[Place, str]:
         """Return where a name may be made, taken over from the real machine, and its path."""
-        spot = self.find(path, dir_fd, follow=False, creates=True)
-        if spot.is_real:
-            spot = self.adopt(spot)
-        if spot.place is None:
+        resolved = self.find(path, dir_fd, follow=False, creates=True)
+        if resolved.is_real:
+            resolved = self.adopt(resolved)
+        if resolved.place is None:
             fail(errno.ENOENT, os.fsdecode(path))
-        return spot.place, spot.path
+        return resolved.place, resolved.path
 
-    def adopt(self, spot: Spot) -> Spot:
+    def adopt(self, resolved: ResolvedPath) -> ResolvedPath:
         """Take over what is real at a place and above it, as far as it is there.
 
         The directories come empty, a file with its content: it has been on disk all along.
         """
-        disk = self._world.running.disk
+        disk = self._simulation.running.disk
         directory = ROOT_INODE
-        names = [name for name in os.path.normpath(spot.path).split("/") if name]
+        names = [name for name in os.path.normpath(resolved.path).split("/") if name]
         for depth, name in enumerate(names, start=1):
             path = "/" + "/".join(names[:depth])
             entries = disk.entries(directory)
@@ -210,7 +210,7 @@ class Paths:
                     break
                 inode = disk.adopt(directory, name, content)
             directory = inode
-        return self.find(spot.path, follow=False)
+        return self.find(resolved.path, follow=False)
 
     def _real_content(self, path: str) -> FileContent | DirectoryContent | None:
         try:
@@ -228,7 +228,7 @@ class Paths:
         )
 
     def _search(self, wanted: int) -> str | None:
-        disk = self._world.running.disk
+        disk = self._simulation.running.disk
         todo, seen = [("", ROOT_INODE)], {ROOT_INODE}
         while todo:
             path, directory = todo.pop()
