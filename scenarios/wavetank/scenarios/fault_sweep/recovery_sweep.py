@@ -191,12 +191,12 @@ class _Sweep:
             ("opened again", left.full, left.fork()),
             ("after a power cut", left.durable, PendingOps(left.durable, POSIX)),
         ):
-            opening = self._recovery.recover(image, first=first)
-            problems = [f"{each.invariant}: {each.summary}" for each in opening.problems]
-            if opening.observation is not None:
-                problems += self._wrong(opening.observation, known)
-                pending.take_all(opening.log)
-                worked = self._recovery.work(image, opening, pending)
+            recovered = self._recovery.recover(image, first=first)
+            problems = [f"{each.invariant}: {each.summary}" for each in recovered.problems]
+            if recovered.observation is not None:
+                problems += self._wrong(recovered.observation, known)
+                pending.take_all(recovered.log)
+                worked = self._recovery.work(image, recovered, pending)
                 problems += [f"{each.invariant}: {each.summary}" for each in worked]
             yield from (f"{when}: {problem}" for problem in dict.fromkeys(problems))
 

@@ -58,7 +58,7 @@ class Contract:
         return tuple(each.name for each in fields(Contract) if not getattr(self, each.name))
 
     def allows_refusal(self, error: Exception) -> bool:
-        """Whether a store may end an opening, or a first look at it, with this error."""
+        """Whether a store may end a recovery, or a first look at it, with this error."""
         return not self.opens_always and isinstance(error, CorruptedError)
 
 

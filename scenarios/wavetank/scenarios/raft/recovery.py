@@ -70,55 +70,55 @@ class RaftSubject:
         self, image: DiskImage, *, first: int = 0, since: InjectorState | None = None
     ) -> RecoveryRun[Observation]:
         """Open a store on `image`; arguments as for `RecoveryCache.open`."""
-        opening = self._cache.open(image, first=first, since=since)
+        recovered = self._cache.open(image, first=first, since=since)
         if not self._disabled:
-            return opening
-        return evolve(opening, problems=self._enabled(opening.problems))
+            return recovered
+        return evolve(recovered, problems=self._enabled(recovered.problems))
 
     def work(
-        self, image: DiskImage, opening: RecoveryRun[Observation], pending: PendingOps
+        self, image: DiskImage, recovered: RecoveryRun[Observation], pending: PendingOps
     ) -> tuple[Problem, ...]:
         """Let an opened store work, crash it again, and tell what was wrong with that.
 
         Args:
             image: where the store was opened.
-            opening: of a store that did open; if it is live, it is used up.
+            recovered: of a store that did open; if it is live, it is used up.
             pending: what is durable and what is not after the opening.
 
         Stores that show the same on the same disk do the same from here on: each is done once.
         """
-        assert opening.observation is not None
-        key = _settled(pending.profile, pending.durable, tuple(pending.ops), opening)
+        assert recovered.observation is not None
+        key = _settled(pending.profile, pending.durable, tuple(pending.ops), recovered)
         if key not in self._worked:
-            since = opening.course.start
-            live = opening.live or self._cache.open_anew(image, since=since).live
+            since = recovered.course.start
+            live = recovered.live or self._cache.open_anew(image, since=since).live
             assert isinstance(live, LiveStore), "it has just been opened"
-            problems = [*_point_reads(live, opening.observation)]
+            problems = [*_point_reads(live, recovered.observation)]
             pending = pending.fork()
-            pending.take_all(tuple(live.disk.log)[len(opening.log) :])
-            problems += self._work_and_crash(live, opening.observation, pending)
+            pending.take_all(tuple(live.disk.log)[len(recovered.log) :])
+            problems += self._work_and_crash(live, recovered.observation, pending)
             self._worked[key] = self._enabled(problems)
         return self._worked[key]
 
     def go_on(
-        self, image: DiskImage, opening: RecoveryRun[Observation], settling: Settling
+        self, image: DiskImage, recovered: RecoveryRun[Observation], settling: Settling
     ) -> tuple[Problem, ...]:
         """Do the same where nothing was pending before the opening.
 
         Args:
             image: where the store was opened.
-            opening: as for `work`.
+            recovered: as for `work`.
             settling: of the profile.
         """
         profile = settling.profile
-        durable = settling.image_after(image, opening.log)
+        durable = settling.image_after(image, recovered.log)
         if durable is not None:
-            known = self._worked.get(_settled(profile, durable, (), opening))
+            known = self._worked.get(_settled(profile, durable, (), recovered))
             if known is not None:
                 return known
         pending = PendingOps(image, profile)
-        pending.take_all(opening.log)
-        return self.work(image, opening, pending)
+        pending.take_all(recovered.log)
+        return self.work(image, recovered, pending)
 
     @property
     def width(self) -> int:
@@ -187,8 +187,8 @@ class RaftSubject:
 
     def new_work(self, image: DiskImage, since: InjectorState | None) -> NewWork | None:
         """Open a store on `image` and let it work; see `Subject.new_work`."""
-        opening = self._cache.open_anew(image, since=since)
-        live, seen = opening.live, opening.observation
+        recovered = self._cache.open_anew(image, since=since)
+        live, seen = recovered.live, recovered.observation
         if not isinstance(live, LiveStore) or seen is None:
             return None
         tuple(_point_reads(live, seen))
@@ -197,7 +197,7 @@ class RaftSubject:
         if isinstance(done, Knowledge):
             problems_on = partial(self._second_crash, knowledge=done, since=live.timeline.state)
         return NewWork(
-            log=tuple(live.disk.log), recovered=len(opening.log), problems_on=problems_on
+            log=tuple(live.disk.log), recovered=len(recovered.log), problems_on=problems_on
         )
 
     def _work_and_crash(
@@ -243,12 +243,12 @@ class RaftSubject:
         self, image: DiskImage, knowledge: Knowledge, since: InjectorState | None
     ) -> tuple[Problem, ...]:
         """Return what is wrong with the new work if the second crash leaves an image."""
-        opening = self._cache.open(image, since=since)
-        if opening.observation is None:
-            assert opening.refusal is not None
-            if opening.refusal.is_allowed:
+        recovered = self._cache.open(image, since=since)
+        if recovered.observation is None:
+            assert recovered.refusal is not None
+            if recovered.refusal.is_allowed:
                 return ()
-            kind, text = opening.refusal.kind, opening.refusal.text
+            kind, text = recovered.refusal.kind, recovered.refusal.text
             return (
                 Problem(
                     "O8",
@@ -256,7 +256,7 @@ class RaftSubject:
                     f"after a second crash the store does not open: {kind}: {text}",
                 ),
             )
-        problems = judge(opening.observation, knowledge, self._workload.options, self._disabled)
+        problems = judge(recovered.observation, knowledge, self._workload.options, self._disabled)
         return tuple(
             Problem(
                 "O8",
@@ -285,11 +285,11 @@ def _settled(
     profile: Profile,
     durable: DiskImage,
     pending: tuple[MicroOp, ...],
-    opening: RecoveryRun[Observation],
+    recovered: RecoveryRun[Observation],
 ) -> _Settled:
-    assert opening.observation is not None
+    assert recovered.observation is not None
     return _Settled(
-        profile.name, durable.digest(), pending, opening.observation, opening.course.end
+        profile.name, durable.digest(), pending, recovered.observation, recovered.course.end
     )
 
 

@@ -105,13 +105,13 @@ class RecoveryCache:
             disk = SimDisk(image, first_call=first, first_number=first, reads=reads)
             return Attempt(self._workload, self._backend, disk, since)
 
-        opening = self._try(attempt(since))
-        if opening.observation is not None and opening.observation.tolerated.is_damaged:
-            opening = self._without_excuse(opening, lambda: self._try(attempt(None)))
+        recovered = self._try(attempt(since))
+        if recovered.observation is not None and recovered.observation.tolerated.is_damaged:
+            recovered = self._without_excuse(recovered, lambda: self._try(attempt(None)))
         if self._reads is None:
             memory = self._memories.setdefault(since, ReadMemory())
-            memory.remember(image, reads.cells, evolve(opening, live=None), first=first)
-        return opening
+            memory.remember(image, reads.cells, evolve(recovered, live=None), first=first)
+        return recovered
 
     def _try(self, attempt: Attempt) -> RecoveryRun[Observation]:
         try:
@@ -152,17 +152,17 @@ class RecoveryCache:
             return attempt.look_at_the_truth()
 
     def _without_excuse(
-        self, opening: RecoveryRun[Observation], twin: Callable[[], RecoveryRun[Observation]]
+        self, recovered: RecoveryRun[Observation], twin: Callable[[], RecoveryRun[Observation]]
     ) -> RecoveryRun[Observation]:
         """Add what the store shows on a sound disk; if it is the same, damage explains nothing."""
-        seen = opening.observation
+        seen = recovered.observation
         assert seen is not None
-        if not isinstance(opening.live, LiveStore) or opening.live.timeline.is_damaged_for_good:
-            return opening
+        if not isinstance(recovered.live, LiveStore) or recovered.live.timeline.is_damaged_for_good:
+            return recovered
         sound = twin().observation
         is_same = sound == evolve(seen, tolerated=NOTHING_TOLERATED)
         seen = sound if sound is not None and is_same else evolve(seen, sound=sound)
-        return evolve(opening, observation=self._shown.setdefault(seen, seen))
+        return evolve(recovered, observation=self._shown.setdefault(seen, seen))
 
     def _shared_log(self, disk: SimDisk, length: int | None = None) -> tuple[Record, ...]:
         log = tuple(disk.log)[:length]

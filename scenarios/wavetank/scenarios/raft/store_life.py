@@ -221,14 +221,14 @@ class StoreLife:
     def _restart(self, image: DiskImage, knowledge: Knowledge) -> tuple[Problem, ...]:
         options = self._workload.options
         recovery = RaftSubject(self._workload, self._backend, self._disabled)
-        opening = recovery.recover(image)
-        seen, found = opening.observation, opening.problems
+        recovered = recovery.recover(image)
+        seen, found = recovered.observation, recovered.problems
         if seen is None:
             return self._keep(found, goes_on=False)
         pending = PendingOps(image, self.profile)
-        pending.take_all(opening.log)
+        pending.take_all(recovered.log)
         found += judge(seen, knowledge, options, self._disabled)
-        found += recovery.work(image, opening, pending)
+        found += recovery.work(image, recovered, pending)
         if self._keep(found):
             return found
         known = evolve(knowledge, possible=_with_last(knowledge, seen))
