@@ -625,3 +625,19 @@ def test_one_door_at_a_time() -> None:
 def test_the_directory_must_not_be_a_real_one(tmp_path: pathlib.Path) -> None:
     with pytest.raises(PythonFilesError, match="does not have"), PythonFiles(str(tmp_path)):
         pass
+
+
+def test_a_descriptor_can_begin_and_cease_to_append() -> None:
+    with PythonFiles() as files:
+        disk = SimDisk(files.empty_image())
+        with files.process(disk):
+            descriptor = os.open(f"{files.directory}/f", os.O_CREAT | os.O_RDWR)
+            os.write(descriptor, b"abc")
+            fcntl.fcntl(descriptor, fcntl.F_SETFL, os.O_APPEND)
+            assert fcntl.fcntl(descriptor, fcntl.F_GETFL) == os.O_RDWR | os.O_APPEND
+            os.lseek(descriptor, 0, os.SEEK_SET)
+            os.write(descriptor, b"def")
+            fcntl.fcntl(descriptor, fcntl.F_SETFL, 0)
+            os.lseek(descriptor, 0, os.SEEK_SET)
+            os.write(descriptor, b"X")
+            assert os.pread(descriptor, 9, 0) == b"Xbcdef"

@@ -55,6 +55,10 @@ class SimFile:
         self._holds_lock = False
         disk.opened(inode)
 
+    def set_appending(self, *, appends: bool) -> None:
+        """Let writes go to the end from now on, or no more, as F_SETFL does."""
+        self._appends = appends
+
     def pread(self, length: int, offset: int) -> bytes:
         """See `File.pread`."""
         self._check_open()

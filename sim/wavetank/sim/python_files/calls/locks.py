@@ -109,5 +109,6 @@ class LockCalls:
         raise OSError(errno.ENOTTY, os.strerror(errno.ENOTTY))
 
     def _set_flags(self, opened: OpenFile, flags: int) -> None:
-        if (flags ^ opened.flags) & os.O_APPEND:
-            raise self._simulation.refuse("arg: expected O_APPEND as it was opened but it changes")
+        opened.flags = opened.flags & ~_STATUS_FLAGS | flags & _STATUS_FLAGS
+        if opened.file is not None:
+            opened.file.set_appending(appends=bool(flags & os.O_APPEND))
