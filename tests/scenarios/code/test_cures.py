@@ -101,7 +101,7 @@ def test_no_cure_lies_inside_a_write() -> None:
 
     (finding,) = found(one_write_of_two_calls, check, "posix")
     assert finding.kind == "damaged"
-    assert finding.cure.startswith("no sync: /simulated/log is written in place")
+    assert finding.cure.startswith("no sync: what is appended to /simulated/log can always reach")
 
 
 def test_a_rename_is_told_as_one() -> None:
@@ -170,3 +170,33 @@ def test_every_kind_of_complaint_is_counted() -> None:
     assert [each.count for each in verdict.kinds] == [1] * 19
     assert len(verdict.findings) == 16
     assert "; and 3 more kinds of complaint, not explained" in report.story()
+
+
+def test_a_log_that_began_empty_is_a_log() -> None:
+    def workload(directory: str, _ack: Acknowledge) -> None:
+        for letter in "ab":
+            with open(f"{directory}/log", "a") as file:
+                file.write(letter * 5000)
+
+    def check(directory: str, _acked: list[object]) -> str | None:
+        path = Path(directory, "log")
+        size = path.stat().st_size if path.exists() else 0
+        return "half a record" if size % 5000 else None
+
+    (finding,) = found(workload, check, "process-kill")
+    assert finding.cure.startswith("no sync: what is appended to /simulated/log can always reach")
+
+
+def test_the_line_that_raised_is_the_users() -> None:
+    def workload(directory: str, ack: Acknowledge) -> None:
+        Path(directory, "f").write_text("1")
+        ack(1)
+
+    def check(directory: str, acked: list[object]) -> None:
+        if acked:
+            Path(directory, "f").read_text()
+
+    finding = found(workload, check, "posix")[0]
+    assert finding.sentence.startswith("FileNotFoundError")
+    assert finding.raised_at.startswith("test_cures.py:")
+    assert finding.raised_line == 'Path(directory, "f").read_text()'

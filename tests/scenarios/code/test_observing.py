@@ -185,6 +185,33 @@ def test_a_check_and_an_observer_are_one_too_many() -> None:
         crash_test(saving(save_safely, acks=True), lambda _d, _a: None, observe=load)
 
 
+def test_a_workload_of_one_step_is_told_as_that() -> None:
+    """Its second save shows what no moment showed; the story says why that counts as wrong."""
+
+    def main(directory: SimulatedDirectory) -> None:
+        for number in range(3):
+            save_safely(directory, number)
+
+    report = explored(lambda directory, _: main(directory), load)
+    assert report.one_step
+    assert "note: the workload made one call that changed the disk" in report.story()
+    assert not explored(saving(save_safely, acks=False), load).one_step
+
+
+def test_an_acknowledgement_of_nothing_written_is_told() -> None:
+    def workload(directory: SimulatedDirectory, ack: Acknowledge) -> None:
+        with open(directory / "config", "w") as file:
+            ack("opened")
+            file.write("1")
+            ack("written")
+
+    with pytest.warns(
+        UserWarning, match="when 'written' was acknowledged, nothing had been written"
+    ):
+        report = explored(workload, load)
+    assert report.idle_acks == ("written",)
+
+
 # What a test begins with, and what a crash left.
 
 

@@ -45,6 +45,8 @@ _MOST_IMAGES: Final = 3000
 """Images judged under a profile, unless all are asked for."""
 _FOR_A_CURE: Final = 1000
 """Images judged at least for each cure that is tried."""
+_ONE_STEP: Final = 2
+"""Moments of a workload that is one step: its beginning and its end."""
 _RESTART_NS: Final = 10 * 10**9
 """A machine takes so long to come back."""
 
@@ -209,6 +211,8 @@ class CrashRun:
                 (recording.fault, recording.ended_by) for recording, _ in explored[1:]
             ),
             silent_faults=tuple(silent),
+            idle_acks=first.idle_acks,
+            one_step=self.check is None and not first.tokens and len(first.moments) <= _ONE_STEP,
         )
 
     def _verdict(self, judge: Judge, recording: CodeRecording, profile: Profile) -> ProfileVerdict:

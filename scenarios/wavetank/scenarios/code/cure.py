@@ -254,13 +254,30 @@ def _interrupted_write(recording: CodeRecording, found: FoundImage) -> tuple[str
         before.take_all(recording.log[: call.start])
         node = before.full.node(op.inode)
         size = node.size if isinstance(node, FileContent) else 0
-        appends = size > 0 and all(
+        is_log = size > 0 or _is_appended_to_later(recording, index)
+        appends = is_log and all(
             each.block * BLOCK_SIZE + each.start >= size
             for each in recording.log[call.start : call.stop]
             if isinstance(each, Data) and each.inode == op.inode
         )
         return recording.name_at(index), appends and not _empties(op)
     return None
+
+
+def _is_appended_to_later(recording: CodeRecording, index: int) -> bool:
+    """Whether a file that begins empty is written on behind its end, as a log is."""
+    op, end = recording.log[index], 0
+    assert isinstance(op, (Data, Size))
+    for at, record in enumerate(recording.log):
+        if isinstance(record, Size) and record.inode == op.inode and not record.extends:
+            if at > index:
+                return False
+        elif isinstance(record, Data) and record.inode == op.inode:
+            start = record.block * BLOCK_SIZE + record.start
+            if at > index and recording.call_of(at) != recording.call_of(index) and start >= end:
+                return True
+            end = max(end, start + len(record.content))
+    return False
 
 
 def _empties(op: MicroOp) -> bool:

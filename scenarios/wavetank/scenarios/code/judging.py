@@ -345,7 +345,8 @@ class ObserveJudge:
         if not again.is_like(shown[-1]):
             raise CheckError(
                 f"observe: expected the same each time for the same files but it showed "
-                f"{shown[-1].told()} and then {again.told()}"
+                f"{shown[-1].told()} and then {again.told()}; values are compared by ==, so that "
+                f"a class of your own needs __eq__"
             )
         if all(each.is_like(shown[0]) for each in shown):
             answer = self._answer(images[-1])

@@ -87,6 +87,20 @@ class CodeRecording:
         object.__setattr__(self, "_names", tuple(_names_in(self.log)))
 
     @property
+    def idle_acks(self) -> tuple[object, ...]:
+        """The tokens before whose acknowledgement nothing had changed since the one before."""
+        found, changed = [], False
+        tokens = iter(self.tokens)
+        for record in self.log:
+            if isinstance(record, Mark):
+                token = next(tokens)
+                found += [] if changed else [token]
+                changed = False
+            else:
+                changed = changed or not isinstance(record, Sync)
+        return tuple(found)
+
+    @property
     def finished(self) -> DiskImage:
         """The disk after the workload, without any crash."""
         pending = PendingOps(self.image, PROCESS_KILL)

@@ -27,6 +27,10 @@ FindingKind: TypeAlias = Literal["lost", "damaged"]
 _SHOWN: Final = 3
 _LOST_SHOWN: Final = 4
 _WIDE: Final = 300
+_ONE_STEP: Final = (
+    "the workload made one call that changed the disk: only the states before and after it are "
+    "taken for right; call ack() after each step, or make the steps calls of the workload itself"
+)
 _REFUSES_NOTHING: Final = (
     "the check was never seen to refuse anything: it accepted each file cut in half, and each with "
     "its bits flipped"
@@ -237,6 +241,10 @@ class CrashReport:
         faulty_runs: each run in which something went wrong on purpose: what, and the error with
             which the workload ended, "" if it ended without one.
         silent_faults: those that never fired, and so tested nothing.
+        idle_acks: tokens that were acknowledged although nothing had been written since the one
+            before.
+        one_step: whether the workload is judged as one step: it made but one call that changed the
+            disk, and acknowledged nothing.
     """
 
     verdicts: Mapping[str, ProfileVerdict]
@@ -249,6 +257,8 @@ class CrashReport:
     isolated: bool = True
     faulty_runs: tuple[tuple[str, str], ...] = ()
     silent_faults: tuple[str, ...] = ()
+    idle_acks: tuple[object, ...] = ()
+    one_step: bool = False
 
     @property
     def outcome(self) -> Outcome:
@@ -281,6 +291,13 @@ class CrashReport:
             )
         if self.difference:
             told.append(self._difference())
+        if self.idle_acks:
+            told.append(
+                f"when {self.idle_acks[0]!r} was acknowledged, nothing had been written since the "
+                f"acknowledgement before; save, and flush, before ack()"
+            )
+        if self.one_step:
+            told.append(_ONE_STEP)
         if self.silent_faults:
             told.append(f"faults that never fired: {'; '.join(self.silent_faults)}")
         if any(each.is_flaky for each in self.findings):
@@ -293,7 +310,7 @@ class CrashReport:
 
     def warnings(self) -> tuple[str, ...]:
         """Return the notes that everybody should read; the others stand in the story alone."""
-        silent = {_REFUSES_NOTHING, self._difference()}
+        silent = {_REFUSES_NOTHING, _ONE_STEP, self._difference()}
         return tuple(each for each in self.notes() if each not in silent)
 
     def _difference(self) -> str:

@@ -98,7 +98,8 @@ def user_place(error: BaseException) -> tuple[str, str]:
     for entry in reversed(_frames(error)):
         code = entry.tb_frame.f_code
         hidden = entry.tb_frame.f_locals.get("__tracebackhide__")
-        if not hidden and not _is_library(code.co_filename):
+        ours = entry.tb_frame.f_globals.get("__name__", "").startswith("wavetank.sim.")
+        if not hidden and not ours and not _is_library(code.co_filename):
             place = f"{code.co_filename.rpartition('/')[2]}:{entry.tb_lineno} in {code.co_name}"
             return place, linecache.getline(code.co_filename, entry.tb_lineno).strip()
     return "", ""

@@ -36,6 +36,8 @@ _T = TypeVar("_T")
 
 _HERE: Final = os.path.dirname(__file__)
 _LIBRARY: Final = os.path.dirname(os.__file__)
+_DRIVER: Final = "wavetank.scenarios.code."
+"""What runs the code under test, and flushes its files at its end."""
 
 
 @frozen
@@ -288,7 +290,7 @@ def _place() -> str:
     best = ""
     for frame in _frames():
         file = frame.f_code.co_filename
-        if file.startswith(_HERE):
+        if file.startswith(_HERE) or frame.f_globals.get("__name__", "").startswith(_DRIVER):
             continue
         place = f"{os.path.basename(file)}:{frame.f_lineno}"
         if not _is_library(file):
