@@ -9,7 +9,8 @@ General layout, from the bottom up::
     faulty_calls.py   calls that go wrong on purpose
     recording.py      a workload run once: op log, calls, acknowledgements, moments
     probing.py        check or observe, run on each image once, in processes of their own
-    judging.py        what is wrong with an image: by a check, by observing, by the files
+    judging.py        what is wrong with an image, by a check
+    observing.py      the same by what the program shows, or by the files
     exploration.py    every crash point and image under one profile
     cure.py           the sync that makes a finding go away, found by trying
     explain.py        a refused image told to a person

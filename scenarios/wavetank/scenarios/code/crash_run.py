@@ -15,7 +15,8 @@ from wavetank.scenarios.code.explain import explain_code
 from wavetank.scenarios.code.exploration import PLAIN, FoundImage, explore_code
 from wavetank.scenarios.code.faulty_calls import MOST_EVERY, Circumstances, Every
 from wavetank.scenarios.code.initial import Initial, initial_image
-from wavetank.scenarios.code.judging import CheckJudge, FilesJudge, Judge, ObserveJudge, everything
+from wavetank.scenarios.code.judging import CheckJudge, Judge, everything
+from wavetank.scenarios.code.observing import FilesJudge, ObserveJudge
 from wavetank.scenarios.code.probing import NotRunError, Probing, TooSlowError
 from wavetank.scenarios.code.recording import CodeRecording, record_code
 from wavetank.scenarios.code.report import (

@@ -171,7 +171,7 @@ class Changes:
             self._made.setdefault(op.inode, _first_content(op))
 
     def touch(self, inode: int, modified_ns: int | None) -> None:
-        """Let an inode have been changed at a time, if somebody keeps times."""
+        """Set the time at which an inode was changed, where times are kept."""
         if modified_ns is not None:
             self.set_attributes(inode, Attributes(modified_ns=modified_ns))
 

@@ -159,7 +159,7 @@ class Recorder:
             position = stop
 
     def _touch(self, inode: int) -> int | None:
-        """Let an inode have been changed now, if there is a clock, and return the time."""
+        """Set the time of an inode's change to now, if there is a clock, and return it."""
         if self.clock is None:
             return None
         now = self.clock()

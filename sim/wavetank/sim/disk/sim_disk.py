@@ -113,7 +113,7 @@ class SimDisk:
         return twin
 
     def keep_times(self, clock: Callable[[], int]) -> None:
-        """Let changes be dated.
+        """Date changes from now on.
 
         Args:
             clock: gives the time in nanoseconds since 1970.
