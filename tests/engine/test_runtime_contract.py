@@ -8,23 +8,42 @@ import gc
 import os
 import threading
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from math import inf, nan
 
 import pytest
 
 from wavetank.engine import Condition, Lock, Runtime, ThreadRuntime
 from wavetank.sim import DeadlockError, SerialRuntime
+from wavetank.sim.scheduling.runtime import SimRuntime
+from wavetank.sim.scheduling.strategies import RandomChoice, RoundRobin
+from wavetank.sim.scheduling.switching import BatonThreads
 
 LOCKS = ("lock", "rlock", "condition")
 NOT_REENTRANT = ("lock", "condition")
 ERRORS = [ValueError("boom"), MemoryError(), SystemExit(3), KeyboardInterrupt(), GeneratorExit()]
 
 
-@pytest.fixture(params=[ThreadRuntime, SerialRuntime])
-def runtime(request: pytest.FixtureRequest) -> Runtime:
+def on_threads(seed: int) -> SimRuntime:
+    return SimRuntime(RandomChoice(seed), switching=BatonThreads())
+
+
+@pytest.fixture(
+    params=[
+        pytest.param(ThreadRuntime, id="ThreadRuntime"),
+        pytest.param(SerialRuntime, id="SerialRuntime"),
+        pytest.param(SimRuntime, id="SimRuntime"),
+        pytest.param(lambda: SimRuntime(RoundRobin()), id="SimRuntime-in-turns"),
+        pytest.param(lambda: SimRuntime(RandomChoice(1)), id="SimRuntime-random-1"),
+        pytest.param(lambda: SimRuntime(RandomChoice(2)), id="SimRuntime-random-2"),
+        pytest.param(lambda: on_threads(3), id="SimRuntime-on-threads"),
+    ]
+)
+def runtime(request: pytest.FixtureRequest) -> Iterator[Runtime]:
     made: Runtime = request.param()
-    return made
+    yield made
+    if isinstance(made, SimRuntime):
+        made.stop()
 
 
 def make(runtime: Runtime, kind: str) -> Lock:

@@ -1,0 +1,315 @@
+"""`SimRuntime`: the engine's `Runtime` under a scheduler that chooses who runs, and when.
+
+Each call of a lock, a condition, a task or a clock is a pause, at which another task may run. Time
+is virtual: it passes only while all tasks wait.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from random import Random  # noqa: TID251 - seeded by the run
+from types import TracebackType
+from typing import Final
+
+from wavetank.engine.runtime import Condition, Lock, Task, require_duration
+from wavetank.sim.scheduling.schedule import Departure, Grain, Schedule
+from wavetank.sim.scheduling.scheduler import Access, Scheduler, SimTask, TaskStoppedError
+from wavetank.sim.scheduling.strategies import Strategy, UntilItWaits
+from wavetank.sim.scheduling.switching import Greenlets, Switching
+
+__all__ = ["SimRuntime"]
+
+_PROCESS_ID: Final = 1
+_CLOCK: Final = Access(("clock",), writes=False)
+_NOBODY: Final = -1
+
+
+class _SimLock:
+    """A lock that many tasks may want; whoever is chosen first when it is free gets it."""
+
+    __slots__ = ("_access", "_depth", "_holder", "_kind", "_reentrant", "_scheduler", "_waiters")
+
+    def __init__(self, scheduler: Scheduler, kind: str, number: int, *, reentrant: bool) -> None:
+        self._scheduler = scheduler
+        self._kind = f"{kind} {number}"
+        self._reentrant = reentrant
+        self._access = Access((kind, number))
+        self._depth = 0
+        self._holder = _NOBODY
+        # Tasks whose next step takes this lock. They are ready exactly while it is free.
+        self._waiters: list[int] = []
+
+    def acquire(self, timeout_s: float | None = None) -> bool:
+        if timeout_s is not None:
+            require_duration(timeout_s)
+        scheduler = self._scheduler
+        scheduler.step += 1
+        if scheduler.step < scheduler.look_at and not self._depth:
+            self._depth = 1
+            self._holder = scheduler.running.number
+            return True
+        return self._acquire_in_turn(timeout_s)
+
+    def _acquire_in_turn(self, timeout_s: float | None) -> bool:
+        """Take the lock, at a step that has been counted."""
+        scheduler = self._scheduler
+        me = scheduler.running.number
+        if timeout_s == 0 or (self._reentrant and self._holder == me):
+            scheduler.look(self._access)
+            if self._depth and not (self._reentrant and self._holder == me):
+                return False
+        else:
+            self._waiters.append(me)
+            try:
+                if not scheduler.take_counted_turn(
+                    self._waited_for,
+                    self._access,
+                    is_ready=not self._depth,
+                    timeout_s=timeout_s,
+                ):
+                    return False
+            finally:
+                self._waiters.remove(me)
+        self._depth += 1
+        self._holder = me
+        for waiter in self._waiters:
+            scheduler.hold_back(waiter)
+        return True
+
+    def release(self) -> None:
+        self._require_held("release")
+        scheduler = self._scheduler
+        if self._reentrant and self._holder != scheduler.running.number:
+            raise RuntimeError("release of a reentrant lock that another task holds")
+        try:
+            scheduler.pause(self._access)
+        finally:
+            self._give_back()
+
+    def _give_back(self) -> None:
+        self._depth -= 1
+        if not self._depth:
+            self._holder = _NOBODY
+            for waiter in self._waiters:
+                self._scheduler.wake(waiter)
+
+    def _require_held(self, call: str) -> None:
+        if not self._depth:
+            raise RuntimeError(f"{call} of a lock that nobody holds")
+
+    def __enter__(self) -> bool:
+        return self.acquire()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.release()
+
+    def _waited_for(self) -> str:
+        return f"{self._kind}, which {self._scheduler.tasks[self._holder]} holds"
+
+
+class _SimCondition(_SimLock):
+    """A lock with tasks that wait for a notification, the one that has waited longest first."""
+
+    __slots__ = ("_unnotified",)
+
+    def __init__(self, scheduler: Scheduler, number: int) -> None:
+        super().__init__(scheduler, "condition", number, reentrant=False)
+        self._unnotified: list[int] = []
+
+    def wait(self, timeout_s: float | None = None) -> bool:
+        if timeout_s is not None:
+            require_duration(timeout_s)
+        self._require_held("wait")
+        scheduler = self._scheduler
+        me = scheduler.running.number
+        scheduler.pause(self._access)
+        self._unnotified.append(me)
+        self._give_back()
+        try:
+            return scheduler.take_turn(
+                lambda: f"a notification of {self._kind}",
+                self._access,
+                is_ready=False,
+                timeout_s=timeout_s,
+            )
+        finally:
+            if me in self._unnotified:
+                self._unnotified.remove(me)
+            self.acquire()
+
+    def notify(self) -> None:
+        self._require_held("notify")
+        self._scheduler.pause(self._access)
+        if self._unnotified:
+            self._scheduler.wake(self._unnotified.pop(0))
+
+    def notify_all(self) -> None:
+        self._require_held("notify_all")
+        self._scheduler.pause(self._access)
+        while self._unnotified:
+            self._scheduler.wake(self._unnotified.pop(0))
+
+
+class SimRuntime:
+    """Implements the engine's `Runtime` with tasks that a strategy switches.
+
+    Whoever makes it is the run itself, task 0, which may spawn and join others and waits as they
+    do. At the end it calls `stop`, or leaves a ``with`` block.
+
+    Args:
+        strategy: chooses who runs; by default each task runs until it waits.
+        seed: start of the random stream.
+        grain: where tasks pause; told in `schedule`, and made true by the code under test.
+        switching: what carries the tasks; greenlets by default.
+
+    >>> with SimRuntime() as runtime:
+    ...     lock = runtime.lock()
+    ...     task = runtime.spawn("greet", lambda: print("hello at", runtime.monotonic()))
+    ...     runtime.sleep(2.0)
+    ...     task.join()
+    hello at 0.0
+    True
+    >>> runtime.monotonic()
+    2.0
+    """
+
+    def __init__(
+        self,
+        strategy: Strategy | None = None,
+        *,
+        seed: int = 0,
+        grain: Grain = Grain.CALLS,
+        switching: Switching | None = None,
+    ) -> None:
+        self._scheduler = Scheduler(strategy or UntilItWaits(), switching or Greenlets())
+        self._seed = seed
+        self._grain = grain
+        self._random: Random | None = None
+        self._wall_clock_ahead_s = 0.0
+        self._locks = 0
+
+    def __enter__(self) -> SimRuntime:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    # --- the seam
+
+    def lock(self) -> Lock:
+        """See `Runtime.lock`."""
+        self._locks += 1
+        return _SimLock(self._scheduler, "lock", self._locks, reentrant=False)
+
+    def rlock(self) -> Lock:
+        """See `Runtime.rlock`."""
+        self._locks += 1
+        return _SimLock(self._scheduler, "rlock", self._locks, reentrant=True)
+
+    def condition(self) -> Condition:
+        """See `Runtime.condition`."""
+        self._locks += 1
+        return _SimCondition(self._scheduler, self._locks)
+
+    def spawn(self, name: str, work: Callable[[], None]) -> Task:
+        """See `Runtime.spawn`; the work begins when the strategy chooses it."""
+        return self._scheduler.spawn(name, work)
+
+    def monotonic(self) -> float:
+        """See `Runtime.monotonic`; begins at zero."""
+        self._scheduler.pause(_CLOCK)
+        return self._scheduler.now_s
+
+    def wall_clock(self) -> float:
+        """See `Runtime.wall_clock`; the simulated epoch begins at zero."""
+        self._scheduler.pause(_CLOCK)
+        return self._scheduler.now_s + self._wall_clock_ahead_s
+
+    def jump_wall_clock(self, jump_s: float) -> None:
+        """Set the wall clock `jump_s` seconds forwards, or back if negative."""
+        self._wall_clock_ahead_s += jump_s
+
+    def sleep(self, duration_s: float) -> None:
+        """See `Runtime.sleep`; others run meanwhile, and no real time passes."""
+        require_duration(duration_s)
+        until_s = self._scheduler.now_s + duration_s
+        self._scheduler.take_turn(
+            lambda: f"the time {until_s} s", _CLOCK, is_ready=False, timeout_s=duration_s
+        )
+
+    def random_bits(self, count: int) -> int:
+        """See `Runtime.random_bits`; the same numbers for the same seed and schedule."""
+        if self._random is None:
+            self._random = Random(self._seed)  # noqa: S311 - reproducible on purpose
+        self._scheduler.pause(Access(("random",)))
+        return self._random.getrandbits(count)
+
+    def process_id(self) -> int:
+        """See `Runtime.process_id`; always the same number, as nothing in simulation forks."""
+        return _PROCESS_ID
+
+    # --- the run
+
+    def pause(self, access: Access | None = None) -> None:
+        """Let another task run here, if the strategy says so.
+
+        Args:
+            access: what the caller touches next; None if nobody can tell.
+        """
+        self._scheduler.pause(access)
+
+    def pause_if_scheduled(self) -> None:
+        """Do the same at a place of the code under test, as `Grain.STATEMENTS` has it."""
+        self._scheduler.pause()
+
+    def stop(self) -> None:
+        """End all other tasks at their next step; what they then raise is dropped."""
+        self._scheduler.stop(TaskStoppedError)
+
+    def cut_power(self) -> None:
+        """End all other tasks at their next step, as a power cut does."""
+        self._scheduler.cut_power()
+
+    def cut_power_at(self, step: int, on_cut: Callable[[], None]) -> None:
+        """Cut the power at a step.
+
+        Args:
+            step: at which pause or wait.
+            on_cut: called there before anything unwinds; it takes the image of the disk.
+        """
+        self._scheduler.cut_power_at(step, on_cut)
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether the power has gone."""
+        return self._scheduler.is_cut
+
+    @property
+    def steps(self) -> int:
+        """How many pauses and waits there were so far."""
+        return self._scheduler.step
+
+    @property
+    def schedule(self) -> Schedule:
+        """The schedule so far; it replays this run."""
+        departures = self._scheduler.departures
+        return Schedule(self._grain, tuple(Departure(*each) for each in departures))
+
+    @property
+    def running(self) -> str:
+        """The name of the task that runs."""
+        return self._scheduler.running.name
+
+    def ready(self) -> tuple[SimTask, ...]:
+        """Return the tasks that can run, for a strategy that looks at what they touch."""
+        return tuple(self._scheduler.tasks[number] for number in self._scheduler.ready)

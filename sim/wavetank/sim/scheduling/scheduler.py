@@ -1,0 +1,439 @@
+"""The scheduler of simulated tasks: one runs, the others are ready or wait; time is virtual.
+
+A task gives others their chance where it pauses (`Scheduler.pause`) and where it waits
+(`Scheduler.take_turn`). Both count as one step, at which the strategy may choose another task. Time
+passes only where no task is ready: it then jumps to the next timer. Where there is no timer either,
+nothing can go on: `DeadlockError` is raised in the run itself, with what each task waits for and
+where.
+"""
+
+from __future__ import annotations
+
+import heapq
+import math
+import sys
+from collections.abc import Callable, Hashable, Iterator
+from pathlib import PurePath
+from types import FrameType
+from typing import Final
+
+from attrs import frozen
+
+from wavetank.engine.runtime import require_duration
+from wavetank.sim.scheduling.strategies import NEVER, Strategy
+from wavetank.sim.scheduling.switching import Carrier, Switching
+from wavetank.sim.serial_runtime import DeadlockError
+
+__all__ = ["Access", "PowerCutError", "Scheduler", "SimTask", "TaskStoppedError"]
+
+_MAIN: Final = 0
+_FRAMES: Final = 3
+_NO_LIMIT: Final = (None, math.inf)
+_OWN_FOLDER: Final = str(PurePath(__file__).parent)
+
+
+class TaskStoppedError(BaseException):
+    """The run is over: the task ends here. No ``except Exception`` of the task can keep it."""
+
+
+class PowerCutError(TaskStoppedError):
+    """The power has gone: the task ends here, and what it does on the way has no effect."""
+
+
+@frozen
+class Access:
+    """What the next step of a task touches.
+
+    Attributes:
+        resource: a lock, a task, a file, the names, or the clock.
+        writes: whether it can make a difference to another step that touches the same.
+    """
+
+    resource: Hashable
+    writes: bool = True
+
+    def depends_on(self, other: Access) -> bool:
+        """Whether the order of two steps can make a difference."""
+        return self.resource == other.resource and (self.writes or other.writes)
+
+
+class SimTask:
+    """One task of a run.
+
+    Attributes:
+        number: in the order of the spawns; 0 is the run itself.
+        name: for people.
+        access: what its next step touches; None if nobody can tell.
+        error: the exception that ended it.
+        has_ended: whether it has.
+        timed_out: whether its wait ended since its time was over.
+    """
+
+    __slots__ = (
+        "_scheduler",
+        "access",
+        "carrier",
+        "error",
+        "has_ended",
+        "interrupt",
+        "joiners",
+        "name",
+        "number",
+        "resume",
+        "timed_out",
+        "until_s",
+        "waits",
+        "waits_for",
+    )
+
+    def __init__(self, scheduler: Scheduler, number: int, name: str) -> None:
+        self._scheduler = scheduler
+        self.number = number
+        self.name = name
+        self.carrier: Carrier
+        self.resume: Callable[[], object]
+        self.access: Access | None = None
+        self.error: BaseException | None = None
+        self.has_ended = False
+        self.joiners: list[int] = []
+        # Raised in it at each further step: a task that is over does nothing more.
+        self.interrupt: BaseException | None = None
+        # Of its wait, if it waits: what for, until when, and the how manieth it is, so that the
+        # timer of an earlier wait wakes nobody.
+        self.waits_for: Callable[[], str] | None = None
+        self.until_s: float | None = None
+        self.waits = 0
+        self.timed_out = False
+
+    def __str__(self) -> str:
+        return self.name if self.number == _MAIN else f"task {self.number} {self.name!r}"
+
+    def join(self, timeout_s: float | None = None) -> bool:
+        """See `wavetank.engine.Task`."""
+        if timeout_s is not None:
+            require_duration(timeout_s)
+        scheduler = self._scheduler
+        if scheduler.running is self:
+            raise RuntimeError(f"{self} joins itself")
+        me = scheduler.running.number
+        self.joiners.append(me)
+        try:
+            scheduler.take_turn(
+                lambda: f"the end of {self}",
+                Access(("task", self.number)),
+                is_ready=self.has_ended or timeout_s == 0,
+                timeout_s=timeout_s,
+            )
+        finally:
+            self.joiners.remove(me)
+        if not self.has_ended:
+            return False
+        try:
+            if self.error is not None:
+                raise self.error
+        finally:
+            # Else the error, its traceback, this frame and the task would keep each other alive.
+            del self
+        return True
+
+    def done(self) -> bool:
+        """See `wavetank.engine.Task`."""
+        return self.has_ended
+
+
+class Scheduler:
+    """Tasks, their turns, and virtual time.
+
+    Args:
+        strategy: chooses.
+        switching: passes control.
+
+    Attributes:
+        now_s: virtual seconds.
+        step: how many pauses and waits there were.
+        look_at: the step at which the strategy is asked next, if nobody waits before.
+        running: the task that runs.
+        ready: numbers of the tasks that can run, the running one among them, the one that became
+            ready first at the front.
+        tasks: all, by number.
+        departures: steps at which another task than the usual one was chosen, and that task.
+        is_cut: whether the power has gone.
+    """
+
+    __slots__ = (
+        "_choose",
+        "_cut_at",
+        "_is_stopping",
+        "_next_look",
+        "_on_cut",
+        "_switching",
+        "_timers",
+        "departures",
+        "is_cut",
+        "look_at",
+        "now_s",
+        "ready",
+        "running",
+        "step",
+        "tasks",
+    )
+
+    def __init__(self, strategy: Strategy, switching: Switching) -> None:
+        self.now_s = 0.0
+        self.step = 0
+        self._choose = strategy.choose
+        self._next_look = strategy.next_look
+        self._switching = switching
+        self._cut_at = NEVER
+        self._on_cut: Callable[[], None] | None = None
+        self._timers: list[tuple[float, int, int]] = []  # when, task, its count of waits
+        self.is_cut = False
+        self._is_stopping = False
+        self.departures: list[tuple[int, int]] = []
+        main = SimTask(self, _MAIN, "the run")
+        main.carrier = switching.adopt()
+        main.resume = main.carrier.resume
+        self.tasks = [main]
+        self.running = main
+        self.ready = [_MAIN]
+        self.look_at = self._next_look(1)
+
+    # --- tasks
+
+    def spawn(self, name: str, work: Callable[[], None]) -> SimTask:
+        """Make a task that is ready; it begins when it is chosen."""
+        self.pause(Access(("spawn",)))
+        task = SimTask(self, len(self.tasks), name)
+        ends = Access(("task", task.number))
+
+        def run() -> None:
+            nonlocal work
+            try:
+                if task.interrupt is None:
+                    work()
+                    del work  # an ended task keeps nothing of its work
+                    self.pause(ends)
+            except BaseException as error:  # noqa: BLE001 - kept for join, whatever it is
+                task.error = error
+            task.error = task.interrupt or task.error
+            self._end(task)
+
+        task.carrier = self._switching.start(name, run)
+        task.resume = task.carrier.resume
+        self.tasks.append(task)
+        self.wake(task.number)
+        return task
+
+    def _end(self, task: SimTask) -> None:
+        task.has_ended = True
+        self.ready.remove(task.number)
+        for joiner in task.joiners:
+            self.wake(joiner)
+        self.step += 1
+        following = self._following(None)
+        self.running = following
+        following.carrier.take_over()
+
+    def stop(self, error: type[TaskStoppedError]) -> None:
+        """End every other task at its next step; the run itself calls it.
+
+        Args:
+            error: raised in each.
+        """
+        for task in self.tasks[1:]:
+            if not task.has_ended:
+                self._interrupt(task, error(f"{task} was stopped"))
+        self._is_stopping = True
+        self._cut_at = 0  # from here on each step looks
+        for task in self.tasks[1:]:
+            while not task.has_ended:
+                self._pass_to(task)
+
+    # --- power
+
+    def cut_power_at(self, step: int, on_cut: Callable[[], None]) -> None:
+        """Cut the power at a step: call `on_cut` there, then end each task at its next step.
+
+        Args:
+            step: at which pause or wait.
+            on_cut: takes the image of the disk, before anything unwinds.
+        """
+        self._cut_at = step
+        self._on_cut = on_cut
+        self.look_at = min(self.look_at, step)
+
+    def cut_power(self) -> None:
+        """End each task but the run itself at its next step; nothing of it has an effect now."""
+        if self._on_cut is not None:
+            self._on_cut()
+        self._cut_at = 0  # from here on each step looks
+        self.is_cut = True
+        for task in self.tasks[1:]:
+            if not task.has_ended:
+                self._interrupt(task, PowerCutError(f"the power went while {task} ran"))
+
+    def _interrupt(self, task: SimTask, error: BaseException) -> None:
+        task.interrupt = error
+        self.wake(task.number)
+        self.look_at = 0
+
+    # --- turns
+
+    def pause(self, access: Access | None = None) -> None:
+        """Let another task run, if the strategy says so.
+
+        Args:
+            access: what the caller touches next.
+        """
+        self.step += 1
+        if self.step >= self.look_at:
+            self.look(access)
+
+    def look(self, access: Access | None = None) -> None:
+        """Ask the strategy at this step, which has been counted.
+
+        Args:
+            access: what the caller touches next.
+        """
+        me = self.running
+        me.access = access
+        if self.step >= self._cut_at and not (self.is_cut or self._is_stopping):
+            self.cut_power()
+        if me.interrupt is not None:
+            raise me.interrupt
+        # Written out, not shared with `_following`: half of the time of a forced switch is here.
+        ready, usual = self.ready, me.number
+        chosen = usual if len(ready) == 1 else self._choose(self.step, usual, ready, usual)
+        self.look_at = self._next_look(self.step + 1)
+        if self.look_at > self._cut_at:
+            self.look_at = self._cut_at
+        if chosen != usual:
+            self.departures.append((self.step, chosen))
+            following = self.tasks[chosen]
+            self.running = following
+            following.resume()
+            if me.interrupt is not None:
+                raise me.interrupt
+
+    def take_turn(
+        self,
+        waits_for: Callable[[], str],
+        access: Access,
+        *,
+        is_ready: bool,
+        timeout_s: float | None = None,
+    ) -> bool:
+        """Go on once what the caller waits for is there and the strategy chooses it.
+
+        Args:
+            waits_for: says what that is.
+            access: what the caller touches when it goes on.
+            is_ready: whether it is there now. Others may take it away (`hold_back`).
+            timeout_s: virtual seconds to wait at most.
+
+        Returns:
+            Whether it came in time.
+        """
+        self.step += 1
+        return self.take_counted_turn(waits_for, access, is_ready=is_ready, timeout_s=timeout_s)
+
+    def take_counted_turn(
+        self,
+        waits_for: Callable[[], str],
+        access: Access,
+        *,
+        is_ready: bool,
+        timeout_s: float | None,
+    ) -> bool:
+        """Do as `take_turn` does, at a step that has been counted."""
+        me = self.running
+        me.access = access
+        if self.step >= self._cut_at and not (self.is_cut or self._is_stopping):
+            self.cut_power()
+        if me.interrupt is not None:
+            raise me.interrupt
+        me.waits += 1
+        me.timed_out = False
+        me.waits_for = waits_for
+        me.until_s = None if timeout_s in _NO_LIMIT else self.now_s + (timeout_s or 0)
+        if not is_ready:
+            self.hold_back(me.number)
+        following = self._following(me if is_ready else None)
+        if following is not me:
+            self._pass_to(following)
+        me.waits_for = None
+        if me.interrupt is not None:
+            raise me.interrupt
+        if isinstance(me.error, DeadlockError) and me.number == _MAIN:
+            error, me.error = me.error, None
+            raise error
+        return not me.timed_out
+
+    def wake(self, number: int) -> None:
+        """Make a task ready, unless it is."""
+        if number not in self.ready:
+            self.ready.append(number)
+            self.look_at = 0
+
+    def hold_back(self, number: int) -> None:
+        """Let a task wait, until it is woken or its time is over.
+
+        One that is on its way out, since its time is over or the power has gone, stays ready.
+        """
+        task = self.tasks[number]
+        if number in self.ready and not task.timed_out and task.interrupt is None:
+            self.ready.remove(number)
+            if task.until_s is not None:
+                heapq.heappush(self._timers, (task.until_s, number, task.waits))
+
+    def _pass_to(self, following: SimTask) -> None:
+        self.running = following
+        following.resume()
+
+    def _following(self, running: SimTask | None) -> SimTask:
+        """Return who runs next; advance time if nobody is ready."""
+        ready = self.ready
+        if not ready:
+            self._let_time_pass()
+        chosen = ready[0] if running is None else running.number
+        if self._is_stopping:
+            return self.tasks[_MAIN] if running is None else running
+        if len(ready) > 1:
+            usual = chosen
+            chosen = self._choose(self.step, None if running is None else usual, ready, usual)
+            if chosen != usual:
+                self.departures.append((self.step, chosen))
+        self.look_at = min(self._next_look(self.step + 1), self._cut_at)
+        return self.tasks[chosen]
+
+    def _let_time_pass(self) -> None:
+        while self._timers and not self.ready:
+            self.now_s = max(self.now_s, self._timers[0][0])
+            while self._timers and self._timers[0][0] <= self.now_s:
+                _, number, waits = heapq.heappop(self._timers)
+                task = self.tasks[number]
+                if task.waits == waits and task.waits_for is not None and number not in self.ready:
+                    task.timed_out = True
+                    self.ready.append(number)
+        if not self.ready:
+            main = self.tasks[_MAIN]
+            main.error = DeadlockError("\n".join(self._who_waits()))
+            self.ready.append(_MAIN)
+
+    def _who_waits(self) -> Iterator[str]:
+        yield "deadlock: no task is ready and no timer runs"
+        for task in self.tasks:
+            if task.waits_for is not None and not task.has_ended:
+                frame = sys._getframe() if task is self.running else task.carrier.frame()  # noqa: SLF001
+                yield f"  {task} waits for {task.waits_for()}{_where(frame)}"
+
+
+def _where(frame: FrameType | None) -> str:
+    """Return the innermost lines of a frame that are not this package's own."""
+    lines: list[str] = []
+    while frame is not None and len(lines) < _FRAMES:
+        if not frame.f_code.co_filename.startswith(_OWN_FOLDER):
+            name = PurePath(frame.f_code.co_filename).name
+            lines.append(f"{name}:{frame.f_lineno} in {frame.f_code.co_name}")
+        frame = frame.f_back
+    return "".join(f"\n    at {line}" for line in lines)

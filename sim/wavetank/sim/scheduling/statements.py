@@ -1,0 +1,150 @@
+"""Pauses before each statement of the code under test, so that races between two lines are met.
+
+The functions of the chosen modules get other code for as long as a block lasts: their own source,
+compiled with a call of the pause before each statement, and between the two halves of each ``+=``.
+Line numbers and names stay as they are. Generators, coroutines and nested functions are functions
+like others.
+
+Left out: what happens inside one statement, but for ``+=`` and its like; code without source.
+"""
+
+from __future__ import annotations
+
+import ast
+import gc
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import CodeType, FunctionType, ModuleType
+from typing import Final, TypeVar
+
+__all__ = ["modules_below", "pausing_between_statements"]
+
+_PAUSE: Final = "__wavetank_pause__"
+_PAUSED: Final = "__wavetank_paused__"
+_Value = TypeVar("_Value")
+
+
+def modules_below(*packages: str) -> tuple[ModuleType, ...]:
+    """Return the imported modules of packages, by name.
+
+    Args:
+        packages: names, such as "wavetank.engine".
+    """
+    return tuple(
+        module
+        for name, module in sorted(sys.modules.items())
+        if any(name == package or name.startswith(f"{package}.") for package in packages)
+        and getattr(module, "__file__", None)
+    )
+
+
+@contextmanager
+def pausing_between_statements(
+    modules: Iterable[ModuleType], pause: Callable[[], None]
+) -> Iterator[None]:
+    """Let the functions of modules call `pause` before each statement while the block lasts.
+
+    Args:
+        modules: whose source is read and compiled.
+        pause: called by every function of these modules, whoever calls it.
+
+    Raises:
+        OSError: a module has no source.
+    """
+
+    def paused(value: _Value) -> _Value:
+        pause()
+        return value
+
+    changed: list[tuple[FunctionType, CodeType]] = []
+    names = {_PAUSE: pause, _PAUSED: paused}
+    modules = tuple(modules)
+    codes = _codes(modules)
+    try:
+        for function in _functions({module.__file__ for module in modules}):
+            code = codes.get(_key(function.__code__))
+            if code is not None and code.co_freevars == function.__code__.co_freevars:
+                changed.append((function, function.__code__))
+                function.__globals__.update(names)
+                function.__code__ = code
+        yield
+    finally:
+        for function, code in changed:
+            function.__code__ = code
+            for name in names:
+                function.__globals__.pop(name, None)
+
+
+def _functions(files: set[str | None]) -> list[FunctionType]:
+    return [
+        each
+        for each in gc.get_objects()
+        if isinstance(each, FunctionType) and each.__code__.co_filename in files
+    ]
+
+
+_Key = tuple[str, str, int]
+_CODES: Final[dict[tuple[str, int], dict[_Key, CodeType]]] = {}
+
+
+def _key(code: CodeType) -> _Key:
+    return code.co_filename, code.co_qualname, code.co_firstlineno
+
+
+def _codes(modules: Iterable[ModuleType]) -> dict[_Key, CodeType]:
+    """Return the code with pauses of every function of modules."""
+    found: dict[_Key, CodeType] = {}
+    for module in modules:
+        assert module.__file__ is not None, "modules with a file were asked for"
+        path = Path(module.__file__)
+        tree = ast.parse(path.read_bytes(), str(path))
+        for node in ast.walk(tree):
+            if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+                node.body = _with_pauses(node.body, is_function=True)
+        top = compile(ast.fix_missing_locations(tree), str(path), "exec", dont_inherit=True)
+        found.update((_key(code), code) for code in _nested(top))
+    return found
+
+
+def _nested(code: CodeType) -> Iterator[CodeType]:
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield constant
+            yield from _nested(constant)
+
+
+def _with_pauses(body: list[ast.stmt], *, is_function: bool = False) -> list[ast.stmt]:
+    """Return statements with a pause before each, also inside blocks, but not in definitions."""
+    paused: list[ast.stmt] = []
+    for place, statement in enumerate(body):
+        is_docstring = (
+            is_function
+            and place == 0
+            and isinstance(statement, ast.Expr)
+            and isinstance(statement.value, ast.Constant)
+        )
+        if not is_docstring and not isinstance(statement, (ast.Global, ast.Nonlocal)):
+            call = ast.Expr(ast.Call(ast.Name(_PAUSE, ast.Load()), [], []))
+            paused.append(ast.copy_location(call, statement))
+        paused.append(_with_inner_pauses(statement))
+    return paused
+
+
+def _with_inner_pauses(statement: ast.stmt) -> ast.stmt:
+    if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+        return statement  # functions are visited by themselves
+    if isinstance(statement, ast.AugAssign) and not isinstance(statement.target, ast.Name):
+        # Its target is read before its value, and written after it.
+        call = ast.Call(ast.Name(_PAUSED, ast.Load()), [statement.value], [])
+        statement.value = ast.copy_location(call, statement.value)
+    for block in ("body", "orelse", "finalbody"):
+        inner = getattr(statement, block, None)
+        if isinstance(inner, list):
+            setattr(statement, block, _with_pauses(inner))
+    for handler in getattr(statement, "handlers", ()):
+        handler.body = _with_pauses(handler.body)
+    for case in getattr(statement, "cases", ()):
+        case.body = _with_pauses(case.body)
+    return statement

@@ -1,0 +1,134 @@
+"""How control passes from one task to another: by greenlets, or by threads and a baton.
+
+Both run exactly one task at a time and switch only where the scheduler says so, so that the same
+schedule gives the same run. Greenlets share one thread and are many times as fast. Threads are the
+cross-check: the code under test has an identity and thread-locals of its own in each task.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading  # noqa: TID251 - tasks on threads of their own, one at a time
+from collections.abc import Callable
+from types import FrameType
+from typing import Protocol
+
+import greenlet
+
+__all__ = ["BatonThreads", "Carrier", "Greenlets", "Switching"]
+
+
+class Carrier(Protocol):
+    """What one task runs on."""
+
+    @property
+    def resume(self) -> Callable[[], object]:
+        """Passes control from the calling task to this one, until somebody passes it back."""
+        ...
+
+    def take_over(self) -> None:
+        """Pass control from the calling task, which ends with this call, to this one."""
+        ...
+
+    def frame(self) -> FrameType | None:
+        """Return where the task stands; None if it has not begun."""
+        ...
+
+
+class Switching(Protocol):
+    """Makes carriers."""
+
+    def adopt(self) -> Carrier:
+        """Return a carrier for the caller, which runs already."""
+        ...
+
+    def start(self, name: str, work: Callable[[], None]) -> Carrier:
+        """Return a carrier that runs `work`, once somebody resumes it."""
+        ...
+
+
+class _Green:
+    __slots__ = ("_green", "resume")
+
+    def __init__(self, green: greenlet.greenlet) -> None:
+        self._green = green
+        self.resume = green.switch
+
+    def take_over(self) -> None:
+        # A greenlet that ends passes control to its parent.
+        greenlet.getcurrent().parent = self._green
+
+    def frame(self) -> FrameType | None:
+        return self._green.gr_frame
+
+
+class Greenlets:
+    """Carries every task on a greenlet of the thread that made it."""
+
+    def adopt(self) -> Carrier:
+        """See `Switching`."""
+        return _Green(greenlet.getcurrent())
+
+    def start(self, name: str, work: Callable[[], None]) -> Carrier:
+        """See `Switching`."""
+        del name
+
+        def run(*_: object) -> None:
+            work()
+
+        return _Green(greenlet.greenlet(run))
+
+
+class _Thread:
+    __slots__ = ("_baton", "_switching", "thread")
+
+    def __init__(self, switching: BatonThreads, thread: threading.Thread | None = None) -> None:
+        self._switching = switching
+        self.thread = thread  # None until it is known
+        self._baton = threading.Semaphore(0)
+
+    def resume(self) -> None:
+        mine = self._switching.running
+        self._switching.running = self
+        self._baton.release()
+        assert mine is not None, "a task that runs has a carrier"
+        mine.wait()
+
+    def take_over(self) -> None:
+        self._switching.running = self
+        self._baton.release()
+
+    def wait(self) -> None:
+        self._baton.acquire()
+
+    def frame(self) -> FrameType | None:
+        if self.thread is None or self.thread.ident is None:
+            return None
+        return sys._current_frames().get(self.thread.ident)  # noqa: SLF001 - documented for this
+
+
+class BatonThreads:
+    """Carries every task on a thread of its own; the one that has the baton runs."""
+
+    __slots__ = ("running",)
+
+    def __init__(self) -> None:
+        self.running: _Thread | None = None
+
+    def adopt(self) -> Carrier:
+        """See `Switching`."""
+        self.running = _Thread(self, threading.current_thread())
+        return self.running
+
+    def start(self, name: str, work: Callable[[], None]) -> Carrier:
+        """See `Switching`."""
+
+        def run() -> None:
+            carrier.wait()
+            work()
+
+        carrier = _Thread(self)
+        carrier.thread = threading.Thread(target=run, name=name, daemon=True)
+        carrier.thread.start()
+        return carrier
+
