@@ -38,7 +38,7 @@ from wavetank.scenarios.raft.steps import (
 __all__ = ["EMPTY", "ModelState", "Possible", "acknowledge", "begin"]
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, cache_hash=True)
 class ModelState:
     """One state of a Raft store.
 

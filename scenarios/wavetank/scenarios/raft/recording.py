@@ -27,10 +27,11 @@ from wavetank.scenarios.raft.fitted_workload import undeclared_invariants
 from wavetank.scenarios.raft.history import LiveProblem
 from wavetank.scenarios.raft.oracle import Knowledge
 from wavetank.scenarios.raft.recovery import RaftSubject
-from wavetank.scenarios.raft.steps import Append, Workload
+from wavetank.scenarios.raft.steps import Append, TaskStep, Workload
 from wavetank.scenarios.stores.adapter import StoreAdapter, StoreFactory, adapter_of
 from wavetank.scenarios.stores.python_stores import on_simulated_disk
 from wavetank.sim import DiskImage, OpLog
+from wavetank.sim.scheduling.schedule import Schedule
 
 __all__ = ["LiveProblem", "Recording", "record"]
 
@@ -52,6 +53,7 @@ class Recording:
         fault_course: where the faults stood, by position of the op log.
         ended_by: the crash of the plan that took the power, which is then the only crash there is;
             None if none did.
+        schedule: how the tasks of the workload were switched; None if it has none.
     """
 
     workload: Workload
@@ -65,6 +67,7 @@ class Recording:
     faults_fired: Mapping[str, int] = MappingProxyType({})
     fault_course: FaultCourse = NO_FAULTS
     ended_by: CrashEnd | None = None
+    schedule: Schedule | None = None
     _positions: tuple[int, ...] = field(
         init=False,
         repr=False,
@@ -100,11 +103,12 @@ class Recording:
 
     def tell_step(self, step: int) -> str:
         """Return a step of the workload in words."""
-        return str(self.workload.steps[step])
+        return self.workload.tell_step(step)
 
     def gives_up_sync(self, step: int) -> bool:
         """Whether an option gives up the sync at the end of this step."""
-        is_append = isinstance(self.workload.steps[step], Append)
+        each = self.workload.all_steps[step]
+        is_append = isinstance(each.call if isinstance(each, TaskStep) else each, Append)
         return is_append and not Contract.of(self.workload.options).appends_durable
 
 

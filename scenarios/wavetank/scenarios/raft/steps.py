@@ -14,16 +14,29 @@ from wavetank.faults import FaultPlan
 
 __all__ = [
     "Append",
+    "Cancel",
+    "Close",
+    "Dump",
     "KillProcess",
+    "OpenAgain",
     "OpenStore",
     "Read",
+    "ReadBounds",
+    "ReadSnapshot",
+    "ReadState",
     "Refused",
     "Reopen",
     "SaveSnapshot",
     "SaveState",
+    "SlowCall",
     "Step",
+    "StoreCall",
+    "TaskPlan",
+    "TaskStep",
     "TruncatePrefix",
     "TruncateSuffix",
+    "Verify",
+    "Wait",
     "Workload",
 ]
 
@@ -131,6 +144,150 @@ class Refused:
         return f"{self.step} (stale: to be refused)"
 
 
+@frozen
+class ReadState:
+    """Read term and vote."""
+
+    def __str__(self) -> str:
+        return "read term and vote"
+
+
+@frozen
+class ReadBounds:
+    """Ask for the log's last index and its term."""
+
+    def __str__(self) -> str:
+        return "read the log's bounds"
+
+
+@frozen
+class ReadSnapshot:
+    """Read the snapshot."""
+
+    def __str__(self) -> str:
+        return "read the snapshot"
+
+
+@frozen
+class Verify:
+    """Check the store's directory from outside, as another process does."""
+
+    def __str__(self) -> str:
+        return "verify the directory"
+
+
+@frozen
+class Dump:
+    """Look at all that is in the store's directory from outside, as another process does."""
+
+    def __str__(self) -> str:
+        return "dump the directory"
+
+
+@frozen
+class Close:
+    """Close the store."""
+
+    def __str__(self) -> str:
+        return "close the store"
+
+
+@frozen
+class OpenAgain:
+    """Open the directory in the same process, and use the new store if that is granted."""
+
+    def __str__(self) -> str:
+        return "open the directory again"
+
+
+@frozen
+class Wait:
+    """Let time pass."""
+
+    duration_s: float
+
+    def __str__(self) -> str:
+        return f"wait {self.duration_s:g} s"
+
+
+@frozen
+class Cancel:
+    """Set a cancel token."""
+
+    token: str
+
+    def __str__(self) -> str:
+        return f"set the cancel token {self.token!r}"
+
+
+StoreCall: TypeAlias = (
+    SaveState
+    | Append
+    | Read
+    | TruncateSuffix
+    | TruncatePrefix
+    | SaveSnapshot
+    | ReadState
+    | ReadBounds
+    | ReadSnapshot
+    | Verify
+    | Dump
+    | Close
+    | OpenAgain
+    | Wait
+    | Cancel
+)
+"""What a task does that runs beside others."""
+
+
+@frozen(kw_only=True, cache_hash=True)
+class TaskStep:
+    """One call of a task.
+
+    Attributes:
+        call: what is called.
+        timeout_s: seconds it may wait for each lock; None: the store's own limit.
+        token: name of the cancel token that is passed; "": none.
+    """
+
+    call: StoreCall
+    timeout_s: float | None = None
+    token: str = ""
+
+    def __str__(self) -> str:
+        limit = "" if self.timeout_s is None else f", waiting {self.timeout_s:g} s at most"
+        token = f", unless {self.token!r} is set" if self.token else ""
+        return f"{self.call}{limit}{token}"
+
+
+@frozen(kw_only=True)
+class TaskPlan:
+    """What one task does, step by step, beside the others.
+
+    Attributes:
+        name: of the task.
+        steps: in order.
+    """
+
+    name: str
+    steps: tuple[TaskStep, ...]
+
+
+@frozen(kw_only=True)
+class SlowCall:
+    """A call of the filesystem that takes long.
+
+    Attributes:
+        call: name of the method, such as "datasync".
+        nth: which of them, from 1; 0 means each.
+        duration_s: virtual seconds.
+    """
+
+    call: str
+    nth: int = 0
+    duration_s: float = 1.0
+
+
 Step: TypeAlias = (
     OpenStore
     | SaveState
@@ -161,6 +318,9 @@ class Workload:
         faults: what goes wrong with the store's filesystem while the steps run.
         has_votes: whether the store saves term and vote; one that does not is not asked to when
             it is given new work after a crash.
+        tasks: what runs beside one another, once the steps are done and the store is open.
+        after: what is done once all tasks have ended, step by step.
+        slow_calls: calls of the filesystem that take long while the tasks run.
     """
 
     name: str
@@ -172,6 +332,28 @@ class Workload:
     overrides: tuple[str, ...] = ()
     faults: FaultPlan = field(factory=FaultPlan)
     has_votes: bool = True
+    tasks: tuple[TaskPlan, ...] = ()
+    after: tuple[TaskStep, ...] = ()
+    slow_calls: tuple[SlowCall, ...] = ()
+
+    @property
+    def all_steps(self) -> tuple[Step | TaskStep, ...]:
+        """The steps, those of each task, and those behind: as they are numbered."""
+        beside = (step for task in self.tasks for step in task.steps)
+        return (*self.steps, *beside, *self.after)
+
+    def tell_step(self, number: int) -> str:
+        """Return a step in words; one of a task begins with the task's name.
+
+        Args:
+            number: in `all_steps`.
+        """
+        first = len(self.steps)
+        for task in self.tasks:
+            if first <= number < first + len(task.steps):
+                return f"{task.name}: {task.steps[number - first]}"
+            first += len(task.steps)
+        return str(self.all_steps[number])
 
     def kinds(self) -> tuple[str, ...]:
         """Return the names of the kinds of step it holds, sorted."""

@@ -167,6 +167,10 @@ class SimRuntime:
         grain: where tasks pause; told in `schedule`, and made true by the code under test.
         switching: what carries the tasks; greenlets by default.
 
+    Attributes:
+        pause: lets another task run, if the strategy says so; its argument, an `Access`, tells what
+            the caller touches next, if that is known.
+
     >>> with SimRuntime() as runtime:
     ...     lock = runtime.lock()
     ...     task = runtime.spawn("greet", lambda: print("hello at", runtime.monotonic()))
@@ -187,6 +191,7 @@ class SimRuntime:
         switching: Switching | None = None,
     ) -> None:
         self._scheduler = Scheduler(strategy or UntilItWaits(), switching or Greenlets())
+        self.pause = self._scheduler.pause
         self._seed = seed
         self._grain = grain
         self._random: Random | None = None
@@ -259,18 +264,6 @@ class SimRuntime:
         return _PROCESS_ID
 
     # --- the run
-
-    def pause(self, access: Access | None = None) -> None:
-        """Let another task run here, if the strategy says so.
-
-        Args:
-            access: what the caller touches next; None if nobody can tell.
-        """
-        self._scheduler.pause(access)
-
-    def pause_if_scheduled(self) -> None:
-        """Do the same at a place of the code under test, as `Grain.STATEMENTS` has it."""
-        self._scheduler.pause()
 
     def stop(self) -> None:
         """End all other tasks at their next step; what they then raise is dropped."""

@@ -51,6 +51,7 @@ class ScheduledFileSystem:
     ) -> None:
         self._inner = inner
         self._runtime = runtime
+        self._pause = runtime.pause
         self._stalls = tuple(stalls)
         self._counts: dict[str, int] = {}
 
@@ -60,7 +61,7 @@ class ScheduledFileSystem:
         Raises:
             PowerCutError: the power has gone.
         """
-        self._runtime.pause(access)
+        self._pause(access)
         if self._stalls:
             self._stall(call)
         if self._runtime.is_cut:

@@ -14,12 +14,11 @@ import ast
 import gc
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from types import CodeType, FunctionType, ModuleType
-from typing import Final, TypeVar
+from types import CodeType, FunctionType, ModuleType, TracebackType
+from typing import Final, TypeAlias, TypeVar
 
-__all__ = ["modules_below", "pausing_between_statements"]
+__all__ = ["StatementPauses", "modules_below"]
 
 _PAUSE: Final = "__wavetank_pause__"
 _PAUSED: Final = "__wavetank_paused__"
@@ -40,41 +39,56 @@ def modules_below(*packages: str) -> tuple[ModuleType, ...]:
     )
 
 
-@contextmanager
-def pausing_between_statements(
-    modules: Iterable[ModuleType], pause: Callable[[], None]
-) -> Iterator[None]:
-    """Let the functions of modules call `pause` before each statement while the block lasts.
+class StatementPauses:
+    """Modules whose functions pause before each statement, while a ``with`` block lasts.
 
     Args:
         modules: whose source is read and compiled.
-        pause: called by every function of these modules, whoever calls it.
 
     Raises:
-        OSError: a module has no source.
+        OSError: on entering; a module has no source.
     """
 
-    def paused(value: _Value) -> _Value:
-        pause()
-        return value
+    def __init__(self, modules: Iterable[ModuleType]) -> None:
+        self._modules = tuple(modules)
+        self._changed: list[tuple[FunctionType, CodeType]] = []
 
-    changed: list[tuple[FunctionType, CodeType]] = []
-    names = {_PAUSE: pause, _PAUSED: paused}
-    modules = tuple(modules)
-    codes = _codes(modules)
-    try:
-        for function in _functions({module.__file__ for module in modules}):
+    def __enter__(self) -> StatementPauses:
+        codes = _codes(self._modules)
+        self.call(_do_nothing)
+        for function in _functions({module.__file__ for module in self._modules}):
             code = codes.get(_key(function.__code__))
             if code is not None and code.co_freevars == function.__code__.co_freevars:
-                changed.append((function, function.__code__))
-                function.__globals__.update(names)
+                self._changed.append((function, function.__code__))
                 function.__code__ = code
-        yield
-    finally:
-        for function, code in changed:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for function, code in self._changed:
             function.__code__ = code
-            for name in names:
-                function.__globals__.pop(name, None)
+        self._changed.clear()
+        for module in self._modules:
+            vars(module).pop(_PAUSE, None)
+            vars(module).pop(_PAUSED, None)
+
+    def call(self, pause: Callable[[], None]) -> None:
+        """Let the functions call `pause` from now on, in whatever task they run."""
+
+        def paused(value: _Value) -> _Value:
+            pause()
+            return value
+
+        for module in self._modules:
+            vars(module).update({_PAUSE: pause, _PAUSED: paused})
+
+
+def _do_nothing() -> None:
+    """Be called where nobody schedules."""
 
 
 def _functions(files: set[str | None]) -> list[FunctionType]:
@@ -85,8 +99,9 @@ def _functions(files: set[str | None]) -> list[FunctionType]:
     ]
 
 
-_Key = tuple[str, str, int]
-_CODES: Final[dict[tuple[str, int], dict[_Key, CodeType]]] = {}
+
+_Key: TypeAlias = tuple[str, str, int]
+
 
 
 def _key(code: CodeType) -> _Key:

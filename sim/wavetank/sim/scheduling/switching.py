@@ -65,9 +65,12 @@ class _Green:
 class Greenlets:
     """Carries every task on a greenlet of the thread that made it."""
 
+    __slots__ = ("_main",)
+
     def adopt(self) -> Carrier:
         """See `Switching`."""
-        return _Green(greenlet.getcurrent())
+        self._main = greenlet.getcurrent()
+        return _Green(self._main)
 
     def start(self, name: str, work: Callable[[], None]) -> Carrier:
         """See `Switching`."""
@@ -76,7 +79,8 @@ class Greenlets:
         def run(*_: object) -> None:
             work()
 
-        return _Green(greenlet.greenlet(run))
+        # Not a child of the task that spawns it, else the two could not end in any order.
+        return _Green(greenlet.greenlet(run, self._main))
 
 
 class _Thread:
