@@ -200,20 +200,24 @@ class RoundRobin:
         return min(ready, key=lambda task: (task <= running, task))
 
 
-def portfolio(seed: int, *, steps: int) -> Iterator[tuple[Grain, Strategy]]:
-    """Yield strategies without end, each for one run, and where the tasks pause in it.
+def portfolio(grain: Grain, seed: int, *, steps: int) -> Iterator[Strategy]:
+    """Yield strategies without end, each for one run.
 
     Args:
+        grain: where the tasks pause.
         seed: of all choices.
-        steps: how many steps a run has that pauses before each statement, about.
+        steps: how many steps a run has at this grain, about.
     """
-    yield Grain.CALLS, UntilItWaits()
-    yield Grain.CALLS, RoundRobin()
-    yield Grain.STATEMENTS, RoundRobin()
     seeds = Random(seed)  # noqa: S311 - reproducible on purpose
+    yield UntilItWaits()
+    yield RoundRobin()
     while True:
         for depth in _DEPTHS:
-            yield Grain.CALLS, RandomChoice(seeds.getrandbits(32))
-            yield Grain.STATEMENTS, Pct(seeds.getrandbits(32), steps=steps, depth=depth)
-            yield Grain.CALLS, Sticky(seeds.getrandbits(32))
-            yield Grain.STATEMENTS, Sticky(seeds.getrandbits(32), _STAYS * _STAYS)
+            yield Pct(seeds.getrandbits(32), steps=steps, depth=depth)
+            if grain is Grain.CALLS:
+                yield RandomChoice(seeds.getrandbits(32))
+                yield Sticky(seeds.getrandbits(32))
+            else:
+                # Statements are many, so that a task must stay for long to come anywhere.
+                yield Sticky(seeds.getrandbits(32), _STAYS * _STAYS)
+                yield Sticky(seeds.getrandbits(32), _STAYS * _STAYS // 2)

@@ -1,0 +1,232 @@
+"""Many schedules of one workload: the portfolio, and the fewest departures that still fail.
+
+`Player` runs schedules of one workload at either grain. `explore_schedules` lets the portfolio
+choose them; of each kind of problem it keeps the first run, made small.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from hashlib import blake2b
+from itertools import islice
+from types import ModuleType, TracebackType
+from typing import Final
+
+from attrs import frozen
+
+from wavetank.scenarios.concurrency.concurrent_run import ConcurrentRun, Start, run_tasks
+from wavetank.sim.scheduling.runtime import SimRuntime
+from wavetank.sim.scheduling.schedule import Departure, Grain, Schedule
+from wavetank.sim.scheduling.statements import StatementPauses, modules_below
+from wavetank.sim.scheduling.strategies import Replay, Strategy, UntilItWaits, portfolio
+from wavetank.sim.scheduling.switching import Switching
+
+__all__ = ["Player", "Schedules", "explore_schedules", "shrunk"]
+
+_ENGINE: Final = "wavetank.engine"
+_STATEMENTS_SHARE: Final = 0.4
+"""Of all schedules, those whose tasks pause before each statement; each takes twice as long."""
+_THOROUGH_EVERY: Final = 5
+"""Of so many runs one also opens the store again."""
+_SHRINK_RUNS: Final = 400
+_PROGRESS_EVERY: Final = 50
+
+
+class Player:
+    """Runs schedules of one workload; used as a context manager.
+
+    Args:
+        start: where each run begins.
+        switching: makes what carries the tasks, for each run anew; greenlets by default.
+
+    Attributes:
+        runs: how many schedules it has run.
+    """
+
+    def __init__(
+        self, start: Start, *, switching: Callable[[], Switching] | None = None
+    ) -> None:
+        self.start = start
+        self.runs = 0
+        self._switching = switching
+        self._pauses: StatementPauses | None = None
+
+    def __enter__(self) -> Player:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._pauses is not None:
+            self._pauses.__exit__(kind, error, trace)
+            self._pauses = None
+
+    def run(
+        self,
+        strategy: Strategy,
+        grain: Grain = Grain.CALLS,
+        *,
+        thorough: bool = True,
+        sites: bool = False,
+    ) -> ConcurrentRun:
+        """Run the tasks once; arguments as for `run_tasks`."""
+        self.runs += 1
+        if grain is Grain.STATEMENTS and self._pauses is None:
+            self._pauses = StatementPauses(_modules(self.start)).__enter__()
+        pauses = self._pauses
+
+        def begin(runtime: SimRuntime) -> None:
+            if pauses is not None:
+                at_statement = runtime.pause if grain is Grain.STATEMENTS else _go_on
+                pauses.call(at_statement)
+
+        try:
+            return run_tasks(
+                self.start,
+                strategy,
+                grain=grain,
+                switching=None if self._switching is None else self._switching(),
+                thorough=thorough,
+                sites=sites,
+                on_runtime=begin,
+            )
+        finally:
+            if pauses is not None:
+                pauses.call(_go_on)
+
+    def replay(self, schedule: Schedule, *, sites: bool = False) -> ConcurrentRun:
+        """Run a schedule again."""
+        return self.run(Replay(schedule), schedule.grain, sites=sites)
+
+
+@frozen(kw_only=True)
+class Schedules:
+    """What came of many schedules.
+
+    Attributes:
+        runs: how many there were, those for making failures small not among them.
+        steps: pauses and waits of all of them.
+        failures: the first run of each kind of problem, made small.
+        distinct: runs whose op logs differ, in the order in which they came; at most as many as
+            were asked for.
+        digest: a hash of all runs.
+    """
+
+    runs: int
+    steps: int
+    failures: tuple[ConcurrentRun, ...]
+    distinct: tuple[ConcurrentRun, ...]
+    digest: str
+
+
+def explore_schedules(
+    player: Player,
+    *,
+    seed: int,
+    count: int,
+    keep: int = 0,
+    on_failure: Callable[[ConcurrentRun], None] | None = None,
+    on_progress: Callable[[int], None] | None = None,
+) -> Schedules:
+    """Run schedules that the portfolio chooses.
+
+    Args:
+        player: of the workload.
+        seed: of the portfolio.
+        count: how many runs.
+        keep: runs without a problem and with op logs of their own that are returned.
+        on_failure: called with the first run of each kind of problem, made small.
+        on_progress: called with the number of runs so far, now and then.
+    """
+    failures: dict[tuple[str, str], ConcurrentRun] = {}
+    distinct: dict[str, ConcurrentRun] = {}
+    steps = 0
+    digest = blake2b(digest_size=16)
+    for number, run in enumerate(_runs(player, seed, count), 1):
+        steps += run.steps
+        digest.update(run.digest.encode())
+        if run.problem is not None:
+            key = run.problem.invariant, run.problem.kind
+            if key not in failures:
+                failures[key] = shrunk(player, run)
+                if on_failure is not None:
+                    on_failure(failures[key])
+        elif len(distinct) < keep:
+            distinct.setdefault(run.log_digest, run)
+        if on_progress is not None and number % _PROGRESS_EVERY == 0:
+            on_progress(number)
+    return Schedules(
+        runs=count,
+        steps=steps,
+        failures=tuple(failures.values()),
+        distinct=tuple(distinct.values()),
+        digest=digest.hexdigest(),
+    )
+
+
+def _runs(player: Player, seed: int, count: int) -> Iterator[ConcurrentRun]:
+    at_statements = int(count * _STATEMENTS_SHARE)
+    for grain, share in (
+        (Grain.CALLS, count - at_statements),
+        (Grain.STATEMENTS, at_statements),
+    ):
+        if not share:
+            continue
+        usual = player.run(UntilItWaits(), grain)
+        yield usual
+        chosen = islice(portfolio(grain, seed, steps=usual.steps), 1, share)
+        for number, strategy in enumerate(chosen):
+            yield player.run(strategy, grain, thorough=number % _THOROUGH_EVERY == 0)
+
+
+def shrunk(player: Player, run: ConcurrentRun) -> ConcurrentRun:
+    """Return a run with the same problem and as few departures as can be found.
+
+    No departure of it can be left out alone, unless the budget of runs ended before.
+
+    Args:
+        player: of the workload.
+        run: has a problem.
+    """
+    assert run.problem is not None, "only failures are made small"
+    wanted = run.problem.invariant, run.problem.kind
+    left = _SHRINK_RUNS
+    small = run
+
+    def fails(departures: Sequence[Departure]) -> bool:
+        nonlocal left, small
+        left -= 1
+        tried = player.replay(Schedule(run.schedule.grain, tuple(departures)))
+        problem = tried.problem
+        if problem is None or (problem.invariant, problem.kind) != wanted:
+            return False
+        small = tried
+        return True
+
+    departures = list(run.schedule.departures)
+    size = max(len(departures) // 2, 1)
+    while size and departures and left > 0:
+        place = 0
+        while place < len(departures) and left > 0:
+            shorter = departures[:place] + departures[place + size :]
+            if fails(shorter):
+                # Those that no longer applied are gone, too.
+                departures = list(small.schedule.departures)
+            else:
+                place += size
+        size = size // 2 if size > 1 else 0
+    return small
+
+
+def _modules(start: Start) -> tuple[ModuleType, ...]:
+    """Return the modules whose statements are pauses: the engine's, and those of the store."""
+    module = getattr(start.backend.factory, "__module__", _ENGINE)
+    package = module.partition(".")[0]
+    return modules_below(_ENGINE, module if package == "wavetank" else package)
+
+
+def _go_on() -> None:
+    """Pause nowhere."""
