@@ -18,8 +18,9 @@ from cattrs.strategies import configure_tagged_union
 
 from wavetank.faults import FaultPlan, fault_plan
 from wavetank.scenarios.exploration.crash_point import CrashPoint
-from wavetank.scenarios.raft.steps import SaveSnapshot, SaveState, Step, Workload
+from wavetank.scenarios.raft.steps import SaveSnapshot, SaveState, Step, StoreCall, Workload
 from wavetank.sim import Profile, Tearing, TearShape
+from wavetank.sim.scheduling.schedule import Schedule
 
 __all__ = ["CASE_FORMAT", "Case", "CaseError"]
 
@@ -49,6 +50,8 @@ class Case:
         trace: `trace_digest` of the run in which it was found; "" if nothing has been found yet.
         is_reproduced: whether the crash showed the problem again at once; if not, the store is not
             deterministic.
+        schedule: how the tasks of the workload are switched; None if it has none, or if many
+            schedules are to be explored.
 
     >>> from wavetank.scenarios import SCENARIOS
     >>> from wavetank.sim import POSIX
@@ -72,6 +75,7 @@ class Case:
     kind: str = ""
     trace: str = ""
     is_reproduced: bool = True
+    schedule: Schedule | None = None
 
     @property
     def id(self) -> str:
@@ -86,7 +90,15 @@ class Case:
 
     def without_finding(self) -> Case:
         """Return the case of the whole exploration in which this was found."""
-        return evolve(self, crash=None, invariant="", kind="", trace="", is_reproduced=True)
+        return evolve(
+            self,
+            crash=None,
+            invariant="",
+            kind="",
+            trace="",
+            is_reproduced=True,
+            schedule=None,
+        )
 
     def is_shown_by(self, invariant: str, kind: str) -> bool:
         """Whether a problem is the one of this case."""
@@ -122,6 +134,9 @@ def _converter() -> JsonConverter:
     converter = make_converter(omit_if_default=True, forbid_extra_keys=True)
     configure_tagged_union(Step, converter, tag_name="kind")
     configure_tagged_union(SaveState | SaveSnapshot, converter, tag_name="kind")
+    configure_tagged_union(StoreCall, converter, tag_name="kind")
+    converter.register_unstructure_hook(Schedule, str)
+    converter.register_structure_hook(Schedule, lambda text, _: Schedule.from_text(text))
     converter.register_unstructure_hook(FaultPlan, lambda plan: str(plan).splitlines())
     converter.register_structure_hook(FaultPlan, lambda lines, _: fault_plan(lines))
     converter.register_unstructure_hook_func(

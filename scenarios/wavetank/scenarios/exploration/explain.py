@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 from attrs import evolve, frozen
 
+from wavetank.scenarios.concurrency.history import History
 from wavetank.scenarios.exploration.crash_point import (
     CrashPoint,
     CrashTrail,
@@ -59,6 +60,8 @@ class Violation:
         cure: one sync that would have made the image impossible; "" if no single one does.
         rules: promises that the profile does not make, each of which alone would forbid the image.
         crash: the image; None if it needs no crash.
+        history: the calls of tasks that ran beside one another, in words; None if there were none.
+        schedule: how these tasks were switched, as a text that replays it; "" if there were none.
     """
 
     id: str
@@ -72,6 +75,8 @@ class Violation:
     cure: str
     rules: tuple[str, ...]
     crash: CrashPoint | None
+    history: History | None = None
+    schedule: str = ""
 
 
 def explain(run: RecordedRun[Shown, Known], profile: Profile, finding: Finding) -> Violation:

@@ -35,6 +35,7 @@ class Capability(Enum):
     THREAD_SAFE = "thread safe"
     LOCK_TIMEOUTS = "lock timeouts"
     SITE_FILESYSTEM = "site filesystem"
+    SITE_RUNTIME = "site runtime"
     NO_LITTER = "no litter"
 
 
@@ -60,6 +61,7 @@ CAPABILITIES: Final = MappingProxyType(
         Capability.THREAD_SAFE: "any number of threads may call one store",
         Capability.LOCK_TIMEOUTS: "honours timeout= wherever it waits for another call",
         Capability.SITE_FILESYSTEM: "reaches its files through site.fs alone",
+        Capability.SITE_RUNTIME: "takes its threads, locks and clock from site.runtime alone",
         Capability.NO_LITTER: "a clean open leaves no temporary files",
     }
 )
