@@ -6,6 +6,7 @@ General layout::
     commands/           a module for each command
     documents/          results as JSON; schemas/ says what each document may hold
     tables.py           tables in text
+    lanes.py            histories of concurrent callers, a line for each task
     session.py, _workers.py    a run over processes, interrupted or stopped early
     progress.py, text.py, story.py, next_commands.py    what a run prints
     failures.py, _fields.py    .wavetank/failures, written and read back

@@ -8,6 +8,7 @@
     corruption/      stores damaged in every place (`wavetank damage`)
     mutants/         planted bugs that must be found (`wavetank zoo`)
     code/            any Python code that writes files (`crash_test`, `CrashDisk`)
+    concurrency/     concurrent histories, and whether some order of the calls explains them
     machines/        hypothesis state machines over a crashing disk; strategies.py has the data
     events.py        a plan, its results, and those who listen
     runner.py        a plan run: scenarios by seeds by profiles

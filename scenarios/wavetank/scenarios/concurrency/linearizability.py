@@ -20,7 +20,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Sequence
 from typing import Final, Generic, Protocol, TypeAlias, TypeVar
 
-from attrs import field, frozen
+from attrs import frozen
 
 from wavetank.scenarios.concurrency.history import Call, EventKind, History, HistoryError
 
@@ -44,11 +44,22 @@ CONFIGURATION_LIMIT: Final = 100_000
 REDUCTION_LIMIT: Final = 1_000
 """The same while a failure is reduced, where a call may as well be kept."""
 
+REDUCTION_BUDGET: Final = 200_000
+"""Configurations that a reduction visits before it keeps the calls that it has not tried."""
+
 Survivors: TypeAlias = Callable[[State], Iterable[State]]
 """From a state at a crash, the states that a recovery may come back with."""
 
 _Done: TypeAlias = frozenset[tuple[int, Hashable]]
-_Configuration: TypeAlias = tuple[State, _Done]
+"""Calls in flight that have happened and must return, with their results."""
+
+_Spared: TypeAlias = frozenset[int]
+"""Calls in flight that have happened and need not have."""
+
+_Configuration: TypeAlias = tuple[State, _Done, _Spared]
+
+_NONE_DONE: Final[_Done] = frozenset()
+_NONE_SPARED: Final[_Spared] = frozenset()
 
 
 class Specification(Protocol[State]):
@@ -121,6 +132,43 @@ class _InFlight:
         return self.optional or self.never_returns
 
 
+class _Configurations(Generic[State]):
+    """Configurations in the order in which they were found, without those that add nothing.
+
+    One that differs from another only by more calls happened that need not happen adds nothing:
+    whatever follows from it follows from the other, where those calls happen never or later.
+    """
+
+    def __init__(self, configurations: Iterable[_Configuration[State]], limit: int) -> None:
+        self._limit = limit
+        self._spared: dict[tuple[State, _Done], list[_Spared]] = {}
+        self._count = 0
+        for state, done, spared in configurations:
+            self.add(state, done, spared)
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __iter__(self) -> Iterator[_Configuration[State]]:
+        for (state, done), choices in self._spared.items():
+            for spared in choices:
+                yield state, done, spared
+
+    def add(self, state: State, done: _Done, spared: _Spared) -> bool:
+        """Add a configuration, and tell whether it says anything new."""
+        choices = self._spared.get((state, done))
+        if choices is None:
+            choices = self._spared[state, done] = []
+        elif any(choice <= spared for choice in choices):
+            return False
+        kept = [choice for choice in choices if not spared < choice]
+        self._count += 1 + len(kept) - len(choices)
+        choices[:] = [*kept, spared]
+        if self._count > self._limit:
+            raise TooManyConfigurationsError(self._count, self._limit)
+        return True
+
+
 class Possibilities(Generic[State]):
     """Every state that an object may be in, while events of a history are fed in their order.
 
@@ -163,16 +211,13 @@ class Possibilities(Generic[State]):
         look_ahead: bool = False,
         limit: int = CONFIGURATION_LIMIT,
     ) -> None:
-        self.visited = 1
+        self.visited = 0
         self._specification = specification
         self._look_ahead = look_ahead
         self._limit = limit
         self._in_flight: dict[int, _InFlight] = {}
         # Invariant: every configuration reached by linearizing calls only when a return forced it.
-        # A dict for its order: what apply yields decides the order of all that follows.
-        self._configurations: dict[_Configuration[State], None] = {
-            (specification.initial, frozenset()): None
-        }
+        self._configurations = self._kept([(specification.initial, _NONE_DONE, _NONE_SPARED)])
 
     def invoke(self, call: Call, *, optional: bool = False) -> None:
         """Put a call in flight.
@@ -202,24 +247,8 @@ class Possibilities(Generic[State]):
                 result or no return.
         """
         flight = self._landed(number, result)
-        wanted = (result,) if flight.keeps_result else flight.wanted
-        kept: dict[_Configuration[State], None] = {}
-        undecided: list[_Configuration[State]] = []
-        for configuration in self._configurations:
-            state, done = configuration
-            entry = next((each for each in done if each[0] == number), None)
-            if entry is None:
-                undecided.append(configuration)
-            elif not flight.keeps_result or entry[1] == result:
-                kept[state, done - {entry}] = None
-            if entry is None and flight.optional:
-                kept[configuration] = None
-        for state, done in self._reachable(undecided):
-            for after, told in self._specification.apply(state, flight.operation):
-                if wanted is None or wanted[0] == told:
-                    kept[after, done] = None
-        self._replace(kept)
-        return bool(kept)
+        self._configurations = self._kept(self._returned(flight, result))
+        return len(self._configurations) > 0
 
     def crash(self, survivors: Survivors[State] | None = None) -> bool:
         """Cut the power: calls in flight have happened or never will.
@@ -235,8 +264,8 @@ class Possibilities(Generic[State]):
         if survivors is not None:
             states = [after for state in states for after in survivors(state)]
         self._in_flight.clear()
-        self._replace(dict.fromkeys((state, frozenset[tuple[int, Hashable]]()) for state in states))
-        return bool(self._configurations)
+        self._configurations = self._kept((state, _NONE_DONE, _NONE_SPARED) for state in states)
+        return len(self._configurations) > 0
 
     def states(self) -> tuple[State, ...]:
         """Return each state the object may be in now, once, in a deterministic order.
@@ -244,7 +273,7 @@ class Possibilities(Generic[State]):
         Any of the calls in flight may have happened or not, in any order that the results so far
         allow. This is what a crash at this moment may leave.
         """
-        return tuple(dict.fromkeys(state for state, _ in self._reachable(self._configurations)))
+        return tuple(dict.fromkeys(state for state, *_ in self._reachable(self._configurations)))
 
     def _landed(self, number: int, result: Hashable) -> _InFlight:
         flight = self._in_flight.get(number)
@@ -258,42 +287,55 @@ class Possibilities(Generic[State]):
             )
         return self._in_flight.pop(number)
 
-    def _reachable(self, start: Iterable[_Configuration[State]]) -> list[_Configuration[State]]:
+    def _returned(self, flight: _InFlight, result: Hashable) -> Iterator[_Configuration[State]]:
+        number = flight.number
+        undecided: list[_Configuration[State]] = []
+        for state, done, spared in self._configurations:
+            if flight.optional:
+                yield state, done, spared - {number}
+            entry = next((each for each in done if each[0] == number), None)
+            if entry is None and number not in spared:
+                undecided.append((state, done, spared))
+            elif entry is not None and (not flight.keeps_result or entry[1] == result):
+                yield state, done - {entry}, spared
+        wanted = (result,) if flight.keeps_result else flight.wanted
+        for state, done, spared in self._reachable(undecided):
+            for after, told in self._specification.apply(state, flight.operation):
+                if wanted is None or wanted[0] == told:
+                    yield after, done, spared
+
+    def _reachable(self, start: Iterable[_Configuration[State]]) -> Iterable[_Configuration[State]]:
         """Return what linearizing any calls in flight leads to, beginning with `start` itself."""
-        found = dict.fromkeys(start)
+        found = _Configurations(start, self._limit)
         waiting = list(found)
         while waiting:
-            for configuration in self._steps(waiting.pop()):
-                if configuration not in found:
-                    found[configuration] = None
+            for configuration in self._steps(*waiting.pop()):
+                if found.add(*configuration):
                     waiting.append(configuration)
-                    self._count(len(found))
-        return list(found)
+                    self.visited += 1
+        return found
 
-    def _steps(self, configuration: _Configuration[State]) -> Iterator[_Configuration[State]]:
-        state, done = configuration
-        taken = {number for number, _ in done}
+    def _steps(self, state: State, done: _Done, spared: _Spared) -> Iterator[_Configuration[State]]:
+        taken = spared.union(number for number, _ in done)
+        # Calls that never return are in flight until the crash: of equal ones, the first will do.
+        tried: set[Hashable] = set()
         for number, flight in self._in_flight.items():
-            if number in taken:
+            if number in taken or (flight.never_returns and flight.operation in tried):
                 continue
+            if flight.never_returns:
+                tried.add(flight.operation)
             for after, result in self._specification.apply(state, flight.operation):
                 if flight.wanted is not None and flight.wanted[0] != result:
                     continue
-                # Without effect, it might as well not have happened.
-                if flight.may_be_skipped and after == state:
-                    continue
-                yield after, done | {(number, result if flight.keeps_result else None)}
+                if not flight.may_be_skipped:
+                    yield after, done | {(number, result if flight.keeps_result else None)}, spared
+                elif after != state:
+                    yield after, done, spared | {number}
 
-    def _replace(self, configurations: dict[_Configuration[State], None]) -> None:
-        self.visited += len(configurations)
-        self._configurations = configurations
-        if len(configurations) > self._limit:
-            raise TooManyConfigurationsError(len(configurations), self._limit)
-
-    def _count(self, found: int) -> None:
-        self.visited += 1
-        if found > self._limit:
-            raise TooManyConfigurationsError(found, self._limit)
+    def _kept(self, configurations: Iterable[_Configuration[State]]) -> _Configurations[State]:
+        kept = _Configurations(configurations, self._limit)
+        self.visited += len(kept)
+        return kept
 
 
 @frozen(kw_only=True)
@@ -436,11 +478,13 @@ def check(
     search = _Search(
         specification=specification, survivors=survivors, optional=frozenset(optional), limit=limit
     )
-    possible, ran_out_at = search.run(history)
+    possible = search.start()
+    ran_out_at = search.ran_out_at(possible, history)
     if ran_out_at is None:
         return Verdict(failure=None, states=possible.states(), visited=possible.visited)
     position = search.first_impossible(history, ran_out_at)
-    before, _ = search.run(history.before(position))
+    before = search.start()
+    search.ran_out_at(before, history.before(position))
     failure = _reduced(search, history.before(position + 1), position, before.states())
     return Verdict(failure=failure, states=(), visited=possible.visited)
 
@@ -454,9 +498,12 @@ class _Search(Generic[State]):
     optional: frozenset[int]
     limit: int
 
-    def run(self, history: History) -> tuple[Possibilities[State], int | None]:
-        """Feed a history; return also the position at which possibilities ran out, if they did."""
-        possible = Possibilities(self.specification, look_ahead=True, limit=self.limit)
+    def start(self) -> Possibilities[State]:
+        """Return what is possible before the first event."""
+        return Possibilities(self.specification, look_ahead=True, limit=self.limit)
+
+    def ran_out_at(self, possible: Possibilities[State], history: History) -> int | None:
+        """Feed a history; return the position at which possibilities ran out, if they did."""
         for event in history.events():
             if event.call is None:
                 goes_on = possible.crash(self.survivors)
@@ -466,8 +513,8 @@ class _Search(Generic[State]):
             else:
                 goes_on = possible.return_(event.call.number, event.call.result)
             if not goes_on:
-                return possible, event.position
-        return possible, None
+                return event.position
+        return None
 
     def first_impossible(self, history: History, ran_out_at: int) -> int:
         """Return the first event up to which the history is impossible.
@@ -481,10 +528,11 @@ class _Search(Generic[State]):
             if event.kind is not EventKind.INVOKE and event.position >= ran_out_at
         ]
         return positions[
-            bisect_left(
-                positions, 1, key=lambda at: self.run(history.before(at + 1))[1] is not None
-            )
+            bisect_left(positions, 1, key=lambda at: self._is_impossible(history.before(at + 1)))
         ]
+
+    def _is_impossible(self, history: History) -> bool:
+        return self.ran_out_at(self.start(), history) is not None
 
     def with_optional(self, numbers: Iterable[int]) -> _Search[State]:
         return _Search(
@@ -498,7 +546,7 @@ class _Search(Generic[State]):
 def _reduced(
     search: _Search[State], history: History, position: int, states: tuple[State, ...]
 ) -> Failure[State]:
-    reduction = _Reduction(search=search, history=history)
+    reduction = _Reduction(search, history)
     numbers = [call.number for call in history.calls if call.number not in search.optional]
     kept = reduction.needed(numbers)
     optional = [call.number for call in history.calls if call.number not in kept]
@@ -511,19 +559,19 @@ def _reduced(
     )
 
 
-@frozen(kw_only=True)
 class _Reduction(Generic[State]):
-    """Which calls of an impossible history cannot be made optional.
+    """Finds which calls of an impossible history cannot be made optional.
 
     Attributes:
-        dropped: calls that are optional by now.
         undecided: calls that were kept because the search grew too large.
     """
 
-    search: _Search[State]
-    history: History
-    dropped: set[int] = field(factory=set, init=False)
-    undecided: set[int] = field(factory=set, init=False)
+    def __init__(self, search: _Search[State], history: History) -> None:
+        self.undecided: set[int] = set()
+        self._search = search
+        self._history = history
+        self._dropped: set[int] = set()
+        self._budget = REDUCTION_BUDGET
 
     def needed(self, numbers: Sequence[int]) -> list[int]:
         """Return those of the numbers that must stay; halves first, since most can go together."""
@@ -531,7 +579,7 @@ class _Reduction(Generic[State]):
             return []
         impossible = self._impossible_without(numbers)
         if impossible:
-            self.dropped.update(numbers)
+            self._dropped.update(numbers)
             return []
         if len(numbers) == 1:
             if impossible is None:
@@ -541,11 +589,16 @@ class _Reduction(Generic[State]):
         return self.needed(numbers[:middle]) + self.needed(numbers[middle:])
 
     def _impossible_without(self, numbers: Sequence[int]) -> bool | None:
-        search = self.search.with_optional([*self.dropped, *numbers])
+        if self._budget <= 0:
+            return None
+        search = self._search.with_optional([*self._dropped, *numbers])
+        possible = search.start()
         try:
-            return search.run(self.history)[1] is not None
+            return search.ran_out_at(possible, self._history) is not None
         except TooManyConfigurationsError:
             return None
+        finally:
+            self._budget -= possible.visited
 
 
 def _without_leading_crashes(history: History, survivors: Survivors[State] | None) -> History:
