@@ -70,6 +70,8 @@ class RunPlan:
             with each set, instead of with the workload's own options.
         faults: lines of the fault language; they strike each scenario while its steps run, and the
             recoveries from crashes in it.
+        schedules: runs of each scenario whose tasks run beside one another, each under another
+            schedule, shared among the profiles.
     """
 
     scenarios: tuple[str, ...]
@@ -82,6 +84,7 @@ class RunPlan:
     own_profiles: tuple[OwnProfile, ...] = ()
     option_sets: tuple[tuple[str, ...], ...] = ((),)
     faults: tuple[str, ...] = ()
+    schedules: int = 1_200
 
 
 @frozen(kw_only=True)
@@ -115,6 +118,7 @@ class ScenarioResult:
         violations: what was wrong.
         cases: what brings each violation back, in the same order.
         digest: a hash of the op log and of every image and verdict.
+        schedules: how many schedules of its tasks were run; 0 if it has none.
     """
 
     name: str
@@ -141,6 +145,7 @@ class ScenarioResult:
     relaxed: tuple[str, ...] = ()
     faults_fired: tuple[tuple[str, int], ...] = ()
     choice: Choice = field(factory=Choice)
+    schedules: int = 0
 
     @property
     def verdict(self) -> Verdict:
@@ -171,13 +176,14 @@ class RunResult:
 
 @frozen(kw_only=True)
 class ScenarioProgress:
-    """A scenario has judged so many images by now."""
+    """A scenario has judged so many images by now, and run so many schedules."""
 
     name: str
     seed: int
     profile: str
     judged: int
     options: tuple[str, ...] = ()
+    schedules: int = 0
 
 
 @frozen

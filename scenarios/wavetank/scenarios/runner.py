@@ -27,7 +27,16 @@ from wavetank.scenarios.events import (
     ScenarioProgress,
     ScenarioResult,
 )
-from wavetank.scenarios.exploration.explain import explain, explain_live
+from wavetank.scenarios.catalogue import ALL_SCENARIOS
+from wavetank.scenarios.concurrency.concurrent_run import (
+    ConcurrentRun,
+    require_schedulable,
+    start_of,
+)
+from wavetank.scenarios.concurrency.exploration import CrashedRun, explore_tasks
+from wavetank.scenarios.concurrency.schedules import Player
+from wavetank.scenarios.concurrency.stories import crash_story, live_story
+from wavetank.scenarios.exploration.explain import Violation, explain, explain_live
 from wavetank.scenarios.exploration.explorer import Finding, explore
 from wavetank.scenarios.raft.contract import Contract
 from wavetank.scenarios.raft.fitted_workload import fitted
@@ -35,11 +44,11 @@ from wavetank.scenarios.raft.option_choices import with_overrides
 from wavetank.scenarios.raft.recording import Recording, record
 from wavetank.scenarios.raft.recovery import RaftSubject
 from wavetank.scenarios.raft.steps import Workload
-from wavetank.scenarios.raft.workloads import SCENARIOS
 from wavetank.scenarios.replay import limits_of, live_problems, log_digest, trace_digest
 from wavetank.scenarios.stores.python_stores import on_simulated_disk
 from wavetank.scenarios.stores.registry import find_store
 from wavetank.sim import PROFILES, Profile
+from wavetank.sim.scheduling.strategies import UntilItWaits
 
 __all__ = [
     "ProgressSink",
@@ -68,6 +77,7 @@ class _Unit:
     depth: int | None
     max_images: int | None
     max_after_first: int | None
+    schedules: int
 
 
 def run(
@@ -93,6 +103,8 @@ def run(
             faults (`PlainStoreError`).
         OptionError: the plan turns an option that does not exist, or to what it does not take.
         FaultSyntaxError: a line of the plan is no fault.
+        UnschedulableStoreError: a scenario has tasks, and the store takes its threads from
+            somewhere else than its site.
     """
     units = list(_units(plan))
     for listener in listeners:
@@ -140,7 +152,8 @@ def _units(plan: RunPlan) -> Iterator[_Unit]:
         for name in plan.profiles
     )
     for scenario, options in product(plan.scenarios, plan.option_sets):
-        workload_of(scenario, plan.seeds[0], options, plan.faults)
+        if workload_of(scenario, plan.seeds[0], options, plan.faults).tasks:
+            require_schedulable(store)
     for scenario, seed, options in product(plan.scenarios, plan.seeds, plan.option_sets):
         yield _Unit(
             scenario=scenario,
@@ -152,6 +165,7 @@ def _units(plan: RunPlan) -> Iterator[_Unit]:
             depth=plan.depth,
             max_images=plan.max_images,
             max_after_first=plan.max_after_first,
+            schedules=plan.schedules,
         )
 
 
@@ -181,9 +195,9 @@ def workload_of(
         OptionError: there is no such option, or it does not take that value.
         FaultSyntaxError: a line is no fault.
     """
-    if scenario not in SCENARIOS:
-        raise UnknownNameError(f"scenario: expected one of {list(SCENARIOS)}, got {scenario!r}")
-    workload = SCENARIOS[scenario].workload(seed)
+    if scenario not in ALL_SCENARIOS:
+        raise UnknownNameError(f"scenario: expected one of {list(ALL_SCENARIOS)}, got {scenario!r}")
+    workload = ALL_SCENARIOS[scenario].workload(seed)
     return evolve(
         workload,
         options=with_overrides(workload.options, options),
@@ -195,6 +209,8 @@ def workload_of(
 def _run_unit(unit: _Unit, progress: ProgressSink | None) -> tuple[ScenarioResult, ...]:
     workload = workload_of(unit.scenario, unit.seed, unit.options, unit.faults)
     # A worker process is told the store's name, since a store itself cannot be sent there.
+    if workload.tasks:
+        return _run_tasks(unit, workload, progress)
     with on_simulated_disk(find_store(unit.backend), faults=bool(unit.faults)) as store:
         recording = record(fitted(workload, store), store)
         # What the store does on an image is the same under every profile.
@@ -286,6 +302,135 @@ def _explore(
             for line, count in recording.faults_fired.items()
         ),
         digest=blake2b((log_digest(recording) + seen.digest).encode(), digest_size=16).hexdigest(),
+    )
+
+
+def _run_tasks(
+    unit: _Unit, workload: Workload, progress: ProgressSink | None
+) -> tuple[ScenarioResult, ...]:
+    """Explore a workload whose tasks run beside one another."""
+    store = find_store(unit.backend)
+    start = start_of(fitted(workload, store), store)
+    subject = RaftSubject(start.workload, store)
+    share = -(-unit.schedules // len(unit.profiles))
+    with Player(start) as player:
+        return tuple(
+            _explore_tasks(unit, player, profile, (number, share), subject, progress)
+            for number, profile in enumerate(unit.profiles)
+        )
+
+
+def _explore_tasks(
+    unit: _Unit,
+    player: Player,
+    profile: OwnProfile,
+    share: tuple[int, int],
+    subject: RaftSubject,
+    progress: ProgressSink | None,
+) -> ScenarioResult:
+    workload = player.start.workload
+    number, schedules = share
+    case = Case(
+        workload=workload,
+        store=unit.backend,
+        profile=profile.profile,
+        profile_file=profile.file,
+        depth=unit.depth,
+    )
+    tell = progress or (lambda _: None)
+
+    def tell_progress(runs: int, judged: int) -> None:
+        tell(
+            ScenarioProgress(
+                name=workload.name,
+                seed=workload.seed,
+                profile=profile.profile.name,
+                judged=judged,
+                options=workload.overrides,
+                schedules=runs,
+            )
+        )
+
+    def live_case(run: ConcurrentRun) -> Case:
+        assert run.problem is not None
+        return evolve(
+            case,
+            invariant=run.problem.invariant,
+            kind=run.problem.kind,
+            trace=run.digest,
+            schedule=run.schedule,
+        )
+
+    def crash_case(crashed: CrashedRun, finding: Finding) -> Case:
+        found = _case_of(case, crashed.recording, finding)
+        return evolve(found, schedule=crashed.run.schedule)
+
+    def tell_failure(run: ConcurrentRun) -> None:
+        assert run.problem is not None
+        tell(FindingFound(live_case(run), run.problem, 0))
+
+    def tell_finding(crashed: CrashedRun, finding: Finding) -> None:
+        tell(FindingFound(crash_case(crashed, finding), finding.problem, finding.judged))
+
+    limits = evolve(
+        limits_of(case, max_images=unit.max_images), max_after_first=unit.max_after_first
+    )
+    seen = explore_tasks(
+        player,
+        profile.profile,
+        seed=workload.seed * len(unit.profiles) + number,
+        schedules=schedules,
+        limits=limits,
+        subject=subject,
+        on_failure=tell_failure,
+        on_finding=tell_finding,
+        on_progress=tell_progress,
+    )
+    cases: list[Case] = []
+    violations: list[Violation] = []
+    for problem in player.start.problems if not number else ():
+        cases.append(evolve(case, invariant=problem.invariant, kind=problem.kind))
+        run = player.run(UntilItWaits(), sites=True)
+        violations.append(live_story(run, problem))
+    for run in seen.schedules.failures:
+        assert run.problem is not None
+        cases.append(live_case(run))
+        violations.append(live_story(player.replay(run.schedule, sites=True), run.problem))
+    for crashed, finding in seen.findings():
+        cases.append(crash_case(crashed, finding))
+        told = explain(crashed.recording, profile.profile, finding)
+        violations.append(crash_story(crashed.run, finding.crash.position, told))
+    explored = [each.seen for each in seen.crashed]
+    legal = [each.legal for each in explored]
+    digest = blake2b(seen.schedules.digest.encode(), digest_size=16)
+    for each in explored:
+        digest.update(each.digest.encode())
+    return ScenarioResult(
+        name=workload.name,
+        seed=workload.seed,
+        backend=unit.backend,
+        profile=profile.profile.name,
+        steps=len(workload.all_steps),
+        compactions=0,
+        crash_points=sum(each.crash_points for each in explored),
+        legal=None if None in legal else sum(each or 0 for each in legal),
+        distinct=sum(each.distinct for each in explored),
+        judged=sum(each.judged for each in explored),
+        unjudged=sum(each.unjudged for each in explored),
+        cache_hits=sum(each.cache_hits for each in explored),
+        recoveries=sum(each.recoveries for each in explored),
+        depth=max((each.depth for each in explored), default=0),
+        complete=all(each.complete for each in explored),
+        forked_points=sum(each.forked_points for each in explored),
+        stopped_after_first=any(each.stopped_after_first for each in explored),
+        violations=tuple(
+            evolve(story, id=found.id) for story, found in zip(violations, cases, strict=True)
+        ),
+        cases=tuple(cases),
+        options=workload.overrides,
+        relaxed=Contract.of(workload.options, workload.faults).relaxed,
+        digest=digest.hexdigest(),
+        schedules=seen.schedules.runs,
     )
 
 

@@ -47,7 +47,15 @@ from wavetank.sim.scheduling.schedule import Grain, Schedule
 from wavetank.sim.scheduling.strategies import Strategy
 from wavetank.sim.scheduling.switching import Switching
 
-__all__ = ["ConcurrentRun", "Moment", "Start", "run_tasks", "start_of"]
+__all__ = [
+    "ConcurrentRun",
+    "Moment",
+    "Start",
+    "UnschedulableStoreError",
+    "require_schedulable",
+    "run_tasks",
+    "start_of",
+]
 
 _MAIN: Final = "the run"
 _STEP_LIMIT: Final = 200_000
@@ -99,6 +107,8 @@ class ConcurrentRun:
         steps: pauses and waits of all tasks.
         problem: what was wrong; None if nothing was.
         impossible: the calls that no order explains, if that is what was wrong.
+        switches: for each departure of the schedule from which task to which, and where; only of
+            runs that note lines.
     """
 
     start: Start
@@ -110,6 +120,7 @@ class ConcurrentRun:
     steps: int
     problem: Problem | None
     impossible: History | None = None
+    switches: tuple[str, ...] = ()
 
     @property
     def digest(self) -> str:
@@ -128,6 +139,21 @@ class ConcurrentRun:
         for record in self.log:
             digest.update(repr(record).encode())
         return digest.hexdigest()
+
+
+class UnschedulableStoreError(TypeError):
+    """Tasks were to be scheduled on a store that does not take its threads from its site."""
+
+
+def require_schedulable(store: StoreAdapter) -> None:
+    """Raise `UnschedulableStoreError` unless a store takes all that it waits for from its site."""
+    for needed in (Capability.SITE_RUNTIME, Capability.SITE_FILESYSTEM, Capability.THREAD_SAFE):
+        if not store.has(needed):
+            raise UnschedulableStoreError(
+                f"{store.name}: expected a store that declares {needed.value!r}, for scenarios "
+                f"whose tasks run beside one another under a scheduler; `wavetank check` tries "
+                f"this store with real threads"
+            )
 
 
 def start_of(workload: Workload, backend: StoreAdapter) -> Start:
@@ -178,12 +204,14 @@ def run_tasks(
         grain: where tasks pause; told in the run's schedule.
         switching: what carries the tasks.
         thorough: whether the store is also asked everything once more when it is opened again.
-        sites: whether each op notes the line that made it, for stories.
+        sites: whether each op and each switch note the line where it was made, for stories.
         on_runtime: told of the runtime before anything runs, to pause at statements too.
     """
     site = partial(call_site, _DRIVER) if sites else None
     disk = SimDisk(start.image) if site is None else SimDisk(start.image, site=site)
     runtime = SimRuntime(strategy, seed=start.workload.seed, grain=grain, switching=switching)
+    if sites:
+        runtime.keep_places()
     if on_runtime is not None:
         on_runtime(runtime)
     run = _Run(start, disk, runtime, thorough=thorough)
@@ -311,6 +339,7 @@ class _Run:
             steps=self._runtime.steps,
             problem=problem,
             impossible=None if failure is None else failure.part,
+            switches=self._runtime.places,
         )
 
 

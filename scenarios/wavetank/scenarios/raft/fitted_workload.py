@@ -6,7 +6,7 @@ does not have, and asks of its options no more than it declares.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Final
 
@@ -15,10 +15,16 @@ from attrs import evolve
 from wavetank.engine import FileStorageOptions
 from wavetank.scenarios.raft.model import EMPTY, ModelState, acknowledge
 from wavetank.scenarios.raft.steps import (
+    Close,
+    OpenAgain,
+    ReadSnapshot,
+    ReadState,
     Refused,
     SaveSnapshot,
     SaveState,
     Step,
+    StoreCall,
+    TaskStep,
     TruncatePrefix,
     TruncateSuffix,
     Workload,
@@ -39,6 +45,19 @@ _NEEDS: Final[Mapping[type[Step], frozenset[Capability]]] = MappingProxyType(
         TruncateSuffix: frozenset({Capability.TRUNCATE_SUFFIX}),
     }
 )
+_TASK_NEEDS: Final[Mapping[type[StoreCall], frozenset[Capability]]] = MappingProxyType(
+    {
+        SaveState: frozenset({Capability.VOTES, Capability.REFUSES_STALE_VOTES}),
+        ReadState: frozenset({Capability.VOTES}),
+        SaveSnapshot: frozenset({Capability.SNAPSHOTS}),
+        ReadSnapshot: frozenset({Capability.SNAPSHOTS}),
+        TruncatePrefix: frozenset({Capability.TRUNCATE_PREFIX}),
+        TruncateSuffix: frozenset({Capability.TRUNCATE_SUFFIX}),
+        OpenAgain: frozenset({Capability.REFUSES_SECOND_OPENER}),
+        Close: frozenset({Capability.REFUSES_SECOND_OPENER}),
+    }
+)
+"""For calls that run beside others."""
 _REFUSES: Final[Mapping[type[Step], Capability]] = MappingProxyType(
     {
         SaveState: Capability.REFUSES_STALE_VOTES,
@@ -66,6 +85,10 @@ def fitted(workload: Workload, store: StoreAdapter) -> Workload:
     return evolve(
         workload,
         steps=tuple(_steps(workload, can)),
+        tasks=tuple(
+            evolve(task, steps=tuple(_task_steps(task.steps, can))) for task in workload.tasks
+        ),
+        after=tuple(_task_steps(workload.after, can)),
         options=_options(workload.options, can),
         has_votes=workload.has_votes and Capability.VOTES in can,
     )
@@ -101,6 +124,17 @@ def _steps(workload: Workload, can: frozenset[Capability]) -> Iterator[Step]:
         elif after.last_index != state.last_index or _installs(state, after):
             return
         state = after
+
+
+def _task_steps(
+    steps: Iterable[TaskStep], can: frozenset[Capability]
+) -> Iterator[TaskStep]:
+    for step in steps:
+        needs = _TASK_NEEDS.get(type(step.call), frozenset())
+        if step.timeout_s is not None:
+            needs |= {Capability.LOCK_TIMEOUTS}
+        if needs <= can:
+            yield step
 
 
 def _installs(before: ModelState, after: ModelState) -> bool:

@@ -298,6 +298,15 @@ class SimRuntime:
         departures = self._scheduler.departures
         return Schedule(self._grain, tuple(Departure(*each) for each in departures))
 
+    def keep_places(self) -> None:
+        """Note from now on where each departure leaves a task, for `places`."""
+        self._scheduler.places = []
+
+    @property
+    def places(self) -> tuple[str, ...]:
+        """For each departure since `keep_places`: from which task to which, and where it stood."""
+        return tuple(self._scheduler.places or ())
+
     @property
     def running(self) -> str:
         """The name of the task that runs."""

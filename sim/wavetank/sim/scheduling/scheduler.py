@@ -157,6 +157,7 @@ class Scheduler:
             ready first at the front.
         tasks: all, by number.
         departures: steps at which another task than the usual one was chosen, and that task.
+        places: for each departure, which task stood where and who ran instead; None: not kept.
         is_cut: whether the power has gone.
     """
 
@@ -172,6 +173,7 @@ class Scheduler:
         "is_cut",
         "look_at",
         "now_s",
+        "places",
         "ready",
         "running",
         "step",
@@ -190,6 +192,7 @@ class Scheduler:
         self.is_cut = False
         self._is_stopping = False
         self.departures: list[tuple[int, int]] = []
+        self.places: list[str] | None = None
         main = SimTask(self, _MAIN, "the run")
         main.carrier = switching.adopt()
         main.resume = main.carrier.resume
@@ -308,7 +311,7 @@ class Scheduler:
         if self.look_at > self._cut_at:
             self.look_at = self._cut_at
         if chosen != usual:
-            self.departures.append((self.step, chosen))
+            self._depart(chosen, me)
             following = self.tasks[chosen]
             self.running = following
             following.resume()
@@ -402,9 +405,17 @@ class Scheduler:
             usual = chosen
             chosen = self._choose(self.step, None if running is None else usual, ready, usual)
             if chosen != usual:
-                self.departures.append((self.step, chosen))
+                self._depart(chosen, self.tasks[usual])
         self.look_at = min(self._next_look(self.step + 1), self._cut_at)
         return self.tasks[chosen]
+
+    def _depart(self, chosen: int, usual: SimTask) -> None:
+        self.departures.append((self.step, chosen))
+        if self.places is not None:
+            stands = usual is self.running
+            frame = sys._getframe() if stands else usual.carrier.frame()  # noqa: SLF001
+            where = " ".join(_lines(frame)[:1])
+            self.places.append(f"from {usual.name!r} to {self.tasks[chosen].name!r} {where}".rstrip())
 
     def _let_time_pass(self) -> None:
         while self._timers and not self.ready:
@@ -429,11 +440,15 @@ class Scheduler:
 
 
 def _where(frame: FrameType | None) -> str:
+    return "".join(f"\n    {line}" for line in _lines(frame))
+
+
+def _lines(frame: FrameType | None) -> list[str]:
     """Return the innermost lines of a frame that are not this package's own."""
     lines: list[str] = []
     while frame is not None and len(lines) < _FRAMES:
         if not frame.f_code.co_filename.startswith(_OWN_FOLDER):
             name = PurePath(frame.f_code.co_filename).name
-            lines.append(f"{name}:{frame.f_lineno} in {frame.f_code.co_name}")
+            lines.append(f"at {name}:{frame.f_lineno} in {frame.f_code.co_name}")
         frame = frame.f_back
-    return "".join(f"\n    at {line}" for line in lines)
+    return lines

@@ -1,0 +1,124 @@
+"""One concurrent workload under one profile: schedules, and crashes at every point of some of them.
+
+Schedules that fail without a crash are told first. Of those that pass, the first few whose op logs
+differ are explored as recorded runs are: a crash between any two ops, every image that the profile
+allows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from attrs import frozen
+
+from wavetank.scenarios.concurrency.concurrent_run import ConcurrentRun
+from wavetank.scenarios.concurrency.crashes import recording_of
+from wavetank.scenarios.concurrency.schedules import Player, Schedules, explore_schedules
+from wavetank.scenarios.exploration.explorer import Exploration, Finding, explore
+from wavetank.scenarios.exploration.recovery_graph import Limits
+from wavetank.scenarios.raft.recording import Recording
+from wavetank.scenarios.raft.recovery import RaftSubject
+from wavetank.sim import Profile
+
+__all__ = ["CrashedRun", "TasksExploration", "explore_tasks"]
+
+_CRASHED_RUNS: Final = 5
+"""Runs whose crashes are explored, of those whose op logs differ."""
+
+
+@frozen(kw_only=True)
+class CrashedRun:
+    """One run, and what its crashes left.
+
+    Attributes:
+        run: the run.
+        recording: the same, as crashes are explored.
+        seen: what came of that.
+    """
+
+    run: ConcurrentRun
+    recording: Recording
+    seen: Exploration
+
+
+@frozen(kw_only=True)
+class TasksExploration:
+    """What came of a workload under one profile.
+
+    Attributes:
+        schedules: all that were run.
+        crashed: those whose crashes were explored.
+    """
+
+    schedules: Schedules
+    crashed: tuple[CrashedRun, ...]
+
+    def findings(self) -> Iterator[tuple[CrashedRun, Finding]]:
+        """Yield the first finding of each kind that needs a crash, with its run."""
+        kinds: set[tuple[str, str]] = set()
+        for crashed in self.crashed:
+            for finding in crashed.seen.findings:
+                key = finding.problem.invariant, finding.problem.kind
+                if key not in kinds:
+                    kinds.add(key)
+                    yield crashed, finding
+
+
+def explore_tasks(
+    player: Player,
+    profile: Profile,
+    *,
+    seed: int,
+    schedules: int,
+    limits: Limits,
+    subject: RaftSubject | None = None,
+    on_failure: Callable[[ConcurrentRun], None] | None = None,
+    on_finding: Callable[[CrashedRun, Finding], None] | None = None,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> TasksExploration:
+    """Run schedules, and crash some of them at every point.
+
+    Args:
+        player: of the workload.
+        profile: what a crash may lose.
+        seed: of the schedules.
+        schedules: how many.
+        limits: of the exploration of one run's crashes.
+        subject: recovers, to share what it remembers.
+        on_failure: called with each run that was wrong without a crash, made small.
+        on_finding: called with the first finding of each kind that needs a crash.
+        on_progress: called with the schedules run and the images judged so far, now and then.
+    """
+    judged = 0
+
+    def tell(runs: int) -> None:
+        if on_progress is not None:
+            on_progress(runs, judged)
+
+    seen = explore_schedules(
+        player,
+        seed=seed,
+        count=schedules,
+        keep=_CRASHED_RUNS,
+        on_failure=on_failure,
+        on_progress=tell,
+    )
+    subject = subject or RaftSubject(player.start.workload, player.start.backend)
+    told: set[tuple[str, str]] = set()
+    crashed: list[CrashedRun] = []
+    for run in seen.distinct:
+        # Once more, with the lines that stories need.
+        noted = player.replay(run.schedule, sites=True)
+        recording = recording_of(noted)
+        explored = explore(recording, profile, limits=limits, subject=subject)
+        each = CrashedRun(run=noted, recording=recording, seen=explored)
+        crashed.append(each)
+        judged += explored.judged
+        tell(schedules)
+        for finding in explored.findings:
+            key = finding.problem.invariant, finding.problem.kind
+            if key not in told and on_finding is not None:
+                told.add(key)
+                on_finding(each, finding)
+    return TasksExploration(schedules=seen, crashed=tuple(crashed))
