@@ -16,6 +16,7 @@ from attrs import field, frozen
 from wavetank.reports._choices import nearest
 from wavetank.reports._fields import Fields
 from wavetank.scenarios import Case, Violation
+from wavetank.scenarios.concurrency.history import Call, History
 
 __all__ = [
     "DIRECTORY",
@@ -150,13 +151,19 @@ def _is_readable(path: Path) -> bool:
 
 def _to_text(failure: StoredFailure) -> str:
     story = failure.violation
-    document = {
+    document: dict[str, object] = {
         "format": FORMAT,
         "version": failure.version,
         "id": story.id,
         "case": json.loads(failure.case.to_text()),
         "violation": {name: getattr(story, name) for name in _STORY},
     }
+    if story.history is not None:
+        document["tasks"] = {
+            "schedule": story.schedule,
+            "calls": [_call(call) for call in story.history.calls],
+            "crashes": list(story.history.crashes),
+        }
     return json.dumps(document, indent=1) + "\n"
 
 
@@ -169,6 +176,7 @@ def _from_fields(fields: Fields) -> StoredFailure:
         )
     case = Case.from_text(json.dumps(fields.inner("case").value))
     story = fields.inner("violation")
+    tasks = fields.inner("tasks") if "tasks" in fields.value else None
     violation = Violation(
         id=fields.text("id"),
         invariant=case.invariant,
@@ -181,5 +189,37 @@ def _from_fields(fields: Fields) -> StoredFailure:
         cure=story.text("cure"),
         rules=story.texts("rules"),
         crash=case.crash,
+        history=None if tasks is None else _history(tasks),
+        schedule="" if tasks is None else tasks.text("schedule"),
     )
     return StoredFailure(case=case, violation=violation, version=fields.text("version"))
+
+
+def _call(call: Call) -> dict[str, object]:
+    return {
+        "number": call.number,
+        "task": call.task,
+        "operation": str(call.operation),
+        "invoked_at": call.invoked_at,
+        "returned_at": call.returned_at,
+        "result": None if call.is_pending else str(call.result),
+    }
+
+
+def _history(tasks: Fields) -> History:
+    return History(
+        calls=tuple(_read_call(each) for each in tasks.inners("calls")),
+        crashes=tasks.wholes("crashes"),
+    )
+
+
+def _read_call(fields: Fields) -> Call:
+    has_returned = fields.value.get("returned_at") is not None
+    return Call(
+        number=fields.whole("number"),
+        task=fields.text("task"),
+        operation=fields.text("operation"),
+        invoked_at=fields.whole("invoked_at"),
+        returned_at=fields.whole("returned_at") if has_returned else None,
+        result=fields.text("result") if has_returned else None,
+    )

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from textwrap import wrap
 from typing import Final
 
+from wavetank.reports.lanes import draw_lanes
 from wavetank.reports.next_commands import replay_command, run_command
 from wavetank.scenarios import INVARIANTS, Case, Violation
 
@@ -24,6 +25,7 @@ _FIRST_STEPS: Final = 3
 _LAST_STEPS: Final = 8
 _LOST_SHOWN: Final = 3
 _LINES_PER_SENTENCE: Final = 3
+_LANE_LINES: Final = 14
 
 
 def render_story(violation: Violation, case: Case, *, max_images: int | None = None) -> str:
@@ -53,7 +55,7 @@ def render_story(violation: Violation, case: Case, *, max_images: int | None = N
         f"FAIL {violation.id}: {place}",
         *_sentence("promised", f"{violation.invariant}: {promise}"),
         *_sentence("broken", violation.summary),
-        *_list("steps", _shortened(violation.steps)),
+        *(_lanes(violation) or _list("steps", _shortened(violation.steps))),
         *_list("lost", _first_few(violation.lost)),
         *_sentence("why", violation.why),
         *_sentence("profiles", f"allowed by {', '.join(violation.profiles)}"),
@@ -63,6 +65,22 @@ def render_story(violation: Violation, case: Case, *, max_images: int | None = N
         f"Elsewhere: first {command}",
     ]
     return "\n".join(lines)
+
+
+def _lanes(violation: Violation) -> list[str]:
+    """Return the calls of tasks that ran beside one another, as lanes, and their schedule."""
+    history = violation.history
+    if history is None or not history.calls:
+        return []
+    last = max((call.returned_at or 0 for call in history.calls), default=0)
+    mark = last if violation.crash is None and violation.invariant == "O13" and last else None
+    lanes = draw_lanes(history, width=_WIDTH - _LABEL, mark=mark).splitlines()
+    if len(lanes) > _LANE_LINES:
+        lanes = [*lanes[: _LANE_LINES - 1], f"... {len(lanes) - _LANE_LINES + 1} lines more"]
+    indented = [
+        f"  {'tasks' if not place else '':<{_LABEL - 2}}{line}" for place, line in enumerate(lanes)
+    ]
+    return [*indented, *_sentence("schedule", violation.schedule)]
 
 
 def _rules(rules: Sequence[str]) -> str:

@@ -8,11 +8,13 @@
     corruption/      stores damaged in every place (`wavetank damage`)
     mutants/         planted bugs that must be found (`wavetank zoo`)
     code/            any Python code that writes files (`crash_test`, `CrashDisk`)
-    concurrency/     concurrent histories, and whether some order of the calls explains them
+    concurrency/     tasks beside one another: schedules, crashes, linearizability
     machines/        hypothesis state machines over a crashing disk; strategies.py has the data
     events.py        a plan, its results, and those who listen
     runner.py        a plan run: scenarios by seeds by profiles
     case.py          everything that makes one judgement reproducible, as one value
+    catalogue.py     every scenario that ships
+    reproduction.py  what judging a case again takes: limits, digests, the answer
     replay.py        a case judged again
 
 It imports `wavetank.engine`, `wavetank.sim` and `wavetank.faults`. Start reading at raft/model.py.
@@ -22,6 +24,7 @@ from typing import TYPE_CHECKING
 
 from wavetank.faults import fault_plan
 from wavetank.scenarios.case import Case, CaseError
+from wavetank.scenarios.catalogue import ALL_SCENARIOS
 from wavetank.scenarios.code import (
     CheckError,
     CodeFinding,
@@ -37,6 +40,13 @@ from wavetank.scenarios.code import (
     every,
 )
 from wavetank.scenarios.code.crash_disk import EVERYTHING, CrashDisk, SharedPythonFiles
+from wavetank.scenarios.concurrency.concurrent_run import (
+    UnschedulableStoreError,
+    is_schedulable,
+    require_schedulable,
+)
+from wavetank.scenarios.concurrency.history import Call, History
+from wavetank.scenarios.concurrency.scenarios import CONCURRENT_SCENARIOS
 from wavetank.scenarios.events import (
     Event,
     FindingFound,
@@ -105,14 +115,12 @@ from wavetank.scenarios.raft.steps import (
 )
 from wavetank.scenarios.raft.store_life import StoreLife
 from wavetank.scenarios.raft.workloads import SCENARIOS, Scenario
-from wavetank.scenarios.replay import (
+from wavetank.scenarios.replay import judge_again, replay, tell
+from wavetank.scenarios.reproduction import (
     ReplayResult,
     ReplayVerdict,
-    judge_again,
     limits_of,
     log_digest,
-    replay,
-    tell,
     trace_digest,
 )
 from wavetank.scenarios.runner import (
@@ -155,7 +163,9 @@ else:
 
 
 __all__ = [
+    "ALL_SCENARIOS",
     "BUILTIN",
+    "CONCURRENT_SCENARIOS",
     "EMPTY",
     "EVERYTHING",
     "INVARIANTS",
@@ -166,6 +176,7 @@ __all__ = [
     "SHIPPED_STORES",
     "STORE_DIRECTORY",
     "Append",
+    "Call",
     "Capability",
     "Case",
     "CaseError",
@@ -184,6 +195,7 @@ __all__ = [
     "Exploration",
     "Finding",
     "FindingFound",
+    "History",
     "Interval",
     "KillProcess",
     "Knowledge",
@@ -237,6 +249,7 @@ __all__ = [
     "TruncatePrefix",
     "TruncateSuffix",
     "UnknownNameError",
+    "UnschedulableStoreError",
     "Verdict",
     "Violation",
     "Workload",
@@ -253,6 +266,7 @@ __all__ = [
     "fault_plan",
     "find_store",
     "fitted",
+    "is_schedulable",
     "judge",
     "judge_again",
     "judge_crash",
@@ -265,6 +279,7 @@ __all__ = [
     "profile_named",
     "record",
     "replay",
+    "require_schedulable",
     "run",
     "shipped_names",
     "shorten",

@@ -7,69 +7,33 @@ problem of the same kind. `judge_again` does the same for generated tests.
 
 from __future__ import annotations
 
-from enum import Enum
-from hashlib import blake2b
 from typing import Final
 
 from attrs import evolve, frozen
 
 from wavetank.scenarios.case import Case
-from wavetank.scenarios.exploration.crash_point import CrashPoint, CrashTrail, follow
+from wavetank.scenarios.concurrency.replaying import judge_tasks_again, replay_tasks, tell_tasks
 from wavetank.scenarios.exploration.explain import Violation, explain, explain_live
 from wavetank.scenarios.exploration.explorer import Exploration, Finding, explore, judge_crash
-from wavetank.scenarios.exploration.recovery_graph import Limits
-from wavetank.scenarios.exploration.subject import Known, Problem, RecordedRun, Shown
-from wavetank.scenarios.raft.contract import Contract
+from wavetank.scenarios.exploration.subject import Problem
 from wavetank.scenarios.raft.crash_cycles import crash_cycle_problems
 from wavetank.scenarios.raft.recording import LiveProblem, Recording, record
+from wavetank.scenarios.reproduction import (
+    ReplayResult,
+    ReplayVerdict,
+    diverged,
+    fixed,
+    limits_of,
+    log_digest,
+    trace_digest,
+)
 from wavetank.scenarios.stores.registry import StoreNotFoundError, find_store
 from wavetank.sim import Profile
 
-__all__ = [
-    "ReplayResult",
-    "ReplayVerdict",
-    "judge_again",
-    "limits_of",
-    "live_problems",
-    "log_digest",
-    "replay",
-    "tell",
-    "trace_digest",
-]
+__all__ = ["judge_again", "live_problems", "replay", "tell"]
 
 MAX_IMAGES: Final = 20_000
 """How many images a replay judges at most where the op log is another one."""
-
-_UNSYNCED_SETS: Final = 16
-"""Where appends are not synced, ops pile up, and every point would have all the sets it may."""
-
-
-class ReplayVerdict(Enum):
-    """The answer of a replay."""
-
-    FIXED = "fixed"
-    FAILED = "failed"
-    INCONCLUSIVE = "inconclusive"
-    ERROR = "error"
-    DIVERGED = "diverged"
-
-
-@frozen(kw_only=True)
-class ReplayResult:
-    """What a replay found.
-
-    Attributes:
-        verdict: FAILED or FIXED; INCONCLUSIVE if it was not found again but not all images were
-            judged; ERROR if the case names a store that is not there; DIVERGED if two runs of the
-            same case differ, so that no answer can be trusted.
-        explanation: one sentence on what was done and seen.
-        violation: the finding as it shows today, if a new search found it; None if the same image
-            was judged again (its story has not changed) or nothing was found.
-    """
-
-    verdict: ReplayVerdict
-    explanation: str
-    violation: Violation | None = None
 
 
 @frozen(kw_only=True)
@@ -100,9 +64,11 @@ def replay(case: Case, *, max_images: int | None = MAX_IMAGES) -> ReplayResult:
         find_store(case.store)
     except StoreNotFoundError as error:
         return ReplayResult(verdict=ReplayVerdict.ERROR, explanation=str(error))
+    if case.workload.tasks:
+        return replay_tasks(case)
     recording = _record(case)
     if log_digest(recording) != log_digest(_record(case)):
-        return _diverged("two recordings of the same workload differ")
+        return diverged("two recordings of the same workload differ")
     answer = _judge(case, recording, max_images)
     if any(case.is_shown_by(each.invariant, each.kind) for each in answer.problems):
         return ReplayResult(
@@ -110,18 +76,19 @@ def replay(case: Case, *, max_images: int | None = MAX_IMAGES) -> ReplayResult:
             explanation=f"{answer.how}: it breaks {case.invariant} again",
             violation=answer.violation,
         )
+    return _not_shown(case, answer)
+
+
+def _not_shown(case: Case, answer: _Answer) -> ReplayResult:
     if not case.is_reproduced:
-        return _diverged("the finding did not show again even when it was found")
+        return diverged("the finding did not show again even when it was found")
     if not answer.complete:
         return ReplayResult(
             verdict=ReplayVerdict.INCONCLUSIVE,
             explanation=f"{answer.how}: this kind was not found again, but not all images were "
             f"judged",
         )
-    return ReplayResult(
-        verdict=ReplayVerdict.FIXED,
-        explanation=f"{answer.how}: it no longer breaks {case.invariant}",
-    )
+    return fixed(case, answer.how)
 
 
 def judge_again(case: Case, *, max_images: int | None = MAX_IMAGES) -> tuple[Problem, ...]:
@@ -136,6 +103,7 @@ def judge_again(case: Case, *, max_images: int | None = MAX_IMAGES) -> tuple[Pro
 
     >>> from wavetank.engine import FileStorageOptions
     >>> from wavetank.scenarios import OpenStore, Workload
+    >>> from wavetank.scenarios.exploration.crash_point import CrashPoint
     >>> from wavetank.sim import POSIX, Kept
     >>> case = Case(
     ...     workload=Workload(
@@ -151,6 +119,8 @@ def judge_again(case: Case, *, max_images: int | None = MAX_IMAGES) -> tuple[Pro
     >>> judge_again(case)
     ()
     """
+    if case.workload.tasks:
+        return judge_tasks_again(case)
     answer = _judge(case, _record(case), max_images)
     return tuple(each for each in answer.problems if case.is_shown_by(each.invariant, each.kind))
 
@@ -162,6 +132,8 @@ def tell(case: Case, problem: Problem) -> Violation:
         case: of the finding.
         problem: what was wrong.
     """
+    if case.workload.tasks:
+        return evolve(tell_tasks(case, problem), id=case.id)
     recording = _record(case)
     if case.crash is None:
         step = max(recording.steps_run - 1, 0)
@@ -178,66 +150,12 @@ def tell(case: Case, problem: Problem) -> Violation:
     return evolve(explain(recording, case.profile, finding), id=case.id)
 
 
-def limits_of(case: Case, *, max_images: int | None = None) -> Limits:
-    """Return how far the exploration of a case goes.
-
-    Args:
-        case: any.
-        max_images: distinct images recovered at most; None: all.
-    """
-    limits = Limits(depth=case.depth, max_images=max_images, tearing=case.tearing)
-    contract = Contract.of(case.workload.options)
-    # Ops pile up just the same where every sync lies.
-    lies_on = any(
-        fault.is_lying_sync and fault.trigger.times is None for fault in case.workload.faults.faults
-    )
-    if contract.appends_durable and not lies_on:
-        return limits
-    return evolve(limits, max_sets_per_point=_UNSYNCED_SETS)
-
-
 def live_problems(recording: Recording, profile: Profile) -> tuple[LiveProblem, ...]:
     """Return what is wrong with a run without any chosen crash, each kind once."""
     found: dict[tuple[str, str], LiveProblem] = {}
     for live in (*recording.problems, *crash_cycle_problems(recording, profile)):
         found.setdefault((live.problem.invariant, live.problem.kind), live)
     return tuple(found.values())
-
-
-def log_digest(recording: Recording) -> str:
-    """Return a hash of everything a recorded run did to its disk."""
-    digest = blake2b(digest_size=16)
-    for entry in recording.log:
-        digest.update(repr(entry).encode())
-    return digest.hexdigest()
-
-
-def trace_digest(run: RecordedRun[Shown, Known], profile: Profile, crash: CrashPoint | None) -> str:
-    """Return a hash of all that was done to the disk on the way to a crash; "" without a crash.
-
-    Raises:
-        ValueError: `profile` does not allow the crash.
-    """
-    if crash is None:
-        return ""
-    with run.runnable() as runnable:
-        return _digest_of(follow(runnable, runnable.subject(), profile, crash))
-
-
-def _digest_of(trail: CrashTrail[Shown]) -> str:
-    digest = blake2b(digest_size=16)
-    for stretch in trail.stretches:
-        for entry in stretch.log:
-            digest.update(repr(entry).encode())
-        digest.update(repr((stretch.recovered_from, stretch.has_returned)).encode())
-    return digest.hexdigest()
-
-
-def _diverged(why: str) -> ReplayResult:
-    return ReplayResult(
-        verdict=ReplayVerdict.DIVERGED,
-        explanation=f"{why}: the store is not deterministic, and no answer can be trusted",
-    )
 
 
 def _record(case: Case) -> Recording:

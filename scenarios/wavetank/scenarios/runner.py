@@ -15,6 +15,15 @@ from attrs import evolve, frozen
 
 from wavetank.faults import fault_plan
 from wavetank.scenarios.case import Case
+from wavetank.scenarios.catalogue import ALL_SCENARIOS
+from wavetank.scenarios.concurrency.concurrent_run import (
+    ConcurrentRun,
+    require_schedulable,
+    start_of,
+)
+from wavetank.scenarios.concurrency.exploration import CrashedRun, explore_tasks
+from wavetank.scenarios.concurrency.schedules import Player
+from wavetank.scenarios.concurrency.stories import crash_story, live_story
 from wavetank.scenarios.events import (
     Event,
     FindingFound,
@@ -27,15 +36,6 @@ from wavetank.scenarios.events import (
     ScenarioProgress,
     ScenarioResult,
 )
-from wavetank.scenarios.catalogue import ALL_SCENARIOS
-from wavetank.scenarios.concurrency.concurrent_run import (
-    ConcurrentRun,
-    require_schedulable,
-    start_of,
-)
-from wavetank.scenarios.concurrency.exploration import CrashedRun, explore_tasks
-from wavetank.scenarios.concurrency.schedules import Player
-from wavetank.scenarios.concurrency.stories import crash_story, live_story
 from wavetank.scenarios.exploration.explain import Violation, explain, explain_live
 from wavetank.scenarios.exploration.explorer import Finding, explore
 from wavetank.scenarios.raft.contract import Contract
@@ -44,7 +44,8 @@ from wavetank.scenarios.raft.option_choices import with_overrides
 from wavetank.scenarios.raft.recording import Recording, record
 from wavetank.scenarios.raft.recovery import RaftSubject
 from wavetank.scenarios.raft.steps import Workload
-from wavetank.scenarios.replay import limits_of, live_problems, log_digest, trace_digest
+from wavetank.scenarios.replay import live_problems
+from wavetank.scenarios.reproduction import limits_of, log_digest, trace_digest
 from wavetank.scenarios.stores.python_stores import on_simulated_disk
 from wavetank.scenarios.stores.registry import find_store
 from wavetank.sim import PROFILES, Profile
@@ -315,21 +316,19 @@ def _run_tasks(
     share = -(-unit.schedules // len(unit.profiles))
     with Player(start) as player:
         return tuple(
-            _explore_tasks(unit, player, profile, (number, share), subject, progress)
-            for number, profile in enumerate(unit.profiles)
+            _explore_tasks(evolve(unit, schedules=share), player, number, subject, progress)
+            for number in range(len(unit.profiles))
         )
 
 
 def _explore_tasks(
     unit: _Unit,
     player: Player,
-    profile: OwnProfile,
-    share: tuple[int, int],
+    number: int,
     subject: RaftSubject,
     progress: ProgressSink | None,
 ) -> ScenarioResult:
-    workload = player.start.workload
-    number, schedules = share
+    workload, profile = player.start.workload, unit.profiles[number]
     case = Case(
         workload=workload,
         store=unit.backend,
@@ -379,7 +378,7 @@ def _explore_tasks(
         player,
         profile.profile,
         seed=workload.seed * len(unit.profiles) + number,
-        schedules=schedules,
+        schedules=unit.schedules,
         limits=limits,
         subject=subject,
         on_failure=tell_failure,

@@ -19,9 +19,9 @@ from attrs import frozen
 from wavetank.engine import FileStorageOptions
 from wavetank.faults import VOCABULARY, FaultWords, parse_fault
 from wavetank.scenarios import (
+    ALL_SCENARIOS,
     INVARIANTS,
     OPTION_CHOICES,
-    SCENARIOS,
     SHIPPED_STORES,
     Contract,
     OptionChoice,
@@ -73,7 +73,7 @@ class Item:
 
 
 def _scenarios() -> tuple[Item, ...]:
-    return tuple(Item(name=each.name, summary=each.summary) for each in SCENARIOS.values())
+    return tuple(Item(name=each.name, summary=each.summary) for each in ALL_SCENARIOS.values())
 
 
 def _profiles() -> tuple[Item, ...]:

@@ -26,7 +26,7 @@ from wavetank.reports.failures import (
 )
 from wavetank.reports.story import render_story
 from wavetank.reports.test_findings import TestFinding
-from wavetank.scenarios import SCENARIOS, ReplayResult, ReplayVerdict, replay
+from wavetank.scenarios import ALL_SCENARIOS, ReplayResult, ReplayVerdict, replay
 
 __all__ = ["execute"]
 
@@ -101,7 +101,7 @@ def _replayed(stored: StoredFailure) -> ReplayResult:
 
 def _how_to_store(name: str) -> str:
     scenario = name.rpartition("-")[0]
-    if scenario not in SCENARIOS:
+    if scenario not in ALL_SCENARIOS:
         return "Failures are stored by `wavetank run` in the directory where it runs."
     return (
         "A failure found on another machine or in another directory is stored here by running "

@@ -36,6 +36,7 @@ Examples:
   wavetank run mixed '*-snapshot' --profile posix --seeds 0:5
   wavetank run --backend raftlock-published -x
   wavetank run --profile all --depth fixpoint
+  wavetank run 'concurrent-*' --schedules 5000
   wavetank run --options json_log,no_index_map --profile posix
   wavetank run mixed --fault 'fsync log.dat #3: fail EIO ext4'
 """
@@ -94,6 +95,13 @@ Examples:
     "[default: 0]",
 )
 @click.option(
+    "--schedules",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Run each scenario with tasks under N schedules, shared among the profiles.  "
+    "[default: 1200; 150 if no scenario is named]",
+)
+@click.option(
     "--workers",
     callback=worker_count,
     metavar="N|auto",
@@ -140,6 +148,7 @@ def run_command(
     fault: tuple[str, ...],
     max_images: int | None,
     depth: int | None,
+    schedules: int | None,
     workers: int | None,
     max_failures: int | None,
     output_format: str,
@@ -172,6 +181,7 @@ def run_command(
         max_failures=1 if stop_at_first else max_failures,
         check_determinism=check_determinism,
         keep_going=keep_going,
+        schedules=schedules,
         as_json=output_format == "json",
         strict=strict if strict is not None else settings.strict or False,
     )

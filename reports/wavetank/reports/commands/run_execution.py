@@ -22,13 +22,18 @@ from wavetank.reports.progress import progress_on
 from wavetank.reports.session import Session, compare, run_session, untouched
 from wavetank.reports.text import fault_warnings, first_line, render_session
 from wavetank.scenarios import (
+    ALL_SCENARIOS,
     SCENARIOS,
     OwnProfile,
     PlainStoreError,
     RunPlan,
+    StoreAdapter,
+    UnschedulableStoreError,
     Verdict,
     fault_plan,
+    is_schedulable,
     pairwise,
+    require_schedulable,
     with_overrides,
 )
 from wavetank.sim import SAFE_PROFILES
@@ -40,6 +45,8 @@ _DEFAULT_PROFILES: Final = ("sequential", "ext4", "posix")
 _DEFAULT_STORE: Final = "builtin"
 _PAIRWISE: Final = "pairwise"
 _HASH_SEEDS: Final = (1, 2)
+_SCHEDULES_BY_DEFAULT: Final = 150
+_SCHEDULES_WHEN_NAMED: Final = 1_200
 _IMAGES_AFTER_FIRST: Final = 500
 """Judged at least, once a scenario and profile has failed."""
 
@@ -63,6 +70,7 @@ class RunRequest:
         as_json: print a document instead of text.
         strict: an inconclusive run fails, and so does one that skipped legal images.
         keep_going: judge every image of a scenario and profile that has failed.
+        schedules: runs of each scenario with tasks; None: as many as fit.
     """
 
     scenarios: tuple[str, ...]
@@ -79,6 +87,7 @@ class RunRequest:
     as_json: bool
     strict: bool
     keep_going: bool
+    schedules: int | None = None
 
 
 def plan_of(request: RunRequest) -> RunPlan:
@@ -100,7 +109,7 @@ def plan_of(request: RunRequest) -> RunPlan:
             raise UnknownChoiceError(f"backend: {error}") from error
     chosen = choose_profiles(request.profiles or _DEFAULT_PROFILES, everything=SAFE_PROFILES)
     return RunPlan(
-        scenarios=choose_all("scenario", request.scenarios or tuple(SCENARIOS), SCENARIOS),
+        scenarios=_scenarios(request, store),
         seeds=tuple(request.seeds),
         profiles=tuple(each.profile.name for each in chosen),
         backend=store.name,
@@ -110,7 +119,34 @@ def plan_of(request: RunRequest) -> RunPlan:
         own_profiles=tuple(OwnProfile(each.profile, each.file) for each in chosen if each.file),
         option_sets=_option_sets(request.options),
         faults=tuple(map(str, faults)),
+        schedules=request.schedules
+        or (_SCHEDULES_WHEN_NAMED if request.scenarios else _SCHEDULES_BY_DEFAULT),
     )
+
+
+def _scenarios(request: RunRequest, store: StoreAdapter) -> tuple[str, ...]:
+    """Return the names of the scenarios; those with tasks only for a store that can be scheduled.
+
+    Raises:
+        UnknownChoiceError: a name that does not exist, or of a scenario that this store, or one
+            with faults, cannot run.
+    """
+    if not request.scenarios and (request.faults or not is_schedulable(store)):
+        return tuple(SCENARIOS)
+    chosen = choose_all("scenario", request.scenarios or tuple(ALL_SCENARIOS), ALL_SCENARIOS)
+    for name in chosen:
+        if name in SCENARIOS:
+            continue
+        if request.faults:
+            raise UnknownChoiceError(
+                f"scenario: {name} has tasks that run beside one another, and takes no --fault; "
+                f"expected some of {', '.join(SCENARIOS)}"
+            )
+        try:
+            require_schedulable(store)
+        except UnschedulableStoreError as error:
+            raise UnknownChoiceError(f"scenario: {name}: {error}") from error
+    return chosen
 
 
 def _option_sets(asked: Iterable[str]) -> tuple[tuple[str, ...], ...]:

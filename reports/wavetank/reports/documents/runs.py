@@ -12,6 +12,7 @@ from wavetank.reports.next_commands import remaining_commands, replay_command
 from wavetank.reports.session import Determinism, Session
 from wavetank.reports.text import fault_warnings
 from wavetank.scenarios import ReplayResult, ReplayVerdict, ScenarioResult, Violation
+from wavetank.scenarios.concurrency.history import History
 from wavetank.sim import Choice
 
 __all__ = ["list_document", "replay_document", "run_document"]
@@ -98,6 +99,7 @@ _write: Final[Write] = writer(
         forked_points="forked_points",
         choice="choice",
         stopped_after_first="stopped_after_first",
+        schedules="schedules",
         faults_fired=lambda result: dict(result.faults_fired),
         digest="digest",
         violations="violations",
@@ -114,6 +116,8 @@ _write: Final[Write] = writer(
         "profiles",
         "cure",
         "rules",
+        "schedule",
+        calls=lambda violation: _calls(violation.history),
         replay=lambda violation: replay_command(violation.id),
     ),
     shape(
@@ -124,6 +128,23 @@ _write: Final[Write] = writer(
         difference="difference",
     ),
 )
+
+
+def _calls(history: History | None) -> list[dict[str, object]]:
+    """Return the calls of tasks that ran beside one another, in the order of their beginnings."""
+    if history is None:
+        return []
+    return [
+        {
+            "number": call.number,
+            "task": call.task,
+            "operation": str(call.operation),
+            "invoked_at": call.invoked_at,
+            "returned_at": call.returned_at,
+            "result": None if call.is_pending else str(call.result),
+        }
+        for call in history.calls
+    ]
 
 
 def _case(failure: StoredFailure) -> dict[str, object]:

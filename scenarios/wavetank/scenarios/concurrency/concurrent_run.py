@@ -8,7 +8,7 @@ must be linearizable (O13), and it must end (O14).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from hashlib import blake2b
 from typing import Final
@@ -30,20 +30,25 @@ from wavetank.scenarios.raft.model import ModelState
 from wavetank.scenarios.raft.observation import observe
 from wavetank.scenarios.raft.oracle import Knowledge, judge
 from wavetank.scenarios.raft.steps import (
-    Close,
-    OpenAgain,
-    OpenStore,
     Reopen,
     TaskStep,
     Workload,
 )
 from wavetank.scenarios.stores.adapter import STORE_DIRECTORY, Site, StoreAdapter
 from wavetank.scenarios.stores.capabilities import Capability
-from wavetank.sim import DeadlockError, DiskImage, OpLog, PendingOps, SimDisk, SimFileSystem
-from wavetank.sim import POSIX, call_site
+from wavetank.sim import (
+    POSIX,
+    DeadlockError,
+    DiskImage,
+    OpLog,
+    PendingOps,
+    SimDisk,
+    SimFileSystem,
+    call_site,
+)
 from wavetank.sim.scheduling.runtime import SimRuntime
-from wavetank.sim.scheduling.scheduled_filesystem import ScheduledFileSystem, Stall
 from wavetank.sim.scheduling.schedule import Grain, Schedule
+from wavetank.sim.scheduling.scheduled_filesystem import ScheduledFileSystem, Stall
 from wavetank.sim.scheduling.strategies import Strategy
 from wavetank.sim.scheduling.switching import Switching
 
@@ -52,6 +57,7 @@ __all__ = [
     "Moment",
     "Start",
     "UnschedulableStoreError",
+    "is_schedulable",
     "require_schedulable",
     "run_tasks",
     "start_of",
@@ -60,6 +66,7 @@ __all__ = [
 _MAIN: Final = "the run"
 _STEP_LIMIT: Final = 200_000
 """Steps after which a run is taken for one that never ends; a right one has a few thousand."""
+_NEEDED: Final = (Capability.SITE_RUNTIME, Capability.SITE_FILESYSTEM, Capability.THREAD_SAFE)
 _BACKGROUND_S: Final = 3600.0
 _DRIVER: Final = f"{__name__.rpartition('.')[0]}."
 
@@ -145,9 +152,14 @@ class UnschedulableStoreError(TypeError):
     """Tasks were to be scheduled on a store that does not take its threads from its site."""
 
 
+def is_schedulable(store: StoreAdapter) -> bool:
+    """Whether a store may be called by any task, and takes all that it waits for from its site."""
+    return store.has(*_NEEDED)
+
+
 def require_schedulable(store: StoreAdapter) -> None:
-    """Raise `UnschedulableStoreError` unless a store takes all that it waits for from its site."""
-    for needed in (Capability.SITE_RUNTIME, Capability.SITE_FILESYSTEM, Capability.THREAD_SAFE):
+    """Raise `UnschedulableStoreError` unless `is_schedulable`."""
+    for needed in _NEEDED:
         if not store.has(needed):
             raise UnschedulableStoreError(
                 f"{store.name}: expected a store that declares {needed.value!r}, for scenarios "
@@ -225,9 +237,7 @@ def run_tasks(
 class _Run:
     """The state of one run."""
 
-    def __init__(
-        self, start: Start, disk: SimDisk, runtime: SimRuntime, *, thorough: bool
-    ) -> None:
+    def __init__(self, start: Start, disk: SimDisk, runtime: SimRuntime, *, thorough: bool) -> None:
         self._start = start
         self._thorough = thorough
         self._disk = disk
@@ -243,7 +253,9 @@ class _Run:
     def run(self) -> None:
         runtime, workload = self._runtime, self._start.workload
         runtime.cut_power_at(_STEP_LIMIT, self._give_up)
-        stalls = [Stall(call=c.call, nth=c.nth, duration_s=c.duration_s) for c in workload.slow_calls]
+        stalls = [
+            Stall(call=c.call, nth=c.nth, duration_s=c.duration_s) for c in workload.slow_calls
+        ]
         fs = ScheduledFileSystem(SimFileSystem(self._disk), runtime, stalls)
         site = Site(fs=fs, runtime=runtime, directory=STORE_DIRECTORY, options=workload.options)
         try:
@@ -279,9 +291,7 @@ class _Run:
         self._work(store, _MAIN, number, workload.after)
         self._look(store)
 
-    def _work(
-        self, store: SharedStore, task: str, first: int, steps: Sequence[TaskStep]
-    ) -> None:
+    def _work(self, store: SharedStore, task: str, first: int, steps: Sequence[TaskStep]) -> None:
         for number, step in enumerate(steps, first):
             invoked_at = self._event()
             place = len(self._calls)
@@ -360,4 +370,3 @@ def _told(call: Call) -> Problem:
         f"{kind} {what}, which no order of the calls explains",
         f"{call.task}: '{call.operation}' gave {shown[:200]}, which no order of the calls explains",
     )
-

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from attrs import evolve, frozen
+from attrs import frozen
 
 from wavetank.engine import FileStorageOptions, LogEntry, PersistentState, SnapshotMetadata
 from wavetank.scenarios.raft.steps import (
@@ -37,6 +37,8 @@ from wavetank.scenarios.raft.steps import (
 __all__ = ["CONCURRENT_SCENARIOS", "ConcurrentScenario"]
 
 _TERM: Final = 1
+_EAGER: Final = FileStorageOptions(retained_log_size=0)
+"""Compacts as soon as it may."""
 
 
 @frozen(kw_only=True)
@@ -58,7 +60,7 @@ class ConcurrentScenario:
     tasks: Mapping[str, tuple[StoreCall | TaskStep, ...]]
     after: tuple[StoreCall | TaskStep, ...] = ()
     slow_calls: tuple[SlowCall, ...] = ()
-    options: FileStorageOptions = FileStorageOptions(retained_log_size=0)
+    options: FileStorageOptions = _EAGER
     entries: int = 6
 
     def workload(self, seed: int) -> Workload:

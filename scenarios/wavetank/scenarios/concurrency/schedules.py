@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from hashlib import blake2b
 from itertools import islice
 from types import ModuleType, TracebackType
-from typing import Final
+from typing import Final, Self
 
 from attrs import frozen
 
@@ -43,15 +43,13 @@ class Player:
         runs: how many schedules it has run.
     """
 
-    def __init__(
-        self, start: Start, *, switching: Callable[[], Switching] | None = None
-    ) -> None:
+    def __init__(self, start: Start, *, switching: Callable[[], Switching] | None = None) -> None:
         self.start = start
         self.runs = 0
         self._switching = switching
         self._pauses: StatementPauses | None = None
 
-    def __enter__(self) -> Player:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(

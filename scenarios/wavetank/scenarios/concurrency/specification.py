@@ -12,7 +12,7 @@ from typing import Final, TypeAlias
 
 from attrs import evolve, field, frozen
 
-from wavetank.engine import FileStorageOptions, LogBounds
+from wavetank.engine import FileStorageOptions
 from wavetank.scenarios.raft.contract import Contract
 from wavetank.scenarios.raft.model import ModelState, acknowledge
 from wavetank.scenarios.raft.steps import (
@@ -143,10 +143,7 @@ class StoreSpecification:
         if isinstance(call, OpenAgain):
             yield from self._open_again(state)
             return
-        if self.may_time_out or operation.timeout_s is not None:
-            yield state, TIMED_OUT
-        if operation.token:
-            yield state, CANCELLED
+        yield from self._given_up(state, operation)
         if isinstance(call, Close):
             yield evolve(state, is_open=False, was_closed=True, unsynced=()), DONE
             return
@@ -157,9 +154,16 @@ class StoreSpecification:
                 yield outcome
                 if self.may_fail:
                     yield outcome[0], FAILED
-            if self.may_fail:
-                yield state, FAILED
-                yield state, POISONED
+
+    def _given_up(self, state: StoreState, operation: TaskStep) -> Iterator[_Outcome]:
+        """Yield what comes of a call that changes nothing, whatever the store holds."""
+        if self.may_time_out or operation.timeout_s is not None:
+            yield state, TIMED_OUT
+        if operation.token:
+            yield state, CANCELLED
+        if self.may_fail and state.is_open:
+            yield state, FAILED
+            yield state, POISONED
 
     def _open_again(self, state: StoreState) -> Iterator[_Outcome]:
         # A close that is under way still has the directory, though it answers calls no more; so has

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Hashable
 from typing import Final
 
 from wavetank.engine import (
     CorruptedError,
-    FileStorage,
     LockTimeoutError,
     LogBounds,
     NoSnapshotError,
     OperationCancelledError,
-    Runtime,
     Storage,
     StorageClosedError,
     StorageError,

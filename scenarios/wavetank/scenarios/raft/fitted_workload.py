@@ -126,9 +126,7 @@ def _steps(workload: Workload, can: frozenset[Capability]) -> Iterator[Step]:
         state = after
 
 
-def _task_steps(
-    steps: Iterable[TaskStep], can: frozenset[Capability]
-) -> Iterator[TaskStep]:
+def _task_steps(steps: Iterable[TaskStep], can: frozenset[Capability]) -> Iterator[TaskStep]:
     for step in steps:
         needs = _TASK_NEEDS.get(type(step.call), frozenset())
         if step.timeout_s is not None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from random import Random  # noqa: TID251 - seeded by the run
 from types import TracebackType
-from typing import Final
+from typing import Final, Self
 
 from wavetank.engine.runtime import Condition, Lock, Task, require_duration
 from wavetank.sim.scheduling.schedule import Departure, Grain, Schedule
@@ -198,7 +198,7 @@ class SimRuntime:
         self._wall_clock_ahead_s = 0.0
         self._locks = 0
 
-    def __enter__(self) -> SimRuntime:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(

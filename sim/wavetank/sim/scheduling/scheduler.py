@@ -115,11 +115,11 @@ class SimTask:
         scheduler = self._scheduler
         if scheduler.running is self:
             raise RuntimeError(f"{self} joins itself")
-        me = scheduler.running.number
+        me, ends = scheduler.running.number, f"the end of {self}"
         self.joiners.append(me)
         try:
             scheduler.take_turn(
-                lambda: f"the end of {self}",
+                lambda: ends,
                 Access(("task", self.number)),
                 is_ready=self.has_ended or timeout_s == 0,
                 timeout_s=timeout_s,
@@ -308,8 +308,7 @@ class Scheduler:
         ready, usual = self.ready, me.number
         chosen = usual if len(ready) == 1 else self._choose(self.step, usual, ready, usual)
         self.look_at = self._next_look(self.step + 1)
-        if self.look_at > self._cut_at:
-            self.look_at = self._cut_at
+        self.look_at = min(self.look_at, self._cut_at)
         if chosen != usual:
             self._depart(chosen, me)
             following = self.tasks[chosen]
@@ -415,7 +414,9 @@ class Scheduler:
             stands = usual is self.running
             frame = sys._getframe() if stands else usual.carrier.frame()  # noqa: SLF001
             where = " ".join(_lines(frame)[:1])
-            self.places.append(f"from {usual.name!r} to {self.tasks[chosen].name!r} {where}".rstrip())
+            self.places.append(
+                f"from {usual.name!r} to {self.tasks[chosen].name!r} {where}".rstrip()
+            )
 
     def _let_time_pass(self) -> None:
         while self._timers and not self.ready:

@@ -16,7 +16,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from types import CodeType, FunctionType, ModuleType, TracebackType
-from typing import Final, TypeAlias, TypeVar
+from typing import Final, Self, TypeAlias, TypeVar
 
 __all__ = ["StatementPauses", "modules_below"]
 
@@ -53,7 +53,7 @@ class StatementPauses:
         self._modules = tuple(modules)
         self._changed: list[tuple[FunctionType, CodeType]] = []
 
-    def __enter__(self) -> StatementPauses:
+    def __enter__(self) -> Self:
         codes = _codes(self._modules)
         self.call(_do_nothing)
         for function in _functions({module.__file__ for module in self._modules}):
@@ -99,9 +99,7 @@ def _functions(files: set[str | None]) -> list[FunctionType]:
     ]
 
 
-
 _Key: TypeAlias = tuple[str, str, int]
-
 
 
 def _key(code: CodeType) -> _Key:

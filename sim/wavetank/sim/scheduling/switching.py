@@ -59,7 +59,8 @@ class _Green:
         greenlet.getcurrent().parent = self._green
 
     def frame(self) -> FrameType | None:
-        return self._green.gr_frame
+        frame: FrameType | None = self._green.gr_frame
+        return frame
 
 
 class Greenlets:
@@ -135,4 +136,3 @@ class BatonThreads:
         carrier.thread = threading.Thread(target=run, name=name, daemon=True)
         carrier.thread.start()
         return carrier
-
