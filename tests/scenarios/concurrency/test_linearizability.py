@@ -15,11 +15,11 @@ from wavetank.scenarios.concurrency.history import (
     HistoryError,
     partitioned,
 )
-from wavetank.scenarios.concurrency.linearizability import (
+from wavetank.scenarios.concurrency.linearizability import check
+from wavetank.scenarios.concurrency.possibilities import (
     Buffered,
     Possibilities,
     TooManyConfigurationsError,
-    check,
 )
 
 HISTORIES = 600
