@@ -176,6 +176,41 @@ def test_a_buffered_crash_falls_back_to_a_state_since_the_last_durable_point() -
     assert min(seen.values()) > HISTORIES // 50, seen
 
 
+def test_nothing_acknowledged_before_the_last_durable_point_is_lost() -> None:
+    counter = Buffered(
+        specification=OBJECTS["counter"], is_durable=lambda operation, _: operation == ("get",)
+    )
+    done = calls(
+        ("a", ("add",), 1, 2, 1),
+        ("a", ("add",), 3, 4, 2),
+        ("a", ("get",), 5, 6, 2),
+        ("a", ("add",), 7, 8, 3),
+        ("b", ("add",), 9, None, None),
+    )
+    found = {}
+    for result in range(5):
+        get = Call(
+            number=6, task="a", operation=("get",), invoked_at=11, returned_at=12, result=result
+        )
+        history = History(calls=(*done, get), crashes=(10,))
+        found[result] = check(history, counter, survivors=counter.survivors).linearizable
+    assert found == {0: False, 1: False, 2: True, 3: True, 4: True}
+
+
+def test_either_of_two_pending_calls_may_have_led_to_a_state() -> None:
+    """The swap must have led to the first 1, since only the write can lead to the second."""
+    history = History(
+        calls=calls(
+            ("a", ("swap", 0, 1), 1, None, None),
+            ("b", ("write", 1), 2, None, None),
+            ("c", ("read",), 3, 4, 1),
+            ("c", ("write", 2), 5, 6, "ok"),
+            ("c", ("read",), 7, 8, 1),
+        )
+    )
+    assert check(history, REGISTER).states == (1,)
+
+
 def test_a_stale_read_is_reduced_to_the_write_it_missed() -> None:
     history = History(
         calls=calls(
