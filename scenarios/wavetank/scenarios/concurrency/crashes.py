@@ -10,7 +10,7 @@ from __future__ import annotations
 from wavetank.engine import LogEntry
 from wavetank.scenarios.concurrency.concurrent_run import ConcurrentRun
 from wavetank.scenarios.concurrency.history import EventKind
-from wavetank.scenarios.concurrency.linearizability import Possibilities
+from wavetank.scenarios.concurrency.possibilities import Possibilities
 from wavetank.scenarios.concurrency.specification import StoreState
 from wavetank.scenarios.exploration.subject import Interval
 from wavetank.scenarios.raft.model import ModelState, Possible
