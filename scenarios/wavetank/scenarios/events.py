@@ -119,6 +119,7 @@ class ScenarioResult:
         cases: what brings each violation back, in the same order.
         digest: a hash of the op log and of every image and verdict.
         schedules: how many schedules of its tasks were run; 0 if it has none.
+        every_schedule: for how many of its workloads these are all that can differ.
     """
 
     name: str
@@ -146,6 +147,7 @@ class ScenarioResult:
     faults_fired: tuple[tuple[str, int], ...] = ()
     choice: Choice = field(factory=Choice)
     schedules: int = 0
+    every_schedule: int = 0
 
     @property
     def verdict(self) -> Verdict:

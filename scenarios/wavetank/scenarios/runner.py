@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, as_completed
 from hashlib import blake2b
 from itertools import product
+from typing import Final
 
 from attrs import evolve, frozen
 
@@ -18,10 +19,12 @@ from wavetank.scenarios.case import Case
 from wavetank.scenarios.catalogue import ALL_SCENARIOS
 from wavetank.scenarios.concurrency.concurrent_run import (
     ConcurrentRun,
+    Start,
     require_schedulable,
     start_of,
 )
-from wavetank.scenarios.concurrency.exploration import CrashedRun, explore_tasks
+from wavetank.scenarios.concurrency.exploration import CrashedRun, TasksExploration, explore_tasks
+from wavetank.scenarios.concurrency.scenarios import CONCURRENT_SCENARIOS
 from wavetank.scenarios.concurrency.schedules import Player
 from wavetank.scenarios.concurrency.stories import crash_story, live_story
 from wavetank.scenarios.events import (
@@ -38,12 +41,14 @@ from wavetank.scenarios.events import (
 )
 from wavetank.scenarios.exploration.explain import Violation, explain, explain_live
 from wavetank.scenarios.exploration.explorer import Finding, explore
+from wavetank.scenarios.exploration.subject import Problem
 from wavetank.scenarios.raft.contract import Contract
 from wavetank.scenarios.raft.fitted_workload import fitted
 from wavetank.scenarios.raft.option_choices import with_overrides
 from wavetank.scenarios.raft.recording import Recording, record
 from wavetank.scenarios.raft.recovery import RaftSubject
 from wavetank.scenarios.raft.steps import Workload
+from wavetank.scenarios.raft.workloads import SCENARIOS
 from wavetank.scenarios.replay import live_problems
 from wavetank.scenarios.reproduction import limits_of, log_digest, trace_digest
 from wavetank.scenarios.stores.python_stores import on_simulated_disk
@@ -61,6 +66,10 @@ __all__ = [
 
 ProgressSink = Callable[[RunningEvent], None]
 """Where progress goes while a unit runs; it must be picklable if the executor needs that."""
+
+
+_PAIR_SHARE: Final = 8
+"""Of the schedules of one scenario, each of its workloads has this share at most, if many."""
 
 
 class UnknownNameError(LookupError):
@@ -189,21 +198,34 @@ def _run_units(
 def workload_of(
     scenario: str, seed: int, options: tuple[str, ...] = (), faults: tuple[str, ...] = ()
 ) -> Workload:
-    """Return a scenario's workload, with overrides of its options, and faults.
+    """Return a scenario's workload, with overrides of its options, and faults; the first of many.
 
     Raises:
         UnknownNameError: there is no such scenario.
         OptionError: there is no such option, or it does not take that value.
         FaultSyntaxError: a line is no fault.
     """
-    if scenario not in ALL_SCENARIOS:
+    return workloads_of(scenario, seed, options, faults)[0]
+
+
+def workloads_of(
+    scenario: str, seed: int, options: tuple[str, ...] = (), faults: tuple[str, ...] = ()
+) -> tuple[Workload, ...]:
+    """Return all workloads of a scenario: some have many; arguments and errors as `workload_of`."""
+    if scenario in SCENARIOS:
+        found: tuple[Workload, ...] = (SCENARIOS[scenario].workload(seed),)
+    elif scenario in CONCURRENT_SCENARIOS:
+        found = CONCURRENT_SCENARIOS[scenario].workloads(seed)
+    else:
         raise UnknownNameError(f"scenario: expected one of {list(ALL_SCENARIOS)}, got {scenario!r}")
-    workload = ALL_SCENARIOS[scenario].workload(seed)
-    return evolve(
-        workload,
-        options=with_overrides(workload.options, options),
-        overrides=options,
-        faults=fault_plan(faults),
+    return tuple(
+        evolve(
+            each,
+            options=with_overrides(each.options, options),
+            overrides=options,
+            faults=fault_plan(faults),
+        )
+        for each in found
     )
 
 
@@ -211,7 +233,7 @@ def _run_unit(unit: _Unit, progress: ProgressSink | None) -> tuple[ScenarioResul
     workload = workload_of(unit.scenario, unit.seed, unit.options, unit.faults)
     # A worker process is told the store's name, since a store itself cannot be sent there.
     if workload.tasks:
-        return _run_tasks(unit, workload, progress)
+        return _run_tasks(unit, progress)
     with on_simulated_disk(find_store(unit.backend), faults=bool(unit.faults)) as store:
         recording = record(fitted(workload, store), store)
         # What the store does on an image is the same under every profile.
@@ -306,131 +328,188 @@ def _explore(
     )
 
 
-def _run_tasks(
-    unit: _Unit, workload: Workload, progress: ProgressSink | None
-) -> tuple[ScenarioResult, ...]:
-    """Explore a workload whose tasks run beside one another."""
+def _run_tasks(unit: _Unit, progress: ProgressSink | None) -> tuple[ScenarioResult, ...]:
+    """Explore a scenario whose tasks run beside one another."""
     store = find_store(unit.backend)
-    start = start_of(fitted(workload, store), store)
-    subject = RaftSubject(start.workload, store)
+    workloads = [
+        fitted(each, store) for each in workloads_of(unit.scenario, unit.seed, unit.options)
+    ]
+    starts = [start_of(each, store) for each in workloads]
+    # All are opened with the same options, so that one subject remembers for all.
+    subject = RaftSubject(workloads[0], store)
     share = -(-unit.schedules // len(unit.profiles))
-    with Player(start) as player:
-        return tuple(
-            _explore_tasks(evolve(unit, schedules=share), player, number, subject, progress)
-            for number in range(len(unit.profiles))
-        )
+    return tuple(
+        _explore_tasks(evolve(unit, schedules=share), starts, number, subject, progress)
+        for number in range(len(unit.profiles))
+    )
 
 
 def _explore_tasks(
     unit: _Unit,
-    player: Player,
+    starts: Sequence[Start],
     number: int,
     subject: RaftSubject,
     progress: ProgressSink | None,
 ) -> ScenarioResult:
-    workload, profile = player.start.workload, unit.profiles[number]
-    case = Case(
-        workload=workload,
-        store=unit.backend,
-        profile=profile.profile,
-        profile_file=profile.file,
-        depth=unit.depth,
-    )
-    tell = progress or (lambda _: None)
+    profile = unit.profiles[number]
+    telling = _TasksTelling(unit, profile, progress)
+    explored: list[TasksExploration] = []
+    for start in starts:
+        with Player(start) as player:
+            seen = explore_tasks(
+                player,
+                profile.profile,
+                seed=unit.seed * len(unit.profiles) + number,
+                schedules=unit.schedules if len(starts) == 1 else -(-unit.schedules // _PAIR_SHARE),
+                every=len(starts) > 1,
+                limits=evolve(
+                    limits_of(telling.case(start), max_images=unit.max_images),
+                    max_after_first=unit.max_after_first,
+                ),
+                subject=subject,
+                listener=telling,
+            )
+            telling.finish(player, seen)
+        explored.append(seen)
+    return telling.result(explored)
 
-    def tell_progress(runs: int, judged: int) -> None:
-        tell(
+
+class _TasksTelling:
+    """Tells of the exploration of a scenario with tasks under one profile, and sums it up.
+
+    Args:
+        unit: what is run.
+        profile: under which.
+        progress: where progress goes.
+    """
+
+    def __init__(self, unit: _Unit, profile: OwnProfile, progress: ProgressSink | None) -> None:
+        self._unit = unit
+        self._profile = profile
+        self._tell = progress or (lambda _: None)
+        self._cases: list[Case] = []
+        self._stories: list[Violation] = []
+        self._kinds: set[tuple[str, str]] = set()
+        self._runs_before = self._judged_before = 0
+        self._now = (0, 0)
+
+    def case(self, start: Start) -> Case:
+        """Return the case of all crashes and schedules of a workload."""
+        return Case(
+            workload=start.workload,
+            store=self._unit.backend,
+            profile=self._profile.profile,
+            profile_file=self._profile.file,
+            depth=self._unit.depth,
+        )
+
+    def progress(self, runs: int, judged: int) -> None:
+        """See `TasksListener`."""
+        self._now = runs, judged
+        self._tell(
             ScenarioProgress(
-                name=workload.name,
-                seed=workload.seed,
-                profile=profile.profile.name,
-                judged=judged,
-                options=workload.overrides,
-                schedules=runs,
+                name=self._unit.scenario,
+                seed=self._unit.seed,
+                profile=self._profile.profile.name,
+                judged=self._judged_before + judged,
+                options=self._unit.options,
+                schedules=self._runs_before + runs,
             )
         )
 
-    def live_case(run: ConcurrentRun) -> Case:
+    def failure(self, run: ConcurrentRun) -> None:
+        """See `TasksListener`."""
+        assert run.problem is not None
+        if self._is_new(run.problem):
+            self._tell(FindingFound(self._live_case(run), run.problem, 0))
+
+    def finding(self, crashed: CrashedRun, finding: Finding) -> None:
+        """See `TasksListener`."""
+        if self._is_new(finding.problem):
+            case = self._crash_case(crashed, finding)
+            self._tell(FindingFound(case, finding.problem, finding.judged))
+
+    def _is_new(self, problem: Problem) -> bool:
+        return (problem.invariant, problem.kind) not in self._kinds
+
+    def _live_case(self, run: ConcurrentRun) -> Case:
         assert run.problem is not None
         return evolve(
-            case,
+            self.case(run.start),
             invariant=run.problem.invariant,
             kind=run.problem.kind,
             trace=run.digest,
             schedule=run.schedule,
         )
 
-    def crash_case(crashed: CrashedRun, finding: Finding) -> Case:
-        found = _case_of(case, crashed.recording, finding)
+    def _crash_case(self, crashed: CrashedRun, finding: Finding) -> Case:
+        found = _case_of(self.case(crashed.run.start), crashed.recording, finding)
         return evolve(found, schedule=crashed.run.schedule)
 
-    def tell_failure(run: ConcurrentRun) -> None:
-        assert run.problem is not None
-        tell(FindingFound(live_case(run), run.problem, 0))
+    def finish(self, player: Player, seen: TasksExploration) -> None:
+        """Take the stories of a workload that has been explored."""
+        for problem in player.start.problems:
+            case = evolve(self.case(player.start), invariant=problem.invariant, kind=problem.kind)
+            run = player.run(UntilItWaits(), sites=True)
+            self._take(problem, case, live_story(run, problem))
+        for failed in seen.schedules.failures:
+            assert failed.problem is not None
+            if self._is_new(failed.problem):
+                run = player.replay(failed.schedule, sites=True)
+                self._take(failed.problem, self._live_case(failed), live_story(run, failed.problem))
+        for crashed, finding in seen.findings():
+            if self._is_new(finding.problem):
+                told = explain(crashed.recording, self._profile.profile, finding)
+                story = crash_story(crashed.run, finding.crash.position, told)
+                self._take(finding.problem, self._crash_case(crashed, finding), story)
+        self._runs_before += self._now[0]
+        self._judged_before += self._now[1]
 
-    def tell_finding(crashed: CrashedRun, finding: Finding) -> None:
-        tell(FindingFound(crash_case(crashed, finding), finding.problem, finding.judged))
+    def _take(self, problem: Problem, case: Case, story: Violation) -> None:
+        if self._is_new(problem):
+            self._kinds.add((problem.invariant, problem.kind))
+            self._cases.append(case)
+            self._stories.append(evolve(story, id=case.id))
 
-    limits = evolve(
-        limits_of(case, max_images=unit.max_images), max_after_first=unit.max_after_first
-    )
-    seen = explore_tasks(
-        player,
-        profile.profile,
-        seed=workload.seed * len(unit.profiles) + number,
-        schedules=unit.schedules,
-        limits=limits,
-        subject=subject,
-        on_failure=tell_failure,
-        on_finding=tell_finding,
-        on_progress=tell_progress,
-    )
-    cases: list[Case] = []
-    violations: list[Violation] = []
-    for problem in player.start.problems if not number else ():
-        cases.append(evolve(case, invariant=problem.invariant, kind=problem.kind))
-        run = player.run(UntilItWaits(), sites=True)
-        violations.append(live_story(run, problem))
-    for run in seen.schedules.failures:
-        assert run.problem is not None
-        cases.append(live_case(run))
-        violations.append(live_story(player.replay(run.schedule, sites=True), run.problem))
-    for crashed, finding in seen.findings():
-        cases.append(crash_case(crashed, finding))
-        told = explain(crashed.recording, profile.profile, finding)
-        violations.append(crash_story(crashed.run, finding.crash.position, told))
-    explored = [each.seen for each in seen.crashed]
-    legal = [each.legal for each in explored]
-    digest = blake2b(seen.schedules.digest.encode(), digest_size=16)
-    for each in explored:
-        digest.update(each.digest.encode())
-    return ScenarioResult(
-        name=workload.name,
-        seed=workload.seed,
-        backend=unit.backend,
-        profile=profile.profile.name,
-        steps=len(workload.all_steps),
-        compactions=0,
-        crash_points=sum(each.crash_points for each in explored),
-        legal=None if None in legal else sum(each or 0 for each in legal),
-        distinct=sum(each.distinct for each in explored),
-        judged=sum(each.judged for each in explored),
-        unjudged=sum(each.unjudged for each in explored),
-        cache_hits=sum(each.cache_hits for each in explored),
-        recoveries=sum(each.recoveries for each in explored),
-        depth=max((each.depth for each in explored), default=0),
-        complete=all(each.complete for each in explored),
-        forked_points=sum(each.forked_points for each in explored),
-        stopped_after_first=any(each.stopped_after_first for each in explored),
-        violations=tuple(
-            evolve(story, id=found.id) for story, found in zip(violations, cases, strict=True)
-        ),
-        cases=tuple(cases),
-        options=workload.overrides,
-        relaxed=Contract.of(workload.options, workload.faults).relaxed,
-        digest=digest.hexdigest(),
-        schedules=seen.schedules.runs,
-    )
+    def result(self, explored: Sequence[TasksExploration]) -> ScenarioResult:
+        """Sum up all workloads of the scenario."""
+        seen = [each.seen for one in explored for each in one.crashed]
+        legal = [each.legal for each in seen]
+        workload = explored[0].start.workload
+        digest = blake2b(digest_size=16)
+        for one in explored:
+            digest.update(one.schedules.digest.encode())
+        for each in seen:
+            digest.update(each.digest.encode())
+        return ScenarioResult(
+            name=self._unit.scenario,
+            seed=self._unit.seed,
+            backend=self._unit.backend,
+            profile=self._profile.profile.name,
+            steps=sum(len(one.start.workload.all_steps) for one in explored),
+            compactions=0,
+            crash_points=sum(each.crash_points for each in seen),
+            legal=None if None in legal else sum(each or 0 for each in legal),
+            distinct=sum(each.distinct for each in seen),
+            judged=sum(each.judged for each in seen),
+            unjudged=sum(each.unjudged for each in seen),
+            cache_hits=sum(each.cache_hits for each in seen),
+            recoveries=sum(each.recoveries for each in seen),
+            depth=max((each.depth for each in seen), default=0),
+            complete=all(each.complete for each in seen),
+            forked_points=sum(each.forked_points for each in seen),
+            stopped_after_first=any(each.stopped_after_first for each in seen),
+            violations=tuple(self._stories),
+            cases=tuple(self._cases),
+            options=workload.overrides,
+            relaxed=Contract.of(workload.options, workload.faults).relaxed,
+            digest=digest.hexdigest(),
+            schedules=sum(one.schedules.runs for one in explored),
+            every_schedule=sum(
+                one.schedules.certificate is not None and one.schedules.certificate.complete
+                for one in explored
+            ),
+        )
 
 
 def _case_of(case: Case, recording: Recording, finding: Finding) -> Case:

@@ -100,6 +100,7 @@ _write: Final[Write] = writer(
         choice="choice",
         stopped_after_first="stopped_after_first",
         schedules="schedules",
+        every_schedule="every_schedule",
         faults_fired=lambda result: dict(result.faults_fired),
         digest="digest",
         violations="violations",

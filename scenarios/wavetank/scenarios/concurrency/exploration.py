@@ -7,21 +7,26 @@ allows.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Final
+from collections.abc import Iterator
+from typing import Final, Protocol
 
 from attrs import frozen
 
-from wavetank.scenarios.concurrency.concurrent_run import ConcurrentRun
+from wavetank.scenarios.concurrency.concurrent_run import ConcurrentRun, Start
 from wavetank.scenarios.concurrency.crashes import recording_of
-from wavetank.scenarios.concurrency.schedules import Player, Schedules, explore_schedules
+from wavetank.scenarios.concurrency.schedules import (
+    Player,
+    Schedules,
+    explore_every_schedule,
+    explore_schedules,
+)
 from wavetank.scenarios.exploration.explorer import Exploration, Finding, explore
 from wavetank.scenarios.exploration.recovery_graph import Limits
 from wavetank.scenarios.raft.recording import Recording
 from wavetank.scenarios.raft.recovery import RaftSubject
 from wavetank.sim import Profile
 
-__all__ = ["CrashedRun", "TasksExploration", "explore_tasks"]
+__all__ = ["CrashedRun", "TasksExploration", "TasksListener", "explore_tasks"]
 
 _CRASHED_RUNS: Final = 5
 """Runs whose crashes are explored, of those whose op logs differ."""
@@ -47,10 +52,12 @@ class TasksExploration:
     """What came of a workload under one profile.
 
     Attributes:
+        start: of the workload.
         schedules: all that were run.
         crashed: those whose crashes were explored.
     """
 
+    start: Start
     schedules: Schedules
     crashed: tuple[CrashedRun, ...]
 
@@ -65,17 +72,32 @@ class TasksExploration:
                     yield crashed, finding
 
 
+class TasksListener(Protocol):
+    """Told of an exploration while it goes on."""
+
+    def failure(self, run: ConcurrentRun) -> None:
+        """Take the first run of each kind of problem that needs no crash, made small."""
+        ...
+
+    def finding(self, crashed: CrashedRun, finding: Finding) -> None:
+        """Take the first finding of each kind that needs a crash."""
+        ...
+
+    def progress(self, runs: int, judged: int) -> None:
+        """Take the schedules run and the images judged so far, now and then."""
+        ...
+
+
 def explore_tasks(
     player: Player,
     profile: Profile,
     *,
     seed: int,
     schedules: int,
+    every: bool = False,
     limits: Limits,
     subject: RaftSubject | None = None,
-    on_failure: Callable[[ConcurrentRun], None] | None = None,
-    on_finding: Callable[[CrashedRun, Finding], None] | None = None,
-    on_progress: Callable[[int, int], None] | None = None,
+    listener: TasksListener | None = None,
 ) -> TasksExploration:
     """Run schedules, and crash some of them at every point.
 
@@ -83,26 +105,33 @@ def explore_tasks(
         player: of the workload.
         profile: what a crash may lose.
         seed: of the schedules.
-        schedules: how many.
+        schedules: how many at most.
+        every: whether all that can differ are run, and the crashes of each explored.
         limits: of the exploration of one run's crashes.
         subject: recovers, to share what it remembers.
-        on_failure: called with each run that was wrong without a crash, made small.
-        on_finding: called with the first finding of each kind that needs a crash.
-        on_progress: called with the schedules run and the images judged so far, now and then.
+        listener: told of what is found, and of progress.
     """
     judged = 0
+    on_failure = None if listener is None else listener.failure
 
     def tell(runs: int) -> None:
-        if on_progress is not None:
-            on_progress(runs, judged)
+        if listener is not None:
+            listener.progress(runs, judged)
 
-    seen = explore_schedules(
-        player,
-        seed=seed,
-        count=schedules,
-        keep=_CRASHED_RUNS,
-        on_failure=on_failure,
-        on_progress=tell,
+    seen = (
+        explore_every_schedule(
+            player, limit=schedules, keep=schedules, on_failure=on_failure, on_progress=tell
+        )
+        if every
+        else explore_schedules(
+            player,
+            seed=seed,
+            count=schedules,
+            keep=_CRASHED_RUNS,
+            keep_going=limits.max_after_first is None,
+            on_failure=on_failure,
+            on_progress=tell,
+        )
     )
     subject = subject or RaftSubject(player.start.workload, player.start.backend)
     told: set[tuple[str, str]] = set()
@@ -115,10 +144,10 @@ def explore_tasks(
         each = CrashedRun(run=noted, recording=recording, seen=explored)
         crashed.append(each)
         judged += explored.judged
-        tell(schedules)
+        tell(seen.runs)
         for finding in explored.findings:
             key = finding.problem.invariant, finding.problem.kind
-            if key not in told and on_finding is not None:
+            if key not in told and listener is not None:
                 told.add(key)
-                on_finding(each, finding)
-    return TasksExploration(schedules=seen, crashed=tuple(crashed))
+                listener.finding(each, finding)
+    return TasksExploration(start=player.start, schedules=seen, crashed=tuple(crashed))

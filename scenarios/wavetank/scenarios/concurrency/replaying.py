@@ -37,6 +37,7 @@ from wavetank.sim.scheduling.schedule import Schedule
 
 __all__ = ["judge_tasks_again", "replay_tasks", "tell_tasks"]
 
+_OTHERWISE: Final = "another schedule shows it"
 SEARCHED: Final = 1_200
 """Schedules that are run where the stored one no longer shows the problem."""
 
@@ -148,21 +149,37 @@ class _FoundError(Exception):
         self.again = again
 
 
-def _search(case: Case, player: Player) -> Iterator[_Again]:
-    how = "another schedule shows it"
+class _Search:
+    """Ends an exploration at the first finding like that of a case.
 
-    def on_failure(run: ConcurrentRun) -> None:
+    Args:
+        case: the case.
+        player: runs its schedules.
+    """
+
+    def __init__(self, case: Case, player: Player) -> None:
+        self._case = case
+        self._player = player
+
+    def failure(self, run: ConcurrentRun) -> None:
+        """See `TasksListener`."""
         problem = run.problem
-        if problem is not None and case.is_shown_by(problem.invariant, problem.kind):
-            noted = player.replay(run.schedule, sites=True)
-            raise _FoundError(_Again(problem, how, live_story(noted, problem)))
+        if problem is not None and self._case.is_shown_by(problem.invariant, problem.kind):
+            noted = self._player.replay(run.schedule, sites=True)
+            raise _FoundError(_Again(problem, _OTHERWISE, live_story(noted, problem)))
 
-    def on_finding(crashed: CrashedRun, finding: Finding) -> None:
-        if case.is_shown_by(finding.problem.invariant, finding.problem.kind):
-            told = explain(crashed.recording, case.profile, finding)
+    def finding(self, crashed: CrashedRun, finding: Finding) -> None:
+        """See `TasksListener`."""
+        if self._case.is_shown_by(finding.problem.invariant, finding.problem.kind):
+            told = explain(crashed.recording, self._case.profile, finding)
             story = crash_story(crashed.run, finding.crash.position, told)
-            raise _FoundError(_Again(finding.problem, how, story))
+            raise _FoundError(_Again(finding.problem, _OTHERWISE, story))
 
+    def progress(self, runs: int, judged: int) -> None:
+        """See `TasksListener`."""
+
+
+def _search(case: Case, player: Player) -> Iterator[_Again]:
     try:
         explore_tasks(
             player,
@@ -170,8 +187,7 @@ def _search(case: Case, player: Player) -> Iterator[_Again]:
             seed=case.workload.seed,
             schedules=SEARCHED,
             limits=limits_of(case),
-            on_failure=on_failure,
-            on_finding=on_finding,
+            listener=_Search(case, player),
         )
     except _FoundError as found:
         yield found.again

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import combinations_with_replacement
 from types import MappingProxyType
 from typing import Final
 
@@ -53,21 +54,37 @@ class ConcurrentScenario:
         slow_calls: calls of the filesystem that take long.
         options: of the store.
         entries: in the log before the tasks begin.
+        pairs_of: instead of `tasks`: calls of which every two run beside each other, each pair as a
+            workload of its own, under every schedule that can differ.
     """
 
     name: str
     summary: str
-    tasks: Mapping[str, tuple[StoreCall | TaskStep, ...]]
+    tasks: Mapping[str, tuple[StoreCall | TaskStep, ...]] = MappingProxyType({})
     after: tuple[StoreCall | TaskStep, ...] = ()
     slow_calls: tuple[SlowCall, ...] = ()
     options: FileStorageOptions = _EAGER
     entries: int = 6
+    pairs_of: tuple[StoreCall | TaskStep, ...] = ()
 
     def workload(self, seed: int) -> Workload:
-        """Return the steps; the seed is that of the schedules."""
+        """Return the first workload; the seed is that of the schedules."""
+        return self.workloads(seed)[0]
+
+    def workloads(self, seed: int) -> tuple[Workload, ...]:
+        """Return all workloads."""
+        if not self.pairs_of:
+            return (self._workload(seed, self.tasks),)
+        return tuple(
+            self._workload(seed, {"one": (one,), "other": (other,)})
+            for one, other in combinations_with_replacement(self.pairs_of, 2)
+        )
+
+    def _workload(
+        self, seed: int, tasks: Mapping[str, tuple[StoreCall | TaskStep, ...]]
+    ) -> Workload:
         plans = tuple(
-            TaskPlan(name=name, steps=tuple(map(_step, steps)))
-            for name, steps in self.tasks.items()
+            TaskPlan(name=name, steps=tuple(map(_step, steps))) for name, steps in tasks.items()
         )
         return Workload(
             name=self.name,
@@ -117,6 +134,23 @@ def _unless(call: StoreCall, token: str) -> TaskStep:
 
 
 _ALL: Final = (
+    ConcurrentScenario(
+        name="concurrent-pairs",
+        summary="every two calls beside each other, under every schedule that can differ",
+        pairs_of=(
+            _append(7),
+            _append(7, 1, mark="'"),
+            TruncateSuffix(5),
+            TruncatePrefix(3),
+            _snapshot(4),
+            SaveState(PersistentState(2, "node-b")),
+            SaveState(PersistentState(2, "node-c")),
+            Read(5, 7),
+            ReadBounds(),
+            ReadSnapshot(),
+            Close(),
+        ),
+    ),
     ConcurrentScenario(
         name="concurrent-readers",
         summary="appends beside readers of the same entries, and of the ends of the log",

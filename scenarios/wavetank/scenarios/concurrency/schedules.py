@@ -20,8 +20,9 @@ from wavetank.sim.scheduling.schedule import Departure, Grain, Schedule
 from wavetank.sim.scheduling.statements import StatementPauses, modules_below
 from wavetank.sim.scheduling.strategies import Replay, Strategy, UntilItWaits, portfolio
 from wavetank.sim.scheduling.switching import Switching
+from wavetank.sim.scheduling.systematic import Certificate, explore_all
 
-__all__ = ["Player", "Schedules", "explore_schedules", "shrunk"]
+__all__ = ["Player", "Schedules", "explore_every_schedule", "explore_schedules", "shrunk"]
 
 _ENGINE: Final = "wavetank.engine"
 _STATEMENTS_SHARE: Final = 0.4
@@ -29,6 +30,9 @@ _STATEMENTS_SHARE: Final = 0.4
 _THOROUGH_EVERY: Final = 5
 """Of so many runs one also opens the store again."""
 _SHRINK_RUNS: Final = 400
+_LATER_SHRINK_RUNS: Final = 60
+"""For further kinds of problems of the same workload, which a person looks at later."""
+_AFTER_FIRST: Final = 25
 _PROGRESS_EVERY: Final = 50
 
 
@@ -108,9 +112,10 @@ class Schedules:
         runs: how many there were, those for making failures small not among them.
         steps: pauses and waits of all of them.
         failures: the first run of each kind of problem, made small.
-        distinct: runs whose op logs differ, in the order in which they came; at most as many as
-            were asked for.
+        distinct: runs without a problem whose op logs differ, in the order in which they came; at
+            most as many as were asked for.
         digest: a hash of all runs.
+        certificate: what was covered, if every schedule that can differ was to be run; else None.
     """
 
     runs: int
@@ -118,6 +123,69 @@ class Schedules:
     failures: tuple[ConcurrentRun, ...]
     distinct: tuple[ConcurrentRun, ...]
     digest: str
+    certificate: Certificate | None = None
+
+
+class _Collector:
+    """Takes runs as they come.
+
+    Args:
+        player: of the workload.
+        keep: runs that are kept.
+        on_failure: called with the first run of each kind of problem, made small.
+        on_progress: called with the number of runs so far, now and then.
+    """
+
+    def __init__(
+        self,
+        player: Player,
+        keep: int,
+        on_failure: Callable[[ConcurrentRun], None] | None,
+        on_progress: Callable[[int], None] | None,
+    ) -> None:
+        self._player = player
+        self._keep = keep
+        self._on_failure = on_failure
+        self._on_progress = on_progress
+        self._failures: dict[tuple[str, str], ConcurrentRun] = {}
+        self._distinct: dict[str, ConcurrentRun] = {}
+        self._digest = blake2b(digest_size=16)
+        self._steps = 0
+        self.runs = 0
+        self.failed_at = 0
+        """At which run the first problem came; 0 if none did."""
+
+    def take(self, run: ConcurrentRun) -> None:
+        """Take one run."""
+        self.runs += 1
+        self._steps += run.steps
+        self._digest.update(run.digest.encode())
+        if run.problem is not None:
+            self._take_failure(run, (run.problem.invariant, run.problem.kind))
+        elif len(self._distinct) < self._keep:
+            self._distinct.setdefault(run.log_digest, run)
+        if self._on_progress is not None and self.runs % _PROGRESS_EVERY == 0:
+            self._on_progress(self.runs)
+
+    def _take_failure(self, run: ConcurrentRun, kind: tuple[str, str]) -> None:
+        if kind in self._failures:
+            return
+        self.failed_at = self.failed_at or self.runs
+        budget = _LATER_SHRINK_RUNS if self._failures else _SHRINK_RUNS
+        small = self._failures[kind] = shrunk(self._player, run, budget=budget)
+        if self._on_failure is not None:
+            self._on_failure(small)
+
+    def result(self, certificate: Certificate | None = None) -> Schedules:
+        """Return all that came."""
+        return Schedules(
+            runs=self.runs,
+            steps=self._steps,
+            failures=tuple(self._failures.values()),
+            distinct=tuple(self._distinct.values()),
+            digest=self._digest.hexdigest(),
+            certificate=certificate,
+        )
 
 
 def explore_schedules(
@@ -126,6 +194,7 @@ def explore_schedules(
     seed: int,
     count: int,
     keep: int = 0,
+    keep_going: bool = False,
     on_failure: Callable[[ConcurrentRun], None] | None = None,
     on_progress: Callable[[int], None] | None = None,
 ) -> Schedules:
@@ -134,35 +203,42 @@ def explore_schedules(
     Args:
         player: of the workload.
         seed: of the portfolio.
-        count: how many runs.
+        count: how many runs at most.
         keep: runs without a problem and with op logs of their own that are returned.
+        keep_going: whether to go on to the end once a run has failed; else about as many follow as
+            came before it.
         on_failure: called with the first run of each kind of problem, made small.
         on_progress: called with the number of runs so far, now and then.
     """
-    failures: dict[tuple[str, str], ConcurrentRun] = {}
-    distinct: dict[str, ConcurrentRun] = {}
-    steps = 0
-    digest = blake2b(digest_size=16)
-    for number, run in enumerate(_runs(player, seed, count), 1):
-        steps += run.steps
-        digest.update(run.digest.encode())
-        if run.problem is not None:
-            key = run.problem.invariant, run.problem.kind
-            if key not in failures:
-                failures[key] = shrunk(player, run)
-                if on_failure is not None:
-                    on_failure(failures[key])
-        elif len(distinct) < keep:
-            distinct.setdefault(run.log_digest, run)
-        if on_progress is not None and number % _PROGRESS_EVERY == 0:
-            on_progress(number)
-    return Schedules(
-        runs=count,
-        steps=steps,
-        failures=tuple(failures.values()),
-        distinct=tuple(distinct.values()),
-        digest=digest.hexdigest(),
-    )
+    collector = _Collector(player, keep, on_failure, on_progress)
+    for run in _runs(player, seed, count):
+        collector.take(run)
+        failed_at = collector.failed_at
+        if failed_at and not keep_going and collector.runs >= 2 * failed_at + _AFTER_FIRST:
+            break
+    return collector.result()
+
+
+def explore_every_schedule(
+    player: Player,
+    *,
+    limit: int,
+    keep: int = 0,
+    on_failure: Callable[[ConcurrentRun], None] | None = None,
+    on_progress: Callable[[int], None] | None = None,
+) -> Schedules:
+    """Run every schedule that can differ, where tasks pause at calls.
+
+    Args:
+        player: of a small workload.
+        limit: runs after which to stop; the certificate then says that it is not complete.
+        keep: as for `explore_schedules`.
+        on_failure: the same.
+        on_progress: the same.
+    """
+    collector = _Collector(player, keep, on_failure, on_progress)
+    certificate = explore_all(lambda strategy: collector.take(player.run(strategy)), limit=limit)
+    return collector.result(certificate)
 
 
 def _runs(player: Player, seed: int, count: int) -> Iterator[ConcurrentRun]:
@@ -180,7 +256,7 @@ def _runs(player: Player, seed: int, count: int) -> Iterator[ConcurrentRun]:
             yield player.run(strategy, grain, thorough=number % _THOROUGH_EVERY == 0)
 
 
-def shrunk(player: Player, run: ConcurrentRun) -> ConcurrentRun:
+def shrunk(player: Player, run: ConcurrentRun, *, budget: int = _SHRINK_RUNS) -> ConcurrentRun:
     """Return a run with the same problem and as few departures as can be found.
 
     No departure of it can be left out alone, unless the budget of runs ended before.
@@ -188,10 +264,11 @@ def shrunk(player: Player, run: ConcurrentRun) -> ConcurrentRun:
     Args:
         player: of the workload.
         run: has a problem.
+        budget: runs that it may take.
     """
     assert run.problem is not None, "only failures are made small"
     wanted = run.problem.invariant, run.problem.kind
-    left = _SHRINK_RUNS
+    left = budget
     small = run
 
     def fails(departures: Sequence[Departure]) -> bool:

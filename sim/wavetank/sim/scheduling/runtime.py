@@ -13,14 +13,14 @@ from typing import Final, Self
 
 from wavetank.engine.runtime import Condition, Lock, Task, require_duration
 from wavetank.sim.scheduling.schedule import Departure, Grain, Schedule
-from wavetank.sim.scheduling.scheduler import Access, Scheduler, SimTask, TaskStoppedError
+from wavetank.sim.scheduling.scheduler import Access, Scheduler, TaskStoppedError
 from wavetank.sim.scheduling.strategies import Strategy, UntilItWaits
 from wavetank.sim.scheduling.switching import Greenlets, Switching
 
 __all__ = ["SimRuntime"]
 
 _PROCESS_ID: Final = 1
-_CLOCK: Final = Access(("clock",), writes=False)
+_CLOCK: Final = Access()
 _NOBODY: Final = -1
 
 
@@ -33,7 +33,7 @@ class _SimLock:
         self._scheduler = scheduler
         self._kind = f"{kind} {number}"
         self._reentrant = reentrant
-        self._access = Access((kind, number))
+        self._access = Access.to((kind, number))
         self._depth = 0
         self._holder = _NOBODY
         # Tasks whose next step takes this lock. They are ready exactly while it is free.
@@ -256,7 +256,7 @@ class SimRuntime:
         """See `Runtime.random_bits`; the same numbers for the same seed and schedule."""
         if self._random is None:
             self._random = Random(self._seed)  # noqa: S311 - reproducible on purpose
-        self._scheduler.pause(Access(("random",)))
+        self._scheduler.pause(Access.to("random"))
         return self._random.getrandbits(count)
 
     def process_id(self) -> int:
@@ -311,7 +311,3 @@ class SimRuntime:
     def running(self) -> str:
         """The name of the task that runs."""
         return self._scheduler.running.name
-
-    def ready(self) -> tuple[SimTask, ...]:
-        """Return the tasks that can run, for a strategy that looks at what they touch."""
-        return tuple(self._scheduler.tasks[number] for number in self._scheduler.ready)

@@ -18,8 +18,7 @@ from wavetank.sim.scheduling.scheduler import Access, PowerCutError
 
 __all__ = ["ScheduledFileSystem", "Stall"]
 
-_LOOKS_AT_NAMES: Final = Access(("names",), writes=False)
-_CHANGES_NAMES: Final = Access(("names",))
+_NOTHING: Final = Access()
 
 
 @frozen(kw_only=True)
@@ -75,61 +74,71 @@ class ScheduledFileSystem:
 
     def open(self, path: str, flags: OpenFlag) -> File:
         """See `FileSystem.open`."""
-        self.enter("open", _CHANGES_NAMES)
+        changes = flags & (OpenFlag.CREATE | OpenFlag.TRUNCATE)
+        self.enter("open", _change(path) if changes else Access.reading(("name", path)))
         file = self._inner.open(path, flags)
         return _ScheduledFile(file, self.enter, self._inner.stat(path).inode)
 
     def rename(self, source: str, target: str) -> None:
         """See `FileSystem.rename`."""
-        self.enter("rename", _CHANGES_NAMES)
+        self.enter("rename", _change(source, target))
         self._inner.rename(source, target)
 
     def unlink(self, path: str) -> None:
         """See `FileSystem.unlink`."""
-        self.enter("unlink", _CHANGES_NAMES)
+        self.enter("unlink", _change(path))
         self._inner.unlink(path)
 
     def link(self, source: str, target: str) -> None:
         """See `FileSystem.link`."""
-        self.enter("link", _CHANGES_NAMES)
+        self.enter("link", _change(source, target))
         self._inner.link(source, target)
 
     def mkdir(self, path: str) -> None:
         """See `FileSystem.mkdir`."""
-        self.enter("mkdir", _CHANGES_NAMES)
+        self.enter("mkdir", _change(path))
         self._inner.mkdir(path)
 
     def rmdir(self, path: str) -> None:
         """See `FileSystem.rmdir`."""
-        self.enter("rmdir", _CHANGES_NAMES)
+        self.enter("rmdir", _change(path))
         self._inner.rmdir(path)
 
     def listdir(self, path: str) -> Sequence[str]:
         """See `FileSystem.listdir`."""
-        self.enter("listdir", _LOOKS_AT_NAMES)
+        self.enter("listdir", Access.reading(("listing", path)))
         return self._inner.listdir(path)
 
     def stat(self, path: str) -> FileStat:
         """See `FileSystem.stat`."""
-        self.enter("stat", _LOOKS_AT_NAMES)
+        self.enter("stat", Access.reading(("name", path)))
         return self._inner.stat(path)
 
     def fsync_dir(self, path: str) -> None:
         """See `FileSystem.fsync_dir`."""
-        self.enter("fsync_dir", _LOOKS_AT_NAMES)
+        self.enter("fsync_dir", _NOTHING)
         self._inner.fsync_dir(path)
+
+
+def _change(*paths: str) -> Access:
+    """Return the access of a call that changes names, and with them what their directories list."""
+    return Access(
+        writes=frozenset(("name", path) for path in paths),
+        adds=frozenset(("listing", path.rpartition("/")[0] or "/") for path in paths),
+    )
 
 
 class _ScheduledFile:
     """An open file of a `ScheduledFileSystem`."""
 
-    __slots__ = ("_enter", "_inner", "_reads", "_writes")
+    __slots__ = ("_enter", "_inner", "_locks", "_reads", "_writes")
 
     def __init__(self, inner: File, enter: Callable[[str, Access], None], inode: int) -> None:
         self._inner = inner
         self._enter = enter
-        self._reads = Access(("file", inode), writes=False)
-        self._writes = Access(("file", inode))
+        self._reads = Access.reading(("file", inode))
+        self._writes = Access.to(("file", inode))
+        self._locks = Access.to(("file lock", inode))
 
     def pread(self, length: int, offset: int) -> bytes:
         self._enter("pread", self._reads)
@@ -152,11 +161,11 @@ class _ScheduledFile:
         return self._inner.size()
 
     def fsync(self) -> None:
-        self._enter("fsync", self._writes)
+        self._enter("fsync", self._reads)
         self._inner.fsync()
 
     def datasync(self) -> None:
-        self._enter("datasync", self._writes)
+        self._enter("datasync", self._reads)
         self._inner.datasync()
 
     def preallocate(self, offset: int, length: int) -> None:
@@ -164,13 +173,13 @@ class _ScheduledFile:
         self._inner.preallocate(offset, length)
 
     def advise_dont_need(self) -> None:
-        self._enter("advise_dont_need", self._reads)
+        self._enter("advise_dont_need", _NOTHING)
         self._inner.advise_dont_need()
 
     def lock(self) -> None:
-        self._enter("lock", self._writes)
+        self._enter("lock", self._locks)
         self._inner.lock()
 
     def close(self) -> None:
-        self._enter("close", self._writes)
+        self._enter("close", self._locks)
         self._inner.close()

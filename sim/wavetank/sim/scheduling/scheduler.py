@@ -12,10 +12,10 @@ from __future__ import annotations
 import heapq
 import math
 import sys
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from pathlib import PurePath
 from types import FrameType
-from typing import Final
+from typing import Final, Protocol, Self, runtime_checkable
 
 from attrs import frozen
 
@@ -42,19 +42,50 @@ class PowerCutError(TaskStoppedError):
 
 @frozen
 class Access:
-    """What the next step of a task touches.
+    """What the next step of a task touches: locks, tasks, files, names.
 
     Attributes:
-        resource: a lock, a task, a file, the names, or the clock.
-        writes: whether it can make a difference to another step that touches the same.
+        writes: what it changes, so that the order with each other step that touches it matters.
+        reads: what it looks at.
+        adds: what it changes in a way in which others may do the same in any order.
+
+    >>> Access.to("log.dat").depends_on(Access.reading("log.dat"))
+    True
+    >>> Access.reading("log.dat").depends_on(Access.reading("log.dat"))
+    False
     """
 
-    resource: Hashable
-    writes: bool = True
+    writes: frozenset[Hashable] = frozenset()
+    reads: frozenset[Hashable] = frozenset()
+    adds: frozenset[Hashable] = frozenset()
+
+    @classmethod
+    def to(cls, *resources: Hashable) -> Self:
+        """Return an access that changes resources."""
+        return cls(writes=frozenset(resources))
+
+    @classmethod
+    def reading(cls, *resources: Hashable) -> Self:
+        """Return an access that looks at resources."""
+        return cls(reads=frozenset(resources))
 
     def depends_on(self, other: Access) -> bool:
         """Whether the order of two steps can make a difference."""
-        return self.resource == other.resource and (self.writes or other.writes)
+        return not (
+            self.writes.isdisjoint(other.writes | other.reads | other.adds)
+            and other.writes.isdisjoint(self.reads | self.adds)
+            and self.adds.isdisjoint(other.reads)
+            and other.adds.isdisjoint(self.reads)
+        )
+
+
+@runtime_checkable
+class Watching(Protocol):
+    """A strategy that looks at what tasks touch next."""
+
+    def begin(self, tasks: Sequence[SimTask]) -> None:
+        """Be told of the tasks, before the first choice; later ones are added to the sequence."""
+        ...
 
 
 class SimTask:
@@ -120,7 +151,7 @@ class SimTask:
         try:
             scheduler.take_turn(
                 lambda: ends,
-                Access(("task", self.number)),
+                Access.to(("task", self.number)),
                 is_ready=self.has_ended or timeout_s == 0,
                 timeout_s=timeout_s,
             )
@@ -200,14 +231,16 @@ class Scheduler:
         self.running = main
         self.ready = [_MAIN]
         self.look_at = self._next_look(1)
+        if isinstance(strategy, Watching):
+            strategy.begin(self.tasks)
 
     # --- tasks
 
     def spawn(self, name: str, work: Callable[[], None]) -> SimTask:
         """Make a task that is ready; it begins when it is chosen."""
-        self.pause(Access(("spawn",)))
+        self.pause(Access())
         task = SimTask(self, len(self.tasks), name)
-        ends = Access(("task", task.number))
+        ends = Access.to(("task", task.number))
 
         def run() -> None:
             nonlocal work
@@ -306,7 +339,7 @@ class Scheduler:
             raise me.interrupt
         # Written out, not shared with `_following`: half of the time of a forced switch is here.
         ready, usual = self.ready, me.number
-        chosen = usual if len(ready) == 1 else self._choose(self.step, usual, ready, usual)
+        chosen = self._choose(self.step, usual, ready, usual)
         self.look_at = self._next_look(self.step + 1)
         self.look_at = min(self.look_at, self._cut_at)
         if chosen != usual:
@@ -400,11 +433,10 @@ class Scheduler:
         chosen = ready[0] if running is None else running.number
         if self._is_stopping:
             return self.tasks[_MAIN] if running is None else running
-        if len(ready) > 1:
-            usual = chosen
-            chosen = self._choose(self.step, None if running is None else usual, ready, usual)
-            if chosen != usual:
-                self._depart(chosen, self.tasks[usual])
+        usual = chosen
+        chosen = self._choose(self.step, None if running is None else usual, ready, usual)
+        if chosen != usual:
+            self._depart(chosen, self.tasks[usual])
         self.look_at = min(self._next_look(self.step + 1), self._cut_at)
         return self.tasks[chosen]
 
