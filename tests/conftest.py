@@ -1,17 +1,30 @@
 """Settings for every test: no examples are timed, and a fault that never fires fails its test."""
 
+import sys
 from collections import Counter
 from collections.abc import Iterator
 
+import laws
 import pytest
-from hypothesis import HealthCheck, settings
 
 from wavetank.engine import FileSystem
 from wavetank.faults import ClockHooks, DiskHooks, FaultInjector, FaultyFileSystem
 
-# A busy machine must fail no test; how many examples a test takes says how long it may be.
-settings.register_profile("wavetank", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("wavetank")
+laws.register()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _children_share_bytecode(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Let Pythons that tests start compile nothing twice, also where no bytecode may be written.
+
+    PYTHONDONTWRITEBYTECODE keeps a tree clean; without bytecode most of such a process's time would
+    go into compiling this project again. It goes to the tests' temporary directory instead.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        if sys.dont_write_bytecode:
+            patch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
+            patch.setenv("PYTHONPYCACHEPREFIX", str(tmp_path_factory.getbasetemp() / "bytecode"))
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -9,8 +9,9 @@ from collections.abc import Callable
 import pytest
 from attrs import evolve
 from engine_site import INLINE, NOTHING_RETAINED, Call, EngineSite, entries
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from laws import examples
 
 from wavetank.engine import (
     CorruptedLogError,
@@ -170,7 +171,7 @@ _WORK = st.lists(
 )
 
 
-@settings(max_examples=60)
+@examples(60)
 @given(before=_WORK, during=_WORK, dropped=st.integers(0, 12), indexed=st.booleans())
 def test_whatever_happens_meanwhile_the_log_agrees_with_a_plain_list(
     before: list[tuple[str, int, int]],

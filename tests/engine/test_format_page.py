@@ -13,8 +13,9 @@ from engine_site import EngineSite, entries
 from engine_twin import ANY_OPTIONS, MANY_STEPS, STEPS, Step, Twin
 from format_reader import Contents, DamageError, NewerVersionError, read_store
 from google_crc32c import extend
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from laws import examples
 
 from wavetank.engine import (
     CorruptedError,
@@ -117,7 +118,7 @@ def test_the_other_reader_knows_nothing_of_the_engine() -> None:
     assert "google_crc32c" in PAGE
 
 
-@settings(max_examples=80)
+@examples(80)
 @given(steps=STEPS, turns=st.lists(ANY_OPTIONS, min_size=1, max_size=4))
 def test_it_finds_what_the_store_shows_whatever_the_options_and_the_moment(
     steps: list[Step], turns: list[FileStorageOptions]
@@ -128,7 +129,7 @@ def test_it_finds_what_the_store_shows_whatever_the_options_and_the_moment(
         assert told(read_store(twin.site.content())) == shown(twin.store)
 
 
-@settings(max_examples=250)
+@examples(250)
 @given(
     steps=MANY_STEPS,
     turns=st.lists(ANY_OPTIONS, min_size=1, max_size=3),

@@ -15,8 +15,9 @@ from typing import Final
 import pytest
 from attrs import evolve
 from engine_site import NOTHING_RETAINED, EngineSite, entries
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from laws import examples
 
 from wavetank.engine import (
     CorruptedLogError,
@@ -357,7 +358,7 @@ CHANGES: Final = st.one_of(
 )
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(
     changes=st.lists(
         st.tuples(st.sampled_from([*FILES, *LEFTOVERS]), CHANGES), min_size=1, max_size=4

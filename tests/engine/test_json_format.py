@@ -8,8 +8,9 @@ import pytest
 from attrs import evolve
 from engine_site import INLINE, EngineSite, entries
 from google_crc32c import extend
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from laws import examples
 
 from wavetank.engine import (
     CorruptedLogError,
@@ -92,7 +93,7 @@ _STEPS = st.lists(
 )
 
 
-@settings(max_examples=60)
+@examples(60)
 @given(steps=_STEPS, formats=st.lists(st.booleans(), min_size=1, max_size=4))
 def test_a_store_that_changes_its_format_again_and_again_agrees_with_a_plain_list(
     steps: list[tuple[str, int, bytes]], formats: list[bool]

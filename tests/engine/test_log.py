@@ -4,8 +4,9 @@ import errno
 
 import pytest
 from engine_site import INLINE, NOTHING_RETAINED, EngineSite, entries
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from laws import examples
 
 from wavetank.engine import (
     EmptyEntriesError,
@@ -177,7 +178,7 @@ def test_a_failed_append_is_invisible_and_poisons_the_store(site: EngineSite, ki
     assert log_of(site.reopen()) == entries(1, 9)
 
 
-@settings(max_examples=60)
+@examples(60)
 @given(
     batches=st.lists(
         st.lists(st.tuples(st.integers(0, 2), st.binary(max_size=40)), min_size=1, max_size=6),

@@ -4,8 +4,9 @@ import tracemalloc
 
 import pytest
 from engine_site import INLINE, EngineSite, entries
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from laws import examples
 
 from wavetank.engine import (
     CorruptedError,
@@ -409,7 +410,7 @@ def test_adoption_writes_the_same_bytes_again(site: EngineSite) -> None:
     assert site.read("log.dat").rstrip(b"\0") == before.rstrip(b"\0")
 
 
-@settings(max_examples=150, deadline=None)
+@examples(150)
 @given(
     name=st.sampled_from(["log.dat", "state.json", "metadata.json", "snapshot.dat", "LOCK"]),
     content=st.one_of(

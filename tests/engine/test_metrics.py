@@ -6,8 +6,9 @@ from collections.abc import Callable
 import pytest
 from attrs import define, field
 from engine_site import NOTHING_RETAINED, EngineSite, entries
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from laws import examples
 
 from wavetank.engine import (
     EmptyEntriesError,
@@ -199,7 +200,7 @@ def test_a_reset_begins_anew_but_for_the_sizes(site: EngineSite) -> None:
     assert left == sizes
 
 
-@settings(max_examples=60)
+@examples(60)
 @given(durations_us=st.lists(st.integers(0, 10**7), min_size=1, max_size=80))
 def test_latencies_are_those_of_the_clock(durations_us: list[int]) -> None:
     """The largest and the mean exactly, the percentiles within 1/64, whatever the range."""

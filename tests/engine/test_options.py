@@ -6,8 +6,9 @@ import pytest
 from attrs import fields
 from engine_site import EngineSite
 from engine_twin import ANY_OPTIONS, STEPS, Step, Twin
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from laws import examples
 
 from wavetank.engine import FileStorageOptions, StorageFeatureFlags
 from wavetank.sim import SerialRuntime, SimDisk, SimFileSystem
@@ -64,7 +65,7 @@ def test_options_are_given_by_name() -> None:
         FileStorageOptions(StorageFeatureFlags())  # type: ignore[call-arg]
 
 
-@settings(max_examples=150)
+@examples(150)
 @given(steps=STEPS, turns=st.lists(ANY_OPTIONS, min_size=1, max_size=5))
 def test_any_options_go_on_where_any_others_stopped(
     steps: list[Step], turns: list[FileStorageOptions]

@@ -6,8 +6,9 @@ from collections.abc import Callable
 import pytest
 from attrs import evolve
 from engine_site import INLINE, EngineSite, entries
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from laws import examples
 
 from wavetank.engine import (
     CorruptedLogError,
@@ -185,7 +186,7 @@ def test_a_compacted_log_begins_without_reserved_space(site: EngineSite) -> None
     assert site.reopen(PLAIN).get_log_entries(5, 11) == entries(5, 10)
 
 
-@settings(max_examples=60)
+@examples(60)
 @given(
     steps=st.lists(
         st.tuples(

@@ -9,8 +9,9 @@ from typing import Final
 import pytest
 from attrs import evolve
 from engine_site import CHANGES, NOTHING_RETAINED, EngineSite, entries
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from laws import examples
 
 from wavetank.engine import (
     CorruptedLogError,
@@ -348,7 +349,7 @@ def test_a_newer_version_is_refused_by_name(site: EngineSite) -> None:
         site.open(READ_ONLY)
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(
     flips=st.lists(st.integers(0, 10**6), min_size=1, max_size=4),
     name=st.sampled_from(["log.dat", "state.json", "metadata.json", "snapshot.dat"]),

@@ -8,8 +8,9 @@ from typing import Final
 import pytest
 from attrs import evolve, frozen
 from engine_site import NOTHING_RETAINED, EngineSite, entries
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from laws import examples
 from recovery_crashes import image_of, images_inside, left_by_open, opened
 
 from wavetank.engine import (
@@ -564,7 +565,7 @@ def test_once_salvaged_a_store_opens_in_each_mode(case: Salvage) -> None:
 NAMES: Final = st.sampled_from(["log.dat", "snapshot.dat", "metadata.json"])
 
 
-@settings(max_examples=150, deadline=None)
+@examples(150)
 @given(
     flips=st.lists(st.tuples(NAMES, st.integers(0, 10**6)), min_size=1, max_size=3),
     clean=st.booleans(),

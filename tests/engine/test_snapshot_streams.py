@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 from engine_site import INLINE, EngineSite
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from laws import examples
 
 from wavetank.engine import (
     CorruptedSnapshotError,
@@ -59,7 +60,7 @@ def drained(stream: SnapshotStream) -> list[bytes]:
     return given
 
 
-@settings(max_examples=60)
+@examples(60)
 @given(
     damage=st.one_of(
         st.tuples(st.just("flip"), st.integers(0, len(DATA) - 1)),

@@ -5,8 +5,9 @@ from collections.abc import Iterator
 
 import pytest
 from engine_site import INLINE, NOTHING_RETAINED, EngineSite, entries
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from laws import examples
 
 from wavetank.engine import (
     CorruptedSnapshotError,
@@ -57,7 +58,7 @@ def test_a_snapshot_survives_close_and_kill(site: EngineSite, data: bytes) -> No
         store = site.reopen(SMALL_CHUNKS)
 
 
-@settings(max_examples=40)
+@examples(40)
 @given(
     chunks=st.lists(st.binary(max_size=1500), max_size=6),
     wrap=st.sampled_from([bytes, bytearray, memoryview]),

@@ -5,8 +5,9 @@ import tracemalloc
 import pytest
 from attrs import evolve
 from engine_site import INLINE, EngineSite, entries
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from laws import examples
 
 from wavetank.engine import (
     CorruptedLogError,
@@ -46,7 +47,7 @@ _STEPS = st.lists(
 )
 
 
-@settings(max_examples=120, deadline=None)
+@examples(120)
 @given(steps=_STEPS, ranges=st.lists(st.tuples(st.integers(1, 60), st.integers(1, 60)), max_size=5))
 def test_both_stores_show_the_same_and_leave_the_same_bytes(
     steps: list[tuple[str, int, int]], ranges: list[tuple[int, int]]

@@ -8,6 +8,7 @@ from typing import get_args
 import pytest
 from hypothesis import Phase, given, seed, settings
 from hypothesis import strategies as st
+from laws import examples
 
 from wavetank.engine import File, OpenFlag
 from wavetank.faults import (
@@ -146,7 +147,7 @@ class Run:
             return str(signal)
 
 
-@settings(max_examples=40)
+@examples(40)
 @given(plan=plans, work=st.lists(calls, max_size=12))
 def test_a_run_is_the_same_each_time_and_ends_in_nothing_but_errors_and_signals(
     plan: FaultPlan, work: list[Call]
@@ -158,7 +159,7 @@ def test_a_run_is_the_same_each_time_and_ends_in_nothing_but_errors_and_signals(
     assert one.clock.wall_clock() == other.clock.wall_clock()
 
 
-@settings(max_examples=40)
+@examples(40)
 @given(plan=plans, work=st.lists(calls, max_size=12))
 def test_what_never_fired_has_changed_nothing(plan: FaultPlan, work: list[Call]) -> None:
     run, truth = Run(plan, work), Run(FaultPlan(), work)
@@ -167,7 +168,7 @@ def test_what_never_fired_has_changed_nothing(plan: FaultPlan, work: list[Call])
         assert list(run.disk.log) == list(truth.disk.log)
 
 
-@settings(max_examples=40)
+@examples(40)
 @given(plan=plans, work=st.lists(calls, max_size=12))
 def test_faults_that_are_lifted_show_what_is_below(plan: FaultPlan, work: list[Call]) -> None:
     run = Run(plan, work)

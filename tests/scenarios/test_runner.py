@@ -4,6 +4,7 @@ from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 
 import pytest
+from attrs import evolve
 
 from wavetank.scenarios import (
     Event,
@@ -23,6 +24,7 @@ PLAN = RunPlan(
     profiles=("sequential", "posix"),
     backend="builtin",
 )
+FEW = evolve(PLAN, seeds=(0,), profiles=("sequential",))
 
 
 class Diary:
@@ -60,9 +62,14 @@ def test_results_come_in_the_order_of_the_plan_and_listeners_hear_of_each() -> N
     assert any(isinstance(event, ScenarioProgress) for event in diary.events)
 
 
-def test_other_processes_give_the_same_result() -> None:
+@pytest.mark.parametrize(
+    "plan",
+    [FEW, pytest.param(PLAN, marks=pytest.mark.slow)],
+    ids=["two-units", "whole"],
+)
+def test_other_processes_give_the_same_result(plan: RunPlan) -> None:
     with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as executor:
-        assert run(PLAN, executor=executor) == run(PLAN)
+        assert run(plan, executor=executor) == run(plan)
 
 
 def test_a_budget_makes_the_verdict_inconclusive() -> None:

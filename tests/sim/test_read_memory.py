@@ -1,8 +1,9 @@
 """What is remembered of one disk holds for every other that a program cannot tell from it."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from laws import examples
 
 from wavetank.engine import FileKind, OpenFlag
 from wavetank.sim import (
@@ -93,7 +94,7 @@ def _do(fs: SimFileSystem, choice: int, path: str) -> object:  # noqa: PLR0911 -
 
 
 @given(program=st.integers(0, 99), images=like_disks())
-@settings(max_examples=300, deadline=None)
+@examples(300)
 def test_what_is_recalled_is_what_would_come(program: Program, images: list[DiskImage]) -> None:
     memory: ReadMemory[str] = ReadMemory()
     for image in images:

@@ -167,7 +167,9 @@ def test_nobody_who_does_not_ask_loads_the_machinery() -> None:
 
 
 def test_two_runs_are_equal() -> None:
-    assert swept(write_and_rename, newest_config) == swept(write_and_rename, newest_config)
+    first, second = (swept(write_and_rename, newest_config, "lazyfs", "xfs") for _ in range(2))
+    assert first == second
+    assert set(outcomes(first).values()) == {"fail"}
 
 
 def test_two_processes_tell_the_same_story() -> None:
@@ -175,10 +177,9 @@ def test_two_processes_tell_the_same_story() -> None:
     script = (
         "from python_packages import CASES\n"
         "from wavetank.scenarios import crash_test\n"
-        "for name in ('zipfile, append', 'write_text, replace'):\n"
-        "    case = CASES[name]\n"
-        "    report = crash_test(case.workload, case.check, raise_on_finding=False)\n"
-        "    print(report.checks, report.story())\n"
+        "case = CASES['write_text, replace']\n"
+        "report = crash_test(case.workload, case.check, raise_on_finding=False)\n"
+        "print(report.checks, report.story())\n"
     )
     support = str(Path(__file__).parents[3] / "support")
     stories = [
@@ -200,19 +201,21 @@ def test_two_processes_tell_the_same_story() -> None:
 
 
 def test_an_image_is_checked_once_for_all_profiles() -> None:
-    posix = swept(write_safely, newest_config, "posix")
-    twice = swept(write_safely, newest_config, "posix", "data-journal", "sequential")
-    assert posix.checks == twice.checks
+    xfs = swept(write_safely, newest_config, "xfs")
+    twice = swept(write_safely, newest_config, "xfs", "data-journal", "sequential")
+    assert xfs.checks == twice.checks
 
 
 def test_images_beyond_the_budget_are_counted_and_leave_the_answer_open() -> None:
-    whole = swept(write_safely, newest_config).verdicts["posix"]
+    whole = swept(write_safely, newest_config, "posix").verdicts["posix"]
     report = crash_test(write_safely, newest_config, profiles=["posix"], max_images=10)
     verdict = report.verdicts["posix"]
     assert (verdict.outcome, verdict.images) == ("inconclusive", 10)
     assert verdict.unjudged == whole.images - 10
 
 
+# Each of its 1,313 images is another one to the check, which runs in a process each time.
+@pytest.mark.slow
 def test_after_a_finding_too_many_sets_are_chosen_from() -> None:
     """Following the check's reads would judge 1,364 images here, with two runs for most of them."""
 

@@ -55,9 +55,12 @@ def test_each_compacts_and_ends_with_twenty_entries_in_eight_frames_and_a_snapsh
     assert sum(len(step.entries) for step in frames) >= 20
 
 
+@pytest.mark.parametrize(
+    "seeds", [range(5), pytest.param(range(5, 25), marks=pytest.mark.slow)], ids=["few", "more"]
+)
 @pytest.mark.parametrize("name", NAMES)
-def test_every_seed_gives_a_workload_that_a_right_store_can_do(name: str) -> None:
-    for seed in range(25):
+def test_every_seed_gives_a_workload_that_a_right_store_can_do(name: str, seeds: range) -> None:
+    for seed in seeds:
         recording = record(SCENARIOS[name].workload(seed), BUILTIN)
         assert recording.problems == ()
         assert recording.steps_run == len(recording.workload.steps)

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from attrs import field, frozen, mutable
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from wavetank.engine.errors import (
@@ -703,7 +703,6 @@ def test_a2_a_torn_length_is_a_clean_end_and_the_next_append_lands_behind_it(
     assert whole_log(opened(tmp_path)) == entries(1, 3)
 
 
-@settings(deadline=None)
 @given(cut=st.integers(0, 200))
 def test_any_cut_of_the_log_opens_with_a_prefix(
     tmp_path_factory: pytest.TempPathFactory, cut: int
@@ -984,7 +983,6 @@ class Model:
             assert store.load_snapshot() == self.snapshot
 
 
-@settings(deadline=None)
 @given(work=WORK)
 def test_work_without_crashes_is_done_right(
     tmp_path_factory: pytest.TempPathFactory, work: list[tuple[str, int]]

@@ -5,6 +5,7 @@ import pytest
 from attrs import evolve
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from laws import examples
 
 from wavetank.sim import (
     ALICE,
@@ -109,7 +110,7 @@ def visible(disk: SimDisk, profile: Profile) -> set[tuple[tuple[str, bytes], ...
     return {tuple(pending.image(kept).files().items()) for kept in sets}
 
 
-@settings(max_examples=300, deadline=None)
+@examples(300)
 @given(program=programs, profile=st.sampled_from(PROFILES))
 def test_the_fast_enumeration_agrees_with_the_rules_read_literally(
     program: Program, profile: Profile
@@ -123,7 +124,7 @@ def test_the_fast_enumeration_agrees_with_the_rules_read_literally(
 
 
 @pytest.mark.slow
-@settings(max_examples=8000, deadline=None)
+@settings(max_examples=8000)
 @given(program=programs, profile=st.sampled_from(PROFILES))
 def test_the_fast_enumeration_agrees_on_thousands_of_programs(
     program: Program, profile: Profile
@@ -178,7 +179,6 @@ INCLUSIONS = [
 
 
 @pytest.mark.parametrize(("stronger", "weaker"), INCLUSIONS, ids=lambda profile: profile.name)
-@settings(deadline=None)
 @given(program=programs)
 def test_a_stronger_profile_never_leaves_a_state_that_a_weaker_one_forbids(
     stronger: Profile, weaker: Profile, program: Program
@@ -197,7 +197,6 @@ def test_the_safe_profiles_come_the_strongest_first() -> None:
 
 
 # lazyfs is no closed family: it loses all unsynced data together, so a sync shows what was not.
-@settings(deadline=None)
 @given(
     program=programs,
     profile=st.sampled_from([profile for profile in PROFILES if profile.keeps_unsynced]),
@@ -210,7 +209,6 @@ def test_one_more_sync_never_adds_an_image(program: Program, profile: Profile, p
         assert with_sync <= without
 
 
-@settings(deadline=None)
 @given(program=programs)
 def test_the_process_kill_and_lazyfs_profiles_have_exactly_one_image(program: Program) -> None:
     disk = run_program(program)
@@ -220,14 +218,12 @@ def test_the_process_kill_and_lazyfs_profiles_have_exactly_one_image(program: Pr
         assert len(states) == 1
 
 
-@settings(deadline=None)
 @given(program=programs)
 def test_data_journal_is_sequential(program: Program) -> None:
     disk = run_program(program)
     assert visible(disk, DATA_JOURNAL) == visible(disk, SEQUENTIAL)
 
 
-@settings(deadline=None)
 @given(program=programs, profile=st.sampled_from(PROFILES))
 def test_leaving_out_content_without_a_name_leaves_out_no_disk(
     program: Program, profile: Profile

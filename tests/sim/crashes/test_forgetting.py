@@ -3,8 +3,9 @@
 from collections.abc import Iterable
 
 from attrs import evolve
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from laws import examples
 from litmus_words import litmus
 from order_rules import legal_sets, micro_ops, undecided
 
@@ -276,7 +277,7 @@ promises = st.sampled_from(PROFILES) | st.builds(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@examples(150)
 @given(program=programs, profile=promises)
 def test_the_disk_agrees_with_a_reading_byte_by_byte(
     program: list[tuple[int, int]], profile: Profile
@@ -298,7 +299,6 @@ def test_the_disk_agrees_with_a_reading_byte_by_byte(
         } == {shown(ops, forgets=forgets) for ops in sets}
 
 
-@settings(deadline=None)
 @given(program=programs)
 def test_each_image_that_is_new_with_an_op_holds_it(program: list[tuple[int, int]]) -> None:
     profile = EXT4
@@ -314,7 +314,7 @@ def test_each_image_that_is_new_with_an_op_holds_it(program: list[tuple[int, int
             assert {pending.image(kept).digest() for kept in now.images} <= met
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(program=programs, profile=st.sampled_from([EXT4, forgetting(POSIX)]))
 def test_every_set_is_tried_both_ways_where_that_shows(
     program: list[tuple[int, int]], profile: Profile

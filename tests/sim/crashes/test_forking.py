@@ -3,8 +3,9 @@
 from collections.abc import Callable
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from laws import examples
 
 from wavetank.engine import OpenFlag
 from wavetank.sim import (
@@ -157,7 +158,7 @@ def check_equal(
     ),
     reader=st.sampled_from(READERS),
 )
-@settings(max_examples=100, deadline=None)
+@examples(100)
 def test_a_reader_comes_to_know_the_same_as_from_all_images(
     program: Program, profile: Profile, tearing: Tearing, reader: Program_reader
 ) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from itertools import combinations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from wavetank.engine import OpenFlag
@@ -216,7 +216,6 @@ def perform(disk: SimDisk, fs: SimFileSystem, action: tuple[object, ...]) -> Non
 programs = st.lists(actions, max_size=12)
 
 
-@settings(deadline=None)
 @given(program=programs, profile=st.sampled_from(PROFILES))
 def test_keeping_everything_shows_what_programs_saw(
     program: list[tuple[object, ...]], profile: Profile
@@ -232,7 +231,6 @@ def test_keeping_everything_shows_what_programs_saw(
     assert pending.image(Kept(())).digest() == pending.durable.digest()
 
 
-@settings(deadline=None)
 @given(program=programs, profile=st.sampled_from(PROFILES))
 def test_a_choice_stands_in_where_the_sets_are_too_many_and_is_a_part_of_them(
     program: list[tuple[object, ...]], profile: Profile
@@ -252,7 +250,6 @@ def digests(pending: PendingOps, images: tuple[Kept, ...]) -> set[bytes]:
     return {pending.image(kept).digest() for kept in images}
 
 
-@settings(deadline=None)
 @given(program=programs, profile=st.sampled_from(PROFILES))
 def test_every_image_is_new_at_exactly_one_point_until_a_sync_forbids_it(
     program: list[tuple[object, ...]], profile: Profile
@@ -275,7 +272,6 @@ def test_every_image_is_new_at_exactly_one_point_until_a_sync_forbids_it(
         before = now
 
 
-@settings(deadline=None)
 @given(program=programs)
 def test_images_built_from_what_was_lost_equal_images_built_from_nothing(
     program: list[tuple[object, ...]],

@@ -1,8 +1,9 @@
 """`Settling` knows what is durable after a log; `PendingOps` finds it out op by op."""
 
 from disk_programs import Program, run
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from laws import examples
 
 from wavetank.sim import PROFILES, DiskImage, PendingOps, Profile, SimDisk, Sync, SyncKind
 from wavetank.sim.crashes.settling import Settling
@@ -11,7 +12,7 @@ calls = st.tuples(st.integers(0, 10), st.integers(0, 2), st.integers(0, 2))
 programs = st.lists(calls, max_size=8)
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(
     before=programs,
     program=programs,
@@ -38,7 +39,7 @@ def test_settling_agrees_with_the_ops_read_one_by_one(
         assert found.digest() == pending.durable.digest()
 
 
-@settings(max_examples=50, deadline=None)
+@examples(50)
 @given(before=programs, other=programs, program=programs, profile=st.sampled_from(PROFILES))
 def test_an_answer_for_one_disk_holds_for_the_log_on_any_other(
     before: Program, other: Program, program: Program, profile: Profile

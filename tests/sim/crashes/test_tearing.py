@@ -4,8 +4,9 @@ from collections.abc import Iterator
 
 import pytest
 from attrs import evolve
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from laws import examples
 
 from wavetank.engine import OpenFlag
 from wavetank.sim import (
@@ -372,7 +373,7 @@ def images(disk: SimDisk, tearing: Tearing, profile: Profile) -> Iterator[tuple[
         yield bool(kept.tears), pending.image(kept).files()["/f"]
 
 
-@settings(deadline=None, max_examples=50)
+@examples(50)
 @given(places=writes, tearing=tearings, profile=st.sampled_from(SAFE_PROFILES))
 def test_a_weaker_device_leaves_all_that_a_stronger_one_leaves(
     places: list[tuple[int, int]], tearing: Tearing, profile: Profile
@@ -391,7 +392,7 @@ def test_a_weaker_device_leaves_all_that_a_stronger_one_leaves(
         assert not any(torn for torn, _ in images(disk, tearing, profile))
 
 
-@settings(deadline=None, max_examples=50)
+@examples(50)
 @given(places=writes, tearing=tearings)
 def test_bytes_that_no_pending_write_touches_are_never_harmed(
     places: list[tuple[int, int]], tearing: Tearing
@@ -408,7 +409,6 @@ def test_bytes_that_no_pending_write_touches_are_never_harmed(
         assert all(state[place] == ord("o") for place in untouched)
 
 
-@settings(deadline=None)
 @given(places=writes)
 def test_the_strongest_profile_tears_only_what_came_last(places: list[tuple[int, int]]) -> None:
     disk, file = durable_file(b"o" * 14_000)

@@ -8,8 +8,9 @@ from itertools import product
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from laws import examples
 from live_calls import Call, Mount, call
 from small_tmpfs import small_tmpfs
 
@@ -236,7 +237,7 @@ def mount_point() -> Iterator[Path]:
         yield Path(directory)
 
 
-@settings(max_examples=150)
+@examples(150)
 @given(steps=steps)
 def test_a_small_tmpfs_fills_up_in_the_same_way(mount_point: Path, steps: list[Call]) -> None:
     """What an inode takes aside: a tmpfs counts those elsewhere."""

@@ -19,6 +19,7 @@ from fake_os_filesystem import FakeOsFileSystem
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+from laws import examples
 from live_calls import Answer, Argument, Call, Mount, call
 from pyfakefs.fake_filesystem import FakeFilesystem
 from pyfakefs.fake_os import FakeOsModule
@@ -202,7 +203,7 @@ class LiveSemantics(RuleBasedStateMachine):
 
 
 TestLiveSemantics = LiveSemantics.TestCase
-TestLiveSemantics.settings = settings(deadline=None, max_examples=100, stateful_step_count=40)
+TestLiveSemantics.settings = settings(examples(100), stateful_step_count=40)
 
 
 @pytest.mark.parametrize("difference", DIFFERENCES, ids=lambda difference: difference.name)

@@ -9,6 +9,7 @@ import pytest
 from attrs import evolve
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from laws import examples
 from litmus_twin import twin_states
 from litmus_words import litmus
 
@@ -346,7 +347,7 @@ def check_against_the_twin(test: LitmusTest, profile: Profile) -> None:
     assert possible_states(test, profile) == twin_states(test, profile)
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(chosen=draws, profile=st.sampled_from(PROFILES))
 def test_the_rules_read_literally_leave_the_same_states(
     chosen: list[tuple[int, int, int]], profile: Profile
@@ -360,7 +361,7 @@ truncating = st.lists(
 )
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(chosen=truncating, profile=st.sampled_from(PROFILES))
 def test_the_twin_agrees_where_truncations_may_forget(
     chosen: list[tuple[int, int, int]], profile: Profile
@@ -369,7 +370,7 @@ def test_the_twin_agrees_where_truncations_may_forget(
 
 
 @pytest.mark.slow
-@settings(max_examples=10_000, deadline=None)
+@settings(max_examples=10_000)
 @given(chosen=draws, profile=st.sampled_from(PROFILES))
 def test_the_rules_read_literally_leave_the_same_states_thousands_of_times(
     chosen: list[tuple[int, int, int]], profile: Profile

@@ -7,7 +7,7 @@ from typing import Final
 
 import attrs
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from wavetank.sim import (
@@ -53,7 +53,6 @@ def test_a_name_alone_promises_what_posix_does_and_is_a_control() -> None:
     )
 
 
-@settings(deadline=None)
 @given(told=promises, base=st.sampled_from(PROFILES))
 def test_a_file_says_what_differs_from_the_profile_that_it_extends(
     told: dict[str, bool | DirentCover], base: Profile
@@ -63,7 +62,6 @@ def test_a_file_says_what_differs_from_the_profile_that_it_extends(
     assert profile_from_toml(text) == attrs.evolve(expected, **told)  # type: ignore[arg-type]  # drawn by field
 
 
-@settings(deadline=None)
 @given(told=promises)
 def test_a_profile_comes_back_from_its_table(told: dict[str, bool | DirentCover]) -> None:
     profile = Profile(name="mine", summary="a disk", **told)  # type: ignore[arg-type]  # drawn by field

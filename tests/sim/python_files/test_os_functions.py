@@ -10,7 +10,9 @@ import platform
 import sqlite3
 import subprocess
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from itertools import product
+from typing import Any, TypeVar
 
 import pytest
 
@@ -28,8 +30,10 @@ from wavetank.sim.python_files import (
     UnroutedCallError,
 )
 
+T = TypeVar("T")
 CLASSES = (ROUTED, COMPOSED, MACHINE_DESCRIPTORS, HARMLESS, PROGRAMS, REFUSED)
 TOUCHED = (ROUTED | MACHINE_DESCRIPTORS | PROGRAMS | REFUSED) & vars(os).keys()
+ARGUMENTS = ((), (1,), (b"x",), (0, 0), (1, 1), (b"x", 0), (0, 1, 0))
 SIZES = {"urandom", "getrandom"}  # their number is no descriptor
 
 
@@ -46,6 +50,17 @@ def functions() -> set[str]:
 def inside() -> Iterator[str]:
     with PythonFiles() as files, files.process(SimDisk(files.empty_image())):
         yield files.directory
+
+
+def processes(files: PythonFiles, cases: Iterable[T]) -> Iterator[tuple[T, SimDisk]]:
+    """Run the loop's body once for each case, each time as a process on an empty disk.
+
+    To open a simulation takes longer than anything that is tried in it.
+    """
+    for case in cases:
+        disk = SimDisk(files.empty_image())
+        with files.process(disk):
+            yield case, disk
 
 
 def test_no_function_belongs_to_two_classes() -> None:
@@ -65,51 +80,65 @@ def test_every_name_that_is_told_is_a_function_of_some_python() -> None:
     assert frozenset().union(*CLASSES) - functions() <= newer
 
 
-@pytest.mark.parametrize("name", sorted(TOUCHED - SIZES))
 def test_no_function_takes_a_simulated_descriptor_to_the_machine(
-    name: str, monkeypatch: pytest.MonkeyPatch
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The real functions are watched: none is called with a descriptor of ours."""
-    reached: list[tuple[str, tuple[object, ...]]] = []
+    reached: list[tuple[str, str, tuple[object, ...]]] = []
+    tried = ""
 
     def spy(known: str, real: Callable[..., object]) -> Callable[..., object]:
         @functools.wraps(real)
         def call(*args: object, **kwargs: object) -> object:
             if any(isinstance(each, int) and each >= 1 << 30 for each in args):
-                reached.append((known, args))
+                reached.append((tried, known, args))
             return real(*args, **kwargs)
 
         return call
 
     for each in TOUCHED:
         monkeypatch.setattr(os, each, spy(each, getattr(os, each)))
-    with inside() as directory:
-        descriptor = os.open(f"{directory}/f", os.O_CREAT | os.O_RDWR)
-        os.write(descriptor, b"content")
-        call = getattr(os, name)
-        for rest in ((), (1,), (b"x",), (0, 0), (1, 1), (b"x", 0), (0, 1, 0), (descriptor, 1)):
-            # Whether it answers or refuses is not the question here.
-            with contextlib.suppress(OSError, TypeError, ValueError, LookupError, PythonFilesError):
-                call(descriptor, *rest)
+    with PythonFiles() as files:
+        for tried in sorted(TOUCHED - SIZES):
+            # A process each: what one function does to it, the next must not find.
+            with files.process(SimDisk(files.empty_image())):
+                descriptor = os.open(f"{files.directory}/f", os.O_CREAT | os.O_RDWR)
+                os.write(descriptor, b"content")
+                call = getattr(os, tried)
+                for rest in (
+                    (),
+                    (1,),
+                    (b"x",),
+                    (0, 0),
+                    (1, 1),
+                    (b"x", 0),
+                    (0, 1, 0),
+                    (descriptor, 1),
+                ):
+                    # Whether it answers or refuses is not the question here.
+                    with contextlib.suppress(
+                        OSError, TypeError, ValueError, LookupError, PythonFilesError
+                    ):
+                        call(descriptor, *rest)
     assert reached == []
 
 
-@pytest.mark.parametrize(
-    "call",
-    [
-        os.fork,
-        lambda: os._exit(1),
-        lambda: os.execv("/bin/true", ["true"]),
-        lambda: os.kill(os.getpid(), 9),
-        lambda: multiprocessing.get_context("spawn").Process(target=print).start(),
-        lambda: multiprocessing.get_context("fork").Process(target=print).start(),
-    ],
-    ids=["fork", "_exit", "execv", "kill", "spawn", "multiprocessing"],
-)
-def test_another_process_is_refused(call: Callable[[], object]) -> None:
-    with inside() as directory, pytest.raises(UnroutedCallError) as refused:
-        call()
-    assert not isinstance(refused.value, OSError), directory
+PROCESSES: list[Callable[[], object]] = [
+    os.fork,
+    lambda: os._exit(1),
+    lambda: os.execv("/bin/true", ["true"]),
+    lambda: os.kill(os.getpid(), 9),
+    lambda: multiprocessing.get_context("spawn").Process(target=print).start(),
+    lambda: multiprocessing.get_context("fork").Process(target=print).start(),
+]
+
+
+def test_another_process_is_refused() -> None:
+    with PythonFiles() as files:
+        for call, _ in processes(files, PROCESSES):
+            with pytest.raises(UnroutedCallError) as refused:
+                call()
+            assert not isinstance(refused.value, OSError), call
 
 
 STARTS: dict[str, Callable[..., object]] = {
@@ -121,37 +150,32 @@ STARTS: dict[str, Callable[..., object]] = {
 }
 
 
-@pytest.mark.parametrize("start", STARTS.values(), ids=STARTS)
-def test_a_program_is_missing_unless_it_would_see_the_directory(
-    start: Callable[..., object],
-) -> None:
+def test_a_program_is_missing_unless_it_would_see_the_directory() -> None:
     with PythonFiles() as files:
+        for name, start in STARTS.items():
+            with files.process(SimDisk(files.empty_image())):
+                with pytest.raises(FileNotFoundError) as missing:
+                    start("/bin/true")
+                assert isinstance(missing.value, MissingProgramError), name
+                assert missing.value.errno == errno.ENOENT, name
+            assert files.refusal is None, name
+            with files.process(SimDisk(files.empty_image())):
+                with pytest.raises(UnroutedCallError) as refused:
+                    start("/bin/true", f"{files.directory}/f")
+                assert not isinstance(refused.value, OSError), name
+            assert files.refusal is refused.value, name
+
+
+def test_a_program_in_the_directory_is_refused() -> None:
+    cases: list[dict[str, Any]] = [{"cwd": "/simulated"}, {"env": {"HOME": "/simulated/home"}}]
+    with PythonFiles() as files:
+        for given, _ in processes(files, cases):
+            with pytest.raises(UnroutedCallError, match="as a function"):
+                subprocess.run(["true"], check=True, **given)
         with files.process(SimDisk(files.empty_image())):
-            with pytest.raises(FileNotFoundError) as missing:
-                start("/bin/true")
-            assert isinstance(missing.value, MissingProgramError)
-            assert missing.value.errno == errno.ENOENT
-        assert files.refusal is None
-        with files.process(SimDisk(files.empty_image())):
-            with pytest.raises(UnroutedCallError) as refused:
-                start("/bin/true", f"{files.directory}/f")
-            assert not isinstance(refused.value, OSError)
-        assert files.refusal is refused.value
-
-
-@pytest.mark.parametrize(
-    "given", [{"cwd": "/simulated"}, {"env": {"HOME": "/simulated/home"}}], ids=["cwd", "env"]
-)
-def test_a_program_in_the_directory_is_refused(given: dict[str, object]) -> None:
-    with inside(), pytest.raises(UnroutedCallError, match="as a function"):
-        subprocess.run(["true"], check=True, **given)  # type: ignore[call-overload]
-
-
-def test_a_program_that_inherits_the_directory_is_refused() -> None:
-    with inside() as directory:
-        os.chdir(directory)
-        with pytest.raises(UnroutedCallError, match="as a function"):
-            subprocess.run(["true"], check=True)
+            os.chdir(files.directory)
+            with pytest.raises(UnroutedCallError, match="as a function"):
+                subprocess.run(["true"], check=True)
 
 
 def test_what_asks_the_machine_through_a_program_goes_on_without() -> None:
@@ -164,36 +188,35 @@ def test_what_asks_the_machine_through_a_program_goes_on_without() -> None:
 MEMORIES = [":memory:", "", "file::memory:?cache=shared", "file:a?mode=memory&cache=shared"]
 
 
-@pytest.mark.parametrize("name", MEMORIES)
-def test_a_database_in_memory_is_used_as_it_is(name: str) -> None:
+def test_a_database_in_memory_is_used_as_it_is() -> None:
     with PythonFiles() as files:
-        disk = SimDisk(files.empty_image())
-        with files.process(disk), contextlib.closing(sqlite3.connect(name, uri=True)) as database:
-            database.execute("create table t (a)")
-            database.execute("insert into t values (3)")
-            assert database.execute("select a from t").fetchall() == [(3,)]
-        assert files.refusal is None
-        assert list(disk.log) == []
+        for name, disk in processes(files, MEMORIES):
+            with contextlib.closing(sqlite3.connect(name, uri=True)) as database:
+                database.execute("create table t (a)")
+                database.execute("insert into t values (3)")
+                assert database.execute("select a from t").fetchall() == [(3,)], name
+            assert files.refusal is None, name
+            assert list(disk.log) == [], name
 
 
-@pytest.mark.parametrize("words", ["ATTACH '{}' AS other", "VACUUM INTO '{}'"])
-def test_a_database_in_memory_gets_no_file(words: str) -> None:
+def test_a_database_in_memory_gets_no_file() -> None:
     with PythonFiles() as files:
-        with (
-            files.process(SimDisk(files.empty_image())),
-            contextlib.closing(sqlite3.connect(":memory:")) as database,
-            pytest.raises(sqlite3.DatabaseError, match="authoriz"),
-        ):
-            database.execute(words.format(f"{files.directory}/db"))
-        assert "VFS" in str(files.refusal)
+        for words, _ in processes(files, ["ATTACH '{}' AS other", "VACUUM INTO '{}'"]):
+            with (
+                contextlib.closing(sqlite3.connect(":memory:")) as database,
+                pytest.raises(sqlite3.DatabaseError, match="authoriz"),
+            ):
+                database.execute(words.format(f"{files.directory}/db"))
+            assert "VFS" in str(files.refusal), words
 
 
-@pytest.mark.parametrize("name", ["/simulated/db", "file:/simulated/db", "file:/db?vfs=memdb"])
-def test_sqlite_is_refused_and_told_the_way(name: str) -> None:
-    with inside(), pytest.raises(UnroutedCallError, match="VFS"):
-        sqlite3.connect(name, uri=True)
-    with inside(), pytest.raises(UnroutedCallError, match="VFS"):
-        sqlite3.Connection(name, uri=True)
+def test_sqlite_is_refused_and_told_the_way() -> None:
+    names = ["/simulated/db", "file:/simulated/db", "file:/db?vfs=memdb"]
+    with PythonFiles() as files:
+        connects: list[Callable[..., object]] = [sqlite3.connect, sqlite3.Connection]
+        for (connect, name), _ in processes(files, product(connects, names)):
+            with pytest.raises(UnroutedCallError, match="VFS"):
+                connect(name, uri=True)
 
 
 @pytest.mark.parametrize("name", ["dbm.gnu", "dbm.ndbm"])

@@ -191,6 +191,9 @@ def _exchange(
                 spaces.append(cast("dict[object, object]", holder))
             elif not _changer_of(type(holder))(holder, swap):
                 stuck.append(holder)
+        if len(swap.olds) == known:
+            # Asked who holds nothing, the collector would still walk through all objects.
+            break
         holders = gc.get_referrers(*swap.olds[known:])
     _change_classes(spaces, swap)
     return [each for each in stuck if each is not holders and not swap.knows(each)]
