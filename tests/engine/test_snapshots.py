@@ -313,3 +313,16 @@ def test_a_compacted_log_needs_its_snapshot(site: EngineSite) -> None:
     site.kill()
     relaxed = FileStorageOptions(compaction_requires_snapshot=False)
     assert site.open(relaxed).log_bounds() == bounds(9, 10, 2)
+
+
+def test_a_log_that_has_no_place_left_is_closed_cleanly_and_sound(site: EngineSite) -> None:
+    last = 2**64 - 1
+    with site.open() as store:
+        store.save_snapshot(SnapshotMetadata(last, last), b"")
+        assert store.log_bounds() == LogBounds(
+            first_index=last + 1, last_index=last, last_term=last
+        )
+        assert store.verify().sound
+    with site.open() as store:
+        assert store.recovery_report.clean
+        assert store.load_snapshot() == (SnapshotMetadata(last, last), b"")

@@ -56,6 +56,22 @@ def test_a_run_without_violations_passes(tmp_path: Path) -> None:
     assert not (tmp_path / ".wavetank").exists()
 
 
+def test_a_scenario_with_faults_of_its_own_is_shown_like_any_other(tmp_path: Path) -> None:
+    done = wavetank("run", "full-disk", "--profile", "sequential", cwd=tmp_path)
+    assert done.returncode == 0
+    assert "\nPASS: 0 violations in 1 sweep, " in done.stdout
+    assert "fault" not in done.stdout
+
+
+def test_a_family_says_how_many_workloads_and_images_it_had(tmp_path: Path) -> None:
+    done = wavetank("run", "exhaustive-2", "--profile", "sequential", cwd=tmp_path)
+    assert done.returncode == 0
+    assert (
+        "exhaustive-2 under sequential: no violation up to 2 ops: 76 workloads, "
+        "382 distinct images, all judged\n"
+    ) in done.stdout
+
+
 def test_files_that_cannot_be_read_are_kept_and_told_in_one_line(tmp_path: Path) -> None:
     folder = tmp_path / ".wavetank" / "failures"
     folder.mkdir(parents=True)

@@ -13,7 +13,7 @@ from wavetank.faults import VOCABULARY
 from wavetank.reports.cli import cli
 from wavetank.reports.documents import schema
 from wavetank.reports.exit_codes import ExitCode
-from wavetank.scenarios import INVARIANTS, SCENARIOS, SHIPPED_STORES
+from wavetank.scenarios import FAMILIES, INVARIANTS, SCENARIOS, SHIPPED_STORES
 from wavetank.sim import PROFILES, SAFE_PROFILES
 
 
@@ -149,7 +149,7 @@ def test_the_version_is_shown() -> None:
 @pytest.mark.parametrize(
     ("kind", "names"),
     [
-        ("scenarios", list(SCENARIOS)),
+        ("scenarios", [*SCENARIOS, *FAMILIES]),
         ("profiles", [profile.name for profile in PROFILES]),
         ("backends", list(SHIPPED_STORES)),
         ("invariants", list(INVARIANTS)),

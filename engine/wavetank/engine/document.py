@@ -277,7 +277,12 @@ def read_metadata(directory: StoreDirectory) -> LogMetadata:
         raise DamagedDocumentError("unreadable") from error
     if payload.keys() != _NAMES:
         raise DamagedDocumentError("unexpected keys")
-    return LogMetadata(**unsigned_fields(payload))
+    numbers = unsigned_fields({key: payload[key] for key in _NAMES - {"first_index"}})
+    first_index = payload["first_index"]
+    # An empty log whose base is the largest index begins one behind it.
+    if type(first_index) is not int or not 0 <= first_index <= _LARGEST + 1:
+        raise DamagedDocumentError("first_index is neither a 64-bit number nor one behind them")
+    return LogMetadata(first_index=first_index, **numbers)
 
 
 def publish_metadata(

@@ -65,11 +65,13 @@ def _faults(plan: RunPlan) -> str:
 
 
 def _fired(session: Session) -> dict[str, int]:
-    """Return how often each fault fired, in all sweeps together."""
+    """Return how often each fault of the plan fired, in all sweeps together."""
     counts = dict.fromkeys(session.result.plan.faults, 0)
     for result in session.result.results:
         for line, count in result.faults_fired:
-            counts[line] += count
+            # A scenario may have faults of its own.
+            if line in counts:
+                counts[line] += count
     return counts
 
 
@@ -126,6 +128,32 @@ def _where_safe(results: Sequence[ScenarioResult]) -> Iterator[str]:
             not_safe = f"; not shown safe on {', '.join(wrong)}" if wrong else ""
             depth = max(result.depth for result in group)
             yield f"{name} seed {seed}: {answer}{not_safe}; last new image at depth {depth}"
+    for result in results:
+        if result.schedules and result.verdict is Verdict.PASS:
+            yield _schedules_line(result)
+        elif result.workloads > 1 and result.verdict is Verdict.PASS:
+            yield _family_line(result)
+
+
+def _schedules_line(result: ScenarioResult) -> str:
+    """Return what passed of a scenario whose tasks run beside one another."""
+    told = f"{result.name} under {result.profile}: no violation in {result.schedules} schedules"
+    if result.workloads == 1:
+        return f"{told}, {result.judged} images of crashes in the first that differ"
+    return (
+        f"{told} of {result.workloads} workloads: all that can differ for {result.every_schedule} "
+        f"of them; {result.judged} images of their crashes"
+    )
+
+
+def _family_line(result: ScenarioResult) -> str:
+    """Return what passed of a family of workloads."""
+    ops = result.name.rpartition("-")[2]
+    judged = "all judged" if result.complete else "not all judged"
+    return (
+        f"{result.name} under {result.profile}: no violation up to {ops} ops: {result.workloads} "
+        f"workloads, {result.distinct} distinct images, {judged}"
+    )
 
 
 def _table(results: Sequence[ScenarioResult]) -> str:

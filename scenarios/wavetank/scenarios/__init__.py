@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING
 
 from wavetank.faults import fault_plan
 from wavetank.scenarios.case import Case, CaseError
-from wavetank.scenarios.catalogue import ALL_SCENARIOS
+from wavetank.scenarios.catalogue import ALL_SCENARIOS, UnknownNameError, workload_of
 from wavetank.scenarios.code import (
     CheckError,
     CodeFinding,
@@ -84,6 +84,7 @@ from wavetank.scenarios.fault_sweep.recovery_sweep import sweep_recoveries
 from wavetank.scenarios.fault_sweep.scenario_sweeps import SweptScenario, sweep_scenarios
 from wavetank.scenarios.fault_sweep.workload_sweep import shorten, sweep_operations
 from wavetank.scenarios.raft.contract import Contract
+from wavetank.scenarios.raft.exhaustive import FAMILIES, Family
 from wavetank.scenarios.raft.fitted_workload import fitted
 from wavetank.scenarios.raft.history import LiveProblem
 from wavetank.scenarios.raft.model import EMPTY, ModelState, acknowledge, begin
@@ -100,6 +101,7 @@ from wavetank.scenarios.raft.recording import Recording, record
 from wavetank.scenarios.raft.recovery import RaftSubject
 from wavetank.scenarios.raft.recovery_run import LiveStore, RecoveryCache
 from wavetank.scenarios.raft.steps import (
+    AfterFailure,
     Append,
     KillProcess,
     OpenStore,
@@ -124,10 +126,10 @@ from wavetank.scenarios.reproduction import (
     trace_digest,
 )
 from wavetank.scenarios.runner import (
-    UnknownNameError,
+    default_scenarios,
     profile_named,
     run,
-    workload_of,
+    runnable_scenarios,
 )
 from wavetank.scenarios.stores.adapter import (
     STORE_DIRECTORY,
@@ -168,6 +170,7 @@ __all__ = [
     "CONCURRENT_SCENARIOS",
     "EMPTY",
     "EVERYTHING",
+    "FAMILIES",
     "INVARIANTS",
     "OPERATION_FAULTS",
     "OPTION_CHOICES",
@@ -175,6 +178,7 @@ __all__ = [
     "SCENARIOS",
     "SHIPPED_STORES",
     "STORE_DIRECTORY",
+    "AfterFailure",
     "Append",
     "Call",
     "Capability",
@@ -193,6 +197,7 @@ __all__ = [
     "EmptyWorkloadError",
     "Event",
     "Exploration",
+    "Family",
     "Finding",
     "FindingFound",
     "History",
@@ -258,6 +263,7 @@ __all__ = [
     "adapter_of",
     "begin",
     "crash_test",
+    "default_scenarios",
     "describe_op",
     "every",
     "explain",
@@ -281,6 +287,7 @@ __all__ = [
     "replay",
     "require_schedulable",
     "run",
+    "runnable_scenarios",
     "shipped_names",
     "shorten",
     "sweep_operations",

@@ -112,6 +112,7 @@ class ScenarioResult:
         depth: at which depth of crashes inside recoveries the last new image came.
         complete: whether every legal image was judged, or one that stands for it.
         forked_points: at how many crash points images stand for all that recovery reads alike.
+        workloads: how many were run; more than one for a family of them.
         choice: where images were chosen that do not stand for all, how large the choice was.
         stopped_after_first: whether it ended since enough images had been judged after the first
             problem.
@@ -148,6 +149,7 @@ class ScenarioResult:
     choice: Choice = field(factory=Choice)
     schedules: int = 0
     every_schedule: int = 0
+    workloads: int = 1
 
     @property
     def verdict(self) -> Verdict:

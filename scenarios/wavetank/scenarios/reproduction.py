@@ -90,7 +90,12 @@ def limits_of(case: Case, *, max_images: int | None = None) -> Limits:
         case: any.
         max_images: distinct images recovered at most; None: all.
     """
-    limits = Limits(depth=case.depth, max_images=max_images, tearing=case.tearing)
+    limits = Limits(
+        depth=case.depth,
+        max_images=max_images,
+        tearing=case.tearing,
+        from_step=case.workload.crashes_from,
+    )
     contract = Contract.of(case.workload.options)
     # Ops pile up just the same where every sync lies.
     lies_on = any(

@@ -6,88 +6,52 @@ Units share nothing, so that the result, and its digest, is the same however the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Executor, as_completed
 from hashlib import blake2b
 from itertools import product
 from typing import Final
 
-from attrs import evolve, frozen
+from attrs import evolve
 
-from wavetank.faults import fault_plan
 from wavetank.scenarios.case import Case
-from wavetank.scenarios.catalogue import ALL_SCENARIOS
-from wavetank.scenarios.concurrency.concurrent_run import (
-    ConcurrentRun,
-    Start,
-    require_schedulable,
-    start_of,
-)
-from wavetank.scenarios.concurrency.exploration import CrashedRun, TasksExploration, explore_tasks
+from wavetank.scenarios.catalogue import UnknownNameError, turned, workload_of
+from wavetank.scenarios.concurrency.concurrent_run import is_schedulable, require_schedulable
 from wavetank.scenarios.concurrency.scenarios import CONCURRENT_SCENARIOS
-from wavetank.scenarios.concurrency.schedules import Player
-from wavetank.scenarios.concurrency.stories import crash_story, live_story
 from wavetank.scenarios.events import (
     Event,
     FindingFound,
     Listener,
     OwnProfile,
-    RunningEvent,
     RunPlan,
     RunResult,
     ScenarioFinished,
     ScenarioProgress,
     ScenarioResult,
 )
-from wavetank.scenarios.exploration.explain import Violation, explain, explain_live
+from wavetank.scenarios.exploration.explain import explain, explain_live
 from wavetank.scenarios.exploration.explorer import Finding, explore
-from wavetank.scenarios.exploration.subject import Problem
+from wavetank.scenarios.family_run import FamilyRun
 from wavetank.scenarios.raft.contract import Contract
+from wavetank.scenarios.raft.exhaustive import FAMILIES, Family
 from wavetank.scenarios.raft.fitted_workload import fitted
-from wavetank.scenarios.raft.option_choices import with_overrides
-from wavetank.scenarios.raft.recording import Recording, record
+from wavetank.scenarios.raft.recording import LiveProblem, Recording, record
 from wavetank.scenarios.raft.recovery import RaftSubject
-from wavetank.scenarios.raft.steps import Workload
 from wavetank.scenarios.raft.workloads import SCENARIOS
 from wavetank.scenarios.replay import live_problems
-from wavetank.scenarios.reproduction import limits_of, log_digest, trace_digest
+from wavetank.scenarios.reproduction import limits_of, log_digest
+from wavetank.scenarios.stores.adapter import StoreAdapter
+from wavetank.scenarios.stores.capabilities import Capability
 from wavetank.scenarios.stores.python_stores import on_simulated_disk
 from wavetank.scenarios.stores.registry import find_store
+from wavetank.scenarios.tasks_run import run_tasks_of
+from wavetank.scenarios.unit import ProgressSink, Unit, found_case
 from wavetank.sim import PROFILES, Profile
-from wavetank.sim.scheduling.strategies import UntilItWaits
 
-__all__ = [
-    "ProgressSink",
-    "UnknownNameError",
-    "profile_named",
-    "run",
-    "workload_of",
-]
+__all__ = ["default_scenarios", "profile_named", "run", "runnable_scenarios"]
 
-ProgressSink = Callable[[RunningEvent], None]
-"""Where progress goes while a unit runs; it must be picklable if the executor needs that."""
-
-
-_PAIR_SHARE: Final = 8
-"""Of the schedules of one scenario, each of its workloads has this share at most, if many."""
-
-
-class UnknownNameError(LookupError):
-    """No scenario or profile of this name."""
-
-
-@frozen(kw_only=True)
-class _Unit:
-    scenario: str
-    seed: int
-    options: tuple[str, ...]
-    faults: tuple[str, ...]
-    profiles: tuple[OwnProfile, ...]
-    backend: str
-    depth: int | None
-    max_images: int | None
-    max_after_first: int | None
-    schedules: int
+DEFAULT_FAMILY: Final = "exhaustive-2"
+"""Of all families the one that runs in less than half a minute."""
 
 
 def run(
@@ -152,9 +116,9 @@ def profile_named(name: str, own_profiles: Iterable[OwnProfile] = ()) -> Profile
     raise UnknownNameError(f"profile: expected one of {[p.name for p in profiles]}, got {name!r}")
 
 
-def _units(plan: RunPlan) -> Iterator[_Unit]:
+def _units(plan: RunPlan) -> Iterator[Unit]:
     store = find_store(plan.backend)
-    if plan.faults:
+    if plan.faults or not set(plan.scenarios) & set(SCENARIOS) <= set(runnable_scenarios(store)):
         store.require_simulated(faults=True)
     files = {own.profile.name: own.file for own in plan.own_profiles}
     profiles = tuple(
@@ -165,7 +129,9 @@ def _units(plan: RunPlan) -> Iterator[_Unit]:
         if workload_of(scenario, plan.seeds[0], options, plan.faults).tasks:
             require_schedulable(store)
     for scenario, seed, options in product(plan.scenarios, plan.seeds, plan.option_sets):
-        yield _Unit(
+        if scenario in FAMILIES and seed != plan.seeds[0]:
+            continue  # nothing in it is drawn
+        yield Unit(
             scenario=scenario,
             seed=seed,
             options=options,
@@ -180,7 +146,7 @@ def _units(plan: RunPlan) -> Iterator[_Unit]:
 
 
 def _run_units(
-    units: list[_Unit],
+    units: list[Unit],
     listeners: Sequence[Listener],
     executor: Executor | None,
     progress: ProgressSink | None,
@@ -190,65 +156,82 @@ def _run_units(
         for number, unit in enumerate(units):
             yield number, _run_unit(unit, sink)
         return
-    futures = {executor.submit(_run_unit, unit, progress): n for n, unit in enumerate(units)}
+    # A family takes longest, and begins first, so that all processes end together.
+    order = sorted(enumerate(units), key=lambda pair: pair[1].scenario not in FAMILIES)
+    futures = {executor.submit(_run_unit, unit, progress): number for number, unit in order}
     for future in as_completed(futures):
         yield futures[future], future.result()
 
 
-def workload_of(
-    scenario: str, seed: int, options: tuple[str, ...] = (), faults: tuple[str, ...] = ()
-) -> Workload:
-    """Return a scenario's workload, with overrides of its options, and faults; the first of many.
+def runnable_scenarios(store: StoreAdapter) -> tuple[str, ...]:
+    """Return the names of the scenarios that a store can run: faults strike `site.fs` alone.
 
-    Raises:
-        UnknownNameError: there is no such scenario.
-        OptionError: there is no such option, or it does not take that value.
-        FaultSyntaxError: a line is no fault.
+    >>> from wavetank.scenarios import BUILTIN
+    >>> runnable_scenarios(BUILTIN) == tuple(SCENARIOS)
+    True
     """
-    return workloads_of(scenario, seed, options, faults)[0]
+    strikes = store.has(Capability.SITE_FILESYSTEM)
+    return tuple(name for name, each in SCENARIOS.items() if strikes or not each.faults)
 
 
-def workloads_of(
-    scenario: str, seed: int, options: tuple[str, ...] = (), faults: tuple[str, ...] = ()
-) -> tuple[Workload, ...]:
-    """Return all workloads of a scenario: some have many; arguments and errors as `workload_of`."""
-    if scenario in SCENARIOS:
-        found: tuple[Workload, ...] = (SCENARIOS[scenario].workload(seed),)
-    elif scenario in CONCURRENT_SCENARIOS:
-        found = CONCURRENT_SCENARIOS[scenario].workloads(seed)
-    else:
-        raise UnknownNameError(f"scenario: expected one of {list(ALL_SCENARIOS)}, got {scenario!r}")
-    return tuple(
-        evolve(
-            each,
-            options=with_overrides(each.options, options),
-            overrides=options,
-            faults=fault_plan(faults),
-        )
-        for each in found
-    )
+def default_scenarios(store: StoreAdapter) -> tuple[str, ...]:
+    """Return what runs if nobody says what to: all that a store can run, but of families one."""
+    beside = tuple(CONCURRENT_SCENARIOS) if is_schedulable(store) else ()
+    return (*runnable_scenarios(store), DEFAULT_FAMILY, *beside)
 
 
-def _run_unit(unit: _Unit, progress: ProgressSink | None) -> tuple[ScenarioResult, ...]:
+def _run_unit(unit: Unit, progress: ProgressSink | None) -> tuple[ScenarioResult, ...]:
+    if unit.scenario in FAMILIES:
+        return _run_family(unit, FAMILIES[unit.scenario], progress)
+    if unit.scenario in CONCURRENT_SCENARIOS:
+        return run_tasks_of(unit, progress)
     workload = workload_of(unit.scenario, unit.seed, unit.options, unit.faults)
+    faults = bool(workload.faults.faults)
     # A worker process is told the store's name, since a store itself cannot be sent there.
-    if workload.tasks:
-        return _run_tasks(unit, progress)
-    with on_simulated_disk(find_store(unit.backend), faults=bool(unit.faults)) as store:
+    with on_simulated_disk(find_store(unit.backend), faults=faults) as store:
         recording = record(fitted(workload, store), store)
         # What the store does on an image is the same under every profile.
         subject = recording.subject()
         return tuple(_explore(unit, recording, each, subject, progress) for each in unit.profiles)
 
 
+def _run_family(
+    unit: Unit, family: Family, progress: ProgressSink | None
+) -> tuple[ScenarioResult, ...]:
+    """Run each workload of a family, and explore what it does not share with the one before."""
+    results: list[ScenarioResult] = []
+    with on_simulated_disk(find_store(unit.backend), faults=bool(unit.faults)) as store:
+        recordings: list[Recording] = []
+        for workload in family.workloads():
+            asked = fitted(turned(workload, unit.options, unit.faults), store)
+            if len(asked.steps) == len(workload.steps):
+                recordings.append(record(asked, store))
+        subject = recordings[0].subject()
+        for profile in unit.profiles:
+            subject.images.clear()
+            together = FamilyRun(unit.max_after_first)
+            for recording in recordings:
+                live = recording.problems
+                together.add(_explore(unit, recording, profile, subject, progress, live=live))
+                if together.is_over:
+                    break
+            results.append(together.as_one(planned=len(recordings), distinct=len(subject.images)))
+    return tuple(results)
+
+
 def _explore(
-    unit: _Unit,
+    unit: Unit,
     recording: Recording,
     profile: OwnProfile,
     subject: RaftSubject,
     progress: ProgressSink | None,
+    *,
+    live: tuple[LiveProblem, ...] | None = None,
 ) -> ScenarioResult:
-    """Explore one recording under one profile, and tell what comes of it."""
+    """Explore one recording under one profile, and tell what comes of it.
+
+    What is wrong without a chosen crash is found out here if it is not given.
+    """
     workload = recording.workload
     case = Case(
         workload=workload,
@@ -271,9 +254,9 @@ def _explore(
         )
 
     def tell_finding(finding: Finding) -> None:
-        tell(FindingFound(_case_of(case, recording, finding), finding.problem, finding.judged))
+        tell(FindingFound(found_case(case, recording, finding), finding.problem, finding.judged))
 
-    live = live_problems(recording, profile.profile)
+    live = live_problems(recording, profile.profile) if live is None else live
     live_cases = tuple(
         evolve(case, invariant=each.problem.invariant, kind=each.problem.kind) for each in live
     )
@@ -290,7 +273,7 @@ def _explore(
         on_finding=tell_finding,
         subject=subject,
     )
-    cases = (*live_cases, *(_case_of(case, recording, each) for each in seen.findings))
+    cases = (*live_cases, *(found_case(case, recording, each) for each in seen.findings))
     stories = (
         *(explain_live(recording, profile.profile, each.step, each.problem) for each in live),
         *(explain(recording, profile.profile, each) for each in seen.findings),
@@ -325,202 +308,6 @@ def _explore(
             for line, count in recording.faults_fired.items()
         ),
         digest=blake2b((log_digest(recording) + seen.digest).encode(), digest_size=16).hexdigest(),
-    )
-
-
-def _run_tasks(unit: _Unit, progress: ProgressSink | None) -> tuple[ScenarioResult, ...]:
-    """Explore a scenario whose tasks run beside one another."""
-    store = find_store(unit.backend)
-    workloads = [
-        fitted(each, store) for each in workloads_of(unit.scenario, unit.seed, unit.options)
-    ]
-    starts = [start_of(each, store) for each in workloads]
-    # All are opened with the same options, so that one subject remembers for all.
-    subject = RaftSubject(workloads[0], store)
-    share = -(-unit.schedules // len(unit.profiles))
-    return tuple(
-        _explore_tasks(evolve(unit, schedules=share), starts, number, subject, progress)
-        for number in range(len(unit.profiles))
-    )
-
-
-def _explore_tasks(
-    unit: _Unit,
-    starts: Sequence[Start],
-    number: int,
-    subject: RaftSubject,
-    progress: ProgressSink | None,
-) -> ScenarioResult:
-    profile = unit.profiles[number]
-    telling = _TasksTelling(unit, profile, progress)
-    explored: list[TasksExploration] = []
-    for start in starts:
-        with Player(start) as player:
-            seen = explore_tasks(
-                player,
-                profile.profile,
-                seed=unit.seed * len(unit.profiles) + number,
-                schedules=unit.schedules if len(starts) == 1 else -(-unit.schedules // _PAIR_SHARE),
-                every=len(starts) > 1,
-                limits=evolve(
-                    limits_of(telling.case(start), max_images=unit.max_images),
-                    max_after_first=unit.max_after_first,
-                ),
-                subject=subject,
-                listener=telling,
-            )
-            telling.finish(player, seen)
-        explored.append(seen)
-    return telling.result(explored)
-
-
-class _TasksTelling:
-    """Tells of the exploration of a scenario with tasks under one profile, and sums it up.
-
-    Args:
-        unit: what is run.
-        profile: under which.
-        progress: where progress goes.
-    """
-
-    def __init__(self, unit: _Unit, profile: OwnProfile, progress: ProgressSink | None) -> None:
-        self._unit = unit
-        self._profile = profile
-        self._tell = progress or (lambda _: None)
-        self._cases: list[Case] = []
-        self._stories: list[Violation] = []
-        self._kinds: set[tuple[str, str]] = set()
-        self._runs_before = self._judged_before = 0
-        self._now = (0, 0)
-
-    def case(self, start: Start) -> Case:
-        """Return the case of all crashes and schedules of a workload."""
-        return Case(
-            workload=start.workload,
-            store=self._unit.backend,
-            profile=self._profile.profile,
-            profile_file=self._profile.file,
-            depth=self._unit.depth,
-        )
-
-    def progress(self, runs: int, judged: int) -> None:
-        """See `TasksListener`."""
-        self._now = runs, judged
-        self._tell(
-            ScenarioProgress(
-                name=self._unit.scenario,
-                seed=self._unit.seed,
-                profile=self._profile.profile.name,
-                judged=self._judged_before + judged,
-                options=self._unit.options,
-                schedules=self._runs_before + runs,
-            )
-        )
-
-    def failure(self, run: ConcurrentRun) -> None:
-        """See `TasksListener`."""
-        assert run.problem is not None
-        if self._is_new(run.problem):
-            self._tell(FindingFound(self._live_case(run), run.problem, 0))
-
-    def finding(self, crashed: CrashedRun, finding: Finding) -> None:
-        """See `TasksListener`."""
-        if self._is_new(finding.problem):
-            case = self._crash_case(crashed, finding)
-            self._tell(FindingFound(case, finding.problem, finding.judged))
-
-    def _is_new(self, problem: Problem) -> bool:
-        return (problem.invariant, problem.kind) not in self._kinds
-
-    def _live_case(self, run: ConcurrentRun) -> Case:
-        assert run.problem is not None
-        return evolve(
-            self.case(run.start),
-            invariant=run.problem.invariant,
-            kind=run.problem.kind,
-            trace=run.digest,
-            schedule=run.schedule,
-        )
-
-    def _crash_case(self, crashed: CrashedRun, finding: Finding) -> Case:
-        found = _case_of(self.case(crashed.run.start), crashed.recording, finding)
-        return evolve(found, schedule=crashed.run.schedule)
-
-    def finish(self, player: Player, seen: TasksExploration) -> None:
-        """Take the stories of a workload that has been explored."""
-        for problem in player.start.problems:
-            case = evolve(self.case(player.start), invariant=problem.invariant, kind=problem.kind)
-            run = player.run(UntilItWaits(), sites=True)
-            self._take(problem, case, live_story(run, problem))
-        for failed in seen.schedules.failures:
-            assert failed.problem is not None
-            if self._is_new(failed.problem):
-                run = player.replay(failed.schedule, sites=True)
-                self._take(failed.problem, self._live_case(failed), live_story(run, failed.problem))
-        for crashed, finding in seen.findings():
-            if self._is_new(finding.problem):
-                told = explain(crashed.recording, self._profile.profile, finding)
-                story = crash_story(crashed.run, finding.crash.position, told)
-                self._take(finding.problem, self._crash_case(crashed, finding), story)
-        self._runs_before += self._now[0]
-        self._judged_before += self._now[1]
-
-    def _take(self, problem: Problem, case: Case, story: Violation) -> None:
-        if self._is_new(problem):
-            self._kinds.add((problem.invariant, problem.kind))
-            self._cases.append(case)
-            self._stories.append(evolve(story, id=case.id))
-
-    def result(self, explored: Sequence[TasksExploration]) -> ScenarioResult:
-        """Sum up all workloads of the scenario."""
-        seen = [each.seen for one in explored for each in one.crashed]
-        legal = [each.legal for each in seen]
-        workload = explored[0].start.workload
-        digest = blake2b(digest_size=16)
-        for one in explored:
-            digest.update(one.schedules.digest.encode())
-        for each in seen:
-            digest.update(each.digest.encode())
-        return ScenarioResult(
-            name=self._unit.scenario,
-            seed=self._unit.seed,
-            backend=self._unit.backend,
-            profile=self._profile.profile.name,
-            steps=sum(len(one.start.workload.all_steps) for one in explored),
-            compactions=0,
-            crash_points=sum(each.crash_points for each in seen),
-            legal=None if None in legal else sum(each or 0 for each in legal),
-            distinct=sum(each.distinct for each in seen),
-            judged=sum(each.judged for each in seen),
-            unjudged=sum(each.unjudged for each in seen),
-            cache_hits=sum(each.cache_hits for each in seen),
-            recoveries=sum(each.recoveries for each in seen),
-            depth=max((each.depth for each in seen), default=0),
-            complete=all(each.complete for each in seen),
-            forked_points=sum(each.forked_points for each in seen),
-            stopped_after_first=any(each.stopped_after_first for each in seen),
-            violations=tuple(self._stories),
-            cases=tuple(self._cases),
-            options=workload.overrides,
-            relaxed=Contract.of(workload.options, workload.faults).relaxed,
-            digest=digest.hexdigest(),
-            schedules=sum(one.schedules.runs for one in explored),
-            every_schedule=sum(
-                one.schedules.certificate is not None and one.schedules.certificate.complete
-                for one in explored
-            ),
-        )
-
-
-def _case_of(case: Case, recording: Recording, finding: Finding) -> Case:
-    """Return the case of a finding of an exploration."""
-    return evolve(
-        case,
-        crash=finding.crash,
-        invariant=finding.problem.invariant,
-        kind=finding.problem.kind,
-        trace=trace_digest(recording, case.profile, finding.crash),
-        is_reproduced=finding.is_reproduced,
     )
 
 

@@ -30,11 +30,12 @@ from wavetank.scenarios.raft.actions import (
     snapshot_move,
     vote_move,
 )
+from wavetank.scenarios.raft.boundary_values import COMMAND_SIZES, NAMES, TERMS
 from wavetank.scenarios.raft.model import EMPTY, Possible, acknowledge
 from wavetank.scenarios.raft.steps import KillProcess, OpenStore, Reopen, Step, Workload
 from wavetank.sim import PROFILES, SAFE_PROFILES, Profile
 
-__all__ = ["batches", "command_sizes", "entries", "losses", "profiles", "workloads"]
+__all__ = ["batches", "candidates", "command_sizes", "entries", "losses", "profiles", "workloads"]
 
 _MAX_INDEX: Final = 2**40
 _SECTORS: Final = 8
@@ -44,8 +45,16 @@ _OPTIONS: Final = FileStorageOptions(retained_log_size=0)
 
 
 def command_sizes(max_bytes: int = _LONG_BYTES) -> st.SearchStrategy[int]:
-    """Return sizes of commands in bytes: short ones, and some that reach over blocks."""
-    return st.integers(1, min(40, max_bytes)) | st.integers(0, max_bytes)
+    """Return sizes of commands in bytes: short ones, boundaries, some that reach over blocks."""
+    boundaries = [size for size in COMMAND_SIZES if size <= max_bytes]
+    return (
+        st.integers(1, min(40, max_bytes)) | st.sampled_from(boundaries) | st.integers(0, max_bytes)
+    )
+
+
+def candidates() -> st.SearchStrategy[str]:
+    """Return names of candidates: short ones, nobody's, and such as are long or not ASCII."""
+    return st.sampled_from(("node-a", "node-b", *NAMES))
 
 
 def entries(
@@ -61,7 +70,7 @@ def entries(
     return st.builds(
         LogEntry,
         st.integers(1, _MAX_INDEX) if index is None else st.just(index),
-        st.integers(1, max_term),
+        st.integers(1, max_term) | st.sampled_from([term for term in TERMS if term <= max_term]),
         st.binary(max_size=max_bytes),
     )
 
@@ -142,7 +151,7 @@ def _steps(possible: Possible, mark: int, options: FileStorageOptions) -> st.Sea
         st.builds(
             lambda ahead, name: vote_move(shown, terms_ahead=ahead, candidate=name),
             st.integers(0, 2),
-            st.sampled_from(["", "node-a", "node-b"]),
+            candidates(),
         ),
         st.lists(size, min_size=1, max_size=4).map(
             lambda sizes: append_move(shown, sizes_bytes=tuple(sizes), mark=mark)

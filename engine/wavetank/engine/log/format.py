@@ -55,6 +55,7 @@ __all__ = [
     "decode_log_header",
     "encode_frame",
     "encode_log_header",
+    "entries_frame_size",
     "filler",
     "frame_header",
     "frame_link",
@@ -298,6 +299,18 @@ def encode_frame(  # noqa: PLR0917 - positional, since every append calls it
     )
     crc: int = extend(seed, fields)
     return b"".join((fields, _CRC.pack(crc), payload)), crc
+
+
+def entries_frame_size(command_sizes: Sequence[int]) -> int:
+    """Return the bytes of the frame that holds a batch in binary.
+
+    Args:
+        command_sizes: bytes of each entry's command.
+
+    >>> entries_frame_size([3]) - entries_frame_size([0])
+    3
+    """
+    return FRAME_HEADER_SIZE + len(command_sizes) * ROW_SIZE + sum(command_sizes)
 
 
 def decode_frame_header(content: bytes, seed: int) -> FrameHeader | None:

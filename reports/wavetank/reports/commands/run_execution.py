@@ -23,6 +23,7 @@ from wavetank.reports.session import Session, compare, run_session, untouched
 from wavetank.reports.text import fault_warnings, first_line, render_session
 from wavetank.scenarios import (
     ALL_SCENARIOS,
+    CONCURRENT_SCENARIOS,
     SCENARIOS,
     OwnProfile,
     PlainStoreError,
@@ -30,10 +31,11 @@ from wavetank.scenarios import (
     StoreAdapter,
     UnschedulableStoreError,
     Verdict,
+    default_scenarios,
     fault_plan,
-    is_schedulable,
     pairwise,
     require_schedulable,
+    runnable_scenarios,
     with_overrides,
 )
 from wavetank.sim import SAFE_PROFILES
@@ -102,14 +104,15 @@ def plan_of(request: RunRequest) -> RunPlan:
     """
     store = choose_store(request.backend or _DEFAULT_STORE)
     faults = fault_plan(request.faults).faults
-    if faults:
+    named = _scenarios(request, store)
+    if faults or not set(named) & set(SCENARIOS) <= set(runnable_scenarios(store)):
         try:
             store.require_simulated(faults=True)
         except PlainStoreError as error:
             raise UnknownChoiceError(f"backend: {error}") from error
     chosen = choose_profiles(request.profiles or _DEFAULT_PROFILES, everything=SAFE_PROFILES)
     return RunPlan(
-        scenarios=_scenarios(request, store),
+        scenarios=named,
         seeds=tuple(request.seeds),
         profiles=tuple(each.profile.name for each in chosen),
         backend=store.name,
@@ -131,16 +134,16 @@ def _scenarios(request: RunRequest, store: StoreAdapter) -> tuple[str, ...]:
         UnknownChoiceError: a name that does not exist, or of a scenario that this store, or one
             with faults, cannot run.
     """
-    if not request.scenarios and (request.faults or not is_schedulable(store)):
-        return tuple(SCENARIOS)
-    chosen = choose_all("scenario", request.scenarios or tuple(ALL_SCENARIOS), ALL_SCENARIOS)
+    if not request.scenarios:
+        chosen = default_scenarios(store)
+        return tuple(n for n in chosen if not (request.faults and n in CONCURRENT_SCENARIOS))
+    chosen = choose_all("scenario", request.scenarios, ALL_SCENARIOS)
     for name in chosen:
-        if name in SCENARIOS:
+        if name not in CONCURRENT_SCENARIOS:
             continue
         if request.faults:
             raise UnknownChoiceError(
-                f"scenario: {name} has tasks that run beside one another, and takes no --fault; "
-                f"expected some of {', '.join(SCENARIOS)}"
+                f"scenario: {name} has tasks that run beside one another, and takes no --fault"
             )
         try:
             require_schedulable(store)

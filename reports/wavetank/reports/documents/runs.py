@@ -99,6 +99,7 @@ _write: Final[Write] = writer(
         forked_points="forked_points",
         choice="choice",
         stopped_after_first="stopped_after_first",
+        workloads="workloads",
         schedules="schedules",
         every_schedule="every_schedule",
         faults_fired=lambda result: dict(result.faults_fired),

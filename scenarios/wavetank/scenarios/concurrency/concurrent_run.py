@@ -34,7 +34,7 @@ from wavetank.scenarios.raft.steps import (
     TaskStep,
     Workload,
 )
-from wavetank.scenarios.stores.adapter import STORE_DIRECTORY, Site, StoreAdapter
+from wavetank.scenarios.stores.adapter import Site, StoreAdapter
 from wavetank.scenarios.stores.capabilities import Capability
 from wavetank.sim import (
     POSIX,
@@ -257,7 +257,7 @@ class _Run:
             Stall(call=c.call, nth=c.nth, duration_s=c.duration_s) for c in workload.slow_calls
         ]
         fs = ScheduledFileSystem(SimFileSystem(self._disk), runtime, stalls)
-        site = Site(fs=fs, runtime=runtime, directory=STORE_DIRECTORY, options=workload.options)
+        site = Site(fs=fs, runtime=runtime, directory=workload.directory, options=workload.options)
         try:
             self._run_at(site)
         except DeadlockError as error:

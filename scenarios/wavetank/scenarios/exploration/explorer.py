@@ -313,6 +313,8 @@ class _Explorer(Generic[Shown, Known]):
             if self._has_stopped or self._is_over():
                 return
             pending.take(record)
+            if self._is_before(position):
+                continue
             if isinstance(record, Sync) or not pending.whole:
                 continue
             choose = all_images if isinstance(record, Mark) else newest_images
@@ -323,12 +325,15 @@ class _Explorer(Generic[Shown, Known]):
 
     def _walk(self) -> None:
         pending = PendingOps(self._run.image, self._profile)
-        self._visit(pending, 0, self._images(pending, 0, all_images))
+        if not self._is_before(0):
+            self._visit(pending, 0, self._images(pending, 0, all_images))
         for position, record in enumerate(self._run.log, start=1):
             if self._has_stopped or self._is_over():
                 self._complete = False
                 return
             pending.take(record)
+            if self._is_before(position):
+                continue
             if isinstance(record, Mark):
                 self._visit(pending, position, self._images(pending, position, all_images))
                 # Recovery may not tell this disk from another that stands for it.
@@ -343,6 +348,11 @@ class _Explorer(Generic[Shown, Known]):
                     self._visit(pending, position, images, new=True)
                     if self._limits.depth != 0:
                         self._kill(pending, position)
+
+    def _is_before(self, position: int) -> bool:
+        """Whether crashes here are not to be judged, since the step comes too early."""
+        first = self._limits.from_step
+        return bool(first) and self._run.interval_at(position).step < first
 
     def finish(self) -> Exploration:
         """Return the counts and findings; each finding is judged again by its crash alone."""

@@ -71,6 +71,7 @@ class Limits:
             recovery reads where there are too many sets; that takes hundreds of recoveries.
         tearing: what the device does below a block at the first power cut.
         disabled: invariants that are not judged, to test the tester.
+        from_step: crashes in earlier steps are not judged.
     """
 
     depth: int | None = 0
@@ -81,6 +82,7 @@ class Limits:
     forks_after_first: bool = True
     tearing: Tearing = field(factory=Tearing)
     disabled: frozenset[str] = frozenset()
+    from_step: int = 0
 
 
 @define

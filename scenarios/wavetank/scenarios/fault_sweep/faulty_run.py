@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from attrs import evolve
+
 from wavetank.engine import (
     PersistentState,
     Storage,
@@ -12,8 +14,8 @@ from wavetank.engine import (
 )
 from wavetank.faults import Fail, Fault, FaultInjector, FaultPlan, FaultyFileSystem
 from wavetank.scenarios.raft.model import EMPTY, Possible, acknowledge, begin
-from wavetank.scenarios.raft.observation import Observation, observe
-from wavetank.scenarios.raft.oracle import Knowledge, judge
+from wavetank.scenarios.raft.observation import Observation, check_points, observe
+from wavetank.scenarios.raft.oracle import Knowledge, judge, judge_parts
 from wavetank.scenarios.raft.step_calls import call
 from wavetank.scenarios.raft.steps import (
     KillProcess,
@@ -24,7 +26,7 @@ from wavetank.scenarios.raft.steps import (
     Step,
     Workload,
 )
-from wavetank.scenarios.stores.adapter import STORE_DIRECTORY, Site, StoreAdapter
+from wavetank.scenarios.stores.adapter import Site, StoreAdapter
 from wavetank.sim import SerialRuntime, SimDisk, SimFileSystem
 
 __all__ = ["FaultyRun", "open_store", "what_is_untyped", "wrong"]
@@ -54,6 +56,7 @@ class FaultyRun:
         self._names_cause = names_cause
         self.disk = SimDisk()
         self.possible: Possible = (EMPTY,)
+        self._before: Possible = (EMPTY,)
         self.problems: list[str] = []
         self.refused = False
         self._workload = workload
@@ -72,6 +75,7 @@ class FaultyRun:
         """Run a step; False if it failed."""
         due = self._runtime.pending()
         before, options = self.possible, self._workload.options
+        self._before = before
         self.possible = begin(before, step, options)
         try:
             self._perform(step)
@@ -84,6 +88,38 @@ class FaultyRun:
         self.possible = acknowledge(before, step, options)
         return True
 
+    def try_again(self, step: Step) -> bool:
+        """Call a step once more that has failed, in the same process; False if it fails again.
+
+        Only a call is tried again, and only after a fault that strikes once: opening the store is
+        another matter, and a fault that lasts lets everything fail.
+        """
+        if self._store is None or isinstance(step, (OpenStore, Reopen, KillProcess)):
+            return False
+        if self._fault.trigger.times != 1:
+            return False
+        before = self._before
+        try:
+            self._look_at_parts()
+            self._perform(step)
+        except Exception as error:  # noqa: BLE001 - whatever a backend raises is judged
+            self._require_typed(error)
+            return False
+        self.possible = acknowledge(before, step, self._workload.options)
+        self.look()
+        return True
+
+    def look(self) -> None:
+        """Hold all that the store shows against what it may show."""
+        if self._store is None:
+            return
+        try:
+            seen = observe(self._store)
+            seen = evolve(seen, problems=(*seen.problems, *check_points(self._store, seen)))
+            self.problems += wrong(seen, self.possible[-1:], self._workload)
+        except Exception as error:  # noqa: BLE001 - whatever a backend raises is judged
+            self.problems.append(f"it cannot be read any more: {type(error).__name__}: {error}")
+
     def go_on(self) -> None:
         """Look at the store, and ask it for one more change, which it may refuse."""
         if self._store is None:
@@ -91,7 +127,7 @@ class FaultyRun:
         term = max(state.state.current_term for state in self.possible) + 1
         step = SaveState(PersistentState(term, "after the fault"))
         try:
-            self.problems += _wrong_parts(observe(self._store), self.possible)
+            self._look_at_parts()
         except Exception as error:  # noqa: BLE001 - whatever a backend raises is judged
             self._require_typed(error)
         if self._workload.has_votes:
@@ -106,6 +142,11 @@ class FaultyRun:
         except Exception as error:  # noqa: BLE001 - whatever a backend raises is judged
             self._require_typed(error)
         return tuple(self.problems[before:])
+
+    def _look_at_parts(self) -> None:
+        assert self._store is not None, "there is one to look at"
+        for problem in judge_parts(observe(self._store), self.possible):
+            self.problems.append(f"{problem.invariant}: {problem.summary}")
 
     def _perform(self, step: Step) -> None:
         if isinstance(step, Reopen):
@@ -181,7 +222,7 @@ def open_store(
         Site(
             fs=inner if injector is None else FaultyFileSystem(inner, injector),
             runtime=runtime or SerialRuntime(workload.seed),
-            directory=STORE_DIRECTORY,
+            directory=workload.directory,
             options=workload.options,
         )
     )
@@ -191,18 +232,3 @@ def wrong(seen: Observation, possible: Possible, workload: Workload) -> Iterator
     """Yield what is wrong with what a store shows, one sentence each."""
     for problem in judge(seen, Knowledge(possible=possible), workload.options):
         yield f"{problem.invariant}: {problem.summary}"
-
-
-def _wrong_parts(seen: Observation, possible: Possible) -> Iterator[str]:
-    """Yield what is wrong with what a store shows in which a call ended halfway.
-
-    Until it is opened again it may show a new snapshot beside the log of before, but no part of it
-    may be what it never was.
-    """
-    yield from (f"{problem.invariant}: {problem.summary}" for problem in seen.problems)
-    if all(state.state != seen.state for state in possible):
-        yield f"O1: it shows {seen.state}, which it was never given"
-    if all(state.snapshot != seen.snapshot for state in possible):
-        yield "O4: it shows a snapshot that is neither the old nor the new one"
-    if not any(state.allows_log(seen.bounds, seen.entries) for state in possible):
-        yield f"O2: it shows a log of {seen.bounds}, neither the old nor the new one"

@@ -28,6 +28,7 @@ from wavetank.scenarios.fault_sweep.operation_faults import (
     OperationProblem,
     OperationSweep,
 )
+from wavetank.scenarios.raft.live_checks import descriptor_problems
 from wavetank.scenarios.raft.model import Possible
 from wavetank.scenarios.raft.observation import Observation, observe
 from wavetank.scenarios.raft.recording import Recording, record
@@ -171,8 +172,9 @@ class _Sweep:
         if shown is not None:
             problems += self._wrong(shown, known)
             known = ((shown.as_model(),),)
-        elif disk.locked:
-            problems.append("the opening failed and kept its lock")
+        elif not injector.lifted:
+            held = descriptor_problems(disk, "after a failed open")
+            problems += (f"{each.invariant}: {each.summary}" for each in held)
         pending = PendingOps(crashed.image, POSIX)
         pending.take_all(disk.log)
         left = pending.durable.digest(), pending.full.digest(), shown

@@ -1,7 +1,8 @@
 """Every filesystem operation of a workload fails once, in every way, and the store must cope.
 
-For each kind of fault and each operation, the workload runs on a new disk until a call fails. What
-is asked then:
+For each kind of fault and each operation, the workload runs on a new disk until a call fails. After
+a fault that strikes once, the same process calls once more and, if that succeeds, goes on with the
+whole workload, where it must show all that was acknowledged after each step. What is asked then:
 
 - the call, and the next one if it fails too, raise a `StorageError` that was caused by the fault;
 - the store shows what was acknowledged, with or without the failed call: reopened on the same disk
@@ -18,7 +19,6 @@ from itertools import islice
 
 from attrs import evolve
 
-from wavetank.engine import LogEntry, PersistentState
 from wavetank.faults import Fault, Trigger, parse_fault
 from wavetank.scenarios.fault_sweep.faulty_run import FaultyRun, open_store, wrong
 from wavetank.scenarios.fault_sweep.operation_faults import (
@@ -27,10 +27,11 @@ from wavetank.scenarios.fault_sweep.operation_faults import (
     OperationProblem,
     OperationSweep,
 )
+from wavetank.scenarios.raft.actions import new_work
 from wavetank.scenarios.raft.model import Possible, acknowledge
-from wavetank.scenarios.raft.observation import Observation, check_points, observe
+from wavetank.scenarios.raft.observation import check_points, observe
 from wavetank.scenarios.raft.step_calls import call
-from wavetank.scenarios.raft.steps import Append, KillProcess, Reopen, SaveState, Step, Workload
+from wavetank.scenarios.raft.steps import KillProcess, Reopen, Step, Workload
 from wavetank.scenarios.stores.adapter import StoreAdapter
 from wavetank.sim import POSIX, PendingOps, SimDisk
 
@@ -108,7 +109,10 @@ class _Sweep:
         run = FaultyRun(self._workload, self._backend, fault, names_cause=self._names_cause)
         at = self._workload.steps[-1]
         for step in self._workload.steps:
-            if not run.take(step):
+            has_taken = run.take(step)
+            if has_taken and run.refused:
+                run.look()
+            if not has_taken and not run.try_again(step):
                 at = step
                 break
         if not run.has_fired and not run.problems:
@@ -149,7 +153,9 @@ class _Sweep:
             seen = evolve(seen, problems=(*seen.problems, *check_points(store, seen)))
             yield from wrong(seen, possible, self._workload)
             possible = (seen.as_model(),)
-            steps = _new_work(seen, has_votes=self._workload.has_votes)
+            steps = new_work(
+                seen.as_model(), b"after the fault", has_votes=self._workload.has_votes
+            )
             for step in steps:
                 call(store, step)
                 possible = acknowledge(possible, step, self._workload.options)
@@ -162,11 +168,3 @@ class _Sweep:
         except Exception as error:  # noqa: BLE001 - whatever a backend raises is a finding
             doing = "its new work" if steps else "opening"
             yield f"{doing} ended in {type(error).__name__}: {error}"
-
-
-def _new_work(seen: Observation, *, has_votes: bool) -> tuple[Step, ...]:
-    term = max(seen.state.current_term, seen.bounds.last_term) + 1
-    entry = LogEntry(seen.bounds.last_index + 1, term, b"after the fault")
-    append = Append((entry,))
-    vote = SaveState(PersistentState(term, "second-generation"))
-    return (append, vote) if has_votes else (append,)

@@ -39,7 +39,7 @@ from wavetank.scenarios.stores.adapter import StoreAdapter, adapter_of
 from wavetank.scenarios.stores.capabilities import Capability
 from wavetank.scenarios.stores.python_stores import on_simulated_disk
 from wavetank.scenarios.stores.registry import BUILTIN
-from wavetank.scenarios.strategies import command_sizes
+from wavetank.scenarios.strategies import candidates, command_sizes
 from wavetank.sim import BLOCK_SIZE, SAFE_PROFILES, Profile
 
 __all__ = ["BrokenPromiseError", "RaftStoreMachine"]
@@ -49,7 +49,6 @@ _written: Final = st.integers(0, 8) | st.integers(0, 40)
 _newest: Final = st.just(0) | st.integers(0, 4) | st.integers(0, 40)
 _also: Final = st.just(()) | st.lists(st.integers(0, 20), max_size=3, unique=True)
 _sectors: Final = st.just(0) | st.integers(0, 255)
-_candidates: Final = st.sampled_from(["", "node-a", "node-b"])
 _plans: Final = failure_plans(names=st.just("*"), max_number=20, max_size=2).map(str)
 
 
@@ -111,7 +110,7 @@ class RaftStoreMachine(RuleBasedStateMachine):
     # Work
 
     @_needs(Capability.VOTES)
-    @rule(terms_ahead=st.integers(0, 2), candidate=_candidates)
+    @rule(terms_ahead=st.integers(0, 2), candidate=candidates())
     def save_state(self, terms_ahead: int, candidate: str) -> None:
         """Save a term and a vote."""
         self._take(vote_move(self.life.shown, terms_ahead=terms_ahead, candidate=candidate))

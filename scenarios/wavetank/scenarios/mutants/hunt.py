@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from attrs import frozen
 
-from wavetank.scenarios.exploration.explain import explain
+from wavetank.scenarios.exploration.explain import Violation, explain, explain_live
 from wavetank.scenarios.exploration.explorer import Exploration, Finding, explore
 from wavetank.scenarios.exploration.recovery_graph import Limits
 from wavetank.scenarios.mutants.mutant_run import Trial, record_trial
@@ -70,6 +70,8 @@ class Hunt:
 def hunt(backend: StoreAdapter, trial: Trial, profile: Profile) -> Hunt:
     """Judge every image of a trial of `backend` under `profile`."""
     recording = record_trial(trial, backend)
+    if not trial.needs_crash:
+        return _hunt_live(recording, profile)
     sweep = explore(recording, profile, limits=Limits(depth=trial.depth))
     return Hunt(
         profile=profile.name,
@@ -85,8 +87,27 @@ def reported(
     backend: StoreAdapter, trial: Trial, profile: Profile, disabled: frozenset[str] = frozenset()
 ) -> bool:
     """Whether anything is found, with some invariants switched off."""
+    recording = record_trial(trial, backend)
+    if not trial.needs_crash:
+        return any(live.problem.invariant not in disabled for live in recording.problems)
     limits = Limits(depth=trial.depth, disabled=disabled)
-    return bool(explore(record_trial(trial, backend), profile, limits=limits).findings)
+    return bool(explore(recording, profile, limits=limits).findings)
+
+
+def _hunt_live(recording: Recording, profile: Profile) -> Hunt:
+    """Hunt a bug that shows in the running store, whatever the profile."""
+    problems = recording.problems
+    kill = None
+    if problems:
+        story = explain_live(recording, profile, problems[0].step, problems[0].problem)
+        kill = _kill_of(story, recording, judged=0)
+    return Hunt(
+        profile=profile.name,
+        judged=0,
+        complete=True,
+        reports=tuple((live.problem.invariant, live.problem.kind) for live in problems),
+        kill=kill,
+    )
 
 
 def _kill(recording: Recording, profile: Profile, sweep: Exploration) -> Kill | None:
@@ -94,11 +115,15 @@ def _kill(recording: Recording, profile: Profile, sweep: Exploration) -> Kill | 
         return None
     finding = min(sweep.findings, key=_effort)
     story = explain(recording, profile, finding)
+    return _kill_of(story, recording, judged=min(each.judged for each in sweep.findings))
+
+
+def _kill_of(story: Violation, recording: Recording, *, judged: int) -> Kill:
     return Kill(
-        invariant=finding.problem.invariant,
-        kind=finding.problem.kind,
-        summary=finding.problem.summary,
-        judged=min(each.judged for each in sweep.findings),
+        invariant=story.invariant,
+        kind=story.kind,
+        summary=story.summary,
+        judged=judged,
         trial=recording.workload.name,
         steps=story.steps,
         lost=story.lost,

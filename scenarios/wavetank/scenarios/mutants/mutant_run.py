@@ -28,12 +28,14 @@ class Trial:
         from_step: the first step at which the power may go, or the process be killed.
         directory_made: a run that was killed at once has made the store's directory, and only
             that, without making its name durable.
+        needs_crash: whether the bug shows only after a crash; else it shows while the steps run.
     """
 
     workload: Workload
     depth: int | None = 0
     from_step: int = 0
     directory_made: bool = False
+    needs_crash: bool = True
 
 
 def record_trial(trial: Trial, backend: StoreAdapter) -> Recording:

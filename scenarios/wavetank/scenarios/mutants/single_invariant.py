@@ -1,4 +1,4 @@
-"""The smallest bugs that one invariant alone reports: W3, W4, W6, W10, W11, W12, W15.
+"""The smallest bugs that one invariant alone reports: W3 to W18.
 
 They hold the oracle: with that invariant switched off, each of them survives. For the other
 invariants a bug of the list does the same.
@@ -9,7 +9,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from wavetank.engine import CancelToken, FileStorage, FileSystem, LogEntry, Storage, StorageConfig
+from attrs import evolve
+
+from wavetank.engine import (
+    CancelToken,
+    FileStorage,
+    FileSystem,
+    LogEntry,
+    OpenFlag,
+    Storage,
+    StorageConfig,
+    VerifyReport,
+)
 from wavetank.scenarios.mutants.interposed_filesystem import Deceit, call_site
 from wavetank.scenarios.mutants.mutant_run import Trial
 from wavetank.scenarios.mutants.planted_bug import PlantedBug, by_deceit, by_variant
@@ -76,7 +87,10 @@ class _AppendsOneByOne(FileStorage):
 
 def _appends_one_by_one(site: Site) -> Storage:
     config = StorageConfig(directory=site.directory)
-    return _AppendsOneByOne(config, site.options, fs=site.fs, runtime=site.runtime)
+    # Its metrics would tell of appends that nobody asked for.
+    features = evolve(site.options.features, metrics=False)
+    options = evolve(site.options, features=features)
+    return _AppendsOneByOne(config, options, fs=site.fs, runtime=site.runtime)
 
 
 def _unsynced_close(site: Site) -> Deceit:
@@ -91,6 +105,53 @@ def _unsynced_recovery(site: Site) -> Deceit:  # noqa: ARG001 - a maker of decei
         return not path.endswith(_LOG) or call_site().operation != "open"
 
     return Deceit(syncs=syncs)
+
+
+def _forgets_a_descriptor(site: Site) -> Storage:
+    config = StorageConfig(directory=site.directory)
+    store = FileStorage(config, site.options, fs=site.fs, runtime=site.runtime)
+    site.fs.open(f"{site.directory}{_LOG}", OpenFlag.READ)
+    return store
+
+
+class _CountsFirstCommands(FileStorage):
+    """Counts the bytes of each batch's first command alone."""
+
+    first_bytes = 0
+
+    def append_log_entries(
+        self,
+        entries: Sequence[LogEntry],
+        *,
+        timeout: float | None = None,
+        cancel: CancelToken | None = None,
+    ) -> None:
+        super().append_log_entries(entries, timeout=timeout, cancel=cancel)
+        self.first_bytes += len(entries[0].command)
+
+    def metrics(self) -> dict[str, int] | None:
+        counted = super().metrics()
+        return None if counted is None else counted | {"append_bytes": self.first_bytes}
+
+
+def _counts_first_commands(site: Site) -> Storage:
+    config = StorageConfig(directory=site.directory)
+    return _CountsFirstCommands(config, site.options, fs=site.fs, runtime=site.runtime)
+
+
+class _VerifiesAllButTheNewest(FileStorage):
+    """Leaves the newest entry out of its verification."""
+
+    def verify(
+        self, *, timeout: float | None = None, cancel: CancelToken | None = None
+    ) -> VerifyReport:
+        report = super().verify(timeout=timeout, cancel=cancel)
+        return evolve(report, last_index=max(0, (report.last_index or 0) - 1))
+
+
+def _verifies_all_but_the_newest(site: Site) -> Storage:
+    config = StorageConfig(directory=site.directory)
+    return _VerifiesAllButTheNewest(config, site.options, fs=site.fs, runtime=site.runtime)
 
 
 WITNESSES: Final[tuple[PlantedBug, ...]] = (
@@ -147,6 +208,27 @@ WITNESSES: Final[tuple[PlantedBug, ...]] = (
         "entries that an opened store has shown lost by the next crash",
         _unsynced_recovery,
         Trial(workload=workload("shown", append(1)), depth=1, from_step=1),
+    ),
+    by_variant(
+        "W16",
+        "a descriptor of the log is opened and forgotten",
+        "descriptors run out, and what they name keeps its room",
+        _forgets_a_descriptor,
+        Trial(workload=workload("closed", append(1), Reopen()), from_step=1, needs_crash=False),
+    ),
+    by_variant(
+        "W17",
+        "metrics count the first command of a batch alone",
+        "an operator sees less written than was",
+        _counts_first_commands,
+        Trial(workload=workload("batch", append(1, 2)), from_step=1, needs_crash=False),
+    ),
+    by_variant(
+        "W18",
+        "verification leaves the newest entry out",
+        "damage to it goes unseen",
+        _verifies_all_but_the_newest,
+        Trial(workload=workload("verified", append(1, 2)), from_step=1, needs_crash=False),
     ),
 )
 """In the order of the invariants."""

@@ -8,6 +8,7 @@ the same ones mean something on any store.
 from __future__ import annotations
 
 from wavetank.engine import LogEntry, PersistentState, SnapshotMetadata
+from wavetank.scenarios.raft.boundary_values import LARGEST
 from wavetank.scenarios.raft.model import ModelState
 from wavetank.scenarios.raft.steps import (
     Append,
@@ -15,6 +16,7 @@ from wavetank.scenarios.raft.steps import (
     Refused,
     SaveSnapshot,
     SaveState,
+    Step,
     TruncatePrefix,
     TruncateSuffix,
 )
@@ -24,6 +26,7 @@ __all__ = [
     "compaction_move",
     "conflict_move",
     "installation_move",
+    "new_work",
     "read_move",
     "snapshot_move",
     "stale_snapshot_move",
@@ -119,6 +122,30 @@ def stale_snapshot_move(shown: ModelState) -> Refused | None:
         return None
     metadata = SnapshotMetadata(shown.snapshot[0].last_included_index - 1, 1)
     return Refused(SaveSnapshot(metadata, b"stale"))
+
+
+def new_work(shown: ModelState, command: bytes, *, has_votes: bool) -> tuple[Step, ...]:
+    """Return what any store must take once it has recovered: an entry, and a vote in the next term.
+
+    At the largest term or index there is no next one, and the step that needs it is left out.
+
+    Args:
+        shown: what the store shows.
+        command: of the entry.
+        has_votes: whether the store saves term and vote.
+
+    >>> from wavetank.scenarios import EMPTY
+    >>> [str(step) for step in new_work(EMPTY, b"after the crash", has_votes=True)]
+    ['append entry 1 of term 1', 'save state: term 1, vote for second-generation']
+    """
+    now = shown.state
+    term = min(LARGEST, max(now.current_term, shown.term_at(shown.last_index) or 0) + 1)
+    steps: list[Step] = []
+    if shown.last_index < LARGEST:
+        steps.append(Append((LogEntry(shown.last_index + 1, term, command),)))
+    if has_votes and not (term == now.current_term and now.voted_for):
+        steps.append(SaveState(PersistentState(term, "second-generation")))
+    return tuple(steps)
 
 
 def _covered(shown: ModelState) -> int:

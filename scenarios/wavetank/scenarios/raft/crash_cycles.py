@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Final
 
-from wavetank.engine import FileStorageOptions
 from wavetank.scenarios.exploration.crash_point import pending_at
 from wavetank.scenarios.exploration.subject import Problem
 from wavetank.scenarios.raft.recording import LiveProblem, Recording
-from wavetank.scenarios.stores.adapter import STORE_DIRECTORY, Site, StoreAdapter
+from wavetank.scenarios.raft.steps import Workload
+from wavetank.scenarios.stores.adapter import Site, StoreAdapter
 from wavetank.sim import DiskImage, PendingOps, Profile, SerialRuntime, SimDisk, SimFileSystem
 
 __all__ = ["crash_cycle_problems"]
@@ -31,7 +31,7 @@ def _crash_cycle_problems(recording: Recording, profile: Profile) -> tuple[LiveP
     sizes: list[int] = []
     for _ in range(_CYCLES):
         try:
-            image = _cycle(image, recording.backend, recording.workload.options, profile)
+            image = _cycle(image, recording.backend, recording.workload, profile)
         except Exception:  # noqa: BLE001 - a store that does not open is the sweep's finding
             return ()
         sizes.append(sum(len(content) for content in image.files().values()))
@@ -44,11 +44,16 @@ def _crash_cycle_problems(recording: Recording, profile: Profile) -> tuple[LiveP
 
 
 def _cycle(
-    image: DiskImage, backend: StoreAdapter, options: FileStorageOptions, profile: Profile
+    image: DiskImage, backend: StoreAdapter, workload: Workload, profile: Profile
 ) -> DiskImage:
     disk = SimDisk(image)
     runtime = SerialRuntime()
-    site = Site(fs=SimFileSystem(disk), runtime=runtime, directory=STORE_DIRECTORY, options=options)
+    site = Site(
+        fs=SimFileSystem(disk),
+        runtime=runtime,
+        directory=workload.directory,
+        options=workload.options,
+    )
     backend.open(site)
     pending = PendingOps(image, profile)
     pending.take_all(disk.log)

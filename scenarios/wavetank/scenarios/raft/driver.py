@@ -3,8 +3,9 @@
 The run is itself checked: after each step the store is asked everything (of a long log, parts), so
 that a store that is wrong without any crash is found here. Where the workload has faults, a step
 that fails with a typed error after one has struck may have happened or not; the store is opened
-again, which shows what it was, and the run goes on. What a damaged disk costs by right ends the
-run, since the steps behind it no longer fit.
+again, which shows what it was, and the run goes on. Or the caller tries once more, and goes on in
+the same process (`AfterFailure.RETRY`): whatever succeeds then counts as acknowledged. What a
+damaged disk costs by right ends the run, since the steps behind it no longer fit.
 """
 
 from __future__ import annotations
@@ -15,11 +16,17 @@ from typing import Final
 
 from attrs import evolve
 
-from wavetank.engine import Storage, StorageError
+from wavetank.engine import Storage, StorageError, StorageIOError
 from wavetank.faults import CrashEnd, CrashSignal
 from wavetank.scenarios.exploration.subject import Problem
 from wavetank.scenarios.raft.contract import Contract
 from wavetank.scenarios.raft.history import History, LiveProblem
+from wavetank.scenarios.raft.live_checks import (
+    descriptor_problems,
+    metered,
+    metrics_problems,
+    report_problems,
+)
 from wavetank.scenarios.raft.machine import Machine
 from wavetank.scenarios.raft.model import ModelState, Possible, acknowledge, begin
 from wavetank.scenarios.raft.observation import (
@@ -28,9 +35,10 @@ from wavetank.scenarios.raft.observation import (
     observe,
     observe_parts,
 )
-from wavetank.scenarios.raft.oracle import Knowledge, is_as_promised, judge
+from wavetank.scenarios.raft.oracle import Knowledge, is_as_promised, judge, judge_parts
 from wavetank.scenarios.raft.step_calls import call, refusal
 from wavetank.scenarios.raft.steps import (
+    AfterFailure,
     Append,
     KillProcess,
     OpenStore,
@@ -46,8 +54,9 @@ from wavetank.scenarios.raft.tolerated_losses import (
     legible_end,
     tolerated_losses_of,
 )
-from wavetank.scenarios.stores.adapter import STORE_DIRECTORY, Site, StoreAdapter
-from wavetank.sim import DiskImage
+from wavetank.scenarios.stores.adapter import Site, StoreAdapter
+from wavetank.scenarios.stores.capabilities import Capability
+from wavetank.sim import DiskImage, SimFileSystem
 
 __all__ = ["LiveRun"]
 
@@ -124,18 +133,56 @@ class LiveRun:
         before, options = self.history.possible, self._workload.options
         after = acknowledge(before, step, options)
         self.history.know(number, begin(before, step, options))
+        answered: Problem | None = None
         try:
             answered = self._perform(number, step)
         except Exception as error:  # noqa: BLE001 - whatever a backend raises is a finding
-            if self.machine.faults.explains(error):
+            if not self.machine.faults.explains(error):
+                self._live(number, refusal(step, error, self._when))
+                return self._resynchronise(number, step)
+            if not self._goes_on or isinstance(step, (OpenStore, Reopen, KillProcess)):
                 return self._recover(number, step)
-            self._live(number, refusal(step, error, self._when))
-            return self._resynchronise(number, step)
+            if not self._succeeds_again(number, step):
+                return self._recover(number, step)
         self._finish_step(number, after)
         if answered is not None:
             self._live(number, answered)
         # Background work of the step before runs now, so that it overlaps with one more step.
         return self._work_behind(number, due) and self._check(number)
+
+    def _succeeds_again(self, number: int, step: Step) -> bool:
+        """Look at a store that has refused a step, and call it once more in the same process.
+
+        What it refuses now it must refuse for a reason: another operation has failed, it waits to
+        be opened again, or it shows that the step has been done.
+        """
+        options, faults = self._workload.options, self.machine.faults
+        before = self.history.possible
+        try:
+            seen = self._observe()
+        except Exception as error:  # noqa: BLE001 - whatever a backend raises is a finding
+            if not faults.explains(error):
+                self._live(number, refusal("read everything back", error, self._when))
+            return False
+        for problem in judge_parts(seen, begin(before[-1:], step, options)):
+            self._live(number, problem)
+        done = acknowledge(before[-1:], step, options)
+        is_done = done != before[-1:] and is_as_promised(seen, Knowledge(possible=done))
+        failures = faults.failures
+        try:
+            answered = self._perform(number, step)
+        except Exception as error:  # noqa: BLE001 - whatever a backend raises is a finding
+            has_reason = is_done or faults.failures > failures or isinstance(error, StorageIOError)
+            if not (has_reason and faults.explains(error)):
+                self._live(number, refusal(step, error, "a second time, after a fault"))
+            return False
+        if answered is not None:
+            self._live(number, answered)
+        return True
+
+    @property
+    def _goes_on(self) -> bool:
+        return self._workload.after_failure is AfterFailure.RETRY
 
     @property
     def _when(self) -> str:
@@ -154,6 +201,7 @@ class LiveRun:
         assert self._store is not None, "a workload opens its store first"
         if isinstance(step, Reopen):
             self._store.close()
+            self._look_at_descriptors(number, "after a clean close")
             self.history.possible = acknowledge(self.history.possible, step, self._workload.options)
             self._acknowledge(number, closed=True)
             # What is known right after the close holds until the opening does something.
@@ -175,17 +223,42 @@ class LiveRun:
         self.history.opens(number)
         if self._disk_may_lie:
             reader = self.machine.faults.uncounted(self.machine.disk)
-            self._legible_end = legible_end(reader, STORE_DIRECTORY)
+            self._legible_end = legible_end(reader, self._workload.directory)
         site = Site(
             fs=self.machine.filesystem(),
             runtime=self.machine.runtime,
-            directory=STORE_DIRECTORY,
+            directory=self._workload.directory,
             options=self._workload.options,
         )
-        self._store = self._backend.open(site)
+        before = self.machine.disk.open_paths
+        try:
+            self._store = metered(self._backend.open(site))
+        except Exception:
+            if not before:
+                self._look_at_descriptors(number, "after a failed open")
+            raise
         if self._disk_may_lie:
-            named = tolerated_losses_of(self._store, STORE_DIRECTORY, NOTHING_TOLERATED)
+            named = tolerated_losses_of(self._store, self._workload.directory, NOTHING_TOLERATED)
             self._named = named.after(self._named)
+
+    def _look_at_descriptors(self, number: int, when: str) -> None:
+        """Tell what is open though no store is; one of plain Python has a process of its own."""
+        if self._backend.has(Capability.SITE_FILESYSTEM):
+            for problem in descriptor_problems(self.machine.disk, when):
+                self._live(number, problem)
+
+    def finish(self) -> None:
+        """Close the store on a copy of the machine's past, and look at what that leaves open."""
+        if self._store is None or self.ended_by is not None:
+            return
+        number = max(self.steps_run - 1, 0)
+        with self.machine.faults.healthy():
+            try:
+                self._store.close()
+            except Exception as error:  # noqa: BLE001 - whatever a backend raises is a finding
+                if not self.machine.faults.explains(error):
+                    self._live(number, refusal("close the store", error, self._when))
+        self._look_at_descriptors(number, "after a close")
 
     def _read(self, store: Storage, step: Read) -> Problem | None:
         came = tuple(store.get_log_entries(step.start, step.end))
@@ -203,7 +276,21 @@ class LiveRun:
                 return self._check_the_truth(number)
             self._live(number, refusal("read everything back", error, self._when))
             return False
-        return self._hold(number, seen)
+        return self._hold(number, seen) and self._check_reports(number)
+
+    def _check_reports(self, number: int) -> bool:
+        """Hold metrics, verification and dump of the store against what was asked of it."""
+        assert self._store is not None, "it has just been looked at"
+        faults, shown = self.machine.faults, self.history.possible[-1]
+        with faults.healthy():
+            problems = list(metrics_problems(self._store))
+            is_small = len(shown.entries) <= 2 * _PART
+            if is_small and not (faults.is_damaged or faults.has_lied):
+                fs = SimFileSystem(self.machine.disk)
+                problems += report_problems(self._store, shown, fs, self._workload.directory)
+        for problem in problems:
+            self._live(number, problem)
+        return True
 
     def _hold(self, number: int, seen: Observation) -> bool:
         self._named = NOTHING_TOLERATED
@@ -368,7 +455,9 @@ class LiveRun:
             return seen
         assert self._store is not None
         disk = evolve(faults.tolerated_by_disk, legible_end=self._legible_end)
-        tolerated = tolerated_losses_of(self._store, STORE_DIRECTORY, disk).after(self._named)
+        tolerated = tolerated_losses_of(self._store, self._workload.directory, disk).after(
+            self._named
+        )
         # What the last opening made of damage stays, so that the same without damage proves little.
         with faults.healthy():
             sound = None if faults.is_damaged_for_good else self._look()

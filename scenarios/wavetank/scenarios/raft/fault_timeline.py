@@ -53,7 +53,7 @@ class FaultTimeline:
     def filesystem(self, disk: SimDisk, runtime: SerialRuntime) -> FileSystem:
         """Return the filesystem for a store that opens now on a disk."""
         self._disk = disk
-        self._opened_with = self._failures()
+        self._opened_with = self.failures
         fs = SimFileSystem(disk)
         if not self.plan.faults:
             return fs
@@ -81,7 +81,7 @@ class FaultTimeline:
     def has_failed(self) -> bool:
         """Whether an operation has failed since a store was last opened, or may fail yet."""
         is_late = any(fault.fails_late for fault in self._fired_faults())
-        return is_late or self._failures() > self._opened_with
+        return is_late or self.failures > self._opened_with
 
     @property
     def is_damaged(self) -> bool:
@@ -168,7 +168,9 @@ class FaultTimeline:
             if has_fired:
                 yield fault
 
-    def _failures(self) -> int:
+    @property
+    def failures(self) -> int:
+        """How many operations have failed."""
         fired = self._injector.fired()
         return sum(fired[str(fault)] for fault in self.plan.faults if fault.fails)
 

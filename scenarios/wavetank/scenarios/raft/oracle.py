@@ -25,7 +25,7 @@ from wavetank.scenarios.raft.loss_rules import is_tolerated, unnoticed
 from wavetank.scenarios.raft.model import ModelState, Possible
 from wavetank.scenarios.raft.observation import Observation
 
-__all__ = ["INVARIANTS", "Knowledge", "is_as_promised", "judge"]
+__all__ = ["INVARIANTS", "Knowledge", "is_as_promised", "judge", "judge_parts"]
 
 INVARIANTS: Final[dict[str, str]] = {
     "O1": "term and vote are the last acknowledged ones or one in flight; they never go back",
@@ -41,6 +41,9 @@ INVARIANTS: Final[dict[str, str]] = {
     "O11": "a batch that was not acknowledged is there as a whole or not at all",
     "O12": "a clean close makes everything durable",
     "O15": "what an opened store has shown survives the next crash",
+    "O16": "a store that is closed, or failed to open, holds no descriptor and no lock",
+    "O17": "metrics count every call, its bytes and its failure",
+    "O18": "verify and dump of a running store show what it holds",
 }
 """What is checked, by id."""
 
@@ -99,6 +102,27 @@ def judge(
             )
         )
     return tuple(problems)
+
+
+def judge_parts(observation: Observation, possible: Possible) -> tuple[Problem, ...]:
+    """Return what is wrong with what a store shows in which a call has failed halfway.
+
+    Until it is opened again it may show a new snapshot beside the log of before, but no part of it
+    may be what it never was.
+
+    Args:
+        observation: what it shows.
+        possible: the states before and after that call.
+    """
+    parts = (
+        any(state.state == observation.state for state in possible)
+        or _vote_problem(observation, possible),
+        any(state.snapshot == observation.snapshot for state in possible)
+        or _snapshot_problem(observation, possible),
+        any(state.allows_log(observation.bounds, observation.entries) for state in possible)
+        or _extent_problem(observation, possible),
+    )
+    return (*observation.problems, *(each for each in parts if isinstance(each, Problem)))
 
 
 def _by_their_names(

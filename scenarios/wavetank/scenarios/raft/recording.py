@@ -129,16 +129,19 @@ def record(workload: Workload, backend: StoreAdapter | StoreFactory) -> Recordin
         for number, step in enumerate(workload.steps):
             if not run.take(number, step):
                 break
+        log = run.machine.disk.log.fork()
+        faults_fired, course = dict(run.machine.faults.fired()), run.machine.faults.course()
+        run.finish()
     return Recording(
         workload=workload,
         backend=store,
         image=run.machine.image,
-        log=run.machine.disk.log,
+        log=log,
         history=tuple(run.history.intervals),
         problems=tuple(run.problems),
         compactions=run.compactions,
         steps_run=run.steps_run,
-        faults_fired=MappingProxyType(dict(run.machine.faults.fired())),
-        fault_course=run.machine.faults.course(),
+        faults_fired=MappingProxyType(faults_fired),
+        fault_course=course,
         ended_by=run.ended_by,
     )

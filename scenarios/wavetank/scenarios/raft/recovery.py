@@ -16,16 +16,16 @@ from typing import TypeAlias
 
 from attrs import evolve, frozen
 
-from wavetank.engine import LogEntry, PersistentState
 from wavetank.faults import InjectorState
 from wavetank.scenarios.exploration.subject import Interval, NewWork, Problem, RecoveryRun
+from wavetank.scenarios.raft.actions import new_work
 from wavetank.scenarios.raft.contract import Contract
 from wavetank.scenarios.raft.model import Possible, acknowledge
 from wavetank.scenarios.raft.observation import Observation, check_points
 from wavetank.scenarios.raft.oracle import Knowledge, judge
 from wavetank.scenarios.raft.recovery_run import LiveStore, RecoveryCache
 from wavetank.scenarios.raft.step_calls import call
-from wavetank.scenarios.raft.steps import Append, SaveState, Step, Workload
+from wavetank.scenarios.raft.steps import Workload
 from wavetank.scenarios.stores.adapter import StoreAdapter
 from wavetank.sim import Cell, DiskImage, MicroOp, PendingOps, Profile, ReadTrace, Settling
 
@@ -44,6 +44,9 @@ class RaftSubject:
         backend: the store.
         disabled: invariants that are not judged, to test the tester.
         cache: where stores are opened, to share with other explorations of the same recording.
+
+    Attributes:
+        images: digests of the images that were recovered from, second crashes aside.
     """
 
     def __init__(
@@ -54,6 +57,7 @@ class RaftSubject:
         *,
         cache: RecoveryCache | None = None,
     ) -> None:
+        self.images: set[bytes] = set()
         self._cache = cache or RecoveryCache(workload, backend)
         self._workload = workload
         self._backend = backend
@@ -70,6 +74,7 @@ class RaftSubject:
         self, image: DiskImage, *, first: int = 0, since: InjectorState | None = None
     ) -> RecoveryRun[Observation]:
         """Open a store on `image`; arguments as for `RecoveryCache.open`."""
+        self.images.add(image.digest())
         recovered = self._cache.open(image, first=first, since=since)
         if not self._disabled:
             return recovered
@@ -218,11 +223,7 @@ class RaftSubject:
 
     def _work(self, live: LiveStore, seen: Observation) -> Knowledge | tuple[Problem, ...]:
         """Let a store work; return what must be true of it then, or why it refused."""
-        term = max(seen.state.current_term, seen.bounds.last_term) + 1
-        entry = LogEntry(seen.bounds.last_index + 1, term, b"after the crash")
-        steps: tuple[Step, ...] = (Append((entry,)),)
-        if self._workload.has_votes:
-            steps = (*steps, SaveState(PersistentState(term, "second-generation")))
+        steps = new_work(seen.as_model(), b"after the crash", has_votes=self._workload.has_votes)
         try:
             for step in steps:
                 call(live.store, step)

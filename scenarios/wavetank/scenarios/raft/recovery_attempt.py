@@ -23,7 +23,7 @@ from wavetank.scenarios.raft.tolerated_losses import (
     legible_end,
     tolerated_losses_of,
 )
-from wavetank.scenarios.stores.adapter import STORE_DIRECTORY, Site, StoreAdapter
+from wavetank.scenarios.stores.adapter import Site, StoreAdapter
 from wavetank.sim import SerialRuntime, SimDisk
 
 __all__ = ["Attempt"]
@@ -61,6 +61,11 @@ class Attempt:
         self._tolerated = NOTHING_TOLERATED
 
     @property
+    def is_open(self) -> bool:
+        """Whether a store is open, also one that then refused to be looked at."""
+        return self._store is not None
+
+    @property
     def store(self) -> Storage:
         """The opened store."""
         assert self._store is not None, "it has opened"
@@ -91,7 +96,7 @@ class Attempt:
 
     def _losses_with(self, legible: int | None) -> ToleratedLosses:
         disk = evolve(self.timeline.tolerated_by_disk, legible_end=legible)
-        return tolerated_losses_of(self.store, STORE_DIRECTORY, disk)
+        return tolerated_losses_of(self.store, self._workload.directory, disk)
 
     def _open_in_the_end(self) -> None:
         """Open the store, in the next process if a crash or a failed operation ends this one."""
@@ -120,7 +125,7 @@ class Attempt:
         site = Site(
             fs=self.timeline.filesystem(self.disk, runtime),
             runtime=runtime,
-            directory=STORE_DIRECTORY,
+            directory=self._workload.directory,
             options=self._workload.options,
         )
         self._store = self._backend.open(site)
@@ -130,4 +135,4 @@ class Attempt:
         """Return where the log ends as far as it can be read, by a reader that is not counted."""
         if self._contract.media_sound:
             return None
-        return legible_end(self.timeline.uncounted(self.disk), STORE_DIRECTORY)
+        return legible_end(self.timeline.uncounted(self.disk), self._workload.directory)

@@ -18,11 +18,13 @@ from wavetank.faults import InjectorState
 from wavetank.scenarios.exploration.subject import Problem, RecoveryRun, Refusal
 from wavetank.scenarios.raft.contract import Contract
 from wavetank.scenarios.raft.fault_timeline import FaultTimeline
+from wavetank.scenarios.raft.live_checks import descriptor_problems
 from wavetank.scenarios.raft.observation import Observation
 from wavetank.scenarios.raft.recovery_attempt import Attempt
 from wavetank.scenarios.raft.steps import Workload
 from wavetank.scenarios.raft.tolerated_losses import NOTHING_TOLERATED
-from wavetank.scenarios.stores.adapter import STORE_DIRECTORY, StoreAdapter
+from wavetank.scenarios.stores.adapter import StoreAdapter
+from wavetank.scenarios.stores.capabilities import Capability
 from wavetank.sim import (
     DiskImage,
     ReadMemory,
@@ -124,7 +126,7 @@ class RecoveryCache:
             return RecoveryRun(
                 observation=None,
                 refusal=Refusal(type(error).__name__, str(error), allowed),
-                problems=() if allowed else (_refused(error),),
+                problems=(*(() if allowed else (_refused(error),)), *self._left_open(attempt)),
                 log=self._shared_log(attempt.disk),
                 course=attempt.timeline.course(),
                 fired=tuple(attempt.timeline.fired().items()),
@@ -132,12 +134,17 @@ class RecoveryCache:
         return RecoveryRun(
             observation=self._shown.setdefault(seen, seen),
             refusal=None,
-            problems=(*seen.problems, *_litter(attempt.disk)),
+            problems=(*seen.problems, *_litter(attempt.disk, self._workload.directory)),
             log=self._shared_log(attempt.disk, attempt.length),
             course=attempt.timeline.course(),
             fired=tuple(attempt.timeline.fired().items()),
             live=LiveStore(attempt.store, attempt.disk, attempt.timeline),
         )
+
+    def _left_open(self, attempt: Attempt) -> tuple[Problem, ...]:
+        if attempt.is_open or not self._backend.has(Capability.SITE_FILESYSTEM):
+            return ()
+        return descriptor_problems(attempt.disk, "after a failed open")
 
     @staticmethod
     def _look(attempt: Attempt) -> Observation:
@@ -177,9 +184,9 @@ def _refused(error: Exception) -> Problem:
     )
 
 
-def _litter(disk: SimDisk) -> Iterator[Problem]:
+def _litter(disk: SimDisk, directory: str) -> Iterator[Problem]:
     try:
-        names = SimFileSystem(disk).listdir(STORE_DIRECTORY)
+        names = SimFileSystem(disk).listdir(directory)
     except FileNotFoundError:
         # A store may make its directory as late as at its first append.
         return

@@ -53,12 +53,17 @@ class ScriptedNode:
         self._terms_from = 1
         self.last_index = 0
         self.snapshot_index = 0
+        self.crashes_from = 0
 
     def stream(self, purpose: str) -> Random:
         """Return the random stream for one purpose."""
         if purpose not in self._streams:
             self._streams[purpose] = Random(f"{self._name}/{self._seed}/{purpose}")  # noqa: S311
         return self._streams[purpose]
+
+    def begin_crashes(self) -> None:
+        """Let crashes be explored from the next step on; the steps before it only run."""
+        self.crashes_from = len(self.steps)
 
     # Elections
 
@@ -75,6 +80,10 @@ class ScriptedNode:
         term = self.term if self.term and not self.vote else self.term + 1
         self._save_state(term, self.stream("peer").choice(_PEERS))
 
+    def save_state(self, term: int, vote: str) -> None:
+        """Learn of a term and vote in it; the term must not fall, nor a vote change within it."""
+        self._save_state(term, vote)
+
     def stale_vote_request(self) -> None:
         """Be asked for a vote in a term long gone; a forgetful caller tries to save it."""
         if self.term > 1:
@@ -87,14 +96,11 @@ class ScriptedNode:
         """Append one batch of `count` entries of the current term."""
         if not self.term:
             self.see_term()
-        first = self.last_index + 1
-        entries = tuple(
-            LogEntry(index, self.term, self._bytes("command", _COMMAND_BYTES))
-            for index in range(first, first + count)
-        )
-        self.steps.append(Append(entries))
-        self._terms.extend([self.term] * count)
-        self.last_index += count
+        self._append([self._bytes("command", _COMMAND_BYTES) for _ in range(count)])
+
+    def append_sizes(self, *sizes_bytes: int) -> None:
+        """Append one batch of commands of these sizes, in the current term, which may be 0."""
+        self._append([self.stream("command").randbytes(size) for size in sizes_bytes])
 
     def read_back(self, count: int) -> None:
         """Read up to `count` entries at the end of the log, as for a follower."""
@@ -114,17 +120,17 @@ class ScriptedNode:
 
     # Snapshots
 
-    def take_snapshot(self, behind: int = 0) -> None:
-        """Snapshot all but the last `behind` entries."""
+    def take_snapshot(self, behind: int = 0, *, size_bytes: int | None = None) -> None:
+        """Snapshot all but the last `behind` entries, in so many bytes."""
         index = self.last_index - behind
         if index <= self.snapshot_index:
             return
-        self._save_snapshot(index, self._terms[index - self._terms_from])
+        self._save_snapshot(index, self._terms[index - self._terms_from], size_bytes)
 
-    def install_snapshot(self, ahead: int) -> None:
-        """Receive a snapshot that lies `ahead` entries beyond the log."""
+    def install_snapshot(self, ahead: int, *, size_bytes: int | None = None) -> None:
+        """Receive a snapshot that lies `ahead` entries beyond the log, in so many bytes."""
         self.see_term()
-        self._save_snapshot(self.last_index + ahead, self.term)
+        self._save_snapshot(self.last_index + ahead, self.term, size_bytes)
 
     def replace_branch(self, back: int) -> None:
         """Receive a snapshot of an index that the log holds with another term."""
@@ -168,8 +174,18 @@ class ScriptedNode:
         self.term, self.vote = term, vote
         self.steps.append(SaveState(PersistentState(term, vote)))
 
-    def _save_snapshot(self, index: int, term: int) -> None:
-        data = self._bytes("snapshot", _SNAPSHOT_BYTES)
+    def _append(self, commands: list[bytes]) -> None:
+        entries = tuple(
+            LogEntry(index, self.term, command)
+            for index, command in enumerate(commands, self.last_index + 1)
+        )
+        self.steps.append(Append(entries))
+        self._terms.extend([self.term] * len(entries))
+        self.last_index += len(entries)
+
+    def _save_snapshot(self, index: int, term: int, size_bytes: int | None = None) -> None:
+        bounds = _SNAPSHOT_BYTES if size_bytes is None else (size_bytes, size_bytes)
+        data = self._bytes("snapshot", bounds)
         self.steps.append(SaveSnapshot(SnapshotMetadata(index, term), data))
         known = index <= self.last_index and self._terms[index - self._terms_from] == term
         if known:

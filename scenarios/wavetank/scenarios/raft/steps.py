@@ -5,14 +5,17 @@ A workload is a seeded, finite sequence of steps; the model (model.py) says what
 
 from __future__ import annotations
 
+from enum import Enum
 from typing import TypeAlias
 
 from attrs import field, frozen
 
 from wavetank.engine import FileStorageOptions, LogEntry, PersistentState, SnapshotMetadata
 from wavetank.faults import FaultPlan
+from wavetank.scenarios.stores.adapter import STORE_DIRECTORY
 
 __all__ = [
+    "AfterFailure",
     "Append",
     "Cancel",
     "Close",
@@ -302,6 +305,19 @@ Step: TypeAlias = (
 )
 
 
+class AfterFailure(Enum):
+    """What the caller does after a call has failed since a fault struck.
+
+    Attributes:
+        REOPEN: it closes the store and opens it again.
+        RETRY: it calls once more in the same process, and goes on there with the next step; only a
+            store that refuses the second call, too, is opened again.
+    """
+
+    REOPEN = "reopen"
+    RETRY = "retry"
+
+
 @frozen(kw_only=True)
 class Workload:
     """A named sequence of steps and the options of the store it runs on.
@@ -316,11 +332,14 @@ class Workload:
         overrides: which of the options differ from their defaults, by the names in
             option_choices.py.
         faults: what goes wrong with the store's filesystem while the steps run.
+        after_failure: what the caller does once a fault has let a call fail.
         has_votes: whether the store saves term and vote; one that does not is not asked to when
             it is given new work after a crash.
         tasks: what runs beside one another, once the steps are done and the store is open.
         after: what is done once all tasks have ended, step by step.
         slow_calls: calls of the filesystem that take long while the tasks run.
+        directory: of the store: `STORE_DIRECTORY`, or one below it.
+        crashes_from: the first step in which crashes are explored; those before it only run.
     """
 
     name: str
@@ -354,6 +373,10 @@ class Workload:
                 return f"{task.name}: {task.steps[number - first]}"
             first += len(task.steps)
         return str(self.all_steps[number])
+
+    after_failure: AfterFailure = AfterFailure.REOPEN
+    directory: str = STORE_DIRECTORY
+    crashes_from: int = 0
 
     def kinds(self) -> tuple[str, ...]:
         """Return the names of the kinds of step it holds, sorted."""

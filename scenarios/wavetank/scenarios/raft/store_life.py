@@ -25,7 +25,7 @@ from wavetank.scenarios.raft.oracle import INVARIANTS, Knowledge, is_as_promised
 from wavetank.scenarios.raft.recovery import RaftSubject
 from wavetank.scenarios.raft.step_calls import call
 from wavetank.scenarios.raft.steps import KillProcess, OpenStore, Step, Workload
-from wavetank.scenarios.stores.adapter import STORE_DIRECTORY, Site, StoreAdapter
+from wavetank.scenarios.stores.adapter import Site, StoreAdapter
 from wavetank.scenarios.stores.capabilities import Capability
 from wavetank.sim import (
     DiskImage,
@@ -178,16 +178,16 @@ class StoreLife:
         site = Site(
             fs=SimFileSystem(disk),
             runtime=SerialRuntime(),
-            directory=STORE_DIRECTORY,
+            directory=self._workload.directory,
             options=self._workload.options,
         )
         try:
             store = self._backend.open(site)
-            before = _sizes(disk)
+            before = _sizes(disk, self._workload.directory)
             call(store, step)
         except (StorageError, OSError):
             return MappingProxyType({})
-        after = _sizes(disk)
+        after = _sizes(disk, self._workload.directory)
         return {name: (before.get(name, 0), size) for name, size in after.items()}
 
     def story(self) -> str:
@@ -250,10 +250,10 @@ def _with_last(knowledge: Knowledge, seen: Observation) -> tuple[ModelState, ...
     return (*(state for state in knowledge.possible if state != last), last)
 
 
-def _sizes(disk: SimDisk) -> dict[str, int]:
+def _sizes(disk: SimDisk, directory: str) -> dict[str, int]:
     fs = SimFileSystem(disk)
     try:
-        paths = [f"{STORE_DIRECTORY}/{name}" for name in fs.listdir(STORE_DIRECTORY)]
+        paths = [f"{directory}/{name}" for name in fs.listdir(directory)]
     except FileNotFoundError:
         # A store may make its directory as late as at its first append.
         return {}

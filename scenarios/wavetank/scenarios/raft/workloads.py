@@ -1,7 +1,8 @@
-"""The catalogue: the eight workloads that every backend is held against, made from a seed.
+"""The catalogue: the workloads that every backend is held against, made from a seed.
 
-Each looks like one phase of a Raft node's life (docs/scenarios.md), has at least 30 operations of
-at least 5 kinds, and ends with a snapshot and at least 20 entries in 8 frames behind it.
+The first eight look each like one phase of a Raft node's life (docs/scenarios.md), have at least
+30 operations of at least 5 kinds, and end with a snapshot and at least 20 entries in 8 frames
+behind it. Those behind them are short, and take values at their boundaries.
 """
 
 from __future__ import annotations
@@ -13,8 +14,19 @@ from typing import Final
 from attrs import frozen
 
 from wavetank.engine import FileStorageOptions
+from wavetank.faults import fault_plan
+from wavetank.scenarios.raft.boundary_values import DEEP_DIRECTORY
+from wavetank.scenarios.raft.boundary_workloads import (
+    CHUNK_BYTES,
+    boundary_commands,
+    boundary_snapshots,
+    boundary_state,
+    far_indices,
+    large_batches,
+)
 from wavetank.scenarios.raft.scripted_node import ScriptedNode
-from wavetank.scenarios.raft.steps import Workload
+from wavetank.scenarios.raft.steps import AfterFailure, Workload
+from wavetank.scenarios.stores.adapter import STORE_DIRECTORY
 
 __all__ = ["SCENARIOS", "Scenario"]
 
@@ -28,6 +40,10 @@ class Scenario:
         summary: one sentence on what it is like in a cluster.
         script: writes the node's life.
         retained_entries: how many entries a compaction keeps: few, so that it really happens.
+        chunk_bytes: how much of a large file is read or written at once.
+        directory: of the store.
+        faults: lines of the fault language, for a caller that goes on after each failure.
+        unusual: why it does not end with 20 entries in 8 frames; "" if it does.
 
     >>> SCENARIOS["mixed"].workload(seed=7).kinds()[:3]
     ('Append', 'KillProcess', 'OpenStore')
@@ -37,18 +53,30 @@ class Scenario:
     summary: str
     script: Callable[[ScriptedNode], None]
     retained_entries: int = 4
+    chunk_bytes: int = FileStorageOptions().chunk_size
+    directory: str = STORE_DIRECTORY
+    faults: tuple[str, ...] = ()
+    unusual: str = ""
 
     def workload(self, seed: int) -> Workload:
         """Return the steps for `seed`, always the same for the same seed."""
         node = ScriptedNode(self.name, seed)
         self.script(node)
-        node.fill()
+        if not self.unusual:
+            node.fill()
         return Workload(
             name=self.name,
             seed=seed,
             steps=tuple(node.steps),
-            options=FileStorageOptions(retained_log_size=self.retained_entries),
+            options=FileStorageOptions(
+                retained_log_size=self.retained_entries, chunk_size=self.chunk_bytes
+            ),
             summary=self.summary,
+            unusual=self.unusual,
+            directory=self.directory,
+            faults=fault_plan(self.faults),
+            after_failure=AfterFailure.RETRY if self.faults else AfterFailure.REOPEN,
+            crashes_from=node.crashes_from,
         )
 
 
@@ -180,6 +208,24 @@ def _mixed(node: ScriptedNode) -> None:
     node.read_back(3)
 
 
+def _going_on(node: ScriptedNode) -> None:
+    for number in range(3):
+        node.campaign()
+        node.append_sizes(40, 3)
+        node.read_back(6)
+        node.take_snapshot(behind=1, size_bytes=CHUNK_BYTES + number)
+        node.append_sizes(1)
+        node.conflict(back=1)
+        node.grant_vote()
+        node.append_sizes(5)
+        node.compact()
+    node.read_back(3)
+    node.reopen()
+    node.kill()
+
+
+_SMALL: Final = "each of its values is there once, so that every crash of it can be judged"
+
 _ALL: Final = (
     Scenario(
         name="leader-steady",
@@ -221,6 +267,77 @@ _ALL: Final = (
         name="mixed",
         summary="everything a node does, in random order",
         script=_mixed,
+    ),
+    Scenario(
+        name="boundary-commands",
+        summary="frames end at, before and behind sectors, blocks and transfer chunks",
+        script=boundary_commands,
+        chunk_bytes=CHUNK_BYTES,
+        unusual=_SMALL,
+    ),
+    Scenario(
+        name="boundary-state",
+        summary="terms need one more bit, names are of every kind, directories are deep",
+        script=boundary_state,
+        directory=DEEP_DIRECTORY,
+        unusual=_SMALL,
+    ),
+    Scenario(
+        name="boundary-snapshots",
+        summary="snapshots are empty, or as large as a transfer chunk, give or take a byte",
+        script=boundary_snapshots,
+        retained_entries=1,
+        chunk_bytes=CHUNK_BYTES,
+        unusual=_SMALL,
+    ),
+    Scenario(
+        name="far-indices",
+        summary="snapshots lie far beyond the log, up to the last index",
+        script=far_indices,
+        retained_entries=0,
+        unusual=_SMALL,
+    ),
+    Scenario(
+        name="large-batches",
+        summary="batches hold thousands of small entries",
+        script=large_batches,
+        retained_entries=2,
+        chunk_bytes=CHUNK_BYTES,
+        unusual=_SMALL,
+    ),
+    Scenario(
+        name="full-disk",
+        summary="now and then there is no room, and the same process tries again and goes on",
+        script=_going_on,
+        retained_entries=1,
+        chunk_bytes=CHUNK_BYTES,
+        faults=(
+            "write state.json.tmp #2: fail ENOSPC",
+            "open state.json.tmp #4: fail ENOSPC",
+            "write snapshot.dat.tmp #2: fail ENOSPC after 7 bytes",
+            "write snapshot_meta.json.tmp #2: fail ENOSPC",
+            "open snapshot.marker #3: fail ENOSPC after effect",
+            "write log.dat.tmp #4: fail ENOSPC",
+            "write log.dat in append_log_entries #9: fail ENOSPC after 7 bytes",
+        ),
+        unusual=_SMALL,
+    ),
+    Scenario(
+        name="failing-disk",
+        summary="reads, writes and syncs fail once each, and the same process tries again",
+        script=_going_on,
+        retained_entries=1,
+        chunk_bytes=CHUNK_BYTES,
+        faults=(
+            "read log.dat in get_log_entries #2: fail EIO",
+            "open snapshot.dat.tmp #2: fail EMFILE",
+            "write log.dat in append_log_entries #4: fail EIO",
+            "fsync log.dat in append_log_entries #6: fail EIO after effect",
+            "open state.json.tmp #8: fail EMFILE",
+            "fsync_dir in save_state #9: fail EIO",
+            "open snapshot_meta.json in recovery #2: fail EMFILE",
+        ),
+        unusual=_SMALL,
     ),
 )
 

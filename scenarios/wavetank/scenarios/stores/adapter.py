@@ -29,7 +29,7 @@ __all__ = [
 ]
 
 STORE_DIRECTORY: Final = "/store"
-"""Where a store lives on a simulated disk; no real machine may have this path."""
+"""Where a store lives on a simulated disk, or below; no real machine may have this path."""
 
 
 @frozen(kw_only=True)
@@ -133,7 +133,7 @@ class StoreAdapter:
         """
         inside: Callable[[], AbstractContextManager[None]] = nullcontext
         if not self.has(Capability.SITE_FILESYSTEM):
-            if site.directory != STORE_DIRECTORY:
+            if not f"{site.directory}/".startswith(f"{STORE_DIRECTORY}/"):
                 self._end_process()
             else:
                 self.require_simulated()

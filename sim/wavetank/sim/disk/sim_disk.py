@@ -64,6 +64,7 @@ class SimDisk:
         "_faults",
         "_linkable",
         "_next_inode",
+        "_open_paths",
         "_reads",
         "_recorder",
         "_site",
@@ -92,6 +93,7 @@ class SimDisk:
         self._site = site
         # Inodes made without a name, which may still get one.
         self._linkable: set[int] = set()
+        self._open_paths: list[str] = []
         self._next_inode = self.image.next_inode
         self._space = None if capacity_bytes is None else Space(capacity_bytes, self.image)
         self._recorder = Recorder(self._cache, self.log, calls=first_call, micro_ops=first_number)
@@ -381,13 +383,31 @@ class SimDisk:
         if offset + length > self.size(inode):
             self.truncate(inode, offset + length, path=path)
 
-    def opened(self, inode: int) -> None:
+    @property
+    def open_paths(self) -> tuple[str, ...]:
+        """The names under which descriptors were opened that are still open, in order.
+
+        >>> from wavetank.engine import OpenFlag
+        >>> from wavetank.sim import SimFileSystem
+        >>> disk = SimDisk()
+        >>> file = SimFileSystem(disk).open("/f", OpenFlag.WRITE | OpenFlag.CREATE)
+        >>> disk.open_paths
+        ('/f',)
+        >>> file.close()
+        >>> disk.open_paths
+        ()
+        """
+        return tuple(sorted(self._open_paths))
+
+    def opened(self, inode: int, path: str) -> None:
         """Count one more descriptor; what has no name keeps its room until the last is closed."""
+        self._open_paths.append(path)
         if self._space is not None:
             self._space.open(inode)
 
-    def closed(self, inode: int) -> None:
-        """Count one descriptor less."""
+    def closed(self, inode: int, path: str) -> None:
+        """Count one descriptor less, of a file that was opened under a name."""
+        self._open_paths.remove(path)
         if self._space is not None:
             self._space.close(inode)
 

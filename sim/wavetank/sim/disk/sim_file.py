@@ -53,7 +53,7 @@ class SimFile:
         self._errors_told = disk.errors_told(inode, opening=True)
         self._open = True
         self._holds_lock = False
-        disk.opened(inode)
+        disk.opened(inode, path)
 
     def set_appending(self, *, appends: bool) -> None:
         """Let writes go to the end from now on, or no more, as F_SETFL does."""
@@ -142,7 +142,7 @@ class SimFile:
             self._disk.locked.discard(self.inode)
             self._holds_lock = False
         if self._open:
-            self._disk.closed(self.inode)
+            self._disk.closed(self.inode, self._path)
         self._open = False
 
     def _write(self, data: Buffer, offset: int) -> int:

@@ -1,0 +1,273 @@
+"""What a running store of this project's engine says of itself, held against what was asked of it.
+
+`MeteredStore` counts every call as the engine's metrics promise to (O17); `report_problems` reads
+verification and dump beside the model (O18). `descriptor_problems` looks at the disk below any
+store whose process has none open (O16). Stores of other people promise no such reports.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from typing import Final, TypeVar
+
+from wavetank.engine import (
+    CancelToken,
+    DumpedFrame,
+    FileStorage,
+    FileSystem,
+    LogBounds,
+    LogEntry,
+    PersistentState,
+    SnapshotData,
+    SnapshotMetadata,
+    Storage,
+    dump_directory,
+)
+from wavetank.scenarios.exploration.subject import Problem
+from wavetank.scenarios.raft.model import ModelState
+from wavetank.sim import SimDisk
+
+__all__ = ["MeteredStore", "descriptor_problems", "metered", "metrics_problems", "report_problems"]
+
+_Result = TypeVar("_Result")
+
+_COUNTED: Final = (
+    *("append_ops", "append_bytes", "append_errors"),
+    *("read_ops", "read_bytes", "read_entries", "read_errors"),
+    *("state_ops", "state_errors"),
+    *("snapshot_save_ops", "snapshot_load_ops", "snapshot_errors"),
+    *("truncate_prefix_ops", "truncate_suffix_ops"),
+)
+
+
+def descriptor_problems(disk: SimDisk, when: str) -> tuple[Problem, ...]:
+    """Return what is still open or locked though no store is open.
+
+    Args:
+        disk: below the process that had it open.
+        when: since when nothing may be.
+    """
+    paths = disk.open_paths
+    left = [f"{path} is still open" for path in dict.fromkeys(paths)]
+    left += ["a lock is still held"] * bool(disk.locked)
+    if not left:
+        return ()
+    return (Problem("O16", f"descriptors left {when}", f"{when}, {' and '.join(left)}"),)
+
+
+def metered(store: Storage) -> Storage:
+    """Return a store that counts its calls, if its metrics are the engine's."""
+    is_counting = isinstance(store, FileStorage) and store.metrics() is not None
+    return MeteredStore(store) if is_counting else store  # type: ignore[arg-type]  # just asked
+
+
+class MeteredStore:
+    """The engine with a second account of its calls.
+
+    Args:
+        inner: just opened.
+
+    Attributes:
+        inner: the same.
+        counts: what its metrics must say, by their names.
+    """
+
+    def __init__(self, inner: FileStorage) -> None:
+        self.inner = inner
+        self.counts: Counter[str] = Counter()
+        self.recovery_report = inner.recovery_report
+
+    def save_state(
+        self,
+        state: PersistentState,
+        *,
+        timeout: float | None = None,
+        cancel: CancelToken | None = None,
+    ) -> None:
+        """See `Storage.save_state`."""
+        del timeout, cancel
+        self._counted("state", lambda: self.inner.save_state(state))
+
+    def load_state(
+        self, *, timeout: float | None = None, cancel: CancelToken | None = None
+    ) -> PersistentState:
+        """See `Storage.load_state`."""
+        del timeout, cancel
+        return self._counted("state", self.inner.load_state)
+
+    def append_log_entries(
+        self,
+        entries: Sequence[LogEntry],
+        *,
+        timeout: float | None = None,
+        cancel: CancelToken | None = None,
+    ) -> None:
+        """See `Storage.append_log_entries`."""
+        del timeout, cancel
+        self._counted("append", lambda: self.inner.append_log_entries(entries))
+        self.counts["append_bytes"] += sum(len(entry.command) for entry in entries)
+
+    def get_log_entries(
+        self,
+        start: int,
+        end: int,
+        *,
+        timeout: float | None = None,
+        cancel: CancelToken | None = None,
+    ) -> list[LogEntry]:
+        """See `Storage.get_log_entries`."""
+        del timeout, cancel
+        found = self._counted("read", lambda: self.inner.get_log_entries(start, end))
+        self._count_read(found)
+        return found
+
+    def get_log_entry(
+        self, index: int, *, timeout: float | None = None, cancel: CancelToken | None = None
+    ) -> LogEntry:
+        """See `Storage.get_log_entry`."""
+        del timeout, cancel
+        found = self._counted("read", lambda: self.inner.get_log_entry(index))
+        self._count_read([found])
+        return found
+
+    def truncate_log_suffix(
+        self, index: int, *, timeout: float | None = None, cancel: CancelToken | None = None
+    ) -> None:
+        """See `Storage.truncate_log_suffix`."""
+        del timeout, cancel
+        self._counted("truncate_suffix", lambda: self.inner.truncate_log_suffix(index))
+
+    def truncate_log_prefix(
+        self, index: int, *, timeout: float | None = None, cancel: CancelToken | None = None
+    ) -> None:
+        """See `Storage.truncate_log_prefix`."""
+        del timeout, cancel
+        self._counted("truncate_prefix", lambda: self.inner.truncate_log_prefix(index))
+
+    def save_snapshot(
+        self,
+        metadata: SnapshotMetadata,
+        data: SnapshotData,
+        *,
+        timeout: float | None = None,
+        cancel: CancelToken | None = None,
+    ) -> None:
+        """See `Storage.save_snapshot`."""
+        del timeout, cancel
+        self._counted("snapshot_save", lambda: self.inner.save_snapshot(metadata, data))
+
+    def load_snapshot(
+        self, *, timeout: float | None = None, cancel: CancelToken | None = None
+    ) -> tuple[SnapshotMetadata, bytes]:
+        """See `Storage.load_snapshot`."""
+        del timeout, cancel
+        return self._counted("snapshot_load", self.inner.load_snapshot)
+
+    @property
+    def first_log_index(self) -> int:
+        """See `Storage.first_log_index`."""
+        return self.inner.first_log_index
+
+    @property
+    def last_log_index(self) -> int:
+        """See `Storage.last_log_index`."""
+        return self.inner.last_log_index
+
+    @property
+    def last_log_term(self) -> int:
+        """See `Storage.last_log_term`."""
+        return self.inner.last_log_term
+
+    def log_bounds(self) -> LogBounds:
+        """See `Storage.log_bounds`."""
+        return self.inner.log_bounds()
+
+    def close(self) -> None:
+        """See `Storage.close`."""
+        self.inner.close()
+
+    def _counted(self, what: str, act: Callable[[], _Result]) -> _Result:
+        # A failed operation is an operation too.
+        self.counts[f"{what}_ops"] += 1
+        try:
+            return act()
+        except BaseException:
+            self.counts[f"{what.partition('_')[0]}_errors"] += 1
+            raise
+
+    def _count_read(self, found: Sequence[LogEntry]) -> None:
+        self.counts["read_entries"] += len(found)
+        self.counts["read_bytes"] += sum(len(entry.command) for entry in found)
+
+
+def metrics_problems(store: Storage) -> Iterator[Problem]:
+    """Yield where the metrics of a metered store differ from the account of its calls."""
+    if not isinstance(store, MeteredStore):
+        return
+    shown = store.inner.metrics() or {}
+    for name in _COUNTED:
+        if shown.get(name) != store.counts[name]:
+            yield Problem(
+                "O17",
+                f"{name} is wrong",
+                f"expected {name} {store.counts[name]} in the metrics, "
+                f"but they say {shown.get(name)}",
+            )
+
+
+def report_problems(
+    store: Storage, expected: ModelState, fs: FileSystem, directory: str
+) -> Iterator[Problem]:
+    """Yield where verification or a dump of a metered store contradicts the model.
+
+    Args:
+        store: open, at rest.
+        expected: what it holds.
+        fs: its filesystem, without faults.
+        directory: of the store.
+    """
+    if not isinstance(store, MeteredStore):
+        return
+    report = store.inner.verify()
+    for place in report.places:
+        yield Problem("O18", "verify finds damage", f"verify of a sound store says: {place}")
+    bounds = store.log_bounds()
+    if report.sound and (report.first_index, report.last_index) != (
+        bounds.first_index,
+        bounds.last_index,
+    ):
+        yield Problem(
+            "O18",
+            "verify shows other bounds",
+            f"expected {bounds}, but verify says {report.first_index}..{report.last_index}",
+        )
+    yield from _dump_problems(expected, bounds, fs, directory)
+
+
+def _dump_problems(
+    expected: ModelState, bounds: LogBounds, fs: FileSystem, directory: str
+) -> Iterator[Problem]:
+    dump = dump_directory(directory, fs=fs)
+    state = expected.state
+    for document in dump.state:
+        fields = document.fields or {}
+        if (fields.get("current_term"), fields.get("voted_for")) != (
+            state.current_term,
+            state.voted_for,
+        ):
+            yield Problem(
+                "O18", "dump shows another state", f"expected {state}, but {document} is dumped"
+            )
+    entries: list[LogEntry] = []
+    for frame in dump.frames():
+        if not isinstance(frame, DumpedFrame):
+            yield Problem("O18", "dump shows damage", f"a dump of a sound store says: {frame}")
+        elif frame.kind == "entries":
+            entries += dump.entries(frame)
+        else:
+            entries = [entry for entry in entries if entry.index < frame.first_index]
+    if not expected.allows_log(bounds, tuple(entries)):
+        yield Problem(
+            "O18", "dump shows another log", f"expected the log {bounds}, but another is dumped"
+        )

@@ -1,0 +1,217 @@
+"""A unit whose tasks run beside one another: schedules, crashes, and what comes of both."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from hashlib import blake2b
+from typing import Final
+
+from attrs import evolve
+
+from wavetank.scenarios.case import Case
+from wavetank.scenarios.catalogue import workloads_of
+from wavetank.scenarios.concurrency.concurrent_run import ConcurrentRun, Start, start_of
+from wavetank.scenarios.concurrency.exploration import CrashedRun, TasksExploration, explore_tasks
+from wavetank.scenarios.concurrency.schedules import Player
+from wavetank.scenarios.concurrency.stories import crash_story, live_story
+from wavetank.scenarios.events import FindingFound, OwnProfile, ScenarioProgress, ScenarioResult
+from wavetank.scenarios.exploration.explain import Violation, explain
+from wavetank.scenarios.exploration.explorer import Finding
+from wavetank.scenarios.exploration.subject import Problem
+from wavetank.scenarios.raft.contract import Contract
+from wavetank.scenarios.raft.fitted_workload import fitted
+from wavetank.scenarios.raft.recovery import RaftSubject
+from wavetank.scenarios.reproduction import limits_of
+from wavetank.scenarios.stores.registry import find_store
+from wavetank.scenarios.unit import ProgressSink, Unit, found_case
+from wavetank.sim.scheduling.strategies import UntilItWaits
+
+__all__ = ["run_tasks_of"]
+
+_PAIR_SHARE: Final = 8
+"""Of the schedules of one scenario, each of its workloads has this share at most, if many."""
+
+
+def run_tasks_of(unit: Unit, progress: ProgressSink | None) -> tuple[ScenarioResult, ...]:
+    """Explore a scenario whose tasks run beside one another."""
+    store = find_store(unit.backend)
+    workloads = [
+        fitted(each, store) for each in workloads_of(unit.scenario, unit.seed, unit.options)
+    ]
+    starts = [start_of(each, store) for each in workloads]
+    # All are opened with the same options, so that one subject remembers for all.
+    subject = RaftSubject(workloads[0], store)
+    share = -(-unit.schedules // len(unit.profiles))
+    return tuple(
+        _explore_tasks(evolve(unit, schedules=share), starts, number, subject, progress)
+        for number in range(len(unit.profiles))
+    )
+
+
+def _explore_tasks(
+    unit: Unit,
+    starts: Sequence[Start],
+    number: int,
+    subject: RaftSubject,
+    progress: ProgressSink | None,
+) -> ScenarioResult:
+    profile = unit.profiles[number]
+    telling = _TasksTelling(unit, profile, progress)
+    explored: list[TasksExploration] = []
+    for start in starts:
+        with Player(start) as player:
+            seen = explore_tasks(
+                player,
+                profile.profile,
+                seed=unit.seed * len(unit.profiles) + number,
+                schedules=unit.schedules if len(starts) == 1 else -(-unit.schedules // _PAIR_SHARE),
+                every=len(starts) > 1,
+                limits=evolve(
+                    limits_of(telling.case(start), max_images=unit.max_images),
+                    max_after_first=unit.max_after_first,
+                ),
+                subject=subject,
+                listener=telling,
+            )
+            telling.finish(player, seen)
+        explored.append(seen)
+    return telling.result(explored)
+
+
+class _TasksTelling:
+    """Tells of the exploration of a scenario with tasks under one profile, and sums it up.
+
+    Args:
+        unit: what is run.
+        profile: under which.
+        progress: where progress goes.
+    """
+
+    def __init__(self, unit: Unit, profile: OwnProfile, progress: ProgressSink | None) -> None:
+        self._unit = unit
+        self._profile = profile
+        self._tell = progress or (lambda _: None)
+        self._cases: list[Case] = []
+        self._stories: list[Violation] = []
+        self._kinds: set[tuple[str, str]] = set()
+        self._runs_before = self._judged_before = 0
+        self._now = (0, 0)
+
+    def case(self, start: Start) -> Case:
+        """Return the case of all crashes and schedules of a workload."""
+        return Case(
+            workload=start.workload,
+            store=self._unit.backend,
+            profile=self._profile.profile,
+            profile_file=self._profile.file,
+            depth=self._unit.depth,
+        )
+
+    def progress(self, runs: int, judged: int) -> None:
+        """See `TasksListener`."""
+        self._now = runs, judged
+        self._tell(
+            ScenarioProgress(
+                name=self._unit.scenario,
+                seed=self._unit.seed,
+                profile=self._profile.profile.name,
+                judged=self._judged_before + judged,
+                options=self._unit.options,
+                schedules=self._runs_before + runs,
+            )
+        )
+
+    def failure(self, run: ConcurrentRun) -> None:
+        """See `TasksListener`."""
+        assert run.problem is not None
+        if self._is_new(run.problem):
+            self._tell(FindingFound(self._live_case(run), run.problem, 0))
+
+    def finding(self, crashed: CrashedRun, finding: Finding) -> None:
+        """See `TasksListener`."""
+        if self._is_new(finding.problem):
+            case = self._crash_case(crashed, finding)
+            self._tell(FindingFound(case, finding.problem, finding.judged))
+
+    def _is_new(self, problem: Problem) -> bool:
+        return (problem.invariant, problem.kind) not in self._kinds
+
+    def _live_case(self, run: ConcurrentRun) -> Case:
+        assert run.problem is not None
+        return evolve(
+            self.case(run.start),
+            invariant=run.problem.invariant,
+            kind=run.problem.kind,
+            trace=run.digest,
+            schedule=run.schedule,
+        )
+
+    def _crash_case(self, crashed: CrashedRun, finding: Finding) -> Case:
+        found = found_case(self.case(crashed.run.start), crashed.recording, finding)
+        return evolve(found, schedule=crashed.run.schedule)
+
+    def finish(self, player: Player, seen: TasksExploration) -> None:
+        """Take the stories of a workload that has been explored."""
+        for problem in player.start.problems:
+            case = evolve(self.case(player.start), invariant=problem.invariant, kind=problem.kind)
+            run = player.run(UntilItWaits(), sites=True)
+            self._take(problem, case, live_story(run, problem))
+        for failed in seen.schedules.failures:
+            assert failed.problem is not None
+            if self._is_new(failed.problem):
+                run = player.replay(failed.schedule, sites=True)
+                self._take(failed.problem, self._live_case(failed), live_story(run, failed.problem))
+        for crashed, finding in seen.findings():
+            if self._is_new(finding.problem):
+                told = explain(crashed.recording, self._profile.profile, finding)
+                story = crash_story(crashed.run, finding.crash.position, told)
+                self._take(finding.problem, self._crash_case(crashed, finding), story)
+        self._runs_before += self._now[0]
+        self._judged_before += self._now[1]
+
+    def _take(self, problem: Problem, case: Case, story: Violation) -> None:
+        if self._is_new(problem):
+            self._kinds.add((problem.invariant, problem.kind))
+            self._cases.append(case)
+            self._stories.append(evolve(story, id=case.id))
+
+    def result(self, explored: Sequence[TasksExploration]) -> ScenarioResult:
+        """Sum up all workloads of the scenario."""
+        seen = [each.seen for one in explored for each in one.crashed]
+        legal = [each.legal for each in seen]
+        workload = explored[0].start.workload
+        digest = blake2b(digest_size=16)
+        for one in explored:
+            digest.update(one.schedules.digest.encode())
+        for each in seen:
+            digest.update(each.digest.encode())
+        return ScenarioResult(
+            name=self._unit.scenario,
+            seed=self._unit.seed,
+            backend=self._unit.backend,
+            profile=self._profile.profile.name,
+            steps=sum(len(one.start.workload.all_steps) for one in explored),
+            compactions=0,
+            crash_points=sum(each.crash_points for each in seen),
+            legal=None if None in legal else sum(each or 0 for each in legal),
+            distinct=sum(each.distinct for each in seen),
+            judged=sum(each.judged for each in seen),
+            unjudged=sum(each.unjudged for each in seen),
+            cache_hits=sum(each.cache_hits for each in seen),
+            recoveries=sum(each.recoveries for each in seen),
+            depth=max((each.depth for each in seen), default=0),
+            complete=all(each.complete for each in seen),
+            forked_points=sum(each.forked_points for each in seen),
+            stopped_after_first=any(each.stopped_after_first for each in seen),
+            violations=tuple(self._stories),
+            cases=tuple(self._cases),
+            options=workload.overrides,
+            relaxed=Contract.of(workload.options, workload.faults).relaxed,
+            digest=digest.hexdigest(),
+            workloads=len(explored),
+            schedules=sum(one.schedules.runs for one in explored),
+            every_schedule=sum(
+                one.schedules.certificate is not None and one.schedules.certificate.complete
+                for one in explored
+            ),
+        )
