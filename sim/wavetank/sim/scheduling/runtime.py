@@ -33,7 +33,7 @@ class _SimLock:
         self._scheduler = scheduler
         self._kind = f"{kind} {number}"
         self._reentrant = reentrant
-        self._access = Access.to((kind, number))
+        self._access = Access.holding((kind, number))
         self._depth = 0
         self._holder = _NOBODY
         # Tasks whose next step takes this lock. They are ready exactly while it is free.
@@ -45,8 +45,7 @@ class _SimLock:
         scheduler = self._scheduler
         scheduler.step += 1
         if scheduler.step < scheduler.look_at and not self._depth:
-            self._depth = 1
-            self._holder = scheduler.running.number
+            self._take(scheduler.running.number)
             return True
         return self._acquire_in_turn(timeout_s)
 
@@ -70,11 +69,14 @@ class _SimLock:
                     return False
             finally:
                 self._waiters.remove(me)
+        self._take(me)
+        return True
+
+    def _take(self, me: int) -> None:
         self._depth += 1
         self._holder = me
         for waiter in self._waiters:
-            scheduler.hold_back(waiter)
-        return True
+            self._scheduler.hold_back(waiter)
 
     def release(self) -> None:
         self._require_held("release")

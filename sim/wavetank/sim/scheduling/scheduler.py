@@ -48,6 +48,8 @@ class Access:
         writes: what it changes, so that the order with each other step that touches it matters.
         reads: what it looks at.
         adds: what it changes in a way in which others may do the same in any order.
+        holds: locks: what only one task at a time has, and others wait for.
+        after: ends of tasks: what it waits for, so that it comes behind whoever adds that.
 
     >>> Access.to("log.dat").depends_on(Access.reading("log.dat"))
     True
@@ -58,6 +60,8 @@ class Access:
     writes: frozenset[Hashable] = frozenset()
     reads: frozenset[Hashable] = frozenset()
     adds: frozenset[Hashable] = frozenset()
+    holds: frozenset[Hashable] = frozenset()
+    after: frozenset[Hashable] = frozenset()
 
     @classmethod
     def to(cls, *resources: Hashable) -> Self:
@@ -69,8 +73,21 @@ class Access:
         """Return an access that looks at resources."""
         return cls(reads=frozenset(resources))
 
+    @classmethod
+    def holding(cls, resource: Hashable) -> Self:
+        """Return an access that takes or gives back what others wait for."""
+        return cls(holds=frozenset((resource,)))
+
     def depends_on(self, other: Access) -> bool:
         """Whether the order of two steps can make a difference."""
+        return not self.holds.isdisjoint(other.holds) or self.clashes_with(other)
+
+    def follows(self, other: Access) -> bool:
+        """Whether it had to wait for another step."""
+        return not self.after.isdisjoint(other.adds)
+
+    def clashes_with(self, other: Access) -> bool:
+        """Whether it can although neither has to wait for the other."""
         return not (
             self.writes.isdisjoint(other.writes | other.reads | other.adds)
             and other.writes.isdisjoint(self.reads | self.adds)
@@ -151,7 +168,7 @@ class SimTask:
         try:
             scheduler.take_turn(
                 lambda: ends,
-                Access.to(("task", self.number)),
+                _end_of(self, awaited=timeout_s in _NO_LIMIT),
                 is_ready=self.has_ended or timeout_s == 0,
                 timeout_s=timeout_s,
             )
@@ -240,7 +257,7 @@ class Scheduler:
         """Make a task that is ready; it begins when it is chosen."""
         self.pause(Access())
         task = SimTask(self, len(self.tasks), name)
-        ends = Access.to(("task", task.number))
+        ends = Access(adds=frozenset((("task", task.number),)))
 
         def run() -> None:
             nonlocal work
@@ -470,6 +487,12 @@ class Scheduler:
             if task.waits_for is not None and not task.has_ended:
                 frame = sys._getframe() if task is self.running else task.carrier.frame()  # noqa: SLF001
                 yield f"  {task} waits for {task.waits_for()}{_where(frame)}"
+
+
+def _end_of(task: SimTask, *, awaited: bool) -> Access:
+    """Return the access of a join: one with a limit looks whether the task has ended."""
+    end = frozenset((("task", task.number),))
+    return Access(after=end) if awaited else Access(reads=end)
 
 
 def _where(frame: FrameType | None) -> str:

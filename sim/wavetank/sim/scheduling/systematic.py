@@ -220,12 +220,14 @@ def _note_races(nodes: list[_Node]) -> None:
         raced: set[int] = set()
         for earlier in range(place - 1, -1, -1):
             other = nodes[earlier]
-            if other.chosen == task or not access.depends_on(other.access):
+            depends = access.depends_on(other.access)
+            if other.chosen == task or not (depends or access.follows(other.access)):
                 continue
-            if before.get(other.chosen, -1) < earlier and other.chosen not in raced:
+            # A task that waits for what a step gives back cannot run before it: what took it may.
+            waits = task not in other.ready and not access.clashes_with(other.access)
+            is_ordered = before.get(other.chosen, -1) >= earlier or other.chosen in raced
+            if depends and not waits and not is_ordered:
                 _try_earlier(other, task)
-                # Where the task could not run, as with the release of a lock that it waits for, the
-                # two cannot change places: an earlier step of that other task may be the one.
                 if task in other.ready:
                     raced.add(other.chosen)
             for number, step in (*clocks[earlier].items(), (other.chosen, earlier)):
