@@ -123,7 +123,8 @@ def test_the_engine_meets_the_machine_only_in_the_real_sides_of_its_seams() -> N
 
 
 SUITE = ROOT / "scenarios" / "wavetank" / "scenarios" / "conformance"
-KEEPERS = (SUITE / "isolation.py", SUITE / "thread_checks.py")
+SWITCHING = ROOT / "sim" / "wavetank" / "sim" / "scheduling" / "switching.py"
+KEEPERS = (SUITE / "isolation.py", SUITE / "thread_checks.py", SWITCHING)
 
 
 @pytest.mark.parametrize("room", ["sim", "faults", "scenarios"])
@@ -135,7 +136,7 @@ def test_what_is_simulated_takes_no_more_than_seeded_randomness_from_the_machine
         for name in from_the_world(path)
     }
     words = {f"os.{name}" for name in ("O_CREAT", "O_RDWR", "O_WRONLY", "PathLike", "fsdecode")}
-    paths = {"pathlib.Path", "pathlib.PurePosixPath"}  # a directory that a user names
+    paths = {"pathlib.Path", "pathlib.PurePath", "pathlib.PurePosixPath"}  # of users and sources
     assert found <= {"random.Random", "os.strerror"} | words | paths
 
 

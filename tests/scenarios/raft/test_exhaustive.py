@@ -103,5 +103,5 @@ def test_a_family_finds_a_store_out_and_tells_each_kind_once() -> None:
 
 
 def test_the_shorter_family_runs_by_default() -> None:
-    assert default_scenarios(BUILTIN)[-1] == "exhaustive-2"
+    assert [name for name in default_scenarios(BUILTIN) if name in FAMILIES] == ["exhaustive-2"]
     assert list(FAMILIES) == ["exhaustive-2", "exhaustive-3"]

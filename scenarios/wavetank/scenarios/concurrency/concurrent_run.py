@@ -49,6 +49,7 @@ from wavetank.sim import (
 from wavetank.sim.scheduling.runtime import SimRuntime
 from wavetank.sim.scheduling.schedule import Grain, Schedule
 from wavetank.sim.scheduling.scheduled_filesystem import ScheduledFileSystem, Stall
+from wavetank.sim.scheduling.scheduler import Access
 from wavetank.sim.scheduling.strategies import Strategy
 from wavetank.sim.scheduling.switching import Switching
 
@@ -64,6 +65,7 @@ __all__ = [
 ]
 
 _MAIN: Final = "the run"
+_CALL: Final = Access.to("calls")
 _STEP_LIMIT: Final = 200_000
 """Steps after which a run is taken for one that never ends; a right one has a few thousand."""
 _NEEDED: Final = (Capability.SITE_RUNTIME, Capability.SITE_FILESYSTEM, Capability.THREAD_SAFE)
@@ -298,7 +300,11 @@ class _Run:
             call = Call(number=place, task=task, operation=step, invoked_at=invoked_at)
             self._calls.append(call)
             self._step_of[place] = number
+            # A store may take a free lock, and give it back, without any call of its runtime: calls
+            # that begin or end in another order differ.
+            self._runtime.pause(_CALL)
             result = store.perform(step)
+            self._runtime.pause(_CALL)
             self._calls[place] = evolve(call, returned_at=self._event(), result=result)
 
     def _event(self) -> int:

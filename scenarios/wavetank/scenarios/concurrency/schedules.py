@@ -82,8 +82,7 @@ class Player:
 
         def begin(runtime: SimRuntime) -> None:
             if pauses is not None:
-                at_statement = runtime.pause if grain is Grain.STATEMENTS else _go_on
-                pauses.call(at_statement)
+                pauses.call(runtime.pause if grain is Grain.STATEMENTS else _go_on)
 
         try:
             return run_tasks(
@@ -228,6 +227,10 @@ def explore_every_schedule(
     on_progress: Callable[[int], None] | None = None,
 ) -> Schedules:
     """Run every schedule that can differ, where tasks pause at calls.
+
+    Two schedules differ if calls of the store begin or end in another order, or if steps that touch
+    the same lock or file change places. What the store's own code does in memory between two such
+    steps is one with the step before it.
 
     Args:
         player: of a small workload.

@@ -106,7 +106,7 @@ class LogFill:
 
     >>> fill = LogFill()
     >>> fill.to_end_at(4096), fill.end
-    (3956, 4096)
+    (3960, 4096)
     """
 
     def __init__(self) -> None:

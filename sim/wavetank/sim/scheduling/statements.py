@@ -121,6 +121,12 @@ def _codes(modules: Iterable[ModuleType]) -> dict[_Key, CodeType]:
     return found
 
 
+def _pause_at(statement: ast.stmt) -> ast.stmt:
+    """Return a call of the pause, at the line of a statement."""
+    call = ast.Expr(ast.Call(ast.Name(_PAUSE, ast.Load()), [], []))
+    return ast.copy_location(call, statement)
+
+
 def _nested(code: CodeType) -> Iterator[CodeType]:
     for constant in code.co_consts:
         if isinstance(constant, CodeType):
@@ -139,8 +145,7 @@ def _with_pauses(body: list[ast.stmt], *, is_function: bool = False) -> list[ast
             and isinstance(statement.value, ast.Constant)
         )
         if not is_docstring and not isinstance(statement, (ast.Global, ast.Nonlocal)):
-            call = ast.Expr(ast.Call(ast.Name(_PAUSE, ast.Load()), [], []))
-            paused.append(ast.copy_location(call, statement))
+            paused.append(_pause_at(statement))
         paused.append(_with_inner_pauses(statement))
     return paused
 

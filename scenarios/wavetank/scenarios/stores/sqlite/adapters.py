@@ -25,6 +25,8 @@ _NOT_DECLARED: Final = frozenset(
         Capability.LIMITED_READS,
         Capability.BACKGROUND_COMPACTION,
         Capability.DETECTS_DAMAGE,
+        # Its library has locks of its own.
+        Capability.SITE_RUNTIME,
     }
 )
 
