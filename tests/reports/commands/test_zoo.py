@@ -5,6 +5,7 @@ from typing import Any
 
 import jsonschema
 import pytest
+from attrs import evolve
 from click.testing import CliRunner, Result
 
 from wavetank.reports.cli import cli
@@ -17,6 +18,8 @@ from wavetank.scenarios.mutants import (
     Hunt,
     Necessity,
     NecessityResult,
+    RaceHunt,
+    Sighting,
     SyncSite,
     Witness,
     ZooResult,
@@ -114,6 +117,29 @@ def test_survivors_and_false_alarms_are_told() -> None:
     assert text.splitlines()[-1] == (
         "FAIL: 0 of 1 bugs killed, survived: S2, 1 false alarms, 1 of 1 syncs redundant"
     )
+
+
+def test_a_race_is_told_with_its_scenario_and_its_schedule() -> None:
+    sighting = Sighting(
+        scenario="concurrent-votes",
+        schedule="calls 42>2",
+        runs=3,
+        invariant="O13",
+        kind="SaveState returned",
+        summary="two votes",
+    )
+    races = (
+        RaceHunt(id="V1", runs=3, sighting=sighting),
+        RaceHunt(id="V2", runs=2_000, sighting=None),
+    )
+    result = evolve(BAD, bugs=(), false_alarms=(), races=races)
+    document = zoo_document(result, "1.0")
+    jsonschema.validate(document, schema("zoo"))
+    assert document["survivors"] == ["V2"]
+    lines = zoo_text(result, "1.0").splitlines()
+    assert "  schedule  calls 42>2" in lines
+    assert "  SURVIVED 2000 schedules" in lines
+    assert lines[-1].startswith("FAIL: 1 of 2 bugs killed, survived: V2, 0 false alarms")
 
 
 def test_an_unknown_bug_is_refused_with_the_nearest() -> None:

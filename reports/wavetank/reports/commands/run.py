@@ -99,7 +99,7 @@ Examples:
     type=click.IntRange(min=1),
     metavar="N",
     help="Run each scenario with tasks under N schedules, shared among the profiles.  "
-    "[default: 1200; 150 if no scenario is named]",
+    "[default: 700; 60 if no scenario is named]",
 )
 @click.option(
     "--workers",

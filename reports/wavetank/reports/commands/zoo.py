@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         Hunt,
         Kill,
         NecessityResult,
+        RaceHunt,
         Witness,
         ZooResult,
     )
@@ -28,10 +29,11 @@ __all__ = ["zoo_command", "zoo_text"]
 _HELP: Final = """Plant bugs in the engine and see which of them the testbed finds.
 
 Each BUG (a name or a shell pattern; default: all) is a variant of the engine. It is explored under
-every safe profile and counts as found, or killed, if a crash image breaks an invariant. Without
-arguments, the command also removes each sync of the engine in turn, to see whether it is needed,
-and each invariant, to see which bugs are then missed. Exits with 1 if a bug is not found, or if a
-violation is reported for the unchanged engine.
+every safe profile and counts as found, or killed, if a crash image breaks an invariant. Races are
+hunted by schedules of the concurrent scenarios instead, 2,000 at most. Without arguments, the
+command also removes each sync of the engine in turn, to see whether it is needed, and each
+invariant, to see which bugs are then missed. Exits with 1 if a bug is not found, or if a violation
+is reported for the unchanged engine.
 
 \b
 Examples:
@@ -56,9 +58,9 @@ def zoo_command(
     from wavetank.reports.commands.progress_lines import ProgressLines
     from wavetank.reports.documents import to_text
     from wavetank.reports.documents.injections import zoo_document
-    from wavetank.scenarios.mutants import BUGS, run_zoo
+    from wavetank.scenarios.mutants import BUGS, RACES, run_zoo
 
-    ids = choose_all("bug", bugs, BUGS) if bugs else None
+    ids = choose_all("bug", bugs, {**BUGS, **RACES}) if bugs else None
     with work_executor(workers) as executor:
         result = run_zoo(ids, executor=executor, on_progress=ProgressLines())
     as_json = output_format == "json"
@@ -69,9 +71,12 @@ def zoo_command(
 def zoo_text(result: ZooResult, version: str) -> str:
     """Return the kill matrix, the shortest repro of each bug, then syncs and invariants."""
     lines = [f"wavetank {version}, planted bugs in the backend builtin", ""]
-    lines += _matrix(result.bugs)
+    if result.bugs:
+        lines += _matrix(result.bugs)
     for bug in result.bugs:
         lines += _repro(bug)
+    if result.races:
+        lines += _races(result.races)
     if result.necessity:
         lines += _necessity(result.necessity)
     if result.witnesses:
@@ -122,6 +127,32 @@ def _story(kill: Kill) -> Iterator[str]:
         yield f"  cure      {kill.cure}"
 
 
+def _races(hunts: Sequence[RaceHunt]) -> Iterator[str]:
+    from wavetank.scenarios.mutants import RACES
+
+    yield "Races, shown by which scenario, after how many schedules of all of them:"
+    yield ""
+    rows = [["", "runs", "scenario", "broken"]]
+    for hunt in hunts:
+        seen = hunt.sighting
+        shown = ("-", "-") if seen is None else (seen.scenario, seen.invariant)
+        rows.append([hunt.id, str(hunt.runs), *shown])
+    yield from table(rows)
+    yield ""
+    for hunt in hunts:
+        yield f"{hunt.id}: {RACES[hunt.id].summary}"
+        yield f"  costs     {RACES[hunt.id].cost}"
+        if hunt.sighting is None:
+            yield f"  SURVIVED {hunt.runs} schedules"
+        else:
+            yield f"  broken    {hunt.sighting.invariant}: {hunt.sighting.summary}"
+            yield f"  scenario  {hunt.sighting.scenario}"
+            yield f"  schedule  {hunt.sighting.schedule}"
+            if hunt.sighting.crash:
+                yield f"  crash     {hunt.sighting.crash}"
+        yield ""
+
+
 def _labelled(label: str, lines: Sequence[str]) -> Iterator[str]:
     for number, line in enumerate(lines):
         yield f"  {label if not number else '':<9} {line}"
@@ -161,9 +192,10 @@ def _witnesses(witnesses: Sequence[Witness]) -> Iterator[str]:
 def _verdict(result: ZooResult) -> str:
     from wavetank.scenarios.mutants import Necessity
 
-    killed = len(result.bugs) - len(result.survivors)
+    planted = len(result.bugs) + len(result.races)
+    killed = planted - len(result.survivors)
     redundant = sum(each.necessity is Necessity.REDUNDANT for each in result.necessity)
-    counts = [f"{killed} of {len(result.bugs)} bugs killed"]
+    counts = [f"{killed} of {planted} bugs killed"]
     if result.survivors:
         counts.append(f"survived: {', '.join(result.survivors)}")
     counts.append(f"{len(result.false_alarms)} false alarms")

@@ -16,10 +16,13 @@ from wavetank.scenarios import (
 from wavetank.scenarios.corruption import CellKey, DamageResult, Outcome, WrongCell
 from wavetank.scenarios.mutants import (
     BUGS,
+    RACES,
     BugResult,
     Hunt,
     Kill,
     NecessityResult,
+    RaceHunt,
+    Sighting,
     Witness,
     ZooResult,
 )
@@ -48,6 +51,7 @@ _write_zoo: Final[Write] = writer(
         ZooResult,
         verdict=lambda result: "pass" if result.passed else "fail",
         bugs="bugs",
+        races="races",
         survivors="survivors",
         false_alarms=lambda result: len(result.false_alarms),
         alarms="false_alarms",
@@ -63,6 +67,16 @@ _write_zoo: Final[Write] = writer(
         hunts="hunts",
         repro=_shortest_kill,
     ),
+    shape(
+        RaceHunt,
+        "id",
+        "runs",
+        summary=lambda hunt: RACES[hunt.id].summary,
+        cost=lambda hunt: RACES[hunt.id].cost,
+        killed=lambda hunt: hunt.sighting is not None,
+        sighting="sighting",
+    ),
+    shape(Sighting, "scenario", "schedule", "invariant", "kind", "summary", "crash"),
     shape(
         Hunt,
         "profile",

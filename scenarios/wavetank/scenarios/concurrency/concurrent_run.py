@@ -15,7 +15,7 @@ from typing import Final
 
 from attrs import evolve, field, frozen
 
-from wavetank.scenarios.concurrency.history import Call, History
+from wavetank.scenarios.concurrency.history import Call, EventKind, History
 from wavetank.scenarios.concurrency.linearizability import Verdict, check
 from wavetank.scenarios.concurrency.specification import (
     DONE,
@@ -114,6 +114,7 @@ class ConcurrentRun:
         steps_of: which step of `Workload.all_steps` each call is, by its number.
         log: everything done to the disk.
         steps: pauses and waits of all tasks.
+        beside: the first of them at which tasks could go on beside one another, and the last.
         problem: what was wrong; None if nothing was.
         impossible: the calls that no order explains, if that is what was wrong.
         switches: for each departure of the schedule from which task to which, and where; only of
@@ -127,6 +128,7 @@ class ConcurrentRun:
     steps_of: dict[int, int] = field(repr=False)
     log: OpLog = field(repr=False)
     steps: int
+    beside: tuple[int, int]
     problem: Problem | None
     impossible: History | None = None
     switches: tuple[str, ...] = ()
@@ -147,6 +149,23 @@ class ConcurrentRun:
         digest = blake2b(digest_size=16)
         for record in self.log:
             digest.update(repr(record).encode())
+        return digest.hexdigest()
+
+    @property
+    def effects(self) -> str:
+        """A hash of the op log, and of what callers had been told at each point of it.
+
+        Runs with equal effects leave the same to every crash, and are held to the same.
+        """
+        told = [
+            (event.position, event.call.operation, str(event.call.result))
+            for event in self.history.events()
+            if event.call is not None and event.kind is EventKind.RETURN
+        ]
+        at = {moment.event: moment.log for moment in self.moments}
+        digest = blake2b(self.log_digest.encode(), digest_size=16)
+        for position, operation, result in told:
+            digest.update(f"{at[position]} {operation} {result}\n".encode())
         return digest.hexdigest()
 
 
@@ -248,6 +267,7 @@ class _Run:
         self._moments: list[Moment] = []
         self._step_of: dict[int, int] = {}
         self._events = 0
+        self._beside = (0, 0)
         self._problems: list[Problem] = []
         self._never_ends = False
         self._verdict: Verdict[StoreState] | None = None
@@ -284,13 +304,16 @@ class _Run:
         store = SharedStore(self._start.backend, site)
         number = len(workload.steps)
         tasks = []
+        begin = self._runtime.steps
         for plan in workload.tasks:
             work = partial(self._work, store, plan.name, number, plan.steps)
             tasks.append(self._runtime.spawn(plan.name, work))
             number += len(plan.steps)
         for task in tasks:
             task.join()
+        self._beside = begin, self._runtime.steps
         self._work(store, _MAIN, number, workload.after)
+        self._look_at_clock()
         self._look(store)
 
     def _work(self, store: SharedStore, task: str, first: int, steps: Sequence[TaskStep]) -> None:
@@ -312,12 +335,35 @@ class _Run:
         self._moments.append(Moment(self._events, len(self._disk.log)))
         return self._events
 
+    def _look_at_clock(self) -> None:
+        """Hold the store to this: while nothing is slow, no call waits until its time is over."""
+        idle_s = self._runtime.now_s - self._runtime.slept_s
+        if idle_s > 0:
+            self._problems.append(
+                Problem(
+                    "O14",
+                    "all tasks waited, and only the time limit of a lock ended that",
+                    f"expected that no time passes but {self._runtime.slept_s:g} s of waiting that "
+                    f"the scenario asks for, but {idle_s:g} s more passed: a wake-up was lost, or "
+                    f"tasks waited for one another",
+                )
+            )
+
+    def _look_at_counts(self, store: SharedStore) -> None:
+        wrong = store.miscounted()
+        if wrong is not None:
+            key, came, expected = wrong
+            summary = f"{key}: expected {expected} after all calls but got {came}"
+            self._problems.append(Problem("O13", "the metrics count other calls", summary))
+
     def _look(self, store: SharedStore) -> None:
         """Ask the store everything, close it, open it again, and ask once more."""
         self._verdict = check(self._history(), self._start.specification)
         states = self._verdict.states
         if not states:
             return
+        if all(state.is_open and not state.was_closed for state in states):
+            self._look_at_counts(store)
         # Time passes only when nothing else can go on: background work ends first.
         self._runtime.sleep(_BACKGROUND_S)
         if not any(state.is_open for state in states):
@@ -353,6 +399,7 @@ class _Run:
             steps_of=self._step_of,
             log=self._disk.log,
             steps=self._runtime.steps,
+            beside=self._beside,
             problem=problem,
             impossible=None if failure is None else failure.part,
             switches=self._runtime.places,

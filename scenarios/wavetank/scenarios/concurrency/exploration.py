@@ -1,8 +1,9 @@
 """One concurrent workload under one profile: schedules, and crashes at every point of some of them.
 
-Schedules that fail without a crash are told first. Of those that pass, the first few whose op logs
+Schedules that fail without a crash are told first. Of those that pass, the first few whose effects
 differ are explored as recorded runs are: a crash between any two ops, every image that the profile
-allows.
+allows. Of more of them each crash leaves a few images only: what callers had been told by then
+differs from run to run, more than what is pending does.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final, Protocol
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from wavetank.scenarios.concurrency.concurrent_run import ConcurrentRun, Start
 from wavetank.scenarios.concurrency.crashes import recording_of
@@ -26,10 +27,14 @@ from wavetank.scenarios.raft.recording import Recording
 from wavetank.scenarios.raft.recovery import RaftSubject
 from wavetank.sim import Profile
 
-__all__ = ["CrashedRun", "TasksExploration", "TasksListener", "explore_tasks"]
+__all__ = ["CrashedRun", "TasksExploration", "TasksListener", "explore_tasks", "glance"]
 
 _CRASHED_RUNS: Final = 5
-"""Runs whose crashes are explored, of those whose op logs differ."""
+"""Runs whose crashes are explored, of those whose effects differ."""
+_GLANCED_RUNS: Final = 60
+"""Runs whose crashes are explored with a few images each, behind those."""
+_SETS_AT_A_GLANCE: Final = 2
+"""Of the sets of pending ops that a crash may keep: none of them, and one more."""
 
 
 @frozen(kw_only=True)
@@ -54,7 +59,7 @@ class TasksExploration:
     Attributes:
         start: of the workload.
         schedules: all that were run.
-        crashed: those whose crashes were explored.
+        crashed: those of which every crash was explored.
     """
 
     start: Start
@@ -86,6 +91,21 @@ class TasksListener(Protocol):
     def progress(self, runs: int, judged: int) -> None:
         """Take the schedules run and the images judged so far, now and then."""
         ...
+
+
+def glance(
+    run: ConcurrentRun, profile: Profile, limits: Limits, subject: RaftSubject
+) -> Exploration:
+    """Explore the crashes of a run with a few images each.
+
+    Args:
+        run: without a problem.
+        profile: what a crash may lose.
+        limits: of an exploration of all of its images.
+        subject: recovers, to share what it remembers.
+    """
+    few = evolve(limits, depth=0, max_sets_per_point=_SETS_AT_A_GLANCE)
+    return explore(recording_of(run), profile, limits=few, subject=subject)
 
 
 def explore_tasks(
@@ -127,7 +147,7 @@ def explore_tasks(
             player,
             seed=seed,
             count=schedules,
-            keep=_CRASHED_RUNS,
+            keep=_CRASHED_RUNS + _GLANCED_RUNS,
             keep_going=limits.max_after_first is None,
             on_failure=on_failure,
             on_progress=tell,
@@ -136,7 +156,9 @@ def explore_tasks(
     subject = subject or RaftSubject(player.start.workload, player.start.backend)
     told: set[tuple[str, str]] = set()
     crashed: list[CrashedRun] = []
-    for run in seen.distinct:
+    for number, run in enumerate(seen.distinct):
+        if number >= _CRASHED_RUNS and not glance(run, profile, limits, subject).findings:
+            continue
         # Once more, with the lines that stories need.
         noted = player.replay(run.schedule, sites=True)
         recording = recording_of(noted)

@@ -40,6 +40,8 @@ __all__ = ["CONCURRENT_SCENARIOS", "ConcurrentScenario"]
 _TERM: Final = 1
 _EAGER: Final = FileStorageOptions(retained_log_size=0)
 """Compacts as soon as it may."""
+_UNCOVERED: Final = FileStorageOptions(retained_log_size=0, compaction_requires_snapshot=False)
+"""Compacts what no snapshot covers, too."""
 
 
 @frozen(kw_only=True)
@@ -112,17 +114,17 @@ def _prelude(entries: int) -> tuple[Step, ...]:
     )
 
 
-def _append(first: int, count: int = 2, *, mark: str = "") -> Append:
+def _append(first: int, count: int = 2, *, mark: str = "", term: int = _TERM) -> Append:
     return Append(
         tuple(
-            LogEntry(index, _TERM, f"command {index}{mark}".encode())
+            LogEntry(index, term, f"command {index}{mark}".encode())
             for index in range(first, first + count)
         )
     )
 
 
-def _snapshot(index: int) -> SaveSnapshot:
-    return SaveSnapshot(SnapshotMetadata(index, _TERM), f"state as of {index}".encode() * 3)
+def _snapshot(index: int, *, mark: str = "") -> SaveSnapshot:
+    return SaveSnapshot(SnapshotMetadata(index, _TERM), f"state as of {index}{mark}".encode() * 3)
 
 
 def _within(call: StoreCall, timeout_s: float) -> TaskStep:
@@ -155,7 +157,7 @@ _ALL: Final = (
         name="concurrent-readers",
         summary="appends beside readers of the same entries, and of the ends of the log",
         tasks={
-            "writer": (_append(7), _append(9), _append(11, 1)),
+            "writer": (_append(7), _append(9, term=2), _append(11, 1, term=3)),
             "reader": (Read(5, 8), ReadBounds(), Read(7, 9), ReadBounds()),
             "tail": (ReadBounds(), Read(9, 11), Read(5, 7)),
         },
@@ -164,10 +166,45 @@ _ALL: Final = (
         name="concurrent-conflict",
         summary="a conflict cuts the log off and replaces its end while others read it",
         tasks={
-            "writer": (_append(7), TruncateSuffix(6), _append(6, 3, mark="'"), ReadBounds()),
+            "writer": (
+                _append(7, term=2),
+                TruncateSuffix(6),
+                _append(6, 3, mark="'", term=3),
+                ReadBounds(),
+            ),
             "reader": (Read(5, 7), Read(6, 8), ReadBounds(), Read(4, 6)),
             "tail": (ReadBounds(), Read(6, 7), ReadBounds()),
         },
+    ),
+    ConcurrentScenario(
+        name="concurrent-appenders",
+        summary="callers append at once: some behind one another, some in the same place",
+        tasks={
+            "first": (_append(7), ReadBounds()),
+            "second": (_append(7, mark="'"), _append(9, 1), Read(7, 9)),
+            "third": (_append(9, term=2), ReadBounds()),
+        },
+    ),
+    ConcurrentScenario(
+        name="concurrent-rewrite",
+        summary="the log is cut off and grows again while compaction copies it",
+        tasks={
+            "writer": (TruncateSuffix(6), _append(6, 2, mark="'", term=2), Read(5, 8)),
+            "compaction": (TruncatePrefix(4), Read(5, 6)),
+            "snapshots": (_snapshot(4),),
+        },
+        options=_UNCOVERED,
+    ),
+    ConcurrentScenario(
+        name="concurrent-replacement",
+        summary="entries are read while the log that holds them is replaced",
+        tasks={
+            "reader": (Read(5, 7), Read(7, 9), ReadBounds()),
+            "other reader": (Read(7, 9), Read(5, 7)),
+            "compaction": (TruncatePrefix(4), TruncatePrefix(5)),
+        },
+        options=_UNCOVERED,
+        entries=8,
     ),
     ConcurrentScenario(
         name="concurrent-compaction",
@@ -176,6 +213,15 @@ _ALL: Final = (
             "writer": (_append(7), _append(9), ReadBounds()),
             "snapshots": (_snapshot(4), _snapshot(6), ReadSnapshot()),
             "compaction": (TruncatePrefix(3), TruncatePrefix(5), Read(5, 7)),
+        },
+    ),
+    ConcurrentScenario(
+        name="concurrent-snapshots",
+        summary="snapshots are saved beside one another, and beside those who read them",
+        tasks={
+            "saver": (_snapshot(4), _snapshot(6)),
+            "other saver": (_snapshot(5, mark="'"), ReadSnapshot()),
+            "reader": (ReadSnapshot(), ReadSnapshot(), Read(5, 7)),
         },
     ),
     ConcurrentScenario(
@@ -189,12 +235,33 @@ _ALL: Final = (
         after=(OpenAgain(), ReadBounds(), Wait(60.0), ReadBounds()),
     ),
     ConcurrentScenario(
+        name="concurrent-closers",
+        summary="two callers close the store while others use it, and one opens it again",
+        tasks={
+            "closer": (Close(), OpenAgain(), _append(7)),
+            "other closer": (Close(), ReadState()),
+            "worker": (SaveState(PersistentState(2, "node-b")), Read(5, 7)),
+        },
+        after=(OpenAgain(), ReadState(), ReadBounds()),
+    ),
+    ConcurrentScenario(
+        name="concurrent-takeover",
+        summary="a new instance takes the directory over while the old one's work is under way",
+        tasks={
+            "snapshots": (_snapshot(6),),
+            "closer": (Close(), OpenAgain(), _append(7), _append(9)),
+            "worker": (SaveState(PersistentState(2, "")), ReadBounds()),
+        },
+        after=(OpenAgain(), ReadBounds(), Close(), OpenAgain(), ReadBounds()),
+    ),
+    ConcurrentScenario(
         name="concurrent-votes",
         summary="terms and votes are saved beside one another, and beside the log",
         tasks={
             "candidate": (SaveState(PersistentState(2, "node-b")), ReadState()),
-            "voter": (SaveState(PersistentState(2, "node-c")), ReadState(), _append(7)),
-            "stepping down": (SaveState(PersistentState(3, "")), ReadState()),
+            "voter": (SaveState(PersistentState(3, "node-c")), ReadState(), _append(7)),
+            "other voter": (SaveState(PersistentState(3, "node-d")), ReadState()),
+            "stepping down": (SaveState(PersistentState(2, "")), ReadState()),
         },
     ),
     ConcurrentScenario(
@@ -232,6 +299,17 @@ _ALL: Final = (
             SlowCall(call="datasync", nth=1, duration_s=1.0),
             SlowCall(call="fsync", nth=2, duration_s=2.0),
         ),
+    ),
+    ConcurrentScenario(
+        name="concurrent-deadlines",
+        summary="limits that end just when a lock comes free, or while another lock is held",
+        tasks={
+            "writer": (_append(7), _within(_append(9), 1.0)),
+            "hasty": (_within(_append(9, mark="'"), 1.0), _within(TruncatePrefix(3), 0.5)),
+            "snapshots": (_within(_snapshot(4), 0.5), _within(ReadSnapshot(), 0.0)),
+        },
+        after=(_append(11), SaveState(PersistentState(2, "")), _snapshot(6), TruncatePrefix(5)),
+        slow_calls=(SlowCall(call="datasync", duration_s=1.0),),
     ),
     ConcurrentScenario(
         name="concurrent-cancel",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from hashlib import blake2b
-from itertools import islice
+from itertools import cycle, islice
 from types import ModuleType, TracebackType
 from typing import Final, Self
 
@@ -22,11 +22,18 @@ from wavetank.sim.scheduling.strategies import Replay, Strategy, UntilItWaits, p
 from wavetank.sim.scheduling.switching import Switching
 from wavetank.sim.scheduling.systematic import Certificate, explore_all
 
-__all__ = ["Player", "Schedules", "explore_every_schedule", "explore_schedules", "shrunk"]
+__all__ = [
+    "Player",
+    "Schedules",
+    "explore_every_schedule",
+    "explore_schedules",
+    "portfolio_runs",
+    "shrunk",
+]
 
 _ENGINE: Final = "wavetank.engine"
-_STATEMENTS_SHARE: Final = 0.4
-"""Of all schedules, those whose tasks pause before each statement; each takes twice as long."""
+_GRAINS: Final = (Grain.CALLS, Grain.STORES, Grain.CALLS, Grain.STORES, Grain.STATEMENTS)
+"""Where the tasks of one run after the other pause."""
 _THOROUGH_EVERY: Final = 5
 """Of so many runs one also opens the store again."""
 _SHRINK_RUNS: Final = 400
@@ -44,6 +51,7 @@ class Player:
         switching: makes what carries the tasks, for each run anew; greenlets by default.
 
     Attributes:
+        start: where the next run begins; another workload of the same store may take its place.
         runs: how many schedules it has run.
     """
 
@@ -76,13 +84,14 @@ class Player:
     ) -> ConcurrentRun:
         """Run the tasks once; arguments as for `run_tasks`."""
         self.runs += 1
-        if grain is Grain.STATEMENTS and self._pauses is None:
+        if grain is not Grain.CALLS and self._pauses is None:
             self._pauses = StatementPauses(_modules(self.start)).__enter__()
         pauses = self._pauses
 
         def begin(runtime: SimRuntime) -> None:
             if pauses is not None:
-                pauses.call(runtime.pause if grain is Grain.STATEMENTS else _go_on)
+                at_statement = _go_on if grain is Grain.CALLS else runtime.pause
+                pauses.call(at_statement, at_stores=grain is Grain.STORES)
 
         try:
             return run_tasks(
@@ -111,7 +120,7 @@ class Schedules:
         runs: how many there were, those for making failures small not among them.
         steps: pauses and waits of all of them.
         failures: the first run of each kind of problem, made small.
-        distinct: runs without a problem whose op logs differ, in the order in which they came; at
+        distinct: runs without a problem whose effects differ, in the order in which they came; at
             most as many as were asked for.
         digest: a hash of all runs.
         certificate: what was covered, if every schedule that can differ was to be run; else None.
@@ -162,7 +171,7 @@ class _Collector:
         if run.problem is not None:
             self._take_failure(run, (run.problem.invariant, run.problem.kind))
         elif len(self._distinct) < self._keep:
-            self._distinct.setdefault(run.log_digest, run)
+            self._distinct.setdefault(run.effects, run)
         if self._on_progress is not None and self.runs % _PROGRESS_EVERY == 0:
             self._on_progress(self.runs)
 
@@ -203,14 +212,14 @@ def explore_schedules(
         player: of the workload.
         seed: of the portfolio.
         count: how many runs at most.
-        keep: runs without a problem and with op logs of their own that are returned.
+        keep: runs without a problem and with effects of their own that are returned.
         keep_going: whether to go on to the end once a run has failed; else about as many follow as
             came before it.
         on_failure: called with the first run of each kind of problem, made small.
         on_progress: called with the number of runs so far, now and then.
     """
     collector = _Collector(player, keep, on_failure, on_progress)
-    for run in _runs(player, seed, count):
+    for run in portfolio_runs(player, seed, count):
         collector.take(run)
         failed_at = collector.failed_at
         if failed_at and not keep_going and collector.runs >= 2 * failed_at + _AFTER_FIRST:
@@ -244,19 +253,26 @@ def explore_every_schedule(
     return collector.result(certificate)
 
 
-def _runs(player: Player, seed: int, count: int) -> Iterator[ConcurrentRun]:
-    at_statements = int(count * _STATEMENTS_SHARE)
-    for grain, share in (
-        (Grain.CALLS, count - at_statements),
-        (Grain.STATEMENTS, at_statements),
-    ):
-        if not share:
-            continue
-        usual = player.run(UntilItWaits(), grain)
-        yield usual
-        chosen = islice(portfolio(grain, seed, steps=usual.steps), 1, share)
-        for number, strategy in enumerate(chosen):
-            yield player.run(strategy, grain, thorough=number % _THOROUGH_EVERY == 0)
+def portfolio_runs(player: Player, seed: int, count: int) -> Iterator[ConcurrentRun]:
+    """Yield runs that the portfolio chooses, those of all grains mixed.
+
+    Args:
+        player: of the workload.
+        seed: of the portfolio.
+        count: how many.
+    """
+    grains = {grain: _runs_at(player, grain, seed) for grain in Grain}
+    for grain in islice(cycle(_GRAINS), count):
+        yield next(grains[grain])
+
+
+def _runs_at(player: Player, grain: Grain, seed: int) -> Iterator[ConcurrentRun]:
+    usual = player.run(UntilItWaits(), grain)
+    yield usual
+    begin, end = usual.beside
+    chosen = islice(portfolio(grain, seed, steps=end - begin, begin=begin), 1, None)
+    for number, strategy in enumerate(chosen):
+        yield player.run(strategy, grain, thorough=number % _THOROUGH_EVERY == 0)
 
 
 def shrunk(player: Player, run: ConcurrentRun, *, budget: int = _SHRINK_RUNS) -> ConcurrentRun:

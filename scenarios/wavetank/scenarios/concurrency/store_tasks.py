@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections import Counter
+from collections.abc import Hashable, Mapping
+from types import MappingProxyType
 from typing import Final
 
 from wavetank.engine import (
     CorruptedError,
+    FileStorage,
     LockTimeoutError,
     LogBounds,
     NoSnapshotError,
@@ -43,6 +46,7 @@ from wavetank.scenarios.raft.steps import (
     ReadState,
     SaveSnapshot,
     SaveState,
+    StoreCall,
     TaskStep,
     TruncatePrefix,
     TruncateSuffix,
@@ -53,6 +57,19 @@ from wavetank.scenarios.stores.adapter import Site, StoreAdapter
 
 __all__ = ["SharedStore"]
 
+_COUNTED: Final[Mapping[type[StoreCall], str]] = MappingProxyType(
+    {
+        SaveState: "state_ops",
+        ReadState: "state_ops",
+        Append: "append_ops",
+        Read: "read_ops",
+        TruncateSuffix: "truncate_suffix_ops",
+        TruncatePrefix: "truncate_prefix_ops",
+        SaveSnapshot: "snapshot_save_ops",
+        ReadSnapshot: "snapshot_load_ops",
+    }
+)
+"""The engine's counter of each call."""
 _NAMED: Final[tuple[tuple[type[StorageError], str], ...]] = (
     (StorageClosedError, CLOSED),
     (StorageLockedError, LOCKED),
@@ -88,7 +105,9 @@ class SharedStore:
         self._backend = backend
         self._site = site
         self._tokens: dict[str, _Token] = {}
-        self.store: Storage = backend.open(site)
+        self.store: Storage
+        self._calls: Counter[str]
+        self.reopen()
 
     def perform(self, step: TaskStep) -> Hashable:
         """Make the call of a step, and return what comes of it."""
@@ -102,9 +121,27 @@ class SharedStore:
     def reopen(self) -> None:
         """Open the store again, as a new process does."""
         self.store = self._backend.open(self._site)
+        self._calls = Counter()
+
+    def miscounted(self) -> tuple[str, int, int] | None:
+        """Return a counter of the store that is wrong, with what it says and what it should.
+
+        None if all are right, or the store has none. No call may be under way, and none may have
+        met the close of the store.
+        """
+        if not isinstance(self.store, FileStorage):
+            return None
+        expected = dict(self._calls)
+        metrics = self.store.metrics() or expected
+        for key in _COUNTED.values():
+            if metrics[key] != expected.get(key, 0):
+                return key, metrics[key], expected.get(key, 0)
+        return None
 
     def _call(self, step: TaskStep) -> Hashable:  # noqa: C901, PLR0911, PLR0912 - one line a call
         store, call = self.store, step.call
+        if type(call) in _COUNTED:
+            self._calls[_COUNTED[type(call)]] += 1
         token = self._token(step.token) if step.token else None
         # A store of somebody else need not have these arguments.
         limits: dict[str, object] = {}

@@ -9,6 +9,8 @@ General layout::
                      the bugs, a module per family
     single_invariant.py     the smallest bugs that one invariant alone reports
     bugs.py          all of them
+    races/, race_bugs.py     bugs that only tasks beside one another show
+    race_hunt.py     one of these, hunted by schedules
     missing_syncs.py the engine without one of its syncs, for every sync
     hunt.py          one variant on one trial under one profile
     catalogue.py           everything: kill matrix, necessity table, the oracle with parts missing
@@ -32,9 +34,14 @@ from wavetank.scenarios.mutants.hunt import Hunt, Kill
 from wavetank.scenarios.mutants.missing_syncs import SYNC_TRIALS, SyncSite, sync_sites, without
 from wavetank.scenarios.mutants.mutant_run import Trial, record_trial
 from wavetank.scenarios.mutants.planted_bug import PlantedBug
+from wavetank.scenarios.mutants.race_bugs import RACES
+from wavetank.scenarios.mutants.race_hunt import MOST_RUNS, RaceHunt, Sighting, hunt_race
+from wavetank.scenarios.mutants.races.race import Race
 
 __all__ = [
     "BUGS",
+    "MOST_RUNS",
+    "RACES",
     "SYNC_TRIALS",
     "BugResult",
     "Hunt",
@@ -43,10 +50,14 @@ __all__ = [
     "NecessityResult",
     "PlantedBug",
     "Progress",
+    "Race",
+    "RaceHunt",
+    "Sighting",
     "SyncSite",
     "Trial",
     "Witness",
     "ZooResult",
+    "hunt_race",
     "missed_without",
     "need_of",
     "record_trial",

@@ -3,7 +3,8 @@
 Each bug is hunted under every safe profile, and the engine itself on the same trials: whatever is
 found there is a false alarm. Each image that any safe profile allows is one of `posix` or of
 `ext4`, so a sync is redundant if no image of these two is judged otherwise without it. Units of
-work share nothing and may run in other processes.
+work share nothing and may run in other processes. Races are hunted by schedules (race_hunt.py), and
+the engine itself under as many as the longest hunt took.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ from wavetank.scenarios.mutants.hunt import Hunt, Kill, hunt, reported
 from wavetank.scenarios.mutants.missing_syncs import SYNC_TRIALS, SyncSite, sync_sites, without
 from wavetank.scenarios.mutants.mutant_run import Trial
 from wavetank.scenarios.mutants.planted_bug import BUILTIN
+from wavetank.scenarios.mutants.race_bugs import RACES
+from wavetank.scenarios.mutants.race_hunt import RaceHunt, hunt_race
 from wavetank.scenarios.raft.oracle import INVARIANTS
 from wavetank.sim import EXT4, POSIX, SAFE_PROFILES, Profile
 
@@ -122,6 +125,7 @@ class ZooResult:
 
     Attributes:
         bugs: one per bug hunted.
+        races: one per race hunted.
         false_alarms: what was reported about the engine, one line each.
         necessity: one per sync of the engine; () if only some bugs were asked for.
         witnesses: one per invariant; () if only some bugs were asked for.
@@ -131,11 +135,15 @@ class ZooResult:
     false_alarms: tuple[str, ...]
     necessity: tuple[NecessityResult, ...]
     witnesses: tuple[Witness, ...]
+    races: tuple[RaceHunt, ...] = ()
 
     @property
     def survivors(self) -> tuple[str, ...]:
-        """The ids of the bugs that nothing killed."""
-        return tuple(bug.id for bug in self.bugs if not bug.killed_by)
+        """The ids of the bugs that nothing killed, and of the races that no schedule showed."""
+        return (
+            *(bug.id for bug in self.bugs if not bug.killed_by),
+            *(race.id for race in self.races if race.sighting is None),
+        )
 
     @property
     def passed(self) -> bool:
@@ -163,10 +171,13 @@ def run_zoo(
     Raises:
         KeyError: there is no bug of such an id.
     """
-    bugs = [BUGS[each] for each in (BUGS if ids is None else ids)]
+    asked = (*BUGS, *RACES) if ids is None else tuple(ids)
+    bugs = [BUGS[each] for each in asked if each not in RACES]
+    races = [each for each in asked if each in RACES]
     trials = [bug.trial for bug in bugs]
     spread = _Spread(executor, on_progress)
     results = spread("planted bugs", _hunt_bug, [(bug.id,) for bug in bugs])
+    hunts = spread("planted races", _hunt_race, [(each,) for each in races])
     necessity: tuple[NecessityResult, ...] = ()
     witnesses: tuple[Witness, ...] = ()
     if ids is None:
@@ -177,8 +188,11 @@ def run_zoo(
         necessity = spread("missing syncs", need_of, units)
         witnesses = spread("invariants", missed_without, [(each, results) for each in INVARIANTS])
     alarms = spread("trials of the engine itself", _false_alarms, [(each,) for each in trials])
+    longest = max((each.runs for each in hunts), default=0)
+    alarms += spread("schedules of the engine itself", _race_alarms, [(longest,)] if hunts else [])
     return ZooResult(
         bugs=results,
+        races=hunts,
         false_alarms=tuple(alarm for each in alarms for alarm in each),
         necessity=necessity,
         witnesses=witnesses,
@@ -217,6 +231,18 @@ def _hunt_bug(bug_id: str) -> BugResult:
         id=bug_id,
         hunts=tuple(hunt(bug.backend, bug.trial, profile) for profile in SAFE_PROFILES),
     )
+
+
+def _hunt_race(race_id: str) -> RaceHunt:
+    return hunt_race(race_id, RACES[race_id].backend)
+
+
+def _race_alarms(runs: int) -> tuple[str, ...]:
+    """Return what is reported about the engine under schedules."""
+    found = hunt_race(BUILTIN.name, BUILTIN, most_runs=runs).sighting
+    if found is None:
+        return ()
+    return (f"{found.scenario} under {found.schedule}: {found.invariant}: {found.kind}",)
 
 
 def _false_alarms(trial: Trial) -> tuple[str, ...]:

@@ -172,6 +172,8 @@ class SimRuntime:
     Attributes:
         pause: lets another task run, if the strategy says so; its argument, an `Access`, tells what
             the caller touches next, if that is known.
+        slept_s: seconds of all sleeps so far. Time that passes beyond them passes since every task
+            waits for another one until its time is over.
 
     >>> with SimRuntime() as runtime:
     ...     lock = runtime.lock()
@@ -199,6 +201,7 @@ class SimRuntime:
         self._random: Random | None = None
         self._wall_clock_ahead_s = 0.0
         self._locks = 0
+        self.slept_s = 0.0
 
     def __enter__(self) -> Self:
         return self
@@ -249,6 +252,7 @@ class SimRuntime:
     def sleep(self, duration_s: float) -> None:
         """See `Runtime.sleep`; others run meanwhile, and no real time passes."""
         require_duration(duration_s)
+        self.slept_s += duration_s
         until_s = self._scheduler.now_s + duration_s
         self._scheduler.take_turn(
             lambda: f"the time {until_s} s", _CLOCK, is_ready=False, timeout_s=duration_s
@@ -293,6 +297,11 @@ class SimRuntime:
     def steps(self) -> int:
         """How many pauses and waits there were so far."""
         return self._scheduler.step
+
+    @property
+    def now_s(self) -> float:
+        """Virtual seconds so far; no pause, unlike `monotonic`."""
+        return self._scheduler.now_s
 
     @property
     def schedule(self) -> Schedule:

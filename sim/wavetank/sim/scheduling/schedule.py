@@ -23,6 +23,8 @@ class Grain(Enum):
     """At each call of a lock, a clock, a task or a file."""
     STATEMENTS = "statements"
     """The same, and before each statement of the code under test."""
+    STORES = "stores"
+    """At each call, and around each statement that changes what tasks may share."""
 
 
 class ScheduleError(ValueError):

@@ -5,6 +5,10 @@ compiled with a call of the pause before each statement, and between the two hal
 Line numbers and names stay as they are. Generators, coroutines and nested functions are functions
 like others.
 
+Statements that change what tasks may share can be told apart: those that store in an attribute or
+an item, or call a method such as ``append`` of one. Races of memory begin and end at these, and a
+schedule that pauses only there, and right behind, has few places to choose from.
+
 Left out: what happens inside one statement, but for ``+=`` and its like; code without source.
 """
 
@@ -22,6 +26,11 @@ __all__ = ["StatementPauses", "modules_below"]
 
 _PAUSE: Final = "__wavetank_pause__"
 _PAUSED: Final = "__wavetank_paused__"
+_PAUSE_AT_STORE: Final = "__wavetank_pause_at_store__"
+_CHANGES: Final = frozenset(
+    {"add", "append", "clear", "discard", "extend", "insert", "pop", "popleft", "remove", "update"}
+)
+"""Methods that change what they are called on."""
 _Value = TypeVar("_Value")
 
 
@@ -73,18 +82,24 @@ class StatementPauses:
             function.__code__ = code
         self._changed.clear()
         for module in self._modules:
-            vars(module).pop(_PAUSE, None)
-            vars(module).pop(_PAUSED, None)
+            for name in (_PAUSE, _PAUSED, _PAUSE_AT_STORE):
+                vars(module).pop(name, None)
 
-    def call(self, pause: Callable[[], None]) -> None:
-        """Let the functions call `pause` from now on, in whatever task they run."""
+    def call(self, pause: Callable[[], None], *, at_stores: bool = False) -> None:
+        """Let the functions call `pause` from now on, in whatever task they run.
+
+        Args:
+            pause: called before each statement.
+            at_stores: only before those that change what tasks may share, and those behind them.
+        """
+        elsewhere = _do_nothing if at_stores else pause
 
         def paused(value: _Value) -> _Value:
             pause()
             return value
 
         for module in self._modules:
-            vars(module).update({_PAUSE: pause, _PAUSED: paused})
+            vars(module).update({_PAUSE: elsewhere, _PAUSED: paused, _PAUSE_AT_STORE: pause})
 
 
 def _do_nothing() -> None:
@@ -121,9 +136,9 @@ def _codes(modules: Iterable[ModuleType]) -> dict[_Key, CodeType]:
     return found
 
 
-def _pause_at(statement: ast.stmt) -> ast.stmt:
-    """Return a call of the pause, at the line of a statement."""
-    call = ast.Expr(ast.Call(ast.Name(_PAUSE, ast.Load()), [], []))
+def _pause_at(statement: ast.stmt, name: str) -> ast.stmt:
+    """Return a call of a pause by its name, at the line of a statement."""
+    call = ast.Expr(ast.Call(ast.Name(name, ast.Load()), [], []))
     return ast.copy_location(call, statement)
 
 
@@ -137,6 +152,7 @@ def _nested(code: CodeType) -> Iterator[CodeType]:
 def _with_pauses(body: list[ast.stmt], *, is_function: bool = False) -> list[ast.stmt]:
     """Return statements with a pause before each, also inside blocks, but not in definitions."""
     paused: list[ast.stmt] = []
+    behind_store = False
     for place, statement in enumerate(body):
         is_docstring = (
             is_function
@@ -145,9 +161,29 @@ def _with_pauses(body: list[ast.stmt], *, is_function: bool = False) -> list[ast
             and isinstance(statement.value, ast.Constant)
         )
         if not is_docstring and not isinstance(statement, (ast.Global, ast.Nonlocal)):
-            paused.append(_pause_at(statement))
+            stores = _stores(statement)
+            paused.append(
+                _pause_at(statement, _PAUSE_AT_STORE if stores or behind_store else _PAUSE)
+            )
+            behind_store = stores
         paused.append(_with_inner_pauses(statement))
     return paused
+
+
+def _stores(statement: ast.stmt) -> bool:
+    """Whether a statement itself, not a block of it, changes what tasks may share."""
+    if not isinstance(statement, (ast.Assign, ast.AugAssign, ast.AnnAssign, ast.Expr, ast.Return)):
+        return False
+    return any(
+        isinstance(node, (ast.Attribute, ast.Subscript)) and isinstance(node.ctx, ast.Store)
+        for node in ast.walk(statement)
+    ) or any(
+        isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr in _CHANGES
+        and isinstance(node.func.value, ast.Attribute)
+        for node in ast.walk(statement)
+    )
 
 
 def _with_inner_pauses(statement: ast.stmt) -> ast.stmt:

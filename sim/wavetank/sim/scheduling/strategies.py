@@ -144,15 +144,16 @@ class Pct:
 
     Args:
         seed: of the priorities, and of the steps where they change.
-        steps: how many steps a run has, about.
+        begin: step before which there is nothing to switch.
+        steps: how many steps follow in which there is, about.
         depth: one more than the changes of priority; a bug that needs `depth` steps of certain
             tasks in a certain order is found with a known probability (PCT).
     """
 
-    def __init__(self, seed: int, *, steps: int, depth: int) -> None:
+    def __init__(self, seed: int, *, steps: int, depth: int, begin: int = 0) -> None:
         self._random = Random(seed)  # noqa: S311 - reproducible on purpose
         self._changes = sorted(
-            (1 + int(self._random.random() * max(steps, 1)) for _ in range(depth - 1)),
+            (begin + 1 + int(self._random.random() * max(steps, 1)) for _ in range(depth - 1)),
             reverse=True,
         )
         self._priorities: dict[int, float] = {}
@@ -200,21 +201,22 @@ class RoundRobin:
         return min(ready, key=lambda task: (task <= running, task))
 
 
-def portfolio(grain: Grain, seed: int, *, steps: int) -> Iterator[Strategy]:
+def portfolio(grain: Grain, seed: int, *, steps: int, begin: int = 0) -> Iterator[Strategy]:
     """Yield strategies without end, each for one run.
 
     Args:
         grain: where the tasks pause.
         seed: of all choices.
-        steps: how many steps a run has at this grain, about.
+        steps: how many steps there are in which several tasks go on, at this grain, about.
+        begin: step before the first of them.
     """
     seeds = Random(seed)  # noqa: S311 - reproducible on purpose
     yield UntilItWaits()
     yield RoundRobin()
     while True:
         for depth in _DEPTHS:
-            yield Pct(seeds.getrandbits(32), steps=steps, depth=depth)
-            if grain is Grain.CALLS:
+            yield Pct(seeds.getrandbits(32), steps=steps, depth=depth, begin=begin)
+            if grain is not Grain.STATEMENTS:
                 yield RandomChoice(seeds.getrandbits(32))
                 yield Sticky(seeds.getrandbits(32))
             else:
