@@ -146,9 +146,9 @@ class LogWriter:
         tickets: list[_Ticket] = []
         self._begun = False
         try:
-            while self._queue:
-                tickets.append(self._queue.popleft())
-                self._write_batch(tickets[-1])
+            while (ticket := self._next_in_queue()) is not None:
+                tickets.append(ticket)
+                self._write_batch(ticket)
             if self._begun and self._options.sync_on_append:
                 self._sync()
             if self._begun:
@@ -165,6 +165,16 @@ class LogWriter:
                 raise io_error(_ACTION, self._path, error) from error
         for ticket in tickets:
             ticket.done = True
+
+    def _next_in_queue(self) -> _Ticket | None:
+        """Take the batch that has waited longest; None if there is none.
+
+        It is taken without looking first: its caller may withdraw it between a look and the taking.
+        """
+        try:
+            return self._queue.popleft()
+        except IndexError:
+            return None
 
     def _write_batch(self, ticket: _Ticket) -> None:
         """Check, encode and write one batch; a refusal of it is kept for its caller."""
