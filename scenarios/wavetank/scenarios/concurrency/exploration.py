@@ -29,9 +29,9 @@ from wavetank.sim import Profile
 
 __all__ = ["CrashedRun", "TasksExploration", "TasksListener", "explore_tasks", "glance"]
 
-_CRASHED_RUNS: Final = 5
+_CRASHED_RUNS: Final = 4
 """Runs whose crashes are explored, of those whose effects differ."""
-_GLANCED_RUNS: Final = 60
+_GLANCED_RUNS: Final = 12
 """Runs whose crashes are explored with a few images each, behind those."""
 _SETS_AT_A_GLANCE: Final = 2
 """Of the sets of pending ops that a crash may keep: none of them, and one more."""
