@@ -1,4 +1,4 @@
-"""A caller that gives up waiting withdraws its batch while another one takes batches from the queue.
+"""A caller gives up waiting and withdraws its batch while another takes batches from the queue.
 
 Found by the scenario concurrent-timeouts: the batch was withdrawn between the look whether there is
 one and the taking, which raised IndexError and poisoned the store.

@@ -265,3 +265,39 @@ def test_an_entry_point_and_an_option_register_it_once(tmp_path: Path) -> None:
     for plugin in (True, False):
         done = run(tmp_path, source, plugin=plugin, path=tmp_path / "site")
         assert done.returncode == 0, done.stdout + done.stderr
+
+
+RACE: Final = """
+class Counter:
+    def __init__(self, directory):
+        self.path = directory / "count"
+
+    def increment(self):
+        number = int(self.path.read_text()) if self.path.exists() else 0
+        self.path.write_text(str(number + 1))
+
+    def value(self):
+        return int(self.path.read_text())
+
+def test_counter(interleavings):
+    def run(disk):
+        counter = Counter(disk.directory)
+        disk.together(counter.increment, counter.increment)
+        assert counter.value() == 2
+
+    interleavings.explore(run, schedules=50)
+"""
+
+
+def test_interleavings_tell_the_schedule_that_fails(tmp_path: Path) -> None:
+    told = run(tmp_path, RACE)
+    assert told.returncode == 1
+    schedule = re.search(r"schedule='(.*)'", told.stdout)
+    failure = re.search(r" fails: .*", told.stdout)
+    assert schedule is not None
+    assert failure is not None
+    assert re.search(r"step [0-9]+: from '0 increment' to '1 increment' at test_it.py", told.stdout)
+    again = RACE.replace("schedules=50", f"schedule='{schedule[1]}'")
+    assert f"schedule 1{failure[0]}" in run(tmp_path, again).stdout
+    elsewhere = RACE.replace("schedules=50", "schedule='calls'")
+    assert run(tmp_path, elsewhere).returncode == 0

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import Final, Unpack, cast
 
 import pytest
@@ -18,16 +19,27 @@ from wavetank.scenarios import (
     CrashFinding,
     CrashReport,
     CrashTestOptions,
+    Explored,
+    InterleavedDisk,
     RunPlan,
     RunResult,
     crash_test,
+    explore_interleavings,
     profile_named,
     run,
 )
 from wavetank.scenarios.code.user_code import Check, Workload
 from wavetank.sim import POSIX, Profile
 
-__all__ = ["Asked", "BrokenStoreError", "CrashTests", "StoreSweeps", "asked_of", "only_profile"]
+__all__ = [
+    "Asked",
+    "BrokenStoreError",
+    "CrashTests",
+    "Interleavings",
+    "StoreSweeps",
+    "asked_of",
+    "only_profile",
+]
 
 _KNOWN: Final = ("profiles", "depth")
 
@@ -145,6 +157,42 @@ class CrashTests:
                     f"Reproduce: pytest --wavetank-replay {stored.id}"
                 )
             raise
+
+
+class Interleavings:
+    """Schedules of the threads of a test's own code; the seed is that of the options.
+
+    Args:
+        node: the test.
+    """
+
+    def __init__(self, node: pytest.Item) -> None:
+        self._node = node
+
+    def explore(
+        self,
+        run: Callable[[InterleavedDisk], object],
+        *,
+        schedules: int = 200,
+        schedule: str | None = None,
+        modules: Sequence[ModuleType] | None = None,
+    ) -> Explored:
+        """Run a function under many schedules; arguments and errors as `explore_interleavings`'.
+
+        Args:
+            run: called once for each schedule as ``run(disk)``.
+            schedules: how many.
+            schedule: runs this one alone, as a failure tells it.
+            modules: whose statements are pauses.
+
+        Raises:
+            InterleavingFinding: it fails under a schedule.
+        """
+        __tracebackhide__ = True
+        seed = cast("int", self._node.config.getoption("wavetank_seed"))
+        return explore_interleavings(
+            run, schedules=schedules, schedule=schedule, seed=seed, modules=modules
+        )
 
 
 class StoreSweeps:

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Final, cast
 import pytest
 
 if TYPE_CHECKING:
-    from wavetank.reports._pytest_tools import CrashTests, StoreSweeps
+    from wavetank.reports._pytest_tools import CrashTests, Interleavings, StoreSweeps
     from wavetank.scenarios import CrashDisk
     from wavetank.sim import SimFileSystem
 
 __all__ = [
     "crash_disk",
     "crash_test",
+    "interleavings",
     "pytest_addoption",
     "pytest_collection_modifyitems",
     "pytest_configure",
@@ -27,7 +28,10 @@ __all__ = [
     "wavetank_seed",
 ]
 
-_FIXTURES: Final = {"crash_disk", "crash_test", "sim_fs", "sweep_store", "wavetank_seed"}
+_FIXTURES: Final = {
+    *("crash_disk", "crash_test", "interleavings"),
+    *("sim_fs", "sweep_store", "wavetank_seed"),
+}
 _TOLD: Final = pytest.StashKey[list[str]]()
 _SECTION: Final = "wavetank"
 _MARKER: Final = (
@@ -162,6 +166,14 @@ def crash_test(request: pytest.FixtureRequest) -> CrashTests:
     from wavetank.reports._pytest_tools import CrashTests  # noqa: PLC0415 - see sim_fs
 
     return CrashTests(request.node, request.node.stash.setdefault(_TOLD, []))
+
+
+@pytest.fixture
+def interleavings(request: pytest.FixtureRequest) -> Interleavings:
+    """Runs a function under many schedules of its threads, over a simulated disk."""
+    from wavetank.reports._pytest_tools import Interleavings  # noqa: PLC0415 - see sim_fs
+
+    return Interleavings(request.node)
 
 
 @pytest.fixture

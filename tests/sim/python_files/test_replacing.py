@@ -5,6 +5,7 @@ import functools
 import os
 import pathlib
 import socket
+import threading
 import time
 from collections import defaultdict, deque
 from collections.abc import Callable
@@ -229,3 +230,18 @@ def test_an_error_of_the_code_itself_stays_one() -> None:
         ):
             raise FileNotFoundError(errno.ENOENT, "by hand", "/simulated/f")
         assert files.refusal is None
+
+
+LOCK = threading.Lock()
+CONDITION = threading.Condition()
+
+
+def test_locks_are_put_back() -> None:
+    native = LOCK
+    with PythonFiles():
+        assert LOCK is not native
+        with LOCK:
+            assert native.locked()
+    assert LOCK is native
+    with CONDITION:
+        assert CONDITION.wait(0.001) is False

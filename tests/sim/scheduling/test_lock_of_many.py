@@ -26,7 +26,7 @@ def most_inside(strategy: Strategy) -> int:
 
 
 def test_one_task_at_a_time_is_inside_a_lock() -> None:
-    strategies = [
+    strategies: list[Strategy] = [
         *(Pct(seed, steps=60, depth=5) for seed in range(100)),
         *(Sticky(seed, 4) for seed in range(100)),
     ]

@@ -14,8 +14,10 @@ General layout, from the bottom up::
     exploration.py    every crash point and image under one profile
     cure.py           the sync that makes a finding go away, found by trying
     explain.py        a refused image told to a person
+    courses.py        many schedules of a workload's threads
     crash_run.py      one crash test from its arguments to its report
     crash_testing.py  crash_test
+    interleavings.py  schedules of one's own threads, without crashes
     crash_disk.py     CrashDisk: a disk that crashes when a test says so
 
 The code runs in `wavetank.sim.python_files`; which images a crash may leave is decided in
@@ -31,6 +33,12 @@ from wavetank.scenarios.code.errors import (
     WorkloadError,
 )
 from wavetank.scenarios.code.faulty_calls import Every, every
+from wavetank.scenarios.code.interleavings import (
+    Explored,
+    InterleavedDisk,
+    InterleavingFinding,
+    explore_interleavings,
+)
 from wavetank.scenarios.code.report import (
     CodeFinding,
     ComplaintKind,
@@ -48,8 +56,12 @@ __all__ = [
     "CrashTestWarning",
     "EmptyWorkloadError",
     "Every",
+    "Explored",
+    "InterleavedDisk",
+    "InterleavingFinding",
     "ProfileVerdict",
     "WorkloadError",
     "crash_test",
     "every",
+    "explore_interleavings",
 ]

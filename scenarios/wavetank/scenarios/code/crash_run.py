@@ -10,9 +10,16 @@ from typing import Final, TypeAlias
 
 from attrs import evolve, frozen
 
+from wavetank.scenarios.code.courses import Courses
 from wavetank.scenarios.code.cure import Cures
 from wavetank.scenarios.code.explain import explain_code
-from wavetank.scenarios.code.exploration import PLAIN, FoundImage, explore_code
+from wavetank.scenarios.code.exploration import (
+    PLAIN,
+    CodeExploration,
+    FoundImage,
+    Key,
+    explore_code,
+)
 from wavetank.scenarios.code.faulty_calls import MOST_EVERY, Circumstances, Every
 from wavetank.scenarios.code.initial import Initial, initial_image
 from wavetank.scenarios.code.judging import CheckJudge, Judge, everything
@@ -35,6 +42,7 @@ from wavetank.sim.python_files import (
     PythonFiles,
     SimulatedDirectory,
 )
+from wavetank.sim.scheduling.schedule import Schedule
 
 __all__ = ["CrashRun", "Settings"]
 
@@ -65,6 +73,8 @@ class Settings:
     check_limit_s: float
     isolation: Isolation | None
     tearing: Tearing | None
+    schedules: int
+    schedule: Schedule | None
 
     @property
     def most_images(self) -> int | None:
@@ -121,18 +131,27 @@ class CrashRun:
             runs: those with faults.
         """
         image = initial_image(self.files.empty_image(), self.files.directory, initial)
-        recording = self._record(image, plain)
-        judge = self._judge(recording)
+        courses = Courses(self.files, self.workload, self.processes, image, plain, self.settings)
+        recordings = [self._record(image, plain)] if courses.is_usual else courses.record()
+        probings: dict[str, Probing] = {}
+
+        def judge_of(recording: CodeRecording) -> Judge:
+            return self._judge(recording, recordings, probings)
+
         refuses = False
         try:
-            refuses = judge.try_out()
+            for recording in recordings:
+                refuses |= courses.try_out(recording, judge_of)
         except TooSlowError:
-            return self._report([(recording, judge)], _too_slow_at_once, refuses=True)
+            slow = [(recordings[0], judge_of(recordings[0]))]
+            return self._report(slow, _too_slow_at_once, refuses=True)
         silent: list[str] = []
         faulty = [each for run in runs for each in self._faulty(image, run, silent)]
-        explored = [(recording, judge)]
-        explored += [(each, self._judge(each, beside=recording)) for each in faulty]
-        return self._report(explored, None, refuses=refuses, silent=silent)
+        small = [self._smallest(each, judge_of, courses) for each in recordings]
+        explored = [(each, judge_of(each)) for each in small]
+        explored += [(each, self._judge(each, [each], {}, recordings[0])) for each in faulty]
+        report = self._report(explored, None, refuses=refuses, silent=silent)
+        return evolve(report, schedules=max(courses.runs, 1), distinct=len(recordings))
 
     def _record(self, image: DiskImage, about: Circumstances) -> CodeRecording:
         return record_code(self.files, self.workload, self.processes, image, about)
@@ -158,9 +177,62 @@ class CrashRun:
                 return
             yield recording
 
-    def _judge(self, recording: CodeRecording, beside: CodeRecording | None = None) -> Judge:
+    def _smallest(
+        self,
+        recording: CodeRecording,
+        judge_of: Callable[[CodeRecording], Judge],
+        courses: Courses,
+    ) -> CodeRecording:
+        """Return a run whose crashes show the same finding with the fewest departures."""
+        if not recording.schedule:
+            return recording
+        for profile in self.settings.profiles:
+            for key in self._explored(judge_of(recording), recording, profile).found:
+
+                def shows(tried: CodeRecording, key: Key = key, profile: Profile = profile) -> bool:
+                    return key in self._explored(judge_of(tried), tried, profile).found
+
+                return courses.smaller(recording, shows)
+        return recording
+
+    def _explored(
+        self, judge: Judge, recording: CodeRecording, profile: Profile
+    ) -> CodeExploration:
+        settings = self.settings
+        return explore_code(
+            judge,
+            recording,
+            profile,
+            tearing=settings.tearing or PLAIN,
+            max_images=settings.most_images,
+            max_after_first=settings.max_after_first,
+            is_over=self.is_over,
+        )
+
+    def _judge(
+        self,
+        recording: CodeRecording,
+        alike: Sequence[CodeRecording],
+        probings: dict[str, Probing],
+        beside: CodeRecording | None = None,
+    ) -> Judge:
+        """Return what judges a run.
+
+        Args:
+            recording: the run.
+            alike: the runs of the same workload, whose images may be equal.
+            probings: what is known of images, by what was acknowledged.
+            beside: the run without a fault.
+        """
+
+        def probing(name: str, probe: Check) -> Probing:
+            key = repr(recording.tokens)
+            if key not in probings:
+                probings[key] = self._probing(name, probe, recording, alike)
+            return probings[key]
+
         if self.check is not None:
-            return CheckJudge(self._probing("check", self.check, recording), recording)
+            return CheckJudge(probing("check", self.check), recording)
         if self.observe is None:
             return FilesJudge(recording, beside)
         shows = self.observe
@@ -169,17 +241,19 @@ class CrashRun:
         def probe(directory: SimulatedDirectory, _acked: list[object]) -> object:
             return shows(directory)
 
-        return ObserveJudge(self._probing("observe", probe, recording), recording, beside)
+        return ObserveJudge(probing("observe", probe), recording, beside)
 
-    def _probing(self, name: str, probe: Check, recording: CodeRecording) -> Probing:
+    def _probing(
+        self, name: str, probe: Check, recording: CodeRecording, alike: Sequence[CodeRecording]
+    ) -> Probing:
         return Probing(
             self.files,
             probe,
             name=name,
             processes=self.processes,
-            start_ns=recording.end_ns + _RESTART_NS,
+            start_ns=max(each.end_ns for each in alike) + _RESTART_NS,
             tokens=recording.tokens,
-            next_inode=recording.finished.next_inode,
+            next_inode=max(each.finished.next_inode for each in alike),
             limit_s=self.settings.check_limit_s,
         )
 
@@ -209,7 +283,9 @@ class CrashRun:
             difference=first.difference,
             isolated=not self.processes.keeps_memory,
             faulty_runs=tuple(
-                (recording.fault, recording.ended_by) for recording, _ in explored[1:]
+                (recording.fault, recording.ended_by)
+                for recording, _ in explored
+                if recording.fault
             ),
             silent_faults=tuple(silent),
             idle_acks=first.idle_acks,

@@ -17,6 +17,7 @@ from wavetank.scenarios.code.faulty_calls import Circumstances, Fault, fault_cir
 from wavetank.scenarios.code.report import CrashReport
 from wavetank.scenarios.code.user_code import Check, Isolation, Observe, Workload
 from wavetank.sim import PROFILES, Profile, Tearing
+from wavetank.sim.scheduling.schedule import Schedule
 
 if TYPE_CHECKING:
     from wavetank.scenarios.code.initial import Initial
@@ -38,6 +39,8 @@ class CrashTestOptions(TypedDict, total=False):
     isolation: Isolation | None
     directory: str | None
     tearing: Tearing | None
+    schedules: int
+    schedule: str | None
     raise_on_finding: bool
 
 
@@ -58,6 +61,8 @@ def crash_test(
     isolation: Isolation | None = None,
     directory: str | None = None,
     tearing: Tearing | None = None,
+    schedules: int = 1,
+    schedule: str | None = None,
     raise_on_finding: bool = True,
 ) -> CrashReport:
     """Run code once on a simulated disk, crash it everywhere, and judge all that may be left.
@@ -106,10 +111,18 @@ def crash_test(
         tearing: what the device does below a block. By default writes tear at sectors, each of
             which is old or new, and what was never written shows zeros; ``Tearing()`` adds garbage
             and foreign bytes.
+        schedules: how many schedules of the workload's threads are run, each of which is crashed
+            everywhere if it does something new to the disk. By default one, in which each thread
+            runs until it waits. In every second of the others threads pause before each statement
+            of the workload's module, and of the modules of its names that are not installed.
+        schedule: runs this one alone, as a finding tells it.
         raise_on_finding: whether findings are raised, and not only returned.
 
     Raises:
         CrashFinding: there are findings.
+        InterleavingFinding: under a schedule other than the first the workload fails, or what it
+            leaves is wrong, without any crash.
+        ScheduleError: `schedule` is none.
         CheckError: the check is wrong without any crash, or accepts everything.
         WorkloadError: the workload raised, left a thread running, or changed nothing.
         UnroutedCallError: the code did what no simulated disk sees, such as starting a process.
@@ -139,6 +152,8 @@ def crash_test(
     chosen = tuple(_profile(each) for each in _listed(profiles))
     _must_be_usable(workload, check, observe)
     _must_be_limits(max_images, max_seconds, check_limit_s)
+    if schedules < 1:
+        raise ValueError(f"schedules: expected a number >= 1 but got {schedules}")
     plain = Circumstances(filesystems=tuple(separate_filesystems))
     runs = fault_circumstances(faults, capacity_bytes, plain)
     # The machinery replaces names all over the interpreter: nobody who does not ask loads it.
@@ -158,6 +173,8 @@ def crash_test(
         check_limit_s=check_limit_s,
         isolation=isolation,
         tearing=tearing,
+        schedules=schedules,
+        schedule=None if schedule is None else Schedule.from_text(schedule),
     )
     processes = settings.processes()
     is_over = bool if max_seconds is None else Deadline(max_seconds).is_over

@@ -59,6 +59,8 @@ def explain_code(
         cure=cure.words,
         files=tuple((path, len(content)) for path, content in image.files().items()),
         others=tuple(_others(recording, image)),
+        schedule=recording.schedule,
+        departures=recording.departures,
         directory=recording.directory,
         image=image,
     )

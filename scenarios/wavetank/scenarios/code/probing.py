@@ -17,8 +17,14 @@ from attrs import frozen
 
 from wavetank.scenarios.code.errors import CheckError
 from wavetank.scenarios.code.recording import absent_threads, finished_result
-from wavetank.scenarios.code.user_code import Check, is_raised_in, user_place, user_traceback
-from wavetank.sim import Cell, DiskImage, ReadMemory, ReadTrace, SimDisk
+from wavetank.scenarios.code.user_code import (
+    Check,
+    is_raised_in,
+    is_told_by_pytest,
+    user_place,
+    user_traceback,
+)
+from wavetank.sim import Cell, DeadlockError, DiskImage, ReadMemory, ReadTrace, SimDisk
 from wavetank.sim.python_files import (
     FIRST_PID,
     Died,
@@ -232,7 +238,7 @@ class Probing:
             return Answer(raised=raised)
         if not end.for_ever:
             return Answer(is_slow=True)
-        return Answer(endless=f"it waits for ever{absent_threads(end)}")
+        return Answer(endless=f"it waits for ever{absent_threads(end.absent)}")
 
     def _inside(self, image: DiskImage, acked: int) -> Answer:
         """Be the process: run the probe, and tell what came of it."""
@@ -244,6 +250,10 @@ class Probing:
             value = self._call(disk, acked, StepLimit(calls=self._calls, virtual_s=_VIRTUAL_S))
         except TimeLimitError:
             return Answer(is_slow=True)
+        except DeadlockError as error:
+            told = " ".join(line.strip() for line in str(error).splitlines()[1:])
+            absent = absent_threads(self._processes.absent)
+            return Answer(endless=f"it waits for ever{absent}: {told}")
         except StepLimitError as error:
             return Answer(endless=str(error))
         except StaleFileError:
@@ -295,8 +305,7 @@ def _is_answer(error: BaseException) -> bool:
         return False
     if isinstance(error, (Exception, SystemExit)):
         return True
-    pytest = sys.modules.get("pytest")
-    return pytest is not None and isinstance(error, pytest.fail.Exception)
+    return is_told_by_pytest(error)
 
 
 def _raised(error: BaseException, probe: Check, name: str) -> Raised:

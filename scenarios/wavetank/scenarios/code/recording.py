@@ -6,7 +6,7 @@ import asyncio
 import pickle
 import sys
 from bisect import bisect_right
-from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Iterator
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from itertools import zip_longest
@@ -20,6 +20,7 @@ from wavetank.scenarios.code.faulty_calls import Circumstances, FaultyCalls
 from wavetank.scenarios.code.user_code import Workload, code_of, user_traceback
 from wavetank.sim import (
     PROCESS_KILL,
+    DeadlockError,
     Dirent,
     DiskImage,
     Mark,
@@ -38,9 +39,14 @@ from wavetank.sim.python_files import (
     PythonFilesError,
     quietly,
 )
+from wavetank.sim.scheduling.schedule import Grain, Schedule
+from wavetank.sim.scheduling.statements import StatementPauses
+from wavetank.sim.scheduling.strategies import Strategy
 
 __all__ = [
     "CodeRecording",
+    "Course",
+    "FailedCourseError",
     "absent_threads",
     "finished_result",
     "record_code",
@@ -66,6 +72,9 @@ class CodeRecording:
         fault: what went wrong on purpose, in words; "" for nothing.
         has_fired: whether it did.
         ended_by: the error that the workload raised then; "" if it ended without one.
+        schedule: of its threads, as text; "" if each ran until it waited.
+        departures: from which thread to which each departure of that leads, and where.
+        steps: pauses and waits of its threads.
     """
 
     directory: str
@@ -79,6 +88,9 @@ class CodeRecording:
     fault: str = ""
     has_fired: bool = False
     ended_by: str = ""
+    schedule: str = ""
+    departures: tuple[str, ...] = ()
+    steps: int = 0
     _ends: tuple[int, ...] = field(init=False, repr=False)
     _names: tuple[str, ...] = field(init=False, repr=False)
 
@@ -131,6 +143,38 @@ class CodeRecording:
         return self.sites[at] if at < len(self.sites) else None
 
 
+@frozen(kw_only=True)
+class Course:
+    """How the threads of one run of a workload take turns.
+
+    Attributes:
+        grain: where they pause.
+        strategy: chooses which runs.
+        pauses: at the statements of the workload's modules.
+    """
+
+    grain: Grain
+    strategy: Strategy
+    pauses: StatementPauses
+
+
+class FailedCourseError(RuntimeError):
+    """A workload that fails by itself if its threads follow a course.
+
+    Attributes:
+        schedule: the course so far, as text.
+        departures: see `CodeRecording`.
+    """
+
+    def __init__(self, message: str, schedule: str, departures: tuple[str, ...]) -> None:
+        super().__init__(message, schedule, departures)
+        self.schedule = schedule
+        self.departures = departures
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
 def _names_in(log: tuple[Record, ...]) -> Iterator[str]:
     names: dict[int, str] = {}
     for record in log:
@@ -177,12 +221,13 @@ def finished_result(name: str, value: object) -> object:
     return value
 
 
-def record_code(
+def record_code(  # noqa: PLR0917 - what runs, where, on what, and how
     files: PythonFiles,
     workload: Workload,
     processes: Processes,
     image: DiskImage,
     circumstances: Circumstances | None = None,
+    course: Course | None = None,
 ) -> CodeRecording:
     """Run a workload as a process on a simulated disk, to its end.
 
@@ -196,38 +241,75 @@ def record_code(
         processes: where.
         image: the disk before it.
         circumstances: what goes wrong; None for nothing.
+        course: which of its threads run when; by default each runs until it waits.
 
     Raises:
+        FailedCourseError: what is raised else, if a course was given.
         WorkloadError: it raised, exited with an error, did not end, or returned what nobody ran.
         EmptyWorkloadError: it changed nothing on the disk.
         UnroutedCallError: it made a call that no simulated disk sees.
     """
     about = circumstances or Circumstances()
-    first = partial(_record, files, workload, image, about, keeps_memory=processes.keeps_memory)
-    once = processes.keeps_memory or about.is_faulty
+    keeps_memory = processes.keeps_memory
+    if course is None:
+        first = partial(_record, files, workload, image, about, keeps_memory=keeps_memory)
+    else:
+        record = partial(_record, files, workload, image, about, keeps_memory=keeps_memory)
+        first = partial(_follow, files, course, record)
+    once = keeps_memory or about.is_faulty or course is not None
     tasks = [first] if once else [first, partial(quietly, first)]
     recordings: list[CodeRecording] = []
-    for each in processes.run(tasks, None):
-        if isinstance(each, Died):
-            raise WorkloadError(f"workload: expected a normal end but its process {each.how}")
-        if isinstance(each, Hung):
-            raise WorkloadError(
-                f"workload: expected an end but it waits for ever{absent_threads(each)}"
-            )
-        recordings.append(each)
+    waits = f"workload: expected an end but it waits for ever{absent_threads(processes.absent)}"
+    try:
+        for each in processes.run(tasks, None):
+            if isinstance(each, Died):
+                raise WorkloadError(f"workload: expected a normal end but its process {each.how}")
+            if isinstance(each, Hung):
+                raise WorkloadError(waits)
+            recordings.append(each)
+    except DeadlockError as error:
+        raise WorkloadError(f"{waits}\n{error}") from None
     recording = recordings[0]
     difference = _difference(recording, recordings[-1])
     return evolve(recording, difference=difference)
 
 
-def absent_threads(end: Hung) -> str:
+def absent_threads(names: Sequence[str]) -> str:
     """Return which threads a process that waits for ever may be waiting for; "" for none."""
-    if not end.absent:
+    if not names:
         return ""
     return (
         f"; a process after a crash has none of the threads that were there before crash_test "
-        f"({', '.join(end.absent)}): start what is needed inside the function"
+        f"({', '.join(names)}): start what is needed inside the function"
     )
+
+
+def _follow(
+    files: PythonFiles, course: Course, record: Callable[..., CodeRecording]
+) -> CodeRecording:
+    """Be the process of the workload, whose threads follow a course."""
+    threads = files.threads
+    course.pauses.call(threads.pause if course.grain is Grain.STATEMENTS else _go_on)
+    try:
+        recording = record(strategy=course.strategy)
+    except (WorkloadError, DeadlockError) as error:
+        schedule = Schedule(course.grain, threads.departures)
+        if not schedule.departures:
+            raise
+        raise FailedCourseError(str(error), str(schedule), threads.places) from None
+    finally:
+        course.pauses.call(_go_on)
+    schedule = Schedule(course.grain, threads.departures)
+    return evolve(
+        recording,
+        schedule=str(schedule) if schedule.departures else "",
+        departures=threads.places,
+        steps=threads.steps,
+    )
+
+
+def _go_on() -> None:
+    """Pause nowhere."""
 
 
 def _record(
@@ -237,6 +319,7 @@ def _record(
     about: Circumstances,
     *,
     keeps_memory: bool,
+    strategy: Strategy | None = None,
 ) -> CodeRecording:
     """Be the process of the workload."""
     disk = SimDisk(image, capacity_bytes=about.capacity_bytes, site=partial(call_site, _DRIVER))
@@ -261,7 +344,7 @@ def _record(
             if exit_.code:
                 raise
 
-    ended_by, end_ns = _run(files, disk, code, hook, isolated=not keeps_memory)
+    ended_by, end_ns = _run(files, disk, code, hook, isolated=not keeps_memory, strategy=strategy)
     note()
     recording = CodeRecording(
         directory=str(files.directory),
@@ -290,11 +373,12 @@ def _run(
     hook: FaultyCalls,
     *,
     isolated: bool,
+    strategy: Strategy | None,
 ) -> tuple[str, int]:
     """Run code as a process to its end; return the error it had a right to, and the time then."""
     ended_by = ""
     try:
-        with files.process(disk, tracing=True, hook=hook):
+        with files.process(disk, tracing=True, hook=hook, strategy=strategy):
             try:
                 code()
             except Exception as error:
@@ -304,7 +388,7 @@ def _run(
             files.join_threads(at_exit=isolated)
             files.flush_files()
             end_ns = files.now_ns
-    except (PythonFilesError, WorkloadError):
+    except (PythonFilesError, WorkloadError, DeadlockError):
         raise
     except (Exception, SystemExit) as error:
         if files.refusal is not None:

@@ -65,6 +65,9 @@ class CodeFinding:
         files: the files that the crash left, by path, with their size in bytes.
         others: the directories that it left, each with a slash at its end, and symbolic links.
         directory: the simulated directory.
+        schedule: of the workload's threads in that run, for ``crash_test(schedule=...)``; "" if
+            each ran until it waited.
+        departures: from which thread to which each departure of that leads, and where.
         image: the disk that the crash left.
     """
 
@@ -90,7 +93,9 @@ class CodeFinding:
     files: tuple[tuple[str, int], ...]
     others: tuple[str, ...]
     directory: str
-    image: DiskImage = field(eq=False, repr=False)
+    schedule: str = ""
+    departures: tuple[str, ...] = ()
+    image: DiskImage = field(eq=False, repr=False, kw_only=True)
 
     def lay_out(self, target: str | Path) -> None:
         """Write what the crash left below the directory into a real directory.
@@ -124,6 +129,8 @@ class CodeFinding:
             *([f"  fault    {self.fault}"] if self.fault else []),
             f"  under    {allowed}",
             f"  crash    {self.crash}",
+            *([f"  schedule {self.schedule}"] * bool(self.schedule)),
+            *[f"           {each}" for each in self.departures],
         ]
         lines += [f"  lost     {each}" for each in self.lost[:_LOST_SHOWN]]
         if len(self.lost) > _LOST_SHOWN:
@@ -245,6 +252,9 @@ class CrashReport:
             before.
         one_step: whether the workload is judged as one step: it made but one call that changed the
             disk, and acknowledged nothing.
+        schedules: how many schedules of the workload's threads were run.
+        distinct: how many of them did something else to the disk, or acknowledged something else,
+            than all before.
     """
 
     verdicts: Mapping[str, ProfileVerdict]
@@ -259,6 +269,8 @@ class CrashReport:
     silent_faults: tuple[str, ...] = ()
     idle_acks: tuple[object, ...] = ()
     one_step: bool = False
+    schedules: int = 1
+    distinct: int = 1
 
     @property
     def outcome(self) -> Outcome:
@@ -319,6 +331,8 @@ class CrashReport:
     def story(self) -> str:
         """Return all of it as a person reads it, at most one screen."""
         told = [verdict.line() for verdict in self.verdicts.values()]
+        if self.schedules > 1:
+            told.append(f"{self.schedules} schedules, of which {self.distinct} differ on the disk")
         told += [f"note: {each}" for each in self.notes()]
         findings = self.findings
         for each in findings[:_SHOWN]:

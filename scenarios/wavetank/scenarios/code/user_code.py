@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import inspect
 import linecache
+import sys
 import traceback
 from collections.abc import Callable
 from functools import partial
-from types import CodeType, FunctionType, MethodType, TracebackType
+from types import CodeType, FunctionType, MethodType, ModuleType, TracebackType
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ __all__ = [
     "Workload",
     "code_of",
     "is_raised_in",
+    "is_told_by_pytest",
+    "user_modules",
     "user_place",
     "user_traceback",
 ]
@@ -68,6 +71,36 @@ def is_raised_in(error: BaseException, function: object) -> bool:
     """Whether the innermost line of an error is one of a function's own."""
     entries = _frames(error)
     return bool(entries) and entries[-1].tb_frame.f_code in _codes(function)
+
+
+def user_modules(function: object) -> tuple[ModuleType, ...]:
+    """Return the module of a function, and those of the names in it, but for installed packages."""
+    own = sys.modules.get(getattr(function, "__module__", ""))
+    if own is None:
+        return ()
+    names = {own.__name__: None}
+    for value in list(vars(own).values()):
+        name = value.__name__ if isinstance(value, ModuleType) else _module_of(value)
+        names[name] = None
+    modules = [sys.modules.get(name) for name in names]
+    return tuple(each for each in modules if each is not None and _is_own(each))
+
+
+def _module_of(value: object) -> str:
+    name = getattr(value, "__module__", None)
+    return name if isinstance(name, str) else ""
+
+
+def _is_own(module: ModuleType) -> bool:
+    file = getattr(module, "__file__", None) or ""
+    installed = "site-packages" in file or module.__name__.startswith("wavetank.")
+    return file.endswith(".py") and not installed and not _is_library(file)
+
+
+def is_told_by_pytest(error: BaseException) -> bool:
+    """Whether an error is that of `pytest.fail`."""
+    pytest = sys.modules.get("pytest")
+    return pytest is not None and isinstance(error, pytest.fail.Exception)
 
 
 def code_of(function: object) -> CodeType | None:

@@ -17,6 +17,7 @@ from attrs import frozen
 from wavetank.scenarios.concurrency.concurrent_run import ConcurrentRun, Start, run_tasks
 from wavetank.sim.scheduling.runtime import SimRuntime
 from wavetank.sim.scheduling.schedule import Departure, Grain, Schedule
+from wavetank.sim.scheduling.shrinking import fewest_departures
 from wavetank.sim.scheduling.statements import StatementPauses, modules_below
 from wavetank.sim.scheduling.strategies import Replay, Strategy, UntilItWaits, portfolio
 from wavetank.sim.scheduling.switching import Switching
@@ -287,31 +288,18 @@ def shrunk(player: Player, run: ConcurrentRun, *, budget: int = _SHRINK_RUNS) ->
     """
     assert run.problem is not None, "only failures are made small"
     wanted = run.problem.invariant, run.problem.kind
-    left = budget
     small = run
 
-    def fails(departures: Sequence[Departure]) -> bool:
-        nonlocal left, small
-        left -= 1
+    def replay(departures: Sequence[Departure]) -> Sequence[Departure] | None:
+        nonlocal small
         tried = player.replay(Schedule(run.schedule.grain, tuple(departures)))
         problem = tried.problem
         if problem is None or (problem.invariant, problem.kind) != wanted:
-            return False
+            return None
         small = tried
-        return True
+        return tried.schedule.departures
 
-    departures = list(run.schedule.departures)
-    size = max(len(departures) // 2, 1)
-    while size and departures and left > 0:
-        place = 0
-        while place < len(departures) and left > 0:
-            shorter = departures[:place] + departures[place + size :]
-            if fails(shorter):
-                # Those that no longer applied are gone, too.
-                departures = list(small.schedule.departures)
-            else:
-                place += size
-        size = size // 2 if size > 1 else 0
+    fewest_departures(run.schedule.departures, replay, runs=budget)
     return small
 
 

@@ -8,6 +8,7 @@ General layout, from the bottom up::
     _clock.py             time that passes when somebody looks at it
     _process.py           descriptors, working directory, locks and clock of one process
     _simulation.py        who is inside the simulation, and where each change was made
+    threads/              threads, locks and event loops under one scheduler
     calls/                the routed functions themselves
     _databases.py         databases written in C, which are refused
     _routes.py            all of these by module and name

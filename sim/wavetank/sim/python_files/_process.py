@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from collections.abc import Callable
 from typing import Final
 
 from wavetank.engine import OpenFlag
@@ -78,6 +79,7 @@ class Process:
         calls: simulated calls that it has made.
         umask: bits that new files do not get.
         locks: who holds flock on an inode: open files, and whether they share it.
+        lock_waiters: called when a flock is given back.
         is_gone: whether it has ended; its file objects do nothing from then on.
         tells_looks: whether its looks at attributes decide which disks are told apart.
     """
@@ -99,6 +101,7 @@ class Process:
         self.clock = clock
         self.umask = 0o022
         self.locks: dict[int, tuple[list[OpenFile], bool]] = {}
+        self.lock_waiters: list[Callable[[], None]] = []
         self.is_gone = False
         self.tells_looks = True
         self._descriptors: dict[int, OpenFile] = {}
@@ -194,6 +197,8 @@ class Process:
             self.locks[opened.inode] = (others, is_shared)
         else:
             self.locks.pop(opened.inode, None)
+        for wake in self.lock_waiters:
+            wake()
 
     # What stat shows
 

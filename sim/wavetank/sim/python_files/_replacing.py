@@ -15,7 +15,7 @@ import gc
 import importlib
 import sys
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from types import (
     BuiltinFunctionType,
@@ -31,6 +31,12 @@ from types import (
 )
 from typing import Final, TypeVar, cast
 
+from wavetank.sim.python_files.threads.routed_locks import (
+    NATIVE_LOCKS,
+    RoutedLock,
+    RoutedRLock,
+)
+
 __all__ = ["Replacing"]
 
 _Change = Callable[[object, "_Swap"], bool]
@@ -42,7 +48,8 @@ _NOBODYS: Final = (
 """What holds a function or a class by its nature: its own type, its own methods."""
 _MOST_LEVELS: Final = 6
 _MOST_HOLDERS: Final = 64
-_OURS: Final = "wavetank.sim.python_files"
+_OURS: Final = ("wavetank.sim.python_files", "wavetank.sim.scheduling")
+_LOCKS: Final = (*NATIVE_LOCKS, RoutedLock, RoutedRLock)
 
 
 class Replacing:
@@ -52,23 +59,46 @@ class Replacing:
 
     Args:
         names: the functions that are to be replaced, by module.
+        own_locks: locks that stay as they are.
+
+    Attributes:
+        natives: the locks that there are by now.
     """
 
-    def __init__(self, names: Mapping[str, Iterable[str]]) -> None:
+    def __init__(
+        self, names: Mapping[str, Iterable[str]], own_locks: Sequence[object] = ()
+    ) -> None:
         self._real = {
             (module, name): getattr(importlib.import_module(module), name)
             for module, each in names.items()
             for name in each
         }
-        self._holders = gc.get_referrers(*self._real.values())
-        self._spared: list[object] = [self._real]
+        natives: list[object] = [
+            each
+            for each in gc.get_objects()
+            if type(each) in NATIVE_LOCKS and not any(each is own for own in own_locks)
+        ]
+        self.natives: Final = natives
+        self._holders = gc.get_referrers(*self._real.values(), *natives)
+        self._spared: list[object] = [self._real, natives]
         self._swap = _Swap({})
+        self._locks: Mapping[object, object] = {}
         self._stuck: list[object] = []
 
-    def put_in(self, functions: Mapping[str, Mapping[str, object]]) -> None:
-        """Let routes, by module and name, stand for the real functions."""
-        self._spared += [functions, *functions.values()]
-        swap = _Swap({real: functions[at][name] for (at, name), real in self._real.items()})
+    def put_in(
+        self, functions: Mapping[str, Mapping[str, object]], locks: Mapping[object, object]
+    ) -> None:
+        """Let others stand for the real functions, and for the locks that are there.
+
+        Args:
+            functions: by module and name.
+            locks: what is to stand for each of `natives`.
+        """
+        self._spared += [functions, *functions.values(), locks, *locks.values()]
+        self._spared += [vars(each) for each in locks.values()]
+        self._locks = locks
+        routes = {real: functions[at][name] for (at, name), real in self._real.items()}
+        swap = _Swap({**routes, **locks})
         self._stuck = _exchange(swap, self._holders, self._is_spared)
         self._holders = []
         self._swap = swap
@@ -83,6 +113,7 @@ class Replacing:
         for (module, name), real in self._real.items():
             setattr(sys.modules[module], name, real)
         backwards = {routes[key]: real for key, real in self._real.items()}
+        backwards |= {new: old for old, new in self._locks.items()}
         swap = _Swap(backwards, reversed(before.news), reversed(before.olds))
         _exchange(swap, swap.holders(), self._is_spared)
 
@@ -157,14 +188,19 @@ class _Swap:
 
     def _once(self, held: object) -> object | None:
         kind = type(held)
-        if kind in (BuiltinFunctionType, FunctionType) or (
+        if kind is BuiltinFunctionType and type(held.__self__) in NATIVE_LOCKS:  # type: ignore[attr-defined]
+            return self._remade(held)
+        if kind in (BuiltinFunctionType, FunctionType, *_LOCKS) or (
             issubclass(kind, type) and kind.__hash__ is type.__hash__
         ):
             return self._functions.get(held)
         if kind in _REMAKERS or issubclass(kind, tuple):
-            pairs = zip(self.olds, self.news, strict=True)
-            return next((new for old, new in pairs if old is held), None)
+            return self._remade(held)
         return None
+
+    def _remade(self, held: object) -> object | None:
+        pairs = zip(self.olds, self.news, strict=True)
+        return next((new for old, new in pairs if old is held), None)
 
 
 def _exchange(
@@ -313,6 +349,15 @@ def _change_attributes(holder: object, swap: _Swap) -> bool:
     return changed
 
 
+def _change_builtin(holder: object, swap: _Swap) -> bool:
+    """Make a method of a lock anew, as of the lock that stands for it; leave all others."""
+    method = cast("BuiltinFunctionType", holder)
+    lock = swap.new_for(method.__self__) if type(method.__self__) in NATIVE_LOCKS else None
+    if lock is not None:
+        swap.remake(method, getattr(lock, method.__name__))
+    return True
+
+
 def _leave(holder: object, swap: _Swap) -> bool:
     del holder, swap
     return True
@@ -327,6 +372,7 @@ _CHANGERS: Final[Mapping[type, _Change]] = {
     functools.partial: _change_partial,
     FunctionType: _change_function,
     **dict.fromkeys(_NOBODYS, _leave),
+    BuiltinFunctionType: _change_builtin,
 }
 
 
@@ -396,6 +442,9 @@ def _remade_property(holder: object, swap: _Swap) -> object:
 
 def _remade_method(holder: object, swap: _Swap) -> object:
     each = cast("MethodType", holder)
+    lock = swap.new_for(each.__self__)
+    if type(lock) in NATIVE_LOCKS:
+        return getattr(lock, each.__func__.__name__)
     function, bound = _renewed([each.__func__, each.__self__], swap)
     return MethodType(cast("Callable[..., object]", function), bound)
 

@@ -7,7 +7,6 @@ called with what was given. Left out: putting the routes into place (_replacing.
 from __future__ import annotations
 
 import _posixsubprocess
-import _thread
 import errno
 import fcntl
 import functools
@@ -20,7 +19,12 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from wavetank.sim.python_files._clock import WAITING_MODULES, VirtualClock, clock_calls
+from wavetank.sim.python_files._clock import (
+    SCHEDULED_MODULES,
+    WAITING_MODULES,
+    VirtualClock,
+    clock_calls,
+)
 from wavetank.sim.python_files._databases import DATABASE_ADVICE, database_openers, in_memory_only
 from wavetank.sim.python_files._process import FIRST_DESCRIPTOR
 from wavetank.sim.python_files._simulation import Simulation
@@ -37,6 +41,8 @@ from wavetank.sim.python_files.os_functions import (
     REFUSED,
     ROUTED,
 )
+from wavetank.sim.python_files.threads.buffered_files import BufferedFiles
+from wavetank.sim.python_files.threads.thread_routes import ThreadRoutes, thread_names
 
 __all__ = ["Routes", "replaced_names"]
 
@@ -46,7 +52,6 @@ _NO_PROCESS: Final = (
     "expected code that stays in its process, since no simulated disk sees another one; call what "
     "the program does as a function"
 )
-_THREAD_STARTERS: Final = ("start_new_thread", "start_new", "start_joinable_thread")
 _LOCKS: Final = ("flock", "lockf", "fcntl", "ioctl")
 _EITHER: Final = frozenset(
     {"stat", "listdir", "scandir", "truncate", "chmod", "chown", "utime", "chdir", "statvfs"}
@@ -65,8 +70,8 @@ def replaced_names() -> dict[str, tuple[str, ...]]:
         "fcntl": _LOCKS,
         "mmap": ("mmap",),
         "time": tuple(clock_calls(_no_clock)),
-        "_thread": tuple(name for name in _THREAD_STARTERS if hasattr(_thread, name)),
         "_posixsubprocess": ("fork_exec",),
+        **thread_names(),
         **{module: tuple(openers) for module, openers in database_openers().items()},
     }
 
@@ -80,6 +85,7 @@ class Routes:
     Attributes:
         functions: by module and name.
         mappings: those of `mmap.mmap`.
+        threads: those of `_thread`.
     """
 
     def __init__(self, simulation: Simulation) -> None:
@@ -91,7 +97,9 @@ class Routes:
         paths = Paths(simulation, self._real)
         self._attributes = AttributeCalls(simulation, self._real, paths, self._descriptors)
         self._names = NameCalls(simulation, self._real, paths, self._descriptors, self._attributes)
-        self._locks = LockCalls(simulation, self._descriptors, time.sleep)
+        self._locks = LockCalls(simulation, self._descriptors)
+        self.threads = ThreadRoutes(simulation)
+        self._buffered = BufferedFiles(simulation.threads)
         self._chance = random.Random(0)  # noqa: S311 - repeatable on purpose
         self.functions: Mapping[str, Mapping[str, object]] = {
             "os": self._os(),
@@ -100,8 +108,8 @@ class Routes:
             "fcntl": self._fcntl(),
             "mmap": {"mmap": self._mmap_class()},
             "time": self._time(),
-            "_thread": self._thread_starters(),
             "_posixsubprocess": self._fork_exec(),
+            **self.threads.functions,
             **self._databases(),
         }
 
@@ -161,22 +169,20 @@ class Routes:
     def _clock_route(self, real: _Call, call: _Call) -> _Call:
         """Return what stands for a function of `time`; who really waits keeps the real one."""
         simulation = self._simulation
+        looks = real.__name__.partition("_")[0] in {"time", "monotonic", "perf"}
 
         @functools.wraps(real)
         def route(*args: object, **kwargs: object) -> object:
             caller: str = sys._getframe(1).f_globals.get("__name__", "")  # noqa: SLF001 - who is asking
-            if not simulation.is_inside() or caller.partition(".")[0] in WAITING_MODULES:
+            package = caller.partition(".")[0]
+            if not simulation.is_inside() or package in WAITING_MODULES:
                 return real(*args, **kwargs)
+            if package in SCHEDULED_MODULES and looks:
+                now_ns = simulation.running.clock.now_ns
+                return now_ns if real.__name__.endswith("_ns") else now_ns / 1e9
             return call(*args, **kwargs)
 
         return route
-
-    def _thread_starters(self) -> dict[str, object]:
-        return {
-            name: self._simulation.starting(getattr(_thread, name))
-            for name in _THREAD_STARTERS
-            if hasattr(_thread, name)
-        }
 
     def _fork_exec(self) -> dict[str, object]:
         """Return what stands for how `multiprocessing` starts programs; no event tells of it."""
@@ -198,7 +204,7 @@ class Routes:
         return {"open": self._open_route(), "FileIO": self._file_io_class()}
 
     def _open_route(self) -> object:
-        simulation, real = self._simulation, io.open
+        simulation, real, buffered = self._simulation, io.open, self._buffered
         calls = _FileCalls(self._names, self._descriptors)
 
         @functools.wraps(real)
@@ -208,7 +214,7 @@ class Routes:
                 return real(*args, **kwargs)  # type: ignore[call-overload]
             if _is_machine_descriptor(args, simulation):
                 return real(*args, **kwargs)  # type: ignore[call-overload]
-            return open_file(simulation, calls, real, *args, **kwargs)  # type: ignore[arg-type]
+            return open_file(simulation, calls, buffered, real, *args, **kwargs)  # type: ignore[arg-type]
 
         return route
 

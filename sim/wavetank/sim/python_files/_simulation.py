@@ -12,7 +12,7 @@ import errno
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from functools import cache, wraps
+from functools import cache
 from threading import (
     RLock,
     Thread,
@@ -28,14 +28,20 @@ from attrs import frozen
 
 from wavetank.sim.python_files._process import FIRST_DESCRIPTOR, Process
 from wavetank.sim.python_files.errors import MissingProgramError, UnroutedCallError
+from wavetank.sim.python_files.threads.task_threads import TaskThreads
+from wavetank.sim.scheduling.scheduler import Access
 
-__all__ = ["CallHook", "CallSite", "RunningProcess", "Simulation"]
+__all__ = ["CALLS", "CallHook", "CallSite", "RunningProcess", "Simulation"]
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 
-_HERE: Final = os.path.dirname(__file__)
+_FILES: Final = Access.to("files")
+_HERE: Final = os.path.dirname(os.path.dirname(__file__))
 _LIBRARY: Final = os.path.dirname(os.__file__)
+CALLS: Final = RLock()
+"""Held during each call; one per interpreter, so that no simulation takes another one's for a lock
+of the code under test."""
 _DRIVER: Final = "wavetank.scenarios.code."
 """What runs the code under test, and flushes its files at its end."""
 
@@ -116,6 +122,7 @@ class Simulation:
         sites: the calls that changed the disk of this process, in order.
         tracing: whether `sites` is kept.
         refusal: the first call that was refused; it may have been swallowed.
+        threads: the tasks of this process.
         lock: held during each call.
         hook: stands around each call; None for nothing.
         before_each: called before each call, to catch up with what was changed without one.
@@ -127,10 +134,12 @@ class Simulation:
         self.sites: list[CallSite] = []
         self.tracing = False
         self.refusal: UnroutedCallError | None = None
-        self.lock = RLock()
+        self.threads = TaskThreads()
+        self.lock = CALLS
         self.hook: CallHook | None = None
         self.before_each: Callable[[], None] = _nothing
         self._logged = 0
+        self._is_in_call = False
         self._membership = _Membership()
         # Threads that a process started, to join them; a thread without a `Thread` is not here.
         self._started: WeakKeyDictionary[Thread, Process] = WeakKeyDictionary()
@@ -160,10 +169,12 @@ class Simulation:
     def leave(self) -> None:
         """Let the calling thread use the real machine while the process lives on."""
         self._membership.process = None
+        self.threads.leave()
 
     def come_back(self) -> None:
         """Let the calling thread belong to the running process again."""
         self._membership.process = self.process
+        self.threads.come_back()
 
     def is_inside(self) -> bool:
         """Whether the calling thread sees a simulated disk."""
@@ -175,25 +186,14 @@ class Simulation:
             return []
         return [each for each in enumerate() if self._started.get(each) is self.process]
 
-    def starting(self, real: Callable[..., _T]) -> Callable[..., _T]:
-        """Return a function of `_thread` whose new threads belong to their starter's process."""
+    def started(self, thread: Thread) -> None:
+        """Note a thread that the running process has started."""
+        if self.process is not None:
+            self._started[thread] = self.process
 
-        @wraps(real)
-        def start(function: Callable[..., object], *args: object, **kwargs: object) -> _T:
-            process = self._membership.process
-            if process is None or not callable(function):
-                return real(function, *args, **kwargs)
-            thread = getattr(function, "__self__", None)
-            if isinstance(thread, Thread):
-                self._started[thread] = process
-
-            def run(*given: object, **named: object) -> object:
-                self._membership.process = process
-                return function(*given, **named)
-
-            return real(run, *args, **kwargs)
-
-        return start
+    def join_process(self, process: Process) -> None:
+        """Let the calling thread belong to a process."""
+        self._membership.process = process
 
     def keep_out(self, call: str, arguments: Iterable[object]) -> None:
         """Refuse simulated paths to a thread of the real machine while a process runs.
@@ -253,14 +253,19 @@ class Simulation:
 
     def perform(self, name: str, call: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
         """Make a call, and note where it came from if it changed the disk."""
+        if not self._is_in_call:
+            # Inside another call, nobody else could make one meanwhile.
+            self.threads.pause(_FILES)
         with self.lock:
-            self.running.count_call()
-            self.before_each()
+            outer, self._is_in_call = self._is_in_call, True
             try:
+                self.running.count_call()
+                self.before_each()
                 if self.hook is None:
                     return call(*args, **kwargs)
                 return self.hook(name, call, args, kwargs, self.running)
             finally:
+                self._is_in_call = outer
                 self.note(name)
 
     def mark(self, word: str) -> None:

@@ -75,6 +75,7 @@ class Processes(Protocol):
     Attributes:
         width: how many run at once.
         keeps_memory: whether one task sees what another left in the interpreter's memory.
+        absent: names of threads of this process that the processes of the tasks do not have.
     """
 
     @property
@@ -84,6 +85,11 @@ class Processes(Protocol):
 
     @property
     def keeps_memory(self) -> bool:
+        """See above."""
+        ...
+
+    @property
+    def absent(self) -> tuple[str, ...]:
         """See above."""
         ...
 
@@ -108,6 +114,7 @@ class OneProcess:
 
     width: Final = 1
     keeps_memory: Final = True
+    absent: Final[tuple[str, ...]] = ()
 
     def run(
         self, tasks: Sequence[Callable[[], _T]], limit_s: float | None
@@ -141,7 +148,7 @@ class Forks:
             raise PythonFilesError("expected a machine with os.fork; this one has none")
         self.width: Final = width or _cores()
         others = set(threading.enumerate()) - {threading.main_thread(), threading.current_thread()}
-        self._absent = tuple(sorted(each.name for each in others))
+        self.absent: Final = tuple(sorted(each.name for each in others))
         self._pools = _pools_with_threads() if others else ()
 
     @staticmethod
@@ -182,7 +189,7 @@ class Forks:
                 setattr(pool, "_broken", _NO_THREAD)  # noqa: B010 - there is no public way to say so
             _live(task, theirs)
         os.close(theirs)
-        return _Child(pid, ours, limit_s, self._absent)
+        return _Child(pid, ours, limit_s, self.absent)
 
     @staticmethod
     def _attend(selector: selectors.BaseSelector) -> None:

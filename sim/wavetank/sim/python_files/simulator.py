@@ -29,7 +29,7 @@ from wavetank.sim.python_files._limit import OutOfSteps, OutOfTime, StepLimit, t
 from wavetank.sim.python_files._process import FIRST_DESCRIPTOR, Process
 from wavetank.sim.python_files._replacing import Replacing
 from wavetank.sim.python_files._routes import Routes, replaced_names
-from wavetank.sim.python_files._simulation import CallHook, CallSite, Simulation
+from wavetank.sim.python_files._simulation import CALLS, CallHook, CallSite, Simulation
 from wavetank.sim.python_files.calls.status import shared_flags
 from wavetank.sim.python_files.directory import SimulatedDirectory
 from wavetank.sim.python_files.errors import (
@@ -37,6 +37,9 @@ from wavetank.sim.python_files.errors import (
     StepLimitError,
     TimeLimitError,
 )
+from wavetank.sim.python_files.threads.event_loop import virtual_loops
+from wavetank.sim.python_files.threads.task_threads import TaskThreads, thread_locks
+from wavetank.sim.scheduling.strategies import Strategy
 
 __all__ = ["FIRST_PID", "CallSite", "PythonFiles"]
 
@@ -84,9 +87,10 @@ class PythonFiles:
                 f"directory: expected a path that the machine does not have but {self.directory!r} "
                 f"is there; choose another"
             )
-        self._replacing = Replacing(replaced_names())
+        self._replacing = Replacing(replaced_names(), [CALLS, *thread_locks()])
         self._routes = Routes(self._simulation)
-        self._replacing.put_in(self._routes.functions)
+        adopted = {each: self._routes.threads.adopted(each) for each in self._replacing.natives}
+        self._replacing.put_in(self._routes.functions, adopted)
         GUARD.watch(self._simulation, self._replacing)
         # Objects whose files are gone complain when they are collected; that is no news.
         self._told, sys.unraisablehook = sys.unraisablehook, lambda _: None
@@ -125,6 +129,11 @@ class PythonFiles:
         return self._calls
 
     @property
+    def threads(self) -> TaskThreads:
+        """The threads of the process that runs, or of the last one."""
+        return self._simulation.threads
+
+    @property
     def now_ns(self) -> int:
         """The time of the running process, in nanoseconds since 1970.
 
@@ -150,6 +159,7 @@ class PythonFiles:
         start_ns: int = START_NS,
         steps: StepLimit | None = None,
         hook: CallHook | None = None,
+        strategy: Strategy | None = None,
     ) -> Iterator[None]:
         """Let the code inside be a process on a disk; it is killed at the end.
 
@@ -160,6 +170,7 @@ class PythonFiles:
             start_ns: the time at which it starts, in nanoseconds since 1970.
             steps: what it may spend; None for no limit.
             hook: stands around each of its calls.
+            strategy: chooses which of its threads runs; by default each runs until it waits.
 
         Raises:
             PythonFilesError: the door is not open, or a process is running.
@@ -170,40 +181,39 @@ class PythonFiles:
         if self._simulation.process is not None:
             raise PythonFilesError("expected no process but one is running; end it first")
         self._routes.begin(pid)
-        sequence = tempfile._RandomNameSequence  # type: ignore[attr-defined]  # noqa: SLF001 - it draws from the real machine
-        tempfile._RandomNameSequence = partial(_temporary_names, pid)  # type: ignore[attr-defined]  # noqa: SLF001 - see above
-        # What looks for a directory for temporary files tries to write there.
-        temporary, tempfile.tempdir = tempfile.tempdir, tempfile.tempdir or _temporary_directory()
-        chance, names = random.getstate(), tempfile._name_sequence  # type: ignore[attr-defined]  # noqa: SLF001 - names of temporary files must be repeatable
-        random.seed(pid)
-        tempfile._name_sequence = _temporary_names(pid)  # type: ignore[attr-defined]  # noqa: SLF001 - see above
-        writes_code, sys.dont_write_bytecode = sys.dont_write_bytecode, True
-        clock = VirtualClock(None if steps is None else steps.virtual_s, start_ns)
-        max_calls = None if steps is None else steps.calls
-        process = Process(disk, os.getcwd(), clock, pid, max_calls=max_calls)
-        self._simulation.begin(process, tracing=tracing, hook=hook)
-        try:
-            yield
-            self._routes.mappings.collect()
-        except OSError as error:
-            escaped = GUARD.escaped(error)
-            if escaped is None:
+        threads = self._simulation.threads
+        with (
+            _repeatable(pid),
+            threads.repeatable(),
+            virtual_loops(threads, self._simulation.refuse),
+        ):
+            scheduler = threads.begin(strategy)
+            clock = VirtualClock(scheduler, None if steps is None else steps.virtual_s, start_ns)
+            max_calls = None if steps is None else steps.calls
+            process = Process(disk, os.getcwd(), clock, pid, max_calls=max_calls)
+            self._simulation.begin(process, tracing=tracing, hook=hook)
+            is_late = False
+            try:
+                yield
+                self._routes.mappings.collect()
+            except OutOfTime:
+                is_late = True
                 raise
-            raise escaped from error
-        except OutOfSteps:
-            assert steps is not None
-            raise StepLimitError(
-                f"expected an end within {steps.calls:,} simulated calls and {steps.virtual_s:g} s "
-                f"of virtual time but it ran on"
-            ) from None
-        finally:
-            self._calls = process.calls
-            self._simulation.end()
-            sys.dont_write_bytecode = writes_code
-            random.setstate(chance)
-            tempfile._RandomNameSequence = sequence  # type: ignore[attr-defined]  # noqa: SLF001 - see above
-            tempfile.tempdir = temporary
-            tempfile._name_sequence = names  # type: ignore[attr-defined]  # noqa: SLF001 - see above
+            except OSError as error:
+                escaped = GUARD.escaped(error)
+                if escaped is None:
+                    raise
+                raise escaped from error
+            except OutOfSteps:
+                assert steps is not None
+                raise StepLimitError(
+                    f"expected an end within {steps.calls:,} simulated calls and "
+                    f"{steps.virtual_s:g} s of virtual time but it ran on"
+                ) from None
+            finally:
+                self._calls = process.calls
+                self._simulation.end()
+                threads.end(abandon=is_late)
 
     def leave(self) -> None:
         """Let the calling thread use the real machine, while the process it began lives on."""
@@ -260,6 +270,7 @@ class PythonFiles:
         except OutOfTime:
             # It may have come while the process was ending.
             self._simulation.end()
+            self._simulation.threads.end(abandon=True)
             raise TimeLimitError(f"expected an end within {limit_s} s but it ran on") from None
 
     def mark(self, word: str) -> None:
@@ -317,6 +328,27 @@ class PythonFiles:
                     )
 
 
+@contextmanager
+def _repeatable(pid: int) -> Iterator[None]:
+    """Let chance, and the names of temporary files, be the same for each process of this number."""
+    sequence = tempfile._RandomNameSequence  # type: ignore[attr-defined]  # noqa: SLF001 - it draws from the real machine
+    tempfile._RandomNameSequence = partial(_temporary_names, pid)  # type: ignore[attr-defined]  # noqa: SLF001 - see above
+    # What looks for a directory for temporary files tries to write there.
+    temporary, tempfile.tempdir = tempfile.tempdir, tempfile.tempdir or _temporary_directory()
+    chance, names = random.getstate(), tempfile._name_sequence  # type: ignore[attr-defined]  # noqa: SLF001 - names of temporary files must be repeatable
+    random.seed(pid)
+    tempfile._name_sequence = _temporary_names(pid)  # type: ignore[attr-defined]  # noqa: SLF001 - see above
+    writes_code, sys.dont_write_bytecode = sys.dont_write_bytecode, True
+    try:
+        yield
+    finally:
+        sys.dont_write_bytecode = writes_code
+        random.setstate(chance)
+        tempfile._RandomNameSequence = sequence  # type: ignore[attr-defined]  # noqa: SLF001 - see above
+        tempfile.tempdir = temporary
+        tempfile._name_sequence = names  # type: ignore[attr-defined]  # noqa: SLF001 - see above
+
+
 _Buffer: TypeAlias = io.TextIOWrapper | io.BufferedWriter | io.BufferedRandom
 
 
@@ -324,11 +356,11 @@ def _open_buffers(process: Process) -> list[_Buffer]:
     """Return the buffered files of a process in the order of their opens, text before its bytes."""
     found: list[tuple[int, bool, _Buffer]] = []
     for each in gc.get_objects():
-        if type(each) in (io.TextIOWrapper, io.BufferedWriter, io.BufferedRandom):
+        if isinstance(each, (io.TextIOWrapper, io.BufferedWriter, io.BufferedRandom)):
             with suppress(OSError, ValueError):  # closed, detached, or no file at all
                 number = each.fileno()
                 if number >= FIRST_DESCRIPTOR and process.has(number) and each.writable():
-                    found.append((number, type(each) is not io.TextIOWrapper, each))
+                    found.append((number, not isinstance(each, io.TextIOWrapper), each))
     return [each for _, _, each in sorted(found, key=lambda item: item[:2])]
 
 

@@ -13,7 +13,7 @@ import heapq
 import math
 import sys
 from collections.abc import Callable, Hashable, Iterator, Sequence
-from pathlib import PurePath
+from pathlib import PurePosixPath
 from types import FrameType
 from typing import Final, Protocol, Self, runtime_checkable
 
@@ -29,7 +29,13 @@ __all__ = ["Access", "PowerCutError", "Scheduler", "SimTask", "TaskStoppedError"
 _MAIN: Final = 0
 _FRAMES: Final = 3
 _NO_LIMIT: Final = (None, math.inf)
-_OWN_FOLDER: Final = str(PurePath(__file__).parent)
+_OWN_FOLDER: Final = str(PurePosixPath(__file__).parent.parent)
+_DRIVERS: Final = "/wavetank/scenarios/"
+"""What runs the code under test."""
+_STARTS: Final = frozenset({"Thread._bootstrap", "Thread._bootstrap_inner", "Thread.run"})
+_LIBRARY: Final = str(PurePosixPath(heapq.__file__).parent)
+_MOST_RETURNS: Final = 100
+"""A task that is stopped and goes on is given up after so many further steps."""
 
 
 class TaskStoppedError(BaseException):
@@ -290,6 +296,8 @@ class Scheduler:
     def stop(self, error: type[TaskStoppedError]) -> None:
         """End every other task at its next step; the run itself calls it.
 
+        A task that catches the error again and again is left where it stands.
+
         Args:
             error: raised in each.
         """
@@ -299,7 +307,9 @@ class Scheduler:
         self._is_stopping = True
         self._cut_at = 0  # from here on each step looks
         for task in self.tasks[1:]:
-            while not task.has_ended:
+            for _ in range(_MOST_RETURNS):
+                if task.has_ended:
+                    break
                 self._pass_to(task)
 
     # --- power
@@ -467,15 +477,30 @@ class Scheduler:
                 f"from {usual.name!r} to {self.tasks[chosen].name!r} {where}".rstrip()
             )
 
+    def pass_time(self, duration_s: float) -> None:
+        """Let virtual time pass while the caller runs; waits whose time is over end.
+
+        Args:
+            duration_s: how much.
+        """
+        self.now_s += duration_s
+        if self._timers and self._timers[0][0] <= self.now_s:
+            self._end_waits()
+            self.look_at = 0
+
+    def _end_waits(self) -> None:
+        """Make the tasks ready whose time is over."""
+        while self._timers and self._timers[0][0] <= self.now_s:
+            _, number, waits = heapq.heappop(self._timers)
+            task = self.tasks[number]
+            if task.waits == waits and task.waits_for is not None and number not in self.ready:
+                task.timed_out = True
+                self.ready.append(number)
+
     def _let_time_pass(self) -> None:
         while self._timers and not self.ready:
             self.now_s = max(self.now_s, self._timers[0][0])
-            while self._timers and self._timers[0][0] <= self.now_s:
-                _, number, waits = heapq.heappop(self._timers)
-                task = self.tasks[number]
-                if task.waits == waits and task.waits_for is not None and number not in self.ready:
-                    task.timed_out = True
-                    self.ready.append(number)
+            self._end_waits()
         if not self.ready:
             main = self.tasks[_MAIN]
             main.error = DeadlockError("\n".join(self._who_waits()))
@@ -500,11 +525,24 @@ def _where(frame: FrameType | None) -> str:
 
 
 def _lines(frame: FrameType | None) -> list[str]:
-    """Return the innermost lines of a frame that are not this package's own."""
+    """Return the innermost lines of a frame that are neither this package's nor the library's.
+
+    The first tells the function of the library that it has called, if it waits in one.
+    """
     lines: list[str] = []
+    called = ""
     while frame is not None and len(lines) < _FRAMES:
-        if not frame.f_code.co_filename.startswith(_OWN_FOLDER):
-            name = PurePath(frame.f_code.co_filename).name
-            lines.append(f"at {name}:{frame.f_lineno} in {frame.f_code.co_name}")
+        code = frame.f_code
+        if _is_library(code.co_filename):
+            is_start = code.co_qualname in _STARTS
+            called = called if lines or is_start else f", in {code.co_qualname}"
+        elif not code.co_filename.startswith(_OWN_FOLDER) and _DRIVERS not in code.co_filename:
+            name = PurePosixPath(code.co_filename).name
+            lines.append(f"at {name}:{frame.f_lineno} in {code.co_name}{called}")
+            called = ""
         frame = frame.f_back
-    return lines
+    return lines or [called.removeprefix(", ")] * bool(called)
+
+
+def _is_library(file: str) -> bool:
+    return file.startswith("<frozen") or (file.startswith(_LIBRARY) and "site-packages" not in file)

@@ -9,7 +9,8 @@ Statements that change what tasks may share can be told apart: those that store 
 an item, or call a method such as ``append`` of one. Races of memory begin and end at these, and a
 schedule that pauses only there, and right behind, has few places to choose from.
 
-Left out: what happens inside one statement, but for ``+=`` and its like; code without source.
+Left out: statements of functions whose assertions pytest has written anew; what happens inside one
+statement, but for ``+=`` and its like; code without source.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from __future__ import annotations
 import ast
 import gc
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from types import CodeType, FunctionType, ModuleType, TracebackType
 from typing import Final, Self, TypeAlias, TypeVar
@@ -31,6 +32,8 @@ _CHANGES: Final = frozenset(
     {"add", "append", "clear", "discard", "extend", "insert", "pop", "popleft", "remove", "update"}
 )
 """Methods that change what they are called on."""
+_REWRITTEN: Final = "@py_"
+"""How the variables begin that pytest adds to a function with assertions."""
 _Value = TypeVar("_Value")
 
 
@@ -66,8 +69,8 @@ class StatementPauses:
         codes = _codes(self._modules)
         self.call(_do_nothing)
         for function in _functions({module.__file__ for module in self._modules}):
-            code = codes.get(_key(function.__code__))
-            if code is not None and code.co_freevars == function.__code__.co_freevars:
+            code = _with_paused(function.__code__, codes)
+            if code is not function.__code__:
                 self._changed.append((function, function.__code__))
                 function.__code__ = code
         return self
@@ -132,7 +135,9 @@ def _codes(modules: Iterable[ModuleType]) -> dict[_Key, CodeType]:
             if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
                 node.body = _with_pauses(node.body, is_function=True)
         top = compile(ast.fix_missing_locations(tree), str(path), "exec", dont_inherit=True)
-        found.update((_key(code), code) for code in _nested(top))
+        # Expressions have no statements; and two of them on one line could not be told apart.
+        named = (code for code in _nested(top) if not code.co_name.startswith("<"))
+        found.update((_key(code), code) for code in named)
     return found
 
 
@@ -140,6 +145,23 @@ def _pause_at(statement: ast.stmt, name: str) -> ast.stmt:
     """Return a call of a pause by its name, at the line of a statement."""
     call = ast.Expr(ast.Call(ast.Name(name, ast.Load()), [], []))
     return ast.copy_location(call, statement)
+
+
+def _with_paused(code: CodeType, codes: Mapping[_Key, CodeType]) -> CodeType:
+    """Return a function's code with pauses; the same if there is none that fits.
+
+    Where pytest has written assertions anew, only the functions inside are paused: the assertions
+    tell more than what could be compiled from the source.
+    """
+    paused = codes.get(_key(code), code)
+    if paused.co_freevars != code.co_freevars:
+        return code
+    if not any(name.startswith(_REWRITTEN) for name in code.co_varnames):
+        return paused
+    constants = [
+        _with_paused(each, codes) if isinstance(each, CodeType) else each for each in code.co_consts
+    ]
+    return code.replace(co_consts=tuple(constants))
 
 
 def _nested(code: CodeType) -> Iterator[CodeType]:

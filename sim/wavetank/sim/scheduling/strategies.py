@@ -11,7 +11,7 @@ with Probabilistic Guarantees of Finding Bugs*, ASPLOS 2010).
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from random import Random  # noqa: TID251 - seeded by the run
 from typing import Final, Protocol
 
@@ -26,12 +26,15 @@ __all__ = [
     "Sticky",
     "Strategy",
     "UntilItWaits",
+    "at_both_grains",
     "portfolio",
 ]
 
 NEVER: Final = sys.maxsize
 """The step that does not come: a strategy that need not be asked."""
 _STAYS: Final = 8
+_FEWEST_TURNS: Final = 16
+"""Turns of a short run, on the average."""
 _DEPTHS: Final = (2, 3, 5)
 
 
@@ -220,6 +223,28 @@ def portfolio(grain: Grain, seed: int, *, steps: int, begin: int = 0) -> Iterato
                 yield RandomChoice(seeds.getrandbits(32))
                 yield Sticky(seeds.getrandbits(32))
             else:
-                # Statements are many, so that a task must stay for long to come anywhere.
-                yield Sticky(seeds.getrandbits(32), _STAYS * _STAYS)
-                yield Sticky(seeds.getrandbits(32), _STAYS * _STAYS // 2)
+                # Where statements are many, a task must stay for long to come anywhere.
+                stays = min(_STAYS * _STAYS, max(steps // _FEWEST_TURNS, 2))
+                yield Sticky(seeds.getrandbits(32), stays)
+                yield Sticky(seeds.getrandbits(32), stays // 2)
+
+
+def at_both_grains(
+    count: int, seed: int, last_steps: Callable[[], int]
+) -> Iterator[tuple[Grain, Strategy]]:
+    """Yield so many strategies of the portfolio, at both grains in turn.
+
+    Args:
+        count: how many.
+        seed: of all choices.
+        last_steps: how many steps the run before had.
+    """
+    chosen: dict[Grain, Iterator[Strategy]] = {}
+    for number in range(count):
+        grain = Grain.STATEMENTS if number % 2 else Grain.CALLS
+        if grain not in chosen:
+            yield grain, UntilItWaits()
+            chosen[grain] = portfolio(grain, seed, steps=last_steps())
+            next(chosen[grain])
+        else:
+            yield grain, next(chosen[grain])

@@ -8,10 +8,10 @@ cross-check: the code under test has an identity and thread-locals of its own in
 from __future__ import annotations
 
 import sys
-import threading  # noqa: TID251 - tasks on threads of their own, one at a time
+from _thread import allocate_lock, get_ident, start_new_thread
 from collections.abc import Callable
 from types import FrameType
-from typing import Protocol
+from typing import Final, Protocol
 
 import greenlet
 
@@ -20,6 +20,11 @@ __all__ = ["BatonThreads", "Carrier", "Greenlets", "Switching"]
 
 class Carrier(Protocol):
     """What one task runs on."""
+
+    @property
+    def ident(self) -> int | None:
+        """The number of its thread, if it has one of its own."""
+        ...
 
     @property
     def resume(self) -> Callable[[], object]:
@@ -49,6 +54,8 @@ class Switching(Protocol):
 
 class _Green:
     __slots__ = ("_green", "resume")
+
+    ident: Final = None
 
     def __init__(self, green: greenlet.greenlet) -> None:
         self._green = green
@@ -85,12 +92,15 @@ class Greenlets:
 
 
 class _Thread:
-    __slots__ = ("_baton", "_switching", "thread")
+    """A thread of the system; made of `_thread`'s functions, so that no thread object is needed."""
 
-    def __init__(self, switching: BatonThreads, thread: threading.Thread | None = None) -> None:
+    __slots__ = ("_baton", "_switching", "ident")
+
+    def __init__(self, switching: BatonThreads) -> None:
         self._switching = switching
-        self.thread = thread  # None until it is known
-        self._baton = threading.Semaphore(0)
+        self.ident: int | None = None  # None until it is known
+        self._baton = allocate_lock()
+        self._baton.acquire()
 
     def resume(self) -> None:
         mine = self._switching.running
@@ -107,9 +117,9 @@ class _Thread:
         self._baton.acquire()
 
     def frame(self) -> FrameType | None:
-        if self.thread is None or self.thread.ident is None:
+        if self.ident is None:
             return None
-        return sys._current_frames().get(self.thread.ident)  # noqa: SLF001 - documented for this
+        return sys._current_frames().get(self.ident)  # noqa: SLF001 - documented for this
 
 
 class BatonThreads:
@@ -122,17 +132,18 @@ class BatonThreads:
 
     def adopt(self) -> Carrier:
         """See `Switching`."""
-        self.running = _Thread(self, threading.current_thread())
+        self.running = _Thread(self)
+        self.running.ident = get_ident()
         return self.running
 
     def start(self, name: str, work: Callable[[], None]) -> Carrier:
         """See `Switching`."""
+        del name
 
         def run() -> None:
             carrier.wait()
             work()
 
         carrier = _Thread(self)
-        carrier.thread = threading.Thread(target=run, name=name, daemon=True)
-        carrier.thread.start()
+        carrier.ident = start_new_thread(run, ())
         return carrier

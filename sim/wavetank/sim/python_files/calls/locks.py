@@ -2,7 +2,7 @@
 
 `flock` belongs to the open file: two opens of one file stand in each other's way, in one process
 too. Record locks (`lockf`, F_SETLK) belong to the process: within one they never do, and no other
-process runs. A lock that would be waited for is tried again while other threads run. Left out:
+process runs. A lock that is not free is waited for while other threads run. Left out:
 locks of open file descriptions (F_OFD_SETLK), which are refused.
 """
 
@@ -12,17 +12,19 @@ import errno
 import fcntl
 import os
 import struct
-from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 from wavetank.sim.python_files._process import OpenFile, Process
 from wavetank.sim.python_files._simulation import Simulation
 from wavetank.sim.python_files.calls.descriptor_calls import DescriptorCalls
 from wavetank.sim.python_files.errors import UnroutedCallError
+from wavetank.sim.scheduling.scheduler import Access
 
 __all__ = ["LockCalls"]
 
 _RECORD_LOCKS: Final = frozenset({fcntl.F_SETLK, fcntl.F_SETLKW})
+_LOCKS: Final = Access.to("file locks")
 _FULL_FSYNC: Final = getattr(fcntl, "F_FULLFSYNC", 51)
 """Linux does not have it; 51 is macOS's number, and no command of Linux."""
 _STATUS_FLAGS: Final = os.O_APPEND | os.O_NONBLOCK
@@ -34,15 +36,11 @@ class LockCalls:
     Args:
         simulation: the simulation.
         descriptors: syncs.
-        pause: lets other threads run.
     """
 
-    def __init__(
-        self, simulation: Simulation, descriptors: DescriptorCalls, pause: Callable[[float], None]
-    ) -> None:
+    def __init__(self, simulation: Simulation, descriptors: DescriptorCalls) -> None:
         self._simulation = simulation
         self._descriptors = descriptors
-        self._pause = pause
 
     def flock(self, fd: int, operation: int, /) -> None:
         """See `fcntl.flock`."""
@@ -60,7 +58,22 @@ class LockCalls:
                     return
             if operation & fcntl.LOCK_NB:
                 raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
-            self._pause(0.001)
+            self._wait_for(process, opened)
+
+    def _wait_for(self, process: Process, opened: OpenFile) -> None:
+        """Wait until some lock is given back."""
+        scheduler = self._simulation.threads.here()
+        assert scheduler is not None, "a task takes the lock"
+        path, wake = opened.path, partial(scheduler.wake, scheduler.running.number)
+        process.lock_waiters.append(wake)
+        try:
+            scheduler.take_turn(
+                lambda: f"the lock of {path}, which another open of it holds",
+                _LOCKS,
+                is_ready=False,
+            )
+        finally:
+            process.lock_waiters.remove(wake)
 
     def lockf(self, fd: int, cmd: int, *region: int) -> None:
         """See `fcntl.lockf`: a process never stands in its own way."""

@@ -20,6 +20,7 @@ from wavetank.sim.python_files._process import Process
 from wavetank.sim.python_files._simulation import Simulation
 from wavetank.sim.python_files.calls.paths import PathArgument
 from wavetank.sim.python_files.errors import StaleFileError
+from wavetank.sim.python_files.threads.buffered_files import Buffered, BufferedFiles
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer, WriteableBuffer
@@ -256,6 +257,7 @@ def _opened(
 def open_file(  # noqa: C901, PLR0917 - the signature of open, and its refusals one by one
     simulation: Simulation,
     calls: FileCalls,
+    buffered: BufferedFiles,
     real_open: Callable[..., IO[str] | IO[bytes]],
     file: PathArgument | int,
     mode: str = "r",
@@ -287,13 +289,13 @@ def open_file(  # noqa: C901, PLR0917 - the signature of open, and its refusals 
         return raw
     line_buffering = buffering == 1 and not binary
     size = _buffer_size() if buffering < 0 or buffering == 1 else buffering
-    buffer: io.BufferedRandom | io.BufferedWriter | io.BufferedReader
+    buffer: Buffered
     if "+" in modes:
-        buffer = io.BufferedRandom(raw, size)
+        buffer = buffered.random(raw, size)
     elif modes & set("wax"):
-        buffer = io.BufferedWriter(raw, size)
+        buffer = buffered.writer(raw, size)
     else:
-        buffer = io.BufferedReader(raw, size)
+        buffer = buffered.reader(raw, size)
     if binary:
         if buffering == 1:
             warnings.warn(
