@@ -42,6 +42,7 @@ def regression_test(case: Case, *, name: str, summary: str) -> str:
         f"    invariant={case.invariant!r},",
         f"    kind={case.kind!r},",
         f"    trace={case.trace!r},",
+        *_schedule(case, source),
         ")",
         "",
         "",
@@ -56,7 +57,7 @@ def regression_test(case: Case, *, name: str, summary: str) -> str:
 def _shortened(case: Case) -> Case:
     """Return a case whose workload ends with the step of the crash, if that shows the same."""
     crash = case.crash
-    if crash is None:
+    if crash is None or case.workload.tasks:
         return case
     recording = record(case.workload, find_store(case.store))
     position = crash.position if crash.killed_at is None else crash.killed_at
@@ -91,4 +92,15 @@ def _workload(workload: Workload, source: PythonSource) -> Iterator[str]:
     for step in workload.steps:
         yield f"            {source.of(step)},"
     yield "        ),"
+    for name in ("tasks", "after", "slow_calls"):
+        if values := getattr(workload, name):
+            yield f"        {name}=("
+            yield from (f"            {source.of(value)}," for value in values)
+            yield "        ),"
     yield "    ),"
+
+
+def _schedule(case: Case, source: PythonSource) -> Iterator[str]:
+    if case.schedule is not None:
+        source.need("wavetank.sim", "Schedule")
+        yield f"    schedule=Schedule.from_text({str(case.schedule)!r}),"

@@ -56,15 +56,24 @@ def render_story(violation: Violation, case: Case, *, max_images: int | None = N
         *_sentence("promised", f"{violation.invariant}: {promise}"),
         *_sentence("broken", violation.summary),
         *(_lanes(violation) or _list("steps", _shortened(violation.steps))),
+        *_about_the_crash(violation),
+        f"Reproduce: {replay_command(violation.id)}",
+        f"Elsewhere: first {command}",
+    ]
+    return "\n".join(lines)
+
+
+def _about_the_crash(violation: Violation) -> list[str]:
+    """Return what was lost, why, and what would have kept it; of a race without a crash, why."""
+    if violation.crash is None and violation.history is not None:
+        return _sentence("why", f"no crash is needed: {violation.why}")
+    return [
         *_list("lost", _first_few(violation.lost)),
         *_sentence("why", violation.why),
         *_sentence("profiles", f"allowed by {', '.join(violation.profiles)}"),
         *_sentence("cure", violation.cure or "no single sync would have prevented it"),
         *_sentence("rules", _rules(violation.rules)),
-        f"Reproduce: {replay_command(violation.id)}",
-        f"Elsewhere: first {command}",
     ]
-    return "\n".join(lines)
 
 
 def _lanes(violation: Violation) -> list[str]:
@@ -74,7 +83,8 @@ def _lanes(violation: Violation) -> list[str]:
         return []
     last = max((call.returned_at or 0 for call in history.calls), default=0)
     mark = last if violation.crash is None and violation.invariant == "O13" and last else None
-    lanes = draw_lanes(history, width=_WIDTH - _LABEL, mark=mark).splitlines()
+    drawn = draw_lanes(history, width=_WIDTH - _LABEL, mark=mark).splitlines()
+    lanes = [line for line in drawn if line]
     if len(lanes) > _LANE_LINES:
         lanes = [*lanes[: _LANE_LINES - 1], f"... {len(lanes) - _LANE_LINES + 1} lines more"]
     indented = [

@@ -9,6 +9,7 @@ General layout, from the bottom up::
     read_memory.py     what came of a disk, remembered by that
     profiles/          what a filesystem promises about unsynced work
     disk/              the disk while programs run: calls, page cache, names, the engine's seams
+    scheduling/        tasks, locks and virtual time under a strategy: SimRuntime
     serial_runtime.py  SerialRuntime: the engine's runtime seam in one thread
     crashes/           what a crash may leave, and which of it is looked at
     litmus/            small programs with the states that they may leave
@@ -94,6 +95,9 @@ from wavetank.sim.profiles.shipped import (
 )
 from wavetank.sim.read_memory import ReadMemory
 from wavetank.sim.read_trace import Cell, ReadTrace
+from wavetank.sim.scheduling.runtime import SimRuntime
+from wavetank.sim.scheduling.schedule import Departure, Grain, Schedule
+from wavetank.sim.scheduling.scheduled_filesystem import ScheduledFileSystem, Stall
 from wavetank.sim.serial_runtime import DeadlockError, SerialRuntime
 
 __all__ = [
@@ -132,12 +136,14 @@ __all__ = [
     "CrashImages",
     "Data",
     "DeadlockError",
+    "Departure",
     "DirectoryContent",
     "Dirent",
     "DirentCover",
     "DiskImage",
     "FileContent",
     "FsyncFailure",
+    "Grain",
     "Kept",
     "LinkContent",
     "LitmusArgument",
@@ -157,12 +163,16 @@ __all__ = [
     "ReadTrace",
     "Reader",
     "Record",
+    "Schedule",
+    "ScheduledFileSystem",
     "SerialRuntime",
     "Settling",
     "SimDisk",
     "SimFile",
     "SimFileSystem",
+    "SimRuntime",
     "Size",
+    "Stall",
     "Sync",
     "SyncKind",
     "Tear",

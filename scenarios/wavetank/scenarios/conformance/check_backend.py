@@ -22,6 +22,7 @@ from wavetank.scenarios.conformance.check import (
 from wavetank.scenarios.conformance.compaction_checks import SNAPSHOTS, TRUNCATION
 from wavetank.scenarios.conformance.isolation import RunCheck, run_here, run_isolated
 from wavetank.scenarios.conformance.restart_checks import OPEN_CLOSE
+from wavetank.scenarios.conformance.schedule_checks import SCHEDULED
 from wavetank.scenarios.conformance.store_harness import StoreHarness, suite_options
 from wavetank.scenarios.conformance.thread_checks import CONCURRENT, CONCURRENT_OPEN_CLOSE
 from wavetank.scenarios.conformance.torn_checks import TORN
@@ -49,6 +50,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     *TORN,
     *CRASHES,
     *CONCURRENT,
+    *SCHEDULED,
 )
 """Every check."""
 

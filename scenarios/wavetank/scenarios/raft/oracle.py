@@ -5,7 +5,7 @@ returns), O4 (snapshot pair), O5 (no hole between snapshot and log), O6 (through
 own problems), O11 (batches whole or absent), and O12 as far as one of these is broken after a clean
 close. O7, O8, O10 and the rest of O12 are questions about a whole recovery, or about what is
 pending, and stand in recovery.py and explorer.py. What may be missing where the disk lies is
-weighed in loss_rules.py. Does not verify: liveness and concurrency.
+weighed in loss_rules.py. O13 and O14 are those of tasks beside one another (concurrency/).
 
 An observation is right exactly if one possible state allows all of it; what follows a mismatch only
 finds the best name for it.
@@ -40,6 +40,8 @@ INVARIANTS: Final[dict[str, str]] = {
     "O10": "no litter after a clean open, and no growth over crash cycles",
     "O11": "a batch that was not acknowledged is there as a whole or not at all",
     "O12": "a clean close makes everything durable",
+    "O13": "some order of the calls explains what callers beside one another were told",
+    "O14": "calls end: no deadlock, no leaked lock, no lost wake-up",
     "O15": "what an opened store has shown survives the next crash",
     "O16": "a store that is closed, or failed to open, holds no descriptor and no lock",
     "O17": "metrics count every call, its bytes and its failure",
