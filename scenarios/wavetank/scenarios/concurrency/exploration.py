@@ -33,6 +33,9 @@ _CRASHED_RUNS: Final = 4
 """Runs whose crashes are explored, of those whose effects differ."""
 _GLANCED_RUNS: Final = 12
 """Runs whose crashes are explored with a few images each, behind those."""
+_RUNS_FOR_ONE_CRASHED: Final = 60
+_RUNS_FOR_ONE_GLANCE: Final = 16
+"""Where few schedules are run, crashes of fewer runs are explored."""
 _SETS_AT_A_GLANCE: Final = 2
 """Of the sets of pending ops that a crash may keep: none of them, and one more."""
 
@@ -132,6 +135,7 @@ def explore_tasks(
         listener: told of what is found, and of progress.
     """
     judged = 0
+    crashed_runs = min(_CRASHED_RUNS, 1 + schedules // _RUNS_FOR_ONE_CRASHED)
     on_failure = None if listener is None else listener.failure
 
     def tell(runs: int) -> None:
@@ -147,7 +151,7 @@ def explore_tasks(
             player,
             seed=seed,
             count=schedules,
-            keep=_CRASHED_RUNS + _GLANCED_RUNS,
+            keep=crashed_runs + min(_GLANCED_RUNS, schedules // _RUNS_FOR_ONE_GLANCE),
             keep_going=limits.max_after_first is None,
             on_failure=on_failure,
             on_progress=tell,
@@ -157,7 +161,11 @@ def explore_tasks(
     told: set[tuple[str, str]] = set()
     crashed: list[CrashedRun] = []
     for number, run in enumerate(seen.distinct):
-        if number >= _CRASHED_RUNS and not glance(run, profile, limits, subject).findings:
+        if (
+            number >= crashed_runs
+            and not every
+            and not glance(run, profile, limits, subject).findings
+        ):
             continue
         # Once more, with the lines that stories need.
         noted = player.replay(run.schedule, sites=True)
