@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from hashlib import blake2b
 from typing import Final
 
@@ -42,15 +43,17 @@ def run_tasks_of(unit: Unit, progress: ProgressSink | None) -> tuple[ScenarioRes
     # All are opened with the same options, so that one subject remembers for all.
     subject = RaftSubject(workloads[0], store)
     share = -(-unit.schedules // len(unit.profiles))
-    return tuple(
-        _explore_tasks(evolve(unit, schedules=share), starts, number, subject, progress)
-        for number in range(len(unit.profiles))
-    )
+    with ExitStack() as stack:
+        players = [stack.enter_context(Player(start)) for start in starts]
+        return tuple(
+            _explore_tasks(evolve(unit, schedules=share), players, number, subject, progress)
+            for number in range(len(unit.profiles))
+        )
 
 
 def _explore_tasks(
     unit: Unit,
-    starts: Sequence[Start],
+    players: Sequence[Player],
     number: int,
     subject: RaftSubject,
     progress: ProgressSink | None,
@@ -58,22 +61,21 @@ def _explore_tasks(
     profile = unit.profiles[number]
     telling = _TasksTelling(unit, profile, progress)
     explored: list[TasksExploration] = []
-    for start in starts:
-        with Player(start) as player:
-            seen = explore_tasks(
-                player,
-                profile.profile,
-                seed=unit.seed * len(unit.profiles) + number,
-                schedules=unit.schedules if len(starts) == 1 else -(-unit.schedules // _PAIR_SHARE),
-                every=len(starts) > 1,
-                limits=evolve(
-                    limits_of(telling.case(start), max_images=unit.max_images),
-                    max_after_first=unit.max_after_first,
-                ),
-                subject=subject,
-                listener=telling,
-            )
-            telling.finish(player, seen)
+    for player in players:
+        seen = explore_tasks(
+            player,
+            profile.profile,
+            seed=unit.seed * len(unit.profiles) + number,
+            schedules=unit.schedules if len(players) == 1 else -(-unit.schedules // _PAIR_SHARE),
+            every=len(players) > 1,
+            limits=evolve(
+                limits_of(telling.case(player.start), max_images=unit.max_images),
+                max_after_first=unit.max_after_first,
+            ),
+            subject=subject,
+            listener=telling,
+        )
+        telling.finish(player, seen)
         explored.append(seen)
     return telling.result(explored)
 

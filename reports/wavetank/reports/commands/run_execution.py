@@ -47,7 +47,7 @@ _DEFAULT_PROFILES: Final = ("sequential", "ext4", "posix")
 _DEFAULT_STORE: Final = "builtin"
 _PAIRWISE: Final = "pairwise"
 _HASH_SEEDS: Final = (1, 2)
-_SCHEDULES_BY_DEFAULT: Final = 60
+_SCHEDULES_BY_DEFAULT: Final = 24
 _SCHEDULES_WHEN_NAMED: Final = 640
 _IMAGES_AFTER_FIRST: Final = 500
 """Judged at least, once a scenario and profile has failed."""

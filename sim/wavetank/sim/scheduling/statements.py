@@ -19,6 +19,7 @@ import ast
 import gc
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from types import CodeType, FunctionType, ModuleType, TracebackType
 from typing import Final, Self, TypeAlias, TypeVar
@@ -130,15 +131,19 @@ def _codes(modules: Iterable[ModuleType]) -> dict[_Key, CodeType]:
     for module in modules:
         assert module.__file__ is not None, "modules with a file were asked for"
         path = Path(module.__file__)
-        tree = ast.parse(path.read_bytes(), str(path))
-        for node in ast.walk(tree):
-            if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
-                node.body = _with_pauses(node.body, is_function=True)
-        top = compile(ast.fix_missing_locations(tree), str(path), "exec", dont_inherit=True)
-        # Expressions have no statements; and two of them on one line could not be told apart.
-        named = (code for code in _nested(top) if not code.co_name.startswith("<"))
-        found.update((_key(code), code) for code in named)
+        found.update((_key(code), code) for code in _codes_of(str(path), path.read_bytes()))
     return found
+
+
+@cache  # of the source itself: a run enters once for each scenario
+def _codes_of(path: str, source: bytes) -> tuple[CodeType, ...]:
+    tree = ast.parse(source, path)
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            node.body = _with_pauses(node.body, is_function=True)
+    top = compile(ast.fix_missing_locations(tree), path, "exec", dont_inherit=True)
+    # Expressions have no statements; and two of them on one line could not be told apart.
+    return tuple(code for code in _nested(top) if not code.co_name.startswith("<"))
 
 
 def _pause_at(statement: ast.stmt, name: str) -> ast.stmt:
