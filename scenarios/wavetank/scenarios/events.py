@@ -84,7 +84,7 @@ class RunPlan:
     own_profiles: tuple[OwnProfile, ...] = ()
     option_sets: tuple[tuple[str, ...], ...] = ((),)
     faults: tuple[str, ...] = ()
-    schedules: int = 640
+    schedules: int = 540
 
 
 @frozen(kw_only=True)

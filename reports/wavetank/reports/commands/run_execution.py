@@ -48,7 +48,7 @@ _DEFAULT_STORE: Final = "builtin"
 _PAIRWISE: Final = "pairwise"
 _HASH_SEEDS: Final = (1, 2)
 _SCHEDULES_BY_DEFAULT: Final = 24
-_SCHEDULES_WHEN_NAMED: Final = 640
+_SCHEDULES_WHEN_NAMED: Final = 540
 _IMAGES_AFTER_FIRST: Final = 500
 """Judged at least, once a scenario and profile has failed."""
 

@@ -29,9 +29,11 @@ from wavetank.sim import Profile
 
 __all__ = ["CrashedRun", "TasksExploration", "TasksListener", "explore_tasks", "glance"]
 
-_CRASHED_RUNS: Final = 4
+_CRASHED_RUNS: Final = 3
 """Runs whose crashes are explored, of those whose effects differ."""
-_GLANCED_RUNS: Final = 12
+_CRASHED_OF_EVERY: Final = 2
+"""The same where every schedule that can differ is run: of each small workload."""
+_GLANCED_RUNS: Final = 6
 """Runs whose crashes are explored with a few images each, behind those."""
 _RUNS_FOR_ONE_CRASHED: Final = 60
 _RUNS_FOR_ONE_GLANCE: Final = 16
@@ -129,7 +131,7 @@ def explore_tasks(
         profile: what a crash may lose.
         seed: of the schedules.
         schedules: how many at most.
-        every: whether all that can differ are run, and the crashes of each explored.
+        every: whether all that can differ are run.
         limits: of the exploration of one run's crashes.
         subject: recovers, to share what it remembers.
         listener: told of what is found, and of progress.
@@ -144,7 +146,7 @@ def explore_tasks(
 
     seen = (
         explore_every_schedule(
-            player, limit=schedules, keep=schedules, on_failure=on_failure, on_progress=tell
+            player, limit=schedules, keep=_CRASHED_OF_EVERY, on_failure=on_failure, on_progress=tell
         )
         if every
         else explore_schedules(
