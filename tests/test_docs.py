@@ -7,7 +7,13 @@ from typing import Final
 import attrs
 import pytest
 
-from wavetank.scenarios import FAMILIES, INVARIANTS, SCENARIOS
+from wavetank.scenarios import (
+    CLUSTER_INVARIANTS,
+    CLUSTER_SCENARIOS,
+    FAMILIES,
+    INVARIANTS,
+    SCENARIOS,
+)
 from wavetank.sim import PROFILES, DirentCover, Profile
 
 ROOT: Final = Path(__file__).parents[1]
@@ -52,6 +58,12 @@ def test_each_scenario_has_its_section() -> None:
 def test_each_invariant_has_its_row_and_no_other() -> None:
     ids = [cells[0] for cells in rows("docs/oracle.md") if re.fullmatch(r"O\d+", cells[0])]
     assert ids == list(INVARIANTS)
+
+
+def test_the_page_on_clusters_lists_their_scenarios_and_invariants() -> None:
+    names = [cells[0] for cells in rows("docs/cluster.md")]
+    assert [name for name in names if name.startswith("cluster-")] == list(CLUSTER_SCENARIOS)
+    assert [name for name in names if re.fullmatch(r"C\d", name)] == list(CLUSTER_INVARIANTS)
 
 
 @pytest.mark.parametrize("profile", PROFILES, ids=lambda profile: profile.name)

@@ -123,8 +123,7 @@ def test_the_engine_meets_the_machine_only_in_the_real_sides_of_its_seams() -> N
 
 
 SUITE = ROOT / "scenarios" / "wavetank" / "scenarios" / "conformance"
-SWITCHING = ROOT / "sim" / "wavetank" / "sim" / "scheduling" / "switching.py"
-KEEPERS = (SUITE / "isolation.py", SUITE / "thread_checks.py", SWITCHING)
+KEEPERS = (SUITE / "isolation.py", SUITE / "thread_checks.py")
 
 
 @pytest.mark.parametrize("room", ["sim", "faults", "scenarios"])

@@ -13,7 +13,12 @@ from wavetank.faults import VOCABULARY
 from wavetank.reports.cli import cli
 from wavetank.reports.documents import schema
 from wavetank.reports.exit_codes import ExitCode
-from wavetank.scenarios import ALL_SCENARIOS, INVARIANTS, SHIPPED_STORES
+from wavetank.scenarios import (
+    ALL_SCENARIOS,
+    CLUSTER_INVARIANTS,
+    INVARIANTS,
+    SHIPPED_STORES,
+)
 from wavetank.sim import PROFILES, SAFE_PROFILES
 
 
@@ -152,7 +157,7 @@ def test_the_version_is_shown() -> None:
         ("scenarios", list(ALL_SCENARIOS)),
         ("profiles", [profile.name for profile in PROFILES]),
         ("backends", list(SHIPPED_STORES)),
-        ("invariants", list(INVARIANTS)),
+        ("invariants", [*INVARIANTS, *CLUSTER_INVARIANTS]),
     ],
 )
 def test_lists_name_everything_there_is(kind: str, names: list[str]) -> None:

@@ -34,6 +34,7 @@ def run_command(
     depth: int | None = 0,
     option_sets: Sequence[Sequence[str]] = ((),),
     faults: Sequence[str] = (),
+    cluster_runs: int | None = None,
 ) -> str:
     """Return the command that runs scenarios.
 
@@ -57,6 +58,8 @@ def run_command(
             words += ["--options", ",".join(options)]
     for fault in faults:
         words += ["--fault", fault]
+    if cluster_runs is not None:
+        words += ["--cluster-runs", str(cluster_runs)]
     return shlex.join(words)
 
 

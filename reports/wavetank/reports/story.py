@@ -12,7 +12,7 @@ from typing import Final
 
 from wavetank.reports.lanes import draw_lanes
 from wavetank.reports.next_commands import replay_command, run_command
-from wavetank.scenarios import INVARIANTS, Case, Violation
+from wavetank.scenarios import CLUSTER_INVARIANTS, INVARIANTS, Case, Violation
 
 __all__ = ["STORY_LINES", "render_story"]
 
@@ -40,7 +40,8 @@ def render_story(violation: Violation, case: Case, *, max_images: int | None = N
     faults = tuple(map(str, workload.faults.faults))
     run_of = (workload.name, f"seed {workload.seed}", case.profile.name, case.store)
     place = ", ".join((*run_of, *workload.overrides, *faults))
-    promise = INVARIANTS.get(violation.invariant, "an invariant of another version")
+    promises = {**INVARIANTS, **CLUSTER_INVARIANTS}
+    promise = promises.get(violation.invariant, "an invariant of another version")
     command = run_command(
         scenarios=[workload.name],
         seeds=range(workload.seed, workload.seed + 1),
@@ -50,6 +51,8 @@ def render_story(violation: Violation, case: Case, *, max_images: int | None = N
         depth=case.depth,
         option_sets=(workload.overrides,),
         faults=faults,
+        # Each profile has the same numbers of runs, from 0 on.
+        cluster_runs=None if workload.cluster is None else workload.cluster.run + 1,
     )
     lines = [
         f"FAIL {violation.id}: {place}",

@@ -226,6 +226,7 @@ def _last_lines(session: Session) -> Iterator[str]:
     if any(not result.complete for result in results):
         yield "Rows with complete=no skipped some legal crash images."
         yield from _choices(results)
+    yield from _clusters(results)
     relaxed = sorted({clause for result in results for clause in result.relaxed})
     if relaxed:
         given_by = _given_up_by(session.result.plan)
@@ -253,6 +254,20 @@ def _choices(results: Sequence[ScenarioResult]) -> Iterator[str]:
             f"{_counted(choice.groups, 'group')} of ops made alike; "
             f"{_counted(choice.sets, 'set')} of ops chosen"
         )
+
+
+def _clusters(results: Sequence[ScenarioResult]) -> Iterator[str]:
+    """Yield what the runs of each cluster came to."""
+    for result in results:
+        counts = result.cluster
+        if counts is not None:
+            yield (
+                f"{_shown(result)} {result.profile}: {_counted(counts.runs, 'run')}, "
+                f"{counts.simulated_s} simulated seconds, "
+                f"{_counted(counts.power_cuts, 'power cut')}, {_counted(counts.kills, 'kill')}, "
+                f"{_counted(counts.elections, 'election')}, "
+                f"{_counted(counts.commits, 'commit')}"
+            )
 
 
 def _determinism_lines(session: Session) -> Iterator[str]:

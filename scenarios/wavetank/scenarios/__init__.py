@@ -8,6 +8,7 @@
     corruption/      stores damaged in every place (`wavetank damage`)
     mutants/         planted bugs that must be found (`wavetank zoo`)
     code/            any Python code that writes files (`crash_test`, `CrashDisk`)
+    cluster/         Raft clusters over the store: nodes, network, faults, invariants
     concurrency/     tasks beside one another: schedules, crashes, linearizability
     machines/        hypothesis state machines over a crashing disk; strategies.py has the data
     events.py        a plan, its results, and those who listen
@@ -25,6 +26,9 @@ from typing import TYPE_CHECKING
 from wavetank.faults import fault_plan
 from wavetank.scenarios.case import Case, CaseError
 from wavetank.scenarios.catalogue import ALL_SCENARIOS, UnknownNameError, workload_of
+from wavetank.scenarios.cluster.cluster_run import UnfitForClusterError, require_fit
+from wavetank.scenarios.cluster.invariants import CLUSTER_INVARIANTS
+from wavetank.scenarios.cluster.scenarios import CLUSTER_SCENARIOS
 from wavetank.scenarios.code import (
     CheckError,
     CodeFinding,
@@ -52,6 +56,7 @@ from wavetank.scenarios.concurrency.concurrent_run import (
 from wavetank.scenarios.concurrency.history import Call, History
 from wavetank.scenarios.concurrency.scenarios import CONCURRENT_SCENARIOS
 from wavetank.scenarios.events import (
+    ClusterCounts,
     Event,
     FindingFound,
     Listener,
@@ -183,6 +188,8 @@ else:
 __all__ = [
     "ALL_SCENARIOS",
     "BUILTIN",
+    "CLUSTER_INVARIANTS",
+    "CLUSTER_SCENARIOS",
     "CONCURRENT_SCENARIOS",
     "EMPTY",
     "EVERYTHING",
@@ -203,6 +210,7 @@ __all__ = [
     "CaseError",
     "CheckError",
     "Close",
+    "ClusterCounts",
     "CodeFinding",
     "ComplaintKind",
     "Contract",
@@ -282,6 +290,7 @@ __all__ = [
     "TaskStep",
     "TruncatePrefix",
     "TruncateSuffix",
+    "UnfitForClusterError",
     "UnknownNameError",
     "UnschedulableStoreError",
     "Verdict",
@@ -317,6 +326,7 @@ __all__ = [
     "profile_named",
     "record",
     "replay",
+    "require_fit",
     "require_schedulable",
     "run",
     "runnable_scenarios",

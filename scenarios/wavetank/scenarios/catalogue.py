@@ -1,4 +1,4 @@
-"""Every scenario that ships: store lives, families of them, and tasks beside one another."""
+"""Every scenario that ships: store lives, families of them, tasks, and clusters."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Final
 from attrs import evolve
 
 from wavetank.faults import FaultPlan, fault_plan
+from wavetank.scenarios.cluster.scenarios import CLUSTER_SCENARIOS, ClusterScenario
 from wavetank.scenarios.concurrency.scenarios import CONCURRENT_SCENARIOS, ConcurrentScenario
 from wavetank.scenarios.raft.exhaustive import FAMILIES, Family
 from wavetank.scenarios.raft.option_choices import with_overrides
@@ -17,8 +18,8 @@ from wavetank.scenarios.raft.workloads import SCENARIOS, Scenario
 
 __all__ = ["ALL_SCENARIOS", "UnknownNameError", "turned", "workload_of", "workloads_of"]
 
-ALL_SCENARIOS: Final[Mapping[str, Scenario | Family | ConcurrentScenario]] = MappingProxyType(
-    {**SCENARIOS, **FAMILIES, **CONCURRENT_SCENARIOS}
+ALL_SCENARIOS: Final[Mapping[str, Scenario | Family | ConcurrentScenario | ClusterScenario]] = (
+    MappingProxyType({**SCENARIOS, **FAMILIES, **CONCURRENT_SCENARIOS, **CLUSTER_SCENARIOS})
 )
 """By name, in the order in which they run."""
 
@@ -50,6 +51,8 @@ def workloads_of(
         found: tuple[Workload, ...] = (SCENARIOS[scenario].workload(seed),)
     elif scenario in CONCURRENT_SCENARIOS:
         found = CONCURRENT_SCENARIOS[scenario].workloads(seed)
+    elif scenario in CLUSTER_SCENARIOS:
+        found = (CLUSTER_SCENARIOS[scenario].workload(seed),)
     elif scenario in FAMILIES:
         found = tuple(FAMILIES[scenario].workloads())
     else:

@@ -17,6 +17,7 @@ from wavetank.scenarios.exploration.subject import Problem
 from wavetank.sim import Choice, Profile
 
 __all__ = [
+    "ClusterCounts",
     "Event",
     "FindingFound",
     "Listener",
@@ -72,6 +73,7 @@ class RunPlan:
             recoveries from crashes in it.
         schedules: runs of each scenario whose tasks run beside one another, each under another
             schedule, shared among the profiles.
+        cluster_runs: runs of each cluster scenario, shared among the profiles.
     """
 
     scenarios: tuple[str, ...]
@@ -85,6 +87,30 @@ class RunPlan:
     option_sets: tuple[tuple[str, ...], ...] = ((),)
     faults: tuple[str, ...] = ()
     schedules: int = 540
+    cluster_runs: int = 36
+
+
+@frozen(kw_only=True)
+class ClusterCounts:
+    """What the runs of a cluster scenario came to, in sum.
+
+    Attributes:
+        runs: how many, each with other random choices.
+        simulated_s: virtual seconds, in whole ones.
+        power_cuts: of single nodes.
+        kills: processes killed or closed.
+        restarts: processes started again.
+        elections: leaders elected.
+        commits: entries committed.
+    """
+
+    runs: int
+    simulated_s: int
+    power_cuts: int
+    kills: int
+    restarts: int
+    elections: int
+    commits: int
 
 
 @frozen(kw_only=True)
@@ -121,6 +147,7 @@ class ScenarioResult:
         digest: a hash of the op log and of every image and verdict.
         schedules: how many schedules of its tasks were run; 0 if it has none.
         every_schedule: for how many of its workloads these are all that can differ.
+        cluster: what its cluster runs came to; None if it is no cluster.
     """
 
     name: str
@@ -150,6 +177,7 @@ class ScenarioResult:
     schedules: int = 0
     every_schedule: int = 0
     workloads: int = 1
+    cluster: ClusterCounts | None = None
 
     @property
     def verdict(self) -> Verdict:

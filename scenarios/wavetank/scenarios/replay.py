@@ -12,6 +12,11 @@ from typing import Final
 from attrs import evolve, frozen
 
 from wavetank.scenarios.case import Case
+from wavetank.scenarios.cluster.replaying import (
+    judge_cluster_again,
+    replay_cluster,
+    tell_cluster,
+)
 from wavetank.scenarios.concurrency.replaying import judge_tasks_again, replay_tasks, tell_tasks
 from wavetank.scenarios.exploration.explain import Violation, explain, explain_live
 from wavetank.scenarios.exploration.explorer import Exploration, Finding, explore, judge_crash
@@ -64,6 +69,8 @@ def replay(case: Case, *, max_images: int | None = MAX_IMAGES) -> ReplayResult:
         find_store(case.store)
     except StoreNotFoundError as error:
         return ReplayResult(verdict=ReplayVerdict.ERROR, explanation=str(error))
+    if case.workload.cluster is not None:
+        return replay_cluster(case)
     if case.workload.tasks:
         return replay_tasks(case)
     recording = _record(case)
@@ -119,6 +126,8 @@ def judge_again(case: Case, *, max_images: int | None = MAX_IMAGES) -> tuple[Pro
     >>> judge_again(case)
     ()
     """
+    if case.workload.cluster is not None:
+        return judge_cluster_again(case)
     if case.workload.tasks:
         return judge_tasks_again(case)
     answer = _judge(case, _record(case), max_images)
@@ -132,6 +141,8 @@ def tell(case: Case, problem: Problem) -> Violation:
         case: of the finding.
         problem: what was wrong.
     """
+    if case.workload.cluster is not None:
+        return tell_cluster(case)
     if case.workload.tasks:
         return evolve(tell_tasks(case, problem), id=case.id)
     recording = _record(case)

@@ -16,6 +16,8 @@ from attrs import evolve
 
 from wavetank.scenarios.case import Case
 from wavetank.scenarios.catalogue import UnknownNameError, turned, workload_of
+from wavetank.scenarios.cluster.cluster_run import require_fit
+from wavetank.scenarios.cluster.exploration import explore_cluster
 from wavetank.scenarios.concurrency.concurrent_run import is_schedulable, require_schedulable
 from wavetank.scenarios.concurrency.scenarios import CONCURRENT_SCENARIOS
 from wavetank.scenarios.events import (
@@ -37,6 +39,7 @@ from wavetank.scenarios.raft.exhaustive import FAMILIES, Family
 from wavetank.scenarios.raft.fitted_workload import fitted
 from wavetank.scenarios.raft.recording import LiveProblem, Recording, record
 from wavetank.scenarios.raft.recovery import RaftSubject
+from wavetank.scenarios.raft.steps import Workload
 from wavetank.scenarios.raft.workloads import SCENARIOS
 from wavetank.scenarios.replay import live_problems
 from wavetank.scenarios.reproduction import limits_of, log_digest
@@ -79,6 +82,7 @@ def run(
         FaultSyntaxError: a line of the plan is no fault.
         UnschedulableStoreError: a scenario has tasks, and the store takes its threads from
             somewhere else than its site.
+        UnfitForClusterError: a scenario is a cluster, and the store cannot be that of a node.
     """
     units = list(_units(plan))
     for listener in listeners:
@@ -126,8 +130,11 @@ def _units(plan: RunPlan) -> Iterator[Unit]:
         for name in plan.profiles
     )
     for scenario, options in product(plan.scenarios, plan.option_sets):
-        if workload_of(scenario, plan.seeds[0], options, plan.faults).tasks:
+        workload = workload_of(scenario, plan.seeds[0], options, plan.faults)
+        if workload.tasks:
             require_schedulable(store)
+        if workload.cluster is not None:
+            require_fit(store)
     for scenario, seed, options in product(plan.scenarios, plan.seeds, plan.option_sets):
         if scenario in FAMILIES and seed != plan.seeds[0]:
             continue  # nothing in it is drawn
@@ -142,6 +149,7 @@ def _units(plan: RunPlan) -> Iterator[Unit]:
             max_images=plan.max_images,
             max_after_first=plan.max_after_first,
             schedules=plan.schedules,
+            cluster_runs=plan.cluster_runs,
         )
 
 
@@ -188,6 +196,8 @@ def _run_unit(unit: Unit, progress: ProgressSink | None) -> tuple[ScenarioResult
     workload = workload_of(unit.scenario, unit.seed, unit.options, unit.faults)
     faults = bool(workload.faults.faults)
     # A worker process is told the store's name, since a store itself cannot be sent there.
+    if workload.cluster is not None:
+        return _run_clusters(unit, workload, progress)
     with on_simulated_disk(find_store(unit.backend), faults=faults) as store:
         recording = record(fitted(workload, store), store)
         # What the store does on an image is the same under every profile.
@@ -308,6 +318,26 @@ def _explore(
             for line, count in recording.faults_fired.items()
         ),
         digest=blake2b((log_digest(recording) + seen.digest).encode(), digest_size=16).hexdigest(),
+    )
+
+
+def _run_clusters(
+    unit: Unit, workload: Workload, progress: ProgressSink | None
+) -> tuple[ScenarioResult, ...]:
+    """Run a cluster many times; each profile has a share of the runs."""
+    share = -(-unit.cluster_runs // len(unit.profiles))
+    return tuple(
+        explore_cluster(
+            Case(
+                workload=workload,
+                store=unit.backend,
+                profile=profile.profile,
+                profile_file=profile.file,
+            ),
+            range(share),
+            tell=progress or (lambda _: None),
+        )
+        for profile in unit.profiles
     )
 
 

@@ -35,6 +35,7 @@ class Unit:
     max_images: int | None
     max_after_first: int | None
     schedules: int
+    cluster_runs: int
 
 
 def found_case(case: Case, recording: Recording, finding: Finding) -> Case:

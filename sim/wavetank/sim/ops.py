@@ -12,8 +12,9 @@ Source: the split of system calls into micro-ops follows Pillai et al., OSDI'14 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from enum import Enum
+from itertools import islice
 from typing import Final, TypeAlias
 
 from attrs import field, frozen
@@ -260,8 +261,19 @@ class OpLog:
             twin._forked = (*self._forked, (self._records, len(self._records)))
         return twin
 
+    def since(self, position: int) -> Sequence[Record]:
+        """Return the records behind the first `position`.
+
+        Args:
+            position: from 0 to the length of the log.
+        """
+        before = len(self) - len(self._records)
+        if position >= before:
+            return self._records[position - before :]
+        return list(islice(self, position, None))
+
     def __len__(self) -> int:
-        return sum(length for _, length in self._forked) + len(self._records)
+        return sum([length for _, length in self._forked]) + len(self._records)
 
     def __iter__(self) -> Iterator[Record]:
         for records, length in self._forked:

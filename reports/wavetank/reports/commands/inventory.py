@@ -20,6 +20,7 @@ from wavetank.engine import FileStorageOptions
 from wavetank.faults import VOCABULARY, FaultWords, parse_fault
 from wavetank.scenarios import (
     ALL_SCENARIOS,
+    CLUSTER_INVARIANTS,
     INVARIANTS,
     OPTION_CHOICES,
     SHIPPED_STORES,
@@ -101,7 +102,8 @@ def _backends() -> tuple[Item, ...]:
 
 
 def _invariants() -> tuple[Item, ...]:
-    return tuple(Item(name=name, summary=promise) for name, promise in INVARIANTS.items())
+    promises = {**INVARIANTS, **CLUSTER_INVARIANTS}
+    return tuple(Item(name=name, summary=promise) for name, promise in promises.items())
 
 
 def _options() -> tuple[Item, ...]:

@@ -26,9 +26,9 @@ _SETTINGS_FILE: Final = Path("pyproject.toml")
 
 _HELP: Final = """Run scenarios and judge every state a crash may leave.
 
-SCENARIO is a name or a shell pattern; default: all. Violations are stored in .wavetank/failures for
-`wavetank replay`. Defaults can be set in [tool.wavetank] of ./pyproject.toml (seed, profile,
-backend, max-images, depth, workers, strict).
+SCENARIO is a name or a shell pattern; default: all but the cluster-* scenarios, which take longer.
+Violations are stored in .wavetank/failures for `wavetank replay`. Defaults can be set in
+[tool.wavetank] of ./pyproject.toml (seed, profile, backend, max-images, depth, workers, strict).
 
 \b
 Examples:
@@ -37,6 +37,7 @@ Examples:
   wavetank run --backend raftlock-published -x
   wavetank run --profile all --depth fixpoint
   wavetank run 'concurrent-*' --schedules 5000
+  wavetank run 'cluster-*' --cluster-runs 300
   wavetank run --options json_log,no_index_map --profile posix
   wavetank run mixed --fault 'fsync log.dat #3: fail EIO ext4'
 """
@@ -102,6 +103,12 @@ Examples:
     "[default: 540; 24 if no scenario is named]",
 )
 @click.option(
+    "--cluster-runs",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Run each cluster scenario N times, shared among the profiles.  [default: 36]",
+)
+@click.option(
     "--workers",
     callback=worker_count,
     metavar="N|auto",
@@ -149,6 +156,7 @@ def run_command(
     max_images: int | None,
     depth: int | None,
     schedules: int | None,
+    cluster_runs: int | None,
     workers: int | None,
     max_failures: int | None,
     output_format: str,
@@ -182,6 +190,7 @@ def run_command(
         check_determinism=check_determinism,
         keep_going=keep_going,
         schedules=schedules,
+        cluster_runs=cluster_runs,
         as_json=output_format == "json",
         strict=strict if strict is not None else settings.strict or False,
     )

@@ -23,17 +23,20 @@ from wavetank.reports.session import Session, compare, run_session, untouched
 from wavetank.reports.text import fault_warnings, first_line, render_session
 from wavetank.scenarios import (
     ALL_SCENARIOS,
+    CLUSTER_SCENARIOS,
     CONCURRENT_SCENARIOS,
     SCENARIOS,
     OwnProfile,
     PlainStoreError,
     RunPlan,
     StoreAdapter,
+    UnfitForClusterError,
     UnschedulableStoreError,
     Verdict,
     default_scenarios,
     fault_plan,
     pairwise,
+    require_fit,
     require_schedulable,
     runnable_scenarios,
     with_overrides,
@@ -49,6 +52,7 @@ _PAIRWISE: Final = "pairwise"
 _HASH_SEEDS: Final = (1, 2)
 _SCHEDULES_BY_DEFAULT: Final = 24
 _SCHEDULES_WHEN_NAMED: Final = 540
+_CLUSTER_RUNS: Final = 36
 _IMAGES_AFTER_FIRST: Final = 500
 """Judged at least, once a scenario and profile has failed."""
 
@@ -73,6 +77,7 @@ class RunRequest:
         strict: an inconclusive run fails, and so does one that skipped legal images.
         keep_going: judge every image of a scenario and profile that has failed.
         schedules: runs of each scenario with tasks; None: as many as fit.
+        cluster_runs: runs of each cluster scenario; None: as many as fit.
     """
 
     scenarios: tuple[str, ...]
@@ -90,6 +95,7 @@ class RunRequest:
     strict: bool
     keep_going: bool
     schedules: int | None = None
+    cluster_runs: int | None = None
 
 
 def plan_of(request: RunRequest) -> RunPlan:
@@ -124,11 +130,14 @@ def plan_of(request: RunRequest) -> RunPlan:
         faults=tuple(map(str, faults)),
         schedules=request.schedules
         or (_SCHEDULES_WHEN_NAMED if request.scenarios else _SCHEDULES_BY_DEFAULT),
+        cluster_runs=request.cluster_runs or _CLUSTER_RUNS,
     )
 
 
 def _scenarios(request: RunRequest, store: StoreAdapter) -> tuple[str, ...]:
-    """Return the names of the scenarios; those with tasks only for a store that can be scheduled.
+    """Return the names of the scenarios; clusters only if they are named.
+
+    Those with tasks are among the others only for a store that can be scheduled.
 
     Raises:
         UnknownChoiceError: a name that does not exist, or of a scenario that this store, or one
@@ -139,15 +148,15 @@ def _scenarios(request: RunRequest, store: StoreAdapter) -> tuple[str, ...]:
         return tuple(n for n in chosen if not (request.faults and n in CONCURRENT_SCENARIOS))
     chosen = choose_all("scenario", request.scenarios, ALL_SCENARIOS)
     for name in chosen:
-        if name not in CONCURRENT_SCENARIOS:
+        if name not in CONCURRENT_SCENARIOS and name not in CLUSTER_SCENARIOS:
             continue
+        is_cluster = name in CLUSTER_SCENARIOS
         if request.faults:
-            raise UnknownChoiceError(
-                f"scenario: {name} has tasks that run beside one another, and takes no --fault"
-            )
+            what = "is a cluster" if is_cluster else "has tasks that run beside one another"
+            raise UnknownChoiceError(f"scenario: {name} {what}, and takes no --fault")
         try:
-            require_schedulable(store)
-        except UnschedulableStoreError as error:
+            (require_fit if is_cluster else require_schedulable)(store)
+        except (UnschedulableStoreError, UnfitForClusterError) as error:
             raise UnknownChoiceError(f"scenario: {name}: {error}") from error
     return chosen
 

@@ -11,7 +11,13 @@ from wavetank.reports.failures import StoredFailure
 from wavetank.reports.next_commands import remaining_commands, replay_command
 from wavetank.reports.session import Determinism, Session
 from wavetank.reports.text import fault_warnings
-from wavetank.scenarios import ReplayResult, ReplayVerdict, ScenarioResult, Violation
+from wavetank.scenarios import (
+    ClusterCounts,
+    ReplayResult,
+    ReplayVerdict,
+    ScenarioResult,
+    Violation,
+)
 from wavetank.scenarios.concurrency.history import History
 from wavetank.sim import Choice
 
@@ -73,6 +79,16 @@ def list_document(kind: str, items: Sequence[Item], version: str) -> dict[str, o
 _write: Final[Write] = writer(
     shape(Item, "name", "summary", "details"),
     shape(Choice, "points", "ops", "groups", "sets"),
+    shape(
+        ClusterCounts,
+        "runs",
+        "simulated_s",
+        "power_cuts",
+        "kills",
+        "restarts",
+        "elections",
+        "commits",
+    ),
     shape(Detail, "name", "value", "meaning"),
     shape(
         ScenarioResult,
@@ -102,6 +118,7 @@ _write: Final[Write] = writer(
         workloads="workloads",
         schedules="schedules",
         every_schedule="every_schedule",
+        cluster="cluster",
         faults_fired=lambda result: dict(result.faults_fired),
         digest="digest",
         violations="violations",

@@ -12,6 +12,7 @@ from attrs import field, frozen
 
 from wavetank.engine import FileStorageOptions, LogEntry, PersistentState, SnapshotMetadata
 from wavetank.faults import FaultPlan
+from wavetank.scenarios.cluster.plan import ClusterPlan
 from wavetank.scenarios.stores.adapter import STORE_DIRECTORY
 
 __all__ = [
@@ -340,6 +341,7 @@ class Workload:
         slow_calls: calls of the filesystem that take long while the tasks run.
         directory: of the store: `STORE_DIRECTORY`, or one below it.
         crashes_from: the first step in which crashes are explored; those before it only run.
+        cluster: the cluster in which the store runs, instead of steps and tasks; None if in none.
     """
 
     name: str
@@ -354,6 +356,7 @@ class Workload:
     tasks: tuple[TaskPlan, ...] = ()
     after: tuple[TaskStep, ...] = ()
     slow_calls: tuple[SlowCall, ...] = ()
+    cluster: ClusterPlan | None = None
 
     @property
     def all_steps(self) -> tuple[Step | TaskStep, ...]:
