@@ -56,3 +56,16 @@ def _faults_fire(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
     if marker is None or marker.args:
         idle = sorted(line for line, count in fired.items() if not count)
         assert idle == sorted(marker.args if marker else ())
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the tests that search the whole heap for functions and locks, half on each worker.
+
+    Later in a run the heap is larger, and each search takes longer.
+    """
+    folders = ("sim/python_files", "scenarios/code")
+    searching = [item for item in items if any(each in item.nodeid for each in folders)]
+    first = set(searching)
+    others = [item for item in items if item not in first]
+    middle = len(others) // 2
+    items[:] = [*searching[::2], *others[:middle], *searching[1::2], *others[middle:]]

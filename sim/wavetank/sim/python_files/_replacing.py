@@ -15,7 +15,7 @@ import gc
 import importlib
 import sys
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from types import (
     BuiltinFunctionType,
@@ -48,6 +48,7 @@ _NOBODYS: Final = (
 """What holds a function or a class by its nature: its own type, its own methods."""
 _MOST_LEVELS: Final = 6
 _MOST_HOLDERS: Final = 64
+_TOOLS: Final = frozenset({"_pytest", "execnet", "hypothesis", "pluggy", "xdist"})
 _OURS: Final = ("wavetank.sim.python_files", "wavetank.sim.scheduling")
 _LOCKS: Final = (*NATIVE_LOCKS, RoutedLock, RoutedRLock)
 
@@ -73,11 +74,12 @@ class Replacing:
             for module, each in names.items()
             for name in each
         }
+        objects = gc.get_objects()
+        spared = {*own_locks, *_locks_of_tools(objects)}
         natives: list[object] = [
-            each
-            for each in gc.get_objects()
-            if type(each) in NATIVE_LOCKS and not any(each is own for own in own_locks)
+            each for each in objects if type(each) in NATIVE_LOCKS and each not in spared
         ]
+        del objects
         self.natives: Final = natives
         self._holders = gc.get_referrers(*self._real.values(), *natives)
         self._spared: list[object] = [self._real, natives]
@@ -138,6 +140,19 @@ class Replacing:
             and "__spec__" in holder
             and str(holder.get("__name__", "")).startswith(_OURS)
         )
+
+
+def _locks_of_tools(objects: Iterable[object]) -> Iterator[object]:
+    """Yield the locks that objects of test tools hold: no task of the code under test takes them.
+
+    A process with many strategies of hypothesis has thousands.
+    """
+    for each in objects:
+        module = getattr(type(each), "__module__", None)
+        if type(module) is str and module.partition(".")[0] in _TOOLS:
+            for held in gc.get_referents(each):
+                inner = held.values() if type(held) is dict else (held,)
+                yield from (lock for lock in inner if type(lock) in NATIVE_LOCKS)
 
 
 class _Swap:
