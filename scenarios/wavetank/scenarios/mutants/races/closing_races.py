@@ -8,15 +8,12 @@ from typing import Final
 from wavetank.engine import (
     CancelToken,
     FileStorage,
-    PersistentState,
-    StateRegressionError,
 )
 from wavetank.engine.directory import let_go
 from wavetank.engine.log.active import ActiveLog
 from wavetank.engine.log.compaction import LogCompactor
 from wavetank.engine.log.format import LogHeader
 from wavetank.engine.log.reader import LogSection
-from wavetank.engine.state import StateRecord, StateStore
 from wavetank.scenarios.mutants.races.race import STORE, Race, race
 
 __all__ = ["CLOSING_RACES"]
@@ -108,23 +105,6 @@ class _ClosesUnderReaders(FileStorage):
             log_file.retire()
 
 
-class _SavesAfterClose(StateStore):
-    """Looks whether the store is open before it takes the lock, and not under it."""
-
-    def save(
-        self, state: PersistentState, timeout_s: float | None, cancel: CancelToken | None
-    ) -> None:
-        self._status.require_writable()
-        with self._lock.update(timeout_s, cancel):
-            current = self._record.state
-            if state.current_term < current.current_term or (
-                state.current_term == current.current_term and current.voted_for
-            ):
-                raise StateRegressionError(f"expected a newer state than {current}")
-            record = StateRecord(self._record.sequence + 1, state)
-            self._write(record, record.encode())
-
-
 CLOSING_RACES: Final[tuple[Race, ...]] = (
     race(
         "L4",
@@ -155,12 +135,6 @@ CLOSING_RACES: Final[tuple[Race, ...]] = (
         "the close does not wait for those who read the log",
         "reads that fail",
         {STORE: _ClosesUnderReaders},
-    ),
-    race(
-        "Q4",
-        "a save looks whether the store is open before it takes the lock",
-        "a vote that is written after the close, under a newer instance",
-        {"_state": _SavesAfterClose},
     ),
 )
 """In the order in which they are shown."""

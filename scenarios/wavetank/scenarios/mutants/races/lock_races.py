@@ -70,14 +70,6 @@ class _LooksForWaitersFirst(RWOperationLocker):
             self._wake()
 
 
-class _WakesOne(RWOperationLocker):
-    """Wakes one of those that wait, though it may be one that cannot enter yet."""
-
-    def _wake(self) -> None:
-        with self._changed:
-            self._changed.notify()
-
-
 class _EntersOnceWoken(RWOperationLocker):
     """Enters when it is woken, without a look whether the lock is still free."""
 
@@ -159,12 +151,6 @@ LOCK_RACES: Final[tuple[Race, ...]] = (
         "whoever gives a lock back looks before that whether anybody waits",
         "a wake-up is lost: a call waits until its time is over",
         {_LOG_LOCK: _LooksForWaitersFirst},
-    ),
-    race(
-        "M3",
-        "one of those that wait for a lock is woken, who need not be the one that can go on",
-        "a wake-up is lost: a call waits until its time is over",
-        {_LOG_LOCK: _WakesOne},
     ),
     race(
         "M4",
