@@ -96,11 +96,16 @@ class _CountsWithoutLock(Metrics):
     def finished(
         self, operation: Operation, start_s: float, size: int = 0, *, failed: bool = False
     ) -> None:
-        if operation.ops is None:
+        _, _, ops, errors, moved_bytes = operation
+        if ops is None:
             super().finished(operation, start_s, size, failed=failed)
             return
-        count = self._counts[operation.ops]
-        self._counts[operation.ops] = count + 1
+        count = self._counts[ops]
+        self._counts[ops] = count + 1
+        if failed and errors is not None:
+            self._counts[errors] += 1
+        if moved_bytes is not None:
+            self._counts[moved_bytes] += size
 
 
 CONTENT_RACES: Final[tuple[Race, ...]] = (
