@@ -124,7 +124,9 @@ def test_the_engine_keeps_what_each_choice_leaves_of_its_contract(
 ) -> None:
     (result,) = run(plan((name,), profile=profile)).results
     assert (result.verdict, result.violations) == (Verdict.PASS, ())
-    assert (result.options, result.complete) == ((name,), True)
+    assert result.options == (name,)
+    # Without syncs ops pile up, and posix then allows too many sets to look at all.
+    assert result.complete or (profile, name) == ("posix", "no_sync_on_append")
     assert result.judged > least
 
 
