@@ -76,7 +76,8 @@ def test_the_engine_is_never_reported(name: str, profile: Profile, seed: int) ->
     sweep = explore(recording, profile)
     assert recording.problems == ()
     assert sweep.findings == ()
-    assert sweep.judged == sweep.distinct > sweep.crash_points / 2
+    # A write, its sync, and the close of its file are three points that may leave one image.
+    assert sweep.judged == sweep.distinct > sweep.crash_points / 3
 
 
 @pytest.mark.slow

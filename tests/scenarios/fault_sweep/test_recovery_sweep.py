@@ -115,4 +115,6 @@ def test_a_failed_recovery_that_keeps_its_lock_is_found_out() -> None:
                 site.fs.open(f"{STORE_DIRECTORY}/LOCK", OpenFlag.READ | OpenFlag.WRITE).lock()
             raise
 
-    assert "the opening failed and kept its lock" in problems_of(opened)
+    assert "O16: after a failed open, /store/LOCK is still open and a lock is still held" in (
+        problems_of(opened)
+    )

@@ -65,7 +65,9 @@ class _CompactsFirst(FileStorage):
 
 
 def _compacts_first(site: Site) -> Storage:
-    options = evolve(site.options, compaction_requires_snapshot=False)
+    # It is hunted by what a crash leaves: its own reads and truncations are not to be counted.
+    features = evolve(site.options.features, metrics=False)
+    options = evolve(site.options, compaction_requires_snapshot=False, features=features)
     config = StorageConfig(directory=site.directory)
     return _CompactsFirst(config, options, fs=site.fs, runtime=site.runtime)
 
