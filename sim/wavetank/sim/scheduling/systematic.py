@@ -16,8 +16,9 @@ Source: Flanagan and Godefroid, *Dynamic Partial-Order Reduction for Model Check
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Final
+from collections import defaultdict
+from collections.abc import Callable, Hashable, Sequence
+from typing import Final, TypeAlias
 
 from attrs import define, field, frozen
 
@@ -26,6 +27,7 @@ from wavetank.sim.scheduling.scheduler import Access, SimTask
 __all__ = ["Certificate", "NotDeterministicError", "Systematic", "explore_all"]
 
 _NOTHING: Final = Access()
+_Places: TypeAlias = defaultdict[Hashable, list[int]]
 
 
 class NotDeterministicError(RuntimeError):
@@ -161,13 +163,15 @@ def explore_all(
     (True, ['abc', 'acb', 'bac', 'bca', 'cab', 'cba'])
     """
     nodes: list[_Node] = []
+    races = _Races(nodes)
     runs = 0
     while True:
         followed = len(nodes)
         run(Systematic(nodes))
         runs += 1
         if preemptions is None:
-            _note_races(nodes)
+            # Of the steps that were followed, the last is where another task was chosen.
+            races.note(max(followed - 1, 0))
         else:
             _note_choices(nodes, followed, preemptions)
         while nodes and not nodes[-1].go_on():
@@ -198,49 +202,105 @@ def _note_choices(nodes: list[_Node], first: int, bound: int) -> None:
         used += node.running is not None and node.chosen != node.running
 
 
-def _note_races(nodes: list[_Node]) -> None:
-    """Let tasks run earlier wherever two steps depend on one another and could change places.
+class _Races:
+    """Where tasks could have run earlier: two steps that depend on one another, in either order.
 
     For each step: of the earlier ones by other tasks that touch the same, the last that does not
     have to come first anyway is a place at which the step's task could have run instead.
+
+    Args:
+        nodes: the steps of the run that is looked at; those of one run after the other.
     """
-    clocks: list[dict[int, int]] = []  # of each step: the last step of each task before it
-    latest: dict[int, int] = {}  # of each task: its last step so far
-    born: dict[int, int] = {}  # of each task: the step that made it
-    for place, node in enumerate(nodes):
+
+    def __init__(self, nodes: list[_Node]) -> None:
+        self._nodes = nodes
+        self._clocks: list[dict[int, int]] = []
+        """Of each step: the last step of each task before it."""
+
+    def note(self, first: int) -> None:
+        """Let tasks run earlier wherever that can differ.
+
+        Args:
+            first: the steps before it are those of the run before, and have been looked at.
+        """
+        del self._clocks[first:]
+        touched = _Touched()
+        latest: dict[int, int] = {}  # of each task: its last step so far
+        born: dict[int, int] = {}  # of each task: the step that made it
+        for place, node in enumerate(self._nodes):
+            for number in node.ready:
+                born.setdefault(number, place - 1)
+            if place >= first:
+                begun = latest.get(node.chosen, born[node.chosen])
+                self._clocks.append(self._look(place, self._clock_behind(begun), touched))
+            touched.add(place, node.access)
+            latest[node.chosen] = place
+
+    def _look(self, place: int, before: dict[int, int], touched: _Touched) -> dict[int, int]:
+        """Let the task of a step run earlier, and return what comes before the step.
+
+        Args:
+            place: of the step.
+            before: what comes before it in its own task.
+            touched: what the steps before it touch.
+        """
+        node = self._nodes[place]
         task, access = node.chosen, node.access
-        for number in node.ready:
-            born.setdefault(number, place - 1)
-        before = (
-            dict(clocks[latest[task]]) if task in latest else _clock_at(clocks, nodes, born[task])
-        )
-        if task in latest:
-            before[task] = latest[task]
         clock = dict(before)
         raced: set[int] = set()
-        for earlier in range(place - 1, -1, -1):
-            other = nodes[earlier]
-            depends = access.depends_on(other.access)
-            if other.chosen == task or not (depends or access.follows(other.access)):
+        for earlier in touched.related(access):
+            other = self._nodes[earlier]
+            if other.chosen == task:
                 continue
             # A task that waits for what a step gives back cannot run before it: what took it may.
             waits = task not in other.ready and not access.clashes_with(other.access)
             is_ordered = before.get(other.chosen, -1) >= earlier or other.chosen in raced
-            if depends and not waits and not is_ordered:
+            if not waits and not is_ordered and access.depends_on(other.access):
                 _try_earlier(other, task)
                 if task in other.ready:
                     raced.add(other.chosen)
-            for number, step in (*clocks[earlier].items(), (other.chosen, earlier)):
-                clock[number] = max(clock.get(number, -1), step)
-        clocks.append(clock)
-        latest[task] = place
+            if clock.get(other.chosen, -1) < earlier:
+                for number, step in self._clock_behind(earlier).items():
+                    clock[number] = max(clock.get(number, -1), step)
+        return clock
+
+    def _clock_behind(self, place: int) -> dict[int, int]:
+        """Return what comes before whatever needs a step; nothing before the first."""
+        return {} if place < 0 else {**self._clocks[place], self._nodes[place].chosen: place}
 
 
-def _clock_at(clocks: list[dict[int, int]], nodes: list[_Node], place: int) -> dict[int, int]:
-    """Return what comes before the first step of a task that a step made."""
-    if place < 0:
-        return {}
-    return {**clocks[place], nodes[place].chosen: place}
+class _Touched:
+    """By resource: the steps that touch it, in their order, by what they do to it."""
+
+    def __init__(self) -> None:
+        self._writers: _Places = defaultdict(list)
+        self._readers: _Places = defaultdict(list)
+        self._adders: _Places = defaultdict(list)
+        self._holders: _Places = defaultdict(list)
+
+    def add(self, place: int, access: Access) -> None:
+        """Take the next step."""
+        for places, resources in (
+            (self._writers, access.writes),
+            (self._readers, access.reads),
+            (self._adders, access.adds),
+            (self._holders, access.holds),
+        ):
+            for resource in resources:
+                places[resource].append(place)
+
+    def related(self, access: Access) -> list[int]:
+        """Return the steps that one depends on or follows, the last one first."""
+        found: set[int] = set()
+        for places, resources in (
+            (self._holders, access.holds),
+            (self._writers, access.writes | access.reads | access.adds),
+            (self._readers, access.writes | access.adds),
+            (self._adders, access.writes | access.reads | access.after),
+        ):
+            for resource in resources:
+                found.update(places.get(resource, ()))
+        return sorted(found, reverse=True)
 
 
 def _try_earlier(node: _Node, task: int) -> None:
