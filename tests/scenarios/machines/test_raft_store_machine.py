@@ -9,9 +9,9 @@ from forgetful_store import FORGETS_ITS_BASE
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from wavetank.scenarios import BUILTIN, RAFTLOCK_PUBLISHED, StoreAdapter
+from wavetank.scenarios import BUILTIN, RAFTLOCK_PUBLISHED, Capability, StoreAdapter
 from wavetank.scenarios.machines import BrokenPromiseError, RaftStoreMachine
-from wavetank.scenarios.mutants import BUGS
+from wavetank.scenarios.mutants import BUGS, RACES
 
 # The machine draws its faults at random.
 pytestmark = pytest.mark.idle_faults
@@ -24,7 +24,11 @@ BUG_BACKENDS = {"S2": BUGS["S2"].backend, "A2": BUGS["A2"].backend, "T3": FORGET
 
 
 def machine_of(backend: StoreAdapter, **attributes: object) -> type[RaftStoreMachine]:
-    attributes = {"backend": backend, "capabilities": BUILTIN.capabilities} | attributes
+    attributes = {
+        "backend": backend,
+        "capabilities": BUILTIN.capabilities,
+        "schedules": 0,
+    } | attributes
     return type("Machine", (RaftStoreMachine,), attributes)
 
 
@@ -66,6 +70,19 @@ COMPACTIONS = ("truncate_prefix", "save_snapshot", "install_snapshot")
 @pytest.mark.parametrize("bug", ["S2", "T3"])
 def test_a_planted_bug_is_found_and_made_short(bug: str) -> None:
     assert 1 <= len(is_found(bug, FEW)) <= STEPS_AT_MOST
+
+
+def test_a_race_is_found_by_calls_beside_one_another() -> None:
+    with pytest.raises(BrokenPromiseError, match="which no order of the calls explains") as caught:
+        run(machine_of(RACES["L2"].backend, schedules=4), FEW)
+    assert printed(caught.value) == [
+        "state.work_beside(first='append', second='append', seed=0)",
+    ]
+
+
+def test_what_takes_its_threads_from_elsewhere_is_not_asked_to_work_beside() -> None:
+    declared = BUILTIN.capabilities - {Capability.SITE_RUNTIME}
+    run(machine_of(RACES["L2"].backend, schedules=4, capabilities=declared), 30)
 
 
 @pytest.mark.slow

@@ -37,11 +37,9 @@ from wavetank.scenarios.raft.steps import (
 from wavetank.scenarios.stores.adapter import Site, StoreAdapter
 from wavetank.scenarios.stores.capabilities import Capability
 from wavetank.sim import (
-    POSIX,
     DeadlockError,
     DiskImage,
     OpLog,
-    PendingOps,
     SimDisk,
     SimFileSystem,
     call_site,
@@ -62,6 +60,7 @@ __all__ = [
     "require_schedulable",
     "run_tasks",
     "start_of",
+    "start_on",
 ]
 
 _MAIN: Final = "the run"
@@ -200,15 +199,27 @@ def start_of(workload: Workload, backend: StoreAdapter) -> Start:
     for number, step in enumerate((*workload.steps, Reopen())):
         if not live.take(number, step):
             break
-    pending = PendingOps(live.machine.image, POSIX)
-    pending.take_all(live.machine.disk.log)
-    model = live.history.possible[-1]
+    start = start_on(live.machine.surviving, live.history.possible[-1], workload, backend)
+    return evolve(start, problems=tuple(each.problem for each in live.problems))
+
+
+def start_on(
+    image: DiskImage, model: ModelState, workload: Workload, backend: StoreAdapter
+) -> Start:
+    """Return a beginning on a disk that is already there.
+
+    Args:
+        image: the disk; no store is open on it.
+        model: what the store there holds.
+        workload: its steps are not done, only its tasks and what comes after them.
+        backend: a store that takes its filesystem and its runtime from its site.
+    """
     return Start(
         workload=workload,
         backend=backend,
-        image=pending.full,
+        image=image,
         model=model,
-        problems=tuple(each.problem for each in live.problems),
+        problems=(),
         specification=StoreSpecification(
             initial=StoreState(model),
             options=workload.options,

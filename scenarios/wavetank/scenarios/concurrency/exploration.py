@@ -33,7 +33,7 @@ _CRASHED_RUNS: Final = 3
 """Runs whose crashes are explored, of those whose effects differ."""
 _CRASHED_OF_EVERY: Final = 2
 """The same where every schedule that can differ is run: of each small workload."""
-_GLANCED_RUNS: Final = 6
+_GLANCED_RUNS: Final = 4
 """Runs whose crashes are explored with a few images each, behind those."""
 _RUNS_FOR_ONE_CRASHED: Final = 60
 _RUNS_FOR_ONE_GLANCE: Final = 16

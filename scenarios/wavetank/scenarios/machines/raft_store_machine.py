@@ -8,8 +8,9 @@ disk's (store_life.py).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
+from types import MappingProxyType
 from typing import Any, ClassVar, Final
 
 from attrs import evolve
@@ -19,8 +20,13 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 from wavetank.engine import FileStorageOptions
 from wavetank.faults import parse_plan
 from wavetank.faults.strategies import failure_plans
+from wavetank.scenarios.concurrency.concurrent_run import Start, is_schedulable, start_on
+from wavetank.scenarios.concurrency.exploration import glance
+from wavetank.scenarios.concurrency.schedules import Player, explore_schedules
 from wavetank.scenarios.conformance import suite_options
 from wavetank.scenarios.exploration.loss import Loss
+from wavetank.scenarios.exploration.recovery_graph import Limits
+from wavetank.scenarios.exploration.subject import Problem
 from wavetank.scenarios.raft.actions import (
     append_move,
     compaction_move,
@@ -33,7 +39,19 @@ from wavetank.scenarios.raft.actions import (
     vote_move,
 )
 from wavetank.scenarios.raft.fitted_workload import undeclared_invariants
-from wavetank.scenarios.raft.steps import Append, KillProcess, Reopen, Step
+from wavetank.scenarios.raft.recovery import RaftSubject
+from wavetank.scenarios.raft.steps import (
+    Append,
+    Close,
+    KillProcess,
+    ReadBounds,
+    Reopen,
+    Step,
+    StoreCall,
+    TaskPlan,
+    TaskStep,
+    Workload,
+)
 from wavetank.scenarios.raft.store_life import StoreLife
 from wavetank.scenarios.stores.adapter import StoreAdapter, adapter_of
 from wavetank.scenarios.stores.capabilities import Capability
@@ -49,6 +67,19 @@ _written: Final = st.integers(0, 8) | st.integers(0, 40)
 _newest: Final = st.just(0) | st.integers(0, 4) | st.integers(0, 40)
 _also: Final = st.just(()) | st.lists(st.integers(0, 20), max_size=3, unique=True)
 _sectors: Final = st.just(0) | st.integers(0, 255)
+_BESIDE: Final[Mapping[str, tuple[Capability, ...]]] = MappingProxyType(
+    {
+        "append": (),
+        "read": (),
+        "close": (),
+        "save state": (Capability.VOTES,),
+        "truncate suffix": (Capability.TRUNCATE_SUFFIX,),
+        "truncate prefix": (Capability.TRUNCATE_PREFIX,),
+        "save snapshot": (Capability.SNAPSHOTS,),
+    }
+)
+"""Calls that are made beside one another, and what a store must be able to do for that."""
+_beside: Final = st.sampled_from(tuple(_BESIDE))
 _plans: Final = failure_plans(names=st.just("*"), max_number=20, max_size=2).map(str)
 
 
@@ -77,6 +108,7 @@ class RaftStoreMachine(RuleBasedStateMachine):
         options: what it is opened with; None for what the suite asks of such a store.
         profiles: what a power cut may lose: one of them in each example.
         fails: whether operations of its filesystem fail; those of a store of plain Python never do.
+        schedules: under which two calls run beside one another each time; with 0, none do.
     """
 
     backend: ClassVar[object] = BUILTIN
@@ -84,6 +116,7 @@ class RaftStoreMachine(RuleBasedStateMachine):
     options: ClassVar[FileStorageOptions | None] = None
     profiles: ClassVar[Sequence[Profile]] = SAFE_PROFILES
     fails: ClassVar[bool] = True
+    schedules: ClassVar[int] = 4
 
     def __init__(self) -> None:
         super().__init__()
@@ -173,6 +206,51 @@ class RaftStoreMachine(RuleBasedStateMachine):
         """Read a few entries near the end, before work in the background goes on."""
         self._take(read_move(self.life.shown, back=back, count=count))
 
+    # Work beside other work
+
+    @precondition(lambda self: self.schedules and is_schedulable(self.store))
+    @_needs()
+    @rule(first=_beside, second=_beside, seed=st.integers(0, 99))
+    def work_beside(self, first: str, second: str, seed: int) -> None:
+        """Make two calls beside one another under a few schedules, and cut the power meanwhile.
+
+        It happens on copies of the machine. Stores that take their threads from elsewhere than
+        their site are not asked: no schedule of theirs could be made again. `wavetank check` tries
+        them with real threads.
+        """
+        tasks = tuple(
+            TaskPlan(name=f"caller {number}", steps=(TaskStep(call=self._call(name, number)),))
+            for number, name in enumerate((first, second), 1)
+        )
+        workload = Workload(name="beside", seed=0, steps=(), options=self._options, tasks=tasks)
+        start = start_on(self.life.surviving, self.life.shown, workload, self.store)
+        schedule, found = beside_problems(
+            start, self.life.profile, seed=seed, schedules=self.schedules
+        )
+        calls = " | ".join(str(task.steps[0]) for task in tasks)
+        self.life.find(f"beside one another, {schedule or 'seed ' + str(seed)}: {calls}", found)
+        self._hold()
+
+    def _call(self, name: str, number: int) -> StoreCall:
+        """Return the call of that name that fits what is shown; else one that only looks."""
+        shown = self.life.shown
+        match name if self.store.has(*_BESIDE[name]) else "read":
+            case "append":
+                return self._batch([1])
+            case "save state":
+                return vote_move(shown, terms_ahead=1, candidate=f"node-{number}")
+            case "truncate suffix":
+                move: StoreCall | None = conflict_move(shown, count=1)
+            case "truncate prefix":
+                move = compaction_move(shown, keep=0, needs_snapshot=True)
+            case "save snapshot":
+                move = snapshot_move(shown, back=0, size_bytes=number)
+            case "close":
+                return Close()
+            case _:
+                move = read_move(shown, back=0, count=2)
+        return move or ReadBounds()
+
     # Ends of the process
 
     @_needs()
@@ -231,6 +309,30 @@ class RaftStoreMachine(RuleBasedStateMachine):
     def _batch(self, sizes_bytes: Sequence[int]) -> Append:
         self._marks += len(sizes_bytes)
         return append_move(self.life.shown, sizes_bytes=tuple(sizes_bytes), mark=self._marks)
+
+
+def beside_problems(
+    start: Start, profile: Profile, *, seed: int, schedules: int
+) -> tuple[str, tuple[Problem, ...]]:
+    """Run tasks under a few schedules; return the first that fails, and what is wrong then.
+
+    Args:
+        start: where each begins.
+        profile: what a power cut may lose.
+        seed: of the schedules.
+        schedules: how many.
+    """
+    with Player(start) as player:
+        seen = explore_schedules(player, seed=seed, count=schedules, keep=1)
+    for failed in seen.failures:
+        assert failed.problem is not None
+        return str(failed.schedule), (failed.problem,)
+    subject = RaftSubject(start.workload, start.backend)
+    for run in seen.distinct:
+        findings = glance(run, profile, Limits(), subject).findings
+        if findings:
+            return str(run.schedule), tuple(finding.problem for finding in findings)
+    return "", ()
 
 
 def _options(store: StoreAdapter) -> FileStorageOptions:

@@ -12,7 +12,7 @@ from typing import Final
 from wavetank.engine import FileSystem
 from wavetank.faults import FaultPlan
 from wavetank.scenarios.raft.fault_timeline import FaultTimeline
-from wavetank.sim import DiskImage, SerialRuntime, SimDisk, call_site
+from wavetank.sim import POSIX, DiskImage, PendingOps, SerialRuntime, SimDisk, call_site
 
 __all__ = ["Machine"]
 
@@ -44,6 +44,13 @@ class Machine:
     def filesystem(self) -> FileSystem:
         """Return the filesystem for a store that opens now."""
         return self.faults.filesystem(self.disk, self.runtime)
+
+    @property
+    def surviving(self) -> DiskImage:
+        """What a process finds on the disk if this one ends and the page cache survives."""
+        pending = PendingOps(self.image, POSIX)
+        pending.take_all(self.disk.log)
+        return pending.full
 
     def strike(self, faults: FaultPlan) -> None:
         """Let other faults strike the processes that begin from now on."""

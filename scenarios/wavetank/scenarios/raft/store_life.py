@@ -166,6 +166,25 @@ class StoreLife:
         self._told.append(f"power cut{during} under {self.profile.name}; {told}")
         return self._restart(pending.image(kept), knowledge)
 
+    @property
+    def surviving(self) -> DiskImage:
+        """What another process would find on the disk now, if this one were killed."""
+        return self._run.machine.surviving
+
+    def find(self, told: str, problems: tuple[Problem, ...]) -> tuple[Problem, ...]:
+        """Take what was wrong with something that was tried on a copy of the machine.
+
+        Args:
+            told: what was tried, in words.
+            problems: what was wrong with it; () if nothing was, and the life goes on.
+
+        Raises:
+            ValueError: the life is over.
+        """
+        self._require_life()
+        self._told.append(told)
+        return self._keep(problems)
+
     def sizes_after(self, step: Step) -> Mapping[str, tuple[int, int]]:
         """Return how large each file of the store would be before and after a step, in bytes.
 
