@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Final
 
 from wavetank.scenarios.code.errors import CheckError, WorkloadError
@@ -18,8 +18,8 @@ from wavetank.scenarios.code.recording import (
 from wavetank.scenarios.code.user_code import Workload, user_modules
 from wavetank.sim import DiskImage
 from wavetank.sim.python_files import Processes, PythonFiles
-from wavetank.sim.scheduling.schedule import Departure, Grain, Schedule
-from wavetank.sim.scheduling.shrinking import fewest_departures
+from wavetank.sim.scheduling.schedule import Grain, Schedule
+from wavetank.sim.scheduling.shrinking import ReplaySwitches, Switches, fewest_departures
 from wavetank.sim.scheduling.statements import StatementPauses
 from wavetank.sim.scheduling.strategies import Replay, Strategy, at_both_grains
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Courses"]
 
-_SHRINK_RUNS: Final = 40
+_SHRINK_RUNS: Final = 150
 
 
 class Courses:
@@ -77,15 +77,26 @@ class Courses:
             WorkloadError: it fails under the usual one.
         """
         recordings: list[CodeRecording] = []
-        for grain, strategy in self._chosen():
-            self.runs += 1
-            each = self._once(grain, strategy)
+        for each in self._runs():
             if isinstance(each, FailedCourseError):
                 raise self._finding(WorkloadError(str(each)), each)
-            self._steps = each.steps
             if all((each.log, each.tokens) != (known.log, known.tokens) for known in recordings):
                 recordings.append(each)
         return recordings
+
+    def _runs(self) -> Iterator[CodeRecording | FailedCourseError]:
+        """Yield what comes of each schedule, to the first that fails."""
+        with self._pauses() as pauses:
+            for grain, strategy in self._chosen():
+                self.runs += 1
+                each = self._once(grain, strategy, pauses)
+                if isinstance(each, FailedCourseError):
+                    break
+                self._steps = each.steps
+                yield each
+            else:
+                return
+        yield each
 
     def try_out(self, recording: CodeRecording, judge_of: Callable[[CodeRecording], Judge]) -> bool:
         """Let a judge look at what a run left without any crash.
@@ -138,9 +149,9 @@ class Courses:
         self, error: Exception, failed: CodeRecording | FailedCourseError
     ) -> InterleavingFinding:
         if isinstance(failed, FailedCourseError):
-            told = str(failed)
+            kind = failed.kind
             failed = self._smaller(
-                failed, lambda tried: isinstance(tried, FailedCourseError) and str(tried) == told
+                failed, lambda tried: isinstance(tried, FailedCourseError) and tried.kind == kind
             )
         return InterleavingFinding(
             error, failed.schedule, failed.departures, runs=self.runs, call="crash_test"
@@ -153,16 +164,16 @@ class Courses:
     ) -> CodeRecording | FailedCourseError:
         small, schedule = failed, Schedule.from_text(failed.schedule)
 
-        def replay(departures: Sequence[Departure]) -> Sequence[Departure] | None:
+        def replay(strategy: ReplaySwitches) -> tuple[bool, Switches]:
             nonlocal small
-            tried = self._once(schedule.grain, Replay(Schedule(schedule.grain, tuple(departures))))
-            if not fails(tried):
-                return None
-            small = tried
-            return Schedule.from_text(tried.schedule).departures if tried.schedule else ()
+            tried = self._once(schedule.grain, strategy, pauses)
+            is_failure = fails(tried)
+            small = tried if is_failure else small
+            return is_failure, tried.switches
 
         if self._settings.schedule is None:
-            fewest_departures(schedule.departures, replay, runs=_SHRINK_RUNS)
+            with self._pauses() as pauses:
+                fewest_departures(schedule.departures, replay, runs=_SHRINK_RUNS)
         return small
 
     def _chosen(self) -> Iterator[tuple[Grain, Strategy]]:
@@ -171,17 +182,18 @@ class Courses:
             return iter([(schedule.grain, Replay(schedule))])
         return at_both_grains(self._settings.schedules, 0, lambda: self._steps)
 
-    def _once(self, grain: Grain, strategy: Strategy) -> CodeRecording | FailedCourseError:
-        modules = user_modules(self._workload) if grain is Grain.STATEMENTS else ()
-        with StatementPauses(modules) as pauses:
-            try:
-                return record_code(
-                    self._files,
-                    self._workload,
-                    self._processes,
-                    self._image,
-                    self._about,
-                    Course(grain=grain, strategy=strategy, pauses=pauses),
-                )
-            except FailedCourseError as error:
-                return error
+    def _pauses(self) -> StatementPauses:
+        schedule = self._settings.schedule
+        only_calls = schedule is not None and schedule.grain is Grain.CALLS
+        return StatementPauses(() if only_calls else user_modules(self._workload))
+
+    def _once(
+        self, grain: Grain, strategy: Strategy, pauses: StatementPauses
+    ) -> CodeRecording | FailedCourseError:
+        course = Course(grain=grain, strategy=strategy, pauses=pauses)
+        try:
+            return record_code(
+                self._files, self._workload, self._processes, self._image, self._about, course
+            )
+        except FailedCourseError as error:
+            return error

@@ -16,8 +16,8 @@ from attrs import frozen
 
 from wavetank.scenarios.code.user_code import is_told_by_pytest, user_modules, user_place
 from wavetank.sim import SimDisk
-from wavetank.sim.scheduling.schedule import Departure, Grain, Schedule
-from wavetank.sim.scheduling.shrinking import fewest_departures
+from wavetank.sim.scheduling.schedule import Grain, Schedule
+from wavetank.sim.scheduling.shrinking import ReplaySwitches, Switches, fewest_departures
 from wavetank.sim.scheduling.statements import StatementPauses
 from wavetank.sim.scheduling.strategies import Replay, Strategy, UntilItWaits, at_both_grains
 
@@ -28,7 +28,7 @@ __all__ = ["Explored", "InterleavedDisk", "InterleavingFinding", "explore_interl
 
 _T = TypeVar("_T")
 
-_SHRINK_RUNS: Final = 200
+_SHRINK_RUNS: Final = 120
 _MOST_CALLS: Final = 200_000
 _MOST_S: Final = 30 * 86_400.0
 
@@ -230,14 +230,12 @@ class _Runs:
     def _shrunk(self, failed: _Outcome) -> _Outcome:
         small = failed
 
-        def replay(departures: Sequence[Departure]) -> Sequence[Departure] | None:
+        def replay(strategy: ReplaySwitches) -> tuple[bool, Switches]:
             nonlocal small
-            schedule = Schedule(failed.schedule.grain, tuple(departures))
-            tried = self._once(schedule.grain, Replay(schedule))
-            if not tried.is_like(failed):
-                return None
-            small = tried
-            return tried.schedule.departures
+            tried = self._once(failed.schedule.grain, strategy)
+            fails = tried.is_like(failed)
+            small = tried if fails else small
+            return fails, strategy.switches
 
         fewest_departures(failed.schedule.departures, replay, runs=_SHRINK_RUNS)
         return small

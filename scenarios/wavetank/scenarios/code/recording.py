@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import pickle
+import re
 import sys
 from bisect import bisect_right
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Iterator, Sequence
@@ -40,6 +41,7 @@ from wavetank.sim.python_files import (
     quietly,
 )
 from wavetank.sim.scheduling.schedule import Grain, Schedule
+from wavetank.sim.scheduling.shrinking import ReplaySwitches, Switches
 from wavetank.sim.scheduling.statements import StatementPauses
 from wavetank.sim.scheduling.strategies import Strategy
 
@@ -75,6 +77,7 @@ class CodeRecording:
         schedule: of its threads, as text; "" if each ran until it waited.
         departures: from which thread to which each departure of that leads, and where.
         steps: pauses and waits of its threads.
+        switches: what its threads' strategy did and could do, if that is `ReplaySwitches`.
     """
 
     directory: str
@@ -91,6 +94,7 @@ class CodeRecording:
     schedule: str = ""
     departures: tuple[str, ...] = ()
     steps: int = 0
+    switches: Switches = field(factory=Switches, repr=False)
     _ends: tuple[int, ...] = field(init=False, repr=False)
     _names: tuple[str, ...] = field(init=False, repr=False)
 
@@ -157,6 +161,12 @@ class Course:
     strategy: Strategy
     pauses: StatementPauses
 
+    @property
+    def switches(self) -> Switches:
+        """What the strategy did and could do, if it notes that."""
+        strategy = self.strategy
+        return strategy.switches if isinstance(strategy, ReplaySwitches) else Switches()
+
 
 class FailedCourseError(RuntimeError):
     """A workload that fails by itself if its threads follow a course.
@@ -164,15 +174,24 @@ class FailedCourseError(RuntimeError):
     Attributes:
         schedule: the course so far, as text.
         departures: see `CodeRecording`.
+        switches: the same.
     """
 
-    def __init__(self, message: str, schedule: str, departures: tuple[str, ...]) -> None:
-        super().__init__(message, schedule, departures)
+    def __init__(
+        self, message: str, schedule: str, departures: tuple[str, ...], switches: Switches
+    ) -> None:
+        super().__init__(message, schedule, departures, switches)
         self.schedule = schedule
         self.departures = departures
+        self.switches = switches
 
     def __str__(self) -> str:
         return str(self.args[0])
+
+    @property
+    def kind(self) -> frozenset[str]:
+        """The lines of the message without the numbers of locks and threads, which may change."""
+        return frozenset(re.sub(r"(?<!:)\b\d+", "N", line) for line in str(self).splitlines())
 
 
 def _names_in(log: tuple[Record, ...]) -> Iterator[str]:
@@ -296,7 +315,9 @@ def _follow(
         schedule = Schedule(course.grain, threads.departures)
         if not schedule.departures:
             raise
-        raise FailedCourseError(str(error), str(schedule), threads.places) from None
+        raise FailedCourseError(
+            str(error), str(schedule), threads.places, course.switches
+        ) from None
     finally:
         course.pauses.call(_go_on)
     schedule = Schedule(course.grain, threads.departures)
@@ -305,6 +326,7 @@ def _follow(
         schedule=str(schedule) if schedule.departures else "",
         departures=threads.places,
         steps=threads.steps,
+        switches=course.switches,
     )
 
 

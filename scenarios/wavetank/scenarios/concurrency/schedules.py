@@ -6,7 +6,7 @@ choose them; of each kind of problem it keeps the first run, made small.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from hashlib import blake2b
 from itertools import cycle, islice
 from types import ModuleType, TracebackType
@@ -16,8 +16,8 @@ from attrs import frozen
 
 from wavetank.scenarios.concurrency.concurrent_run import ConcurrentRun, Start, run_tasks
 from wavetank.sim.scheduling.runtime import SimRuntime
-from wavetank.sim.scheduling.schedule import Departure, Grain, Schedule
-from wavetank.sim.scheduling.shrinking import fewest_departures
+from wavetank.sim.scheduling.schedule import Grain, Schedule
+from wavetank.sim.scheduling.shrinking import ReplaySwitches, Switches, fewest_departures
 from wavetank.sim.scheduling.statements import StatementPauses, modules_below
 from wavetank.sim.scheduling.strategies import Replay, Strategy, UntilItWaits, portfolio
 from wavetank.sim.scheduling.switching import Switching
@@ -290,14 +290,13 @@ def shrunk(player: Player, run: ConcurrentRun, *, budget: int = _SHRINK_RUNS) ->
     wanted = run.problem.invariant, run.problem.kind
     small = run
 
-    def replay(departures: Sequence[Departure]) -> Sequence[Departure] | None:
+    def replay(strategy: ReplaySwitches) -> tuple[bool, Switches]:
         nonlocal small
-        tried = player.replay(Schedule(run.schedule.grain, tuple(departures)))
+        tried = player.run(strategy, run.schedule.grain)
         problem = tried.problem
-        if problem is None or (problem.invariant, problem.kind) != wanted:
-            return None
-        small = tried
-        return tried.schedule.departures
+        fails = problem is not None and (problem.invariant, problem.kind) == wanted
+        small = tried if fails else small
+        return fails, strategy.switches
 
     fewest_departures(run.schedule.departures, replay, runs=budget)
     return small
