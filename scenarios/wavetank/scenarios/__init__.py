@@ -10,11 +10,12 @@
     code/            any Python code that writes files (`crash_test`, `CrashDisk`)
     cluster/         Raft clusters over the store: nodes, network, faults, invariants
     concurrency/     tasks beside one another: schedules, crashes, linearizability
+    scenario_files/  scenarios as values and as TOML files
+    catalogue/       every scenario that ships, as such files
     machines/        hypothesis state machines over a crashing disk; strategies.py has the data
     events.py        a plan, its results, and those who listen
     runner.py        a plan run: scenarios by seeds by profiles
     case.py          everything that makes one judgement reproducible, as one value
-    catalogue.py     every scenario that ships
     reproduction.py  what judging a case again takes: limits, digests, the answer
     replay.py        a case judged again
 
@@ -25,10 +26,18 @@ from typing import TYPE_CHECKING
 
 from wavetank.faults import fault_plan
 from wavetank.scenarios.case import Case, CaseError
-from wavetank.scenarios.catalogue import ALL_SCENARIOS, UnknownNameError, workload_of
+from wavetank.scenarios.catalogue import (
+    ALL_SCENARIOS,
+    CLUSTER_SCENARIOS,
+    CONCURRENT_SCENARIOS,
+    FAMILIES,
+    SCENARIOS,
+    UnknownNameError,
+    scenario_text,
+    workload_of,
+)
 from wavetank.scenarios.cluster.cluster_run import UnfitForClusterError, require_fit
 from wavetank.scenarios.cluster.invariants import CLUSTER_INVARIANTS
-from wavetank.scenarios.cluster.scenarios import CLUSTER_SCENARIOS
 from wavetank.scenarios.code import (
     CheckError,
     CodeFinding,
@@ -54,13 +63,13 @@ from wavetank.scenarios.concurrency.concurrent_run import (
     require_schedulable,
 )
 from wavetank.scenarios.concurrency.history import Call, History
-from wavetank.scenarios.concurrency.scenarios import CONCURRENT_SCENARIOS
 from wavetank.scenarios.events import (
     ClusterCounts,
     Event,
     FindingFound,
     Listener,
     OwnProfile,
+    OwnScenario,
     RunningEvent,
     RunPlan,
     RunResult,
@@ -93,7 +102,7 @@ from wavetank.scenarios.fault_sweep.recovery_sweep import sweep_recoveries
 from wavetank.scenarios.fault_sweep.scenario_sweeps import SweptScenario, sweep_scenarios
 from wavetank.scenarios.fault_sweep.workload_sweep import shorten, sweep_operations
 from wavetank.scenarios.raft.contract import Contract
-from wavetank.scenarios.raft.exhaustive import FAMILIES, Family
+from wavetank.scenarios.raft.exhaustive import Family
 from wavetank.scenarios.raft.fitted_workload import fitted
 from wavetank.scenarios.raft.history import LiveProblem
 from wavetank.scenarios.raft.model import EMPTY, ModelState, acknowledge, begin
@@ -137,7 +146,6 @@ from wavetank.scenarios.raft.steps import (
     Workload,
 )
 from wavetank.scenarios.raft.store_life import StoreLife
-from wavetank.scenarios.raft.workloads import SCENARIOS, Scenario
 from wavetank.scenarios.replay import judge_again, replay, tell
 from wavetank.scenarios.reproduction import (
     ReplayResult,
@@ -146,12 +154,10 @@ from wavetank.scenarios.reproduction import (
     log_digest,
     trace_digest,
 )
-from wavetank.scenarios.runner import (
-    default_scenarios,
-    profile_named,
-    run,
-    runnable_scenarios,
-)
+from wavetank.scenarios.runner import default_scenarios, run, runnable_scenarios
+from wavetank.scenarios.scenario_files.reading import ScenarioFileError, scenario_from_toml
+from wavetank.scenarios.scenario_files.scenario import Scenario
+from wavetank.scenarios.scenario_files.writing import scenario_to_toml
 from wavetank.scenarios.stores.adapter import (
     STORE_DIRECTORY,
     PlainStoreError,
@@ -170,6 +176,7 @@ from wavetank.scenarios.stores.registry import (
     find_store,
     shipped_names,
 )
+from wavetank.scenarios.unit import Unit, profile_named, units_of
 
 if TYPE_CHECKING:
     from wavetank.scenarios.machines import CrashingDiskMachine as CrashingDiskMachine
@@ -250,6 +257,7 @@ __all__ = [
     "OptionChoice",
     "OptionError",
     "OwnProfile",
+    "OwnScenario",
     "PlainStoreError",
     "Problem",
     "ProfileVerdict",
@@ -273,6 +281,7 @@ __all__ = [
     "SaveSnapshot",
     "SaveState",
     "Scenario",
+    "ScenarioFileError",
     "ScenarioFinished",
     "ScenarioProgress",
     "ScenarioResult",
@@ -291,6 +300,7 @@ __all__ = [
     "TruncatePrefix",
     "TruncateSuffix",
     "UnfitForClusterError",
+    "Unit",
     "UnknownNameError",
     "UnschedulableStoreError",
     "Verdict",
@@ -330,6 +340,9 @@ __all__ = [
     "require_schedulable",
     "run",
     "runnable_scenarios",
+    "scenario_from_toml",
+    "scenario_text",
+    "scenario_to_toml",
     "shipped_names",
     "shorten",
     "sweep_operations",
@@ -337,6 +350,7 @@ __all__ = [
     "sweep_scenarios",
     "tell",
     "trace_digest",
+    "units_of",
     "with_overrides",
     "workload_of",
 ]

@@ -14,6 +14,7 @@ from attrs import field, frozen
 from wavetank.scenarios.case import Case
 from wavetank.scenarios.exploration.explain import Violation
 from wavetank.scenarios.exploration.subject import Problem
+from wavetank.scenarios.scenario_files.scenario import Scenario
 from wavetank.sim import Choice, Profile
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "FindingFound",
     "Listener",
     "OwnProfile",
+    "OwnScenario",
     "RunPlan",
     "RunResult",
     "RunningEvent",
@@ -53,12 +55,25 @@ class OwnProfile:
     file: str
 
 
-@frozen(kw_only=True)
-class RunPlan:
-    """What to run; names and plain values, so that it can travel to another process.
+@frozen
+class OwnScenario:
+    """A scenario that does not ship.
 
     Attributes:
-        scenarios: names from the catalogue, in order.
+        scenario: what runs; of the settings that it has for itself each one wins over the plan's.
+        file: where it was read from, as a person would type it again; "" if from none.
+    """
+
+    scenario: Scenario
+    file: str = ""
+
+
+@frozen(kw_only=True)
+class RunPlan:
+    """What to run; plain values, so that it can travel to another process.
+
+    Attributes:
+        scenarios: names from the catalogue or among one's own, in order.
         seeds: each scenario runs once per seed.
         profiles: names of profiles.
         backend: name of the backend.
@@ -67,6 +82,7 @@ class RunPlan:
         max_after_first: once a scenario and profile has failed, as many images are judged as
             before, and at least this many; None: all.
         own_profiles: those among the profiles that do not ship.
+        own_scenarios: those among the scenarios that do not ship; of two of one name these win.
         option_sets: sets of engine options that differ from their defaults; each scenario runs once
             with each set, instead of with the workload's own options.
         faults: lines of the fault language; they strike each scenario while its steps run, and the
@@ -84,6 +100,7 @@ class RunPlan:
     depth: int | None = 0
     max_after_first: int | None = None
     own_profiles: tuple[OwnProfile, ...] = ()
+    own_scenarios: tuple[OwnScenario, ...] = ()
     option_sets: tuple[tuple[str, ...], ...] = ((),)
     faults: tuple[str, ...] = ()
     schedules: int = 540

@@ -13,7 +13,6 @@ from wavetank.scenarios.exploration.crash_point import CrashPoint, CrashTrail, f
 from wavetank.scenarios.exploration.explain import Violation
 from wavetank.scenarios.exploration.recovery_graph import Limits
 from wavetank.scenarios.exploration.subject import Known, RecordedRun, Shown
-from wavetank.scenarios.raft.contract import Contract
 from wavetank.scenarios.raft.recording import Recording
 from wavetank.sim import Profile
 
@@ -95,13 +94,13 @@ def limits_of(case: Case, *, max_images: int | None = None) -> Limits:
         max_images=max_images,
         tearing=case.tearing,
         from_step=case.workload.crashes_from,
+        reported=frozenset(case.workload.invariants),
     )
-    contract = Contract.of(case.workload.options)
     # Ops pile up just the same where every sync lies.
     lies_on = any(
         fault.is_lying_sync and fault.trigger.times is None for fault in case.workload.faults.faults
     )
-    if contract.appends_durable and not lies_on:
+    if case.workload.promises.appends_durable and not lies_on:
         return limits
     return evolve(limits, max_sets_per_point=_UNSYNCED_SETS)
 

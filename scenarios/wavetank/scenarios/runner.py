@@ -6,20 +6,18 @@ Units share nothing, so that the result, and its digest, is the same however the
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor, as_completed
 from hashlib import blake2b
-from itertools import product
 from typing import Final
 
 from attrs import evolve
 
 from wavetank.scenarios.case import Case
-from wavetank.scenarios.catalogue import UnknownNameError, turned, workload_of
+from wavetank.scenarios.catalogue import CONCURRENT_SCENARIOS, SCENARIOS
 from wavetank.scenarios.cluster.cluster_run import require_fit
 from wavetank.scenarios.cluster.exploration import explore_cluster
 from wavetank.scenarios.concurrency.concurrent_run import is_schedulable, require_schedulable
-from wavetank.scenarios.concurrency.scenarios import CONCURRENT_SCENARIOS
 from wavetank.scenarios.events import (
     Event,
     FindingFound,
@@ -34,13 +32,10 @@ from wavetank.scenarios.events import (
 from wavetank.scenarios.exploration.explain import explain, explain_live
 from wavetank.scenarios.exploration.explorer import Finding, explore
 from wavetank.scenarios.family_run import FamilyRun
-from wavetank.scenarios.raft.contract import Contract
-from wavetank.scenarios.raft.exhaustive import FAMILIES, Family
 from wavetank.scenarios.raft.fitted_workload import fitted
 from wavetank.scenarios.raft.recording import LiveProblem, Recording, record
 from wavetank.scenarios.raft.recovery import RaftSubject
 from wavetank.scenarios.raft.steps import Workload
-from wavetank.scenarios.raft.workloads import SCENARIOS
 from wavetank.scenarios.replay import live_problems
 from wavetank.scenarios.reproduction import limits_of, log_digest
 from wavetank.scenarios.stores.adapter import StoreAdapter
@@ -48,10 +43,9 @@ from wavetank.scenarios.stores.capabilities import Capability
 from wavetank.scenarios.stores.python_stores import on_simulated_disk
 from wavetank.scenarios.stores.registry import find_store
 from wavetank.scenarios.tasks_run import run_tasks_of
-from wavetank.scenarios.unit import ProgressSink, Unit, found_case
-from wavetank.sim import PROFILES, Profile
+from wavetank.scenarios.unit import ProgressSink, Unit, found_case, units_of
 
-__all__ = ["default_scenarios", "profile_named", "run", "runnable_scenarios"]
+__all__ = ["default_scenarios", "run", "runnable_scenarios"]
 
 DEFAULT_FAMILY: Final = "exhaustive-2"
 """Of all families the one that runs in less than half a minute."""
@@ -84,7 +78,7 @@ def run(
             somewhere else than its site.
         UnfitForClusterError: a scenario is a cluster, and the store cannot be that of a node.
     """
-    units = list(_units(plan))
+    units = _checked_units(plan)
     for listener in listeners:
         listener.start(plan)
     done: dict[int, tuple[ScenarioResult, ...]] = {}
@@ -107,50 +101,19 @@ def run(
     return outcome
 
 
-def profile_named(name: str, own_profiles: Iterable[OwnProfile] = ()) -> Profile:
-    """Return the profile of that name, among those that ship and those of one's own.
-
-    Raises:
-        UnknownNameError: there is none.
-    """
-    profiles = (*PROFILES, *(own.profile for own in own_profiles))
-    for profile in profiles:
-        if profile.name == name:
-            return profile
-    raise UnknownNameError(f"profile: expected one of {[p.name for p in profiles]}, got {name!r}")
-
-
-def _units(plan: RunPlan) -> Iterator[Unit]:
-    store = find_store(plan.backend)
-    if plan.faults or not set(plan.scenarios) & set(SCENARIOS) <= set(runnable_scenarios(store)):
-        store.require_simulated(faults=True)
-    files = {own.profile.name: own.file for own in plan.own_profiles}
-    profiles = tuple(
-        OwnProfile(profile_named(name, plan.own_profiles), files.get(name, ""))
-        for name in plan.profiles
-    )
-    for scenario, options in product(plan.scenarios, plan.option_sets):
-        workload = workload_of(scenario, plan.seeds[0], options, plan.faults)
+def _checked_units(plan: RunPlan) -> list[Unit]:
+    """Return the units of a plan, all of which their stores can run; errors as of `run`."""
+    units = list(units_of(plan))
+    for unit in {(unit.scenario.name, unit.options): unit for unit in units}.values():
+        workload = next(unit.workloads())
+        store = find_store(unit.backend)
+        if workload.faults.faults:
+            store.require_simulated(faults=True)
         if workload.tasks:
             require_schedulable(store)
         if workload.cluster is not None:
             require_fit(store)
-    for scenario, seed, options in product(plan.scenarios, plan.seeds, plan.option_sets):
-        if scenario in FAMILIES and seed != plan.seeds[0]:
-            continue  # nothing in it is drawn
-        yield Unit(
-            scenario=scenario,
-            seed=seed,
-            options=options,
-            faults=plan.faults,
-            profiles=profiles,
-            backend=plan.backend,
-            depth=plan.depth,
-            max_images=plan.max_images,
-            max_after_first=plan.max_after_first,
-            schedules=plan.schedules,
-            cluster_runs=plan.cluster_runs,
-        )
+    return units
 
 
 def _run_units(
@@ -165,7 +128,7 @@ def _run_units(
             yield number, _run_unit(unit, sink)
         return
     # A family takes longest, and begins first, so that all processes end together.
-    order = sorted(enumerate(units), key=lambda pair: pair[1].scenario not in FAMILIES)
+    order = sorted(enumerate(units), key=lambda pair: pair[1].scenario.family is None)
     futures = {executor.submit(_run_unit, unit, progress): number for number, unit in order}
     for future in as_completed(futures):
         yield futures[future], future.result()
@@ -189,15 +152,15 @@ def default_scenarios(store: StoreAdapter) -> tuple[str, ...]:
 
 
 def _run_unit(unit: Unit, progress: ProgressSink | None) -> tuple[ScenarioResult, ...]:
-    if unit.scenario in FAMILIES:
-        return _run_family(unit, FAMILIES[unit.scenario], progress)
-    if unit.scenario in CONCURRENT_SCENARIOS:
+    if unit.scenario.family is not None:
+        return _run_family(unit, progress)
+    if unit.scenario.has_tasks:
         return run_tasks_of(unit, progress)
-    workload = workload_of(unit.scenario, unit.seed, unit.options, unit.faults)
-    faults = bool(workload.faults.faults)
-    # A worker process is told the store's name, since a store itself cannot be sent there.
+    workload = next(unit.workloads())
     if workload.cluster is not None:
         return _run_clusters(unit, workload, progress)
+    faults = bool(workload.faults.faults)
+    # A worker process is told the store's name, since a store itself cannot be sent there.
     with on_simulated_disk(find_store(unit.backend), faults=faults) as store:
         recording = record(fitted(workload, store), store)
         # What the store does on an image is the same under every profile.
@@ -205,15 +168,14 @@ def _run_unit(unit: Unit, progress: ProgressSink | None) -> tuple[ScenarioResult
         return tuple(_explore(unit, recording, each, subject, progress) for each in unit.profiles)
 
 
-def _run_family(
-    unit: Unit, family: Family, progress: ProgressSink | None
-) -> tuple[ScenarioResult, ...]:
+def _run_family(unit: Unit, progress: ProgressSink | None) -> tuple[ScenarioResult, ...]:
     """Run each workload of a family, and explore what it does not share with the one before."""
     results: list[ScenarioResult] = []
-    with on_simulated_disk(find_store(unit.backend), faults=bool(unit.faults)) as store:
+    faults = bool(unit.faults or unit.scenario.faults)
+    with on_simulated_disk(find_store(unit.backend), faults=faults) as store:
         recordings: list[Recording] = []
-        for workload in family.workloads():
-            asked = fitted(turned(workload, unit.options, unit.faults), store)
+        for workload in unit.workloads():
+            asked = fitted(workload, store)
             if len(asked.steps) == len(workload.steps):
                 recordings.append(record(asked, store))
         subject = recordings[0].subject()
@@ -312,7 +274,7 @@ def _explore(
         ),
         cases=cases,
         options=workload.overrides,
-        relaxed=Contract.of(workload.options, workload.faults).relaxed,
+        relaxed=workload.promises.relaxed,
         faults_fired=tuple(
             (line, count + seen.faults_fired.get(line, 0))
             for line, count in recording.faults_fired.items()

@@ -10,7 +10,6 @@ from typing import Final
 from attrs import evolve
 
 from wavetank.scenarios.case import Case
-from wavetank.scenarios.catalogue import workloads_of
 from wavetank.scenarios.concurrency.concurrent_run import ConcurrentRun, Start, start_of
 from wavetank.scenarios.concurrency.exploration import CrashedRun, TasksExploration, explore_tasks
 from wavetank.scenarios.concurrency.schedules import Player
@@ -19,7 +18,6 @@ from wavetank.scenarios.events import FindingFound, OwnProfile, ScenarioProgress
 from wavetank.scenarios.exploration.explain import Violation, explain
 from wavetank.scenarios.exploration.explorer import Finding
 from wavetank.scenarios.exploration.subject import Problem
-from wavetank.scenarios.raft.contract import Contract
 from wavetank.scenarios.raft.fitted_workload import fitted
 from wavetank.scenarios.raft.recovery import RaftSubject
 from wavetank.scenarios.reproduction import limits_of
@@ -36,9 +34,7 @@ _PAIR_SHARE: Final = 8
 def run_tasks_of(unit: Unit, progress: ProgressSink | None) -> tuple[ScenarioResult, ...]:
     """Explore a scenario whose tasks run beside one another."""
     store = find_store(unit.backend)
-    workloads = [
-        fitted(each, store) for each in workloads_of(unit.scenario, unit.seed, unit.options)
-    ]
+    workloads = [fitted(each, store) for each in unit.workloads()]
     starts = [start_of(each, store) for each in workloads]
     # All are opened with the same options, so that one subject remembers for all.
     subject = RaftSubject(workloads[0], store)
@@ -114,7 +110,7 @@ class _TasksTelling:
         self._now = runs, judged
         self._tell(
             ScenarioProgress(
-                name=self._unit.scenario,
+                name=self._unit.scenario.name,
                 seed=self._unit.seed,
                 profile=self._profile.profile.name,
                 judged=self._judged_before + judged,
@@ -188,7 +184,7 @@ class _TasksTelling:
         for each in seen:
             digest.update(each.digest.encode())
         return ScenarioResult(
-            name=self._unit.scenario,
+            name=self._unit.scenario.name,
             seed=self._unit.seed,
             backend=self._unit.backend,
             profile=self._profile.profile.name,
@@ -208,7 +204,7 @@ class _TasksTelling:
             violations=tuple(self._stories),
             cases=tuple(self._cases),
             options=workload.overrides,
-            relaxed=Contract.of(workload.options, workload.faults).relaxed,
+            relaxed=workload.promises.relaxed,
             digest=digest.hexdigest(),
             workloads=len(explored),
             schedules=sum(one.schedules.runs for one in explored),

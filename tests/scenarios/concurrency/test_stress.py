@@ -12,7 +12,7 @@ from wavetank.scenarios.concurrency.stress import run_on_threads
 NAMES = [
     name
     for name, each in CONCURRENT_SCENARIOS.items()
-    if not (each.slow_calls or each.pairs_of) and name != "concurrent-deadlines"
+    if not (each.slow_calls or each.pairs) and name != "concurrent-deadlines"
 ]
 
 

@@ -6,8 +6,8 @@ import pytest
 
 from wavetank.engine import FileStorage
 from wavetank.scenarios import find_store
+from wavetank.scenarios.catalogue import CONCURRENT_SCENARIOS
 from wavetank.scenarios.concurrency.concurrent_run import start_of
-from wavetank.scenarios.concurrency.scenarios import CONCURRENT_SCENARIOS
 from wavetank.scenarios.concurrency.schedules import Player
 from wavetank.scenarios.mutants import MOST_RUNS, RACES, hunt_race, run_zoo
 from wavetank.sim.scheduling.schedule import Schedule

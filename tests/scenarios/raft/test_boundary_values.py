@@ -43,7 +43,6 @@ from wavetank.scenarios.raft.boundary_values import (
     LogFill,
     command_size_to_end_at,
 )
-from wavetank.scenarios.raft.boundary_workloads import CHUNK_BYTES
 from wavetank.sim import (
     BLOCK_SIZE,
     POSIX,
@@ -53,6 +52,8 @@ from wavetank.sim import (
     SimDisk,
     SimFileSystem,
 )
+
+CHUNK_BYTES = SCENARIOS["boundary-commands"].workload(0).options.chunk_size
 
 
 def open_store(disk: SimDisk, directory: str = STORE_DIRECTORY) -> Storage:

@@ -3,6 +3,7 @@
 from itertools import pairwise
 
 import pytest
+from attrs import evolve
 
 from wavetank.scenarios import (
     BUILTIN,
@@ -20,13 +21,13 @@ from wavetank.scenarios import (
 from wavetank.scenarios.raft.exhaustive import ALPHABET
 from wavetank.sim import SEQUENTIAL
 
-ONE = Family(name="exhaustive-1", summary="all of one operation", operations=1)
 TWO = FAMILIES["exhaustive-2"]
+ONE = evolve(TWO, name="exhaustive-1", family=Family(operations=1))
 PREPARATION = 4
 
 
 def test_one_operation_is_each_letter_that_changes_a_small_store() -> None:
-    told = [str(workload.steps[-1]) for workload in ONE.workloads()]
+    told = [str(workload.steps[-1]) for workload in ONE.workloads(0)]
     assert told == [
         "save state: term 2, vote for nobody",
         "append entry 3 of term 1",
@@ -43,15 +44,15 @@ def test_one_operation_is_each_letter_that_changes_a_small_store() -> None:
 
 
 def test_no_sequence_comes_twice_and_each_begins_like_one_of_fewer() -> None:
-    sequences = [workload.steps for workload in TWO.workloads()]
+    sequences = [workload.steps for workload in TWO.workloads(0)]
     assert len(sequences) == len(set(sequences)) == 76
-    shorter = {workload.steps for workload in ONE.workloads()}
+    shorter = {workload.steps for workload in ONE.workloads(0)}
     assert {steps[:-1] for steps in sequences} == shorter
     assert all(isinstance(steps[0], OpenStore) for steps in sequences)
 
 
 def test_crashes_begin_where_a_workload_leaves_the_one_before() -> None:
-    workloads = list(TWO.workloads())
+    workloads = list(TWO.workloads(0))
     assert workloads[0].crashes_from == 0
     for before, workload in pairwise(workloads):
         first = workload.crashes_from
@@ -62,9 +63,9 @@ def test_crashes_begin_where_a_workload_leaves_the_one_before() -> None:
 
 def test_what_is_explored_once_is_all_that_is_explored_one_by_one() -> None:
     """Twin: explore every workload whole, with a memory of its own."""
-    shared = record(next(ONE.workloads()), BUILTIN).subject()
+    shared = record(next(ONE.workloads(0)), BUILTIN).subject()
     alone: set[bytes] = set()
-    for workload in ONE.workloads():
+    for workload in ONE.workloads(0):
         recording = record(workload, BUILTIN)
         limits = Limits(from_step=workload.crashes_from)
         explore(recording, SEQUENTIAL, limits=limits, subject=shared)

@@ -13,7 +13,7 @@ from typing import Final
 
 from attrs import frozen
 
-from wavetank.engine import FileStorageOptions, LogEntry, SnapshotMetadata
+from wavetank.engine import LogEntry, SnapshotMetadata
 from wavetank.scenarios.cluster.client import Client
 from wavetank.scenarios.cluster.disruption import Disruption
 from wavetank.scenarios.cluster.invariants import ClusterInvariants, Violated, cause_of
@@ -111,13 +111,7 @@ def run_cluster(workload: Workload, backend: StoreAdapter, profile: Profile) -> 
     if workload.cluster is None:
         raise ValueError(f"workload: expected one with a cluster but got {workload.name!r}")
     require_fit(backend)
-    run = _Run(
-        workload.cluster,
-        f"{workload.name}/{workload.seed}/{profile.name}",
-        workload.options,
-        backend,
-        profile,
-    )
+    run = _Run(workload, workload.cluster, backend, profile)
     run.run()
     return run.result()
 
@@ -126,18 +120,13 @@ class _Run:
     """The state of one run, and the watcher of its machines."""
 
     def __init__(
-        self,
-        plan: ClusterPlan,
-        name: str,
-        options: FileStorageOptions,
-        backend: StoreAdapter,
-        profile: Profile,
+        self, workload: Workload, plan: ClusterPlan, backend: StoreAdapter, profile: Profile
     ) -> None:
         self._plan = plan
-        self._stream = f"{name}/{plan.run}"
+        self._stream = f"{workload.name}/{workload.seed}/{profile.name}/{plan.run}"
         self._timeline = Timeline()
         self._network: Network[Message] = Network(self._timeline, plan, self._random("network"))
-        self._invariants = ClusterInvariants(lambda: self._timeline.now_s)
+        self._invariants = ClusterInvariants(lambda: self._timeline.now_s, workload.checks)
         self._told: list[Told] = []
         self._losses: list[StorageLoss] = []
         self._machines = [
@@ -145,7 +134,7 @@ class _Run:
                 name,
                 plan=plan,
                 backend=backend,
-                options=options,
+                options=workload.options,
                 profile=profile,
                 timeline=self._timeline,
                 network=self._network,

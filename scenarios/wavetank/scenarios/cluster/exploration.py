@@ -18,7 +18,6 @@ from wavetank.scenarios.events import (
     ScenarioResult,
 )
 from wavetank.scenarios.exploration.explain import Violation
-from wavetank.scenarios.raft.contract import Contract
 from wavetank.scenarios.stores.registry import find_store
 
 __all__ = ["case_of_run", "explore_cluster"]
@@ -101,7 +100,7 @@ def _result(
         violations=tuple(story for _, story in found),
         cases=tuple(mine for mine, _ in found),
         options=workload.overrides,
-        relaxed=Contract.of(workload.options, workload.faults).relaxed,
+        relaxed=workload.promises.relaxed,
         digest=digest.hexdigest(),
         cluster=ClusterCounts(
             runs=len(runs),

@@ -66,16 +66,20 @@ class ClusterInvariants:
 
     Args:
         clock: tells the virtual time.
+        checks: whether an invariant, by its id, is checked.
 
     Attributes:
         violated: the first violation; None so far.
         elections: leaders elected.
     """
 
-    def __init__(self, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, clock: Callable[[], float], checks: Callable[[str], bool] = lambda _: True
+    ) -> None:
         self.violated: Violated | None = None
         self.elections = 0
         self._clock = clock
+        self._checks = checks
         self._leaders: dict[int, str] = {}
         self._entries: dict[tuple[int, int], tuple[int | None, bytes]] = {}
         self._committed: list[_Committed] = []
@@ -256,7 +260,7 @@ class ClusterInvariants:
         )
 
     def _violate(self, violated: Violated) -> None:
-        if self.violated is None:
+        if self.violated is None and self._checks(violated.problem.invariant):
             self.violated = violated
 
 

@@ -200,7 +200,8 @@ def start_of(workload: Workload, backend: StoreAdapter) -> Start:
         if not live.take(number, step):
             break
     start = start_on(live.machine.surviving, live.history.possible[-1], workload, backend)
-    return evolve(start, problems=tuple(each.problem for each in live.problems))
+    checked = (each.problem for each in live.problems if workload.checks(each.problem.invariant))
+    return evolve(start, problems=tuple(checked))
 
 
 def start_on(
@@ -223,6 +224,7 @@ def start_on(
         specification=StoreSpecification(
             initial=StoreState(model),
             options=workload.options,
+            promises=workload.promises,
             may_time_out=bool(workload.slow_calls),
             may_fail=bool(workload.faults.faults),
             refuses_second_opener=Capability.REFUSES_SECOND_OPENER in backend.held_to,
@@ -389,7 +391,8 @@ class _Run:
     def _hold(self, store: SharedStore, states: Sequence[StoreState]) -> None:
         knowledge = Knowledge(possible=tuple(dict.fromkeys(state.model for state in states)))
         seen = observe(store.store)
-        for problem in judge(seen, knowledge, self._start.workload.options):
+        workload = self._start.workload
+        for problem in judge(seen, knowledge, workload.options, promises=workload.promises):
             self._problems.append(evolve(problem, kind=f"{problem.kind}, beside other tasks"))
 
     def _history(self) -> History:
@@ -397,9 +400,11 @@ class _Run:
 
     def result(self) -> ConcurrentRun:
         history = self._history()
-        problem = self._problems[0] if self._problems else None
+        checks = self._start.workload.checks
+        problem = next((each for each in self._problems if checks(each.invariant)), None)
         failure = (self._verdict or check(history, self._start.specification)).failure
-        if failure is not None and (problem is None or problem.invariant != "O14"):
+        is_told = failure is not None and checks("O13")
+        if failure is not None and is_told and (problem is None or problem.invariant != "O14"):
             culprit = next(call for call in history.calls if call.returned_at == failure.position)
             problem = _told(culprit)
         return ConcurrentRun(

@@ -113,6 +113,7 @@ class StoreSpecification:
         may_time_out: whether calls without a limit of their own may find a lock taken for too long.
         may_fail: whether the filesystem fails now and then.
         refuses_second_opener: whether the store declares that.
+        promises: what the store is held to; None: what its options say.
 
     What was told once is remembered: the runs of one workload meet the same states again and again.
     """
@@ -122,6 +123,7 @@ class StoreSpecification:
     may_time_out: bool = False
     may_fail: bool = False
     refuses_second_opener: bool = True
+    promises: Contract | None = None
     _known: dict[tuple[StoreState, TaskStep], tuple[_Outcome, ...]] = field(
         init=False, factory=dict, eq=False, repr=False
     )
@@ -221,8 +223,8 @@ class StoreSpecification:
         step: SaveState | Append | TruncateSuffix | TruncatePrefix | SaveSnapshot,
     ) -> StoreState:
         before = state.model
-        after = acknowledge((before,), step, self.options)[-1]
-        if Contract.of(self.options).appends_durable:
+        after = acknowledge((before,), step, self.options, self.promises)[-1]
+        if (self.promises or Contract.of(self.options)).appends_durable:
             return evolve(state, model=after)
         unsynced = state.unsynced
         if isinstance(step, Append):

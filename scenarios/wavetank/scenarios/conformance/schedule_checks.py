@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from wavetank.scenarios.catalogue import CONCURRENT_SCENARIOS
 from wavetank.scenarios.concurrency.concurrent_run import start_of
-from wavetank.scenarios.concurrency.scenarios import CONCURRENT_SCENARIOS
 from wavetank.scenarios.concurrency.schedules import Player, explore_schedules
 from wavetank.scenarios.conformance.check import CheckFailure, group_of
 from wavetank.scenarios.conformance.store_harness import StoreHarness
@@ -25,7 +25,7 @@ _SCHEDULES: Final = 12
 def under_schedules(harness: StoreHarness) -> None:
     """Tasks beside one another get answers that some order of their calls explains."""
     for scenario in CONCURRENT_SCENARIOS.values():
-        if scenario.pairs_of:
+        if scenario.pairs:
             continue
         start = start_of(fitted(scenario.workload(0), harness.adapter), harness.adapter)
         with Player(start) as player:

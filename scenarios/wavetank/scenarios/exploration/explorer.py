@@ -571,14 +571,14 @@ class _Explorer(Generic[Shown, Known]):
     ) -> None:
         """Keep the first finding of a kind that takes crashes inside recoveries."""
         is_known = (problem.invariant, problem.kind) in self._smallest
-        if is_known or problem.invariant in self._limits.disabled:
+        if is_known or not self._limits.tells(problem.invariant):
             return
         then = self._graph.path(root.image, root.since, parent, child, at_end=at_end)
         self._keep(problem, evolve(root.crash, then=then), pending)
 
     def _keep(self, problem: Problem, crash: CrashPoint, pending: PendingOps) -> None:
         """Keep, per kind of problem, the finding that lost the fewest ops; the first of those."""
-        if problem.invariant in self._limits.disabled:
+        if not self._limits.tells(problem.invariant):
             return
         assert self._interval is not None
         self._digest.update(f"{crash.position} {problem.invariant} {problem.summary}\n".encode())

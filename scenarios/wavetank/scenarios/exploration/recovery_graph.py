@@ -72,6 +72,7 @@ class Limits:
         tearing: what the device does below a block at the first power cut.
         disabled: invariants that are not judged, to test the tester.
         from_step: crashes in earlier steps are not judged.
+        reported: invariants whose findings are told, though all are judged; empty: all.
     """
 
     depth: int | None = 0
@@ -83,6 +84,11 @@ class Limits:
     tearing: Tearing = field(factory=Tearing)
     disabled: frozenset[str] = frozenset()
     from_step: int = 0
+    reported: frozenset[str] = frozenset()
+
+    def tells(self, invariant: str) -> bool:
+        """Whether findings of an invariant are told."""
+        return invariant not in self.disabled and (not self.reported or invariant in self.reported)
 
 
 @define

@@ -9,10 +9,10 @@ from typing import Final
 
 from attrs import frozen
 
+from wavetank.scenarios.catalogue import SCENARIOS
 from wavetank.scenarios.fault_sweep.operation_faults import OperationProblem, OperationSweep
 from wavetank.scenarios.fault_sweep.recovery_sweep import sweep_recoveries
 from wavetank.scenarios.fault_sweep.workload_sweep import shorten, sweep_operations
-from wavetank.scenarios.raft.workloads import SCENARIOS
 from wavetank.scenarios.stores.registry import BUILTIN
 
 __all__ = ["SweptScenario", "sweep_scenarios"]

@@ -12,9 +12,9 @@ from typing import Final
 
 from attrs import field, frozen
 
+from wavetank.scenarios.catalogue import CONCURRENT_SCENARIOS
 from wavetank.scenarios.concurrency.concurrent_run import ConcurrentRun, Start, start_of
 from wavetank.scenarios.concurrency.exploration import glance
-from wavetank.scenarios.concurrency.scenarios import CONCURRENT_SCENARIOS
 from wavetank.scenarios.concurrency.schedules import Player, portfolio_runs, shrunk
 from wavetank.scenarios.exploration.recovery_graph import Limits
 from wavetank.scenarios.exploration.subject import Problem

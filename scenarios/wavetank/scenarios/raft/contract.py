@@ -6,12 +6,18 @@ disk lies cannot show what is not there. Whoever judges a store asks here what i
 
 from __future__ import annotations
 
-from attrs import fields, frozen
+from collections.abc import Iterable
+from typing import Final
+
+from attrs import evolve, fields, frozen
 
 from wavetank.engine import CorruptedError, FileStorageOptions, RecoveryMode
 from wavetank.faults import Fault, FaultPlan
 
-__all__ = ["Contract"]
+__all__ = ["STORE_PROMISES", "Contract"]
+
+STORE_PROMISES: Final = ("appends_durable", "opens_always", "snapshots_kept")
+"""The clauses that are a store's own; the others follow from the faults of its disk."""
 
 
 @frozen(kw_only=True)
@@ -41,16 +47,28 @@ class Contract:
     syncs_honest: bool = True
 
     @classmethod
-    def of(cls, options: FileStorageOptions, faults: FaultPlan | None = None) -> Contract:
-        """Return what a store with these options promises on a disk with these faults."""
+    def of(
+        cls,
+        options: FileStorageOptions,
+        faults: FaultPlan | None = None,
+        changes: Iterable[tuple[str, bool]] = (),
+    ) -> Contract:
+        """Return what a store with these options promises on a disk with these faults.
+
+        Args:
+            options: of the store.
+            faults: of its disk.
+            changes: clauses by name that are demanded or given up all the same.
+        """
         atomic, mode = options.features.atomic_writes, options.recovery_mode
-        return cls(
+        derived = cls(
             appends_durable=options.sync_on_append,
             opens_always=atomic and mode is not RecoveryMode.CONSERVATIVE,
             snapshots_kept=atomic or mode is not RecoveryMode.AGGRESSIVE,
             media_sound=not any(fault.damages_content for fault in _faults(faults)),
             syncs_honest=not any(fault.is_lying_sync for fault in _faults(faults)),
         )
+        return evolve(derived, **dict(changes))
 
     @property
     def relaxed(self) -> tuple[str, ...]:

@@ -19,7 +19,6 @@ from attrs import evolve
 from wavetank.engine import Storage, StorageError, StorageIOError
 from wavetank.faults import CrashEnd, CrashSignal
 from wavetank.scenarios.exploration.subject import Problem
-from wavetank.scenarios.raft.contract import Contract
 from wavetank.scenarios.raft.history import History, LiveProblem
 from wavetank.scenarios.raft.live_checks import (
     descriptor_problems,
@@ -93,8 +92,8 @@ class LiveRun:
     ) -> None:
         backend.require_simulated(faults=bool(workload.faults.faults))
         self.machine = Machine(workload.seed, workload.faults, image)
-        contract = Contract.of(workload.options, workload.faults)
-        self._disk_may_lie = not (contract.media_sound and contract.syncs_honest)
+        self._promises = workload.promises
+        self._disk_may_lie = not (self._promises.media_sound and self._promises.syncs_honest)
         self.history = History(
             lambda: len(self.machine.disk.log), keeps_past=self._disk_may_lie, known=known
         )
@@ -130,9 +129,9 @@ class LiveRun:
     def _take(self, number: int, step: Step) -> bool:
         self._is_running = True
         due = self.machine.runtime.pending()
-        before, options = self.history.possible, self._workload.options
-        after = acknowledge(before, step, options)
-        self.history.know(number, begin(before, step, options))
+        before = self.history.possible
+        after = self._after(before, step)
+        self.history.know(number, self._during(before, step))
         answered: Problem | None = None
         try:
             answered = self._perform(number, step)
@@ -156,7 +155,7 @@ class LiveRun:
         What it refuses now it must refuse for a reason: another operation has failed, it waits to
         be opened again, or it shows that the step has been done.
         """
-        options, faults = self._workload.options, self.machine.faults
+        faults = self.machine.faults
         before = self.history.possible
         try:
             seen = self._observe()
@@ -164,9 +163,9 @@ class LiveRun:
             if not faults.explains(error):
                 self._live(number, refusal("read everything back", error, self._when))
             return False
-        for problem in judge_parts(seen, begin(before[-1:], step, options)):
+        for problem in judge_parts(seen, self._during(before[-1:], step)):
             self._live(number, problem)
-        done = acknowledge(before[-1:], step, options)
+        done = self._after(before[-1:], step)
         is_done = done != before[-1:] and is_as_promised(seen, Knowledge(possible=done))
         failures = faults.failures
         try:
@@ -202,7 +201,7 @@ class LiveRun:
         if isinstance(step, Reopen):
             self._store.close()
             self._look_at_descriptors(number, "after a clean close")
-            self.history.possible = acknowledge(self.history.possible, step, self._workload.options)
+            self.history.possible = self._after(self.history.possible, step)
             self._acknowledge(number, closed=True)
             # What is known right after the close holds until the opening does something.
             self.history.know(number, self.history.possible, ahead=1)
@@ -294,7 +293,7 @@ class LiveRun:
 
     def _hold(self, number: int, seen: Observation) -> bool:
         self._named = NOTHING_TOLERATED
-        problems = judge(seen, self.history.now, self._workload.options)
+        problems = self._judged(seen, self.history.now)
         for problem in problems:
             self._live(number, problem)
         if seen.bounds.first_index > self._first_index:
@@ -374,18 +373,18 @@ class LiveRun:
 
     def _resume(self, number: int, step: Step) -> bool:
         """Find out whether the step that failed has happened; if not, do it again."""
-        options, before = self._workload.options, self.history.possible
+        before = self.history.possible
         seen = self._observe()
-        unknown = begin(before, step, options)
+        unknown = self._during(before, step)
         left = tuple(
             state
             for state in unknown
-            if not judge(seen, Knowledge(possible=(state,)), options)
+            if not self._judged(seen, Knowledge(possible=(state,)))
             and is_as_promised(seen, Knowledge(possible=(state,)))
         )
         if not left:
             return self._go_on_from(number, step, seen)
-        after = acknowledge(before, step, options)
+        after = self._after(before, step)
         if all(state in after for state in left):
             after = left
         else:
@@ -394,16 +393,16 @@ class LiveRun:
                 # A batch before it was not durable on return, and is gone by right.
                 self.history.know(number, left, acknowledged=True)
                 return False
-            after = acknowledge(left, step, options)
-            self.history.know(number, begin(left, step, options))
+            after = self._after(left, step)
+            self.history.know(number, self._during(left, step))
             self._perform(number, step)
         self._finish_step(number, after)
         return self._check(number)
 
     def _go_on_from(self, number: int, step: Step, seen: Observation) -> bool:
         """Go on from what the opened store shows, which was not possible without a loss."""
-        unknown = begin(self.history.possible, step, self._workload.options)
-        problems = judge(seen, self.history.knowledge(unknown), self._workload.options)
+        unknown = self._during(self.history.possible, step)
+        problems = self._judged(seen, self.history.knowledge(unknown))
         self.steps_run = number + 1
         if not problems:
             self.history.lose(number, seen)
@@ -481,3 +480,12 @@ class LiveRun:
 
     def _live(self, number: int, problem: Problem) -> None:
         self.problems.append(LiveProblem(number, problem))
+
+    def _during(self, possible: Possible, step: Step) -> Possible:
+        return begin(possible, step, self._workload.options, self._promises)
+
+    def _after(self, possible: Possible, step: Step) -> Possible:
+        return acknowledge(possible, step, self._workload.options, self._promises)
+
+    def _judged(self, seen: Observation, knowledge: Knowledge) -> tuple[Problem, ...]:
+        return judge(seen, knowledge, self._workload.options, promises=self._promises)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Final, TypeAlias
 
-from attrs import evolve, frozen
+from attrs import evolve, field, frozen, validators
 
 from wavetank.engine import FileStorageOptions
 from wavetank.scenarios.raft.actions import (
@@ -25,12 +25,11 @@ from wavetank.scenarios.raft.actions import (
     vote_move,
 )
 from wavetank.scenarios.raft.model import EMPTY, ModelState, acknowledge
-from wavetank.scenarios.raft.steps import KillProcess, OpenStore, Reopen, Step, Workload
+from wavetank.scenarios.raft.steps import KillProcess, Reopen, Step, Workload
 
-__all__ = ["ALPHABET", "FAMILIES", "Family"]
+__all__ = ["ALPHABET", "Family"]
 
 _SIZE_BYTES: Final = 5
-_OPTIONS: Final = FileStorageOptions(retained_log_size=0)
 
 _Letter: TypeAlias = Callable[[ModelState, int], Step | None]
 """Returns an operation for what a store shows and its place; None if it would change nothing."""
@@ -71,62 +70,52 @@ ALPHABET: Final[Mapping[str, _Letter]] = MappingProxyType(
 
 @frozen(kw_only=True)
 class Family:
-    """All workloads of so many operations; shorter ones are the beginnings of these.
+    """All sequences of so many operations; shorter ones are the beginnings of these.
 
     Attributes:
-        name: what the command line calls it.
-        summary: one sentence.
         operations: how many each workload has behind its preparation.
-
-    >>> family = Family(name="one", summary="all of one operation", operations=1)
-    >>> [str(workload.steps[-1]) for workload in family.workloads()][:2]
-    ['save state: term 2, vote for nobody', 'append entry 3 of term 1']
+        alphabet: the operations, by their names in `ALPHABET`.
     """
 
-    name: str
-    summary: str
-    operations: int
+    operations: int = field(validator=validators.ge(1))
+    alphabet: tuple[str, ...] = field(
+        default=tuple(ALPHABET),
+        validator=(
+            validators.min_len(1),
+            validators.deep_iterable(validators.in_(tuple(ALPHABET))),
+        ),
+    )
 
-    def workloads(self) -> Iterator[Workload]:
-        """Yield the workloads, each with the first step whose crashes are new."""
+    def workloads(self, prepared: Workload) -> Iterator[Workload]:
+        """Yield the workloads, each with the first step whose crashes are new.
+
+        Args:
+            prepared: the steps that make the store, and all else that the workloads have in common.
+        """
         state = EMPTY
-        for step in _PREPARATION:
-            state = _after(state, step)
-        whole = Workload(
-            name=self.name,
-            seed=0,
-            steps=(),
-            options=_OPTIONS,
-            summary=self.summary,
-            unusual="it is one of all that are so short",
-        )
+        for step in prepared.steps:
+            state = _after(state, step, prepared.options)
         taken: tuple[Step, ...] = ()
-        for sequence in self._sequences(state, _PREPARATION):
-            yield evolve(whole, steps=sequence, crashes_from=_common(taken, sequence))
+        for added in self._sequences(state, (), prepared.options):
+            sequence = (*prepared.steps, *added)
+            yield evolve(prepared, steps=sequence, crashes_from=_common(taken, sequence))
             taken = sequence
 
-    def _sequences(self, state: ModelState, steps: tuple[Step, ...]) -> Iterator[tuple[Step, ...]]:
-        place = len(steps) - len(_PREPARATION)
-        if place == self.operations:
+    def _sequences(
+        self, state: ModelState, steps: tuple[Step, ...], options: FileStorageOptions
+    ) -> Iterator[tuple[Step, ...]]:
+        if len(steps) == self.operations:
             yield steps
             return
-        possible = (letter(state, place + 1) for letter in ALPHABET.values())
+        possible = (ALPHABET[name](state, len(steps) + 1) for name in self.alphabet)
         # Two letters may mean the same: in a log of one entry the first is the last.
         for step in dict.fromkeys(step for step in possible if step is not None):
-            yield from self._sequences(_after(state, step), (*steps, step))
+            after = _after(state, step, options)
+            yield from self._sequences(after, (*steps, step), options)
 
 
-_PREPARATION: Final[tuple[Step, ...]] = (
-    OpenStore(),
-    vote_move(EMPTY, terms_ahead=1, candidate="node-a"),
-    append_move(EMPTY, sizes_bytes=(_SIZE_BYTES, 1), mark=0),
-    Reopen(),
-)
-"""What makes the small store: a vote, a batch of two, and a clean close, which settles all."""
-
-
-def _after(state: ModelState, step: Step) -> ModelState:
-    return acknowledge((state,), step, _OPTIONS)[-1]
+def _after(state: ModelState, step: Step, options: FileStorageOptions) -> ModelState:
+    return acknowledge((state,), step, options)[-1]
 
 
 def _common(one: tuple[Step, ...], other: tuple[Step, ...]) -> int:
@@ -137,23 +126,3 @@ def _common(one: tuple[Step, ...], other: tuple[Step, ...]) -> int:
             break
         count += 1
     return count
-
-
-FAMILIES: Final[Mapping[str, Family]] = MappingProxyType(
-    {
-        family.name: family
-        for family in (
-            Family(
-                name="exhaustive-2",
-                summary="every sequence of up to two operations on a small store",
-                operations=2,
-            ),
-            Family(
-                name="exhaustive-3",
-                summary="every sequence of up to three operations on a small store",
-                operations=3,
-            ),
-        )
-    }
-)
-"""Every family that ships, by name."""

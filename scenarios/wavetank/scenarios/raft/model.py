@@ -91,19 +91,30 @@ Possible: TypeAlias = tuple[ModelState, ...]
 """Every state that the store may be in; never empty, no state twice. Programs see the last."""
 
 
-def begin(possible: Possible, step: Step, options: FileStorageOptions) -> Possible:
+def begin(
+    possible: Possible, step: Step, options: FileStorageOptions, promises: Contract | None = None
+) -> Possible:
     """Return the states possible while `step` runs: not begun, or done."""
-    return _distinct((*possible, *acknowledge(possible, step, options)))
+    return _distinct((*possible, *acknowledge(possible, step, options, promises)))
 
 
-def acknowledge(possible: Possible, step: Step, options: FileStorageOptions) -> Possible:
+def acknowledge(
+    possible: Possible, step: Step, options: FileStorageOptions, promises: Contract | None = None
+) -> Possible:
     """Return the states possible once `step` has returned without an error.
 
     What programs see is the last of them. Where appends are not durable on return, those before it
     lack the newest batches, until a step makes the whole log durable.
+
+    Args:
+        possible: the states before it.
+        step: what has returned.
+        options: of the store.
+        promises: what the store is held to; None: what its options say.
     """
-    done = tuple(_apply(state, step, options) for state in possible)
-    if Contract.of(options).appends_durable:
+    durable = (promises or Contract.of(options)).appends_durable
+    done = tuple(_apply(state, step, options, durable=durable) for state in possible)
+    if durable:
         return _distinct(done)
     if isinstance(step, Append):
         longer = (
@@ -116,13 +127,14 @@ def acknowledge(possible: Possible, step: Step, options: FileStorageOptions) -> 
     return done[-1:] if makes_durable else _distinct(done)
 
 
-def _apply(state: ModelState, step: Step, options: FileStorageOptions) -> ModelState:
+def _apply(
+    state: ModelState, step: Step, options: FileStorageOptions, *, durable: bool
+) -> ModelState:
     if isinstance(step, SaveState):
         return evolve(state, state=step.state)
     if isinstance(step, Append):
         # Behind a batch that was lost nothing is kept.
         follows = step.entries[0].index == state.last_index + 1
-        durable = Contract.of(options).appends_durable
         return evolve(state, entries=state.entries + step.entries) if follows or durable else state
     if isinstance(step, TruncateSuffix):
         kept = max(0, step.index - state.base_index - 1)

@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from difflib import get_close_matches
 from itertools import combinations
 from types import MappingProxyType
 from typing import Any, Final
@@ -15,9 +14,17 @@ from typing import Any, Final
 import attrs
 from attrs import frozen
 
-from wavetank.engine import FileStorageOptions, StorageFeatureFlags
+from wavetank.engine import FileStorageOptions, RecoveryMode, StorageFeatureFlags
+from wavetank.sim.toml_places import nearest
 
-__all__ = ["OPTION_CHOICES", "OptionChoice", "OptionError", "pairwise", "with_overrides"]
+__all__ = [
+    "OPTION_CHOICES",
+    "OptionChoice",
+    "OptionError",
+    "option_words",
+    "pairwise",
+    "with_overrides",
+]
 
 _FEATURES: Final = "features."
 _WORDS: Final = MappingProxyType(
@@ -115,6 +122,33 @@ def with_overrides(options: FileStorageOptions, choices: Iterable[str]) -> FileS
         raise OptionError(f"options: {error}") from error
 
 
+def option_words(options: FileStorageOptions) -> tuple[str, ...]:
+    """Return what differs from the defaults, as `with_overrides` takes it.
+
+    >>> option_words(FileStorageOptions(chunk_size=1024, recovery_mode=RecoveryMode.AGGRESSIVE))
+    ('recovery_mode=aggressive', 'chunk_size=1024')
+    """
+    return tuple(
+        f"{name}={_word(_option(options, name))}"
+        for name in _option_names()
+        if _option(options, name) != _option(FileStorageOptions(), name)
+    )
+
+
+def _option(options: FileStorageOptions, name: str) -> object:
+    value: object = options
+    for part in name.split("."):
+        value = getattr(value, part)
+    return value
+
+
+def _word(value: object) -> object:
+    if isinstance(value, RecoveryMode):
+        return value.value
+    words = {known: word for word, known in _WORDS.items() if word not in ("true", "false")}
+    return words[value] if isinstance(value, bool) or value is None else value
+
+
 def pairwise(choices: Mapping[str, OptionChoice] = OPTION_CHOICES) -> tuple[tuple[str, ...], ...]:
     """Return sets of choices in which any two that can stand together do so at least once.
 
@@ -192,9 +226,7 @@ def _setting(choice: str) -> tuple[str, _Value]:
 
 
 def _unknown(expected: str, name: str, known: Iterable[str]) -> OptionError:
-    matches = get_close_matches(name, tuple(known), n=1, cutoff=0.3)
-    nearest = f"; nearest match: {matches[0]}" if matches else ""
-    return OptionError(f"options: expected {expected}, got {name!r}{nearest}")
+    return OptionError(f"options: expected {expected}, got {name!r}{nearest(name, tuple(known))}")
 
 
 def _option_names() -> Iterator[str]:

@@ -72,6 +72,8 @@ def judge(
     knowledge: Knowledge,
     options: FileStorageOptions,
     disabled: frozenset[str] = frozenset(),
+    *,
+    promises: Contract | None = None,
 ) -> tuple[Problem, ...]:
     """Return the invariants that `observation` breaks; () if it is right.
 
@@ -80,11 +82,13 @@ def judge(
         knowledge: what it may show.
         options: of the store.
         disabled: ids of invariants that are not judged, to test the tester.
+        promises: what the store is held to; None: what its options say.
     """
+    promises = promises or Contract.of(options)
     problems = list(observation.problems)
     if options.compaction_requires_snapshot:
         problems.extend(_hole(observation))
-    if not Contract.of(options).snapshots_kept and observation.snapshot is None:
+    if not promises.snapshots_kept and observation.snapshot is None:
         # The hole between snapshot and log, above, tells whether the log covers what is gone.
         forgone = tuple(evolve(state, snapshot=None) for state in knowledge.possible)
         knowledge = evolve(knowledge, possible=forgone)
@@ -93,7 +97,7 @@ def judge(
         named = list(_named(observation, knowledge))
         problems.extend(named if named or problems else [_mixed(observation)])
     if observation.tolerated.is_damaged:
-        problems = list(_by_their_names(problems, observation, knowledge, options))
+        problems = list(_by_their_names(problems, observation, knowledge, options, promises))
     if disabled:
         problems = [problem for problem in problems if problem.invariant not in disabled]
     if problems and knowledge.closed and "O12" not in disabled:
@@ -132,9 +136,10 @@ def _by_their_names(
     seen: Observation,
     knowledge: Knowledge,
     options: FileStorageOptions,
+    promises: Contract,
 ) -> Iterator[Problem]:
     """Tell what damage has brought about from what is wrong without it, too."""
-    known = () if seen.sound is None else judge(seen.sound, knowledge, options)
+    known = () if seen.sound is None else judge(seen.sound, knowledge, options, promises=promises)
     ordinary = {(problem.invariant, problem.kind) for problem in known}
     for problem in problems:
         is_ordinary = (problem.invariant, problem.kind) in ordinary

@@ -21,7 +21,6 @@ from attrs import Factory, evolve, field, frozen
 
 from wavetank.faults import CrashEnd
 from wavetank.scenarios.exploration.subject import NO_FAULTS, FaultCourse, Interval
-from wavetank.scenarios.raft.contract import Contract
 from wavetank.scenarios.raft.driver import LiveRun
 from wavetank.scenarios.raft.fitted_workload import undeclared_invariants
 from wavetank.scenarios.raft.history import LiveProblem
@@ -109,7 +108,7 @@ class Recording:
         """Whether an option gives up the sync at the end of this step."""
         each = self.workload.all_steps[step]
         is_append = isinstance(each.call if isinstance(each, TaskStep) else each, Append)
-        return is_append and not Contract.of(self.workload.options).appends_durable
+        return is_append and not self.workload.promises.appends_durable
 
 
 def record(workload: Workload, backend: StoreAdapter | StoreFactory) -> Recording:
@@ -138,7 +137,7 @@ def record(workload: Workload, backend: StoreAdapter | StoreFactory) -> Recordin
         image=run.machine.image,
         log=log,
         history=tuple(run.history.intervals),
-        problems=tuple(run.problems),
+        problems=tuple(each for each in run.problems if workload.checks(each.problem.invariant)),
         compactions=run.compactions,
         steps_run=run.steps_run,
         faults_fired=MappingProxyType(faults_fired),

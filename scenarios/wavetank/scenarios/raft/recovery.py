@@ -19,7 +19,6 @@ from attrs import evolve, frozen
 from wavetank.faults import InjectorState
 from wavetank.scenarios.exploration.subject import Interval, NewWork, Problem, RecoveryRun
 from wavetank.scenarios.raft.actions import new_work
-from wavetank.scenarios.raft.contract import Contract
 from wavetank.scenarios.raft.model import Possible, acknowledge
 from wavetank.scenarios.raft.observation import Observation, check_points
 from wavetank.scenarios.raft.oracle import Knowledge, judge
@@ -140,23 +139,23 @@ class RaftSubject:
         A crash inside recovery may make a permitted loss permanent before it is reported, so
         nested crashes are skipped where the disk lies.
         """
-        contract = Contract.of(self._workload.options, self._workload.faults)
+        contract = self._workload.promises
         return contract.media_sound and contract.syncs_honest
 
     def judge(self, shown: Observation, interval: Interval[Knowledge]) -> tuple[Problem, ...]:
         """Hold what a store shows after a crash in an interval against all that is possible."""
-        return judge(shown, interval.knowledge, self._workload.options, self._disabled)
+        return self._judged(shown, interval.knowledge)
 
     def judge_kept(self, before: Observation, shown: Observation) -> tuple[Problem, ...]:
         """Return what an opened store had shown and the next one lacks."""
-        if not Contract.of(self._workload.options).appends_durable:
+        if not self._workload.promises.appends_durable:
             return ()
         known = Knowledge(possible=(before.as_model(),))
-        return judge(shown, known, self._workload.options, self._disabled)
+        return self._judged(shown, known)
 
     def is_settled(self, interval: Interval[Knowledge]) -> bool:
         """Whether the last thing acknowledged was a clean close, on a disk whose syncs are true."""
-        contract = Contract.of(self._workload.options, self._workload.faults)
+        contract = self._workload.promises
         return interval.knowledge.closed and contract.syncs_honest
 
     def cells_read(
@@ -237,7 +236,7 @@ class RaftSubject:
         earlier: Possible = ()
         for step in steps:
             earlier += possible
-            possible = acknowledge(possible, step, self._workload.options)
+            possible = acknowledge(possible, step, self._workload.options, self._workload.promises)
         return Knowledge(possible=possible, earlier=earlier)
 
     def _second_crash(
@@ -257,7 +256,7 @@ class RaftSubject:
                     f"after a second crash the store does not open: {kind}: {text}",
                 ),
             )
-        problems = judge(recovered.observation, knowledge, self._workload.options, self._disabled)
+        problems = self._judged(recovered.observation, knowledge)
         return tuple(
             Problem(
                 "O8",
@@ -266,6 +265,10 @@ class RaftSubject:
             )
             for each in problems
         )
+
+    def _judged(self, shown: Observation, knowledge: Knowledge) -> tuple[Problem, ...]:
+        workload = self._workload
+        return judge(shown, knowledge, workload.options, self._disabled, promises=workload.promises)
 
     def _enabled(self, problems: Iterable[Problem]) -> tuple[Problem, ...]:
         return tuple(each for each in problems if each.invariant not in self._disabled)

@@ -56,7 +56,7 @@ class Attempt:
         self.length = 0
         self._workload = workload
         self._backend = backend
-        self._contract = Contract.of(workload.options, self.timeline.plan)
+        self._contract = Contract.of(workload.options, self.timeline.plan, workload.contract)
         self._store: Storage | None = None
         self._tolerated = NOTHING_TOLERATED
 

@@ -16,7 +16,6 @@ from attrs import evolve, frozen
 from wavetank.engine import Storage, StorageError
 from wavetank.faults import InjectorState
 from wavetank.scenarios.exploration.subject import Problem, RecoveryRun, Refusal
-from wavetank.scenarios.raft.contract import Contract
 from wavetank.scenarios.raft.fault_timeline import FaultTimeline
 from wavetank.scenarios.raft.live_checks import descriptor_problems
 from wavetank.scenarios.raft.observation import Observation
@@ -119,7 +118,7 @@ class RecoveryCache:
         try:
             seen = self._look(attempt)
         except Exception as error:  # noqa: BLE001 - whatever a backend raises is a finding
-            relaxed = Contract.of(self._workload.options).allows_refusal(error)
+            relaxed = self._workload.promises.allows_refusal(error)
             allowed = relaxed or (
                 attempt.timeline.explains_by_damage(error) and not attempt.timeline.is_truth_there
             )

@@ -12,13 +12,12 @@ from random import Random  # noqa: TID251 - named, seeded streams only
 from typing import Final
 
 from wavetank.engine import LogEntry, PersistentState, SnapshotMetadata
+from wavetank.scenarios.raft.boundary_values import LogFill
 from wavetank.scenarios.raft.steps import (
     Append,
-    KillProcess,
     OpenStore,
     Read,
     Refused,
-    Reopen,
     SaveSnapshot,
     SaveState,
     Step,
@@ -54,6 +53,12 @@ class ScriptedNode:
         self.last_index = 0
         self.snapshot_index = 0
         self.crashes_from = 0
+        self._log: LogFill | None = LogFill()
+
+    @property
+    def log_end(self) -> int | None:
+        """Where the binary log ends, in bytes; None once it was cut or compacted."""
+        return None if self._log is None else self._log.end
 
     def stream(self, purpose: str) -> Random:
         """Return the random stream for one purpose."""
@@ -64,6 +69,21 @@ class ScriptedNode:
     def begin_crashes(self) -> None:
         """Let crashes be explored from the next step on; the steps before it only run."""
         self.crashes_from = len(self.steps)
+
+    def take(self, step: Step) -> None:
+        """Take a step as it is, legal or not, and keep in mind what it changes."""
+        self.steps.append(step)
+        if isinstance(step, SaveState):
+            self.term, self.vote = step.state.current_term, step.state.voted_for
+        elif isinstance(step, Append):
+            self._appended(step)
+        elif isinstance(step, TruncateSuffix):
+            self._cut_off(step.index)
+        elif isinstance(step, SaveSnapshot):
+            metadata = step.metadata
+            self._snapshot_saved(metadata.last_included_index, metadata.last_included_term)
+        elif isinstance(step, TruncatePrefix):
+            self._log = None
 
     # Elections
 
@@ -79,10 +99,6 @@ class ScriptedNode:
         """Vote for a peer: in this term while the vote is free, else in the next."""
         term = self.term if self.term and not self.vote else self.term + 1
         self._save_state(term, self.stream("peer").choice(_PEERS))
-
-    def save_state(self, term: int, vote: str) -> None:
-        """Learn of a term and vote in it; the term must not fall, nor a vote change within it."""
-        self._save_state(term, vote)
 
     def stale_vote_request(self) -> None:
         """Be asked for a vote in a term long gone; a forgetful caller tries to save it."""
@@ -114,9 +130,7 @@ class ScriptedNode:
         if index > self.last_index:
             return
         self.see_term()
-        self.steps.append(TruncateSuffix(index))
-        del self._terms[index - self._terms_from :]
-        self.last_index = index - 1
+        self.take(TruncateSuffix(index))
 
     # Snapshots
 
@@ -146,21 +160,9 @@ class ScriptedNode:
             data = self._bytes("snapshot", _SNAPSHOT_BYTES)
             self.steps.append(Refused(SaveSnapshot(old, data)))
 
-    def compact(self, behind: int = 0) -> None:
-        """Truncate the prefix up to the snapshot, less `behind` entries."""
-        index = self.snapshot_index + 1 - behind
-        if index >= 1:
-            self.steps.append(TruncatePrefix(index))
-
-    # The process
-
-    def reopen(self) -> None:
-        """Close cleanly and start again."""
-        self.steps.append(Reopen())
-
-    def kill(self) -> None:
-        """Be killed and start again."""
-        self.steps.append(KillProcess())
+    def compact(self) -> None:
+        """Truncate the prefix up to the snapshot."""
+        self.take(TruncatePrefix(self.snapshot_index + 1))
 
     def fill(self, *, entries: int = 20, frames: int = 8) -> None:
         """Append until at least so many entries in so many frames lie behind the snapshot."""
@@ -171,31 +173,46 @@ class ScriptedNode:
             self.append(min(4, entries - (self.last_index - start)))
 
     def _save_state(self, term: int, vote: str) -> None:
-        self.term, self.vote = term, vote
-        self.steps.append(SaveState(PersistentState(term, vote)))
+        self.take(SaveState(PersistentState(term, vote)))
 
     def _append(self, commands: list[bytes]) -> None:
         entries = tuple(
             LogEntry(index, self.term, command)
             for index, command in enumerate(commands, self.last_index + 1)
         )
-        self.steps.append(Append(entries))
-        self._terms.extend([self.term] * len(entries))
-        self.last_index += len(entries)
+        self.take(Append(entries))
+
+    def _appended(self, step: Append) -> None:
+        self._terms.extend(entry.term for entry in step.entries)
+        self.last_index += len(step.entries)
+        if self._log is not None:
+            self._log.add(*(len(entry.command) for entry in step.entries))
+
+    def _cut_off(self, index: int) -> None:
+        del self._terms[max(0, index - self._terms_from) :]
+        self.last_index = index - 1
+        self._log = None
 
     def _save_snapshot(self, index: int, term: int, size_bytes: int | None = None) -> None:
         bounds = _SNAPSHOT_BYTES if size_bytes is None else (size_bytes, size_bytes)
         data = self._bytes("snapshot", bounds)
-        self.steps.append(SaveSnapshot(SnapshotMetadata(index, term), data))
-        known = index <= self.last_index and self._terms[index - self._terms_from] == term
-        if known:
+        self.take(SaveSnapshot(SnapshotMetadata(index, term), data))
+
+    def _snapshot_saved(self, index: int, term: int) -> None:
+        if self._term_at(index) == term:
             del self._terms[: index - self._terms_from]
+            self._log = None  # which entries a compaction keeps is the store's own
         else:
             self._terms = [term]
             self.last_index = index
             self._first_index = index + 1
+            self._log = LogFill()
         self._terms_from = index
         self.snapshot_index = index
+
+    def _term_at(self, index: int) -> int | None:
+        place = index - self._terms_from
+        return self._terms[place] if 0 <= place < len(self._terms) else None
 
     def _bytes(self, purpose: str, bounds: tuple[int, int]) -> bytes:
         stream = self.stream(purpose)

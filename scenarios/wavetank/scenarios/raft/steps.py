@@ -13,6 +13,7 @@ from attrs import field, frozen
 from wavetank.engine import FileStorageOptions, LogEntry, PersistentState, SnapshotMetadata
 from wavetank.faults import FaultPlan
 from wavetank.scenarios.cluster.plan import ClusterPlan
+from wavetank.scenarios.raft.contract import Contract
 from wavetank.scenarios.stores.adapter import STORE_DIRECTORY
 
 __all__ = [
@@ -342,6 +343,8 @@ class Workload:
         directory: of the store: `STORE_DIRECTORY`, or one below it.
         crashes_from: the first step in which crashes are explored; those before it only run.
         cluster: the cluster in which the store runs, instead of steps and tasks; None if in none.
+        invariants: ids of those that are checked; none named: all.
+        contract: promises by name, demanded or given up whatever the options and faults say.
     """
 
     name: str
@@ -357,6 +360,20 @@ class Workload:
     after: tuple[TaskStep, ...] = ()
     slow_calls: tuple[SlowCall, ...] = ()
     cluster: ClusterPlan | None = None
+    after_failure: AfterFailure = AfterFailure.REOPEN
+    directory: str = STORE_DIRECTORY
+    crashes_from: int = 0
+    invariants: tuple[str, ...] = ()
+    contract: tuple[tuple[str, bool], ...] = ()
+
+    @property
+    def promises(self) -> Contract:
+        """What the store is held to."""
+        return Contract.of(self.options, self.faults, self.contract)
+
+    def checks(self, invariant: str) -> bool:
+        """Whether an invariant, by its id, is checked."""
+        return not self.invariants or invariant in self.invariants
 
     @property
     def all_steps(self) -> tuple[Step | TaskStep, ...]:
@@ -376,10 +393,6 @@ class Workload:
                 return f"{task.name}: {task.steps[number - first]}"
             first += len(task.steps)
         return str(self.all_steps[number])
-
-    after_failure: AfterFailure = AfterFailure.REOPEN
-    directory: str = STORE_DIRECTORY
-    crashes_from: int = 0
 
     def kinds(self) -> tuple[str, ...]:
         """Return the names of the kinds of step it holds, sorted."""

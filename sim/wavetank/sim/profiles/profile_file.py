@@ -12,17 +12,16 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Collection, Mapping
-from difflib import get_close_matches
+from collections.abc import Mapping
 from enum import Enum
 from types import MappingProxyType
 from typing import Final, TypeAlias
 
 import attrs
-from attrs import frozen
 
 from wavetank.sim.profiles.profile import DirentCover, Profile
 from wavetank.sim.profiles.shipped import PROFILES
+from wavetank.sim.toml_places import Place, nearest
 
 __all__ = [
     "ProfileFileError",
@@ -81,14 +80,14 @@ def profile_from_toml(text: str, *, file: str = "(text)") -> Profile:
     >>> (profile.rename_atomic, profile.dirents_ordered, profile.control)
     (False, True, True)
     """
-    whole = _Place(file, "")
+    whole = Place(file=file, failure=_failure)
     try:
         document = tomllib.loads(text)
     except (ValueError, RecursionError) as error:
         raise whole.error("TOML", str(error)) from error
     for key in document:
         if key != _TABLE:
-            raise whole.at(key).error(f"one table, {_TABLE}", f"{key!r}{_nearest(key, [_TABLE])}")
+            raise whole.at(key).error(f"one table, {_TABLE}", f"{key!r}{nearest(key, [_TABLE])}")
     place = whole.at(_TABLE)
     if _TABLE not in document:
         raise place.error("a table", "none")
@@ -109,11 +108,11 @@ def profile_from_table(table: Mapping[str, object], *, file: str, path: str) -> 
     Raises:
         ProfileFileError: a key or a value is not as expected.
     """
-    place = _Place(file, path)
+    place = Place(file=file, failure=_failure, key=path)
     for key in table:
         if key not in _KEYS:
             new = _RENAMED.get(key)
-            came = f"{key!r}{_nearest(key, _KEYS) if new is None else f', now called {new}'}"
+            came = f"{key!r}{nearest(key, _KEYS) if new is None else f', now called {new}'}"
             raise place.at(key).error(f"one of the keys {', '.join(_KEYS)}", came)
     promised = _inherited(table, place)
     for key, default in _PROMISES.items():
@@ -138,26 +137,11 @@ def profile_table(profile: Profile) -> dict[str, str | bool]:
     return table
 
 
-@frozen
-class _Place:
-    """Where in a file something stands, for messages."""
-
-    file: str
-    key: str
-
-    def at(self, key: str) -> _Place:
-        return _Place(self.file, f"{self.key}.{key}" if self.key else key)
-
-    def error(self, expected: str, came: str) -> ProfileFileError:
-        where = f"{self.file}: {self.key}" if self.key else self.file
-        message = f"{where}: expected {expected}, got {came}"
-        return ProfileFileError(message, file=self.file, key=self.key)
-
-    def unexpected(self, expected: str, value: object) -> ProfileFileError:
-        return self.error(expected, f"{value!r} ({type(value).__name__})")
+def _failure(message: str, file: str, key: str) -> ProfileFileError:
+    return ProfileFileError(message, file=file, key=key)
 
 
-def _inherited(table: Mapping[str, object], place: _Place) -> dict[str, object]:
+def _inherited(table: Mapping[str, object], place: Place) -> dict[str, object]:
     promised = dict(_PROMISES)
     if "extends" in table:
         here, base = place.at("extends"), table["extends"]
@@ -165,14 +149,14 @@ def _inherited(table: Mapping[str, object], place: _Place) -> dict[str, object]:
             raise here.unexpected("the name of a profile", base)
         if base not in _SHIPPED:
             expected = f"one of {', '.join(_SHIPPED)}"
-            raise here.error(expected, f"{base!r}{_nearest(base, _SHIPPED)}")
+            raise here.error(expected, f"{base!r}{nearest(base, _SHIPPED)}")
         promised = {key: getattr(_SHIPPED[base], key) for key in _PROMISES}
     # Nobody has said yet that stores are to be safe on it.
     promised["control"] = True
     return promised
 
 
-def _promise(value: object, default: object, place: _Place) -> _Promise:
+def _promise(value: object, default: object, place: Place) -> _Promise:
     if isinstance(default, bool):
         if not isinstance(value, bool):
             raise place.unexpected("true or false", value)
@@ -182,11 +166,11 @@ def _promise(value: object, default: object, place: _Place) -> _Promise:
     if not isinstance(value, str):
         raise place.unexpected(expected, value)
     if value not in covers:
-        raise place.error(expected, f"{value!r}{_nearest(value, covers)}")
+        raise place.error(expected, f"{value!r}{nearest(value, covers)}")
     return covers[value]
 
 
-def _name(table: Mapping[str, object], place: _Place) -> str:
+def _name(table: Mapping[str, object], place: Place) -> str:
     if "name" not in table:
         raise place.error("a name", "none")
     name = table["name"]
@@ -197,13 +181,8 @@ def _name(table: Mapping[str, object], place: _Place) -> str:
     return name
 
 
-def _summary(table: Mapping[str, object], place: _Place) -> str:
+def _summary(table: Mapping[str, object], place: Place) -> str:
     summary = table.get("summary", _SUMMARY)
     if not isinstance(summary, str) or not summary.strip() or not summary.isprintable():
         raise place.unexpected("a line of text", summary)
     return summary
-
-
-def _nearest(name: str, known: Collection[str]) -> str:
-    matches = get_close_matches(name, known, n=1, cutoff=0.3)
-    return f"; nearest match: {matches[0]}" if matches else ""

@@ -1,0 +1,527 @@
+"""A scenario from the text of a TOML file; whatever is not as expected is told with its path."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Callable, Collection, Mapping
+from enum import Enum
+from functools import cache, reduce
+from operator import or_
+from types import MappingProxyType, UnionType
+from typing import Final, TypeVar, Union, cast, get_args, get_origin
+
+import attrs
+
+from wavetank.engine import FileStorageOptions, PersistentState
+from wavetank.faults import FaultSyntaxError, parse_fault
+from wavetank.scenarios.cluster.invariants import CLUSTER_INVARIANTS
+from wavetank.scenarios.cluster.plan import ClusterPlan
+from wavetank.scenarios.raft.contract import STORE_PROMISES
+from wavetank.scenarios.raft.exhaustive import ALPHABET, Family
+from wavetank.scenarios.raft.option_choices import OptionError, with_overrides
+from wavetank.scenarios.raft.oracle import INVARIANTS
+from wavetank.scenarios.raft.steps import SaveSnapshot, SaveState, SlowCall, TaskPlan, TaskStep
+from wavetank.scenarios.scenario_files.amounts import Amount, Size
+from wavetank.scenarios.scenario_files.moves import Alternative, Repeat, ScriptStep, When
+from wavetank.scenarios.scenario_files.scenario import FIXPOINT, Scenario
+from wavetank.scenarios.scenario_files.words import (
+    CALLS,
+    FORMS,
+    RENAMED,
+    STALE_CALLS,
+    STEPS,
+    ExactSnapshot,
+    HexBytes,
+    RepeatedText,
+)
+from wavetank.scenarios.stores.adapter import STORE_DIRECTORY
+from wavetank.sim import PROFILES, Profile, ProfileFileError, profile_from_table
+from wavetank.sim.toml_places import Place
+
+__all__ = ["ScenarioFileError", "scenario_from_toml"]
+
+_Value = TypeVar("_Value")
+
+
+class ScenarioFileError(ValueError):
+    """A scenario file is not as expected; the message says what was, and what came.
+
+    Attributes:
+        file: which file.
+        key: path of the key in it; "" for the file as a whole.
+    """
+
+    def __init__(self, message: str, *, file: str = "", key: str = "") -> None:
+        super().__init__(message)
+        self.file = file
+        self.key = key
+
+
+def scenario_from_toml(text: str, *, file: str = "(text)", name: str = "") -> Scenario:
+    """Return the scenario in the text of a file.
+
+    Args:
+        text: TOML, with the keys of docs/scenario-files.md.
+        file: what errors call it.
+        name: of the scenario, if the file gives it none.
+
+    Raises:
+        ScenarioFileError: it is not TOML, or no scenario; nothing has run then.
+
+    >>> scenario = scenario_from_toml('''
+    ... name = "two-appends"
+    ... options = ["json_log"]
+    ... steps = [
+    ...     {campaign = true},
+    ...     {repeat = 2, steps = [{append = {from = 1, to = 3}}]},
+    ... ]
+    ... ''')
+    >>> print(*scenario.workload(seed=0).steps[2:], sep="; ")
+    append entries 1..2 of term 1; append entries 3..5 of term 1
+    """
+    place = Place(file=file, failure=_failure)
+    try:
+        document = tomllib.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise place.error("TOML", str(error)) from error
+    if name:
+        document.setdefault("name", name)
+    scenario = cast("Scenario", _table(document, Scenario, place))
+    _check_whole(scenario, place)
+    return scenario
+
+
+def _failure(message: str, file: str, key: str) -> ScenarioFileError:
+    return ScenarioFileError(message, file=file, key=key)
+
+
+# Values of each type
+
+
+def _read(value: object, kind: object, place: Place) -> object:
+    """Return the value of a type that a value of TOML stands for."""
+    reader = _READERS.get(kind)
+    if reader is not None:
+        return reader(value, place)
+    if get_origin(kind) is tuple:
+        (item, *_) = get_args(kind)
+        return _array(value, place, lambda each, where: _read(each, item, where))
+    if get_origin(kind) in (Union, UnionType):
+        return _read(value, _not_none(kind), place)
+    if isinstance(kind, type) and issubclass(kind, Enum):
+        return _enum(value, kind, place)
+    return _table(value, cast("type[attrs.AttrsInstance]", kind), place)
+
+
+def _not_none(kind: object) -> object:
+    return reduce(or_, (each for each in get_args(kind) if each is not type(None)))
+
+
+def _exactly(kind: type, words: str) -> Callable[[object, Place], object]:
+    def read(value: object, place: Place) -> object:
+        if type(value) is not kind:
+            raise place.unexpected(words, value)
+        return value
+
+    return read
+
+
+def _number(value: object, place: Place) -> float:
+    if type(value) not in (int, float):
+        raise place.unexpected("a number", value)
+    return float(cast("float", value))
+
+
+def _array(
+    value: object, place: Place, read: Callable[[object, Place], _Value]
+) -> tuple[_Value, ...]:
+    if not isinstance(value, list):
+        raise place.unexpected("an array", value)
+    return tuple(read(each, place.item(number)) for number, each in enumerate(value))
+
+
+def _enum(value: object, kind: type[Enum], place: Place) -> Enum:
+    known = {each.value: each for each in kind}
+    return known[_choice(value, known, place)]
+
+
+def _choice(value: object, known: Collection[str], place: Place) -> str:
+    if not isinstance(value, str):
+        raise place.unexpected(f"one of {', '.join(known)}", value)
+    if value not in known:
+        raise place.unknown("one of", value, known)
+    return value
+
+
+def _table(value: object, kind: type[attrs.AttrsInstance], place: Place) -> object:
+    """Return a value of a class, with a key for each of its attributes."""
+    fields = _keys_of(kind)
+    table = _with_keys(value, fields, place)
+    given = {}
+    for key, field in fields.items():
+        if key in table:
+            reader = _FIELDS.get((kind, field.name))
+            where = place.at(key)
+            given[field.name] = (
+                reader(table[key], where) if reader else _read(table[key], field.type, where)
+            )
+        elif field.default is attrs.NOTHING:
+            raise place.at(key).error("a value", "none")
+    return _made(kind, given, place)
+
+
+def _made(kind: Callable[..., _Value], given: Mapping[str, object], place: Place) -> _Value:
+    """Return a value of a class, whose own checks of its attributes may refuse them."""
+    try:
+        return kind(**given)
+    except (TypeError, ValueError) as error:
+        raise _said(place, error) from error
+
+
+def _with_keys(value: object, known: Collection[str], place: Place) -> Mapping[str, object]:
+    if not isinstance(value, dict):
+        raise place.unexpected("a table", value)
+    for key in value:
+        if key not in known:
+            raise place.at(key).unknown("one of the keys", key, known)
+    return value
+
+
+@cache
+def _keys_of(kind: type[attrs.AttrsInstance]) -> Mapping[str, attrs.Attribute[object]]:
+    names = RENAMED.get(kind, {})
+    return {
+        names.get(field.name, field.name): field
+        for field in attrs.fields(attrs.resolve_types(kind))
+        if (kind, field.name) not in _HIDDEN
+    }
+
+
+# Texts and numbers that may be tables
+
+
+def _text(value: object, place: Place) -> str:
+    if isinstance(value, dict):
+        repeated = cast("RepeatedText", _table(value, RepeatedText, place))
+        return repeated.of * repeated.times
+    return cast("str", _exactly(str, "a text, or a table with times and of")(value, place))
+
+
+def _bytes(value: object, place: Place) -> bytes:
+    if isinstance(value, dict) and "hex" in value:
+        digits = cast("HexBytes", _table(value, HexBytes, place)).hex
+        try:
+            return bytes.fromhex(digits)
+        except ValueError as error:
+            raise place.at("hex").unexpected("pairs of hexadecimal digits", digits) from error
+    return _text(value, place).encode()
+
+
+def _amount(value: object, place: Place) -> object:
+    return _form(value, place, ("from", "by_round"))
+
+
+def _size(value: object, place: Place) -> object:
+    return _form(value, place, tuple(FORMS))
+
+
+def _form(value: object, place: Place, forms: tuple[str, ...]) -> object:
+    """Return a number, or what stands for one that is not known yet."""
+    if type(value) is int:
+        return value
+    words = f"a whole number, or a table with {' or '.join(forms)}"
+    if not isinstance(value, dict):
+        raise place.unexpected(words, value)
+    for key in forms:
+        if key in value:
+            return _table(value, FORMS[key], place)
+    for key in value:
+        raise place.at(key).unknown(f"{words} out of", key, forms)
+    raise place.unexpected(words, value)
+
+
+# Steps
+
+
+def _script_step(value: object, place: Place) -> ScriptStep:
+    """Return a step of a script: one of `STEPS`, or several, maybe under a condition."""
+    known = (*STEPS, "steps", "repeat", "every", "rounds")
+    table = _with_keys(value, known, place)
+    inner: object
+    if "steps" in table:
+        _alone(table, ("steps", "repeat", "every", "rounds"), place)
+        inner = _made(
+            Repeat,
+            {
+                "steps": _read(table["steps"], tuple[ScriptStep, ...], place.at("steps")),
+                "times": None
+                if "repeat" not in table
+                else _read(table["repeat"], int, place.at("repeat")),
+            },
+            place,
+        )
+    else:
+        if "repeat" in table:
+            raise place.at("steps").error("the steps to repeat", "none")
+        inner = _one_of(table, STEPS, ("every", "rounds"), place)
+    conditions = {
+        key: _read(table[key], kind, place.at(key))
+        for key, kind in (("every", int), ("rounds", tuple[int, ...]))
+        if key in table
+    }
+    if not conditions:
+        return cast("ScriptStep", inner)
+    return _made(When, {"step": inner, **conditions}, place)
+
+
+def _alternative(value: object, place: Place) -> Alternative:
+    if not isinstance(value, dict):
+        raise place.unexpected("a table", value)
+    given: dict[str, object] = {}
+    if "weight" in value:
+        given["weight"] = _read(value["weight"], int, place.at("weight"))
+    rest = {key: each for key, each in value.items() if key != "weight"}
+    return _made(Alternative, {"step": _script_step(rest, place), **given}, place)
+
+
+def _task_step(value: object, place: Place) -> TaskStep:
+    modifiers = ("timeout_s", "token")
+    table = _with_keys(value, (*CALLS, *modifiers), place)
+    given: dict[str, object] = {"call": _one_of(table, CALLS, modifiers, place)}
+    if "timeout_s" in table:
+        given["timeout_s"] = _number(table["timeout_s"], place.at("timeout_s"))
+    if "token" in table:
+        given["token"] = _read(table["token"], str, place.at("token"))
+    return _made(TaskStep, given, place)
+
+
+def _stale_call(value: object, place: Place) -> object:
+    return _one_of(_with_keys(value, STALE_CALLS, place), STALE_CALLS, (), place)
+
+
+def _one_of(
+    table: Mapping[str, object], kinds: Mapping[str, type], others: Collection[str], place: Place
+) -> object:
+    """Return the one step that a table holds."""
+    keys = [key for key in table if key in kinds]
+    if not keys:
+        raise place.error(f"one of the keys {', '.join(kinds)}", "none")
+    _alone(table, (keys[0], *others), place)
+    return _step(table[keys[0]], kinds[keys[0]], place.at(keys[0]))
+
+
+def _alone(table: Mapping[str, object], known: Collection[str], place: Place) -> None:
+    for key in table:
+        if key not in known:
+            raise place.error("one step", f"{list(table)}; two steps are two tables")
+
+
+def _step(value: object, kind: type, place: Place) -> object:
+    """Return a step: ``true`` for one without values, the value of one that has just one."""
+    if kind is SaveSnapshot:
+        exact = cast("ExactSnapshot", _table(value, ExactSnapshot, place))
+        return _made(exact.step, {}, place)
+    fields = _keys_of(kind)
+    if all(field.default is not attrs.NOTHING for field in fields.values()):
+        if value is True:
+            return kind()
+        if not fields:
+            raise place.unexpected("true", value)
+    if len(fields) == 1:
+        (field,) = fields.values()
+        return _made(kind, {field.name: _read(value, field.type, place)}, place)
+    return _table(value, kind, place)
+
+
+# What stands at the top
+
+
+def _option_words(value: object, place: Place) -> tuple[str, ...]:
+    words = cast("tuple[str, ...]", _read(value, tuple[str, ...], place))
+    for number in range(len(words)):
+        try:
+            with_overrides(FileStorageOptions(), words[: number + 1])
+        except OptionError as error:
+            raise _said(place.item(number), error) from error
+    return words
+
+
+def _fault_lines(value: object, place: Place) -> tuple[str, ...]:
+    lines = cast("tuple[str, ...]", _read(value, tuple[str, ...], place))
+    for number, line in enumerate(lines):
+        try:
+            parse_fault(line)
+        except FaultSyntaxError as error:
+            raise _said(place.item(number), error) from error
+    return lines
+
+
+def _own_profiles(value: object, place: Place) -> tuple[Profile, ...]:
+    def read(table: object, where: Place) -> Profile:
+        if not isinstance(table, dict):
+            raise where.unexpected("a table", table)
+        try:
+            return profile_from_table(table, file=where.file, path=where.key)
+        except ProfileFileError as error:
+            raise ScenarioFileError(str(error), file=error.file, key=error.key) from error
+
+    return _array(value, place, read)
+
+
+def _contract(value: object, place: Place) -> tuple[tuple[str, bool], ...]:
+    table = _with_keys(value, STORE_PROMISES, place)
+    return tuple(
+        (name, cast("bool", _read(table[name], bool, place.at(name))))
+        for name in STORE_PROMISES
+        if name in table
+    )
+
+
+def _invariants(value: object, place: Place) -> tuple[str, ...]:
+    known = (*INVARIANTS, *CLUSTER_INVARIANTS)
+    return _array(value, place, lambda each, where: _choice(each, known, where))
+
+
+def _alphabet(value: object, place: Place) -> tuple[str, ...]:
+    return _array(value, place, lambda each, where: _choice(each, ALPHABET, where))
+
+
+def _depth(value: object, place: Place) -> int | str:
+    if value == FIXPOINT:
+        return FIXPOINT
+    if type(value) is not int or value < 0:
+        raise place.unexpected(f'a whole number >= 0 or "{FIXPOINT}"', value)
+    return value
+
+
+def _whole_from(least: int) -> Callable[[object, Place], int]:
+    def read(value: object, place: Place) -> int:
+        if type(value) is not int or value < least:
+            raise place.unexpected(f"a whole number >= {least}", value)
+        return value
+
+    return read
+
+
+def _seeds(value: object, place: Place) -> tuple[int, ...]:
+    return _array(value, place, _whole_from(0))
+
+
+def _directory(value: object, place: Place) -> str:
+    if value != STORE_DIRECTORY and not str(value).startswith(f"{STORE_DIRECTORY}/"):
+        raise place.unexpected(f"{STORE_DIRECTORY} or a path below it", value)
+    return str(value)
+
+
+def _line(value: object, place: Place) -> str:
+    if not isinstance(value, str) or not value.strip() or not value.isprintable():
+        raise place.unexpected("a line of text", value)
+    return value
+
+
+def _name(value: object, place: Place) -> str:
+    line = _line(value, place)
+    if not all(each.isalnum() or each in "-_." for each in line):
+        raise place.unexpected("a name of letters, digits, -, _ and .", value)
+    return line
+
+
+def _said(place: Place, error: Exception) -> ScenarioFileError:
+    """Return the error that whoever refused a value has words for."""
+    said = str(error.args[0])
+    return ScenarioFileError(f"{place.file}: {place.key}: {said}", file=place.file, key=place.key)
+
+
+_READERS: Final[Mapping[object, Callable[[object, Place], object]]] = MappingProxyType(
+    {
+        bool: _exactly(bool, "true or false"),
+        int: _exactly(int, "a whole number"),
+        float: _number,
+        str: _exactly(str, "a text"),
+        bytes: _bytes,
+        Amount: _amount,
+        Size: _size,
+        ScriptStep: _script_step,
+        Alternative: _alternative,
+        TaskStep: _task_step,
+        SaveState | SaveSnapshot: _stale_call,
+    }
+)
+"""How values are read, by their types."""
+
+_FIELDS: Final[Mapping[tuple[type, str], Callable[[object, Place], object]]] = MappingProxyType(
+    {
+        (Scenario, "name"): _name,
+        (Scenario, "summary"): _line,
+        (Scenario, "options"): _option_words,
+        (Scenario, "faults"): _fault_lines,
+        (Scenario, "directory"): _directory,
+        (Scenario, "own_profiles"): _own_profiles,
+        (Scenario, "contract"): _contract,
+        (Scenario, "invariants"): _invariants,
+        (Scenario, "seeds"): _seeds,
+        (Scenario, "depth"): _depth,
+        (Scenario, "schedules"): _whole_from(1),
+        (Scenario, "cluster_runs"): _whole_from(1),
+        (Scenario, "max_images"): _whole_from(1),
+        (Family, "alphabet"): _alphabet,
+        (TaskPlan, "name"): _line,
+        (SlowCall, "nth"): _whole_from(0),
+        (PersistentState, "voted_for"): _text,
+    }
+)
+"""Attributes whose values follow rules of their own."""
+
+_HIDDEN: Final = frozenset({(ClusterPlan, "run")})
+"""Attributes that a run gives, and no file."""
+
+_EXCLUSIVE: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
+    {
+        "cluster": (
+            *("steps", "family", "tasks", "pairs", "after", "slow_calls"),
+            *("faults", "contract"),
+        ),
+        "family": ("tasks", "pairs"),
+        "pairs": ("tasks", "faults"),
+        "tasks": ("faults",),
+    }
+)
+"""Keys that do not go together."""
+
+
+def _check_whole(scenario: Scenario, place: Place) -> None:
+    """Refuse keys that do not go together, and steps that cannot be.
+
+    Raises:
+        ScenarioFileError: there are such.
+    """
+    _check_profiles(scenario, place)
+    for one, others in _EXCLUSIVE.items():
+        for other in others:
+            if getattr(scenario, one) and getattr(scenario, other):
+                raise place.at(other).error(f"no such key beside {one}", "both")
+    for key in ("after", "slow_calls"):
+        if getattr(scenario, key) and not scenario.has_tasks:
+            raise place.at(key).error("tasks or pairs, too", "none")
+    if not (scenario.steps or scenario.cluster or scenario.has_tasks):
+        raise place.at("steps").error("steps, tasks, pairs or a cluster", "none")
+    names = [task.name for task in scenario.tasks]
+    for number, name in enumerate(names):
+        if name in names[:number]:
+            raise place.at("tasks").item(number).at("name").error("another name", repr(name))
+    try:
+        scenario.workload(0)
+    except (TypeError, ValueError) as error:
+        raise _said(place.at("steps"), error) from error
+
+
+def _check_profiles(scenario: Scenario, place: Place) -> None:
+    own = tuple(profile.name for profile in scenario.own_profiles)
+    known = (*(profile.name for profile in PROFILES), *own)
+    for number, name in enumerate(scenario.profiles):
+        if name not in known:
+            raise place.at("profiles").item(number).unknown("one of", name, known)
+    for number, name in enumerate(own):
+        if name in own[:number]:
+            where = place.at("own_profiles").item(number).at("name")
+            raise where.error("another name", repr(name))
