@@ -17,8 +17,10 @@ from wavetank.reports.failures import (
     UnreadableFailureError,
     read_failure,
 )
-from wavetank.reports.next_commands import profile_arguments
-from wavetank.reports.profile_files import is_profile_file, read_profile
+from wavetank.reports.next_commands import remaining_commands
+from wavetank.reports.own_files import is_own_file
+from wavetank.reports.profile_files import read_profile
+from wavetank.reports.session import untouched
 from wavetank.scenarios import (
     SCENARIOS,
     Case,
@@ -158,8 +160,16 @@ def test_a_damaged_profile_in_a_stored_failure_is_told_with_its_place(tmp_path: 
 
 
 def test_a_command_to_type_again_names_the_file() -> None:
-    typed = profile_arguments(["posix", "mine"], [OWN])
-    assert typed == ("posix", "disks/mine.toml")
+    plan = RunPlan(
+        scenarios=("mixed",),
+        seeds=(0,),
+        profiles=("posix", "mine"),
+        backend="builtin",
+        own_profiles=(OWN,),
+    )
+    assert remaining_commands(untouched(plan)) == (
+        "wavetank run mixed --seed 0 --profile posix --profile disks/mine.toml --backend builtin",
+    )
 
 
 @pytest.mark.parametrize(
@@ -200,8 +210,8 @@ def test_all_and_a_file_are_every_profile_to_be_safe_on_and_that_one(tmp_path: P
 
 
 def test_files_are_told_from_names() -> None:
-    assert [is_profile_file(value) for value in ("a.toml", "./a", "a/b")] == [True] * 3
-    assert not any(is_profile_file(profile.name) for profile in PROFILES)
+    assert [is_own_file(value) for value in ("a.toml", "./a", "a/b")] == [True] * 3
+    assert not any(is_own_file(profile.name) for profile in PROFILES)
 
 
 def test_a_file_is_read(tmp_path: Path) -> None:

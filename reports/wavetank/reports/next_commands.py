@@ -5,23 +5,17 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterable, Iterator, Sequence
 
-from wavetank.reports.session import Session, Unit
-from wavetank.scenarios import OwnProfile
+from attrs import frozen
 
-__all__ = ["profile_arguments", "remaining_commands", "replay_command", "run_command"]
+from wavetank.reports.session import Session, Unit
+from wavetank.scenarios import RunPlan, units_of
+
+__all__ = ["remaining_commands", "replay_command", "run_command"]
 
 
 def replay_command(failure: str) -> str:
     """Return the command that looks for a stored failure again."""
     return shlex.join(["wavetank", "replay", failure])
-
-
-def profile_arguments(
-    profiles: Iterable[str], own_profiles: Iterable[OwnProfile]
-) -> tuple[str, ...]:
-    """Return what ``--profile`` takes for each profile: its name, or the file it came from."""
-    files = {own.profile.name: own.file for own in own_profiles}
-    return tuple(files.get(name, name) for name in profiles)
 
 
 def run_command(
@@ -64,30 +58,61 @@ def run_command(
 
 
 def remaining_commands(session: Session) -> tuple[str, ...]:
-    """Return the commands that run what a session left; one if the seeds allow it."""
+    """Return the commands that run what a session left; one if seeds and settings allow it."""
     plan = session.result.plan
-    groups: dict[tuple[range, tuple[tuple[str, ...], ...]], list[str]] = {}
-    for scenario in plan.scenarios:
+    groups: dict[tuple[range, tuple[tuple[str, ...], ...], _Settings], list[str]] = {}
+    for scenario, settings in _settings_of(plan).items():
         by_seeds: dict[range, list[tuple[str, ...]]] = {}
         for options in plan.option_sets:
             units = [unit for unit in session.remaining if unit.options == options]
             for seeds in _ranges(units, scenario):
                 by_seeds.setdefault(seeds, []).append(options)
         for seeds, option_sets in by_seeds.items():
-            groups.setdefault((seeds, tuple(option_sets)), []).append(scenario)
+            group = (seeds, tuple(option_sets), settings)
+            groups.setdefault(group, []).append(settings.file or scenario)
     return tuple(
         run_command(
             scenarios=scenarios,
             seeds=seeds,
-            profiles=profile_arguments(plan.profiles, plan.own_profiles),
-            backend=plan.backend,
-            max_images=plan.max_images,
-            depth=plan.depth,
+            profiles=settings.profiles,
+            backend=settings.backend,
+            max_images=settings.max_images,
+            depth=settings.depth,
             option_sets=option_sets,
             faults=plan.faults,
         )
-        for (seeds, option_sets), scenarios in groups.items()
+        for (seeds, option_sets, settings), scenarios in groups.items()
     )
+
+
+@frozen(kw_only=True)
+class _Settings:
+    """How a scenario is run, and the file that it was read from."""
+
+    file: str
+    profiles: tuple[str, ...]
+    backend: str
+    max_images: int | None
+    depth: int | None
+
+
+def _settings_of(plan: RunPlan) -> dict[str, _Settings]:
+    """Return the settings of each scenario of a plan, by its name."""
+    return {
+        unit.scenario.name: _Settings(
+            file=unit.file,
+            # Profiles in the file of the scenario come with it.
+            profiles=tuple(
+                each.file or each.profile.name
+                for each in unit.profiles
+                if not each.file or each.file != unit.file
+            ),
+            backend=unit.backend,
+            max_images=unit.max_images,
+            depth=unit.depth,
+        )
+        for unit in units_of(plan)
+    }
 
 
 def _ranges(units: Iterable[Unit], scenario: str) -> Iterator[range]:

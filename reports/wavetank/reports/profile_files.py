@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import Final
 
 from attrs import frozen
 
 from wavetank.reports._choices import choose
+from wavetank.reports.own_files import is_own_file, read_own_file
 from wavetank.sim import PROFILES, Profile, ProfileFileError, profile_from_toml
 
-__all__ = ["ChosenProfile", "choose_profiles", "is_profile_file", "read_profile"]
+__all__ = ["ChosenProfile", "choose_profiles", "read_profile"]
 
 _ALL: Final = "all"
-_BYTES_AT_MOST: Final = 1 << 16
 
 
 @frozen
@@ -46,7 +45,7 @@ def choose_profiles(
     shipped = {profile.name: profile for profile in PROFILES}
     chosen: dict[str, ChosenProfile] = {}
     for value in values:
-        if is_profile_file(value):
+        if is_own_file(value):
             profile = read_profile(value)
             known = chosen.setdefault(profile.name, ChosenProfile(profile, value))
             if known.profile != profile:
@@ -60,29 +59,11 @@ def choose_profiles(
     return tuple(chosen.values())
 
 
-def is_profile_file(value: str) -> bool:
-    """Whether a value of ``--profile`` is a file and no name.
-
-    >>> [is_profile_file(value) for value in ("posix", "mine.toml", "./mine")]
-    [False, True, True]
-    """
-    return value.endswith(".toml") or "/" in value
-
-
 def read_profile(path: str) -> Profile:
     """Return the profile in a file.
 
     Raises:
         ProfileFileError: the file cannot be read, or is no profile.
     """
-    try:
-        with Path(path).open("rb") as file:
-            content = file.read(_BYTES_AT_MOST + 1)
-        text = content.decode("utf-8")
-    except (OSError, ValueError) as error:
-        message = f"{path}: expected a readable file in UTF-8, got {error}"
-        raise ProfileFileError(message, file=path) from error
-    if len(content) > _BYTES_AT_MOST:
-        message = f"{path}: expected at most {_BYTES_AT_MOST} bytes, got more"
-        raise ProfileFileError(message, file=path)
+    text = read_own_file(path, lambda message: ProfileFileError(message, file=path))
     return profile_from_toml(text, file=path)

@@ -6,6 +6,7 @@ All of it goes to one stream, stderr; the result itself is shown by text.py and 
 from __future__ import annotations
 
 import time  # noqa: TID251 - rates and intervals are for people; no run sees them
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final, TextIO, TypeAlias
@@ -21,6 +22,7 @@ from wavetank.scenarios import (
     RunResult,
     ScenarioFinished,
     ScenarioProgress,
+    units_of,
 )
 
 __all__ = ["LINE_EVERY_S", "BarProgress", "LineProgress", "Tally", "found_line", "progress_on"]
@@ -108,16 +110,12 @@ class BarProgress:
         self._tasks: dict[str, TaskID] = {}
         self._tallies: dict[str, Tally] = {}
         self._began_s: dict[str, float] = {}
-        self._sweeps = 0
 
     def start(self, plan: RunPlan) -> None:
         """Draw every scenario's bar, empty."""
-        self._sweeps = len(plan.seeds) * len(plan.option_sets) * len(plan.profiles)
-        for name in plan.scenarios:
+        for name, sweeps in _sweeps(plan).items():
             self._tallies[name] = Tally()
-            self._tasks[name] = self._bars.add_task(
-                name, total=self._sweeps, start=False, told="waits"
-            )
+            self._tasks[name] = self._bars.add_task(name, total=sweeps, start=False, told="waits")
 
     def handle(self, event: Event) -> None:
         """Move the bar that an event belongs to."""
@@ -158,8 +156,7 @@ class LineProgress:
 
     def start(self, plan: RunPlan) -> None:
         """Note what there is to do."""
-        units = len(plan.scenarios) * len(plan.seeds) * len(plan.option_sets)
-        self._sweeps = units * len(plan.profiles)
+        self._sweeps = sum(_sweeps(plan).values())
 
     def handle(self, event: Event) -> None:
         """Count an event; write a line for a finding, and if the last line is long ago."""
@@ -194,6 +191,14 @@ def found_line(event: FindingFound) -> str:
         f"FOUND {event.problem.invariant} in {workload.name}{options} seed {workload.seed} under "
         f"{event.case.profile.name} after {event.judged} images: {event.problem.summary}"
     )
+
+
+def _sweeps(plan: RunPlan) -> dict[str, int]:
+    """Return how many sweeps each scenario has, by its name."""
+    sweeps: Counter[str] = Counter()
+    for unit in units_of(plan):
+        sweeps[unit.scenario.name] += len(unit.profiles)
+    return dict(sweeps)
 
 
 def _name(event: Event) -> str:

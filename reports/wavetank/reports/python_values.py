@@ -12,7 +12,7 @@ from attrs import NOTHING, Attribute, AttrsInstance, Factory, fields, has
 
 from wavetank.faults import FaultPlan
 
-__all__ = ["PythonSource"]
+__all__ = ["PythonSource", "is_default"]
 
 
 class PythonSource:
@@ -51,7 +51,7 @@ class PythonSource:
         given = [
             f"{each.alias}={self.of(getattr(value, each.name))}"
             for each in fields(cast("type[AttrsInstance]", type(value)))
-            if each.init and not _is_default(value, each)
+            if each.init and not is_default(value, each)
         ]
         return f"{self.name(type(value))}({', '.join(given)})"
 
@@ -73,7 +73,8 @@ class PythonSource:
         )
 
 
-def _is_default(value: object, field: Attribute[object]) -> bool:
+def is_default(value: object, field: Attribute[object]) -> bool:
+    """Whether an attribute of a value is what it is if nothing is given."""
     default: object = field.default
     if default is NOTHING:
         return False

@@ -8,13 +8,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import Final
 
-from attrs import evolve
+from attrs import evolve, fields
 
-from wavetank.reports.python_values import PythonSource
+from wavetank.reports.python_values import PythonSource, is_default
 from wavetank.scenarios import Case, Workload, find_store, judge_again, record, trace_digest
+from wavetank.sim import PROFILES
 
 __all__ = ["regression_test"]
+
+_LISTED: Final = ("steps", "tasks", "after", "slow_calls")
+_TOLD_APART: Final = frozenset(
+    {"name", "seed", "options", "summary", "unusual", "overrides", *_LISTED}
+)
+"""Fields of a workload with a line of their own, or for people alone."""
 
 
 def regression_test(case: Case, *, name: str, summary: str) -> str:
@@ -73,7 +81,7 @@ def _shortened(case: Case) -> Case:
 
 
 def _profile(case: Case, source: PythonSource) -> str:
-    if case.profile_file:
+    if case.profile not in PROFILES:
         return source.of(case.profile)
     source.need("wavetank.scenarios", "profile_named")
     return f"profile_named({case.profile.name!r})"
@@ -84,16 +92,12 @@ def _workload(workload: Workload, source: PythonSource) -> Iterator[str]:
     yield f"        name={workload.name!r},"
     yield f"        seed={workload.seed},"
     yield f"        options={source.of(workload.options)},"
-    if workload.faults.faults:
-        yield f"        faults={source.of(workload.faults)},"
-    if not workload.has_votes:
-        yield "        has_votes=False,"
-    yield "        steps=("
-    for step in workload.steps:
-        yield f"            {source.of(step)},"
-    yield "        ),"
-    for name in ("tasks", "after", "slow_calls"):
-        if values := getattr(workload, name):
+    for field in fields(Workload):
+        value = getattr(workload, field.name)
+        if field.name not in _TOLD_APART and not is_default(workload, field):
+            yield f"        {field.name}={source.of(value)},"
+    for name in _LISTED:
+        if (values := getattr(workload, name)) or name == "steps":
             yield f"        {name}=("
             yield from (f"            {source.of(value)}," for value in values)
             yield "        ),"

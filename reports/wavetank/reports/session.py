@@ -10,7 +10,6 @@ import threading  # noqa: TID251 - progress from workers comes in a thread; no r
 import time  # noqa: TID251 - people want to know how long a run took; no run sees it
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
-from itertools import product
 
 from attrs import frozen
 
@@ -28,6 +27,7 @@ from wavetank.scenarios import (
     Violation,
     run,
     tell,
+    units_of,
 )
 
 __all__ = ["Determinism", "Session", "Unit", "compare", "run_session", "untouched"]
@@ -120,7 +120,7 @@ def run_session(
     shown = _OneAtATime(listener)
     collector = _Collector(plan, max_failures)
     listeners = (shown, collector)
-    workers = min(workers, len(list(_units(plan))))
+    workers = min(workers, len(collector.units))
     interrupted = False
     digest = ""
     try:
@@ -192,10 +192,20 @@ class _OneAtATime:
 
 
 class _Collector:
-    """A listener that keeps the results by unit."""
+    """A listener that keeps the results by unit.
+
+    Attributes:
+        units: of the plan, in its order.
+    """
 
     def __init__(self, plan: RunPlan, max_failures: int | None) -> None:
-        self._plan = plan
+        self._sweeps = {
+            Unit(scenario=each.scenario.name, seed=each.seed, options=each.options): len(
+                each.profiles
+            )
+            for each in units_of(plan)
+        }
+        self.units = tuple(self._sweeps)
         self._max_failures = max_failures
         self._results: dict[Unit, list[ScenarioResult]] = {}
         self._found: list[FindingFound] = []
@@ -213,7 +223,7 @@ class _Collector:
         unit = Unit(scenario=result.name, seed=result.seed, options=result.options)
         self._results.setdefault(unit, []).append(result)
         enough = self._enough()
-        if enough is not None and enough < len(list(_units(self._plan))):
+        if enough is not None and enough < len(self.units):
             raise _EnoughFailures
 
     def finish(self, result: RunResult) -> None:
@@ -221,12 +231,11 @@ class _Collector:
 
     def split(self) -> tuple[tuple[ScenarioResult, ...], tuple[Unit, ...]]:
         """Return the results to keep and the units that remain, both in the plan's order."""
-        units = list(_units(self._plan))
         enough = self._enough()
-        end = len(units) if enough is None else enough
-        done = [unit for unit in units[:end] if self._is_done(unit)]
+        end = len(self.units) if enough is None else enough
+        done = [unit for unit in self.units[:end] if self._is_done(unit)]
         results = tuple(result for unit in done for result in self._results[unit])
-        return results, tuple(unit for unit in units if unit not in done)
+        return results, tuple(unit for unit in self.units if unit not in done)
 
     def found(self) -> Iterator[FindingFound]:
         """Yield what was found in units that were not finished."""
@@ -241,7 +250,7 @@ class _Collector:
         if self._max_failures is None:
             return None
         found = 0
-        for number, unit in enumerate(_units(self._plan), start=1):
+        for number, unit in enumerate(self.units, start=1):
             if not self._is_done(unit):
                 return None
             found += sum(len(result.violations) for result in self._results[unit])
@@ -250,12 +259,7 @@ class _Collector:
         return None
 
     def _is_done(self, unit: Unit) -> bool:
-        return len(self._results.get(unit, ())) == len(self._plan.profiles)
-
-
-def _units(plan: RunPlan) -> Iterator[Unit]:
-    for scenario, seed, options in product(plan.scenarios, plan.seeds, plan.option_sets):
-        yield Unit(scenario=scenario, seed=seed, options=options)
+        return len(self._results.get(unit, ())) == self._sweeps[unit]
 
 
 def _digest_of(session: Session) -> str:

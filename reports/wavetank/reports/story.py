@@ -43,14 +43,15 @@ def render_story(violation: Violation, case: Case, *, max_images: int | None = N
     promises = {**INVARIANTS, **CLUSTER_INVARIANTS}
     promise = promises.get(violation.invariant, "an invariant of another version")
     command = run_command(
-        scenarios=[workload.name],
+        scenarios=[case.scenario_file or workload.name],
         seeds=range(workload.seed, workload.seed + 1),
-        profiles=[case.profile_file or case.profile.name],
+        profiles=_profiles(case),
         backend=case.store,
         max_images=max_images,
         depth=case.depth,
         option_sets=(workload.overrides,),
-        faults=faults,
+        # What stands in the file of the scenario need not be typed.
+        faults=() if case.scenario_file else faults,
         # Each profile has the same numbers of runs, from 0 on.
         cluster_runs=None if workload.cluster is None else workload.cluster.run + 1,
     )
@@ -64,6 +65,12 @@ def render_story(violation: Violation, case: Case, *, max_images: int | None = N
         f"Elsewhere: first {command}",
     ]
     return "\n".join(lines)
+
+
+def _profiles(case: Case) -> tuple[str, ...]:
+    if case.profile_file and case.profile_file == case.scenario_file:
+        return ()
+    return (case.profile_file or case.profile.name,)
 
 
 def _about_the_crash(violation: Violation) -> list[str]:

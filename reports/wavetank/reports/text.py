@@ -28,7 +28,9 @@ _LEFT_ALIGNED: Final = frozenset({0, 2, 3})
 def first_line(version: str, plan: RunPlan) -> str:
     """Return what a report begins with."""
     seeds = plan.seeds
-    seed = f"seed {seeds[0]}" if len(seeds) == 1 else f"seeds {seeds[0]}:{seeds[-1] + 1}"
+    is_range = seeds == tuple(range(seeds[0], seeds[-1] + 1))
+    several = f"{seeds[0]}:{seeds[-1] + 1}" if is_range else ", ".join(map(str, seeds))
+    seed = f"seed {seeds[0]}" if len(seeds) == 1 else f"seeds {several}"
     profiles = "profile" if len(plan.profiles) == 1 else "profiles"
     return (
         f"wavetank {version}, {seed}, {profiles} {', '.join(plan.profiles)}, "

@@ -38,6 +38,7 @@ from wavetank.scenarios.catalogue import (
 )
 from wavetank.scenarios.cluster.cluster_run import UnfitForClusterError, require_fit
 from wavetank.scenarios.cluster.invariants import CLUSTER_INVARIANTS
+from wavetank.scenarios.cluster.plan import ClusterPlan
 from wavetank.scenarios.code import (
     CheckError,
     CodeFinding,
@@ -218,6 +219,7 @@ __all__ = [
     "CheckError",
     "Close",
     "ClusterCounts",
+    "ClusterPlan",
     "CodeFinding",
     "ComplaintKind",
     "Contract",

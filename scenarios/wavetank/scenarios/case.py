@@ -41,6 +41,7 @@ class Case:
         store: the name under which the registry finds the store.
         profile: what a crash may lose.
         profile_file: where the profile was read from; "" if it ships.
+        scenario_file: where the scenario was read from; "" if it ships.
         depth: crashes inside recoveries, one inside the other, that are explored; None: until no
             new image comes.
         tearing: what the device does below a block.
@@ -68,6 +69,7 @@ class Case:
     store: str
     profile: Profile
     profile_file: str = ""
+    scenario_file: str = ""
     depth: int | None = 0
     tearing: Tearing = field(factory=Tearing)
     crash: CrashPoint | None = None

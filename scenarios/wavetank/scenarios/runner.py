@@ -13,7 +13,6 @@ from typing import Final
 
 from attrs import evolve
 
-from wavetank.scenarios.case import Case
 from wavetank.scenarios.catalogue import CONCURRENT_SCENARIOS, SCENARIOS
 from wavetank.scenarios.cluster.cluster_run import require_fit
 from wavetank.scenarios.cluster.exploration import explore_cluster
@@ -43,7 +42,7 @@ from wavetank.scenarios.stores.capabilities import Capability
 from wavetank.scenarios.stores.python_stores import on_simulated_disk
 from wavetank.scenarios.stores.registry import find_store
 from wavetank.scenarios.tasks_run import run_tasks_of
-from wavetank.scenarios.unit import ProgressSink, Unit, found_case, units_of
+from wavetank.scenarios.unit import ProgressSink, Unit, case_of, found_case, units_of
 
 __all__ = ["default_scenarios", "run", "runnable_scenarios"]
 
@@ -205,13 +204,7 @@ def _explore(
     What is wrong without a chosen crash is found out here if it is not given.
     """
     workload = recording.workload
-    case = Case(
-        workload=workload,
-        store=unit.backend,
-        profile=profile.profile,
-        profile_file=profile.file,
-        depth=unit.depth,
-    )
+    case = case_of(unit, workload, profile)
     tell = progress or (lambda _: None)
 
     def tell_judged(judged: int) -> None:
@@ -290,12 +283,7 @@ def _run_clusters(
     share = -(-unit.cluster_runs // len(unit.profiles))
     return tuple(
         explore_cluster(
-            Case(
-                workload=workload,
-                store=unit.backend,
-                profile=profile.profile,
-                profile_file=profile.file,
-            ),
+            evolve(case_of(unit, workload, profile), depth=0),
             range(share),
             tell=progress or (lambda _: None),
         )

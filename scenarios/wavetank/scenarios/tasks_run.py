@@ -22,7 +22,7 @@ from wavetank.scenarios.raft.fitted_workload import fitted
 from wavetank.scenarios.raft.recovery import RaftSubject
 from wavetank.scenarios.reproduction import limits_of
 from wavetank.scenarios.stores.registry import find_store
-from wavetank.scenarios.unit import ProgressSink, Unit, found_case
+from wavetank.scenarios.unit import ProgressSink, Unit, case_of, found_case
 from wavetank.sim.scheduling.strategies import UntilItWaits
 
 __all__ = ["run_tasks_of"]
@@ -97,13 +97,7 @@ class _TasksTelling:
 
     def case(self, start: Start) -> Case:
         """Return the case of all crashes and schedules of a workload."""
-        return Case(
-            workload=start.workload,
-            store=self._unit.backend,
-            profile=self._profile.profile,
-            profile_file=self._profile.file,
-            depth=self._unit.depth,
-        )
+        return case_of(self._unit, start.workload, self._profile)
 
     def progress(self, runs: int, judged: int) -> None:
         """See `TasksListener`."""

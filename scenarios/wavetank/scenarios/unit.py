@@ -17,7 +17,7 @@ from wavetank.scenarios.reproduction import trace_digest
 from wavetank.scenarios.scenario_files.scenario import FIXPOINT, Scenario, turned
 from wavetank.sim import PROFILES, Profile
 
-__all__ = ["ProgressSink", "Unit", "found_case", "profile_named", "units_of"]
+__all__ = ["ProgressSink", "Unit", "case_of", "found_case", "profile_named", "units_of"]
 
 ProgressSink = Callable[[RunningEvent], None]
 """Where progress goes while a unit runs; it must be picklable if the executor needs that."""
@@ -27,10 +27,11 @@ ProgressSink = Callable[[RunningEvent], None]
 class Unit:
     """One scenario with one seed and one set of options, under all its profiles.
 
-    Attributes are those of `RunPlan`, one of each.
+    Attributes are those of `RunPlan`, one of each, and the file of the scenario.
     """
 
     scenario: Scenario
+    file: str
     seed: int
     options: tuple[str, ...]
     faults: tuple[str, ...]
@@ -54,15 +55,19 @@ def units_of(plan: RunPlan) -> Iterator[Unit]:
     Raises:
         UnknownNameError: there is no such scenario or profile.
     """
-    own = tuple(each.scenario for each in plan.own_scenarios)
+    own = {each.scenario.name: each for each in reversed(plan.own_scenarios)}
+    for name in plan.profiles:
+        profile_named(name, plan.own_profiles)
     for name in plan.scenarios:
-        scenario = scenario_named(name, own)
+        scenario = own[name].scenario if name in own else scenario_named(name)
+        file = own[name].file if name in own else ""
         # Nothing in a family is drawn.
         seeds = (scenario.seeds or plan.seeds)[: 1 if scenario.family else None]
-        profiles = tuple(_profiles(plan, scenario))
+        profiles = tuple(_profiles(plan, scenario, file))
         for seed, options in product(seeds, plan.option_sets):
             yield Unit(
                 scenario=scenario,
+                file=file,
                 seed=seed,
                 options=options,
                 faults=plan.faults,
@@ -76,17 +81,11 @@ def units_of(plan: RunPlan) -> Iterator[Unit]:
             )
 
 
-def _profiles(plan: RunPlan, scenario: Scenario) -> Iterator[OwnProfile]:
-    files = {own.profile.name: own.file for own in plan.own_profiles}
-    for own in plan.own_scenarios:
-        if own.scenario is scenario:
-            files.update((profile.name, own.file) for profile in scenario.own_profiles)
-    own_profiles = (
-        *(OwnProfile(profile, "") for profile in scenario.own_profiles),
-        *plan.own_profiles,
-    )
+def _profiles(plan: RunPlan, scenario: Scenario, file: str) -> Iterator[OwnProfile]:
+    own = (*(OwnProfile(each, file) for each in scenario.own_profiles), *plan.own_profiles)
+    files = {each.profile.name: each.file for each in reversed(own)}
     for name in scenario.profiles or plan.profiles:
-        yield OwnProfile(profile_named(name, own_profiles), files.get(name, ""))
+        yield OwnProfile(profile_named(name, own), files.get(name, ""))
 
 
 def _depth(plan: RunPlan, scenario: Scenario) -> int | None:
@@ -106,6 +105,18 @@ def profile_named(name: str, own_profiles: Iterable[OwnProfile] = ()) -> Profile
         if profile.name == name:
             return profile
     raise UnknownNameError(f"profile: expected one of {[p.name for p in profiles]}, got {name!r}")
+
+
+def case_of(unit: Unit, workload: Workload, profile: OwnProfile) -> Case:
+    """Return the case of all crashes of a workload of a unit under one of its profiles."""
+    return Case(
+        workload=workload,
+        store=unit.backend,
+        profile=profile.profile,
+        profile_file=profile.file,
+        scenario_file=unit.file,
+        depth=unit.depth,
+    )
 
 
 def found_case(case: Case, recording: Recording, finding: Finding) -> Case:

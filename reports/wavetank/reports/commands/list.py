@@ -32,12 +32,14 @@ _HELP: Final = """List scenarios, profiles, stores and other names that commands
 
 Profiles and stores come as a matrix of rules or capabilities; with NAME, one of them is shown with
 what each means. Rules are named as in a profile file (run --profile FILE). Faults come with a line
-for each word of the fault language, as run --fault takes it.
+for each word of the fault language, as run --fault takes it. With NAME, a scenario is shown as the
+file that it is, to begin one's own with.
 
 \b
 Examples:
   wavetank list profiles
   wavetank list profiles ext4
+  wavetank list scenarios mixed > mine.toml
 """
 
 _COLUMNS: Final = 100
@@ -58,6 +60,7 @@ def list_command(kind: str, name: str | None, output_format: str) -> None:
     from wavetank.reports.commands.inventory import KINDS
     from wavetank.reports.documents import to_text
     from wavetank.reports.documents.runs import list_document
+    from wavetank.scenarios import scenario_text
 
     items = KINDS[kind]()
     if name is not None:
@@ -65,6 +68,8 @@ def list_command(kind: str, name: str | None, output_format: str) -> None:
         items = tuple(item for item in items if item.name == name)
     if output_format == "json":
         click.echo(to_text(list_document(kind, items, version())))
+    elif name is not None and kind == "scenarios":
+        click.echo(scenario_text(name), nl=False)
     elif name is not None:
         click.echo(_item_text(items[0]))
     else:

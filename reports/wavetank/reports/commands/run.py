@@ -24,11 +24,24 @@ __all__ = ["run_command"]
 
 _SETTINGS_FILE: Final = Path("pyproject.toml")
 
+_SCENARIO_SETTINGS: Final = {
+    "seed": "seeds",
+    "seeds": "seeds",
+    "profile": "profiles",
+    "backend": "store",
+    "max_images": "max_images",
+    "depth": "depth",
+    "schedules": "schedules",
+    "cluster_runs": "cluster_runs",
+}
+"""What a scenario file may say, too, by option."""
+
 _HELP: Final = """Run scenarios and judge every state a crash may leave.
 
-SCENARIO is a name or a shell pattern; default: all but the cluster-* scenarios, which take longer.
-Violations are stored in .wavetank/failures for `wavetank replay`. Defaults can be set in
-[tool.wavetank] of ./pyproject.toml (seed, profile, backend, max-images, depth, workers, strict).
+SCENARIO is a name, a shell pattern or a TOML file (docs/scenario-files.md); default: all but the
+cluster-* scenarios, which take longer. What is given here wins over what a file says. Violations are stored in .wavetank/failures for `wavetank replay`. Defaults can be
+set in [tool.wavetank] of ./pyproject.toml (seed, profile, backend, max-images, depth, workers,
+strict).
 
 \b
 Examples:
@@ -40,6 +53,7 @@ Examples:
   wavetank run 'cluster-*' --cluster-runs 300
   wavetank run --options json_log,no_index_map --profile posix
   wavetank run mixed --fault 'fsync log.dat #3: fail EIO ext4'
+  wavetank run my.toml mixed --seeds 0:3
 """
 
 
@@ -167,7 +181,7 @@ def run_command(
 ) -> None:
     from wavetank.faults import FaultSyntaxError
     from wavetank.reports.commands.run_execution import RunRequest, execute, plan_of
-    from wavetank.scenarios import OptionError
+    from wavetank.scenarios import OptionError, ScenarioFileError
     from wavetank.sim import ProfileFileError
 
     if seed is not None and seeds is not None:
@@ -193,14 +207,26 @@ def run_command(
         cluster_runs=cluster_runs,
         as_json=output_format == "json",
         strict=strict if strict is not None else settings.strict or False,
+        given=_given(),
     )
     try:
         plan = plan_of(request)
     except UnknownChoiceError as error:
         raise click.UsageError(_sourced(error, request, settings)) from error
-    except (ProfileFileError, OptionError, FaultSyntaxError) as error:
+    except (ProfileFileError, ScenarioFileError, OptionError, FaultSyntaxError) as error:
         raise click.UsageError(str(error)) from error
     click.get_current_context().exit(execute(request, plan))
+
+
+def _given() -> frozenset[str]:
+    """Return which settings of a scenario the command line gives, by their names there."""
+    context = click.get_current_context()
+    typed = {
+        parameter
+        for parameter in _SCENARIO_SETTINGS
+        if context.get_parameter_source(parameter) is click.core.ParameterSource.COMMANDLINE
+    }
+    return frozenset(_SCENARIO_SETTINGS[parameter] for parameter in typed)
 
 
 def _settings() -> Settings:

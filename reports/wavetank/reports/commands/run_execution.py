@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os  # noqa: TID251 - NO_COLOR is part of the environment
 import sys
-from collections.abc import Iterable
-from typing import Final
+from collections.abc import Iterable, Sequence
+from typing import Final, TypeVar
 
 import click
 from attrs import evolve, frozen
@@ -17,18 +17,19 @@ from wavetank.reports.documents import to_text
 from wavetank.reports.documents.runs import run_document
 from wavetank.reports.exit_codes import ExitCode
 from wavetank.reports.failures import FailureStore, StoredFailure
+from wavetank.reports.own_files import is_own_file, read_scenario
 from wavetank.reports.profile_files import choose_profiles
 from wavetank.reports.progress import progress_on
 from wavetank.reports.session import Session, compare, run_session, untouched
 from wavetank.reports.text import fault_warnings, first_line, render_session
 from wavetank.scenarios import (
     ALL_SCENARIOS,
-    CLUSTER_SCENARIOS,
     CONCURRENT_SCENARIOS,
-    SCENARIOS,
     OwnProfile,
+    OwnScenario,
     PlainStoreError,
     RunPlan,
+    ScenarioFileError,
     StoreAdapter,
     UnfitForClusterError,
     UnschedulableStoreError,
@@ -38,13 +39,13 @@ from wavetank.scenarios import (
     pairwise,
     require_fit,
     require_schedulable,
-    runnable_scenarios,
     with_overrides,
 )
 from wavetank.sim import SAFE_PROFILES
 
 __all__ = ["RunRequest", "execute", "plan_of"]
 
+_Value = TypeVar("_Value")
 _ALL_PROFILES: Final = "all"
 _DEFAULT_PROFILES: Final = ("sequential", "ext4", "posix")
 _DEFAULT_STORE: Final = "builtin"
@@ -62,7 +63,7 @@ class RunRequest:
     """What a person asked for, names not yet checked; None or () where they left it open.
 
     Attributes:
-        scenarios: names and shell patterns.
+        scenarios: names, shell patterns and files.
         seeds: of every scenario.
         profiles: names, files, or ``all``.
         backend: name of the store, or package.module:factory.
@@ -78,6 +79,7 @@ class RunRequest:
         keep_going: judge every image of a scenario and profile that has failed.
         schedules: runs of each scenario with tasks; None: as many as fit.
         cluster_runs: runs of each cluster scenario; None: as many as fit.
+        given: which settings of a scenario were typed, and so win over those in its file.
     """
 
     scenarios: tuple[str, ...]
@@ -96,69 +98,135 @@ class RunRequest:
     keep_going: bool
     schedules: int | None = None
     cluster_runs: int | None = None
+    given: frozenset[str] = frozenset()
 
 
 def plan_of(request: RunRequest) -> RunPlan:
     """Return the plan for a request.
 
     Raises:
-        UnknownChoiceError: a name in it does not exist; or the store is one of plain Python, whose
-            operations no fault can strike.
+        UnknownChoiceError: a name in it does not exist, or is that of a scenario that its store,
+            or one with faults, cannot run.
+        ScenarioFileError: a file in it holds no scenario, or one whose name is taken.
         ProfileFileError: a file in it holds no profile, or one whose name is taken.
         OptionError: an option that does not exist, or a value that it does not take.
         FaultSyntaxError: a line that is no fault.
     """
     store = choose_store(request.backend or _DEFAULT_STORE)
     faults = fault_plan(request.faults).faults
-    named = _scenarios(request, store)
-    if faults or not set(named) & set(SCENARIOS) <= set(runnable_scenarios(store)):
-        try:
-            store.require_simulated(faults=True)
-        except PlainStoreError as error:
-            raise UnknownChoiceError(f"backend: {error}") from error
-    chosen = choose_profiles(request.profiles or _DEFAULT_PROFILES, everything=SAFE_PROFILES)
-    return RunPlan(
-        scenarios=named,
+    chosen = _scenarios(request, store)
+    for each in chosen:
+        _require_runnable(each, _store_of(each, store), faults=bool(faults))
+    profiles = choose_profiles(request.profiles or _DEFAULT_PROFILES, everything=SAFE_PROFILES)
+    plan = RunPlan(
+        scenarios=tuple(each.scenario.name for each in chosen),
+        own_scenarios=tuple(each for each in chosen if each.file),
         seeds=tuple(request.seeds),
-        profiles=tuple(each.profile.name for each in chosen),
+        profiles=tuple(each.profile.name for each in profiles),
         backend=store.name,
         max_images=request.max_images,
         depth=None if request.depth is not None and request.depth < 0 else request.depth or 0,
         max_after_first=None if request.keep_going else _IMAGES_AFTER_FIRST,
-        own_profiles=tuple(OwnProfile(each.profile, each.file) for each in chosen if each.file),
+        own_profiles=tuple(OwnProfile(each.profile, each.file) for each in profiles if each.file),
         option_sets=_option_sets(request.options),
         faults=tuple(map(str, faults)),
         schedules=request.schedules
         or (_SCHEDULES_WHEN_NAMED if request.scenarios else _SCHEDULES_BY_DEFAULT),
         cluster_runs=request.cluster_runs or _CLUSTER_RUNS,
     )
+    return _as_agreed(plan)
 
 
-def _scenarios(request: RunRequest, store: StoreAdapter) -> tuple[str, ...]:
-    """Return the names of the scenarios; clusters only if they are named.
+def _scenarios(request: RunRequest, store: StoreAdapter) -> tuple[OwnScenario, ...]:
+    """Return the scenarios, each once; clusters only if they are named.
 
     Those with tasks are among the others only for a store that can be scheduled.
 
     Raises:
-        UnknownChoiceError: a name that does not exist, or of a scenario that this store, or one
-            with faults, cannot run.
+        UnknownChoiceError: a name that does not exist.
+        ScenarioFileError: a file holds no scenario, or one whose name another one has.
     """
     if not request.scenarios:
-        chosen = default_scenarios(store)
-        return tuple(n for n in chosen if not (request.faults and n in CONCURRENT_SCENARIOS))
-    chosen = choose_all("scenario", request.scenarios, ALL_SCENARIOS)
-    for name in chosen:
-        if name not in CONCURRENT_SCENARIOS and name not in CLUSTER_SCENARIOS:
-            continue
-        is_cluster = name in CLUSTER_SCENARIOS
+        names = default_scenarios(store)
         if request.faults:
-            what = "is a cluster" if is_cluster else "has tasks that run beside one another"
-            raise UnknownChoiceError(f"scenario: {name} {what}, and takes no --fault")
+            names = tuple(name for name in names if name not in CONCURRENT_SCENARIOS)
+        return tuple(OwnScenario(ALL_SCENARIOS[name]) for name in names)
+    chosen: dict[str, OwnScenario] = {}
+    for value in request.scenarios:
+        for each in _named(value, request.given):
+            name = each.scenario.name
+            before = chosen.setdefault(name, each)
+            if before.file != each.file:
+                expected = f"another name than in {before.file or 'the catalogue'}"
+                message = f"{each.file}: name: expected {expected}, got {name!r}"
+                raise ScenarioFileError(message, file=each.file, key="name")
+    return tuple(chosen.values())
+
+
+def _named(value: str, given: frozenset[str]) -> tuple[OwnScenario, ...]:
+    """Return the scenario in a file, or those that a name or pattern stands for."""
+    if is_own_file(value):
+        return (OwnScenario(read_scenario(value).without_settings(given), value),)
+    names = choose_all("scenario", [value], ALL_SCENARIOS)
+    return tuple(OwnScenario(ALL_SCENARIOS[name]) for name in names)
+
+
+def _store_of(own: OwnScenario, default: StoreAdapter) -> StoreAdapter:
+    if own.scenario.store is None:
+        return default
+    try:
+        return choose_store(own.scenario.store)
+    except UnknownChoiceError as error:
+        message = f"{own.file}: store: {error}"
+        raise ScenarioFileError(message, file=own.file, key="store") from error
+
+
+def _require_runnable(own: OwnScenario, store: StoreAdapter, *, faults: bool) -> None:
+    """Raise `UnknownChoiceError` unless a store, with faults or without, can run a scenario."""
+    scenario = own.scenario
+    if faults and not (scenario.is_life or scenario.family):
+        what = "is a cluster" if scenario.cluster else "has tasks that run beside one another"
+        raise UnknownChoiceError(f"scenario: {scenario.name} {what}, and takes no --fault")
+    try:
+        if scenario.cluster:
+            require_fit(store)
+        elif scenario.has_tasks:
+            require_schedulable(store)
+    except (UnschedulableStoreError, UnfitForClusterError) as error:
+        raise UnknownChoiceError(f"scenario: {scenario.name}: {error}") from error
+    if faults or scenario.faults:
         try:
-            (require_fit if is_cluster else require_schedulable)(store)
-        except (UnschedulableStoreError, UnfitForClusterError) as error:
-            raise UnknownChoiceError(f"scenario: {name}: {error}") from error
-    return chosen
+            store.require_simulated(faults=True)
+        except PlainStoreError as error:
+            raise UnknownChoiceError(f"backend: {error}") from error
+
+
+def _as_agreed(plan: RunPlan) -> RunPlan:
+    """Return the plan with what all its scenarios say for themselves, so that reports tell it."""
+    said = [each.scenario for each in plan.own_scenarios]
+    if not said or len(said) < len(plan.scenarios):
+        return plan
+    profiles = _agreed([each.profiles for each in said], plan.profiles)
+    own = tuple(
+        OwnProfile(profile, each.file)
+        for each in plan.own_scenarios[:1]
+        for profile in each.scenario.own_profiles
+        if profile.name in profiles
+    )
+    return evolve(
+        plan,
+        backend=_agreed([each.store for each in said], plan.backend),
+        profiles=profiles,
+        own_profiles=(*plan.own_profiles, *own),
+        seeds=_agreed([each.seeds for each in said], plan.seeds),
+        max_images=_agreed([each.max_images for each in said], plan.max_images),
+    )
+
+
+def _agreed(said: Sequence[_Value | None], otherwise: _Value) -> _Value:
+    """Return what all say; what was asked for otherwise if one says nothing, or something else."""
+    first = said[0]
+    return first if first and all(each == first for each in said) else otherwise
 
 
 def _option_sets(asked: Iterable[str]) -> tuple[tuple[str, ...], ...]:

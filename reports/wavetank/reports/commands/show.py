@@ -11,7 +11,8 @@ __all__ = ["show_command"]
 _HELP: Final = """Show a stored failure.
 
 FAILURE is the id that `wavetank run` printed, or a file. With --as pytest, prints a test that fails
-while the bug is there and passes once it is fixed.
+while the bug is there and passes once it is fixed. With --as toml, prints what was run as a
+scenario file (docs/scenario-files.md), to run it in another way.
 
 \b
 Example:
@@ -24,12 +25,12 @@ Example:
 @click.option(
     "--as",
     "shape",
-    type=click.Choice(["text", "pytest"]),
+    type=click.Choice(["text", "pytest", "toml"]),
     default="text",
     show_default=True,
-    help="pytest prints a test that runs by itself.",
+    help="pytest prints a test that runs by itself, toml a scenario file with what was run.",
 )
 def show_command(failure: str, shape: str) -> None:
     from wavetank.reports.commands.show_execution import execute
 
-    click.get_current_context().exit(execute(failure, as_pytest=shape == "pytest"))
+    click.get_current_context().exit(execute(failure, shape))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
+from attrs import evolve
 
 from wavetank.reports._choices import import_from_here
 from wavetank.reports.exit_codes import ExitCode
@@ -12,24 +13,34 @@ from wavetank.reports.failures import FailureStore, UnknownFailureError, Unreada
 from wavetank.reports.regressions import regression_test
 from wavetank.reports.story import render_story
 from wavetank.reports.test_findings import TestFinding
-from wavetank.scenarios import StoreNotFoundError
+from wavetank.scenarios import Case, Scenario, StoreNotFoundError, scenario_to_toml
+from wavetank.scenarios.scenario_files.scenario import FIXPOINT
+from wavetank.sim import PROFILES
 
 __all__ = ["execute"]
 
 
-def execute(name: str, *, as_pytest: bool) -> ExitCode:
-    """Show the failure of an id or file, and return what to exit with."""
+def execute(name: str, shape: str) -> ExitCode:
+    """Show the failure of an id or file, and return what to exit with.
+
+    Args:
+        name: the id, or the file.
+        shape: ``text``, ``pytest`` or ``toml``.
+    """
     import_from_here()
     finding = TestFinding.find(Path.cwd(), name)
     if finding is not None:
-        return _show_test(finding, as_pytest=as_pytest)
+        return _show_test(finding, shape)
     try:
         stored = FailureStore().find(name)
     except (UnknownFailureError, UnreadableFailureError) as error:
         raise click.UsageError(str(error)) from error
     case, violation = stored.case, stored.violation
-    if not as_pytest:
+    if shape == "text":
         click.echo(render_story(violation, case))
+        return ExitCode.OK
+    if shape == "toml":
+        click.echo(scenario_to_toml(_scenario(case)), nl=False)
         return ExitCode.OK
     try:
         source = regression_test(case, name=violation.id, summary=violation.summary)
@@ -39,11 +50,22 @@ def execute(name: str, *, as_pytest: bool) -> ExitCode:
     return ExitCode.OK
 
 
-def _show_test(finding: TestFinding, *, as_pytest: bool) -> ExitCode:
+def _scenario(case: Case) -> Scenario:
+    """Return the scenario of all that was run when a case was found."""
+    return evolve(
+        Scenario.of(case.workload),
+        store=case.store,
+        profiles=(case.profile.name,),
+        own_profiles=() if case.profile in PROFILES else (case.profile,),
+        depth=FIXPOINT if case.depth is None else case.depth,
+    )
+
+
+def _show_test(finding: TestFinding, shape: str) -> ExitCode:
     """Show a finding of `crash_test`, which is a test already."""
-    if as_pytest:
+    if shape != "text":
         raise click.UsageError(
-            f"--as pytest: {finding.id} was found by a test, {finding.test}; run that: "
+            f"--as {shape}: {finding.id} was found by a test, {finding.test}; run that: "
             f"pytest '{finding.test}' --wavetank-replay {finding.id}"
         )
     click.echo(f"{finding.id}: {finding.test}\n\n{finding.story}")

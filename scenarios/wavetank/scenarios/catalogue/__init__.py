@@ -6,7 +6,7 @@ are those of the four mappings below. A file is read when its scenario is asked 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib.resources import files
 from typing import Final
@@ -142,15 +142,12 @@ def scenario_text(name: str) -> str:
     return _text(ALL_SCENARIOS.folders[name], name)
 
 
-def scenario_named(name: str, own: Iterable[Scenario] = ()) -> Scenario:
-    """Return the scenario of a name, among those of one's own and those that ship.
+def scenario_named(name: str) -> Scenario:
+    """Return the scenario of a name.
 
     Raises:
         UnknownNameError: there is none.
     """
-    for scenario in own:
-        if scenario.name == name:
-            return scenario
     if name not in ALL_SCENARIOS:
         raise UnknownNameError(f"scenario: expected one of {list(ALL_SCENARIOS)}, got {name!r}")
     return ALL_SCENARIOS[name]

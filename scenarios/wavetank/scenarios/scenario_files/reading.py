@@ -77,7 +77,7 @@ def scenario_from_toml(text: str, *, file: str = "(text)", name: str = "") -> Sc
     ... ]
     ... ''')
     >>> print(*scenario.workload(seed=0).steps[2:], sep="; ")
-    append entries 1..2 of term 1; append entries 3..5 of term 1
+    append entries 1..3 of term 1; append entry 4 of term 1
     """
     place = Place(file=file, failure=_failure)
     try:

@@ -39,6 +39,8 @@ def scenario_to_toml(scenario: Scenario) -> str:
     if scenario.contract:
         table["contract"] = dict(scenario.contract)
     plain = {key: value for key, value in table.items() if not _has_header(key, value)}
+    # What takes a line stands before what takes many.
+    plain = dict(sorted(plain.items(), key=lambda pair: _takes_lines(pair[1])))
     return "".join(
         (
             *_lines(plain),
@@ -130,12 +132,16 @@ def _lines(table: Mapping[str, object]) -> Iterator[str]:
         yield f"{key} = {_spread(value)}\n"
 
 
+def _takes_lines(value: object) -> bool:
+    return isinstance(value, list) and bool(value) and isinstance(value[0], dict)
+
+
 def _spread(value: object) -> str:
     """Return a value of a key: arrays of tables with a line for each."""
-    if isinstance(value, list) and value and isinstance(value[0], dict):
-        lines = "".join(f"    {_inline(each)},\n" for each in value)
-        return f"[\n{lines}]"
-    return _inline(value)
+    if not _takes_lines(value):
+        return _inline(value)
+    lines = "".join(f"    {_inline(each)},\n" for each in cast("list[object]", value))
+    return f"[\n{lines}]"
 
 
 def _inline(value: object) -> str:
