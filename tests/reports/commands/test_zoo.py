@@ -12,8 +12,10 @@ from wavetank.reports.cli import cli
 from wavetank.reports.commands.zoo import zoo_text
 from wavetank.reports.documents import schema
 from wavetank.reports.documents.injections import zoo_document
+from wavetank.reports.patch_hunt import PatchHunt, PatchResults
 from wavetank.scenarios.mutants import (
     BUGS,
+    PATCHES,
     BugResult,
     Hunt,
     Necessity,
@@ -106,11 +108,11 @@ def test_the_text_is_a_matrix_and_a_story_for_each_bug() -> None:
 
 
 def test_survivors_and_false_alarms_are_told() -> None:
-    document = zoo_document(BAD, "1.0")
+    document = zoo_document(BAD, PatchResults(), "1.0")
     jsonschema.validate(document, schema("zoo"))
     assert (document["verdict"], document["survivors"]) == ("fail", ["S2"])
     assert (document["false_alarms"], document["alarms"]) == (1, list(BAD.false_alarms))
-    text = zoo_text(BAD, "1.0")
+    text = zoo_text(BAD, PatchResults(), "1.0")
     assert "SURVIVED under every safe profile" in text
     assert "false alarm: votes under posix: O1: term went back" in text
     assert "redundant  nothing, on 90 images" in text
@@ -133,13 +135,32 @@ def test_a_race_is_told_with_its_scenario_and_its_schedule() -> None:
         RaceHunt(id="V2", runs=2_000, sighting=None),
     )
     result = evolve(BAD, bugs=(), false_alarms=(), races=races)
-    document = zoo_document(result, "1.0")
+    document = zoo_document(result, PatchResults(), "1.0")
     jsonschema.validate(document, schema("zoo"))
     assert document["survivors"] == ["V2"]
-    lines = zoo_text(result, "1.0").splitlines()
+    lines = zoo_text(result, PatchResults(), "1.0").splitlines()
     assert "  schedule  calls 42>2" in lines
     assert "  SURVIVED 2000 schedules" in lines
     assert lines[-1].startswith("FAIL: 1 of 2 bugs killed, survived: V2, 0 false alarms")
+
+
+def test_patches_are_told_with_their_commands() -> None:
+    found = PatchHunt(id="B01", invariants=PATCHES["B01"].reports)
+    silent = PatchHunt(id="B02", invariants=())
+    broken = PatchHunt(id="B03", invariants=(), problem="no end within 900 s")
+    patches = PatchResults(hunts=(found, silent, broken), false_alarms=("wavetank run mixed: O2",))
+    result = evolve(BAD, bugs=(), false_alarms=(), necessity=(), witnesses=())
+    document = zoo_document(result, patches, "1.0")
+    jsonschema.validate(document, schema("zoo"))
+    assert (document["verdict"], document["survivors"]) == ("fail", ["B02", "B03"])
+    assert document["alarms"] == ["wavetank run mixed: O2"]
+    lines = zoo_text(result, patches, "1.0").splitlines()
+    assert f"  command   wavetank {' '.join(PATCHES['B01'].command)}" in lines
+    assert f"  reports   {', '.join(PATCHES['B01'].reports)}" in lines
+    assert any(line.startswith("  SURVIVED ") and line.endswith("got nothing") for line in lines)
+    assert any(line.endswith("but got no end within 900 s") for line in lines)
+    assert "false alarm: wavetank run mixed: O2" in lines
+    assert lines[-1] == "FAIL: 1 of 3 bugs killed, survived: B02, B03, 1 false alarms"
 
 
 def test_an_unknown_bug_is_refused_with_the_nearest() -> None:

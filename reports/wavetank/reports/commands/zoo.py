@@ -14,6 +14,7 @@ from wavetank.reports.exit_codes import ExitCode
 from wavetank.reports.tables import table
 
 if TYPE_CHECKING:
+    from wavetank.reports.patch_hunt import PatchHunt, PatchResults
     from wavetank.scenarios.mutants import (
         BugResult,
         Hunt,
@@ -30,7 +31,9 @@ _HELP: Final = """Plant bugs in the engine and see which of them the testbed fin
 
 Each BUG (a name or a shell pattern; default: all) is a variant of the engine. It is explored under
 every safe profile and counts as found, or killed, if a crash image breaks an invariant. Races are
-hunted by schedules of the concurrent scenarios instead, 2,000 at most. Without arguments, the
+hunted by schedules of the concurrent scenarios instead, 2,000 at most. Patches of the engine's
+source (B01 and so on) are hunted by the command that is named with each, in a process of its own;
+they need the package whatthepatch (pip install 'wavetank[zoo]'). Without arguments, the
 command also removes each sync of the engine in turn, to see whether it is needed, and each
 invariant, to see which bugs are then missed. Exits with 1 if a bug is not found, or if a violation
 is reported for the unchanged engine.
@@ -39,9 +42,11 @@ is reported for the unchanged engine.
 Examples:
   wavetank zoo
   wavetank zoo S2 'A*'
+  wavetank zoo B01
 """
 
 _SURVIVED: Final = "-"
+_INSTALL: Final = "pip install 'wavetank[zoo]'"
 _PLACES: Final = {".": "the directory", "..": "the directory above"}
 
 
@@ -58,18 +63,33 @@ def zoo_command(
     from wavetank.reports.commands.progress_lines import ProgressLines
     from wavetank.reports.documents import to_text
     from wavetank.reports.documents.injections import zoo_document
-    from wavetank.scenarios.mutants import BUGS, RACES, run_zoo
+    from wavetank.reports.patch_hunt import can_hunt_patches, hunt_patches
+    from wavetank.scenarios.mutants import BUGS, PATCHES, RACES, run_zoo
 
-    ids = choose_all("bug", bugs, {**BUGS, **RACES}) if bugs else None
+    ids = choose_all("bug", bugs, {**BUGS, **RACES, **PATCHES}) if bugs else (*PATCHES,)
+    patched = [each for each in ids if each in PATCHES]
+    if patched and not can_hunt_patches():
+        if bugs:
+            raise click.UsageError(f"{patched[0]}: a patch needs whatthepatch; {_INSTALL}")
+        click.echo(f"patches are left out, since whatthepatch is missing; {_INSTALL}", err=True)
+        patched = []
+    others = [each for each in ids if each not in PATCHES] if bugs else None
+    progress = ProgressLines()
     with work_executor(workers) as executor:
-        result = run_zoo(ids, executor=executor, on_progress=ProgressLines())
+        result = run_zoo(others, executor=executor, on_progress=progress)
+        patches = hunt_patches(patched, executor=executor, on_progress=progress)
     as_json = output_format == "json"
-    click.echo(to_text(zoo_document(result, version())) if as_json else zoo_text(result, version()))
-    context.exit(ExitCode.OK if result.passed else ExitCode.VIOLATION)
+    click.echo(
+        to_text(zoo_document(result, patches, version()))
+        if as_json
+        else zoo_text(result, patches, version())
+    )
+    passed = result.passed and patches.passed
+    context.exit(ExitCode.OK if passed else ExitCode.VIOLATION)
 
 
-def zoo_text(result: ZooResult, version: str) -> str:
-    """Return the kill matrix, the shortest repro of each bug, then syncs and invariants."""
+def zoo_text(result: ZooResult, patches: PatchResults, version: str) -> str:
+    """Return the kill matrix, the repro of each bug, patches, then syncs and invariants."""
     lines = [f"wavetank {version}, planted bugs in the backend builtin", ""]
     if result.bugs:
         lines += _matrix(result.bugs)
@@ -77,12 +97,15 @@ def zoo_text(result: ZooResult, version: str) -> str:
         lines += _repro(bug)
     if result.races:
         lines += _races(result.races)
+    if patches.hunts:
+        lines += _patches(patches.hunts)
     if result.necessity:
         lines += _necessity(result.necessity)
     if result.witnesses:
         lines += _witnesses(result.witnesses)
-    lines += [f"false alarm: {alarm}" for alarm in result.false_alarms]
-    return "\n".join([*lines, _verdict(result)])
+    alarms = (*result.false_alarms, *patches.false_alarms)
+    lines += [f"false alarm: {alarm}" for alarm in alarms]
+    return "\n".join([*lines, _verdict(result, patches)])
 
 
 def _matrix(bugs: Sequence[BugResult]) -> Iterator[str]:
@@ -153,6 +176,25 @@ def _races(hunts: Sequence[RaceHunt]) -> Iterator[str]:
         yield ""
 
 
+def _patches(hunts: Sequence[PatchHunt]) -> Iterator[str]:
+    from wavetank.scenarios.mutants import PATCHES
+
+    yield "Patches of the engine's source, each found by its command:"
+    yield ""
+    for hunt in hunts:
+        patch = PATCHES[hunt.id]
+        yield f"{hunt.id}: {patch.summary}"
+        yield f"  costs     {patch.cost}"
+        yield f"  command   wavetank {' '.join(patch.command)}"
+        if hunt.killed:
+            yield f"  reports   {', '.join(hunt.invariants)}"
+        else:
+            reported = ", ".join(hunt.invariants) or "nothing"
+            expected = ", ".join(patch.reports)
+            yield f"  SURVIVED  expected {expected} but got {hunt.problem or reported}"
+        yield ""
+
+
 def _labelled(label: str, lines: Sequence[str]) -> Iterator[str]:
     for number, line in enumerate(lines):
         yield f"  {label if not number else '':<9} {line}"
@@ -189,16 +231,19 @@ def _witnesses(witnesses: Sequence[Witness]) -> Iterator[str]:
     yield ""
 
 
-def _verdict(result: ZooResult) -> str:
+def _verdict(result: ZooResult, patches: PatchResults) -> str:
     from wavetank.scenarios.mutants import Necessity
 
-    planted = len(result.bugs) + len(result.races)
-    killed = planted - len(result.survivors)
+    planted = len(result.bugs) + len(result.races) + len(patches.hunts)
+    survivors = (*result.survivors, *patches.survivors)
+    killed = planted - len(survivors)
+    false_alarms = len(result.false_alarms) + len(patches.false_alarms)
     redundant = sum(each.necessity is Necessity.REDUNDANT for each in result.necessity)
     counts = [f"{killed} of {planted} bugs killed"]
-    if result.survivors:
-        counts.append(f"survived: {', '.join(result.survivors)}")
-    counts.append(f"{len(result.false_alarms)} false alarms")
+    if survivors:
+        counts.append(f"survived: {', '.join(survivors)}")
+    counts.append(f"{false_alarms} false alarms")
     if result.necessity:
         counts.append(f"{redundant} of {len(result.necessity)} syncs redundant")
-    return f"{'PASS' if result.passed else 'FAIL'}: {', '.join(counts)}"
+    passed = result.passed and patches.passed
+    return f"{'PASS' if passed else 'FAIL'}: {', '.join(counts)}"

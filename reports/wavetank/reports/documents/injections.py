@@ -7,6 +7,7 @@ from typing import Final
 
 from wavetank.reports.documents import document
 from wavetank.reports.documents.writing import Write, shape, writer
+from wavetank.reports.patch_hunt import PatchHunt, PatchResults
 from wavetank.scenarios import (
     OperationCounts,
     OperationProblem,
@@ -16,6 +17,7 @@ from wavetank.scenarios import (
 from wavetank.scenarios.corruption import CellKey, DamageResult, Outcome, WrongCell
 from wavetank.scenarios.mutants import (
     BUGS,
+    PATCHES,
     RACES,
     BugResult,
     Hunt,
@@ -30,9 +32,18 @@ from wavetank.scenarios.mutants import (
 __all__ = ["damage_document", "sweep_document", "zoo_document"]
 
 
-def zoo_document(result: ZooResult, version: str) -> dict[str, object]:
+def zoo_document(result: ZooResult, patches: PatchResults, version: str) -> dict[str, object]:
     """Return which planted bugs were found as ``wavetank.zoo/1``."""
-    return document("zoo", version, _write_zoo(result))
+    alarms = (*result.false_alarms, *patches.false_alarms)
+    members = {
+        "verdict": "pass" if result.passed and patches.passed else "fail",
+        **_write_zoo(result),
+        "patches": _write_zoo(patches.hunts),
+        "survivors": [*result.survivors, *patches.survivors],
+        "false_alarms": len(alarms),
+        "alarms": list(alarms),
+    }
+    return document("zoo", version, members)
 
 
 def _shortest_kill(result: BugResult) -> dict[str, object] | None:
@@ -49,12 +60,8 @@ _write_kill: Final[Write] = writer(
 _write_zoo: Final[Write] = writer(
     shape(
         ZooResult,
-        verdict=lambda result: "pass" if result.passed else "fail",
         bugs="bugs",
         races="races",
-        survivors="survivors",
-        false_alarms=lambda result: len(result.false_alarms),
-        alarms="false_alarms",
         necessity="necessity",
         invariants="witnesses",
     ),
@@ -75,6 +82,15 @@ _write_zoo: Final[Write] = writer(
         cost=lambda hunt: RACES[hunt.id].cost,
         killed=lambda hunt: hunt.sighting is not None,
         sighting="sighting",
+    ),
+    shape(
+        PatchHunt,
+        "id",
+        summary=lambda hunt: PATCHES[hunt.id].summary,
+        cost=lambda hunt: PATCHES[hunt.id].cost,
+        command=lambda hunt: f"wavetank {' '.join(PATCHES[hunt.id].command)}",
+        killed="killed",
+        invariants="invariants",
     ),
     shape(Sighting, "scenario", "schedule", "invariant", "kind", "summary", "crash"),
     shape(

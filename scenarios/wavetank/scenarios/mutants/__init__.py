@@ -13,9 +13,10 @@ General layout::
     race_hunt.py     one of these, hunted by schedules
     missing_syncs.py the engine without one of its syncs, for every sync
     hunt.py          one variant on one trial under one profile
+    patches/, planted_patch.py     bugs as diffs of the engine, with the commands that find them
     catalogue.py           everything: kill matrix, necessity table, the oracle with parts missing
 
-The engine is never changed. Start reading at planted_bug.py.
+The engine itself is never changed; a patch changes a copy of it. Start reading at planted_bug.py.
 """
 
 from wavetank.scenarios.mutants.bugs import BUGS
@@ -34,6 +35,12 @@ from wavetank.scenarios.mutants.hunt import Hunt, Kill
 from wavetank.scenarios.mutants.missing_syncs import SYNC_TRIALS, SyncSite, sync_sites, without
 from wavetank.scenarios.mutants.mutant_run import Trial, record_trial
 from wavetank.scenarios.mutants.planted_bug import PlantedBug
+from wavetank.scenarios.mutants.planted_patch import (
+    PATCHES,
+    PatchError,
+    PlantedPatch,
+    write_patched_engine,
+)
 from wavetank.scenarios.mutants.race_bugs import RACES
 from wavetank.scenarios.mutants.race_hunt import MOST_RUNS, RaceHunt, Sighting, hunt_race
 from wavetank.scenarios.mutants.races.race import Race
@@ -41,6 +48,7 @@ from wavetank.scenarios.mutants.races.race import Race
 __all__ = [
     "BUGS",
     "MOST_RUNS",
+    "PATCHES",
     "RACES",
     "SYNC_TRIALS",
     "BugResult",
@@ -48,7 +56,9 @@ __all__ = [
     "Kill",
     "Necessity",
     "NecessityResult",
+    "PatchError",
     "PlantedBug",
+    "PlantedPatch",
     "Progress",
     "Race",
     "RaceHunt",
@@ -64,4 +74,5 @@ __all__ = [
     "run_zoo",
     "sync_sites",
     "without",
+    "write_patched_engine",
 ]
