@@ -18,6 +18,7 @@ from wavetank.reports.commands.bench import bench_command
 from wavetank.reports.commands.check import check_command
 from wavetank.reports.commands.damage import damage_command
 from wavetank.reports.commands.dump import dump_command
+from wavetank.reports.commands.fuzz import fuzz_command
 from wavetank.reports.commands.list import list_command
 from wavetank.reports.commands.litmus import litmus_command
 from wavetank.reports.commands.replay import replay_command
@@ -64,6 +65,7 @@ def cli() -> None:
 
 
 cli.add_command(run_command)
+cli.add_command(fuzz_command)
 cli.add_command(replay_command)
 cli.add_command(show_command)
 cli.add_command(list_command)

@@ -12,7 +12,7 @@ from typing import Final
 
 from wavetank.reports.lanes import draw_lanes
 from wavetank.reports.next_commands import replay_command, run_command
-from wavetank.scenarios import CLUSTER_INVARIANTS, INVARIANTS, Case, Violation
+from wavetank.scenarios import ALL_SCENARIOS, CLUSTER_INVARIANTS, INVARIANTS, Case, Violation
 
 __all__ = ["STORY_LINES", "render_story"]
 
@@ -42,6 +42,23 @@ def render_story(violation: Violation, case: Case, *, max_images: int | None = N
     place = ", ".join((*run_of, *workload.overrides, *faults))
     promises = {**INVARIANTS, **CLUSTER_INVARIANTS}
     promise = promises.get(violation.invariant, "an invariant of another version")
+    lines = [
+        f"FAIL {violation.id}: {place}",
+        *_sentence("promised", f"{violation.invariant}: {promise}"),
+        *_sentence("broken", violation.summary),
+        *(_lanes(violation) or _list("steps", _shortened(violation.steps))),
+        *_about_the_crash(violation),
+        f"Reproduce: {replay_command(violation.id)}",
+        f"Elsewhere: {_elsewhere(violation, case, max_images)}",
+    ]
+    return "\n".join(lines)
+
+
+def _elsewhere(violation: Violation, case: Case, max_images: int | None) -> str:
+    """Return what to do where the failure is not stored; a workload that was drawn has no name."""
+    workload = case.workload
+    if workload.name not in ALL_SCENARIOS:
+        return f"the same with a copy of the file .wavetank/failures/{violation.id}.json"
     command = run_command(
         scenarios=[case.scenario_file or workload.name],
         seeds=range(workload.seed, workload.seed + 1),
@@ -55,16 +72,7 @@ def render_story(violation: Violation, case: Case, *, max_images: int | None = N
         # Each profile has the same numbers of runs, from 0 on.
         cluster_runs=None if workload.cluster is None else workload.cluster.run + 1,
     )
-    lines = [
-        f"FAIL {violation.id}: {place}",
-        *_sentence("promised", f"{violation.invariant}: {promise}"),
-        *_sentence("broken", violation.summary),
-        *(_lanes(violation) or _list("steps", _shortened(violation.steps))),
-        *_about_the_crash(violation),
-        f"Reproduce: {replay_command(violation.id)}",
-        f"Elsewhere: first {command}",
-    ]
-    return "\n".join(lines)
+    return f"first {command}"
 
 
 def _profiles(case: Case) -> tuple[str, ...]:

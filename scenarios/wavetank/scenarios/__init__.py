@@ -5,6 +5,7 @@
     stores/          the stores that ship, what a store declares, and the registry of names
     conformance/     the checks that apply to any store (`wavetank check`)
     fault_sweep/     every operation fails once (`wavetank sweep`)
+    fuzzing/         short lives with everything drawn together (`wavetank fuzz`)
     corruption/      stores damaged in every place (`wavetank damage`)
     mutants/         planted bugs that must be found (`wavetank zoo`)
     code/            any Python code that writes files (`crash_test`, `CrashDisk`)
@@ -102,6 +103,9 @@ from wavetank.scenarios.fault_sweep.operation_faults import (
 from wavetank.scenarios.fault_sweep.recovery_sweep import sweep_recoveries
 from wavetank.scenarios.fault_sweep.scenario_sweeps import SweptScenario, sweep_scenarios
 from wavetank.scenarios.fault_sweep.workload_sweep import shorten, sweep_operations
+from wavetank.scenarios.fuzzing.coverage import Coverage, Feature
+from wavetank.scenarios.fuzzing.fuzzer import BrokenRun, FuzzCounts, Fuzzer, FuzzPlan, FuzzResult
+from wavetank.scenarios.fuzzing.trial import FuzzFinding
 from wavetank.scenarios.raft.contract import Contract
 from wavetank.scenarios.raft.exhaustive import Family
 from wavetank.scenarios.raft.fitted_workload import fitted
@@ -211,6 +215,7 @@ __all__ = [
     "STORE_DIRECTORY",
     "AfterFailure",
     "Append",
+    "BrokenRun",
     "Call",
     "Cancel",
     "Capability",
@@ -223,6 +228,7 @@ __all__ = [
     "CodeFinding",
     "ComplaintKind",
     "Contract",
+    "Coverage",
     "CrashDisk",
     "CrashFinding",
     "CrashPoint",
@@ -235,8 +241,14 @@ __all__ = [
     "Exploration",
     "Explored",
     "Family",
+    "Feature",
     "Finding",
     "FindingFound",
+    "FuzzCounts",
+    "FuzzFinding",
+    "FuzzPlan",
+    "FuzzResult",
+    "Fuzzer",
     "History",
     "InterleavedDisk",
     "InterleavingFinding",

@@ -18,7 +18,17 @@ from cattrs.strategies import configure_tagged_union
 
 from wavetank.faults import FaultPlan, fault_plan
 from wavetank.scenarios.exploration.crash_point import CrashPoint
-from wavetank.scenarios.raft.steps import SaveSnapshot, SaveState, Step, StoreCall, Workload
+from wavetank.scenarios.raft.steps import (
+    Append,
+    Read,
+    SaveSnapshot,
+    SaveState,
+    Step,
+    StoreCall,
+    TruncatePrefix,
+    TruncateSuffix,
+    Workload,
+)
 from wavetank.sim import Profile, Tearing, TearShape
 from wavetank.sim.scheduling.schedule import Schedule
 
@@ -134,8 +144,14 @@ class Case:
 
 def _converter() -> JsonConverter:
     converter = make_converter(omit_if_default=True, forbid_extra_keys=True)
+    changes = SaveState | Append | TruncateSuffix | TruncatePrefix | SaveSnapshot
+    configure_tagged_union(changes, converter, tag_name="kind")
+    configure_tagged_union(
+        SaveState | SaveSnapshot | Append | Read | TruncateSuffix | TruncatePrefix,
+        converter,
+        tag_name="kind",
+    )
     configure_tagged_union(Step, converter, tag_name="kind")
-    configure_tagged_union(SaveState | SaveSnapshot, converter, tag_name="kind")
     configure_tagged_union(StoreCall, converter, tag_name="kind")
     converter.register_unstructure_hook(Schedule, str)
     converter.register_structure_hook(Schedule, lambda text, _: Schedule.from_text(text))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os  # noqa: TID251 - the default number of workers is a fact about the machine
 from collections.abc import Callable
+from types import MappingProxyType
 from typing import Final, TypeVar
 
 import click
@@ -12,12 +13,15 @@ __all__ = [
     "FIXPOINT",
     "available_workers",
     "crash_depth",
+    "duration",
     "format_option",
     "image_limit",
     "seed_range",
     "worker_count",
     "workers_option",
 ]
+
+_SECONDS: Final = MappingProxyType({"s": 1.0, "m": 60.0, "h": 3600.0})
 
 FIXPOINT: Final = -1
 """The depth that goes on until no new image comes."""
@@ -93,6 +97,21 @@ def worker_count(
     if value == "auto":
         return available_workers()
     return _positive(context, parameter, value, "auto")
+
+
+def duration(context: click.Context, parameter: click.Parameter, value: str | None) -> float | None:
+    """Return the seconds of a time written 60s, 15m or 8h; a callback of click.
+
+    Raises:
+        click.BadParameter: it is no such time.
+    """
+    if value is None:
+        return None
+    number, unit = value[:-1], value[-1:]
+    if unit not in _SECONDS or not _is_whole(number) or int(number) < 1:
+        message = f"expected a time such as 60s, 15m or 8h, got {value!r}"
+        raise click.BadParameter(message, context, parameter)
+    return int(number) * _SECONDS[unit]
 
 
 def _positive(context: click.Context, parameter: click.Parameter, value: str, word: str) -> int:

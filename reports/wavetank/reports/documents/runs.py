@@ -21,7 +21,7 @@ from wavetank.scenarios import (
 from wavetank.scenarios.concurrency.history import History
 from wavetank.sim import Choice
 
-__all__ = ["list_document", "replay_document", "run_document"]
+__all__ = ["list_document", "replay_document", "run_document", "write_violation"]
 
 
 def run_document(session: Session, version: str) -> dict[str, object]:
@@ -42,6 +42,12 @@ def run_document(session: Session, version: str) -> dict[str, object]:
         "remaining": list(remaining_commands(session)),
         "determinism": _write(session.determinism),
     }
+
+
+def write_violation(violation: Violation) -> dict[str, object]:
+    """Return a violation as it stands in every document that has any."""
+    members: dict[str, object] = _write(violation)
+    return members
 
 
 def replay_document(

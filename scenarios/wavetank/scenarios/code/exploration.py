@@ -20,7 +20,7 @@ from wavetank.scenarios.code.judging import Complaint, Demand, Judge, everything
 from wavetank.scenarios.code.probing import NotRunError, TooSlowError
 from wavetank.scenarios.code.recording import CodeRecording
 from wavetank.scenarios.exploration.explorer import Finding, explore
-from wavetank.scenarios.exploration.recovery_graph import Limits
+from wavetank.scenarios.exploration.recovery_graph import Limits, Look
 from wavetank.scenarios.exploration.subject import (
     NO_FAULTS,
     FaultCourse,
@@ -138,7 +138,7 @@ def explore_code(
     run = _CodeRun(judge, recording, grown or GrownLog(recording.log))
     subject = run.subject()
     limits = Limits(
-        first_look=max_after_first is not None,
+        look=None if max_after_first is None else Look(),
         max_images=max_images,
         max_after_first=max_after_first,
         tearing=tearing,

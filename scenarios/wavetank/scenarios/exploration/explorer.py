@@ -17,6 +17,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from hashlib import blake2b
 from itertools import islice
+from random import Random  # noqa: TID251 - seeded by the caller
 from types import MappingProxyType
 from typing import Final, Generic, Protocol, TypeVar
 
@@ -32,6 +33,7 @@ from wavetank.scenarios.exploration.crash_point import (
 )
 from wavetank.scenarios.exploration.recovery_graph import (
     Limits,
+    Look,
     RecoveryGraph,
     RecoveryOutcome,
     images_during,
@@ -69,8 +71,8 @@ _Item = TypeVar("_Item")
 
 _DIGEST_BYTES: Final = 16
 _PROGRESS_EVERY: Final = 50
-_FIRST_LOOK: Final = 12
-"""Images of each crash point that a first look judges."""
+_DRAWN_FROM: Final = 8
+"""From so many times as many images those are drawn that a look judges."""
 _LOST_AFTER_CLOSE: Final = Problem(
     "O12",
     "work pending after a clean close",
@@ -160,6 +162,7 @@ def explore(
     on_finding: Callable[[Finding], None] | None = None,
     is_over: Callable[[], bool] | None = None,
     subject: Subject[Shown, Known] | None = None,
+    on_step: Callable[[int], None] | None = None,
 ) -> Exploration:
     """Judge the images at every crash point of a recorded run under `profile`.
 
@@ -171,6 +174,7 @@ def explore(
         on_finding: called with the first finding of each kind, when it is found.
         is_over: asked now and then whether to stop before the end.
         subject: of this run, to share what it remembers with explorations under other profiles.
+        on_step: called with the step of the workload in which crashes are judged from then on.
     """
     limits = limits or Limits()
     with run.runnable() as runnable:
@@ -178,7 +182,7 @@ def explore(
         if not subject.bears_nested_crashes:
             limits = evolve(limits, depth=0)
         explorer = _Explorer(
-            runnable, profile, limits, subject, on_progress, on_finding, is_over or _never
+            runnable, profile, limits, subject, on_progress, on_finding, is_over or _never, on_step
         )
         explorer.run()
         return explorer.finish()
@@ -271,8 +275,10 @@ class _Explorer(Generic[Shown, Known]):
         on_progress: Callable[[int], None] | None,
         on_finding: Callable[[Finding], None] | None,
         is_over: Callable[[], bool],
+        on_step: Callable[[int], None] | None,
     ) -> None:
         self._run = run
+        self._on_step = on_step
         self._profile = profile
         self._limits = limits
         self._subject = subject
@@ -302,26 +308,41 @@ class _Explorer(Generic[Shown, Known]):
             pending = PendingOps(self._run.image, self._profile)
             self._judge_last_crash(pending, self._run.ended_by)
             return
-        if self._limits.first_look:
-            self._look_first()
-        self._walk()
+        look = self._limits.look
+        if look is not None:
+            self._look(look)
+        if look is None or not look.alone:
+            self._walk()
+        else:
+            self._complete = False
 
-    def _look_first(self) -> None:
-        """Judge a few images of every crash point, chosen without enumerating all."""
+    def _look(self, look: Look) -> None:
+        """Judge a few images of many crash points, chosen without enumerating all."""
         pending = PendingOps(self._run.image, self._profile)
         for position, record in enumerate(self._run.log, start=1):
             if self._has_stopped or self._is_over():
                 return
             pending.take(record)
-            if self._is_before(position):
+            if self._is_before(position) or isinstance(record, Sync) or not pending.whole:
                 continue
-            if isinstance(record, Sync) or not pending.whole:
+            chance = None
+            if look.seed is not None:
+                chance = Random(f"{look.seed}/{position}")  # noqa: S311 - reproducible on purpose
+            place = chance.randrange(look.every) if chance else position % look.every
+            if place:
                 continue
+            self._crash_points += look.alone
             choose = all_images if isinstance(record, Mark) else newest_images
-            images = choose(pending, limit=_FIRST_LOOK, tearing=self._limits.tearing, reader=None)
-            few = evolve(images, images=images.images[:_FIRST_LOOK])
-            self._visit(pending, position, few)
-        self._legal = self._cache_hits = 0
+            limit = look.images if chance is None else look.images * _DRAWN_FROM
+            images = choose(pending, limit=limit, tearing=self._limits.tearing, reader=None)
+            few = images.images[: look.images]
+            if chance is not None and len(images.images) > look.images:
+                few = tuple(chance.sample(images.images, look.images))
+            self._visit(pending, position, evolve(images, images=few))
+            if look.alone and self._limits.depth != 0 and not isinstance(record, Mark):
+                self._kill(pending, position)
+        if not look.alone:
+            self._legal = self._cache_hits = 0
 
     def _walk(self) -> None:
         pending = PendingOps(self._run.image, self._profile)
@@ -386,7 +407,7 @@ class _Explorer(Generic[Shown, Known]):
         if not self._graph.is_spent:
             return False
         after_first = bool(self._smallest) and self._budget_after_first == self._graph.budget
-        return after_first or self._limits.first_look
+        return after_first or self._limits.look is not None
 
     @property
     def _budget_after_first(self) -> int | None:
@@ -527,6 +548,8 @@ class _Explorer(Generic[Shown, Known]):
             self._interval = interval
             self._verdicts.clear()
             self._seen.clear()
+            if self._on_step is not None:
+                self._on_step(interval.step)
 
     def _judge(self, pending: PendingOps, root: _Root[Known], name: bytes) -> None:
         """Judge an image, and all that crashes inside recoveries make of it."""

@@ -44,13 +44,38 @@ from wavetank.sim import (
     newest_images,
 )
 
-__all__ = ["Limits", "NestedImage", "RecoveryGraph", "RecoveryOutcome", "images_during", "name_of"]
+__all__ = [
+    "Limits",
+    "Look",
+    "NestedImage",
+    "RecoveryGraph",
+    "RecoveryOutcome",
+    "images_during",
+    "name_of",
+]
 
 _PLAIN: Final = Tearing(
     shapes=frozenset(TearShape) - {TearShape.GARBAGE}, append_fill=AppendFill.ZEROS
 )
 """Inside recoveries writes tear at sectors; garbage and stale blocks are left to the first crash,
 since with them the images of each crash multiply and nothing ends."""
+
+
+@frozen(kw_only=True)
+class Look:
+    """A look at a few images of many crash points, before all of them or instead.
+
+    Attributes:
+        images: of each crash point.
+        every: only each crash point of so many is looked at.
+        seed: which points and images these are is drawn; None: the first ones.
+        alone: whether nothing else is judged behind it.
+    """
+
+    images: int = 12
+    every: int = 1
+    seed: int | None = None
+    alone: bool = False
 
 
 @frozen(kw_only=True)
@@ -62,8 +87,8 @@ class Limits:
         max_images: distinct images recovered at most; None: all.
         max_after_first: distinct images recovered at most once the first problem has been found:
             as many as before it, and at least this many; None: all.
-        first_look: whether a few images of every crash point are judged before all of them, so that
-            a problem is found early.
+        look: which few images are judged before all of them, so that a problem is found early;
+            None: there is no such look.
         max_sets_per_point: legal sets of pending ops at one crash point up to which all are
             tried; beyond, at most so many are chosen to stand for them, and the exploration is
             not complete.
@@ -78,7 +103,7 @@ class Limits:
     depth: int | None = 0
     max_images: int | None = None
     max_after_first: int | None = None
-    first_look: bool = False
+    look: Look | None = None
     max_sets_per_point: int = 512
     forks_after_first: bool = True
     tearing: Tearing = field(factory=Tearing)

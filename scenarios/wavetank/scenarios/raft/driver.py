@@ -16,10 +16,17 @@ from typing import Final
 
 from attrs import evolve
 
-from wavetank.engine import Storage, StorageError, StorageIOError
+from wavetank.engine import (
+    FileSystem,
+    OperationCancelledError,
+    Storage,
+    StorageError,
+    StorageIOError,
+)
 from wavetank.faults import CrashEnd, CrashSignal
 from wavetank.scenarios.exploration.subject import Problem
 from wavetank.scenarios.raft.history import History, LiveProblem
+from wavetank.scenarios.raft.inspection import inspection_problems
 from wavetank.scenarios.raft.live_checks import (
     descriptor_problems,
     metered,
@@ -34,16 +41,20 @@ from wavetank.scenarios.raft.observation import (
     observe,
     observe_parts,
 )
+from wavetank.scenarios.raft.option_choices import with_overrides
 from wavetank.scenarios.raft.oracle import Knowledge, is_as_promised, judge, judge_parts
-from wavetank.scenarios.raft.step_calls import call, refusal
+from wavetank.scenarios.raft.step_calls import CountedToken, call, refusal
 from wavetank.scenarios.raft.steps import (
     AfterFailure,
     Append,
+    Cancelled,
+    Inspect,
     KillProcess,
     OpenStore,
     Read,
     Refused,
     Reopen,
+    SaveSnapshot,
     SaveState,
     Step,
     Workload,
@@ -102,6 +113,7 @@ class LiveRun:
         self.steps_run = 0
         self.ended_by: CrashEnd | None = None
         self._workload = workload
+        self._options = workload.options
         self._backend = backend
         self._store: Storage | None = None
         self._first_index = 1
@@ -195,27 +207,73 @@ class LiveRun:
             return None
         if isinstance(step, KillProcess):
             self.machine.kill()
+            self._options = with_overrides(self._workload.options, step.overrides)
             self._open(number)
             return None
         assert self._store is not None, "a workload opens its store first"
         if isinstance(step, Reopen):
-            self._store.close()
-            self._look_at_descriptors(number, "after a clean close")
-            self.history.possible = self._after(self.history.possible, step)
-            self._acknowledge(number, closed=True)
-            # What is known right after the close holds until the opening does something.
-            self.history.know(number, self.history.possible, ahead=1)
-            self._open(number)
+            self._reopen(number, self._store, step)
             return None
-        if isinstance(step, Read):
-            return self._read(self._store, step)
-        if isinstance(step, Refused):
-            # A store that takes it shows that in what it holds from now on.
-            with suppress(StorageError):
-                call(self._store, step.step)
-            return None
-        call(self._store, step)
+        return self._ask(number, self._store, step)
+
+    def _reopen(self, number: int, store: Storage, step: Reopen) -> None:
+        store.close()
+        self._look_at_descriptors(number, "after a clean close")
+        self.history.possible = self._after(self.history.possible, step)
+        self._acknowledge(number, closed=True)
+        # What is known right after the close holds until the opening does something.
+        self.history.know(number, self.history.possible, ahead=1)
+        self._options = with_overrides(self._workload.options, step.overrides)
+        self._open(number)
+
+    def _ask(self, number: int, store: Storage, step: Step) -> Problem | None:
+        """Let the open store do a step, and return what is wrong with its answer."""
+        match step:
+            case Read():
+                return self._read(store, step)
+            case Refused():
+                return self._refuse(store, step)
+            case Cancelled():
+                return self._cancel(number, store, step)
+            case Inspect():
+                self._inspect(number, store, step)
+            case _:
+                call(store, step)
         return None
+
+    @staticmethod
+    def _refuse(store: Storage, step: Refused) -> Problem | None:
+        try:
+            call(store, step.step)
+        except StorageError:
+            return None
+        if isinstance(step.step, (SaveState, SaveSnapshot)):
+            # A store that takes it shows that in what it holds from now on.
+            return None
+        what = type(step.step).__name__
+        return Problem("O2", f"{what} was not refused", f"'{step}', but it returned")
+
+    def _cancel(self, number: int, store: Storage, step: Cancelled) -> Problem | None:
+        token = CountedToken(step.looks)
+        try:
+            call(store, step.step, cancel=token)
+        except OperationCancelledError as error:
+            if not token.was_seen_set:
+                return refusal(step, error, self._when)
+            for problem in self._judged(self._observe(), self.history.now):
+                self._live(number, problem)
+            call(store, step.step)
+        return None
+
+    def _inspect(self, number: int, store: Storage, step: Inspect) -> None:
+        faults = self.machine.faults
+        if faults.is_damaged or faults.has_lied:
+            return
+        site = self._site(SimFileSystem(self.machine.disk))
+        with faults.healthy():
+            copy = f"/copy-{number}" if step.backup else ""
+            for problem in inspection_problems(store, self.history.possible[-1], site, copy):
+                self._live(number, problem)
 
     def _open(self, number: int) -> None:
         self._store = None
@@ -223,12 +281,7 @@ class LiveRun:
         if self._disk_may_lie:
             reader = self.machine.faults.uncounted(self.machine.disk)
             self._legible_end = legible_end(reader, self._workload.directory)
-        site = Site(
-            fs=self.machine.filesystem(),
-            runtime=self.machine.runtime,
-            directory=self._workload.directory,
-            options=self._workload.options,
-        )
+        site = self._site(self.machine.filesystem())
         before = self.machine.disk.open_paths
         try:
             self._store = metered(self._backend.open(site))
@@ -239,6 +292,14 @@ class LiveRun:
         if self._disk_may_lie:
             named = tolerated_losses_of(self._store, self._workload.directory, NOTHING_TOLERATED)
             self._named = named.after(self._named)
+
+    def _site(self, fs: FileSystem) -> Site:
+        return Site(
+            fs=fs,
+            runtime=self.machine.runtime,
+            directory=self._workload.directory,
+            options=self._options,
+        )
 
     def _look_at_descriptors(self, number: int, when: str) -> None:
         """Tell what is open though no store is; one of plain Python has a process of its own."""
@@ -362,6 +423,8 @@ class LiveRun:
                         return self._hold(number, self._observe())
                     return self._resume(number, step)
                 except Exception as error:  # noqa: BLE001 - whatever a backend raises is a finding
+                    if self._promises.allows_refusal(error):
+                        return False  # what the failure has left may be taken for damage
                     explained = faults.explains(error)
                     if explained and lifted and not faults.is_truth_there:
                         return False

@@ -15,8 +15,11 @@ from attrs import evolve
 from wavetank.engine import FileStorageOptions
 from wavetank.scenarios.raft.model import EMPTY, ModelState, acknowledge
 from wavetank.scenarios.raft.steps import (
+    Append,
+    Cancelled,
     Close,
     OpenAgain,
+    Read,
     ReadSnapshot,
     ReadState,
     Refused,
@@ -62,6 +65,10 @@ _REFUSES: Final[Mapping[type[Step], Capability]] = MappingProxyType(
     {
         SaveState: Capability.REFUSES_STALE_VOTES,
         SaveSnapshot: Capability.REFUSES_STALE_SNAPSHOTS,
+        Append: Capability.REFUSES_GAPS,
+        Read: Capability.TYPED_ERRORS,
+        TruncateSuffix: Capability.TYPED_ERRORS,
+        TruncatePrefix: Capability.COMPACTION_NEEDS_SNAPSHOT,
     }
 )
 
@@ -120,10 +127,19 @@ def _steps(workload: Workload, can: frozenset[Capability]) -> Iterator[Step]:
     for step in workload.steps:
         after = acknowledge((state,), step, workload.options)[-1]
         if _needs(step, state, after) <= can:
-            yield step
+            yield _as_called(step, can)
         elif after.last_index != state.last_index or _installs(state, after):
             return
         state = after
+
+
+def _as_called(step: Step, can: frozenset[Capability]) -> Step:
+    """Return a step as a store can take it: some take no cancel token, and no data in chunks."""
+    if Capability.LOCK_TIMEOUTS in can:
+        return step
+    if isinstance(step, Cancelled):
+        return _as_called(step.step, can)
+    return evolve(step, chunk_bytes=0) if isinstance(step, SaveSnapshot) else step
 
 
 def _task_steps(steps: Iterable[TaskStep], can: frozenset[Capability]) -> Iterator[TaskStep]:
@@ -141,7 +157,9 @@ def _installs(before: ModelState, after: ModelState) -> bool:
 
 
 def _needs(step: Step, before: ModelState, after: ModelState) -> frozenset[Capability]:
+    if isinstance(step, Cancelled):
+        return _needs(step.step, before, after)
     if isinstance(step, Refused):
-        return _NEEDS[type(step.step)] | {_REFUSES[type(step.step)]}
+        return _NEEDS.get(type(step.step), frozenset()) | {_REFUSES[type(step.step)]}
     needs = _NEEDS.get(type(step), frozenset())
     return needs | {Capability.INSTALLS_SNAPSHOTS} if _installs(before, after) else needs

@@ -86,15 +86,13 @@ class MeteredStore:
         cancel: CancelToken | None = None,
     ) -> None:
         """See `Storage.save_state`."""
-        del timeout, cancel
-        self._counted("state", lambda: self.inner.save_state(state))
+        self._counted("state", lambda: self.inner.save_state(state, timeout=timeout, cancel=cancel))
 
     def load_state(
         self, *, timeout: float | None = None, cancel: CancelToken | None = None
     ) -> PersistentState:
         """See `Storage.load_state`."""
-        del timeout, cancel
-        return self._counted("state", self.inner.load_state)
+        return self._counted("state", lambda: self.inner.load_state(timeout=timeout, cancel=cancel))
 
     def append_log_entries(
         self,
@@ -104,8 +102,9 @@ class MeteredStore:
         cancel: CancelToken | None = None,
     ) -> None:
         """See `Storage.append_log_entries`."""
-        del timeout, cancel
-        self._counted("append", lambda: self.inner.append_log_entries(entries))
+        self._counted(
+            "append", lambda: self.inner.append_log_entries(entries, timeout=timeout, cancel=cancel)
+        )
         self.counts["append_bytes"] += sum(len(entry.command) for entry in entries)
 
     def get_log_entries(
@@ -117,8 +116,9 @@ class MeteredStore:
         cancel: CancelToken | None = None,
     ) -> list[LogEntry]:
         """See `Storage.get_log_entries`."""
-        del timeout, cancel
-        found = self._counted("read", lambda: self.inner.get_log_entries(start, end))
+        found = self._counted(
+            "read", lambda: self.inner.get_log_entries(start, end, timeout=timeout, cancel=cancel)
+        )
         self._count_read(found)
         return found
 
@@ -126,8 +126,9 @@ class MeteredStore:
         self, index: int, *, timeout: float | None = None, cancel: CancelToken | None = None
     ) -> LogEntry:
         """See `Storage.get_log_entry`."""
-        del timeout, cancel
-        found = self._counted("read", lambda: self.inner.get_log_entry(index))
+        found = self._counted(
+            "read", lambda: self.inner.get_log_entry(index, timeout=timeout, cancel=cancel)
+        )
         self._count_read([found])
         return found
 
@@ -135,15 +136,19 @@ class MeteredStore:
         self, index: int, *, timeout: float | None = None, cancel: CancelToken | None = None
     ) -> None:
         """See `Storage.truncate_log_suffix`."""
-        del timeout, cancel
-        self._counted("truncate_suffix", lambda: self.inner.truncate_log_suffix(index))
+        self._counted(
+            "truncate_suffix",
+            lambda: self.inner.truncate_log_suffix(index, timeout=timeout, cancel=cancel),
+        )
 
     def truncate_log_prefix(
         self, index: int, *, timeout: float | None = None, cancel: CancelToken | None = None
     ) -> None:
         """See `Storage.truncate_log_prefix`."""
-        del timeout, cancel
-        self._counted("truncate_prefix", lambda: self.inner.truncate_log_prefix(index))
+        self._counted(
+            "truncate_prefix",
+            lambda: self.inner.truncate_log_prefix(index, timeout=timeout, cancel=cancel),
+        )
 
     def save_snapshot(
         self,
@@ -154,15 +159,18 @@ class MeteredStore:
         cancel: CancelToken | None = None,
     ) -> None:
         """See `Storage.save_snapshot`."""
-        del timeout, cancel
-        self._counted("snapshot_save", lambda: self.inner.save_snapshot(metadata, data))
+        self._counted(
+            "snapshot_save",
+            lambda: self.inner.save_snapshot(metadata, data, timeout=timeout, cancel=cancel),
+        )
 
     def load_snapshot(
         self, *, timeout: float | None = None, cancel: CancelToken | None = None
     ) -> tuple[SnapshotMetadata, bytes]:
         """See `Storage.load_snapshot`."""
-        del timeout, cancel
-        return self._counted("snapshot_load", self.inner.load_snapshot)
+        return self._counted(
+            "snapshot_load", lambda: self.inner.load_snapshot(timeout=timeout, cancel=cancel)
+        )
 
     @property
     def first_log_index(self) -> int:

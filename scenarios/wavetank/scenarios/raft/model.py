@@ -25,6 +25,7 @@ from wavetank.engine import (
 from wavetank.scenarios.raft.contract import Contract
 from wavetank.scenarios.raft.steps import (
     Append,
+    Cancelled,
     KillProcess,
     OpenStore,
     Reopen,
@@ -103,7 +104,8 @@ def acknowledge(
 ) -> Possible:
     """Return the states possible once `step` has returned without an error.
 
-    What programs see is the last of them. Where appends are not durable on return, those before it
+    What programs see is the last of them. A call that was cancelled has been made again by then.
+    Where appends are not durable on return, those before it
     lack the newest batches, until a step makes the whole log durable.
 
     Args:
@@ -112,6 +114,8 @@ def acknowledge(
         options: of the store.
         promises: what the store is held to; None: what its options say.
     """
+    if isinstance(step, Cancelled):
+        return acknowledge(possible, step.step, options, promises)
     durable = (promises or Contract.of(options)).appends_durable
     done = tuple(_apply(state, step, options, durable=durable) for state in possible)
     if durable:

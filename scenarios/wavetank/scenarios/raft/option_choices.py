@@ -18,6 +18,7 @@ from wavetank.engine import FileStorageOptions, RecoveryMode, StorageFeatureFlag
 from wavetank.sim.toml_places import nearest
 
 __all__ = [
+    "LAYOUT_OPTIONS",
     "OPTION_CHOICES",
     "OptionChoice",
     "OptionError",
@@ -85,6 +86,15 @@ OPTION_CHOICES: Final[Mapping[str, OptionChoice]] = MappingProxyType(
     {choice.name: choice for choice in _choices()}
 )
 """Every choice by name."""
+
+LAYOUT_OPTIONS: Final = frozenset(
+    {
+        *("features.binary_format", "features.index_map", "features.async_truncation"),
+        *("features.chunked_io", "features.metrics", "features.lock_timeout"),
+        *("chunk_size", "preallocate", "lock_timeout", "truncation_timeout"),
+    }
+)
+"""Options that change how a store works, but neither what it promises nor what it keeps."""
 
 
 def with_overrides(options: FileStorageOptions, choices: Iterable[str]) -> FileStorageOptions:

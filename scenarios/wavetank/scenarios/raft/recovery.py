@@ -10,7 +10,7 @@ litter).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import TypeAlias
 
@@ -43,6 +43,7 @@ class RaftSubject:
         backend: the store.
         disabled: invariants that are not judged, to test the tester.
         cache: where stores are opened, to share with other explorations of the same recording.
+        on_recovery: told of what each recovery came to, remembered ones among them.
 
     Attributes:
         images: digests of the images that were recovered from, second crashes aside.
@@ -55,7 +56,9 @@ class RaftSubject:
         disabled: frozenset[str] = frozenset(),
         *,
         cache: RecoveryCache | None = None,
+        on_recovery: Callable[[RecoveryRun[Observation]], None] | None = None,
     ) -> None:
+        self._on_recovery = on_recovery
         self.images: set[bytes] = set()
         self._cache = cache or RecoveryCache(workload, backend)
         self._workload = workload
@@ -75,6 +78,8 @@ class RaftSubject:
         """Open a store on `image`; arguments as for `RecoveryCache.open`."""
         self.images.add(image.digest())
         recovered = self._cache.open(image, first=first, since=since)
+        if self._on_recovery is not None:
+            self._on_recovery(recovered)
         if not self._disabled:
             return recovered
         return evolve(recovered, problems=self._enabled(recovered.problems))

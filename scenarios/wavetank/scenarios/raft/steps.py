@@ -20,8 +20,10 @@ __all__ = [
     "AfterFailure",
     "Append",
     "Cancel",
+    "Cancelled",
     "Close",
     "Dump",
+    "Inspect",
     "KillProcess",
     "OpenAgain",
     "OpenStore",
@@ -72,6 +74,8 @@ class Append:
     entries: tuple[LogEntry, ...]
 
     def __str__(self) -> str:
+        if not self.entries:
+            return "append no entries"
         first, last = self.entries[0], self.entries[-1]
         span = f"entry {first.index}" if first is last else f"entries {first.index}..{last.index}"
         return f"append {span} of term {last.term}"
@@ -110,43 +114,108 @@ class TruncatePrefix:
 
 @frozen
 class SaveSnapshot:
-    """Replace the snapshot."""
+    """Replace the snapshot.
+
+    Attributes:
+        metadata: what it stands for.
+        data: all of it.
+        chunk_bytes: the store is given the data in chunks of so many bytes, with an empty one
+            between any two; 0: as a whole.
+    """
 
     metadata: SnapshotMetadata
     data: bytes
+    chunk_bytes: int = 0
 
     def __str__(self) -> str:
         meta = self.metadata
+        chunks = f" in chunks of {self.chunk_bytes}" if self.chunk_bytes else ""
         return (
             f"save snapshot of index {meta.last_included_index}, "
-            f"term {meta.last_included_term}, {len(self.data)} bytes"
+            f"term {meta.last_included_term}, {len(self.data)} bytes{chunks}"
         )
 
 
 @frozen
 class Reopen:
-    """Close the store cleanly and open it again."""
+    """Close the store cleanly and open it again.
+
+    Attributes:
+        overrides: options of the new process that differ from the workload's, as names or
+            ``option=value``: such as change neither what is promised nor what compaction keeps
+            (`LAYOUT_OPTIONS` of option_choices.py).
+    """
+
+    overrides: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        return "close the store and open it again"
+        return f"close the store and open it again{_with(self.overrides)}"
 
 
 @frozen
 class KillProcess:
-    """Kill the process, whose page cache survives, and open the store in a new one."""
+    """Kill the process, whose page cache survives, and open the store in a new one.
+
+    Attributes:
+        overrides: as for `Reopen`.
+    """
+
+    overrides: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        return "kill the process and open the store again"
+        return f"kill the process and open the store again{_with(self.overrides)}"
+
+
+def _with(overrides: tuple[str, ...]) -> str:
+    return f" with {', '.join(overrides)}" if overrides else ""
 
 
 @frozen
 class Refused:
-    """A call that the store must refuse, changing nothing: a stale message from the past."""
+    """A call that the store must refuse, changing nothing.
 
-    step: SaveState | SaveSnapshot
+    It is a stale message from the past, or a call that no node with the store's log makes.
+    """
+
+    step: SaveState | SaveSnapshot | Append | Read | TruncateSuffix | TruncatePrefix
 
     def __str__(self) -> str:
-        return f"{self.step} (stale: to be refused)"
+        is_stale = isinstance(self.step, (SaveState, SaveSnapshot))
+        return f"{self.step} ({'stale: ' if is_stale else ''}to be refused)"
+
+
+@frozen
+class Cancelled:
+    """A call with a cancel token; if that ends it, nothing has changed, and it is called again.
+
+    Attributes:
+        step: the call.
+        looks: how often the store finds the token not set, before it finds it set.
+    """
+
+    step: SaveState | Append | TruncateSuffix | TruncatePrefix | SaveSnapshot
+    looks: int = 0
+
+    def __str__(self) -> str:
+        when = f"after {self.looks} looks at it" if self.looks else "from the beginning"
+        return f"{self.step} (with a cancel token that is set {when})"
+
+
+@frozen
+class Inspect:
+    """Look at the store by every other way that it offers: iteration, stream, a reader beside it.
+
+    A store that has none of these is left alone.
+
+    Attributes:
+        backup: whether a copy is made and looked at, too.
+    """
+
+    backup: bool = False
+
+    def __str__(self) -> str:
+        copied = ", and at a backup of it" if self.backup else ""
+        return f"look at the store in every other way{copied}"
 
 
 @frozen
@@ -304,6 +373,8 @@ Step: TypeAlias = (
     | Reopen
     | KillProcess
     | Refused
+    | Cancelled
+    | Inspect
 )
 
 

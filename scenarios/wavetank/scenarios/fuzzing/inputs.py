@@ -1,0 +1,184 @@
+"""Inputs of the fuzzer: cases without a finding, drawn anew or changed from others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from random import Random  # noqa: TID251 - seeded by the caller
+from typing import Final, TypeAlias
+
+from attrs import evolve, frozen
+
+from wavetank.scenarios.case import Case
+from wavetank.scenarios.events import OwnProfile
+from wavetank.scenarios.fuzzing.drawing import draw_steps
+from wavetank.scenarios.fuzzing.fault_lines import draw_faults
+from wavetank.scenarios.fuzzing.swarm import (
+    by_chance,
+    draw_layouts,
+    draw_swarm,
+    options_of,
+)
+from wavetank.scenarios.raft.fitted_workload import fitted
+from wavetank.scenarios.raft.steps import (
+    AfterFailure,
+    Inspect,
+    KillProcess,
+    OpenStore,
+    Reopen,
+    Step,
+    Workload,
+)
+from wavetank.scenarios.stores.adapter import StoreAdapter
+from wavetank.scenarios.stores.capabilities import Capability
+
+__all__ = ["FUZZ", "InputDrawer"]
+
+FUZZ: Final = "fuzz"
+"""The name of every workload that was drawn."""
+
+_RETRIES: Final = 0.6
+_WHOLE: Final = 0.35
+_DEPTHS: Final = (0, 0, 0, 0, 0, 0, 0, 1, 1, 2)
+_LAST: Final = 3
+_STATE_KEPT: Final = 0.8
+
+_Change: TypeAlias = Callable[["InputDrawer", Random, Case], Case]
+
+
+@frozen(kw_only=True)
+class InputDrawer:
+    """Draws inputs for one store.
+
+    Attributes:
+        store: runs them.
+        profiles: what crashes may lose, one of these.
+        names: of the store's files.
+    """
+
+    store: StoreAdapter
+    profiles: tuple[OwnProfile, ...]
+    names: tuple[str, ...]
+
+    @property
+    def has_faults(self) -> bool:
+        """Whether the store's filesystem can be made to fail."""
+        return self.store.has(Capability.SITE_FILESYSTEM)
+
+    def new(self, random: Random, number: int) -> Case:
+        """Return an input that is drawn anew.
+
+        Args:
+            random: the stream that everything is drawn from.
+            number: of the run.
+        """
+        swarm = draw_swarm(random, faults=self.has_faults)
+        options = options_of(swarm.overrides)
+        workload = Workload(
+            name=FUZZ,
+            seed=number,
+            steps=draw_steps(random, swarm, options),
+            options=options,
+            overrides=swarm.overrides,
+            faults=draw_faults(random, swarm.faults, self.names),
+            after_failure=_after_failure(random),
+            directory=swarm.directory,
+        )
+        return self._case(random, workload)
+
+    def changed(self, random: Random, case: Case, number: int) -> Case:
+        """Return an input that differs from another in one or two things.
+
+        Args:
+            random: the stream that everything is drawn from.
+            case: the other.
+            number: of the run.
+        """
+        changed = evolve(case, workload=evolve(case.workload, seed=number))
+        for _ in range(random.choice((1, 1, 2))):
+            changed = random.choice(_CHANGES)(self, random, changed)
+        return evolve(changed, workload=fitted(changed.workload, self.store))
+
+    def _case(self, random: Random, workload: Workload) -> Case:
+        workload = fitted(workload, self.store)
+        workload = evolve(workload, crashes_from=_crashes_from(random, workload.steps))
+        own = random.choice(self.profiles)
+        return Case(
+            workload=workload,
+            store=self.store.name,
+            profile=own.profile,
+            profile_file=own.file,
+            depth=random.choice(_DEPTHS),
+        )
+
+
+def _after_failure(random: Random) -> AfterFailure:
+    return AfterFailure.RETRY if by_chance(random, _RETRIES) else AfterFailure.REOPEN
+
+
+def _crashes_from(random: Random, steps: Sequence[Step]) -> int:
+    """Return where crashes begin: at the first step, or at one of the last."""
+    if by_chance(random, _WHOLE) or len(steps) <= _LAST:
+        return 0
+    return random.randrange(max(1, len(steps) - 2 * _LAST), len(steps))
+
+
+def _extend(_: InputDrawer, random: Random, case: Case) -> Case:
+    """Let a life go on otherwise behind some of its steps."""
+    workload = case.workload
+    kept = workload.steps[: random.randint(1, len(workload.steps))]
+    drawn = draw_swarm(random, faults=False)
+    swarm = evolve(drawn, steps=random.randint(1, 7))
+    steps = draw_steps(random, swarm, workload.options, kept or (OpenStore(),))
+    longer = evolve(workload, steps=steps)
+    return evolve(case, workload=evolve(longer, crashes_from=_crashes_from(random, steps)))
+
+
+def _new_faults(drawer: InputDrawer, random: Random, case: Case) -> Case:
+    if not drawer.has_faults:
+        return _new_profile(drawer, random, case)
+    families = draw_swarm(random, faults=True).faults
+    faults = draw_faults(random, families, drawer.names)
+    workload = evolve(case.workload, faults=faults, after_failure=_after_failure(random))
+    return evolve(case, workload=workload)
+
+
+def _new_profile(drawer: InputDrawer, random: Random, case: Case) -> Case:
+    own = random.choice(drawer.profiles)
+    return evolve(case, profile=own.profile, profile_file=own.file, depth=random.choice(_DEPTHS))
+
+
+def _new_crashes(_: InputDrawer, random: Random, case: Case) -> Case:
+    begin = _crashes_from(random, case.workload.steps)
+    return evolve(case, workload=evolve(case.workload, crashes_from=begin))
+
+
+def _new_layout(_: InputDrawer, random: Random, case: Case) -> Case:
+    """Turn options that steps do not depend on."""
+    overrides = draw_layouts(random, case.workload.overrides)
+    workload = evolve(case.workload, overrides=overrides, options=options_of(overrides))
+    return evolve(case, workload=workload)
+
+
+def _new_process(_: InputDrawer, random: Random, case: Case) -> Case:
+    """Put in a step that changes nothing of what the store holds."""
+    steps = list(case.workload.steps)
+    for step in random.choices(_IDLE, k=random.choice((1, 1, 2))):
+        steps.insert(random.randint(1, len(steps)), step)
+    return evolve(case, workload=evolve(case.workload, steps=tuple(steps)))
+
+
+_IDLE: Final = (Reopen(), KillProcess(), KillProcess(), Inspect())
+"""Steps that change nothing of what the store holds."""
+
+_CHANGES: Final[tuple[_Change, ...]] = (
+    _extend,
+    _extend,
+    _extend,
+    _new_faults,
+    _new_faults,
+    _new_faults,
+    _new_profile,
+    _new_crashes,
+    _new_layout,
+    _new_process,
+)
