@@ -57,7 +57,7 @@ def render_story(violation: Violation, case: Case, *, max_images: int | None = N
 def _elsewhere(violation: Violation, case: Case, max_images: int | None) -> str:
     """Return what to do where the failure is not stored; a workload that was drawn has no name."""
     workload = case.workload
-    if workload.name not in ALL_SCENARIOS:
+    if workload.name not in ALL_SCENARIOS and not case.scenario_file:
         return f"the same with a copy of the file .wavetank/failures/{violation.id}.json"
     command = run_command(
         scenarios=[case.scenario_file or workload.name],
@@ -68,7 +68,7 @@ def _elsewhere(violation: Violation, case: Case, max_images: int | None) -> str:
         depth=case.depth,
         option_sets=(workload.overrides,),
         # What stands in the file of the scenario need not be typed.
-        faults=() if case.scenario_file else faults,
+        faults=() if case.scenario_file else tuple(map(str, workload.faults.faults)),
         # Each profile has the same numbers of runs, from 0 on.
         cluster_runs=None if workload.cluster is None else workload.cluster.run + 1,
     )

@@ -39,9 +39,9 @@ _SCENARIO_SETTINGS: Final = {
 _HELP: Final = """Run scenarios and judge every state a crash may leave.
 
 SCENARIO is a name, a shell pattern or a TOML file (docs/scenario-files.md); default: all but the
-cluster-* scenarios, which take longer. What is given here wins over what a file says. Violations are stored in .wavetank/failures for `wavetank replay`. Defaults can be
-set in [tool.wavetank] of ./pyproject.toml (seed, profile, backend, max-images, depth, workers,
-strict).
+cluster-* scenarios, which take longer. What is given here wins over what a file says. Violations
+are stored in .wavetank/failures for `wavetank replay`. Defaults can be set in [tool.wavetank] of
+./pyproject.toml (seed, profile, backend, max-images, depth, workers, strict).
 
 \b
 Examples:
