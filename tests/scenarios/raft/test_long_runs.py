@@ -5,7 +5,7 @@ from functools import partial
 import pytest
 from counting import calls_made
 
-from wavetank.engine import FileStorage, FileStorageOptions, LogEntry, StorageConfig
+from wavetank.engine import CancelToken, FileStorage, FileStorageOptions, LogEntry, StorageConfig
 from wavetank.scenarios import BUILTIN, Append, OpenStore, Site, StoreAdapter, Workload, record
 
 
@@ -25,11 +25,20 @@ class _Store(FileStorage):
     wrong_from = 1 << 30
     ranges_are_wrong = False
 
-    def get_log_entry(self, index: int) -> LogEntry:  # type: ignore[override]
-        return self._shown(super().get_log_entry(index))
+    def get_log_entry(
+        self, index: int, *, timeout: float | None = None, cancel: CancelToken | None = None
+    ) -> LogEntry:
+        return self._shown(super().get_log_entry(index, timeout=timeout, cancel=cancel))
 
-    def get_log_entries(self, start: int, end: int) -> list[LogEntry]:  # type: ignore[override]
-        found = super().get_log_entries(start, end)
+    def get_log_entries(
+        self,
+        start: int,
+        end: int,
+        *,
+        timeout: float | None = None,
+        cancel: CancelToken | None = None,
+    ) -> list[LogEntry]:
+        found = super().get_log_entries(start, end, timeout=timeout, cancel=cancel)
         return [self._shown(entry) for entry in found] if self.ranges_are_wrong else found
 
     def _shown(self, entry: LogEntry) -> LogEntry:
