@@ -10,6 +10,8 @@ import threading  # noqa: TID251 - progress from workers comes in a thread; no r
 import time  # noqa: TID251 - people want to know how long a run took; no run sees it
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
+from itertools import zip_longest
+from typing import Final
 
 from attrs import frozen
 
@@ -31,6 +33,8 @@ from wavetank.scenarios import (
 )
 
 __all__ = ["Determinism", "Session", "Unit", "compare", "run_session", "untouched"]
+
+_EVENT_CHARS: Final = 300
 
 
 @frozen(kw_only=True)
@@ -271,9 +275,20 @@ def _differences(
 ) -> Iterator[str]:
     for one, other in zip(first, second, strict=False):
         if one.digest != other.digest or one.name != other.name:
-            yield (
-                f"{one.name}, seed {one.seed}, {one.profile}: digest {one.digest} "
-                f"and {other.digest}"
-            )
+            place = f"{one.name}, seed {one.seed}, {one.profile}: "
+            yield place + _first_difference(one, other)
     if len(first) != len(second):
         yield f"{len(first)} results and {len(second)}"
+
+
+def _first_difference(one: ScenarioResult, other: ScenarioResult) -> str:
+    """Return the first event that two results do not share; their digests if all are the same."""
+    pairs = zip_longest(one.events, other.events, fillvalue="nothing")
+    for event, instead in pairs:
+        if event != instead:
+            return f"{_shortened(event)} and {_shortened(instead)}"
+    return f"digest {one.digest} and {other.digest}"
+
+
+def _shortened(event: str) -> str:
+    return event if len(event) <= _EVENT_CHARS else f"{event[:_EVENT_CHARS]}..."

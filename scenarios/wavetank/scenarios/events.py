@@ -90,6 +90,7 @@ class RunPlan:
         schedules: runs of each scenario whose tasks run beside one another, each under another
             schedule, shared among the profiles.
         cluster_runs: runs of each cluster scenario, shared among the profiles.
+        keep_events: whether results hold their events, so that two runs can be compared.
     """
 
     scenarios: tuple[str, ...]
@@ -105,6 +106,7 @@ class RunPlan:
     faults: tuple[str, ...] = ()
     schedules: int = 540
     cluster_runs: int = 36
+    keep_events: bool = False
 
 
 @frozen(kw_only=True)
@@ -165,6 +167,8 @@ class ScenarioResult:
         schedules: how many schedules of its tasks were run; 0 if it has none.
         every_schedule: for how many of its workloads these are all that can differ.
         cluster: what its cluster runs came to; None if it is no cluster.
+        events: one line for each op on the disk, each schedule or cluster run, and each finding,
+            in their order; () unless the plan keeps them.
     """
 
     name: str
@@ -195,6 +199,7 @@ class ScenarioResult:
     every_schedule: int = 0
     workloads: int = 1
     cluster: ClusterCounts | None = None
+    events: tuple[str, ...] = ()
 
     @property
     def verdict(self) -> Verdict:

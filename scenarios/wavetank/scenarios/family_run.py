@@ -81,6 +81,7 @@ class FamilyRun:
             cases=tuple(case for each in found for case in each.cases),
             digest=digest.hexdigest(),
             workloads=len(results),
+            events=tuple(event for result in results for event in result.events),
         )
 
     def _total(self, count: Callable[[ScenarioResult], int]) -> int:

@@ -29,7 +29,7 @@ from wavetank.scenarios.events import (
     ScenarioResult,
 )
 from wavetank.scenarios.exploration.explain import explain, explain_live
-from wavetank.scenarios.exploration.explorer import Finding, explore
+from wavetank.scenarios.exploration.explorer import Exploration, Finding, explore
 from wavetank.scenarios.family_run import FamilyRun
 from wavetank.scenarios.raft.fitted_workload import fitted
 from wavetank.scenarios.raft.recording import LiveProblem, Recording, record
@@ -45,6 +45,9 @@ from wavetank.scenarios.tasks_run import run_tasks_of
 from wavetank.scenarios.unit import ProgressSink, Unit, case_of, found_case, units_of
 
 __all__ = ["default_scenarios", "run", "runnable_scenarios"]
+
+_EVENT_CHARS: Final = 200
+"""Of one op in the list of events; a hash stands for the rest."""
 
 DEFAULT_FAMILY: Final = "exhaustive-2"
 """Of all families the one that runs in less than half a minute."""
@@ -273,7 +276,21 @@ def _explore(
             for line, count in recording.faults_fired.items()
         ),
         digest=blake2b((log_digest(recording) + seen.digest).encode(), digest_size=16).hexdigest(),
+        events=tuple(_events(recording, seen)) if unit.keep_events else (),
     )
+
+
+def _events(recording: Recording, seen: Exploration) -> Iterator[str]:
+    for number, op in enumerate(recording.log):
+        told = repr(op)
+        if len(told) > _EVENT_CHARS:
+            rest = blake2b(told.encode(), digest_size=8).hexdigest()
+            told = f"{told[:_EVENT_CHARS]}... ({rest})"
+        yield f"op {number}: {told}"
+    for live in recording.problems:
+        yield f"step {live.step}: {live.problem.invariant}: {live.problem.summary}"
+    for finding in seen.findings:
+        yield f"{finding.crash}: {finding.problem.invariant}: {finding.problem.summary}"
 
 
 def _run_clusters(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from hashlib import blake2b
 from typing import Final
@@ -200,6 +200,7 @@ class _TasksTelling:
             options=workload.overrides,
             relaxed=workload.promises.relaxed,
             digest=digest.hexdigest(),
+            events=tuple(_events(explored)) if self._unit.keep_events else (),
             workloads=len(explored),
             schedules=sum(one.schedules.runs for one in explored),
             every_schedule=sum(
@@ -207,3 +208,11 @@ class _TasksTelling:
                 for one in explored
             ),
         )
+
+
+def _events(explored: Sequence[TasksExploration]) -> Iterator[str]:
+    for one in explored:
+        yield from one.schedules.events
+        for crashed in one.crashed:
+            for finding in crashed.seen.findings:
+                yield f"{finding.crash}: {finding.problem.invariant}: {finding.problem.summary}"

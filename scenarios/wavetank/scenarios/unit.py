@@ -42,6 +42,7 @@ class Unit:
     max_after_first: int | None
     schedules: int
     cluster_runs: int
+    keep_events: bool = False
 
     def workloads(self) -> Iterator[Workload]:
         """Yield the workloads of the scenario, with the unit's options and faults."""
@@ -78,6 +79,7 @@ def units_of(plan: RunPlan) -> Iterator[Unit]:
                 max_after_first=plan.max_after_first,
                 schedules=scenario.schedules or plan.schedules,
                 cluster_runs=scenario.cluster_runs or plan.cluster_runs,
+                keep_events=plan.keep_events,
             )
 
 

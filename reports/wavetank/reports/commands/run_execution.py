@@ -271,6 +271,7 @@ def _once(request: RunRequest, plan: RunPlan, with_hash_seed: int | None = None)
 
 def _checked_twice(request: RunRequest, plan: RunPlan) -> Session:
     """Run the plan in fresh processes under each hash seed, and keep the first of the two."""
+    plan = evolve(plan, keep_events=True)
     first = _once(request, plan, _HASH_SEEDS[0])
     if first.interrupted:
         return first

@@ -102,6 +102,7 @@ def _result(
         options=workload.overrides,
         relaxed=workload.promises.relaxed,
         digest=digest.hexdigest(),
+        events=tuple(f"run {number}: {run.digest}" for number, run in enumerate(runs)),
         cluster=ClusterCounts(
             runs=len(runs),
             simulated_s=round(sum(run.simulated_s for run in runs)),

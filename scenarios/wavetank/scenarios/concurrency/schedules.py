@@ -124,6 +124,7 @@ class Schedules:
         distinct: runs without a problem whose effects differ, in the order in which they came; at
             most as many as were asked for.
         digest: a hash of all runs.
+        events: a line for each run: its schedule, and a hash of the run.
         certificate: what was covered, if every schedule that can differ was to be run; else None.
     """
 
@@ -132,6 +133,7 @@ class Schedules:
     failures: tuple[ConcurrentRun, ...]
     distinct: tuple[ConcurrentRun, ...]
     digest: str
+    events: tuple[str, ...]
     certificate: Certificate | None = None
 
 
@@ -159,6 +161,7 @@ class _Collector:
         self._failures: dict[tuple[str, str], ConcurrentRun] = {}
         self._distinct: dict[str, ConcurrentRun] = {}
         self._digest = blake2b(digest_size=16)
+        self._events: list[str] = []
         self._steps = 0
         self.runs = 0
         self.failed_at = 0
@@ -169,6 +172,7 @@ class _Collector:
         self.runs += 1
         self._steps += run.steps
         self._digest.update(run.digest.encode())
+        self._events.append(f"schedule {self.runs}, {run.schedule}: run {run.digest}")
         if run.problem is not None:
             self._take_failure(run, (run.problem.invariant, run.problem.kind))
         elif len(self._distinct) < self._keep:
@@ -193,6 +197,7 @@ class _Collector:
             failures=tuple(self._failures.values()),
             distinct=tuple(self._distinct.values()),
             digest=self._digest.hexdigest(),
+            events=tuple(self._events),
             certificate=certificate,
         )
 
