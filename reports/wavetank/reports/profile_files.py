@@ -14,6 +14,7 @@ from wavetank.sim import PROFILES, Profile, ProfileFileError, profile_from_toml
 __all__ = ["ChosenProfile", "choose_profiles", "read_profile"]
 
 _ALL: Final = "all"
+_BYTES_AT_MOST: Final = 1 << 16
 
 
 @frozen
@@ -65,5 +66,7 @@ def read_profile(path: str) -> Profile:
     Raises:
         ProfileFileError: the file cannot be read, or is no profile.
     """
-    text = read_own_file(path, lambda message: ProfileFileError(message, file=path))
+    text = read_own_file(
+        path, lambda message: ProfileFileError(message, file=path), bytes_at_most=_BYTES_AT_MOST
+    )
     return profile_from_toml(text, file=path)

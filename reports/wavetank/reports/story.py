@@ -67,8 +67,8 @@ def _elsewhere(violation: Violation, case: Case, max_images: int | None) -> str:
         max_images=max_images,
         depth=case.depth,
         option_sets=(workload.overrides,),
-        # What stands in the file of the scenario need not be typed.
-        faults=() if case.scenario_file else tuple(map(str, workload.faults.faults)),
+        # Those of the scenario itself come twice, and count once.
+        faults=tuple(map(str, workload.faults.faults)),
         # Each profile has the same numbers of runs, from 0 on.
         cluster_runs=None if workload.cluster is None else workload.cluster.run + 1,
     )

@@ -135,3 +135,11 @@ def _after(entry: LogEntry) -> bytes:
     state = AppliedState()
     state.apply(entry)
     return state.fingerprint
+
+
+def test_what_is_not_checked_is_no_violation() -> None:
+    for checked, violated in (("C1", True), ("C3", False)):
+        invariants = ClusterInvariants(lambda: 1.5, checked.__eq__)
+        for node in ("node-a", "node-b"):
+            invariants.elected(node, 1, SnapshotMetadata(0, 0), ())
+        assert (invariants.violated is not None) is violated

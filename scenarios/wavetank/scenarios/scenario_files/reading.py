@@ -86,6 +86,8 @@ def scenario_from_toml(text: str, *, file: str = "(text)", name: str = "") -> Sc
         raise place.error("TOML", str(error)) from error
     if name:
         document.setdefault("name", name)
+    if not document.keys() & {"steps", "tasks", "pairs", "cluster"}:
+        raise place.at("steps").error("steps, tasks, pairs or a cluster", "none")
     scenario = cast("Scenario", _table(document, Scenario, place))
     _check_whole(scenario, place)
     return scenario
@@ -167,7 +169,21 @@ def _table(value: object, kind: type[attrs.AttrsInstance], place: Place) -> obje
             )
         elif field.default is attrs.NOTHING:
             raise place.at(key).error("a value", "none")
-    return _made(kind, given, place)
+    try:
+        return kind(**given)
+    except (TypeError, ValueError) as error:
+        raise _said(_culprit(error, fields, place), error) from error
+
+
+def _culprit(
+    error: Exception, fields: Mapping[str, attrs.Attribute[object]], place: Place
+) -> Place:
+    """Return the place of the key that a value's own checks complain of: they name it first."""
+    named = str(error.args[0]).split()[0].rpartition(".")[2].strip("':")
+    for key, field in fields.items():
+        if field.name == named:
+            return place.at(key)
+    return place
 
 
 def _made(kind: Callable[..., _Value], given: Mapping[str, object], place: Place) -> _Value:
@@ -236,7 +252,7 @@ def _form(value: object, place: Place, forms: tuple[str, ...]) -> object:
         if key in value:
             return _table(value, FORMS[key], place)
     for key in value:
-        raise place.at(key).unknown(f"{words} out of", key, forms)
+        raise place.at(key).unknown("one of the keys", key, forms)
     raise place.unexpected(words, value)
 
 
@@ -313,7 +329,7 @@ def _one_of(
 def _alone(table: Mapping[str, object], known: Collection[str], place: Place) -> None:
     for key in table:
         if key not in known:
-            raise place.error("one step", f"{list(table)}; two steps are two tables")
+            raise place.error("one step", f"{list(table)}; each is a table")
 
 
 def _step(value: object, kind: type, place: Place) -> object:
@@ -419,6 +435,10 @@ def _line(value: object, place: Place) -> str:
     return value
 
 
+def _sentence(value: object, place: Place) -> str:
+    return _line(value, place) if value else ""
+
+
 def _name(value: object, place: Place) -> str:
     line = _line(value, place)
     if not all(each.isalnum() or each in "-_." for each in line):
@@ -452,7 +472,7 @@ _READERS: Final[Mapping[object, Callable[[object, Place], object]]] = MappingPro
 _FIELDS: Final[Mapping[tuple[type, str], Callable[[object, Place], object]]] = MappingProxyType(
     {
         (Scenario, "name"): _name,
-        (Scenario, "summary"): _line,
+        (Scenario, "summary"): _sentence,
         (Scenario, "options"): _option_words,
         (Scenario, "faults"): _fault_lines,
         (Scenario, "directory"): _directory,
@@ -503,8 +523,6 @@ def _check_whole(scenario: Scenario, place: Place) -> None:
     for key in ("after", "slow_calls"):
         if getattr(scenario, key) and not scenario.has_tasks:
             raise place.at(key).error("tasks or pairs, too", "none")
-    if not (scenario.steps or scenario.cluster or scenario.has_tasks):
-        raise place.at("steps").error("steps, tasks, pairs or a cluster", "none")
     names = [task.name for task in scenario.tasks]
     for number, name in enumerate(names):
         if name in names[:number]:

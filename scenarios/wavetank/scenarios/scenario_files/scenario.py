@@ -13,7 +13,7 @@ import attrs
 from attrs import evolve, frozen
 
 from wavetank.engine import FileStorageOptions
-from wavetank.faults import FaultPlan, fault_plan
+from wavetank.faults import fault_plan
 from wavetank.scenarios.cluster.plan import ClusterPlan
 from wavetank.scenarios.raft.exhaustive import Family
 from wavetank.scenarios.raft.option_choices import option_words, with_overrides
@@ -88,7 +88,7 @@ of term 1
     """
 
     name: str
-    summary: str = "a scenario of one's own"
+    summary: str = ""
     unusual: str = ""
     options: tuple[str, ...] = ()
     directory: str = STORE_DIRECTORY
@@ -230,7 +230,7 @@ of term 1
 
 
 def turned(workload: Workload, options: tuple[str, ...], faults: tuple[str, ...]) -> Workload:
-    """Return a workload with overrides of its options, and more faults.
+    """Return a workload with overrides of its options, and more faults; those it has count once.
 
     Raises:
         OptionError: there is no such option, or it does not take that value.
@@ -240,5 +240,5 @@ def turned(workload: Workload, options: tuple[str, ...], faults: tuple[str, ...]
         workload,
         options=with_overrides(workload.options, options),
         overrides=options,
-        faults=FaultPlan((*workload.faults.faults, *fault_plan(faults).faults)),
+        faults=fault_plan((*map(str, workload.faults.faults), *faults)),
     )

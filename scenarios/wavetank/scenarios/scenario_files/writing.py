@@ -36,6 +36,8 @@ def scenario_to_toml(scenario: Scenario) -> str:
     <BLANKLINE>
     """
     table = _table(scenario)
+    if not (scenario.steps or scenario.has_tasks or scenario.cluster):
+        table["steps"] = []
     if scenario.contract:
         table["contract"] = dict(scenario.contract)
     plain = {key: value for key, value in table.items() if not _has_header(key, value)}
