@@ -67,6 +67,7 @@ def test_it_holds_one_package_with_types_and_data_and_nothing_else(wheel: Path) 
     assert {name for name in names if name.startswith("wavetank/")} == sources
     assert {f"wavetank/{room}/py.typed" for room in ROOMS} <= sources
     assert "wavetank/reports/schemas/run.schema.json" in sources
+    assert "wavetank/scenarios/catalogue/lives/mixed.toml" in sources
 
 
 def test_it_works_beside_a_package_of_the_same_name_as_a_room(wheel: Path, tmp_path: Path) -> None:
@@ -88,3 +89,8 @@ def test_it_works_beside_a_package_of_the_same_name_as_a_room(wheel: Path, tmp_p
     assert printed.splitlines()[-1].startswith("1 passed")
     version = python("-m", "wavetank", "--version", directory=project, path=path)
     assert version == f"wavetank {wheel.name.split('-')[1]}\n"
+    # The scenarios that ship are files beside the package, not beside this tree.
+    where = "from importlib.resources import files; print(files('wavetank.scenarios.catalogue'))"
+    assert python("-c", where, directory=project, path=path).startswith(path)
+    shown = python("-m", "wavetank", "list", "scenarios", "mixed", directory=project, path=path)
+    assert shown.startswith('name = "mixed"\n')

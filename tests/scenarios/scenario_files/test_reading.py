@@ -92,15 +92,15 @@ def test_an_unknown_word_is_told_with_its_path_and_the_nearest(
         (
             'steps = [{append = "3"}]',
             (
-                "my.toml: steps[0].append: expected a whole number, or a table with from or by_round, "
-                "got '3' (str)"
+                "my.toml: steps[0].append: expected a whole number, or a table with from or "
+                "by_round, got '3' (str)"
             ),
         ),
         (
             "steps = [{append = true}]",
             (
-                "my.toml: steps[0].append: expected a whole number, or a table with from or by_round, "
-                "got True (bool)"
+                "my.toml: steps[0].append: expected a whole number, or a table with from or "
+                "by_round, got True (bool)"
             ),
         ),
         (
@@ -146,8 +146,8 @@ def test_an_unknown_word_is_told_with_its_path_and_the_nearest(
         (
             "steps = [{append = 1}, {conflict = 1}, {append_sizes = [{end_at = 512}]}]",
             (
-                "my.toml: steps: end_at: expected a log that was only appended to since it was made "
-                "or replaced by a snapshot, got one that was cut or compacted"
+                "my.toml: steps: end_at: expected a log that was only appended to since it was "
+                "made or replaced by a snapshot, got one that was cut or compacted"
             ),
         ),
         (

@@ -177,7 +177,7 @@ def _store_of(own: OwnScenario, default: StoreAdapter) -> StoreAdapter:
     try:
         return choose_store(own.scenario.store)
     except UnknownChoiceError as error:
-        message = f"{own.file}: store: {error}"
+        message = f"{own.file}: store: {str(error).removeprefix('backend: ')}"
         raise ScenarioFileError(message, file=own.file, key="store") from error
 
 
