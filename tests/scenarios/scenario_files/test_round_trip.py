@@ -18,9 +18,11 @@ from wavetank.scenarios import (
     AfterFailure,
     Append,
     Cancel,
+    Cancelled,
     Close,
     ClusterPlan,
     Dump,
+    Inspect,
     KillProcess,
     OpenAgain,
     Read,
@@ -54,8 +56,8 @@ WORDS = st.text(st.characters(codec="utf-8"), max_size=12)
 CONTENTS = st.binary(max_size=12) | WORDS.map(str.encode)
 SAVES = st.builds(lambda term, vote: SaveState(PersistentState(term, vote)), NUMBERS, WORDS)
 SNAPSHOTS = st.builds(
-    lambda index, term, data: SaveSnapshot(SnapshotMetadata(index, term), data),
-    *(NUMBERS, NUMBERS, CONTENTS),
+    lambda index, term, data, chunk: SaveSnapshot(SnapshotMetadata(index, term), data, chunk),
+    *(NUMBERS, NUMBERS, CONTENTS, st.sampled_from([0, 0, 7])),
 )
 EXACT = st.one_of(
     SAVES,
@@ -114,7 +116,12 @@ MOVES = st.one_of(
         min_size=1,
         max_size=3,
     ).map(lambda sizes: moves.AppendSizes(tuple(sizes))),
-    SAVES.map(Refused) | SNAPSHOTS.map(Refused),
+    EXACT.map(Refused),
+    st.builds(
+        Cancelled, EXACT.filter(lambda step: not isinstance(step, Read)), looks=st.integers(0, 9)
+    ),
+    st.builds(Inspect, backup=st.booleans()),
+    st.sampled_from([Reopen(("json_log",)), KillProcess(("chunk_size=1024", "json_log"))]),
 )
 
 PLANS = fault_plans().map(lambda plan: fault_plan(map(str, plan.faults)))

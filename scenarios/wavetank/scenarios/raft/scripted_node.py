@@ -15,9 +15,12 @@ from wavetank.engine import LogEntry, PersistentState, SnapshotMetadata
 from wavetank.scenarios.raft.boundary_values import LogFill
 from wavetank.scenarios.raft.steps import (
     Append,
+    Cancelled,
+    KillProcess,
     OpenStore,
     Read,
     Refused,
+    Reopen,
     SaveSnapshot,
     SaveState,
     Step,
@@ -73,6 +76,9 @@ class ScriptedNode:
     def take(self, step: Step) -> None:
         """Take a step as it is, legal or not, and keep in mind what it changes."""
         self.steps.append(step)
+        self._notice(step.step if isinstance(step, Cancelled) else step)
+
+    def _notice(self, step: Step) -> None:
         if isinstance(step, SaveState):
             self.term, self.vote = step.state.current_term, step.state.voted_for
         elif isinstance(step, Append):
@@ -82,7 +88,9 @@ class ScriptedNode:
         elif isinstance(step, SaveSnapshot):
             metadata = step.metadata
             self._snapshot_saved(metadata.last_included_index, metadata.last_included_term)
-        elif isinstance(step, TruncatePrefix):
+        elif isinstance(step, TruncatePrefix) or (
+            isinstance(step, (Reopen, KillProcess)) and step.overrides
+        ):
             self._log = None
 
     # Elections

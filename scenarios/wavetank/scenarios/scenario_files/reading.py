@@ -18,17 +18,36 @@ from wavetank.scenarios.cluster.invariants import CLUSTER_INVARIANTS
 from wavetank.scenarios.cluster.plan import ClusterPlan
 from wavetank.scenarios.raft.contract import STORE_PROMISES
 from wavetank.scenarios.raft.exhaustive import ALPHABET, Family
-from wavetank.scenarios.raft.option_choices import OptionError, with_overrides
+from wavetank.scenarios.raft.option_choices import (
+    LAYOUT_OPTIONS,
+    OptionError,
+    option_words,
+    with_overrides,
+)
 from wavetank.scenarios.raft.oracle import INVARIANTS
-from wavetank.scenarios.raft.steps import SaveSnapshot, SaveState, SlowCall, TaskPlan, TaskStep
+from wavetank.scenarios.raft.steps import (
+    Append,
+    Cancelled,
+    Inspect,
+    KillProcess,
+    Read,
+    Reopen,
+    SaveSnapshot,
+    SaveState,
+    SlowCall,
+    TaskPlan,
+    TaskStep,
+    TruncatePrefix,
+    TruncateSuffix,
+)
 from wavetank.scenarios.scenario_files.amounts import Amount, Size
 from wavetank.scenarios.scenario_files.moves import Alternative, Repeat, ScriptStep, When
 from wavetank.scenarios.scenario_files.scenario import FIXPOINT, Scenario
 from wavetank.scenarios.scenario_files.words import (
     CALLS,
+    EXACT,
     FORMS,
     RENAMED,
-    STALE_CALLS,
     STEPS,
     ExactSnapshot,
     HexBytes,
@@ -162,17 +181,18 @@ def _table(value: object, kind: type[attrs.AttrsInstance], place: Place) -> obje
     given = {}
     for key, field in fields.items():
         if key in table:
-            reader = _FIELDS.get((kind, field.name))
-            where = place.at(key)
-            given[field.name] = (
-                reader(table[key], where) if reader else _read(table[key], field.type, where)
-            )
+            given[field.name] = _field(table[key], kind, field, place.at(key))
         elif field.default is attrs.NOTHING:
             raise place.at(key).error("a value", "none")
     try:
         return kind(**given)
     except (TypeError, ValueError) as error:
         raise _said(_culprit(error, fields, place), error) from error
+
+
+def _field(value: object, kind: type, field: attrs.Attribute[object], place: Place) -> object:
+    reader = _FIELDS.get((kind, field.name))
+    return _read(value, field.type, place) if reader is None else reader(value, place)
 
 
 def _culprit(
@@ -311,8 +331,17 @@ def _task_step(value: object, place: Place) -> TaskStep:
     return _made(TaskStep, given, place)
 
 
-def _stale_call(value: object, place: Place) -> object:
-    return _one_of(_with_keys(value, STALE_CALLS, place), STALE_CALLS, (), place)
+def _exact_call(value: object, place: Place) -> object:
+    return _one_of(_with_keys(value, EXACT, place), EXACT, (), place)
+
+
+def _cancelled(value: object, place: Place) -> object:
+    known = {key: kind for key, kind in EXACT.items() if kind is not Read}
+    table = _with_keys(value, (*known, "looks"), place)
+    looks = _whole_from(0)(table.get("looks", 0), place.at("looks"))
+    return _made(
+        Cancelled, {"step": _one_of(table, known, ("looks",), place), "looks": looks}, place
+    )
 
 
 def _one_of(
@@ -337,15 +366,17 @@ def _step(value: object, kind: type, place: Place) -> object:
     if kind is SaveSnapshot:
         exact = cast("ExactSnapshot", _table(value, ExactSnapshot, place))
         return _made(exact.step, {}, place)
+    if kind is Cancelled:
+        return _cancelled(value, place)
     fields = _keys_of(kind)
     if all(field.default is not attrs.NOTHING for field in fields.values()):
         if value is True:
             return kind()
         if not fields:
             raise place.unexpected("true", value)
-    if len(fields) == 1:
+    if len(fields) == 1 and kind is not Inspect:
         (field,) = fields.values()
-        return _made(kind, {field.name: _read(value, field.type, place)}, place)
+        return _made(kind, {field.name: _field(value, kind, field, place)}, place)
     return _table(value, kind, place)
 
 
@@ -359,6 +390,18 @@ def _option_words(value: object, place: Place) -> tuple[str, ...]:
             with_overrides(FileStorageOptions(), words[: number + 1])
         except OptionError as error:
             raise _said(place.item(number), error) from error
+    return words
+
+
+def _layout_words(value: object, place: Place) -> tuple[str, ...]:
+    """Return options that a new process may have for itself."""
+    words = _option_words(value, place)
+    for number, word in enumerate(words):
+        for changed in option_words(with_overrides(FileStorageOptions(), [word])):
+            option = changed.partition("=")[0]
+            if option not in LAYOUT_OPTIONS:
+                known = sorted(LAYOUT_OPTIONS)
+                raise place.item(number).unknown("an option out of", option, known)
     return words
 
 
@@ -464,7 +507,7 @@ _READERS: Final[Mapping[object, Callable[[object, Place], object]]] = MappingPro
         ScriptStep: _script_step,
         Alternative: _alternative,
         TaskStep: _task_step,
-        SaveState | SaveSnapshot: _stale_call,
+        SaveState | SaveSnapshot | Append | Read | TruncateSuffix | TruncatePrefix: _exact_call,
     }
 )
 """How values are read, by their types."""
@@ -487,6 +530,9 @@ _FIELDS: Final[Mapping[tuple[type, str], Callable[[object, Place], object]]] = M
         (Family, "alphabet"): _alphabet,
         (TaskPlan, "name"): _line,
         (SlowCall, "nth"): _whole_from(0),
+        (ExactSnapshot, "chunk_bytes"): _whole_from(0),
+        (Reopen, "overrides"): _layout_words,
+        (KillProcess, "overrides"): _layout_words,
         (PersistentState, "voted_for"): _text,
     }
 )

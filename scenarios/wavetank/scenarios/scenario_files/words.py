@@ -15,8 +15,10 @@ from wavetank.engine import PersistentState, SnapshotMetadata
 from wavetank.scenarios.raft.steps import (
     Append,
     Cancel,
+    Cancelled,
     Close,
     Dump,
+    Inspect,
     KillProcess,
     OpenAgain,
     Read,
@@ -54,9 +56,9 @@ from wavetank.scenarios.scenario_files.moves import (
 
 __all__ = [
     "CALLS",
+    "EXACT",
     "FORMS",
     "RENAMED",
-    "STALE_CALLS",
     "STEPS",
     "ExactSnapshot",
     "HexBytes",
@@ -71,16 +73,19 @@ class ExactSnapshot:
     index: int
     term: int
     data: bytes
+    chunk_bytes: int = 0
 
     def step(self) -> SaveSnapshot:
         """Return the step."""
-        return SaveSnapshot(SnapshotMetadata(self.index, self.term), self.data)
+        metadata = SnapshotMetadata(self.index, self.term)
+        return SaveSnapshot(metadata, self.data, self.chunk_bytes)
 
     @classmethod
     def of(cls, step: SaveSnapshot) -> ExactSnapshot:
         """Return the table of a step."""
         metadata = step.metadata
-        return cls(metadata.last_included_index, metadata.last_included_term, step.data)
+        index, term = metadata.last_included_index, metadata.last_included_term
+        return cls(index, term, step.data, step.chunk_bytes)
 
 
 @frozen
@@ -98,7 +103,7 @@ class RepeatedText:
     of: str
 
 
-_EXACT: Final[Mapping[str, type]] = MappingProxyType(
+EXACT: Final[Mapping[str, type]] = MappingProxyType(
     {
         "save_state": SaveState,
         "append_entries": Append,
@@ -108,11 +113,8 @@ _EXACT: Final[Mapping[str, type]] = MappingProxyType(
         "save_snapshot": SaveSnapshot,
     }
 )
+"""Calls with exact values, by key; a store may have to refuse each of them."""
 
-STALE_CALLS: Final[Mapping[str, type]] = MappingProxyType(
-    {"save_state": SaveState, "save_snapshot": SaveSnapshot}
-)
-"""What a store may have to refuse, by key."""
 
 STEPS: Final[Mapping[str, type]] = MappingProxyType(
     {
@@ -134,15 +136,17 @@ STEPS: Final[Mapping[str, type]] = MappingProxyType(
         "fill": Fill,
         "begin_crashes": BeginCrashes,
         "choose": Choose,
-        **_EXACT,
+        **EXACT,
         "refused": Refused,
+        "cancelled": Cancelled,
+        "inspect": Inspect,
     }
 )
 """What may stand in ``steps``, by key; loops and conditions come beside."""
 
 CALLS: Final[Mapping[str, type]] = MappingProxyType(
     {
-        **_EXACT,
+        **EXACT,
         "read_state": ReadState,
         "read_bounds": ReadBounds,
         "read_snapshot": ReadSnapshot,

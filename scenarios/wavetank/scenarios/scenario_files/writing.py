@@ -10,7 +10,7 @@ from typing import Final, cast
 
 import attrs
 
-from wavetank.scenarios.raft.steps import SaveSnapshot, TaskStep
+from wavetank.scenarios.raft.steps import Cancelled, Inspect, SaveSnapshot, TaskStep
 from wavetank.scenarios.scenario_files.moves import Alternative, Repeat, When
 from wavetank.scenarios.scenario_files.scenario import Scenario
 from wavetank.scenarios.scenario_files.words import CALLS, RENAMED, STEPS, ExactSnapshot
@@ -108,10 +108,14 @@ def _body(step: object) -> object:
     """Return what stands behind the key of a step."""
     if isinstance(step, SaveSnapshot):
         return _table(ExactSnapshot.of(step))
+    if isinstance(step, Cancelled):
+        looks = {"looks": step.looks} if step.looks else {}
+        return {**_step(step.step), **looks}
+    table = _table(step)
     fields = attrs.fields(cast("type[attrs.AttrsInstance]", type(step)))
-    if len(fields) == 1:
+    if len(fields) == 1 and table and not isinstance(step, Inspect):
         return _value(getattr(step, fields[0].name))
-    return _table(step) or True
+    return table or True
 
 
 # TOML
