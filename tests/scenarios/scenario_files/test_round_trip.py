@@ -1,5 +1,8 @@
 """What is written as a file reads as the same scenario, and makes the same workload."""
 
+from random import Random
+from typing import get_args
+
 from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,6 +18,7 @@ from wavetank.engine import (
 from wavetank.faults import FaultPlan
 from wavetank.faults.strategies import fault_plans
 from wavetank.scenarios import (
+    BUILTIN,
     AfterFailure,
     Append,
     Cancel,
@@ -25,6 +29,7 @@ from wavetank.scenarios import (
     Inspect,
     KillProcess,
     OpenAgain,
+    OwnProfile,
     Read,
     ReadBounds,
     ReadSnapshot,
@@ -35,6 +40,7 @@ from wavetank.scenarios import (
     SaveState,
     Scenario,
     SlowCall,
+    Step,
     TaskPlan,
     TaskStep,
     TruncatePrefix,
@@ -46,6 +52,7 @@ from wavetank.scenarios import (
     scenario_from_toml,
     scenario_to_toml,
 )
+from wavetank.scenarios.fuzzing.inputs import InputDrawer
 from wavetank.scenarios.scenario_files import amounts, moves
 from wavetank.scenarios.strategies import workloads
 from wavetank.sim import POSIX
@@ -207,3 +214,15 @@ def test_how_it_is_run_and_a_cluster_are_written_too() -> None:
         max_images=5,
     )
     assert again(scenario) == scenario
+
+
+def test_whatever_the_fuzzer_draws_is_that_of_its_file() -> None:
+    drawer = InputDrawer(store=BUILTIN, profiles=(OwnProfile(POSIX, ""),), names=("log.dat",))
+    seen: set[type] = set()
+    for number in range(60):
+        workload = evolve(drawer.new(Random(number), number).workload, overrides=())
+        scenario = Scenario.of(workload)
+        assert again(scenario) == scenario
+        assert again(scenario).workload(number) == workload
+        seen |= {type(step) for step in workload.steps}
+    assert seen == set(get_args(Step))
