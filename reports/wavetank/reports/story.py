@@ -12,7 +12,14 @@ from typing import Final
 
 from wavetank.reports.lanes import draw_lanes
 from wavetank.reports.next_commands import replay_command, run_command
-from wavetank.scenarios import ALL_SCENARIOS, CLUSTER_INVARIANTS, INVARIANTS, Case, Violation
+from wavetank.scenarios import (
+    ALL_SCENARIOS,
+    CLUSTER_INVARIANTS,
+    DAMAGE_INVARIANTS,
+    INVARIANTS,
+    Case,
+    Violation,
+)
 
 __all__ = ["STORY_LINES", "render_story"]
 
@@ -40,7 +47,7 @@ def render_story(violation: Violation, case: Case, *, max_images: int | None = N
     faults = tuple(map(str, workload.faults.faults))
     run_of = (workload.name, f"seed {workload.seed}", case.profile.name, case.store)
     place = ", ".join((*run_of, *workload.overrides, *faults))
-    promises = {**INVARIANTS, **CLUSTER_INVARIANTS}
+    promises = {**INVARIANTS, **CLUSTER_INVARIANTS, **DAMAGE_INVARIANTS}
     promise = promises.get(violation.invariant, "an invariant of another version")
     lines = [
         f"FAIL {violation.id}: {place}",

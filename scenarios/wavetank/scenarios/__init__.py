@@ -65,6 +65,7 @@ from wavetank.scenarios.concurrency.concurrent_run import (
     require_schedulable,
 )
 from wavetank.scenarios.concurrency.history import Call, History
+from wavetank.scenarios.corruption.damaged_cases import DAMAGE_INVARIANTS
 from wavetank.scenarios.events import (
     ClusterCounts,
     Event,
@@ -105,7 +106,7 @@ from wavetank.scenarios.fault_sweep.scenario_sweeps import SweptScenario, sweep_
 from wavetank.scenarios.fault_sweep.workload_sweep import shorten, sweep_operations
 from wavetank.scenarios.fuzzing.coverage import Coverage, Feature
 from wavetank.scenarios.fuzzing.fuzzer import BrokenRun, FuzzCounts, Fuzzer, FuzzPlan, FuzzResult
-from wavetank.scenarios.fuzzing.trial import FuzzFinding
+from wavetank.scenarios.fuzzing.notes import FuzzFinding
 from wavetank.scenarios.raft.contract import Contract
 from wavetank.scenarios.raft.exhaustive import Family
 from wavetank.scenarios.raft.fitted_workload import fitted
@@ -205,6 +206,7 @@ __all__ = [
     "CLUSTER_INVARIANTS",
     "CLUSTER_SCENARIOS",
     "CONCURRENT_SCENARIOS",
+    "DAMAGE_INVARIANTS",
     "EMPTY",
     "EVERYTHING",
     "FAMILIES",

@@ -32,7 +32,7 @@ from wavetank.scenarios.raft.steps import (
 from wavetank.sim import Profile, Tearing, TearShape
 from wavetank.sim.scheduling.schedule import Schedule
 
-__all__ = ["CASE_FORMAT", "Case", "CaseError"]
+__all__ = ["CASE_FORMAT", "AtRest", "Case", "CaseError"]
 
 CASE_FORMAT: Final = "wavetank.case/1"
 """What the text of a case says about its format."""
@@ -40,6 +40,22 @@ CASE_FORMAT: Final = "wavetank.case/1"
 
 class CaseError(ValueError):
     """A text that is no case, or that of a case of another format."""
+
+
+@frozen(kw_only=True)
+class AtRest:
+    """How a store's life ends, and what is damaged then, instead of a crash.
+
+    Attributes:
+        closed: whether the store is closed in the end; it is killed otherwise.
+        damages: what is done to its files, in words, one after the other; () if many things are to
+            be tried.
+        mode: the recovery mode in which it is opened then; "" likewise.
+    """
+
+    closed: bool
+    damages: tuple[str, ...] = ()
+    mode: str = ""
 
 
 @frozen(kw_only=True)
@@ -63,6 +79,7 @@ class Case:
             deterministic.
         schedule: how the tasks of the workload are switched; None if it has none, or if many
             schedules are to be explored.
+        at_rest: damage to the store once its life is over; None if crashes are judged.
 
     >>> from wavetank.scenarios import SCENARIOS
     >>> from wavetank.sim import POSIX
@@ -88,6 +105,7 @@ class Case:
     trace: str = ""
     is_reproduced: bool = True
     schedule: Schedule | None = None
+    at_rest: AtRest | None = None
 
     @property
     def id(self) -> str:
@@ -110,6 +128,7 @@ class Case:
             trace="",
             is_reproduced=True,
             schedule=None,
+            at_rest=None if self.at_rest is None else AtRest(closed=self.at_rest.closed),
         )
 
     def is_shown_by(self, invariant: str, kind: str) -> bool:

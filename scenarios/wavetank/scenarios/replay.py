@@ -7,6 +7,8 @@ problem of the same kind. `judge_again` does the same for generated tests.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 from attrs import evolve, frozen
@@ -18,6 +20,11 @@ from wavetank.scenarios.cluster.replaying import (
     tell_cluster,
 )
 from wavetank.scenarios.concurrency.replaying import judge_tasks_again, replay_tasks, tell_tasks
+from wavetank.scenarios.corruption.damaged_cases import (
+    judge_damage_again,
+    replay_damage,
+    tell_damage,
+)
 from wavetank.scenarios.exploration.explain import Violation, explain, explain_live
 from wavetank.scenarios.exploration.explorer import Exploration, Finding, explore, judge_crash
 from wavetank.scenarios.exploration.subject import Problem
@@ -69,10 +76,18 @@ def replay(case: Case, *, max_images: int | None = MAX_IMAGES) -> ReplayResult:
         find_store(case.store)
     except StoreNotFoundError as error:
         return ReplayResult(verdict=ReplayVerdict.ERROR, explanation=str(error))
+    return _replay_for(case, max_images)(case)
+
+
+def _replay_for(case: Case, max_images: int | None) -> Callable[[Case], ReplayResult]:
+    if case.at_rest is not None:
+        return replay_damage
     if case.workload.cluster is not None:
-        return replay_cluster(case)
-    if case.workload.tasks:
-        return replay_tasks(case)
+        return replay_cluster
+    return replay_tasks if case.workload.tasks else partial(_replay_steps, max_images=max_images)
+
+
+def _replay_steps(case: Case, max_images: int | None) -> ReplayResult:
     recording = _record(case)
     if log_digest(recording) != log_digest(_record(case)):
         return diverged("two recordings of the same workload differ")
@@ -126,6 +141,8 @@ def judge_again(case: Case, *, max_images: int | None = MAX_IMAGES) -> tuple[Pro
     >>> judge_again(case)
     ()
     """
+    if case.at_rest is not None:
+        return judge_damage_again(case)
     if case.workload.cluster is not None:
         return judge_cluster_again(case)
     if case.workload.tasks:
@@ -141,6 +158,8 @@ def tell(case: Case, problem: Problem) -> Violation:
         case: of the finding.
         problem: what was wrong.
     """
+    if case.at_rest is not None:
+        return tell_damage(case, problem)
     if case.workload.cluster is not None:
         return tell_cluster(case)
     if case.workload.tasks:

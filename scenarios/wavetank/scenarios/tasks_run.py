@@ -12,18 +12,22 @@ from attrs import evolve
 from wavetank.scenarios.case import Case
 from wavetank.scenarios.concurrency.concurrent_run import ConcurrentRun, Start, start_of
 from wavetank.scenarios.concurrency.exploration import CrashedRun, TasksExploration, explore_tasks
+from wavetank.scenarios.concurrency.findings import (
+    TaskFinding,
+    crash_case,
+    schedule_case,
+    task_findings,
+)
 from wavetank.scenarios.concurrency.schedules import Player
-from wavetank.scenarios.concurrency.stories import crash_story, live_story
 from wavetank.scenarios.events import FindingFound, OwnProfile, ScenarioProgress, ScenarioResult
-from wavetank.scenarios.exploration.explain import Violation, explain
+from wavetank.scenarios.exploration.explain import Violation
 from wavetank.scenarios.exploration.explorer import Finding
 from wavetank.scenarios.exploration.subject import Problem
 from wavetank.scenarios.raft.fitted_workload import fitted
 from wavetank.scenarios.raft.recovery import RaftSubject
 from wavetank.scenarios.reproduction import limits_of
 from wavetank.scenarios.stores.registry import find_store
-from wavetank.scenarios.unit import ProgressSink, Unit, case_of, found_case
-from wavetank.sim.scheduling.strategies import UntilItWaits
+from wavetank.scenarios.unit import ProgressSink, Unit, case_of
 
 __all__ = ["run_tasks_of"]
 
@@ -117,55 +121,31 @@ class _TasksTelling:
         """See `TasksListener`."""
         assert run.problem is not None
         if self._is_new(run.problem):
-            self._tell(FindingFound(self._live_case(run), run.problem, 0))
+            case = schedule_case(self.case(run.start), run)
+            self._tell(FindingFound(case, run.problem, 0))
 
     def finding(self, crashed: CrashedRun, finding: Finding) -> None:
         """See `TasksListener`."""
         if self._is_new(finding.problem):
-            case = self._crash_case(crashed, finding)
+            case = crash_case(self.case(crashed.run.start), crashed, finding)
             self._tell(FindingFound(case, finding.problem, finding.judged))
 
     def _is_new(self, problem: Problem) -> bool:
         return (problem.invariant, problem.kind) not in self._kinds
 
-    def _live_case(self, run: ConcurrentRun) -> Case:
-        assert run.problem is not None
-        return evolve(
-            self.case(run.start),
-            invariant=run.problem.invariant,
-            kind=run.problem.kind,
-            trace=run.digest,
-            schedule=run.schedule,
-        )
-
-    def _crash_case(self, crashed: CrashedRun, finding: Finding) -> Case:
-        found = found_case(self.case(crashed.run.start), crashed.recording, finding)
-        return evolve(found, schedule=crashed.run.schedule)
-
     def finish(self, player: Player, seen: TasksExploration) -> None:
         """Take the stories of a workload that has been explored."""
-        for problem in player.start.problems:
-            case = evolve(self.case(player.start), invariant=problem.invariant, kind=problem.kind)
-            run = player.run(UntilItWaits(), sites=True)
-            self._take(problem, case, live_story(run, problem))
-        for failed in seen.schedules.failures:
-            assert failed.problem is not None
-            if self._is_new(failed.problem):
-                run = player.replay(failed.schedule, sites=True)
-                self._take(failed.problem, self._live_case(failed), live_story(run, failed.problem))
-        for crashed, finding in seen.findings():
-            if self._is_new(finding.problem):
-                told = explain(crashed.recording, self._profile.profile, finding)
-                story = crash_story(crashed.run, finding.crash.position, told)
-                self._take(finding.problem, self._crash_case(crashed, finding), story)
+        for found in task_findings(self.case(player.start), player, seen):
+            self._take(found)
         self._runs_before += self._now[0]
         self._judged_before += self._now[1]
 
-    def _take(self, problem: Problem, case: Case, story: Violation) -> None:
+    def _take(self, found: TaskFinding) -> None:
+        problem = found.problem
         if self._is_new(problem):
             self._kinds.add((problem.invariant, problem.kind))
-            self._cases.append(case)
-            self._stories.append(evolve(story, id=case.id))
+            self._cases.append(found.case)
+            self._stories.append(evolve(found.tell(), id=found.case.id))
 
     def result(self, explored: Sequence[TasksExploration]) -> ScenarioResult:
         """Sum up all workloads of the scenario."""

@@ -8,7 +8,7 @@ differs from run to run, more than what is pending does.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final, Protocol
 
 from attrs import evolve, frozen
@@ -123,6 +123,7 @@ def explore_tasks(
     limits: Limits,
     subject: RaftSubject | None = None,
     listener: TasksListener | None = None,
+    on_step: Callable[[int], None] | None = None,
 ) -> TasksExploration:
     """Run schedules, and crash some of them at every point.
 
@@ -135,6 +136,7 @@ def explore_tasks(
         limits: of the exploration of one run's crashes.
         subject: recovers, to share what it remembers.
         listener: told of what is found, and of progress.
+        on_step: told of the step in which crashes are judged from then on.
     """
     judged = 0
     crashed_runs = min(_CRASHED_RUNS, 1 + schedules // _RUNS_FOR_ONE_CRASHED)
@@ -172,7 +174,7 @@ def explore_tasks(
         # Once more, with the lines that stories need.
         noted = player.replay(run.schedule, sites=True)
         recording = recording_of(noted)
-        explored = explore(recording, profile, limits=limits, subject=subject)
+        explored = explore(recording, profile, limits=limits, subject=subject, on_step=on_step)
         each = CrashedRun(run=noted, recording=recording, seen=explored)
         crashed.append(each)
         judged += explored.judged

@@ -129,10 +129,10 @@ class SharedStore:
         None if all are right, or the store has none. No call may be under way, and none may have
         met the close of the store.
         """
-        if not isinstance(self.store, FileStorage):
+        metrics = self.store.metrics() if isinstance(self.store, FileStorage) else None
+        if metrics is None:
             return None
         expected = dict(self._calls)
-        metrics = self.store.metrics() or expected
         for key in _COUNTED.values():
             if metrics[key] != expected.get(key, 0):
                 return key, metrics[key], expected.get(key, 0)
@@ -187,7 +187,11 @@ class SharedStore:
         return DONE
 
     def _verify(self) -> Hashable:
-        report = verify_directory(self._site.directory, fs=self._site.fs)
+        report = verify_directory(
+            self._site.directory,
+            fs=self._site.fs,
+            compaction_requires_snapshot=self._site.options.compaction_requires_snapshot,
+        )
         return DONE if report.sound else Raised("unsound", str(report))
 
     def _token(self, name: str) -> _Token:

@@ -94,7 +94,9 @@ def _all(record: StoreRecord) -> Iterator[Damage]:
 
 def _to_whole_file(record: StoreRecord, region: Region) -> Iterator[Damage]:
     yield Damage(kind=DamageKind.MISSING, region=region)
-    yield Damage(kind=DamageKind.UNREADABLE, region=region)
+    if region.end:
+        # Nobody need read a file in which nothing is.
+        yield Damage(kind=DamageKind.UNREADABLE, region=region)
     yield Damage(kind=DamageKind.SHORTENED, region=region)
     for choice in range(len(_GARBAGE_BYTES) + (region.file == LOG and len(record.frames) > 0)):
         yield Damage(kind=DamageKind.LENGTHENED, region=region, choice=choice)

@@ -16,13 +16,12 @@ from typing import Final, TypeAlias
 from attrs import frozen
 
 from wavetank.engine import RecoveryMode
-from wavetank.scenarios.corruption.damages import Damage, DamagedFiles, damages, inflict
-from wavetank.scenarios.corruption.expectation import Expectation, expect
-from wavetank.scenarios.corruption.opened import Opener, look, open_engine
-from wavetank.scenarios.corruption.read_aside import IS_READ_ASIDE, problem_aside
+from wavetank.scenarios.corruption.cells import judged_cells
+from wavetank.scenarios.corruption.damages import Damage, damages
+from wavetank.scenarios.corruption.expectation import Expectation
+from wavetank.scenarios.corruption.opened import Opener, open_engine
 from wavetank.scenarios.corruption.rules import Outcome, Rule
 from wavetank.scenarios.corruption.stores import STORES, store_record
-from wavetank.scenarios.corruption.verdict import judge
 
 __all__ = ["CellKey", "DamageResult", "Progress", "WrongCell", "run_damage"]
 
@@ -183,37 +182,27 @@ def _judge_unit(store: str, chosen: int | range, opener: Opener) -> DamageResult
     counts: Counter[CellKey] = Counter()
     wrong: list[WrongCell] = []
     for done, modes in faults:
-        damaged = DamagedFiles(files=record.files, unreadable={})
-        for damage in done:
-            damaged = inflict(damage, record, damaged)
-        expected = expect(record, damaged)
-        rules = _rules(expected)
-        aside = ""
-        if expected.log.rule in IS_READ_ASIDE:
-            aside = problem_aside(record, damaged, expected, opener)
-        for mode in modes:
-            judged = judge(record, damaged, mode, expected, look(record, damaged, mode, opener))
-            outcome = "none" if judged.outcome is None else judged.outcome.value
+        for cell in judged_cells(record, done, modes, opener):
+            rules = _rules(cell.expected)
             kinds = " + ".join(sorted(damage.kind.value for damage in done))
             key = CellKey(
                 store=store,
                 damage=kinds,
-                mode=mode.value,
+                mode=cell.mode.value,
                 rules=rules,
-                outcome=outcome,
+                outcome=cell.outcome,
                 pair=len(done) > 1,
             )
             counts[key] += 1
-            problem = judged.problem or aside
-            if problem:
+            if cell.problem:
                 wrong.append(
                     WrongCell(
                         store=store,
                         damages=tuple(map(str, done)),
-                        mode=mode.value,
+                        mode=cell.mode.value,
                         rules=rules,
-                        outcome=outcome,
-                        problem=problem,
+                        outcome=cell.outcome,
+                        problem=cell.problem,
                     )
                 )
     return DamageResult(counts=counts, wrong=tuple(wrong))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Sequence
 
 from wavetank.engine import (
     FileStorage,
@@ -16,6 +16,7 @@ from wavetank.engine import (
 from wavetank.scenarios.corruption.damaged_store import (
     DIRECTORY,
     LOG,
+    Files,
     StoreContent,
     StoreRecord,
     disk_of,
@@ -25,7 +26,7 @@ from wavetank.scenarios.corruption.damaged_store import (
 )
 from wavetank.sim import SEQUENTIAL, PendingOps, SerialRuntime, SimDisk, SimFileSystem
 
-__all__ = ["StoreBuilder"]
+__all__ = ["StoreBuilder", "content_of", "older_versions"]
 
 
 class StoreBuilder:
@@ -119,36 +120,18 @@ class StoreBuilder:
         return StoreRecord(
             name=name,
             files=files,
-            older=_older(self._versions, files),
+            older=older_versions(self._versions, files),
             closed=closed,
-            content=self._content_of(files),
+            content=content_of(files, self._options),
             before=before,
             options=self._options,
         )
-
-    def _content_of(self, files: dict[str, bytes]) -> StoreContent:
-        """Return what must be shown: asked of an undamaged copy, so that asking changes nothing."""
-        disk, self._disk = self._disk, disk_of(files)
-        store = self._open()
-        bounds = store.log_bounds()
-        entries: list[LogEntry] = []
-        if bounds.first_index <= bounds.last_index:
-            entries = store.get_log_entries(bounds.first_index, bounds.last_index + 1)
-        try:
-            snapshot = store.load_snapshot()
-        except NoSnapshotError:
-            snapshot = None
-        content = StoreContent(
-            state=store.load_state(), log=view_of(bounds, entries), snapshot=snapshot
-        )
-        self._disk = disk
-        return content
 
     def inside(self, call: Callable[[StoreBuilder], None]) -> Iterator[StoreRecord]:
         """Yield what a kill leaves at each moment inside `call`, each once, in order."""
         disk, begin = self._disk, len(self._disk.log)
         seen = [self.files()]
-        before = self._content_of(seen[0])
+        before = content_of(seen[0], self._options)
         call(self)
         seen.append(self.files())
         pending = PendingOps(disk.image, SEQUENTIAL)
@@ -172,9 +155,37 @@ def _batch(first: int, term: int, count: int) -> tuple[LogEntry, ...]:
     )
 
 
-def _older(
-    versions: list[dict[str, bytes]], files: Mapping[str, bytes]
-) -> dict[str, tuple[bytes | None, ...]]:
+def content_of(files: Files, options: FileStorageOptions) -> StoreContent:
+    """Return what must be shown of a store: asked of a copy, so that asking changes nothing.
+
+    Args:
+        files: undamaged.
+        options: of the run that left them.
+    """
+    store = FileStorage(
+        StorageConfig(directory=DIRECTORY),
+        options,
+        fs=SimFileSystem(disk_of(files)),
+        runtime=SerialRuntime(),
+    )
+    bounds = store.log_bounds()
+    entries: list[LogEntry] = []
+    if bounds.first_index <= bounds.last_index:
+        entries = store.get_log_entries(bounds.first_index, bounds.last_index + 1)
+    try:
+        snapshot = store.load_snapshot()
+    except NoSnapshotError:
+        snapshot = None
+    return StoreContent(state=store.load_state(), log=view_of(bounds, entries), snapshot=snapshot)
+
+
+def older_versions(versions: Sequence[Files], files: Files) -> dict[str, tuple[bytes | None, ...]]:
+    """Return what each file held before, newest first, each content once.
+
+    Args:
+        versions: of all files, the oldest first.
+        files: what they hold now.
+    """
     names = sorted({name for version in (*versions, files) for name in version})
     return {
         name: tuple(

@@ -23,8 +23,9 @@ from wavetank.scenarios.fuzzing.corpus import Corpus
 from wavetank.scenarios.fuzzing.coverage import Coverage
 from wavetank.scenarios.fuzzing.drawing import draw_steps
 from wavetank.scenarios.fuzzing.inputs import FUZZ, InputDrawer
+from wavetank.scenarios.fuzzing.notes import FuzzFinding, FuzzKey
 from wavetank.scenarios.fuzzing.swarm import OPERATIONS, VALUES, Swarm, by_chance
-from wavetank.scenarios.fuzzing.trial import FuzzFinding, FuzzKey, Trial, try_case
+from wavetank.scenarios.fuzzing.trial import Trial, try_case
 from wavetank.scenarios.raft.fitted_workload import fitted
 from wavetank.scenarios.raft.recording import record
 from wavetank.scenarios.raft.steps import Workload

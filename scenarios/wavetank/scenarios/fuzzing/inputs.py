@@ -8,16 +8,20 @@ from typing import Final, TypeAlias
 
 from attrs import evolve, frozen
 
-from wavetank.scenarios.case import Case
+from wavetank.engine import FileStorageOptions, PersistentState
+from wavetank.scenarios.case import AtRest, Case
+from wavetank.scenarios.concurrency.concurrent_run import is_schedulable
 from wavetank.scenarios.events import OwnProfile
 from wavetank.scenarios.fuzzing.drawing import draw_steps
 from wavetank.scenarios.fuzzing.fault_lines import draw_faults
 from wavetank.scenarios.fuzzing.swarm import (
+    Swarm,
     by_chance,
     draw_layouts,
     draw_swarm,
     options_of,
 )
+from wavetank.scenarios.fuzzing.task_drawing import draw_tasks
 from wavetank.scenarios.raft.fitted_workload import fitted
 from wavetank.scenarios.raft.steps import (
     AfterFailure,
@@ -25,17 +29,28 @@ from wavetank.scenarios.raft.steps import (
     KillProcess,
     OpenStore,
     Reopen,
+    SaveState,
     Step,
     Workload,
 )
 from wavetank.scenarios.stores.adapter import StoreAdapter
 from wavetank.scenarios.stores.capabilities import Capability
+from wavetank.scenarios.stores.registry import BUILTIN
 
 __all__ = ["FUZZ", "InputDrawer"]
 
 FUZZ: Final = "fuzz"
 """The name of every workload that was drawn."""
 
+_BESIDE: Final = 0.15
+_DAMAGED: Final = 0.15
+_UNRULED: Final = frozenset(
+    {"in_place_writes", "no_sync_on_append", "free_compaction", "no_index_map"}
+    | {"conservative", "aggressive"}
+)
+"""Overrides for which the rules of damage do not say what is right."""
+_ELECTED: Final = (OpenStore(), SaveState(PersistentState(1, "node-a")))
+"""What a node does before it has entries: without it, the log speaks of terms never saved."""
 _RETRIES: Final = 0.6
 _WHOLE: Final = 0.35
 _DEPTHS: Final = (0, 0, 0, 0, 0, 0, 0, 1, 1, 2)
@@ -73,6 +88,10 @@ class InputDrawer:
         """
         swarm = draw_swarm(random, faults=self.has_faults)
         options = options_of(swarm.overrides)
+        if is_schedulable(self.store) and by_chance(random, _BESIDE):
+            return self._case(random, _with_tasks(random, swarm, options, number))
+        if self.store.name == BUILTIN.name and by_chance(random, _DAMAGED):
+            return self._damaged(random, swarm, number)
         workload = Workload(
             name=FUZZ,
             seed=number,
@@ -94,13 +113,37 @@ class InputDrawer:
             number: of the run.
         """
         changed = evolve(case, workload=evolve(case.workload, seed=number))
+        if case.workload.tasks:
+            # Another seed is another choice of schedules.
+            return _new_profile(self, random, changed)
+        if case.at_rest is not None:
+            # A place of damage means nothing in another life.
+            return self._damaged(random, draw_swarm(random, faults=False), number)
         for _ in range(random.choice((1, 1, 2))):
             changed = random.choice(_CHANGES)(self, random, changed)
         return evolve(changed, workload=fitted(changed.workload, self.store))
 
+    def _damaged(self, random: Random, swarm: Swarm, number: int) -> Case:
+        """Return a life of the engine whose files are damaged in the end."""
+        overrides = tuple(each for each in swarm.overrides if each not in _UNRULED)
+        options = options_of(overrides)
+        healthy = evolve(
+            swarm, operations=tuple(each for each in swarm.operations if each != "inspect")
+        )
+        workload = Workload(
+            name=FUZZ,
+            seed=number,
+            steps=draw_steps(random, healthy, options, _ELECTED),
+            options=options,
+            overrides=overrides,
+        )
+        at_rest = AtRest(closed=by_chance(random, 1 / 2))
+        return evolve(self._case(random, workload), depth=0, at_rest=at_rest)
+
     def _case(self, random: Random, workload: Workload) -> Case:
         workload = fitted(workload, self.store)
-        workload = evolve(workload, crashes_from=_crashes_from(random, workload.steps))
+        if not workload.tasks:
+            workload = evolve(workload, crashes_from=_crashes_from(random, workload.steps))
         own = random.choice(self.profiles)
         return Case(
             workload=workload,
@@ -109,6 +152,21 @@ class InputDrawer:
             profile_file=own.file,
             depth=random.choice(_DEPTHS),
         )
+
+
+def _with_tasks(random: Random, swarm: Swarm, options: FileStorageOptions, number: int) -> Workload:
+    drawn = draw_tasks(random, swarm, options)
+    return Workload(
+        name=FUZZ,
+        seed=number,
+        steps=drawn.steps,
+        options=options,
+        overrides=swarm.overrides,
+        directory=swarm.directory,
+        tasks=drawn.tasks,
+        after=drawn.after,
+        slow_calls=drawn.slow_calls,
+    )
 
 
 def _after_failure(random: Random) -> AfterFailure:

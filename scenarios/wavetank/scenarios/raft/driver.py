@@ -390,7 +390,7 @@ class LiveRun:
         self.steps_run = number + 1
         self.history.adopt(number, seen)
         # Without an append that should have come, the steps behind it make no sense.
-        return not isinstance(step, Append)
+        return _append_in(step) is None
 
     def _work_behind(self, number: int, due: int) -> bool:
         """Run background work; False if it ended in an error that no fault explains."""
@@ -447,12 +447,14 @@ class LiveRun:
         )
         if not left:
             return self._go_on_from(number, step, seen)
-        after = self._after(before, step)
-        if all(state in after for state in left):
+        after, append = self._after(before, step), _append_in(step)
+        # An append that need not be durable on return may be gone; what follows it needs it.
+        is_gone = append is not None and left[-1].last_index < append.entries[-1].index
+        if not is_gone and all(state in after for state in left):
             after = left
         else:
             self.history.possible = left
-            if isinstance(step, Append) and step.entries[0].index != left[-1].last_index + 1:
+            if append is not None and append.entries[0].index != left[-1].last_index + 1:
                 # A batch before it was not durable on return, and is gone by right.
                 self.history.know(number, left, acknowledged=True)
                 return False
@@ -473,7 +475,7 @@ class LiveRun:
         for problem in problems:
             self._live(number, problem)
         self.history.adopt(number, seen)
-        return not isinstance(step, Append)
+        return _append_in(step) is None
 
     def _restart(self, number: int, *, kill: bool) -> None:
         """Open a store again that has failed, in this process or in the next."""
@@ -552,3 +554,9 @@ class LiveRun:
 
     def _judged(self, seen: Observation, knowledge: Knowledge) -> tuple[Problem, ...]:
         return judge(seen, knowledge, self._workload.options, promises=self._promises)
+
+
+def _append_in(step: Step) -> Append | None:
+    """Return the append that a step is, with a cancel token or without."""
+    inner = step.step if isinstance(step, Cancelled) else step
+    return inner if isinstance(inner, Append) else None

@@ -110,7 +110,11 @@ def _second_opener(site: Site) -> Iterator[Problem]:
 
 def _backup(engine: FileStorage, shown: ModelState, copy: Site) -> Iterator[Problem]:
     engine.backup(copy.directory)
-    report = verify_directory(copy.directory, fs=copy.fs)
+    report = verify_directory(
+        copy.directory,
+        fs=copy.fs,
+        compaction_requires_snapshot=copy.options.compaction_requires_snapshot,
+    )
     for place in report.places:
         yield Problem("O18", "verify finds damage in a backup", f"in a fresh backup: {place}")
     opened = _open(copy)

@@ -44,7 +44,8 @@ def is_tolerated(seen: Observation, possible: Possible, earlier: Possible) -> bo
     tolerated = seen.tolerated
     if (tolerated.has_lied or tolerated.is_older) and _was_once(seen, (*possible, *earlier)):
         return True
-    if not tolerated.is_damaged or _is_fresh(seen):
+    is_told = tolerated.snapshot_gone or tolerated.log_gone_from is not None
+    if not tolerated.is_damaged or (_is_fresh(seen) and not is_told):
         return False
     return any(_is_left_of(seen, state, (*earlier, *possible)) for state in possible)
 
@@ -121,6 +122,6 @@ def _first_difference(seen: Observation, state: ModelState) -> int:
 
 
 def _is_fresh(seen: Observation) -> bool:
-    """Whether the store shows nothing at all, as a new one does."""
+    """Whether the store shows nothing at all, as a new one does that has nothing to report."""
     shown = seen.as_model()
     return (shown.state, shown.last_index, shown.snapshot) == (EMPTY.state, 0, None)
