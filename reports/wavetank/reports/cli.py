@@ -24,6 +24,7 @@ from wavetank.reports.commands.litmus import litmus_command
 from wavetank.reports.commands.replay import replay_command
 from wavetank.reports.commands.run import run_command
 from wavetank.reports.commands.show import show_command
+from wavetank.reports.commands.shrink import shrink_command
 from wavetank.reports.commands.sweep import sweep_command
 from wavetank.reports.commands.verify import verify_command
 from wavetank.reports.commands.zoo import zoo_command
@@ -68,6 +69,7 @@ cli.add_command(run_command)
 cli.add_command(fuzz_command)
 cli.add_command(replay_command)
 cli.add_command(show_command)
+cli.add_command(shrink_command)
 cli.add_command(list_command)
 cli.add_command(litmus_command)
 cli.add_command(zoo_command)

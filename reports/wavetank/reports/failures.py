@@ -11,12 +11,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from attrs import field, frozen
+from attrs import asdict, field, frozen
 
 from wavetank.reports._choices import nearest
 from wavetank.reports._fields import Fields
 from wavetank.scenarios import Case, Violation
 from wavetank.scenarios.concurrency.history import Call, History
+from wavetank.scenarios.shrinking import Shrinking, ShrinkNote
 
 __all__ = [
     "DIRECTORY",
@@ -51,13 +52,17 @@ class StoredFailure:
 
     Attributes:
         case: what brings it back.
-        violation: its story when it was found.
+        violation: its story when it was found, or made smaller.
         version: of wavetank that found it.
+        found: the case as it was found, if it has been made smaller; else None.
+        shrinking: how far that has come; None if nobody tried.
     """
 
     case: Case
     violation: Violation
     version: str
+    found: Case | None = None
+    shrinking: Shrinking | None = None
 
 
 @frozen
@@ -164,6 +169,12 @@ def _to_text(failure: StoredFailure) -> str:
             "calls": [_call(call) for call in story.history.calls],
             "crashes": list(story.history.crashes),
         }
+    if failure.found is not None and failure.shrinking is not None and story.shrunk is not None:
+        document["shrinking"] = {
+            "found": json.loads(failure.found.to_text()),
+            "note": asdict(story.shrunk),
+            "progress": asdict(failure.shrinking, filter=lambda member, _: member.name != "case"),
+        }
     return json.dumps(document, indent=1) + "\n"
 
 
@@ -174,9 +185,10 @@ def _from_fields(fields: Fields) -> StoredFailure:
             f"$.format: expected {FORMAT}, got {written}, "
             f"written by wavetank {fields.value.get('version')}"
         )
-    case = Case.from_text(json.dumps(fields.inner("case").value))
+    case = _case(fields.inner("case"))
     story = fields.inner("violation")
     tasks = fields.inner("tasks") if "tasks" in fields.value else None
+    shrinking = fields.inner("shrinking") if "shrinking" in fields.value else None
     violation = Violation(
         id=fields.text("id"),
         invariant=case.invariant,
@@ -191,8 +203,43 @@ def _from_fields(fields: Fields) -> StoredFailure:
         crash=case.crash,
         history=None if tasks is None else _history(tasks),
         schedule="" if tasks is None else tasks.text("schedule"),
+        shrunk=None if shrinking is None else _note(shrinking.inner("note")),
     )
-    return StoredFailure(case=case, violation=violation, version=fields.text("version"))
+    return StoredFailure(
+        case=case,
+        violation=violation,
+        version=fields.text("version"),
+        found=None if shrinking is None else _case(shrinking.inner("found")),
+        shrinking=None if shrinking is None else _progress(shrinking.inner("progress"), case),
+    )
+
+
+def _case(fields: Fields) -> Case:
+    return Case.from_text(json.dumps(fields.value))
+
+
+def _note(fields: Fields) -> ShrinkNote:
+    return ShrinkNote(
+        steps_before=fields.whole("steps_before"),
+        steps=fields.whole("steps"),
+        lost_before=fields.whole("lost_before"),
+        lost=fields.whole("lost"),
+        judged=fields.whole("judged"),
+        is_finished=fields.flag("is_finished"),
+    )
+
+
+def _progress(fields: Fields, case: Case) -> Shrinking:
+    return Shrinking(
+        case=case,
+        place=fields.whole("place"),
+        fruitless=fields.whole("fruitless"),
+        round_size=fields.whole_or_none("round_size"),
+        tried=fields.whole("tried"),
+        judged=fields.whole("judged"),
+        granted=fields.whole("granted"),
+        is_finished=fields.flag("is_finished"),
+    )
 
 
 def _call(call: Call) -> dict[str, object]:

@@ -10,12 +10,22 @@ from attrs import frozen
 from wavetank.reports.session import Session, Unit
 from wavetank.scenarios import RunPlan, units_of
 
-__all__ = ["remaining_commands", "replay_command", "run_command"]
+__all__ = [
+    "remaining_commands",
+    "replay_command",
+    "run_command",
+    "shrink_command",
+]
 
 
 def replay_command(failure: str) -> str:
     """Return the command that looks for a stored failure again."""
     return shlex.join(["wavetank", "replay", failure])
+
+
+def shrink_command(failure: str) -> str:
+    """Return the command that makes a stored failure smaller."""
+    return shlex.join(["wavetank", "shrink", failure])
 
 
 def run_command(

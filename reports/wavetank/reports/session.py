@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import threading  # noqa: TID251 - progress from workers comes in a thread; no run sees it
 import time  # noqa: TID251 - people want to know how long a run took; no run sees it
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from itertools import zip_longest
 from typing import Final
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from wavetank.reports._workers import hash_seed, worker_pool
 from wavetank.scenarios import (
@@ -92,6 +92,22 @@ class Session:
             for pair in zip(result.cases, result.violations, strict=True)
         )
         return (*finished, *self.found)
+
+    def with_story(self, case: Case, violation: Violation) -> Session:
+        """Return the session with another case and story of a finding, which keeps its id."""
+        own = (case, violation)
+
+        def told(pairs: Iterable[tuple[Case, Violation]]) -> tuple[tuple[Case, Violation], ...]:
+            return tuple(own if each[1].id == violation.id else each for each in pairs)
+
+        results: list[ScenarioResult] = []
+        for result in self.result.results:
+            pairs = told(zip(result.cases, result.violations, strict=True))
+            cases, stories = tuple(each[0] for each in pairs), tuple(each[1] for each in pairs)
+            results.append(evolve(result, cases=cases, violations=stories))
+        return evolve(
+            self, result=evolve(self.result, results=tuple(results)), found=told(self.found)
+        )
 
     @property
     def verdict(self) -> Verdict:

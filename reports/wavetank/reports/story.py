@@ -11,7 +11,7 @@ from textwrap import wrap
 from typing import Final
 
 from wavetank.reports.lanes import draw_lanes
-from wavetank.reports.next_commands import replay_command, run_command
+from wavetank.reports.next_commands import replay_command, run_command, shrink_command
 from wavetank.scenarios import (
     ALL_SCENARIOS,
     CLUSTER_INVARIANTS,
@@ -35,14 +35,18 @@ _LINES_PER_SENTENCE: Final = 3
 _LANE_LINES: Final = 14
 
 
-def render_story(violation: Violation, case: Case, *, max_images: int | None = None) -> str:
+def render_story(
+    violation: Violation, case: Case, *, found: Case | None = None, max_images: int | None = None
+) -> str:
     """Return one failure in at most `STORY_LINES` lines.
 
     Args:
         violation: the story.
         case: what brings it back.
+        found: the case as it was found, if it has been made smaller.
         max_images: the budget of the run in which it was found; None: all images.
     """
+    case = found or case
     workload = case.workload
     faults = tuple(map(str, workload.faults.faults))
     run_of = (workload.name, f"seed {workload.seed}", case.profile.name, case.store)
@@ -55,6 +59,7 @@ def render_story(violation: Violation, case: Case, *, max_images: int | None = N
         *_sentence("broken", violation.summary),
         *(_lanes(violation) or _list("steps", _shortened(violation.steps))),
         *_about_the_crash(violation),
+        *_shrunk(violation),
         f"Reproduce: {replay_command(violation.id)}",
         f"Elsewhere: {_elsewhere(violation, case, max_images)}",
     ]
@@ -99,6 +104,19 @@ def _about_the_crash(violation: Violation) -> list[str]:
         *_sentence("cure", violation.cure or "no single sync would have prevented it"),
         *_sentence("rules", _rules(violation.rules)),
     ]
+
+
+def _shrunk(violation: Violation) -> list[str]:
+    """Return how much smaller a failure was made than it was found."""
+    note = violation.shrunk
+    if note is None:
+        return []
+    told = (
+        f"steps {note.steps_before} -> {note.steps}, lost micro-ops {note.lost_before} -> "
+        f"{note.lost}, on {note.judged} images and runs"
+    )
+    more = "" if note.is_finished else f"; {shrink_command(violation.id)} goes on"
+    return _sentence("shrunk", f"{told}{more}")
 
 
 def _lanes(violation: Violation) -> list[str]:

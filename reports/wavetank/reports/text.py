@@ -91,20 +91,30 @@ def _options(plan: RunPlan) -> str:
     return f", {len(plan.option_sets)} sets of options"
 
 
-def render_session(session: Session) -> str:
-    """Return everything about a finished or interrupted run, but for its first line."""
+def render_session(session: Session, *, found: Case | None = None) -> str:
+    """Return everything about a finished or interrupted run, but for its first line.
+
+    Args:
+        session: the run.
+        found: the case of the first finding as it was found, if it has been made smaller.
+    """
     results = session.result.results
     blocks = [_table(results)] if results else []
     answers = list(_where_safe(results))
     if answers:
         blocks.append("\n".join(answers))
-    found = session.violations
-    told = _different(found)[:_STORIES]
+    every = session.violations
     limit = session.result.plan.max_images
-    blocks += [render_story(violation, case, max_images=limit) for case, violation in told]
-    if len(found) > len(told):
-        lines = [_one_line(case, violation) for case, violation in found]
-        blocks.append("\n".join([f"All {len(found)} violations:", *lines]))
+    told = _different(every)[:_STORIES]
+    blocks += [
+        render_story(violation, case, found=found if violation.shrunk else None, max_images=limit)
+        for case, violation in told
+    ]
+    if len(every) > len(told):
+        lines = [
+            _one_line((violation.shrunk and found) or case, violation) for case, violation in every
+        ]
+        blocks.append("\n".join([f"All {len(every)} violations:", *lines]))
     blocks.append("\n".join(_last_lines(session)))
     return "\n\n".join(blocks)
 

@@ -13,6 +13,7 @@
     concurrency/     tasks beside one another: schedules, crashes, linearizability
     scenario_files/  scenarios as values and as TOML files
     catalogue/       every scenario that ships, as such files
+    shrinking/       findings made small: fewer steps, simpler values, fewer lost micro-ops
     machines/        hypothesis state machines over a crashing disk; strategies.py has the data
     events.py        a plan, its results, and those who listen
     runner.py        a plan run: scenarios by seeds by profiles

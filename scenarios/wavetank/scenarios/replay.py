@@ -39,6 +39,7 @@ from wavetank.scenarios.reproduction import (
     log_digest,
     trace_digest,
 )
+from wavetank.scenarios.stores.adapter import StoreAdapter
 from wavetank.scenarios.stores.registry import StoreNotFoundError, find_store
 from wavetank.sim import Profile
 
@@ -113,12 +114,15 @@ def _not_shown(case: Case, answer: _Answer) -> ReplayResult:
     return fixed(case, answer.how)
 
 
-def judge_again(case: Case, *, max_images: int | None = MAX_IMAGES) -> tuple[Problem, ...]:
+def judge_again(
+    case: Case, *, max_images: int | None = MAX_IMAGES, store: StoreAdapter | None = None
+) -> tuple[Problem, ...]:
     """Return the problem of a case as it shows today; () if it is gone. For regression tests.
 
     Args:
         case: of a finding.
         max_images: images judged at most where the op log is another one; None: all.
+        store: on which it shows; None for the one that the case names.
 
     Raises:
         StoreNotFoundError: the case names a store that is not there.
@@ -147,16 +151,17 @@ def judge_again(case: Case, *, max_images: int | None = MAX_IMAGES) -> tuple[Pro
         return judge_cluster_again(case)
     if case.workload.tasks:
         return judge_tasks_again(case)
-    answer = _judge(case, _record(case), max_images)
+    answer = _judge(case, _record(case, store), max_images)
     return tuple(each for each in answer.problems if case.is_shown_by(each.invariant, each.kind))
 
 
-def tell(case: Case, problem: Problem) -> Violation:
+def tell(case: Case, problem: Problem, *, store: StoreAdapter | None = None) -> Violation:
     """Return the story of a finding that was told when it was found.
 
     Args:
         case: of the finding.
         problem: what was wrong.
+        store: on which it shows; None for the one that the case names.
     """
     if case.at_rest is not None:
         return tell_damage(case, problem)
@@ -164,7 +169,7 @@ def tell(case: Case, problem: Problem) -> Violation:
         return tell_cluster(case)
     if case.workload.tasks:
         return evolve(tell_tasks(case, problem), id=case.id)
-    recording = _record(case)
+    recording = _record(case, store)
     if case.crash is None:
         step = max(recording.steps_run - 1, 0)
         return evolve(explain_live(recording, case.profile, step, problem), id=case.id)
@@ -188,8 +193,8 @@ def live_problems(recording: Recording, profile: Profile) -> tuple[LiveProblem, 
     return tuple(found.values())
 
 
-def _record(case: Case) -> Recording:
-    return record(case.workload, find_store(case.store))
+def _record(case: Case, store: StoreAdapter | None = None) -> Recording:
+    return record(case.workload, store or find_store(case.store))
 
 
 def _judge(case: Case, recording: Recording, max_images: int | None) -> _Answer:

@@ -113,5 +113,6 @@ def _how_to_store(name: str) -> str:
 def _render(name: str, stored: StoredFailure | None, result: ReplayResult) -> str:
     lines = [f"{result.verdict.value.upper()} {name}: {result.explanation}"]
     if stored is not None and result.verdict is ReplayVerdict.FAILED:
-        lines += ["", render_story(result.violation or stored.violation, stored.case)]
+        told = result.violation or stored.violation
+        lines += ["", render_story(told, stored.case, found=stored.found)]
     return "\n".join(lines)

@@ -141,6 +141,13 @@ Examples:
     "judged after the first violation as before it, and at least 500.",
 )
 @click.option(
+    "--shrink/--no-shrink",
+    "shrinks",
+    default=True,
+    help="Whether the first violation is made smaller: fewer steps, simpler values, fewer lost "
+    "micro-ops. `wavetank shrink` does so with any.  [default: shrink]",
+)
+@click.option(
     "--check-determinism",
     is_flag=True,
     help="Run twice in new processes with different hash seeds; exit 3 if the digests differ.",
@@ -177,6 +184,7 @@ def run_command(
     stop_at_first: bool,
     check_determinism: bool,
     keep_going: bool,
+    shrinks: bool,
     strict: bool | None,
 ) -> None:
     from wavetank.faults import FaultSyntaxError
@@ -203,6 +211,7 @@ def run_command(
         max_failures=1 if stop_at_first else max_failures,
         check_determinism=check_determinism,
         keep_going=keep_going,
+        shrinks=shrinks,
         schedules=schedules,
         cluster_runs=cluster_runs,
         as_json=output_format == "json",

@@ -21,6 +21,7 @@ from wavetank.reports.own_files import is_own_file, read_scenario
 from wavetank.reports.profile_files import choose_profiles
 from wavetank.reports.progress import progress_on
 from wavetank.reports.session import Session, compare, run_session, untouched
+from wavetank.reports.shrunk_failures import with_first_made_smaller
 from wavetank.reports.text import fault_warnings, first_line, render_session
 from wavetank.scenarios import (
     ALL_SCENARIOS,
@@ -54,6 +55,8 @@ _HASH_SEEDS: Final = (1, 2)
 _SCHEDULES_BY_DEFAULT: Final = 24
 _SCHEDULES_WHEN_NAMED: Final = 540
 _CLUSTER_RUNS: Final = 36
+_SHRINK_BUDGET: Final = 600
+"""Images and runs: some seconds."""
 _IMAGES_AFTER_FIRST: Final = 500
 """Judged at least, once a scenario and profile has failed."""
 
@@ -80,6 +83,7 @@ class RunRequest:
         schedules: runs of each scenario with tasks; None: as many as fit.
         cluster_runs: runs of each cluster scenario; None: as many as fit.
         given: which settings of a scenario were typed, and so win over those in its file.
+        shrinks: whether the first finding is made smaller.
     """
 
     scenarios: tuple[str, ...]
@@ -99,6 +103,7 @@ class RunRequest:
     schedules: int | None = None
     cluster_runs: int | None = None
     given: frozenset[str] = frozenset()
+    shrinks: bool = True
 
 
 def plan_of(request: RunRequest) -> RunPlan:
@@ -248,13 +253,16 @@ def execute(request: RunRequest, plan: RunPlan) -> ExitCode:
         session = work(request, plan)
     except KeyboardInterrupt:
         session = untouched(plan)
-    _store_failures(session)
+    small = None
+    if request.shrinks:
+        session, small = with_first_made_smaller(session, budget=_SHRINK_BUDGET)
+    _store_failures(session, small)
     if request.as_json:
         for warning in fault_warnings(session):
             click.echo(warning, err=True)
         click.echo(to_text(run_document(session, version())))
     else:
-        click.echo(render_session(session))
+        click.echo(render_session(session, found=None if small is None else small.found))
     return _exit_code(session, strict=request.strict)
 
 
@@ -281,11 +289,13 @@ def _checked_twice(request: RunRequest, plan: RunPlan) -> Session:
     return evolve(first, determinism=compare(first, second, _HASH_SEEDS))
 
 
-def _store_failures(session: Session) -> None:
+def _store_failures(session: Session, small: StoredFailure | None) -> None:
     store = FailureStore()
     try:
         for case, violation in session.violations:
-            store.save(StoredFailure(case=case, violation=violation, version=version()))
+            found = StoredFailure(case=case, violation=violation, version=version())
+            is_small = small is not None and violation == small.violation
+            store.save(small if is_small and small is not None else found)
     except OSError as error:
         click.echo(f"failures could not be stored in {store.directory}: {error}", err=True)
     unreadable = list(store.unreadable())

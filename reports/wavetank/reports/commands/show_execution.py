@@ -37,7 +37,7 @@ def execute(name: str, shape: str) -> ExitCode:
         raise click.UsageError(str(error)) from error
     case, violation = stored.case, stored.violation
     if shape == "text":
-        click.echo(render_story(violation, case))
+        click.echo(render_story(violation, case, found=stored.found))
         return ExitCode.OK
     if shape == "toml":
         click.echo(scenario_to_toml(_scenario(case)), nl=False)

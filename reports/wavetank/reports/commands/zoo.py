@@ -15,12 +15,14 @@ from wavetank.reports.tables import table
 
 if TYPE_CHECKING:
     from wavetank.reports.patch_hunt import PatchHunt, PatchResults
+    from wavetank.scenarios import Violation
     from wavetank.scenarios.mutants import (
         BugResult,
         Hunt,
         Kill,
         NecessityResult,
         RaceHunt,
+        ReproSizes,
         Witness,
         ZooResult,
     )
@@ -43,6 +45,7 @@ Examples:
   wavetank zoo
   wavetank zoo S2 'A*'
   wavetank zoo B01
+  wavetank zoo --shrink
 """
 
 _SURVIVED: Final = "-"
@@ -52,11 +55,23 @@ _PLACES: Final = {".": "the directory", "..": "the directory above"}
 
 @click.command("zoo", help=_HELP)
 @click.argument("bugs", metavar="[BUG]...", nargs=-1)
+@click.option(
+    "--shrink",
+    "shrinks",
+    is_flag=True,
+    help="Make the repro of each bug that is found small, and tell how many steps and lost "
+    "micro-ops it takes.",
+)
 @workers_option
 @format_option
 @click.pass_context
 def zoo_command(
-    context: click.Context, *, bugs: tuple[str, ...], workers: int, output_format: str
+    context: click.Context,
+    *,
+    bugs: tuple[str, ...],
+    shrinks: bool,
+    workers: int,
+    output_format: str,
 ) -> None:
     from wavetank.reports._version import version
     from wavetank.reports._workers import work_executor
@@ -76,7 +91,7 @@ def zoo_command(
     others = [each for each in ids if each not in PATCHES] if bugs else None
     progress = ProgressLines()
     with work_executor(workers) as executor:
-        result = run_zoo(others, executor=executor, on_progress=progress)
+        result = run_zoo(others, executor=executor, on_progress=progress, shrinks=shrinks)
         patches = hunt_patches(patched, executor=executor, on_progress=progress)
     as_json = output_format == "json"
     click.echo(
@@ -95,6 +110,8 @@ def zoo_text(result: ZooResult, patches: PatchResults, version: str) -> str:
         lines += _matrix(result.bugs)
     for bug in result.bugs:
         lines += _repro(bug)
+    if result.repro_sizes is not None:
+        lines += [*_sizes(result.repro_sizes), ""]
     if result.races:
         lines += _races(result.races)
     if patches.hunts:
@@ -133,15 +150,32 @@ def _repro(result: BugResult) -> Iterator[str]:
     shortest = result.shortest
     yield f"{bug.id}: {bug.summary}"
     yield f"  costs     {bug.cost}"
+    small = result.repro
     if shortest is None or shortest.kill is None:
         yield "  SURVIVED under every safe profile"
+    elif small is not None:
+        yield f"  killed    {small.story.invariant} under {small.profile}"
+        yield from _story(small.story)
+        note = small.note
+        yield (
+            f"  shrunk    steps {note.steps_before} -> {note.steps}, lost micro-ops "
+            f"{note.lost_before} -> {note.lost}, on {note.judged} images and runs"
+        )
     else:
         yield f"  killed    {shortest.kill.invariant} under {shortest.profile}"
         yield from _story(shortest.kill)
     yield ""
 
 
-def _story(kill: Kill) -> Iterator[str]:
+def _sizes(sizes: ReproSizes) -> Iterator[str]:
+    yield (
+        f"{sizes.repros} repros: at most {sizes.most_steps} steps (median "
+        f"{sizes.median_steps:g}) and {sizes.most_lost} lost micro-ops (median "
+        f"{sizes.median_lost:g})"
+    )
+
+
+def _story(kill: Kill | Violation) -> Iterator[str]:
     yield f"  broken    {kill.summary}"
     yield from _labelled("steps", kill.steps)
     yield from _labelled("lost", kill.lost)

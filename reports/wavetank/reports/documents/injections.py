@@ -13,6 +13,7 @@ from wavetank.scenarios import (
     OperationProblem,
     OperationSweep,
     SweptScenario,
+    Violation,
 )
 from wavetank.scenarios.corruption import CellKey, DamageResult, Outcome, WrongCell
 from wavetank.scenarios.mutants import (
@@ -24,10 +25,12 @@ from wavetank.scenarios.mutants import (
     Kill,
     NecessityResult,
     RaceHunt,
+    ReproSizes,
     Sighting,
     Witness,
     ZooResult,
 )
+from wavetank.scenarios.shrinking import ShrinkNote
 
 __all__ = ["damage_document", "sweep_document", "zoo_document"]
 
@@ -47,11 +50,37 @@ def zoo_document(result: ZooResult, patches: PatchResults, version: str) -> dict
 
 
 def _shortest_kill(result: BugResult) -> dict[str, object] | None:
+    small = result.repro
+    if small is not None:
+        shrunk = _write_small(small.note)
+        return {
+            "profile": small.profile,
+            **_write_small(small.story),
+            "trial": small.trial,
+            "shrunk": shrunk,
+        }
     shortest = result.shortest
     if shortest is None or shortest.kill is None:
         return None
-    return {"profile": shortest.profile, **_write_kill(shortest.kill)}
+    return _repro(shortest.profile, shortest.kill)
 
+
+def _repro(profile: str, kill: Kill) -> dict[str, object]:
+    return {"profile": profile, **_write_kill(kill), "shrunk": None}
+
+
+_write_small: Final[Write] = writer(
+    shape(Violation, "invariant", "kind", "summary", "steps", "lost", "why", "cure"),
+    shape(
+        ShrinkNote,
+        "steps_before",
+        "steps",
+        "lost_before",
+        "lost",
+        "judged",
+        finished="is_finished",
+    ),
+)
 
 _write_kill: Final[Write] = writer(
     shape(Kill, "invariant", "kind", "summary", "trial", "steps", "lost", "why", "cure")
@@ -64,7 +93,9 @@ _write_zoo: Final[Write] = writer(
         races="races",
         necessity="necessity",
         invariants="witnesses",
+        repros="repro_sizes",
     ),
+    shape(ReproSizes, "repros", "most_steps", "median_steps", "most_lost", "median_lost"),
     shape(
         BugResult,
         "id",
@@ -113,7 +144,9 @@ _write_zoo: Final[Write] = writer(
         trials="trials",
         images="judged",
         repro=lambda result: (
-            None if result.kill is None else {"profile": "posix", **_write_kill(result.kill)}
+            None
+            if result.kill is None
+            else {"profile": "posix", **_write_kill(result.kill), "shrunk": None}
         ),
     ),
     shape(

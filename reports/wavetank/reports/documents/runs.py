@@ -1,4 +1,4 @@
-"""``wavetank.run/1``, ``wavetank.replay/1`` and ``wavetank.list/1``."""
+"""``wavetank.run/1``, ``wavetank.replay/1``, ``wavetank.shrink/1`` and ``wavetank.list/1``."""
 
 from __future__ import annotations
 
@@ -19,9 +19,10 @@ from wavetank.scenarios import (
     Violation,
 )
 from wavetank.scenarios.concurrency.history import History
+from wavetank.scenarios.shrinking import ShrinkNote
 from wavetank.sim import Choice
 
-__all__ = ["list_document", "replay_document", "run_document", "write_violation"]
+__all__ = ["list_document", "replay_document", "run_document", "shrink_document", "write_violation"]
 
 
 def run_document(session: Session, version: str) -> dict[str, object]:
@@ -69,6 +70,23 @@ def replay_document(
         "explanation": result.explanation,
         "case": None if failure is None else _case(failure),
         "violation": _replayed(result, failure),
+    }
+
+
+def shrink_document(name: str, failure: StoredFailure, version: str) -> dict[str, object]:
+    """Return a failure made smaller as ``wavetank.shrink/1``.
+
+    Args:
+        name: what was asked for.
+        failure: as it is stored now.
+        version: of wavetank.
+    """
+    return {
+        "schema": "wavetank.shrink/1",
+        "version": version,
+        "name": name,
+        "case": _case(failure),
+        "violation": _write(failure.violation),
     }
 
 
@@ -142,8 +160,18 @@ _write: Final[Write] = writer(
         "cure",
         "rules",
         "schedule",
+        "shrunk",
         calls=lambda violation: _calls(violation.history),
         replay=lambda violation: replay_command(violation.id),
+    ),
+    shape(
+        ShrinkNote,
+        "steps_before",
+        "steps",
+        "lost_before",
+        "lost",
+        "judged",
+        finished="is_finished",
     ),
     shape(
         Determinism,

@@ -41,7 +41,28 @@ from wavetank.sim import (
     SyncKind,
 )
 
-__all__ = ["Violation", "describe_op", "describe_ops", "explain", "explain_live"]
+__all__ = ["ShrinkNote", "Violation", "describe_op", "describe_ops", "explain", "explain_live"]
+
+
+@frozen(kw_only=True)
+class ShrinkNote:
+    """How much smaller a finding was made.
+
+    Attributes:
+        steps_before: of the workload in which it was found.
+        steps: of the smallest that shows it.
+        lost_before: micro-ops that the crash lost or tore when it was found.
+        lost: that the smallest crash loses or tears.
+        judged: images and runs that were judged to make it small.
+        is_finished: whether nothing smaller shows it; else the budget has ended.
+    """
+
+    steps_before: int
+    steps: int
+    lost_before: int
+    lost: int
+    judged: int
+    is_finished: bool
 
 
 @frozen(kw_only=True)
@@ -62,6 +83,7 @@ class Violation:
         crash: the image; None if it needs no crash.
         history: the calls of tasks that ran beside one another, in words; None if there were none.
         schedule: how these tasks were switched, as a text that replays it; "" if there were none.
+        shrunk: how much smaller it was made; None if nobody tried.
     """
 
     id: str
@@ -77,6 +99,7 @@ class Violation:
     crash: CrashPoint | None
     history: History | None = None
     schedule: str = ""
+    shrunk: ShrinkNote | None = None
 
 
 def explain(run: RecordedRun[Shown, Known], profile: Profile, finding: Finding) -> Violation:

@@ -14,6 +14,7 @@ General layout::
     missing_syncs.py the engine without one of its syncs, for every sync
     hunt.py          one variant on one trial under one profile
     patches/, planted_patch.py     bugs as diffs of the engine, with the commands that find them
+    small_repro.py   a kill made small
     catalogue.py           everything: kill matrix, necessity table, the oracle with parts missing
 
 The engine itself is never changed; a patch changes a copy of it. Start reading at planted_bug.py.
@@ -44,6 +45,7 @@ from wavetank.scenarios.mutants.planted_patch import (
 from wavetank.scenarios.mutants.race_bugs import RACES
 from wavetank.scenarios.mutants.race_hunt import MOST_RUNS, RaceHunt, Sighting, hunt_race
 from wavetank.scenarios.mutants.races.race import Race
+from wavetank.scenarios.mutants.small_repro import ReproSizes, SmallRepro, small_repro
 
 __all__ = [
     "BUGS",
@@ -62,7 +64,9 @@ __all__ = [
     "Progress",
     "Race",
     "RaceHunt",
+    "ReproSizes",
     "Sighting",
+    "SmallRepro",
     "SyncSite",
     "Trial",
     "Witness",
@@ -72,6 +76,7 @@ __all__ = [
     "need_of",
     "record_trial",
     "run_zoo",
+    "small_repro",
     "sync_sites",
     "without",
     "write_patched_engine",

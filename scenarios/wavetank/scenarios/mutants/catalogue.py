@@ -16,7 +16,7 @@ from enum import Enum
 from itertools import product
 from typing import Final, TypeAlias, TypeVar
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from wavetank.scenarios.mutants.bugs import BUGS
 from wavetank.scenarios.mutants.hunt import Hunt, Kill, hunt, reported
@@ -25,6 +25,7 @@ from wavetank.scenarios.mutants.mutant_run import Trial
 from wavetank.scenarios.mutants.planted_bug import BUILTIN
 from wavetank.scenarios.mutants.race_bugs import RACES
 from wavetank.scenarios.mutants.race_hunt import RaceHunt, hunt_race
+from wavetank.scenarios.mutants.small_repro import ReproSizes, SmallRepro, small_repro
 from wavetank.scenarios.raft.oracle import INVARIANTS
 from wavetank.sim import EXT4, POSIX, SAFE_PROFILES, Profile
 
@@ -56,10 +57,12 @@ class BugResult:
     Attributes:
         id: of the bug.
         hunts: one per safe profile, in their order.
+        repro: its smallest repro; None if it survived, or nobody asked.
     """
 
     id: str
     hunts: tuple[Hunt, ...]
+    repro: SmallRepro | None = None
 
     @property
     def killed_by(self) -> tuple[Hunt, ...]:
@@ -138,6 +141,11 @@ class ZooResult:
     races: tuple[RaceHunt, ...] = ()
 
     @property
+    def repro_sizes(self) -> ReproSizes | None:
+        """How large the smallest repros are; None if nobody asked for them."""
+        return ReproSizes.of(bug.repro for bug in self.bugs if bug.repro is not None)
+
+    @property
     def survivors(self) -> tuple[str, ...]:
         """The ids of the bugs that nothing killed, and of the races that no schedule showed."""
         return (
@@ -160,6 +168,7 @@ def run_zoo(
     *,
     executor: Executor | None = None,
     on_progress: Progress | None = None,
+    shrinks: bool = False,
 ) -> ZooResult:
     """Hunt planted bugs.
 
@@ -167,6 +176,7 @@ def run_zoo(
         ids: which; None for all, and for the necessity of syncs and the test of the oracle too.
         executor: where the units of work run; None runs them here, one after the other.
         on_progress: told of it as results come.
+        shrinks: whether the shortest kill of each bug is made small.
 
     Raises:
         KeyError: there is no bug of such an id.
@@ -177,6 +187,8 @@ def run_zoo(
     trials = [bug.trial for bug in bugs]
     spread = _Spread(executor, on_progress)
     results = spread("planted bugs", _hunt_bug, [(bug.id,) for bug in bugs])
+    if shrinks:
+        results = spread("repros", _shrink_bug, [(each,) for each in results])
     hunts = spread("planted races", _hunt_race, [(each,) for each in races])
     necessity: tuple[NecessityResult, ...] = ()
     witnesses: tuple[Witness, ...] = ()
@@ -231,6 +243,15 @@ def _hunt_bug(bug_id: str) -> BugResult:
         id=bug_id,
         hunts=tuple(hunt(bug.backend, bug.trial, profile) for profile in SAFE_PROFILES),
     )
+
+
+def _shrink_bug(result: BugResult) -> BugResult:
+    shortest = result.shortest
+    if shortest is None:
+        return result
+    weakest = [each for each in result.killed_by if each.profile in (POSIX.name, EXT4.name)]
+    hunts = dict.fromkeys((shortest, *weakest[-1:]))
+    return evolve(result, repro=small_repro(BUGS[result.id], tuple(hunts)))
 
 
 def _hunt_race(race_id: str) -> RaceHunt:

@@ -15,7 +15,7 @@ from wavetank.scenarios.raft.steps import Workload
 from wavetank.scenarios.stores.adapter import Site, StoreAdapter
 from wavetank.sim import POSIX, Mark, MicroOp, OpLog, PendingOps, Record, Sync
 
-__all__ = ["Trial", "is_new", "record_trial"]
+__all__ = ["Trial", "is_new", "record_trial", "store_of"]
 
 
 @frozen(kw_only=True)
@@ -44,9 +44,12 @@ def record_trial(trial: Trial, backend: StoreAdapter) -> Recording:
     Raises:
         ValueError: something was still pending there.
     """
-    if trial.directory_made:
-        backend = _behind_a_killed_run(backend)
-    return _behind(record(trial.workload, backend), trial.from_step)
+    return _behind(record(trial.workload, store_of(trial, backend)), trial.from_step)
+
+
+def store_of(trial: Trial, backend: StoreAdapter) -> StoreAdapter:
+    """Return the store that a trial runs on: `backend`, perhaps behind a run that was killed."""
+    return _behind_a_killed_run(backend) if trial.directory_made else backend
 
 
 def is_new(site: Site) -> bool:

@@ -1,0 +1,113 @@
+"""Whether a smaller case still shows a finding: run again, and crashed until it does."""
+
+from __future__ import annotations
+
+from attrs import evolve, frozen
+
+from wavetank.scenarios.case import Case
+from wavetank.scenarios.exploration.explorer import Finding, explore, judge_crash
+from wavetank.scenarios.exploration.recovery_graph import Look
+from wavetank.scenarios.raft.recording import Recording, record
+from wavetank.scenarios.replay import live_problems
+from wavetank.scenarios.reproduction import limits_of, trace_digest
+from wavetank.scenarios.stores.adapter import StoreAdapter
+from wavetank.scenarios.unit import found_case
+
+__all__ = ["Attempts", "Outcome"]
+
+
+@frozen
+class Outcome:
+    """What came of one attempt.
+
+    Attributes:
+        case: that shows the finding; None if it does not.
+        judged: images and runs that were judged.
+    """
+
+    case: Case | None
+    judged: int
+
+
+class _ShownError(Exception):
+    """Ends an exploration at the finding that is looked for."""
+
+    def __init__(self, finding: Finding) -> None:
+        super().__init__()
+        self.finding = finding
+
+
+class Attempts:
+    """Tries cases on one store.
+
+    Args:
+        wanted: the finding: its invariant, its kind.
+        store: on which it shows.
+        most_images: judged for one case at most.
+        explores: whether crashes of a case that names none are explored; a finding that needs no
+            crash is looked for in the run alone.
+    """
+
+    def __init__(
+        self, wanted: Case, store: StoreAdapter, *, most_images: int, explores: bool = True
+    ) -> None:
+        self._wanted = wanted
+        self._explores = explores
+        self._store = store
+        self._most_images = most_images
+        self._last: Recording | None = None
+
+    def recording(self, case: Case) -> Recording:
+        """Return the run of a case's workload; the last one is remembered."""
+        if self._last is None or self._last.workload != case.workload:
+            self._last = record(case.workload, self._store)
+        return self._last
+
+    def __call__(self, case: Case) -> Outcome:
+        """Look for the finding in a case: after its crash, or after any if it names none."""
+        recording = self.recording(case)
+        if case.crash is not None:
+            return Outcome(self._after_crash(case, recording), 1)
+        for live in live_problems(recording, case.profile):
+            problem = live.problem
+            if self._wanted.is_shown_by(problem.invariant, problem.kind):
+                found = evolve(case, invariant=problem.invariant, kind=problem.kind)
+                return Outcome(found, 1)
+        if not self._explores:
+            return Outcome(None, 1)
+        return self._explored(case, recording)
+
+    def _after_crash(self, case: Case, recording: Recording) -> Case | None:
+        assert case.crash is not None
+        wanted = self._wanted
+        try:
+            problems = judge_crash(recording, case.profile, case.crash)
+            if not any(wanted.is_shown_by(each.invariant, each.kind) for each in problems):
+                return None
+            trace = trace_digest(recording, case.profile, case.crash)
+        except ValueError:
+            return None  # the profile does not allow it
+        return evolve(case, invariant=wanted.invariant, kind=wanted.kind, trace=trace)
+
+    def _explored(self, case: Case, recording: Recording) -> Outcome:
+        judged = 0
+
+        def note(count: int) -> None:
+            nonlocal judged
+            judged = count
+
+        def stop(finding: Finding) -> None:
+            problem = finding.problem
+            if self._wanted.is_shown_by(problem.invariant, problem.kind):
+                raise _ShownError(finding)
+
+        limits = evolve(limits_of(case, max_images=self._most_images), look=Look())
+        try:
+            seen = explore(
+                recording, case.profile, limits=limits, on_progress=note, on_finding=stop
+            )
+        except _ShownError as shown:
+            found = found_case(case, recording, shown.finding)
+            is_shown = self._after_crash(found, recording) is not None
+            return Outcome(found if is_shown else None, 1 + max(judged, shown.finding.judged))
+        return Outcome(None, 1 + seen.judged)

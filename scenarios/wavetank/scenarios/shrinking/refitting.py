@@ -1,0 +1,140 @@
+"""A workload with steps left out, made legal again: what a node may ask of its store.
+
+Indices follow from the steps before, so a step that stays is moved with them: an append comes
+behind the last entry, a truncation takes as many entries as it did. `is_legal` holds a workload to
+the rules that Raft makes for calls, so that a store is not blamed for refusing what no node asks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from attrs import evolve
+
+from wavetank.engine import FileStorageOptions, SnapshotMetadata
+from wavetank.scenarios.raft.model import EMPTY, ModelState, acknowledge
+from wavetank.scenarios.raft.steps import (
+    Append,
+    OpenStore,
+    Read,
+    Refused,
+    SaveSnapshot,
+    SaveState,
+    Step,
+    TruncatePrefix,
+    TruncateSuffix,
+)
+
+__all__ = ["is_legal", "refitted", "states_before"]
+
+
+def states_before(steps: Iterable[Step], options: FileStorageOptions) -> Iterator[ModelState]:
+    """Yield what programs see before each step."""
+    state = EMPTY
+    for step in steps:
+        yield state
+        state = acknowledge((state,), step, options)[-1]
+
+
+def refitted(
+    steps: Sequence[tuple[Step, ModelState]], options: FileStorageOptions
+) -> tuple[Step, ...]:
+    """Return steps with the indices that they have behind one another.
+
+    Args:
+        steps: each with what programs saw before it where it comes from.
+        options: of the store.
+
+    >>> from wavetank.engine import LogEntry
+    >>> steps = [OpenStore(), *(Append((LogEntry(index, 1, b""),)) for index in (1, 2, 3))]
+    >>> states = states_before(steps, FileStorageOptions())
+    >>> pairs = list(zip(steps, states, strict=True))
+    >>> [str(step) for step in refitted([pairs[0], pairs[3]], FileStorageOptions())]
+    ['open the store', 'append entry 1 of term 1']
+    """
+    fitted: list[Step] = []
+    state = EMPTY
+    for step, before in steps:
+        moved = _moved(step, before, state)
+        fitted.append(moved)
+        state = acknowledge((state,), moved, options)[-1]
+    return tuple(fitted)
+
+
+def is_legal(steps: Sequence[Step], options: FileStorageOptions) -> bool:
+    """Whether a node that keeps to Raft's rules may ask these steps of its store."""
+    if not steps or not isinstance(steps[0], OpenStore):
+        return False
+    states = states_before(steps, options)
+    return all(
+        _may_follow(step, state, options) and (number == 0) == isinstance(step, OpenStore)
+        for number, (step, state) in enumerate(zip(steps, states, strict=True))
+    )
+
+
+def _moved(step: Step, before: ModelState, now: ModelState) -> Step:
+    """Return a step where another state comes before it."""
+    if isinstance(step, Append):
+        first = now.last_index + 1
+        return Append(
+            tuple(evolve(each, index=first + place) for place, each in enumerate(step.entries))
+        )
+    by = now.last_index - before.last_index
+    if isinstance(step, TruncateSuffix | TruncatePrefix):
+        return type(step)(max(step.index + by, 1))
+    if isinstance(step, Read):
+        return Read(max(step.start + by, 1), max(step.end + by, 2))
+    if isinstance(step, SaveSnapshot):
+        return _moved_snapshot(step, by, now)
+    return step
+
+
+def _moved_snapshot(step: SaveSnapshot, by: int, now: ModelState) -> SaveSnapshot:
+    index = max(step.metadata.last_included_index + by, 1)
+    term = now.term_at(index)
+    if term is None or not by:
+        term = step.metadata.last_included_term
+    return evolve(step, metadata=SnapshotMetadata(index, term))
+
+
+def _may_follow(step: Step, state: ModelState, options: FileStorageOptions) -> bool:
+    kept_from = max(state.base_index, state.compactable_through)
+    covered = _covered(state)
+    may = True
+    match step:
+        case SaveState():
+            may = _is_next(step, state)
+        case Append():
+            terms = [state.term_at(state.last_index) or 0, *(each.term for each in step.entries)]
+            may = bool(step.entries) and terms == sorted(terms)
+        case Read():
+            may = kept_from < step.start < step.end <= state.last_index + 1
+        case TruncateSuffix():
+            may = max(kept_from, covered) < step.index <= state.last_index
+        case TruncatePrefix():
+            end = covered if options.compaction_requires_snapshot else state.last_index
+            may = 1 <= step.index <= end + 1
+        case SaveSnapshot():
+            may = _is_newer(step, state)
+        case Refused(step=SaveState() as stale):
+            may = not _is_next(stale, state)
+        case Refused(step=SaveSnapshot() as stale):
+            may = not _is_newer(stale, state)
+    return may
+
+
+def _is_next(step: SaveState, state: ModelState) -> bool:
+    term, vote = state.state.current_term, state.state.voted_for
+    if step.state.current_term != term:
+        return step.state.current_term > term
+    return step.state.voted_for == vote or not vote
+
+
+def _is_newer(step: SaveSnapshot, state: ModelState) -> bool:
+    index, term = step.metadata.last_included_index, step.metadata.last_included_term
+    follows = index > state.last_index or state.term_at(index) in (term, None)
+    return index > _covered(state) and follows
+
+
+def _covered(state: ModelState) -> int:
+    return 0 if state.snapshot is None else state.snapshot[0].last_included_index
