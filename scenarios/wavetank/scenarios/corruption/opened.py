@@ -34,7 +34,7 @@ from wavetank.scenarios.corruption.damaged_store import (
     view_of,
 )
 from wavetank.scenarios.corruption.damages import DamagedFiles
-from wavetank.scenarios.mutants.interposed_filesystem import Deceit, MisledFile, MisledFileSystem
+from wavetank.scenarios.stores.interposed_filesystem import Deceit, MisledFile, MisledFileSystem
 from wavetank.sim import SerialRuntime, SimFileSystem
 
 __all__ = ["Opener", "Shown", "look", "medium_of", "open_engine"]

@@ -2,7 +2,6 @@
 
 General layout::
 
-    interposed_filesystem.py        filesystems that do something else than they are asked for
     mutant_run.py         the few steps on which a bug is hunted; small_steps.py writes them
     planted_bug.py   a bug as a value
     state_bugs.py, append_bugs.py, log_bugs.py, snapshot_bugs.py, recovery_bugs.py

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from attrs import evolve, frozen
 
 from wavetank.engine import Storage
-from wavetank.scenarios.mutants.interposed_filesystem import Deceit, misled
 from wavetank.scenarios.mutants.mutant_run import Trial
 from wavetank.scenarios.stores.adapter import Site, StoreAdapter
+from wavetank.scenarios.stores.interposed_filesystem import Deceit, misled
 from wavetank.scenarios.stores.registry import BUILTIN
 
 __all__ = ["BUILTIN", "PlantedBug", "by_deceit", "by_variant"]
