@@ -24,21 +24,26 @@ NAMES = (
     "restart-loop",
     "mixed",
 )
+FAULTY = ("full-disk", "failing-disk", "short-transfers", "poisoned-store")
 SMALL = (
     "boundary-commands",
     "boundary-state",
     "boundary-snapshots",
     "far-indices",
     "large-batches",
-    "full-disk",
-    "failing-disk",
+    "first-entries",
+    "boundary-names",
+    "refused-calls",
+    "cancelled-calls",
+    "every-look",
+    *FAULTY,
 )
 BUILTIN = find_store("builtin")
 
 
 def test_a_store_of_plain_python_runs_all_but_those_with_faults() -> None:
     plain = StoreAdapter(name="plain", factory=lambda _: None)
-    assert set(SCENARIOS) - set(runnable_scenarios(plain)) == {"full-disk", "failing-disk"}
+    assert set(SCENARIOS) - set(runnable_scenarios(plain)) == set(FAULTY)
     assert runnable_scenarios(BUILTIN) == tuple(SCENARIOS)
 
 

@@ -77,8 +77,15 @@ SCENARIOS: Final = _catalogue(
     "boundary-snapshots",
     "far-indices",
     "large-batches",
+    "first-entries",
+    "boundary-names",
+    "refused-calls",
+    "cancelled-calls",
+    "every-look",
     "full-disk",
     "failing-disk",
+    "short-transfers",
+    "poisoned-store",
 )
 """The lives of a node that ship, by name.
 

@@ -22,15 +22,18 @@ from wavetank.engine import (
     Storage,
     StorageError,
     StorageIOError,
+    StoragePoisonedError,
 )
 from wavetank.faults import CrashEnd, CrashSignal
 from wavetank.scenarios.exploration.subject import Problem
 from wavetank.scenarios.raft.history import History, LiveProblem
 from wavetank.scenarios.raft.inspection import inspection_problems
 from wavetank.scenarios.raft.live_checks import (
+    MeteredStore,
     descriptor_problems,
     metered,
     metrics_problems,
+    poison_problems,
     report_problems,
 )
 from wavetank.scenarios.raft.machine import Machine
@@ -153,7 +156,7 @@ class LiveRun:
                 return self._resynchronise(number, step)
             if not self._goes_on or isinstance(step, (OpenStore, Reopen, KillProcess)):
                 return self._recover(number, step)
-            if not self._succeeds_again(number, step):
+            if not self._succeeds_again(number, step, error):
                 return self._recover(number, step)
         self._finish_step(number, after)
         if answered is not None:
@@ -161,7 +164,7 @@ class LiveRun:
         # Background work of the step before runs now, so that it overlaps with one more step.
         return self._work_behind(number, due) and self._check(number)
 
-    def _succeeds_again(self, number: int, step: Step) -> bool:
+    def _succeeds_again(self, number: int, step: Step, error_before: Exception) -> bool:
         """Look at a store that has refused a step, and call it once more in the same process.
 
         What it refuses now it must refuse for a reason: another operation has failed, it waits to
@@ -169,6 +172,7 @@ class LiveRun:
         """
         faults = self.machine.faults
         before = self.history.possible
+        must_poison = isinstance(self._store, MeteredStore) and faults.poisons(error_before)
         try:
             seen = self._observe()
         except Exception as error:  # noqa: BLE001 - whatever a backend raises is a finding
@@ -186,10 +190,20 @@ class LiveRun:
             has_reason = is_done or faults.failures > failures or isinstance(error, StorageIOError)
             if not (has_reason and faults.explains(error)):
                 self._live(number, refusal(step, error, "a second time, after a fault"))
+            if isinstance(error, StoragePoisonedError):
+                self._try_poisoned(number, before[-1])
             return False
+        if must_poison:
+            self._live(number, _not_poisoned(step, error_before))
         if answered is not None:
             self._live(number, answered)
         return True
+
+    def _try_poisoned(self, number: int, shown: ModelState) -> None:
+        assert self._store is not None, "it has just refused a step"
+        with self.machine.faults.healthy():
+            for problem in poison_problems(self._store, shown):
+                self._live(number, problem)
 
     @property
     def _goes_on(self) -> bool:
@@ -245,7 +259,7 @@ class LiveRun:
     def _refuse(store: Storage, step: Refused) -> Problem | None:
         try:
             call(store, step.step)
-        except StorageError:
+        except (StorageError, ValueError):
             return None
         if isinstance(step.step, (SaveState, SaveSnapshot)):
             # A store that takes it shows that in what it holds from now on.
@@ -554,6 +568,15 @@ class LiveRun:
 
     def _judged(self, seen: Observation, knowledge: Knowledge) -> tuple[Problem, ...]:
         return judge(seen, knowledge, self._workload.options, promises=self._promises)
+
+
+def _not_poisoned(step: Step, error: Exception) -> Problem:
+    what = f"'{step}' failed with {type(error).__name__}: {error}"
+    return Problem(
+        "O19",
+        "not poisoned by what has failed",
+        f"{what}; expected StoragePoisonedError for every later change, but the next one succeeded",
+    )
 
 
 def _append_in(step: Step) -> Append | None:

@@ -7,9 +7,11 @@ which counts on from there: a fault that has struck before the crash does not st
 
 from __future__ import annotations
 
+import errno
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Final
 
 from wavetank.engine import (
     CorruptedError,
@@ -19,12 +21,29 @@ from wavetank.engine import (
     StoragePoisonedError,
     UnsupportedFormatError,
 )
-from wavetank.faults import Fault, FaultInjector, FaultPlan, FaultyFileSystem, InjectorState, Stale
+from wavetank.faults import (
+    Fault,
+    FaultInjector,
+    FaultPlan,
+    FaultyFileSystem,
+    InjectorState,
+    OperationKind,
+    Stale,
+)
 from wavetank.scenarios.exploration.subject import NO_FAULTS, FaultCourse
 from wavetank.scenarios.raft.tolerated_losses import ToleratedLosses
 from wavetank.sim import SerialRuntime, SimDisk, SimFileSystem
 
 __all__ = ["FaultTimeline"]
+
+_CHANGES: Final = (
+    OperationKind.WRITE,
+    OperationKind.FSYNC,
+    OperationKind.DATASYNC,
+    OperationKind.FSYNC_DIR,
+    OperationKind.RENAME,
+)
+"""After whose failure nobody knows what is on the disk."""
 
 
 class FaultTimeline:
@@ -49,11 +68,13 @@ class FaultTimeline:
         self._positions: list[int] = []
         self._states = [self._injector.state] if plan.faults else []
         self._opened_with = 0
+        self._fired_at_open: Mapping[str, int] = {}
 
     def filesystem(self, disk: SimDisk, runtime: SerialRuntime) -> FileSystem:
         """Return the filesystem for a store that opens now on a disk."""
         self._disk = disk
         self._opened_with = self.failures
+        self._fired_at_open = dict(self._injector.fired())
         fs = SimFileSystem(disk)
         if not self.plan.faults:
             return fs
@@ -120,6 +141,18 @@ class FaultTimeline:
         if self.has_failed and isinstance(error, StorageError):
             return True
         return self.explains_by_damage(error)
+
+    def poisons(self, error: Exception) -> bool:
+        """Whether what has struck since a store was opened, and failed with this, is a change."""
+        if not (isinstance(error, StorageIOError) and error.errno == errno.EIO):
+            return False
+        fired = self._injector.fired()
+        struck = [
+            fault
+            for fault in self.plan.faults
+            if fired[str(fault)] > self._fired_at_open.get(str(fault), 0)
+        ]
+        return bool(struck) and all(each.matcher.kind in _CHANGES for each in struck)
 
     def explains_by_damage(self, error: Exception) -> bool:
         """Whether a store may refuse with this error, since the disk has lied to it."""

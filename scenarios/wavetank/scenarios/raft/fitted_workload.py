@@ -19,7 +19,6 @@ from wavetank.scenarios.raft.steps import (
     Cancelled,
     Close,
     OpenAgain,
-    Read,
     ReadSnapshot,
     ReadState,
     Refused,
@@ -61,16 +60,6 @@ _TASK_NEEDS: Final[Mapping[type[StoreCall], frozenset[Capability]]] = MappingPro
     }
 )
 """For calls that run beside others."""
-_REFUSES: Final[Mapping[type[Step], Capability]] = MappingProxyType(
-    {
-        SaveState: Capability.REFUSES_STALE_VOTES,
-        SaveSnapshot: Capability.REFUSES_STALE_SNAPSHOTS,
-        Append: Capability.REFUSES_GAPS,
-        Read: Capability.TYPED_ERRORS,
-        TruncateSuffix: Capability.TYPED_ERRORS,
-        TruncatePrefix: Capability.COMPACTION_NEEDS_SNAPSHOT,
-    }
-)
 
 
 def fitted(workload: Workload, store: StoreAdapter) -> Workload:
@@ -160,6 +149,26 @@ def _needs(step: Step, before: ModelState, after: ModelState) -> frozenset[Capab
     if isinstance(step, Cancelled):
         return _needs(step.step, before, after)
     if isinstance(step, Refused):
-        return _NEEDS.get(type(step.step), frozenset()) | {_REFUSES[type(step.step)]}
+        return _NEEDS.get(type(step.step), frozenset()) | {_refuses(step.step, before)}
     needs = _NEEDS.get(type(step), frozenset())
+    if isinstance(step, TruncateSuffix) and step.index <= before.base_index:
+        # From below the first entry on: all of them.
+        needs |= {Capability.CHECKS_ARGUMENTS}
     return needs | {Capability.INSTALLS_SNAPSHOTS} if _installs(before, after) else needs
+
+
+def _refuses(step: Step, before: ModelState) -> Capability:
+    """Return what a store declares that refuses a step."""
+    match step:
+        case SaveState() if step.state.current_term <= before.state.current_term:
+            return Capability.REFUSES_STALE_VOTES
+        case SaveSnapshot():
+            return Capability.REFUSES_STALE_SNAPSHOTS
+        case TruncatePrefix():
+            return Capability.COMPACTION_NEEDS_SNAPSHOT
+        case Append():
+            first = before.last_index + 1
+            indices = [entry.index for entry in step.entries]
+            if indices != list(range(first, first + len(indices))):
+                return Capability.REFUSES_GAPS
+    return Capability.CHECKS_ARGUMENTS

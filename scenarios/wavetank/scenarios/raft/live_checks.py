@@ -1,14 +1,15 @@
 """What a running store of this project's engine says of itself, held against what was asked of it.
 
 `MeteredStore` counts every call as the engine's metrics promise to (O17); `report_problems` reads
-verification and dump beside the model (O18). `descriptor_problems` looks at the disk below any
+verification and dump beside the model (O18), `poison_problems` tries what a poisoned store takes
+(O19). `descriptor_problems` looks at the disk below any
 store whose process has none open (O16). Stores of other people promise no such reports.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final, TypeVar
 
 from wavetank.engine import (
@@ -22,13 +23,22 @@ from wavetank.engine import (
     SnapshotData,
     SnapshotMetadata,
     Storage,
+    StorageError,
+    StoragePoisonedError,
     dump_directory,
 )
 from wavetank.scenarios.exploration.subject import Problem
 from wavetank.scenarios.raft.model import ModelState
 from wavetank.sim import SimDisk
 
-__all__ = ["MeteredStore", "descriptor_problems", "metered", "metrics_problems", "report_problems"]
+__all__ = [
+    "MeteredStore",
+    "descriptor_problems",
+    "metered",
+    "metrics_problems",
+    "poison_problems",
+    "report_problems",
+]
 
 _Result = TypeVar("_Result")
 
@@ -222,6 +232,41 @@ def metrics_problems(store: Storage) -> Iterator[Problem]:
                 f"expected {name} {store.counts[name]} in the metrics, "
                 f"but they say {shown.get(name)}",
             )
+
+
+def poison_problems(store: Storage, shown: ModelState) -> Iterator[Problem]:
+    """Yield which changes a metered store takes though it has said that it is poisoned.
+
+    Args:
+        store: open; it has raised `StoragePoisonedError`.
+        shown: what it holds.
+    """
+    if not isinstance(store, MeteredStore):
+        return
+    index = shown.last_index
+    term = max(shown.state.current_term, shown.term_at(index) or 1)
+    state = PersistentState(shown.state.current_term + 1, "")
+    changes: Mapping[str, Callable[[], None]] = {
+        "a state": lambda: store.save_state(state),
+        "an append": lambda: store.append_log_entries((LogEntry(index + 1, term, b""),)),
+        "a suffix truncation": lambda: store.truncate_log_suffix(index),
+        "a prefix truncation": lambda: store.truncate_log_prefix(index),
+        "a snapshot": lambda: store.save_snapshot(SnapshotMetadata(index, term), b""),
+    }
+    for what, change in changes.items():
+        try:
+            change()
+        except StoragePoisonedError:
+            continue
+        except StorageError as error:
+            came = type(error).__name__
+        else:
+            came = "nothing"
+        yield Problem(
+            "O19",
+            f"a poisoned store takes {what}",
+            f"expected StoragePoisonedError until it is opened again, but {what} gave {came}",
+        )
 
 
 def report_problems(

@@ -46,6 +46,7 @@ INVARIANTS: Final[dict[str, str]] = {
     "O16": "a store that is closed, or failed to open, holds no descriptor and no lock",
     "O17": "metrics count every call, its bytes and its failure",
     "O18": "verify and dump of a running store show what it holds",
+    "O19": "a store is poisoned once a write, sync or rename has failed, and then takes no change",
 }
 """What is checked, by id."""
 

@@ -197,7 +197,9 @@ class ScriptedNode:
             self._log.add(*(len(entry.command) for entry in step.entries))
 
     def _cut_off(self, index: int) -> None:
-        del self._terms[max(0, index - self._terms_from) :]
+        # An index below the first entry removes all that there are.
+        index = max(index, self._terms_from, self.snapshot_index + 1)
+        del self._terms[index - self._terms_from :]
         self.last_index = index - 1
         self._log = None
 

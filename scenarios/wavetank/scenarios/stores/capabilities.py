@@ -27,6 +27,7 @@ class Capability(Enum):
     REFUSES_GAPS = "refuses gaps"
     REFUSES_STALE_VOTES = "refuses stale votes"
     REFUSES_STALE_SNAPSHOTS = "refuses stale snapshots"
+    CHECKS_ARGUMENTS = "checks arguments"
     COMPACTION_NEEDS_SNAPSHOT = "compaction needs snapshot"
     BACKGROUND_COMPACTION = "background compaction"
     REFUSES_SECOND_OPENER = "refuses second opener"
@@ -53,6 +54,8 @@ CAPABILITIES: Final = MappingProxyType(
         Capability.REFUSES_GAPS: "refuses entries that do not follow one another",
         Capability.REFUSES_STALE_VOTES: "refuses a lower term, and another vote in one term",
         Capability.REFUSES_STALE_SNAPSHOTS: "refuses a snapshot older than the one it has",
+        Capability.CHECKS_ARGUMENTS: "refuses what Raft never asks for: terms that fall, what a "
+        "snapshot covers cut off, ranges beyond the log, names and entries over its limits",
         Capability.COMPACTION_NEEDS_SNAPSHOT: "removes no entry that no snapshot covers",
         Capability.BACKGROUND_COMPACTION: "compacts beside other work when a snapshot is saved",
         Capability.REFUSES_SECOND_OPENER: "refuses a directory that another instance has open",

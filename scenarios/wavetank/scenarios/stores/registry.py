@@ -79,6 +79,7 @@ RAFTLOCK_PUBLISHED: Final = StoreAdapter(
         Capability.REFUSES_SECOND_OPENER,
         Capability.REFUSES_STALE_VOTES,
         Capability.REFUSES_STALE_SNAPSHOTS,
+        Capability.CHECKS_ARGUMENTS,
         Capability.INSTALLS_SNAPSHOTS,
         Capability.DETECTS_DAMAGE,
         Capability.NO_LITTER,

@@ -24,6 +24,7 @@ _NOT_DECLARED: Final = frozenset(
         Capability.ANY_FIRST_INDEX,
         Capability.LIMITED_READS,
         Capability.BACKGROUND_COMPACTION,
+        Capability.CHECKS_ARGUMENTS,
         Capability.DETECTS_DAMAGE,
         # Its library has locks of its own.
         Capability.SITE_RUNTIME,
