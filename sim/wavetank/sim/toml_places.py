@@ -45,6 +45,10 @@ class Place:
         """Return the error of a value of another kind."""
         return self.error(expected, f"{value!r} ({type(value).__name__})")
 
+    def refused(self, error: Exception) -> Exception:
+        """Return the error of a value that something refuses, in its words."""
+        return self.failure(f"{self.file}: {self.key}: {error.args[0]}", self.file, self.key)
+
     def unknown(self, what: str, name: str, known: Collection[str]) -> Exception:
         """Return the error of a name that is not known.
 

@@ -4,6 +4,7 @@
     moves.py      what a node does: moves, loops, choices
     scenario.py   `Scenario`, whose workloads are made from a seed
     words.py      the keys of steps, and the values that they stand for
+    plain_values.py, top_keys.py    values of TOML, held to what they must be
     reading.py    a scenario from the text of a file
     writing.py    the text of a file from a scenario
 

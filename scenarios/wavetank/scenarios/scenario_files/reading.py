@@ -8,23 +8,13 @@ from enum import Enum
 from functools import cache, reduce
 from operator import or_
 from types import MappingProxyType, UnionType
-from typing import Final, TypeVar, Union, cast, get_args, get_origin
+from typing import Final, Union, cast, get_args, get_origin
 
 import attrs
 
-from wavetank.engine import FileStorageOptions, PersistentState
-from wavetank.faults import FaultSyntaxError, parse_fault
-from wavetank.scenarios.cluster.invariants import CLUSTER_INVARIANTS
+from wavetank.engine import PersistentState
 from wavetank.scenarios.cluster.plan import ClusterPlan
-from wavetank.scenarios.raft.contract import STORE_PROMISES
-from wavetank.scenarios.raft.exhaustive import ALPHABET, Family
-from wavetank.scenarios.raft.option_choices import (
-    LAYOUT_OPTIONS,
-    OptionError,
-    option_words,
-    with_overrides,
-)
-from wavetank.scenarios.raft.oracle import INVARIANTS
+from wavetank.scenarios.raft.exhaustive import Family
 from wavetank.scenarios.raft.steps import (
     Append,
     Cancelled,
@@ -40,9 +30,11 @@ from wavetank.scenarios.raft.steps import (
     TruncatePrefix,
     TruncateSuffix,
 )
+from wavetank.scenarios.scenario_files import plain_values as plain
+from wavetank.scenarios.scenario_files import top_keys as keys
 from wavetank.scenarios.scenario_files.amounts import Amount, Size
 from wavetank.scenarios.scenario_files.moves import Alternative, Repeat, ScriptStep, When
-from wavetank.scenarios.scenario_files.scenario import FIXPOINT, Scenario
+from wavetank.scenarios.scenario_files.scenario import Scenario
 from wavetank.scenarios.scenario_files.words import (
     CALLS,
     EXACT,
@@ -53,13 +45,10 @@ from wavetank.scenarios.scenario_files.words import (
     HexBytes,
     RepeatedText,
 )
-from wavetank.scenarios.stores.adapter import STORE_DIRECTORY
-from wavetank.sim import PROFILES, Profile, ProfileFileError, profile_from_table
+from wavetank.sim import PROFILES
 from wavetank.sim.toml_places import Place
 
 __all__ = ["ScenarioFileError", "scenario_from_toml"]
-
-_Value = TypeVar("_Value")
 
 
 class ScenarioFileError(ValueError):
@@ -126,11 +115,11 @@ def _read(value: object, kind: object, place: Place) -> object:
         return reader(value, place)
     if get_origin(kind) is tuple:
         (item, *_) = get_args(kind)
-        return _array(value, place, lambda each, where: _read(each, item, where))
+        return plain.array(value, place, lambda each, where: _read(each, item, where))
     if get_origin(kind) in (Union, UnionType):
         return _read(value, _not_none(kind), place)
     if isinstance(kind, type) and issubclass(kind, Enum):
-        return _enum(value, kind, place)
+        return plain.enum(value, kind, place)
     return _table(value, cast("type[attrs.AttrsInstance]", kind), place)
 
 
@@ -138,46 +127,10 @@ def _not_none(kind: object) -> object:
     return reduce(or_, (each for each in get_args(kind) if each is not type(None)))
 
 
-def _exactly(kind: type, words: str) -> Callable[[object, Place], object]:
-    def read(value: object, place: Place) -> object:
-        if type(value) is not kind:
-            raise place.unexpected(words, value)
-        return value
-
-    return read
-
-
-def _number(value: object, place: Place) -> float:
-    if type(value) not in (int, float):
-        raise place.unexpected("a number", value)
-    return float(cast("float", value))
-
-
-def _array(
-    value: object, place: Place, read: Callable[[object, Place], _Value]
-) -> tuple[_Value, ...]:
-    if not isinstance(value, list):
-        raise place.unexpected("an array", value)
-    return tuple(read(each, place.item(number)) for number, each in enumerate(value))
-
-
-def _enum(value: object, kind: type[Enum], place: Place) -> Enum:
-    known = {each.value: each for each in kind}
-    return known[_choice(value, known, place)]
-
-
-def _choice(value: object, known: Collection[str], place: Place) -> str:
-    if not isinstance(value, str):
-        raise place.unexpected(f"one of {', '.join(known)}", value)
-    if value not in known:
-        raise place.unknown("one of", value, known)
-    return value
-
-
 def _table(value: object, kind: type[attrs.AttrsInstance], place: Place) -> object:
     """Return a value of a class, with a key for each of its attributes."""
     fields = _keys_of(kind)
-    table = _with_keys(value, fields, place)
+    table = plain.with_keys(value, fields, place)
     given = {}
     for key, field in fields.items():
         if key in table:
@@ -187,7 +140,7 @@ def _table(value: object, kind: type[attrs.AttrsInstance], place: Place) -> obje
     try:
         return kind(**given)
     except (TypeError, ValueError) as error:
-        raise _said(_culprit(error, fields, place), error) from error
+        raise _culprit(error, fields, place).refused(error) from error
 
 
 def _field(value: object, kind: type, field: attrs.Attribute[object], place: Place) -> object:
@@ -204,23 +157,6 @@ def _culprit(
         if field.name == named:
             return place.at(key)
     return place
-
-
-def _made(kind: Callable[..., _Value], given: Mapping[str, object], place: Place) -> _Value:
-    """Return a value of a class, whose own checks of its attributes may refuse them."""
-    try:
-        return kind(**given)
-    except (TypeError, ValueError) as error:
-        raise _said(place, error) from error
-
-
-def _with_keys(value: object, known: Collection[str], place: Place) -> Mapping[str, object]:
-    if not isinstance(value, dict):
-        raise place.unexpected("a table", value)
-    for key in value:
-        if key not in known:
-            raise place.at(key).unknown("one of the keys", key, known)
-    return value
 
 
 @cache
@@ -240,7 +176,7 @@ def _text(value: object, place: Place) -> str:
     if isinstance(value, dict):
         repeated = cast("RepeatedText", _table(value, RepeatedText, place))
         return repeated.of * repeated.times
-    return cast("str", _exactly(str, "a text, or a table with times and of")(value, place))
+    return _TEXT(value, place)
 
 
 def _bytes(value: object, place: Place) -> bytes:
@@ -282,17 +218,17 @@ def _form(value: object, place: Place, forms: tuple[str, ...]) -> object:
 def _script_step(value: object, place: Place) -> ScriptStep:
     """Return a step of a script: one of `STEPS`, or several, maybe under a condition."""
     known = (*STEPS, "steps", "repeat", "every", "rounds")
-    table = _with_keys(value, known, place)
+    table = plain.with_keys(value, known, place)
     inner: object
     if "steps" in table:
         _alone(table, ("steps", "repeat", "every", "rounds"), place)
-        inner = _made(
+        inner = plain.made(
             Repeat,
             {
                 "steps": _read(table["steps"], tuple[ScriptStep, ...], place.at("steps")),
                 "times": None
                 if "repeat" not in table
-                else _read(table["repeat"], int, place.at("repeat")),
+                else plain.whole(table["repeat"], place.at("repeat")),
             },
             place,
         )
@@ -307,7 +243,7 @@ def _script_step(value: object, place: Place) -> ScriptStep:
     }
     if not conditions:
         return cast("ScriptStep", inner)
-    return _made(When, {"step": inner, **conditions}, place)
+    return plain.made(When, {"step": inner, **conditions}, place)
 
 
 def _alternative(value: object, place: Place) -> Alternative:
@@ -315,31 +251,31 @@ def _alternative(value: object, place: Place) -> Alternative:
         raise place.unexpected("a table", value)
     given: dict[str, object] = {}
     if "weight" in value:
-        given["weight"] = _read(value["weight"], int, place.at("weight"))
+        given["weight"] = plain.whole(value["weight"], place.at("weight"))
     rest = {key: each for key, each in value.items() if key != "weight"}
-    return _made(Alternative, {"step": _script_step(rest, place), **given}, place)
+    return plain.made(Alternative, {"step": _script_step(rest, place), **given}, place)
 
 
 def _task_step(value: object, place: Place) -> TaskStep:
     modifiers = ("timeout_s", "token")
-    table = _with_keys(value, (*CALLS, *modifiers), place)
+    table = plain.with_keys(value, (*CALLS, *modifiers), place)
     given: dict[str, object] = {"call": _one_of(table, CALLS, modifiers, place)}
     if "timeout_s" in table:
-        given["timeout_s"] = _number(table["timeout_s"], place.at("timeout_s"))
+        given["timeout_s"] = plain.number(table["timeout_s"], place.at("timeout_s"))
     if "token" in table:
-        given["token"] = _read(table["token"], str, place.at("token"))
-    return _made(TaskStep, given, place)
+        given["token"] = plain.text(table["token"], place.at("token"))
+    return plain.made(TaskStep, given, place)
 
 
 def _exact_call(value: object, place: Place) -> object:
-    return _one_of(_with_keys(value, EXACT, place), EXACT, (), place)
+    return _one_of(plain.with_keys(value, EXACT, place), EXACT, (), place)
 
 
 def _cancelled(value: object, place: Place) -> object:
     known = {key: kind for key, kind in EXACT.items() if kind is not Read}
-    table = _with_keys(value, (*known, "looks"), place)
-    looks = _whole_from(0)(table.get("looks", 0), place.at("looks"))
-    return _made(
+    table = plain.with_keys(value, (*known, "looks"), place)
+    looks = plain.whole_from(0)(table.get("looks", 0), place.at("looks"))
+    return plain.made(
         Cancelled, {"step": _one_of(table, known, ("looks",), place), "looks": looks}, place
     )
 
@@ -365,7 +301,7 @@ def _step(value: object, kind: type, place: Place) -> object:
     """Return a step: ``true`` for one without values, the value of one that has just one."""
     if kind is SaveSnapshot:
         exact = cast("ExactSnapshot", _table(value, ExactSnapshot, place))
-        return _made(exact.step, {}, place)
+        return plain.made(exact.step, {}, place)
     if kind is Cancelled:
         return _cancelled(value, place)
     fields = _keys_of(kind)
@@ -376,131 +312,18 @@ def _step(value: object, kind: type, place: Place) -> object:
             raise place.unexpected("true", value)
     if len(fields) == 1 and kind is not Inspect:
         (field,) = fields.values()
-        return _made(kind, {field.name: _field(value, kind, field, place)}, place)
+        return plain.made(kind, {field.name: _field(value, kind, field, place)}, place)
     return _table(value, kind, place)
 
 
-# What stands at the top
-
-
-def _option_words(value: object, place: Place) -> tuple[str, ...]:
-    words = cast("tuple[str, ...]", _read(value, tuple[str, ...], place))
-    for number in range(len(words)):
-        try:
-            with_overrides(FileStorageOptions(), words[: number + 1])
-        except OptionError as error:
-            raise _said(place.item(number), error) from error
-    return words
-
-
-def _layout_words(value: object, place: Place) -> tuple[str, ...]:
-    """Return options that a new process may have for itself."""
-    words = _option_words(value, place)
-    for number, word in enumerate(words):
-        for changed in option_words(with_overrides(FileStorageOptions(), [word])):
-            option = changed.partition("=")[0]
-            if option not in LAYOUT_OPTIONS:
-                known = sorted(LAYOUT_OPTIONS)
-                raise place.item(number).unknown("an option out of", option, known)
-    return words
-
-
-def _fault_lines(value: object, place: Place) -> tuple[str, ...]:
-    lines = cast("tuple[str, ...]", _read(value, tuple[str, ...], place))
-    for number, line in enumerate(lines):
-        try:
-            parse_fault(line)
-        except FaultSyntaxError as error:
-            raise _said(place.item(number), error) from error
-    return lines
-
-
-def _own_profiles(value: object, place: Place) -> tuple[Profile, ...]:
-    def read(table: object, where: Place) -> Profile:
-        if not isinstance(table, dict):
-            raise where.unexpected("a table", table)
-        try:
-            return profile_from_table(table, file=where.file, path=where.key)
-        except ProfileFileError as error:
-            raise ScenarioFileError(str(error), file=error.file, key=error.key) from error
-
-    return _array(value, place, read)
-
-
-def _contract(value: object, place: Place) -> tuple[tuple[str, bool], ...]:
-    table = _with_keys(value, STORE_PROMISES, place)
-    return tuple(
-        (name, cast("bool", _read(table[name], bool, place.at(name))))
-        for name in STORE_PROMISES
-        if name in table
-    )
-
-
-def _invariants(value: object, place: Place) -> tuple[str, ...]:
-    known = (*INVARIANTS, *CLUSTER_INVARIANTS)
-    return _array(value, place, lambda each, where: _choice(each, known, where))
-
-
-def _alphabet(value: object, place: Place) -> tuple[str, ...]:
-    return _array(value, place, lambda each, where: _choice(each, ALPHABET, where))
-
-
-def _depth(value: object, place: Place) -> int | str:
-    if value == FIXPOINT:
-        return FIXPOINT
-    if type(value) is not int or value < 0:
-        raise place.unexpected(f'a whole number >= 0 or "{FIXPOINT}"', value)
-    return value
-
-
-def _whole_from(least: int) -> Callable[[object, Place], int]:
-    def read(value: object, place: Place) -> int:
-        if type(value) is not int or value < least:
-            raise place.unexpected(f"a whole number >= {least}", value)
-        return value
-
-    return read
-
-
-def _seeds(value: object, place: Place) -> tuple[int, ...]:
-    return _array(value, place, _whole_from(0))
-
-
-def _directory(value: object, place: Place) -> str:
-    if value != STORE_DIRECTORY and not str(value).startswith(f"{STORE_DIRECTORY}/"):
-        raise place.unexpected(f"{STORE_DIRECTORY} or a path below it", value)
-    return str(value)
-
-
-def _line(value: object, place: Place) -> str:
-    if not isinstance(value, str) or not value.strip() or not value.isprintable():
-        raise place.unexpected("a line of text", value)
-    return value
-
-
-def _sentence(value: object, place: Place) -> str:
-    return _line(value, place) if value else ""
-
-
-def _name(value: object, place: Place) -> str:
-    line = _line(value, place)
-    if not all(each.isalnum() or each in "-_." for each in line):
-        raise place.unexpected("a name of letters, digits, -, _ and .", value)
-    return line
-
-
-def _said(place: Place, error: Exception) -> ScenarioFileError:
-    """Return the error that whoever refused a value has words for."""
-    said = str(error.args[0])
-    return ScenarioFileError(f"{place.file}: {place.key}: {said}", file=place.file, key=place.key)
-
+_TEXT: Final = plain.exactly(str, "a text, or a table with times and of")
 
 _READERS: Final[Mapping[object, Callable[[object, Place], object]]] = MappingProxyType(
     {
-        bool: _exactly(bool, "true or false"),
-        int: _exactly(int, "a whole number"),
-        float: _number,
-        str: _exactly(str, "a text"),
+        bool: plain.flag,
+        int: plain.whole,
+        float: plain.number,
+        str: plain.text,
         bytes: _bytes,
         Amount: _amount,
         Size: _size,
@@ -514,25 +337,25 @@ _READERS: Final[Mapping[object, Callable[[object, Place], object]]] = MappingPro
 
 _FIELDS: Final[Mapping[tuple[type, str], Callable[[object, Place], object]]] = MappingProxyType(
     {
-        (Scenario, "name"): _name,
-        (Scenario, "summary"): _sentence,
-        (Scenario, "options"): _option_words,
-        (Scenario, "faults"): _fault_lines,
-        (Scenario, "directory"): _directory,
-        (Scenario, "own_profiles"): _own_profiles,
-        (Scenario, "contract"): _contract,
-        (Scenario, "invariants"): _invariants,
-        (Scenario, "seeds"): _seeds,
-        (Scenario, "depth"): _depth,
-        (Scenario, "schedules"): _whole_from(1),
-        (Scenario, "cluster_runs"): _whole_from(1),
-        (Scenario, "max_images"): _whole_from(1),
-        (Family, "alphabet"): _alphabet,
-        (TaskPlan, "name"): _line,
-        (SlowCall, "nth"): _whole_from(0),
-        (ExactSnapshot, "chunk_bytes"): _whole_from(0),
-        (Reopen, "overrides"): _layout_words,
-        (KillProcess, "overrides"): _layout_words,
+        (Scenario, "name"): keys.name,
+        (Scenario, "summary"): keys.sentence,
+        (Scenario, "options"): keys.option_words,
+        (Scenario, "faults"): keys.fault_lines,
+        (Scenario, "directory"): keys.directory,
+        (Scenario, "own_profiles"): keys.own_profiles,
+        (Scenario, "contract"): keys.contract,
+        (Scenario, "invariants"): keys.invariants,
+        (Scenario, "seeds"): keys.seeds,
+        (Scenario, "depth"): keys.depth,
+        (Scenario, "schedules"): plain.whole_from(1),
+        (Scenario, "cluster_runs"): plain.whole_from(1),
+        (Scenario, "max_images"): plain.whole_from(1),
+        (Family, "alphabet"): keys.alphabet,
+        (TaskPlan, "name"): plain.line,
+        (SlowCall, "nth"): plain.whole_from(0),
+        (ExactSnapshot, "chunk_bytes"): plain.whole_from(0),
+        (Reopen, "overrides"): keys.layout_words,
+        (KillProcess, "overrides"): keys.layout_words,
         (PersistentState, "voted_for"): _text,
     }
 )
@@ -576,7 +399,7 @@ def _check_whole(scenario: Scenario, place: Place) -> None:
     try:
         scenario.workload(0)
     except (TypeError, ValueError) as error:
-        raise _said(place.at("steps"), error) from error
+        raise place.at("steps").refused(error) from error
 
 
 def _check_profiles(scenario: Scenario, place: Place) -> None:
