@@ -171,3 +171,11 @@ def test_what_is_wrong_with_a_file_is_told_before_anything_runs(
     done = wavetank("run", "mixed", "other.toml", "mine.toml", cwd=tmp_path)
     assert (done.returncode, done.stdout) == (2, "")
     assert f"Error: {message}" in done.stderr
+
+
+def test_promises_that_a_file_gives_up_are_told(here: Path) -> None:
+    text = 'steps = [{append = 1}]\nprofiles = ["sequential"]\n[contract]\nopens_always = false\n'
+    (here / "lax.toml").write_text(text, encoding="utf-8")
+    lines = run(here, "lax.toml")
+    told = "Options, faults or scenario files gave up the promises opens_always (docs/oracle.md)."
+    assert told in lines

@@ -78,6 +78,8 @@ def _fired(session: Session) -> dict[str, int]:
 
 
 def _given_up_by(plan: RunPlan) -> str:
+    if any(not holds for own in plan.own_scenarios for _, holds in own.scenario.contract):
+        return "Options, faults or scenario files"
     if not plan.faults:
         return "Options"
     return "Faults" if plan.option_sets == ((),) else "Options or faults"
