@@ -179,3 +179,16 @@ def test_promises_that_a_file_gives_up_are_told(here: Path) -> None:
     lines = run(here, "lax.toml")
     told = "Options, faults or scenario files gave up the promises opens_always (docs/oracle.md)."
     assert told in lines
+
+
+def test_the_rest_of_a_run_that_stopped_is_run_by_the_file(here: Path) -> None:
+    plain = 'seeds = [4, 5]\nprofiles = ["xfs"]\nsteps = [{append = 1}]\n'
+    (here / "plain.toml").write_text(plain, encoding="utf-8")
+    asked = ("leader-steady", "mine.toml", "plain.toml", "--max-failures", "1")
+    lines = run(here, *asked, "--backend", "raftlock-published")
+    rest = lines[lines.index(next(line for line in lines if line.startswith("Stopped"))) + 1 :]
+    # The profile in the file of the first comes with it, and so do the others there.
+    assert rest == [
+        "  wavetank run mine.toml --seed 3 --backend raftlock-published --max-images 30",
+        "  wavetank run plain.toml --seeds 4:6 --profile xfs --backend raftlock-published",
+    ]

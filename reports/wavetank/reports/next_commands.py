@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from attrs import frozen
 
 from wavetank.reports.session import Session, Unit
-from wavetank.scenarios import RunPlan, units_of
+from wavetank.scenarios import OwnProfile, RunPlan, units_of
 
 __all__ = [
     "remaining_commands",
@@ -111,18 +111,20 @@ def _settings_of(plan: RunPlan) -> dict[str, _Settings]:
     return {
         unit.scenario.name: _Settings(
             file=unit.file,
-            # Profiles in the file of the scenario come with it.
-            profiles=tuple(
-                each.file or each.profile.name
-                for each in unit.profiles
-                if not each.file or each.file != unit.file
-            ),
+            profiles=_typed(unit.profiles, unit.file),
             backend=unit.backend,
             max_images=unit.max_images,
             depth=unit.depth,
         )
         for unit in units_of(plan)
     }
+
+
+def _typed(profiles: Sequence[OwnProfile], file: str) -> tuple[str, ...]:
+    """Return what is typed for the profiles of a scenario; nothing if its file holds some."""
+    if file and any(each.file == file for each in profiles):
+        return ()
+    return tuple(each.file or each.profile.name for each in profiles)
 
 
 def _ranges(units: Iterable[Unit], scenario: str) -> Iterator[range]:
