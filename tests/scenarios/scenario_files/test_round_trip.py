@@ -223,7 +223,8 @@ def test_whatever_the_fuzzer_draws_is_that_of_its_file() -> None:
         workload = evolve(drawer.new(Random(number), number).workload, overrides=())
         scenario = Scenario.of(workload)
         assert again(scenario) == scenario
-        # Why it is unusual goes by its kind.
-        assert evolve(again(scenario).workload(number), unusual=workload.unusual) == workload
+        # A scenario with tasks says for people why it ends as it does.
+        made = evolve(again(scenario).workload(number), unusual=workload.unusual)
+        assert made == workload
         seen |= {type(step) for step in workload.steps}
     assert seen == set(get_args(Step))
