@@ -3,10 +3,12 @@
 from pathlib import Path
 
 import pytest
+from attrs import evolve
 from console import wavetank
 
 from wavetank.reports.failures import FailureStore
 from wavetank.scenarios import SCENARIOS, ReplayVerdict, replay, scenario_from_toml, scenario_text
+from wavetank.scenarios.case import AtRest
 
 MINE = """
 summary = "a node that votes and appends"
@@ -110,18 +112,29 @@ def test_a_finding_needs_the_file_no_more(here: Path) -> None:
 def test_a_finding_is_shown_as_a_file_that_finds_it_again(here: Path) -> None:
     run(here, "mine.toml")
     before = set(files(here))
-    case = FailureStore(here / ".wavetank" / "failures").find(files(here)[0].stem).case
-    shown = wavetank("show", case.id, "--as", "toml", cwd=here).stdout
+    store = FailureStore(here / ".wavetank" / "failures")
+    name = files(here)[0].stem
+    case = store.find(name).case
+    shown = wavetank("show", name, "--as", "toml", cwd=here).stdout
     (here / "again.toml").write_text(shown, encoding="utf-8")
     scenario = scenario_from_toml(shown)
     assert scenario.workload(3).steps == case.workload.steps
     assert (scenario.store, scenario.profiles) == (case.store, (case.profile.name,))
     run(here, "again.toml")
-    kinds = {
-        FailureStore(here / ".wavetank" / "failures").find(each.stem).case.kind
-        for each in set(files(here)) - before
-    }
+    kinds = {store.find(each.stem).case.kind for each in set(files(here)) - before}
     assert case.kind in kinds
+
+
+def test_damage_at_rest_is_nothing_that_a_file_can_say(here: Path) -> None:
+    run(here, "mine.toml", "-x")
+    store = FailureStore(here / ".wavetank" / "failures")
+    stored = store.find(files(here)[0].stem)
+    case = evolve(stored.case, crash=None, at_rest=AtRest(closed=True))
+    store.save(evolve(stored, case=case, violation=evolve(stored.violation, id=case.id)))
+    done = wavetank("show", case.id, "--as", "toml", cwd=here)
+    assert (done.returncode, done.stdout) == (2, "")
+    told = f"--as toml: {case.id} damages a store at rest, which a scenario file cannot say"
+    assert told in done.stderr
 
 
 def test_a_scenario_that_ships_is_shown_as_the_file_it_is(tmp_path: Path) -> None:

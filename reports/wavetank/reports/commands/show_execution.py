@@ -40,7 +40,7 @@ def execute(name: str, shape: str) -> ExitCode:
         click.echo(render_story(violation, case, found=stored.found))
         return ExitCode.OK
     if shape == "toml":
-        click.echo(scenario_to_toml(_scenario(case)), nl=False)
+        click.echo(scenario_to_toml(_scenario(case, name)), nl=False)
         return ExitCode.OK
     try:
         source = regression_test(case, name=violation.id, summary=violation.summary)
@@ -50,8 +50,16 @@ def execute(name: str, shape: str) -> ExitCode:
     return ExitCode.OK
 
 
-def _scenario(case: Case) -> Scenario:
-    """Return the scenario of all that was run when a case was found."""
+def _scenario(case: Case, name: str) -> Scenario:
+    """Return the scenario of all that was run when a case was found.
+
+    Raises:
+        click.UsageError: it was found in a store that was damaged at rest.
+    """
+    if case.at_rest is not None:
+        raise click.UsageError(
+            f"--as toml: {name} damages a store at rest, which a scenario file cannot say"
+        )
     return evolve(
         Scenario.of(case.workload),
         store=case.store,
