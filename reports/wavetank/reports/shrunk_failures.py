@@ -7,7 +7,13 @@ from attrs import evolve
 from wavetank.reports._version import version
 from wavetank.reports.failures import StoredFailure
 from wavetank.reports.session import Session
-from wavetank.scenarios.shrinking import NotShownError, Shrinking, shrink, tell_shrunk
+from wavetank.scenarios.shrinking import (
+    ClusterCaseError,
+    NotShownError,
+    Shrinking,
+    shrink,
+    tell_shrunk,
+)
 
 __all__ = ["made_smaller", "with_first_made_smaller"]
 
@@ -20,6 +26,7 @@ def made_smaller(failure: StoredFailure, *, budget: int) -> StoredFailure:
         budget: images and runs that may be judged.
 
     Raises:
+        ClusterCaseError: it is one of a cluster.
         NotShownError: it does not show any more.
     """
     found = failure.found or failure.case
@@ -44,6 +51,6 @@ def with_first_made_smaller(
         small = made_smaller(
             StoredFailure(case=case, violation=violation, version=version()), budget=budget
         )
-    except NotShownError:
-        return session, None  # a store that is not deterministic
+    except (NotShownError, ClusterCaseError):
+        return session, None  # a store that is not deterministic, or a cluster
     return session.with_story(small.case, small.violation), small

@@ -55,7 +55,7 @@ _HASH_SEEDS: Final = (1, 2)
 _SCHEDULES_BY_DEFAULT: Final = 24
 _SCHEDULES_WHEN_NAMED: Final = 540
 _CLUSTER_RUNS: Final = 36
-_SHRINK_BUDGET: Final = 600
+_SHRINK_BUDGET: Final = 400
 """Images and runs: some seconds."""
 _IMAGES_AFTER_FIRST: Final = 500
 """Judged at least, once a scenario and profile has failed."""

@@ -15,7 +15,7 @@ from wavetank.reports.failures import FailureStore, UnknownFailureError, Unreada
 from wavetank.reports.shrunk_failures import made_smaller
 from wavetank.reports.story import render_story
 from wavetank.scenarios import StoreNotFoundError
-from wavetank.scenarios.shrinking import NotShownError
+from wavetank.scenarios.shrinking import ClusterCaseError, NotShownError
 
 __all__ = ["execute"]
 
@@ -32,7 +32,7 @@ def execute(name: str, *, budget: int, as_json: bool) -> ExitCode:
         raise click.UsageError(str(error)) from error
     try:
         small = made_smaller(stored, budget=budget)
-    except (NotShownError, StoreNotFoundError) as error:
+    except (ClusterCaseError, NotShownError, StoreNotFoundError) as error:
         click.echo(f"{name}: {error}", err=True)
         return ExitCode.INTERNAL
     store.save(small)

@@ -3,11 +3,12 @@
 `shrink.py` goes from case to smaller case and says how far it has come. `smaller.py` lists smaller
 runs, with steps made legal again by `refitting.py`; `crashes.py` smaller crashes of one run;
 `worlds.py` simpler worlds for one crash. `attempt.py` finds out whether a case still shows the
-finding.
+finding. `smaller_tasks.py` and `task_attempt.py` do the same for tasks beside one another.
 """
 
 from wavetank.scenarios.exploration.explain import ShrinkNote
 from wavetank.scenarios.shrinking.shrink import (
+    ClusterCaseError,
     NotShownError,
     Shrinking,
     look_for,
@@ -17,6 +18,7 @@ from wavetank.scenarios.shrinking.shrink import (
 )
 
 __all__ = [
+    "ClusterCaseError",
     "NotShownError",
     "ShrinkNote",
     "Shrinking",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from attrs import evolve, frozen
 
 from wavetank.scenarios.case import Case
+from wavetank.scenarios.exploration.crash_point import CrashPoint
 from wavetank.scenarios.exploration.explorer import Finding, explore, judge_crash
 from wavetank.scenarios.exploration.recovery_graph import Look
 from wavetank.scenarios.raft.recording import Recording, record
@@ -12,8 +13,29 @@ from wavetank.scenarios.replay import live_problems
 from wavetank.scenarios.reproduction import limits_of, trace_digest
 from wavetank.scenarios.stores.adapter import StoreAdapter
 from wavetank.scenarios.unit import found_case
+from wavetank.sim.scheduling.schedule import Schedule
 
-__all__ = ["Attempts", "Outcome"]
+__all__ = ["Attempts", "Candidate", "Outcome"]
+
+
+@frozen
+class Candidate:
+    """A case that may show the finding.
+
+    Attributes:
+        case: judged by its crash alone, if it names one.
+        near: else, the step whose crashes are explored first.
+        like: else, a crash that is tried before all others; None for none.
+        schedule: of tasks, tried before all others; None for none.
+        fewer_departures: whether a schedule with fewer departures than that of the case is looked
+            for.
+    """
+
+    case: Case
+    near: int = 0
+    like: CrashPoint | None = None
+    schedule: Schedule | None = None
+    fewer_departures: bool = False
 
 
 @frozen
@@ -63,8 +85,9 @@ class Attempts:
             self._last = record(case.workload, self._store)
         return self._last
 
-    def __call__(self, case: Case) -> Outcome:
+    def __call__(self, candidate: Candidate) -> Outcome:
         """Look for the finding in a case: after its crash, or after any if it names none."""
+        case = candidate.case
         recording = self.recording(case)
         if case.crash is not None:
             return Outcome(self._after_crash(case, recording), 1)
@@ -75,7 +98,23 @@ class Attempts:
                 return Outcome(found, 1)
         if not self._explores:
             return Outcome(None, 1)
-        return self._explored(case, recording)
+        return self._crashed(candidate, recording)
+
+    def _crashed(self, candidate: Candidate, recording: Recording) -> Outcome:
+        """Try a crash like that of the larger case, then those of its step, then all."""
+        case, judged = candidate.case, 1
+        if candidate.like is not None:
+            found = self._after_crash(evolve(case, crash=candidate.like), recording)
+            judged += 1
+            if found is not None:
+                return Outcome(found, judged)
+        first = case.workload.crashes_from
+        for from_step in dict.fromkeys((max(first, candidate.near), first)):
+            outcome = self._explored(case, recording, from_step)
+            judged += outcome.judged
+            if outcome.case is not None:
+                return Outcome(outcome.case, judged)
+        return Outcome(None, judged)
 
     def _after_crash(self, case: Case, recording: Recording) -> Case | None:
         assert case.crash is not None
@@ -89,7 +128,7 @@ class Attempts:
             return None  # the profile does not allow it
         return evolve(case, invariant=wanted.invariant, kind=wanted.kind, trace=trace)
 
-    def _explored(self, case: Case, recording: Recording) -> Outcome:
+    def _explored(self, case: Case, recording: Recording, from_step: int) -> Outcome:
         judged = 0
 
         def note(count: int) -> None:
@@ -101,7 +140,9 @@ class Attempts:
             if self._wanted.is_shown_by(problem.invariant, problem.kind):
                 raise _ShownError(finding)
 
-        limits = evolve(limits_of(case, max_images=self._most_images), look=Look())
+        limits = evolve(
+            limits_of(case, max_images=self._most_images), look=Look(), from_step=from_step
+        )
         try:
             seen = explore(
                 recording, case.profile, limits=limits, on_progress=note, on_finding=stop
@@ -109,5 +150,5 @@ class Attempts:
         except _ShownError as shown:
             found = found_case(case, recording, shown.finding)
             is_shown = self._after_crash(found, recording) is not None
-            return Outcome(found if is_shown else None, 1 + max(judged, shown.finding.judged))
-        return Outcome(None, 1 + seen.judged)
+            return Outcome(found if is_shown else None, max(judged, shown.finding.judged))
+        return Outcome(None, seen.judged)

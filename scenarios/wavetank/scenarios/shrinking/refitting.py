@@ -131,9 +131,9 @@ def _is_next(step: SaveState, state: ModelState) -> bool:
 
 
 def _is_newer(step: SaveSnapshot, state: ModelState) -> bool:
+    """Whether it covers more than the last one, and comes of this log or of a later leader's."""
     index, term = step.metadata.last_included_index, step.metadata.last_included_term
-    follows = index > state.last_index or state.term_at(index) in (term, None)
-    return index > _covered(state) and follows
+    return index > _covered(state) and term >= (state.term_at(index) or 0)
 
 
 def _covered(state: ModelState) -> int:

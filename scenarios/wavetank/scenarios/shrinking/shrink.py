@@ -19,18 +19,28 @@ from wavetank.scenarios.exploration.explain import ShrinkNote, Violation
 from wavetank.scenarios.exploration.subject import Problem
 from wavetank.scenarios.raft.recording import Recording
 from wavetank.scenarios.replay import judge_again, tell
-from wavetank.scenarios.shrinking.attempt import Attempts
+from wavetank.scenarios.shrinking.attempt import Attempts, Candidate
 from wavetank.scenarios.shrinking.crashes import count_lost, smaller_crashes
 from wavetank.scenarios.shrinking.smaller import smaller_runs
+from wavetank.scenarios.shrinking.smaller_tasks import smaller_task_runs
+from wavetank.scenarios.shrinking.task_attempt import TaskAttempts
 from wavetank.scenarios.shrinking.worlds import simpler_worlds
 from wavetank.scenarios.stores.adapter import StoreAdapter
 from wavetank.scenarios.stores.registry import find_store
 
-__all__ = ["NotShownError", "Shrinking", "look_for", "note_of", "shrink", "tell_shrunk"]
+__all__ = [
+    "ClusterCaseError",
+    "NotShownError",
+    "Shrinking",
+    "look_for",
+    "note_of",
+    "shrink",
+    "tell_shrunk",
+]
 
 _MOST_LOOKED_AT: Final = 20_000
-_MOST_IMAGES: Final = 400
-"""Judged for one smaller case at most: a budget goes further if no case takes all of it."""
+_MOST_IMAGES: Final = 150
+"""Judged for one smaller case at most, twice: a budget goes further if no case takes all of it."""
 
 
 @frozen(kw_only=True)
@@ -58,6 +68,10 @@ class Shrinking:
     is_finished: bool = False
 
 
+class ClusterCaseError(ValueError):
+    """A finding of a cluster, which is not made small."""
+
+
 class NotShownError(ValueError):
     """A case that does not show its finding: there is nothing to make small."""
 
@@ -73,7 +87,7 @@ def look_for(case: Case, *, store: StoreAdapter | None = None) -> Case:
         NotShownError: no crash shows it.
     """
     attempts = Attempts(case, store or find_store(case.store), most_images=_MOST_LOOKED_AT)
-    found = attempts(case.without_finding()).case
+    found = attempts(Candidate(case.without_finding())).case
     if found is None:
         raise _not_shown(case)
     return found
@@ -89,13 +103,14 @@ def shrink(start: Case | Shrinking, *, budget: int, store: StoreAdapter | None =
         store: on which it shows; None for the one that the case names.
 
     Raises:
+        ClusterCaseError: it is one of a cluster.
         NotShownError: the case does not show its finding.
         StoreNotFoundError: the case names a store that is not there.
     """
     now = start if isinstance(start, Shrinking) else Shrinking(case=start)
     now = evolve(now, granted=now.granted + budget)
     attempts = _attempts(now.case, store)
-    if attempts(now.case).case is None:
+    if attempts(Candidate(now.case)).case is None:
         raise _not_shown(now.case)
     while not now.is_finished and now.judged < now.granted:
         now = _next(now, attempts)
@@ -121,13 +136,13 @@ def note_of(found: Case, now: Shrinking, *, store: StoreAdapter | None = None) -
     )
 
 
-def _attempts(case: Case, store: StoreAdapter | None) -> Attempts:
-    return Attempts(
-        case,
-        store or find_store(case.store),
-        most_images=_MOST_IMAGES,
-        explores=case.crash is not None,
-    )
+def _attempts(case: Case, store: StoreAdapter | None) -> Attempts | TaskAttempts:
+    if case.workload.cluster is not None:
+        raise ClusterCaseError(f"case: expected one without a cluster, got {case.id}")
+    store = store or find_store(case.store)
+    if case.workload.tasks:
+        return TaskAttempts(case, store)
+    return Attempts(case, store, most_images=_MOST_IMAGES, explores=case.crash is not None)
 
 
 def tell_shrunk(found: Case, now: Shrinking, *, store: StoreAdapter | None = None) -> Violation:
@@ -152,14 +167,14 @@ def _not_shown(case: Case) -> NotShownError:
     return NotShownError(f"case: expected one that still breaks {case.invariant}, got {case.id}")
 
 
-def _lost(case: Case, attempts: Attempts) -> int:
+def _lost(case: Case, attempts: Attempts | TaskAttempts) -> int:
     if case.crash is None:
         return 0
     problem = Problem(case.invariant, case.kind, "")
     return count_lost(attempts.recording(case), case.profile, case.crash, problem)
 
 
-def _next(now: Shrinking, attempts: Attempts) -> Shrinking:
+def _next(now: Shrinking, attempts: Attempts | TaskAttempts) -> Shrinking:
     """Try smaller cases to the first that shows the finding, or to the end of the budget."""
     for candidate in islice(_smaller(now.case, attempts), now.place, None):
         if now.is_finished or now.judged >= now.granted:
@@ -174,14 +189,18 @@ def _next(now: Shrinking, attempts: Attempts) -> Shrinking:
     return evolve(now, place=0, round_size=now.place, is_finished=now.is_finished or is_finished)
 
 
-def _smaller(case: Case, attempts: Attempts) -> Iterator[Case]:
-    recording = attempts.recording(case)
-    yield from smaller_runs(case, _last_step(case, recording))
+def _smaller(case: Case, attempts: Attempts | TaskAttempts) -> Iterator[Candidate]:
+    if case.workload.tasks:
+        yield from smaller_task_runs(case)
+        if case.schedule is not None and case.schedule.departures:
+            yield Candidate(case, fewer_departures=True)
+    else:
+        yield from smaller_runs(case, _last_step(case, attempts.recording(case)))
     recording = attempts.recording(case)
     if case.crash is not None:
         for crash in smaller_crashes(recording, case.profile, case.crash):
-            yield evolve(case, crash=crash)
-    yield from simpler_worlds(case, recording)
+            yield Candidate(evolve(case, crash=crash))
+    yield from map(Candidate, simpler_worlds(case, recording))
 
 
 def _last_step(case: Case, recording: Recording) -> int:

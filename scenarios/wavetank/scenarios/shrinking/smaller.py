@@ -20,18 +20,20 @@ from wavetank.scenarios.raft.steps import (
     SaveSnapshot,
     SaveState,
     Step,
+    StoreCall,
     Workload,
 )
+from wavetank.scenarios.shrinking.attempt import Candidate
 from wavetank.scenarios.shrinking.refitting import is_legal, refitted, states_before
 
-__all__ = ["smaller_runs"]
+__all__ = ["plainer_workloads", "simpler_step", "smaller_runs", "smaller_starts"]
 
 _COMMAND: Final = b"x"
 _NOBODY: Final = PersistentState(1, "")
 _SOMEBODY: Final = PersistentState(1, "node-a")
 
 
-def smaller_runs(case: Case, last_step: int) -> Iterator[Case]:
+def smaller_runs(case: Case, last_step: int) -> Iterator[Candidate]:
     """Yield cases of smaller workloads, each once, whose crashes are still to be explored.
 
     Args:
@@ -39,24 +41,37 @@ def smaller_runs(case: Case, last_step: int) -> Iterator[Case]:
         last_step: the step at which it crashes.
     """
     whole = case.without_finding()
-    seen = {whole}
-    for workload in _smaller_workloads(case.workload, last_step):
-        candidate = evolve(whole, workload=workload)
-        if candidate not in seen:
-            seen.add(candidate)
-            yield candidate
+    seen = {case.workload}
+    for workload, near in _smaller_workloads(case.workload, last_step):
+        if workload not in seen:
+            seen.add(workload)
+            yield Candidate(evolve(whole, workload=workload), near, case.crash)
 
 
-def _smaller_workloads(workload: Workload, last_step: int) -> Iterator[Workload]:
+def smaller_starts(workload: Workload) -> Iterator[Workload]:
+    """Yield a workload with fewer steps, then with simpler ones, before its tasks begin."""
+    yield from (each for each, _ in _simpler_runs(workload, len(workload.steps) - 1))
+
+
+def _smaller_workloads(workload: Workload, last_step: int) -> Iterator[tuple[Workload, int]]:
+    """Yield smaller workloads, and where in them the step of the crash is."""
+    yield from _simpler_runs(workload, last_step)
+    for each in plainer_workloads(workload):
+        yield each, last_step
+
+
+def _simpler_runs(workload: Workload, last_step: int) -> Iterator[tuple[Workload, int]]:
     rules = is_legal if is_legal(workload.steps, workload.options) else _anything
     for steps in _fewer_steps(workload, last_step):
-        yield from _fitted(workload, steps, rules)
+        near = max(0, sum(number <= last_step for number, _ in steps) - 1)
+        for each in _fitted(workload, steps, rules):
+            yield each, near
     for number, step in enumerate(workload.steps):
-        for simpler in _simpler_steps(step):
+        for simpler in simpler_step(step):
             steps = [*enumerate(workload.steps)]
             steps[number] = number, simpler
-            yield from _fitted(workload, steps, rules)
-    yield from _plainer(workload)
+            for each in _fitted(workload, steps, rules):
+                yield each, last_step
 
 
 _Steps = Sequence[tuple[int, Step]]
@@ -93,7 +108,8 @@ def _fewer_steps(workload: Workload, last_step: int) -> Iterator[_Steps]:
             yield [*steps[:place], (number, both), *steps[place + 2 :]]
 
 
-def _simpler_steps(step: Step) -> Iterator[Step]:
+def simpler_step(step: Step | StoreCall) -> Iterator[SaveState | Append | SaveSnapshot]:
+    """Yield simpler steps of the same kind, the simplest first."""
     if isinstance(step, Append):
         yield from _simpler_appends(step)
     elif isinstance(step, SaveState):
@@ -117,7 +133,7 @@ def _is_simpler(state: PersistentState, than: PersistentState) -> bool:
     )
 
 
-def _simpler_appends(step: Append) -> Iterator[Step]:
+def _simpler_appends(step: Append) -> Iterator[Append]:
     entries = step.entries
     for count in (1, len(entries) // 2, len(entries) - 1):
         if 0 < count < len(entries):
@@ -133,7 +149,7 @@ def _simpler_appends(step: Append) -> Iterator[Step]:
         yield Append(tuple(evolve(each, term=1) for each in entries))
 
 
-def _plainer(workload: Workload) -> Iterator[Workload]:
+def plainer_workloads(workload: Workload) -> Iterator[Workload]:
     """Yield the workload with fewer faults, default options, seed 0, and a usual caller."""
     faults = workload.faults.faults
     for place in range(len(faults)):
