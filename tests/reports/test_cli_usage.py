@@ -285,7 +285,7 @@ def test_a_failure_under_turned_options_is_replayed_under_them(
     monkeypatch.chdir(tmp_path)
     failed = invoke(
         "run", "restart-loop", "--backend", "raftlock-published", "--profile", "posix",
-        "--max-images", "50", "--options", "no_auto_truncate", "--format", "json",
+        "--max-images", "50", "--options", "no_auto_truncate", "--format", "json", "--no-shrink",
         "--workers", "1",
     )  # fmt: skip
     document = json.loads(failed.stdout)
@@ -342,7 +342,7 @@ def test_a_failure_under_faults_is_told_and_replayed_with_them(
     line = "fsync log.dat #2: fail EIO ext4"
     arguments = (
         "run", "election-storm", "--backend", "raftlock-published", "--profile", "sequential",
-        "--max-images", "50", "--fault", line, "--workers", "1",
+        "--max-images", "50", "--fault", line, "--workers", "1", "--no-shrink",
     )  # fmt: skip
     text = invoke(*arguments).stdout
     assert f"--max-images 50 --fault '{line}'" in text

@@ -14,7 +14,7 @@ from attrs import evolve, fields
 
 from wavetank.reports.python_values import PythonSource, is_default
 from wavetank.scenarios import Case, Workload, find_store, judge_again, record, trace_digest
-from wavetank.sim import PROFILES
+from wavetank.sim import PROFILES, Tearing
 
 __all__ = ["regression_test"]
 
@@ -46,6 +46,7 @@ def regression_test(case: Case, *, name: str, summary: str) -> str:
         f"    store={case.store!r},",
         f"    profile={_profile(case, source)},",
         f"    depth={case.depth!r},",
+        *_tearing(case, source),
         f"    crash={source.of(case.crash)},",
         f"    invariant={case.invariant!r},",
         f"    kind={case.kind!r},",
@@ -102,6 +103,11 @@ def _workload(workload: Workload, source: PythonSource) -> Iterator[str]:
             yield from (f"            {source.of(value)}," for value in values)
             yield "        ),"
     yield "    ),"
+
+
+def _tearing(case: Case, source: PythonSource) -> Iterator[str]:
+    if case.tearing != Tearing():
+        yield f"    tearing={source.of(case.tearing)},"
 
 
 def _schedule(case: Case, source: PythonSource) -> Iterator[str]:

@@ -14,8 +14,12 @@ from wavetank.scenarios import (
     Limits,
     OpenStore,
     Problem,
+    Recording,
+    Reopen,
     SaveSnapshot,
     SaveState,
+    Step,
+    TruncateSuffix,
     Workload,
     explain,
     explore,
@@ -24,6 +28,7 @@ from wavetank.scenarios import (
     record,
 )
 from wavetank.scenarios.exploration.crash_point import pending_at
+from wavetank.scenarios.mutants import BUGS, record_trial
 from wavetank.sim import (
     BTRFS,
     EXT4_ORDERED,
@@ -168,6 +173,57 @@ def test_the_cure_is_found_by_trying() -> None:
     )
     assert explain(recording, POSIX, finding).cure.startswith(
         "a sync of the file /store/log.dat right after "
+    )
+
+
+def unsynced_log(*steps: Step, sync_on_append: bool) -> Recording:
+    """Record the engine without any sync of its log, with one entry before the steps."""
+    return record(
+        Workload(
+            name="unsynced-log",
+            seed=0,
+            steps=(OpenStore(), Append((LogEntry(1, 1, b"a"),)), *steps),
+            options=FileStorageOptions(sync_on_append=sync_on_append),
+        ),
+        builtin_over(lambda fs: NoFileSync(fs, "/store/log.dat")),
+    )
+
+
+def cures(recording: Recording) -> dict[str, str]:
+    return {
+        finding.problem.kind: explain(recording, POSIX, finding).cure
+        for finding in explore(recording, POSIX).findings
+    }
+
+
+def test_a_cure_is_asked_of_the_step_that_has_promised_the_sync() -> None:
+    close = "step 2 ('close the store and open it again')"
+    log = "a sync of the file /store/log.dat"
+    assert cures(unsynced_log(Reopen(), sync_on_append=False)) == {
+        "does not open: CorruptedLogError": f"{log} before {close} does anything else",
+        "work pending after a clean close": f"{log} before {close} returns",
+    }
+    at_once = cures(unsynced_log(Reopen(), sync_on_append=True))
+    assert at_once["work pending after a clean close"] == (
+        f"{log} right after size 137 of /store/log.dat in step 1"
+    )
+
+
+def test_a_cure_that_an_option_gave_up_is_asked_of_the_next_step_that_settles_the_log() -> None:
+    steps = (Append((LogEntry(2, 1, b"b"),)), TruncateSuffix(2), SaveState(PersistentState(1, "")))
+    found = cures(unsynced_log(*steps, sync_on_append=False))
+    assert found["acknowledged entry lost"] == (
+        "a sync of the file /store/log.dat before step 3 ('truncate suffix from 2') returns"
+    )
+
+
+def test_a_recovery_is_to_blame_for_what_it_found_of_a_step_that_had_not_returned() -> None:
+    bug = BUGS["W15"]
+    recording = record_trial(bug.trial, bug.backend)
+    (finding,) = explore(recording, POSIX, limits=Limits(depth=1)).findings
+    assert explain(recording, POSIX, finding).cure == (
+        "a sync of the file /store/log.dat by the recovery, before it lets anybody see "
+        "bytes 48..143 of /store/log.dat"
     )
 
 

@@ -242,10 +242,9 @@ class _CodeRun:
         """Return what separates two acknowledgements in words."""
         return f"the work after {step} acknowledgements"
 
-    def gives_up_sync(self, step: int) -> bool:
+    def due_step(self, step: int) -> int:
         """Code has no option that gives up a sync."""
-        del step
-        return False
+        return step
 
 
 class _CodeSubject:

@@ -276,7 +276,7 @@ class _Story:
     ) -> None:
         self._step_at: Callable[[int], int] = lambda position: run.interval_at(position).step
         self._tell_step = run.tell_step
-        self._gives_up_sync = run.gives_up_sync
+        self._due_step = run.due_step
         crash = finding.crash
         self._last = run.interval_at(crash.position if crash.killed_at is None else crash.killed_at)
         self._profile = profile
@@ -310,23 +310,50 @@ class _Story:
         )
 
     def cure(self) -> str:
-        """Return the first single sync that would have forbidden the image; "" if none does."""
+        """Return the first single sync that would have forbidden the image; "" if none does.
+
+        It is asked of whoever had promised it: of the step, unless an option gives up its sync, and
+        of a recovery where the step that it found had not returned.
+        """
         tried: set[tuple[int, SyncKind, int, int | None]] = set()
         # If new work was lost, what it and the recovery left unsynced is to blame first.
         newest_first = sorted(self._lost, key=lambda lost: -lost.stretch)
         for lost in newest_first if self._is_of_new_work else self._lost:
-            step = self._step_of(lost)
-            key = (lost.stretch, lost.sync.kind, lost.sync.inode, step)
-            if key in tried:
-                continue
-            tried.add(key)
-            declined = step is not None and self._gives_up_sync(step)
-            if not declined and self._forbids(lost, after=lost.call_end):
-                return f"{lost.needed} right after {lost.text} in {self._where(lost)}"
-            start = self._stretches[lost.stretch].recovered_from
-            if start is not None and lost.position < start and self._forbids(lost, after=start - 1):
-                return f"{lost.needed} by the recovery, before it lets anybody see {lost.text}"
+            key = (lost.stretch, lost.sync.kind, lost.sync.inode, self._step_of(lost))
+            if key not in tried:
+                tried.add(key)
+                for place, after in self._places_of_sync(lost):
+                    if self._forbids(lost, after=after):
+                        return f"{lost.needed} {place}"
         return ""
+
+    def _places_of_sync(self, lost: _LostOp) -> Iterator[tuple[str, int]]:
+        """Yield where an op was promised to be synced, in words, and behind which record."""
+        step = self._step_of(lost)
+        start = self._stretches[lost.stretch].recovered_from
+        is_found = start is not None and lost.position < start
+        due = None if step is None else self._due_step(step)
+        # A step that a kill has ended early would not have come to its sync.
+        if step == due and not (is_found and step is not None and not self._is_acknowledged(step)):
+            yield f"right after {lost.text} in {self._where(lost)}", lost.call_end
+        elif due is not None and due != step and due <= self._last.step:
+            yield from self._within(due)
+        if start is not None and is_found:
+            yield f"by the recovery, before it lets anybody see {lost.text}", start - 1
+
+    def _within(self, step: int) -> Iterator[tuple[str, int]]:
+        """Yield the place right before a step is acknowledged; before it begins if it never was."""
+        told = f"step {step} ('{self._tell_step(step)}')"
+        positions = [
+            (position, isinstance(record, Mark))
+            for position, record in enumerate(self._stretches[0].log)
+            if self._step_at(position) == step
+        ]
+        ends = [position for position, is_mark in positions if is_mark]
+        if ends:
+            yield f"before {told} returns", ends[0] - 1
+        elif positions:
+            yield f"before {told} does anything else", positions[0][0] - 1
 
     @property
     def _is_of_new_work(self) -> bool:

@@ -278,6 +278,9 @@ class RecordedRun(Protocol[Shown, Known]):
         """Return a step of the workload in words."""
         ...
 
-    def gives_up_sync(self, step: int) -> bool:
-        """Whether an option gives up the sync at the end of this step."""
+    def due_step(self, step: int) -> int | None:
+        """Return the step by whose end what a step wrote is promised to be durable.
+
+        It is the step itself, unless an option gives up its sync: then a later one, or none.
+        """
         ...

@@ -26,6 +26,7 @@ from wavetank.scenarios.raft.contract import Contract
 from wavetank.scenarios.raft.steps import (
     Append,
     Cancelled,
+    Close,
     KillProcess,
     OpenStore,
     Reopen,
@@ -36,7 +37,7 @@ from wavetank.scenarios.raft.steps import (
     TruncateSuffix,
 )
 
-__all__ = ["EMPTY", "ModelState", "Possible", "acknowledge", "begin"]
+__all__ = ["EMPTY", "ModelState", "Possible", "acknowledge", "begin", "settles_log"]
 
 
 @frozen(kw_only=True, cache_hash=True)
@@ -125,10 +126,13 @@ def acknowledge(
             after for before, after in zip(possible, done, strict=True) if after is not before
         )
         return _distinct((*possible, *longer))
-    makes_durable = isinstance(step, (OpenStore, Reopen, KillProcess)) or (
-        isinstance(step, TruncateSuffix) and done[-1] != possible[-1]
-    )
-    return done[-1:] if makes_durable else _distinct(done)
+    settles = settles_log(step) and (not isinstance(step, TruncateSuffix) or done != possible)
+    return done[-1:] if settles else _distinct(done)
+
+
+def settles_log(step: object) -> bool:
+    """Whether a step that changes anything leaves the whole log durable, whatever the options."""
+    return isinstance(step, OpenStore | Reopen | KillProcess | TruncateSuffix | Close)
 
 
 def _apply(

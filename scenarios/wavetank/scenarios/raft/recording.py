@@ -24,6 +24,7 @@ from wavetank.scenarios.exploration.subject import NO_FAULTS, FaultCourse, Inter
 from wavetank.scenarios.raft.driver import LiveRun
 from wavetank.scenarios.raft.fitted_workload import undeclared_invariants
 from wavetank.scenarios.raft.history import LiveProblem
+from wavetank.scenarios.raft.model import settles_log
 from wavetank.scenarios.raft.oracle import Knowledge
 from wavetank.scenarios.raft.recovery import RaftSubject
 from wavetank.scenarios.raft.steps import Append, TaskStep, Workload
@@ -104,11 +105,17 @@ class Recording:
         """Return a step of the workload in words."""
         return self.workload.tell_step(step)
 
-    def gives_up_sync(self, step: int) -> bool:
-        """Whether an option gives up the sync at the end of this step."""
-        each = self.workload.all_steps[step]
-        is_append = isinstance(each.call if isinstance(each, TaskStep) else each, Append)
-        return is_append and not self.workload.promises.appends_durable
+    def due_step(self, step: int) -> int | None:
+        """Return the step by whose end what a step wrote is promised to be durable."""
+        calls = [
+            each.call if isinstance(each, TaskStep) else each for each in self.workload.all_steps
+        ]
+        if not isinstance(calls[step], Append):
+            return step
+        if self.workload.promises.appends_durable:
+            return step
+        later = range(step + 1, len(calls))
+        return next((each for each in later if settles_log(calls[each])), None)
 
 
 def record(workload: Workload, backend: StoreAdapter | StoreFactory) -> Recording:
