@@ -150,7 +150,7 @@ def judge_again(
     if case.workload.cluster is not None:
         return judge_cluster_again(case)
     if case.workload.tasks:
-        return judge_tasks_again(case)
+        return judge_tasks_again(case, store)
     answer = _judge(case, _record(case, store), max_images)
     return tuple(each for each in answer.problems if case.is_shown_by(each.invariant, each.kind))
 
@@ -168,7 +168,7 @@ def tell(case: Case, problem: Problem, *, store: StoreAdapter | None = None) -> 
     if case.workload.cluster is not None:
         return tell_cluster(case)
     if case.workload.tasks:
-        return evolve(tell_tasks(case, problem), id=case.id)
+        return evolve(tell_tasks(case, problem, store), id=case.id)
     recording = _record(case, store)
     if case.crash is None:
         step = max(recording.steps_run - 1, 0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from string import ascii_lowercase
 from typing import TYPE_CHECKING, Final
 
@@ -23,9 +23,11 @@ if TYPE_CHECKING:
         NecessityResult,
         RaceHunt,
         ReproSizes,
+        SmallRepro,
         Witness,
         ZooResult,
     )
+    from wavetank.scenarios.shrinking import ShrinkNote
 
 __all__ = ["zoo_command", "zoo_text"]
 
@@ -110,10 +112,10 @@ def zoo_text(result: ZooResult, patches: PatchResults, version: str) -> str:
         lines += _matrix(result.bugs)
     for bug in result.bugs:
         lines += _repro(bug)
+    if result.races:
+        lines += _races(result.races, result.race_repros)
     if result.repro_sizes is not None:
         lines += [*_sizes(result.repro_sizes), ""]
-    if result.races:
-        lines += _races(result.races)
     if patches.hunts:
         lines += _patches(patches.hunts)
     if result.necessity:
@@ -156,15 +158,18 @@ def _repro(result: BugResult) -> Iterator[str]:
     elif small is not None:
         yield f"  killed    {small.story.invariant} under {small.profile}"
         yield from _story(small.story)
-        note = small.note
-        yield (
-            f"  shrunk    steps {note.steps_before} -> {note.steps}, lost micro-ops "
-            f"{note.lost_before} -> {note.lost}, on {note.judged} images and runs"
-        )
+        yield _shrunk(small.note)
     else:
         yield f"  killed    {shortest.kill.invariant} under {shortest.profile}"
         yield from _story(shortest.kill)
     yield ""
+
+
+def _shrunk(note: ShrinkNote) -> str:
+    return (
+        f"  shrunk    steps {note.steps_before} -> {note.steps}, lost micro-ops "
+        f"{note.lost_before} -> {note.lost}, on {note.judged} images and runs"
+    )
 
 
 def _sizes(sizes: ReproSizes) -> Iterator[str]:
@@ -184,7 +189,7 @@ def _story(kill: Kill | Violation) -> Iterator[str]:
         yield f"  cure      {kill.cure}"
 
 
-def _races(hunts: Sequence[RaceHunt]) -> Iterator[str]:
+def _races(hunts: Sequence[RaceHunt], repros: Mapping[str, SmallRepro]) -> Iterator[str]:
     from wavetank.scenarios.mutants import RACES
 
     yield "Races, shown by which scenario, after how many schedules of all of them:"
@@ -207,6 +212,11 @@ def _races(hunts: Sequence[RaceHunt]) -> Iterator[str]:
             yield f"  schedule  {hunt.sighting.schedule}"
             if hunt.sighting.crash:
                 yield f"  crash     {hunt.sighting.crash}"
+        if hunt.id in repros:
+            small = repros[hunt.id]
+            yield from _labelled("calls", small.story.steps)
+            yield f"  under     {small.story.schedule}"
+            yield _shrunk(small.note)
         yield ""
 
 

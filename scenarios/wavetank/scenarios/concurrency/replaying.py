@@ -32,6 +32,7 @@ from wavetank.scenarios.reproduction import (
     limits_of,
     trace_digest,
 )
+from wavetank.scenarios.stores.adapter import StoreAdapter
 from wavetank.scenarios.stores.registry import find_store
 from wavetank.sim.scheduling.schedule import Schedule
 
@@ -77,22 +78,28 @@ def replay_tasks(case: Case) -> ReplayResult:
     )
 
 
-def judge_tasks_again(case: Case) -> tuple[Problem, ...]:
-    """Return the problem of a case with tasks as it shows today; () if it is gone."""
-    with _player(case) as player:
+def judge_tasks_again(case: Case, store: StoreAdapter | None = None) -> tuple[Problem, ...]:
+    """Return the problem of a case with tasks as it shows today; () if it is gone.
+
+    Args:
+        case: of a finding.
+        store: on which it shows; None for the one that the case names.
+    """
+    with _player(case, store) as player:
         return tuple(again.problem for again in _looks(case, player, case.schedule or Schedule()))[
             :1
         ]
 
 
-def tell_tasks(case: Case, problem: Problem) -> Violation:
+def tell_tasks(case: Case, problem: Problem, store: StoreAdapter | None = None) -> Violation:
     """Return the story of a finding that was told when it was found.
 
     Args:
         case: of the finding.
         problem: what was wrong.
+        store: on which it shows; None for the one that the case names.
     """
-    with _player(case) as player:
+    with _player(case, store) as player:
         run = player.replay(case.schedule or Schedule(), sites=True)
     if case.crash is None:
         return live_story(run, problem)
@@ -108,8 +115,8 @@ def tell_tasks(case: Case, problem: Problem) -> Violation:
     return crash_story(run, position, explain(recording, case.profile, finding))
 
 
-def _player(case: Case) -> Player:
-    store = find_store(case.store)
+def _player(case: Case, store: StoreAdapter | None = None) -> Player:
+    store = store or find_store(case.store)
     require_schedulable(store)
     return Player(start_of(case.workload, store))
 

@@ -10,10 +10,11 @@ the engine itself under as many as the longest hunt took.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from enum import Enum
 from itertools import product
+from types import MappingProxyType
 from typing import Final, TypeAlias, TypeVar
 
 from attrs import evolve, frozen
@@ -25,7 +26,12 @@ from wavetank.scenarios.mutants.mutant_run import Trial
 from wavetank.scenarios.mutants.planted_bug import BUILTIN
 from wavetank.scenarios.mutants.race_bugs import RACES
 from wavetank.scenarios.mutants.race_hunt import RaceHunt, hunt_race
-from wavetank.scenarios.mutants.small_repro import ReproSizes, SmallRepro, small_repro
+from wavetank.scenarios.mutants.small_repro import (
+    ReproSizes,
+    SmallRepro,
+    small_race_repro,
+    small_repro,
+)
 from wavetank.scenarios.raft.oracle import INVARIANTS
 from wavetank.sim import EXT4, POSIX, SAFE_PROFILES, Profile
 
@@ -129,6 +135,7 @@ class ZooResult:
     Attributes:
         bugs: one per bug hunted.
         races: one per race hunted.
+        race_repros: the smallest repro of each race that showed, by its id, if they were asked for.
         false_alarms: what was reported about the engine, one line each.
         necessity: one per sync of the engine; () if only some bugs were asked for.
         witnesses: one per invariant; () if only some bugs were asked for.
@@ -139,11 +146,13 @@ class ZooResult:
     necessity: tuple[NecessityResult, ...]
     witnesses: tuple[Witness, ...]
     races: tuple[RaceHunt, ...] = ()
+    race_repros: Mapping[str, SmallRepro] = MappingProxyType({})
 
     @property
     def repro_sizes(self) -> ReproSizes | None:
         """How large the smallest repros are; None if nobody asked for them."""
-        return ReproSizes.of(bug.repro for bug in self.bugs if bug.repro is not None)
+        of_bugs = (bug.repro for bug in self.bugs if bug.repro is not None)
+        return ReproSizes.of((*of_bugs, *self.race_repros.values()))
 
     @property
     def survivors(self) -> tuple[str, ...]:
@@ -190,6 +199,8 @@ def run_zoo(
     if shrinks:
         results = spread("repros", _shrink_bug, [(each,) for each in results])
     hunts = spread("planted races", _hunt_race, [(each,) for each in races])
+    seen = [(each,) for each in hunts if each.sighting is not None] if shrinks else []
+    race_repros = dict(spread("repros of races", _shrink_race, seen))
     necessity: tuple[NecessityResult, ...] = ()
     witnesses: tuple[Witness, ...] = ()
     if ids is None:
@@ -205,6 +216,7 @@ def run_zoo(
     return ZooResult(
         bugs=results,
         races=hunts,
+        race_repros=MappingProxyType(race_repros),
         false_alarms=tuple(alarm for each in alarms for alarm in each),
         necessity=necessity,
         witnesses=witnesses,
@@ -256,6 +268,11 @@ def _shrink_bug(result: BugResult) -> BugResult:
 
 def _hunt_race(race_id: str) -> RaceHunt:
     return hunt_race(race_id, RACES[race_id].backend)
+
+
+def _shrink_race(hunt: RaceHunt) -> tuple[str, SmallRepro]:
+    assert hunt.sighting is not None, "only what showed is made small"
+    return hunt.id, small_race_repro(RACES[hunt.id], hunt.sighting)
 
 
 def _race_alarms(runs: int) -> tuple[str, ...]:

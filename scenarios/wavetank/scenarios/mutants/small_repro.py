@@ -1,4 +1,4 @@
-"""The smallest repro of a planted bug: its kill, looked for again and shrunk."""
+"""The smallest repro of a planted bug or race: what showed it, looked for again and shrunk."""
 
 from __future__ import annotations
 
@@ -9,17 +9,24 @@ from typing import Final, Self
 from attrs import evolve, frozen
 
 from wavetank.scenarios.case import Case
+from wavetank.scenarios.concurrency.scenarios import CONCURRENT_SCENARIOS
 from wavetank.scenarios.exploration.explain import ShrinkNote, Violation
 from wavetank.scenarios.mutants.hunt import Hunt
 from wavetank.scenarios.mutants.mutant_run import store_of
 from wavetank.scenarios.mutants.planted_bug import PlantedBug
+from wavetank.scenarios.mutants.race_hunt import Sighting
+from wavetank.scenarios.mutants.races.race import Race
 from wavetank.scenarios.shrinking import Shrinking, look_for, shrink, tell_shrunk
-from wavetank.sim import SAFE_PROFILES
+from wavetank.scenarios.stores.adapter import StoreAdapter
+from wavetank.sim import POSIX, SAFE_PROFILES
+from wavetank.sim.scheduling.schedule import Schedule
 
-__all__ = ["ReproSizes", "SmallRepro", "small_repro"]
+__all__ = ["ReproSizes", "SmallRepro", "small_race_repro", "small_repro"]
 
 _BUDGET: Final = 5_000
 """Images and runs for one bug."""
+_RACE_BUDGET: Final = 2_000
+"""The same for one race."""
 
 
 @frozen(kw_only=True)
@@ -100,10 +107,35 @@ def _shrunk(bug: PlantedBug, hunt: Hunt) -> SmallRepro:
         invariant=hunt.kill.invariant,
         kind=hunt.kill.kind,
     )
-    found = look_for(wanted, store=store)
-    now = shrink(Shrinking(case=found), budget=_BUDGET, store=store)
+    return _smallest(look_for(wanted, store=store), store, _BUDGET)
+
+
+def small_race_repro(race: Race, sighting: Sighting) -> SmallRepro:
+    """Return the smallest repro of a race: the fewest calls and departures that show it.
+
+    Args:
+        race: that was hunted.
+        sighting: the run in which it showed.
+    """
+    wanted = Case(
+        workload=CONCURRENT_SCENARIOS[sighting.scenario].workload(0),
+        store=race.backend.name,
+        profile=POSIX,
+        invariant=sighting.invariant,
+        kind=sighting.kind,
+    )
+    schedule = Schedule.from_text(sighting.schedule)
+    found = look_for(wanted, schedule=schedule, store=race.backend)
+    return _smallest(found, race.backend, _RACE_BUDGET)
+
+
+def _smallest(found: Case, store: StoreAdapter, budget: int) -> SmallRepro:
+    now = shrink(Shrinking(case=found), budget=budget, store=store)
     story = tell_shrunk(found, now, store=store)
     assert story.shrunk is not None, "it was just made small"
     return SmallRepro(
-        profile=now.case.profile.name, trial=trial.workload.name, story=story, note=story.shrunk
+        profile=now.case.profile.name,
+        trial=found.workload.name,
+        story=story,
+        note=story.shrunk,
     )

@@ -7,15 +7,17 @@ from attrs import evolve, frozen
 from wavetank.scenarios.case import Case
 from wavetank.scenarios.exploration.crash_point import CrashPoint
 from wavetank.scenarios.exploration.explorer import Finding, explore, judge_crash
-from wavetank.scenarios.exploration.recovery_graph import Look
+from wavetank.scenarios.exploration.recovery_graph import Limits, Look
 from wavetank.scenarios.raft.recording import Recording, record
+from wavetank.scenarios.raft.recovery import RaftSubject
 from wavetank.scenarios.replay import live_problems
 from wavetank.scenarios.reproduction import limits_of, trace_digest
 from wavetank.scenarios.stores.adapter import StoreAdapter
 from wavetank.scenarios.unit import found_case
+from wavetank.sim import Profile
 from wavetank.sim.scheduling.schedule import Schedule
 
-__all__ = ["Attempts", "Candidate", "Outcome"]
+__all__ = ["Attempts", "Candidate", "Outcome", "first_shown"]
 
 
 @frozen
@@ -129,26 +131,52 @@ class Attempts:
         return evolve(case, invariant=wanted.invariant, kind=wanted.kind, trace=trace)
 
     def _explored(self, case: Case, recording: Recording, from_step: int) -> Outcome:
-        judged = 0
-
-        def note(count: int) -> None:
-            nonlocal judged
-            judged = count
-
-        def stop(finding: Finding) -> None:
-            problem = finding.problem
-            if self._wanted.is_shown_by(problem.invariant, problem.kind):
-                raise _ShownError(finding)
-
         limits = evolve(
             limits_of(case, max_images=self._most_images), look=Look(), from_step=from_step
         )
-        try:
-            seen = explore(
-                recording, case.profile, limits=limits, on_progress=note, on_finding=stop
-            )
-        except _ShownError as shown:
-            found = found_case(case, recording, shown.finding)
-            is_shown = self._after_crash(found, recording) is not None
-            return Outcome(found if is_shown else None, max(judged, shown.finding.judged))
-        return Outcome(None, seen.judged)
+        finding, judged = first_shown(recording, case.profile, self._wanted, limits)
+        if finding is None:
+            return Outcome(None, judged)
+        found = found_case(case, recording, finding)
+        is_shown = self._after_crash(found, recording) is not None
+        return Outcome(found if is_shown else None, judged)
+
+
+def first_shown(
+    recording: Recording,
+    profile: Profile,
+    wanted: Case,
+    limits: Limits,
+    subject: RaftSubject | None = None,
+) -> tuple[Finding | None, int]:
+    """Return the first finding like that of a case, if any, and how many images were judged.
+
+    Args:
+        recording: the run.
+        profile: what a crash may lose.
+        wanted: the case.
+        limits: how far to go.
+        subject: recovers, to share what it remembers.
+    """
+    judged = 0
+
+    def note(count: int) -> None:
+        nonlocal judged
+        judged = count
+
+    def stop(finding: Finding) -> None:
+        if wanted.is_shown_by(finding.problem.invariant, finding.problem.kind):
+            raise _ShownError(finding)
+
+    try:
+        seen = explore(
+            recording,
+            profile,
+            limits=limits,
+            on_progress=note,
+            on_finding=stop,
+            subject=subject,
+        )
+    except _ShownError as shown:
+        return shown.finding, max(judged, shown.finding.judged)
+    return None, seen.judged

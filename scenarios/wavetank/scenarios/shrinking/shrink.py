@@ -27,6 +27,7 @@ from wavetank.scenarios.shrinking.task_attempt import TaskAttempts
 from wavetank.scenarios.shrinking.worlds import simpler_worlds
 from wavetank.scenarios.stores.adapter import StoreAdapter
 from wavetank.scenarios.stores.registry import find_store
+from wavetank.sim.scheduling.schedule import Schedule
 
 __all__ = [
     "ClusterCaseError",
@@ -76,18 +77,21 @@ class NotShownError(ValueError):
     """A case that does not show its finding: there is nothing to make small."""
 
 
-def look_for(case: Case, *, store: StoreAdapter | None = None) -> Case:
+def look_for(
+    case: Case, *, schedule: Schedule | None = None, store: StoreAdapter | None = None
+) -> Case:
     """Explore a case for its kind of finding, and return it with the first crash that shows it.
 
     Args:
         case: its invariant and kind are looked for, after whatever crash.
+        schedule: of its tasks, tried before all others.
         store: on which it shows; None for the one that the case names.
 
     Raises:
         NotShownError: no crash shows it.
     """
-    attempts = Attempts(case, store or find_store(case.store), most_images=_MOST_LOOKED_AT)
-    found = attempts(Candidate(case.without_finding())).case
+    attempts = _attempts(case, store, most_images=_MOST_LOOKED_AT, explores=True)
+    found = attempts(Candidate(case.without_finding(), schedule=schedule)).case
     if found is None:
         raise _not_shown(case)
     return found
@@ -136,13 +140,20 @@ def note_of(found: Case, now: Shrinking, *, store: StoreAdapter | None = None) -
     )
 
 
-def _attempts(case: Case, store: StoreAdapter | None) -> Attempts | TaskAttempts:
+def _attempts(
+    case: Case,
+    store: StoreAdapter | None,
+    *,
+    most_images: int = _MOST_IMAGES,
+    explores: bool | None = None,
+) -> Attempts | TaskAttempts:
     if case.workload.cluster is not None:
         raise ClusterCaseError(f"case: expected one without a cluster, got {case.id}")
     store = store or find_store(case.store)
+    explores = case.crash is not None if explores is None else explores
     if case.workload.tasks:
-        return TaskAttempts(case, store)
-    return Attempts(case, store, most_images=_MOST_IMAGES, explores=case.crash is not None)
+        return TaskAttempts(case, store, explores=explores)
+    return Attempts(case, store, most_images=most_images, explores=explores)
 
 
 def tell_shrunk(found: Case, now: Shrinking, *, store: StoreAdapter | None = None) -> Violation:

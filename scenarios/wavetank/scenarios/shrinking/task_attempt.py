@@ -12,16 +12,16 @@ from typing import Final
 
 from attrs import evolve
 
+from wavetank.engine import FileStorageOptions
 from wavetank.scenarios.case import Case
 from wavetank.scenarios.concurrency.concurrent_run import ConcurrentRun, start_of
 from wavetank.scenarios.concurrency.crashes import recording_of
-from wavetank.scenarios.concurrency.exploration import glance
 from wavetank.scenarios.concurrency.schedules import Player, portfolio_runs
 from wavetank.scenarios.exploration.explorer import judge_crash
 from wavetank.scenarios.raft.recording import Recording
 from wavetank.scenarios.raft.recovery import RaftSubject
 from wavetank.scenarios.reproduction import limits_of, trace_digest
-from wavetank.scenarios.shrinking.attempt import Candidate, Outcome
+from wavetank.scenarios.shrinking.attempt import Candidate, Outcome, first_shown
 from wavetank.scenarios.stores.adapter import StoreAdapter
 from wavetank.scenarios.unit import found_case
 from wavetank.sim.scheduling.schedule import Schedule
@@ -31,10 +31,12 @@ __all__ = ["TaskAttempts"]
 
 _RUNS: Final = 60
 """Schedules of one smaller case."""
-_CRASHED_RUNS: Final = 8
+_CRASHED_RUNS: Final = 1
 """The same where crashes of each are explored."""
+_SETS_AT_A_GLANCE: Final = 2
+"""Sets of pending ops of each crash point: none of them, and one more."""
 _SCHEDULE_RUNS: Final = 100
-_CRASHED_SCHEDULE_RUNS: Final = 20
+_CRASHED_SCHEDULE_RUNS: Final = 12
 """Runs that make a schedule small."""
 _QUICK_RUNS: Final = 12
 """The same where another schedule has just been found: leaving out most departures is enough."""
@@ -46,11 +48,14 @@ class TaskAttempts:
     Args:
         wanted: the finding: its invariant, its kind.
         store: on which it shows.
+        explores: whether runs are crashed that show nothing without a crash.
     """
 
-    def __init__(self, wanted: Case, store: StoreAdapter) -> None:
+    def __init__(self, wanted: Case, store: StoreAdapter, *, explores: bool) -> None:
         self._wanted = wanted
+        self._explores = explores
         self._store = store
+        self._subjects: dict[FileStorageOptions, RaftSubject] = {}
 
     def recording(self, case: Case) -> Recording:
         """Return the run of a case under its schedule."""
@@ -73,35 +78,44 @@ class TaskAttempts:
         for problem in player.start.problems:
             if self._wanted.is_shown_by(problem.invariant, problem.kind):
                 return Outcome(evolve(case, invariant=problem.invariant, kind=problem.kind), 1)
-        subject = RaftSubject(case.workload, self._store)
+        subject = self._subject(case)
         for run in self._runs(candidate, player):
             found, cost = self._after_any_crash(case, run, subject)
             judged += cost
             if found is not None:
                 # Another schedule than before: the case would be larger by all its departures.
-                fewer = self._fewer_departures(found, player, _QUICK_RUNS)
+                runs = _QUICK_RUNS if found.crash is None else _QUICK_RUNS // 4
+                fewer = self._fewer_departures(found, player, runs)
                 return Outcome(fewer.case or found, judged + fewer.judged)
         return Outcome(None, judged)
+
+    def _subject(self, case: Case) -> RaftSubject:
+        """Return what recovers; it remembers images for all cases with the same options."""
+        options = case.workload.options
+        if options not in self._subjects:
+            self._subjects[options] = RaftSubject(case.workload, self._store)
+        return self._subjects[options]
 
     def _runs(self, candidate: Candidate, player: Player) -> Iterator[ConcurrentRun]:
         wanted = self._wanted
         if candidate.schedule is not None:
             yield player.replay(candidate.schedule)
-        count = _RUNS if wanted.crash is None else _CRASHED_RUNS
+        count = _CRASHED_RUNS if self._explores else _RUNS
         yield from islice(portfolio_runs(player, wanted.workload.seed, count), count)
 
     def _after_any_crash(
         self, case: Case, run: ConcurrentRun, subject: RaftSubject
     ) -> tuple[Case | None, int]:
         """Return the case with what shows the finding in a run, and what that took to judge."""
-        if run.problem is not None or self._wanted.crash is None:
+        if run.problem is not None or not self._explores:
             return self._without_crash(case, run), 1
-        seen = glance(run, case.profile, limits_of(case), subject)
-        for finding in seen.findings:
-            if self._wanted.is_shown_by(finding.problem.invariant, finding.problem.kind):
-                found = found_case(case, recording_of(run), finding)
-                return evolve(found, schedule=run.schedule), 1 + seen.judged
-        return None, 1 + seen.judged
+        limits = evolve(limits_of(case), depth=0, max_sets_per_point=_SETS_AT_A_GLANCE)
+        recording = recording_of(run)
+        finding, judged = first_shown(recording, case.profile, self._wanted, limits, subject)
+        if finding is None:
+            return None, 1 + judged
+        found = found_case(case, recording, finding)
+        return evolve(found, schedule=run.schedule), 1 + judged
 
     def _without_crash(self, case: Case, run: ConcurrentRun) -> Case | None:
         problem = run.problem
@@ -133,7 +147,7 @@ class TaskAttempts:
     def _fewer_departures(self, case: Case, player: Player, runs: int) -> Outcome:
         """Look for a schedule with fewer departures."""
         assert case.schedule is not None, "it was found under one"
-        subject = RaftSubject(case.workload, self._store)
+        subject = self._subject(case)
         best: Case | None = None
         judged = 0
         whole = case.without_finding()
