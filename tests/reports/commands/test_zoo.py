@@ -107,6 +107,29 @@ def test_the_text_is_a_matrix_and_a_story_for_each_bug() -> None:
     assert lines[-1] == "PASS: 1 of 1 bugs killed, 0 false alarms"
 
 
+def test_repros_are_shrunk_if_asked_and_their_sizes_told() -> None:
+    done = invoke("A7", "W12", "--shrink", "--workers", "1", "--format", "json")
+    document: Json = json.loads(done.stdout)
+    jsonschema.validate(document, schema("zoo"))
+    repros = [bug["repro"] for bug in document["bugs"]]
+    assert [(each["shrunk"]["steps"], each["shrunk"]["lost"]) for each in repros] == [(2, 1)] * 2
+    assert all(each["shrunk"]["finished"] for each in repros)
+    assert repros[0]["steps"] == ["0: open the store", "1: append entry 1 of term 1"]
+    assert repros[1]["lost"] == ["step 1: the removal of the name /store/recovery.marker"]
+    assert document["repros"] == {
+        "repros": 2,
+        "most_steps": 2,
+        "median_steps": 2,
+        "most_lost": 1,
+        "median_lost": 1,
+    }
+
+
+def test_without_shrinking_nobody_tells_sizes(hunted: Json) -> None:
+    assert hunted["repros"] is None
+    assert [bug["repro"]["shrunk"] for bug in hunted["bugs"]] == [None, None]
+
+
 def test_survivors_and_false_alarms_are_told() -> None:
     document = zoo_document(BAD, PatchResults(), "1.0")
     jsonschema.validate(document, schema("zoo"))
