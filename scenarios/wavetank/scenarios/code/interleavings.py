@@ -148,8 +148,8 @@ def explore_interleavings(
     >>> try:
     ...     explore_interleavings(run, modules=[])
     ... except InterleavingFinding as finding:
-    ...     print(len(finding.places), "departures after", finding.runs, "schedules")
-    3 departures after 3 schedules
+    ...     print("schedules:", finding.runs, "departures:", len(finding.places))
+    schedules: 3 departures: 1
     """
     __tracebackhide__ = True
     if schedules < 1:
