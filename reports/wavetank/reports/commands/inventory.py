@@ -21,6 +21,7 @@ from wavetank.faults import VOCABULARY, FaultWords, parse_fault
 from wavetank.scenarios import (
     ALL_SCENARIOS,
     CLUSTER_INVARIANTS,
+    DAMAGE_INVARIANTS,
     INVARIANTS,
     OPTION_CHOICES,
     SHIPPED_STORES,
@@ -102,7 +103,7 @@ def _backends() -> tuple[Item, ...]:
 
 
 def _invariants() -> tuple[Item, ...]:
-    promises = {**INVARIANTS, **CLUSTER_INVARIANTS}
+    promises = {**INVARIANTS, **CLUSTER_INVARIANTS, **DAMAGE_INVARIANTS}
     return tuple(Item(name=name, summary=promise) for name, promise in promises.items())
 
 

@@ -11,7 +11,7 @@ from typing import Final
 
 from attrs import evolve, frozen
 
-from wavetank.scenarios.corruption.damaged_store import LOG, Files, StoreRecord
+from wavetank.scenarios.corruption.damaged_store import LOG, SNAPSHOT, Files, StoreRecord
 from wavetank.scenarios.corruption.regions import Region, regions
 from wavetank.sim import SECTOR_SIZE
 
@@ -94,8 +94,8 @@ def _all(record: StoreRecord) -> Iterator[Damage]:
 
 def _to_whole_file(record: StoreRecord, region: Region) -> Iterator[Damage]:
     yield Damage(kind=DamageKind.MISSING, region=region)
-    if region.end:
-        # Nobody need read a file in which nothing is.
+    if region.end or region.file != SNAPSHOT:
+        # Nobody need read a snapshot in which nothing is.
         yield Damage(kind=DamageKind.UNREADABLE, region=region)
     yield Damage(kind=DamageKind.SHORTENED, region=region)
     for choice in range(len(_GARBAGE_BYTES) + (region.file == LOG and len(record.frames) > 0)):

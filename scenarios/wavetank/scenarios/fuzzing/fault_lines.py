@@ -12,15 +12,29 @@ from wavetank.scenarios.fuzzing.swarm import by_chance, few_to_many
 
 __all__ = ["draw_faults"]
 
-_KINDS: Final = (
-    *("any", "any", "write", "write", "fsync", "datasync", "fsync_dir", "fsync_dir", "rename"),
-    *("rename", "open", "read", "unlink", "truncate", "preallocate", "list", "stat", "size"),
-    *("close", "mkdir", "lock"),
+_KINDS: Final[Mapping[str, tuple[int, int]]] = MappingProxyType(
+    {
+        "datasync": (5, 8),
+        "write": (5, 25),
+        "fsync": (4, 15),
+        "fsync_dir": (4, 12),
+        "rename": (4, 12),
+        "any": (4, 150),
+        "open": (2, 30),
+        "read": (2, 40),
+        "unlink": (2, 6),
+        "truncate": (1, 4),
+        "preallocate": (1, 4),
+        "size": (1, 20),
+        "stat": (1, 10),
+        "list": (1, 4),
+        "close": (1, 25),
+        "mkdir": (1, 2),
+        "lock": (1, 2),
+    }
 )
+"""How often each kind of operation is chosen, and how many of it a short life has, about."""
 _ERRORS: Final = ("EIO", "EIO", "EIO", "ENOSPC", "EDQUOT", "EACCES", "EROFS", "EINTR", "EMFILE")
-_MOST_BYTES: Final = 6000
-_LATE: Final = 60
-_LATEST: Final = 200
 _NAMED: Final = 0.4
 
 
@@ -54,9 +68,14 @@ _Line: TypeAlias = Callable[[Random, Sequence[str]], str]
 
 
 def _where(random: Random, kind: str, names: Sequence[str]) -> str:
+    most = _KINDS[kind][1]
     if names and by_chance(random, _NAMED):
-        return f"{kind} {random.choice(names)} #{few_to_many(random, _LATE // 4)}"
-    return f"{kind} #{few_to_many(random, _LATEST if kind == 'any' else _LATE)}"
+        return f"{kind} {random.choice(names)} #{few_to_many(random, max(2, most // 3))}"
+    return f"{kind} #{few_to_many(random, most)}"
+
+
+def _kind(random: Random) -> str:
+    return random.choices(tuple(_KINDS), [weight for weight, _ in _KINDS.values()])[0]
 
 
 def _howlong(random: Random) -> str:
@@ -64,7 +83,7 @@ def _howlong(random: Random) -> str:
 
 
 def _failure(random: Random, names: Sequence[str]) -> str:
-    kind = random.choice(_KINDS)
+    kind = _kind(random)
     if kind == "open" and by_chance(random, 0.3):
         return f"open: fail EMFILE from {random.randint(1, 6)} open"
     where, error = _where(random, kind, names), random.choice(_ERRORS)
@@ -122,7 +141,7 @@ def _environment(random: Random, names: Sequence[str]) -> str:
 
 
 def _end(random: Random, names: Sequence[str]) -> str:
-    where = _where(random, random.choice(_KINDS), names)
+    where = _where(random, _kind(random), names)
     when = random.choice(("before", "inside", "after"))
     what = random.choice(("kill", "kill", "crash"))
     then = " then power cut" if what == "kill" and by_chance(random, 0.2) else ""

@@ -7,8 +7,9 @@ leaves most of what there is out, and does more of the rest (Groce et al., "Swar
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from random import Random  # noqa: TID251 - seeded by the caller
+from types import MappingProxyType
 from typing import Final, TypeVar
 
 from attrs import frozen
@@ -50,15 +51,25 @@ VALUES: Final = (
 )
 """Kinds of values."""
 
-FAULT_FAMILIES: Final = ("failure", "short", "full", "damage", "lie", "environment", "end")
-"""Kinds of faults."""
+FAULT_FAMILIES: Final[Mapping[str, float]] = MappingProxyType(
+    {
+        "failure": 0.7,
+        "short": 0.2,
+        "full": 0.2,
+        "damage": 0.3,
+        "lie": 0.15,
+        "environment": 0.15,
+        "end": 0.2,
+    }
+)
+"""Kinds of faults, and how often a swarm has each."""
 
 _ALWAYS: Final = ("append", "vote")
 _MUST_SIZE: Final = ("small", "medium")
 _OPERATION_STAYS: Final = 0.6
 _VALUE_STAYS: Final = 0.4
 _WEIGHTS: Final = (1, 1, 2, 4)
-_FAULTLESS: Final = 0.45
+_FAULTLESS: Final = 0.4
 _DEEP: Final = 0.15
 _LONG: Final = 0.05
 
@@ -124,7 +135,8 @@ def draw_swarm(random: Random, *, faults: bool) -> Swarm:
         faults: whether the store's filesystem can be made to fail.
     """
     is_faulty = faults and not by_chance(random, _FAULTLESS)
-    families = some_of(random, FAULT_FAMILIES, 0.35) or (random.choice(FAULT_FAMILIES),)
+    drawn = (name for name, share in FAULT_FAMILIES.items() if by_chance(random, share))
+    families = tuple(drawn) or ("failure",)
     return Swarm(
         operations=_weighted(random, some_of(random, OPERATIONS, _OPERATION_STAYS), _ALWAYS),
         values=_weighted(

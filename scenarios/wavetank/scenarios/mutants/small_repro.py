@@ -9,7 +9,7 @@ from typing import Final, Self
 from attrs import evolve, frozen
 
 from wavetank.scenarios.case import Case
-from wavetank.scenarios.concurrency.scenarios import CONCURRENT_SCENARIOS
+from wavetank.scenarios.catalogue import CONCURRENT_SCENARIOS
 from wavetank.scenarios.exploration.explain import ShrinkNote, Violation
 from wavetank.scenarios.mutants.hunt import Hunt
 from wavetank.scenarios.mutants.mutant_run import store_of

@@ -31,6 +31,7 @@ from wavetank.scenarios.raft.inspection import inspection_problems
 from wavetank.scenarios.raft.live_checks import (
     MeteredStore,
     descriptor_problems,
+    litter_problems,
     metered,
     metrics_problems,
     poison_problems,
@@ -60,6 +61,8 @@ from wavetank.scenarios.raft.steps import (
     SaveSnapshot,
     SaveState,
     Step,
+    TruncatePrefix,
+    TruncateSuffix,
     Workload,
 )
 from wavetank.scenarios.raft.tolerated_losses import (
@@ -73,6 +76,8 @@ from wavetank.sim import DiskImage, SimFileSystem
 
 __all__ = ["LiveRun"]
 
+_CHANGES: Final = (SaveState, Append, TruncateSuffix, TruncatePrefix, SaveSnapshot, Cancelled)
+"""Steps that a store takes only if it is fit for any change."""
 _KILLS_A_STEP: Final = 3
 _PART: Final = 16
 """Entries in each of the two parts of a long log that are read after an append."""
@@ -119,6 +124,7 @@ class LiveRun:
         self._options = workload.options
         self._backend = backend
         self._store: Storage | None = None
+        self._step: Step = OpenStore()
         self._first_index = 1
         self._is_running = False
         self._named = NOTHING_TOLERATED
@@ -128,6 +134,7 @@ class LiveRun:
 
     def take(self, number: int, step: Step) -> bool:
         """Run one step; False if the store is in no state to go on, or the power has gone."""
+        self._step = step
         work = partial(self._take, number, step)
         for _ in range(_KILLS_A_STEP):
             try:
@@ -357,10 +364,12 @@ class LiveRun:
         assert self._store is not None, "it has just been looked at"
         faults, shown = self.machine.faults, self.history.possible[-1]
         with faults.healthy():
+            fs = SimFileSystem(self.machine.disk)
             problems = list(metrics_problems(self._store))
+            if isinstance(self._step, _CHANGES):
+                problems += litter_problems(self._store, fs, self._workload.directory)
             is_small = len(shown.entries) <= 2 * _PART
             if is_small and not (faults.is_damaged or faults.has_lied):
-                fs = SimFileSystem(self.machine.disk)
                 problems += report_problems(self._store, shown, fs, self._workload.directory)
         for problem in problems:
             self._live(number, problem)

@@ -34,6 +34,7 @@ from wavetank.sim import SimDisk
 __all__ = [
     "MeteredStore",
     "descriptor_problems",
+    "litter_problems",
     "metered",
     "metrics_problems",
     "poison_problems",
@@ -42,6 +43,7 @@ __all__ = [
 
 _Result = TypeVar("_Result")
 
+_TEMPORARY: Final = ".tmp"
 _COUNTED: Final = (
     *("append_ops", "append_bytes", "append_errors"),
     *("read_ops", "read_bytes", "read_entries", "read_errors"),
@@ -266,6 +268,28 @@ def poison_problems(store: Storage, shown: ModelState) -> Iterator[Problem]:
             "O19",
             f"a poisoned store takes {what}",
             f"expected StoragePoisonedError until it is opened again, but {what} gave {came}",
+        )
+
+
+def litter_problems(store: Storage, fs: FileSystem, directory: str) -> Iterator[Problem]:
+    """Yield temporary files beside a metered store that has just been changed.
+
+    Whoever fails removes what it was preparing, or the store takes no more changes until its next
+    open, which removes it.
+
+    Args:
+        store: open, at rest, its last change a success.
+        fs: its filesystem, without faults.
+        directory: of the store.
+    """
+    if not isinstance(store, MeteredStore):
+        return
+    left = [name for name in fs.listdir(directory) if name.endswith(_TEMPORARY)]
+    if left:
+        yield Problem(
+            "O10",
+            "litter beside a running store",
+            f"nothing is under way, but {' and '.join(left)} is there",
         )
 
 
