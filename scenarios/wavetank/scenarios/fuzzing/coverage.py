@@ -16,7 +16,14 @@ from attrs import field, frozen
 from wavetank.faults import Fault
 from wavetank.scenarios.exploration.subject import RecoveryRun
 from wavetank.scenarios.raft.observation import Observation
-from wavetank.scenarios.raft.steps import Cancelled, Refused, Step, TaskStep, Workload
+from wavetank.scenarios.raft.steps import (
+    Cancelled,
+    Interrupted,
+    Refused,
+    Step,
+    TaskStep,
+    Workload,
+)
 from wavetank.sim import Attribute, Data, Dirent, Mark, Record, Size
 
 __all__ = ["DEFAULTS", "NO_CRASH", "NO_FAULT", "Coverage", "Feature", "branch_of", "features"]
@@ -124,7 +131,7 @@ def _fault_kind(fault: Fault) -> str:
 def _operation(step: Step | TaskStep) -> str:
     if isinstance(step, TaskStep):
         return f"{type(step.call).__name__} of a task"
-    if isinstance(step, (Refused, Cancelled)):
+    if isinstance(step, (Refused, Cancelled, Interrupted)):
         return f"{type(step).__name__} {type(step.step).__name__}"
     return type(step).__name__
 

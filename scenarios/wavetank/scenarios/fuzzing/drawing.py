@@ -10,7 +10,7 @@ from typing import Final, TypeAlias
 from attrs import evolve
 
 from wavetank.engine import FileStorageOptions, LogEntry, PersistentState, SnapshotMetadata
-from wavetank.scenarios.fuzzing.swarm import Swarm, by_chance
+from wavetank.scenarios.fuzzing.swarm import Swarm, by_chance, few_to_many
 from wavetank.scenarios.raft.actions import (
     append_move,
     compaction_move,
@@ -36,6 +36,7 @@ from wavetank.scenarios.raft.steps import (
     Append,
     Cancelled,
     Inspect,
+    Interrupted,
     KillProcess,
     OpenStore,
     Read,
@@ -47,7 +48,7 @@ from wavetank.scenarios.raft.steps import (
     TruncatePrefix,
     TruncateSuffix,
 )
-from wavetank.sim import BLOCK_SIZE, SECTOR_SIZE
+from wavetank.sim import BLOCK_SIZE, SECTOR_SIZE, Profile
 
 __all__ = ["StepDrawer", "draw_steps"]
 
@@ -62,7 +63,11 @@ _Draw: TypeAlias = Callable[["StepDrawer"], Step | None]
 
 
 def draw_steps(
-    random: Random, swarm: Swarm, options: FileStorageOptions, begin: tuple[Step, ...] = ()
+    random: Random,
+    swarm: Swarm,
+    options: FileStorageOptions,
+    profile: Profile,
+    begin: tuple[Step, ...] = (),
 ) -> tuple[Step, ...]:
     """Return steps behind others that were drawn before.
 
@@ -70,13 +75,14 @@ def draw_steps(
         random: the stream that everything is drawn from.
         swarm: what may be used.
         options: of the store.
+        profile: what power cuts inside calls may lose.
         begin: the steps before; the first opens the store.
     """
     steps = list(begin or (OpenStore(),))
     state = EMPTY
     for step in steps:
         state = acknowledge((state,), step, options)[-1]
-    drawer = StepDrawer(random, swarm, options)
+    drawer = StepDrawer(random, swarm, options, profile)
     for place in range(swarm.steps):
         step = drawer.next(state, len(steps) + place)
         steps.append(step)
@@ -91,10 +97,14 @@ class StepDrawer:
         random: the stream that everything is drawn from.
         swarm: what may be used.
         options: of the store.
+        profile: what power cuts inside calls may lose.
     """
 
-    def __init__(self, random: Random, swarm: Swarm, options: FileStorageOptions) -> None:
+    def __init__(
+        self, random: Random, swarm: Swarm, options: FileStorageOptions, profile: Profile
+    ) -> None:
         self.random = random
+        self.profile = profile
         self.swarm = swarm
         self.options = options
         self.shown = EMPTY
@@ -328,6 +338,22 @@ def _cancelled(draw: StepDrawer) -> Step | None:
     return Cancelled(step, draw.random.choice((0, 0, 1, 1, 2, 3, 5)))
 
 
+def _interrupted(draw: StepDrawer) -> Step | None:
+    names = [name for name in draw.swarm.operations if name in _CHANGES]
+    step = _DRAWN[draw.random.choice(names)](draw)
+    if not isinstance(step, (SaveState, Append, TruncateSuffix, TruncatePrefix, SaveSnapshot)):
+        return None
+    random = draw.random
+    return Interrupted(
+        step,
+        draw.profile,
+        after=few_to_many(random, 40) - 1,
+        newest=random.choice((0, 1, 1, 2, 3, 5, 40)),
+        also=tuple(random.sample(range(6), random.choice((0, 0, 1, 2)))),
+        torn_sectors=random.choice((0, 0, random.randrange(256))),
+    )
+
+
 def _reopen(draw: StepDrawer) -> Step:
     return Reopen(draw.overrides())
 
@@ -357,6 +383,7 @@ _DRAWN: Final[Mapping[str, _Draw]] = MappingProxyType(
         "reopen": _reopen,
         "kill": _kill,
         "cancelled": _cancelled,
+        "power cut": _interrupted,
     }
 )
 

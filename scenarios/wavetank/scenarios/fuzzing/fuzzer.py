@@ -31,7 +31,7 @@ from wavetank.scenarios.raft.recording import record
 from wavetank.scenarios.raft.steps import Workload
 from wavetank.scenarios.stores.adapter import STORE_DIRECTORY, StoreAdapter
 from wavetank.scenarios.stores.registry import find_store
-from wavetank.sim import Dirent
+from wavetank.sim import POSIX, Dirent
 
 __all__ = ["BrokenRun", "FuzzCounts", "FuzzPlan", "FuzzResult", "Fuzzer"]
 
@@ -268,7 +268,9 @@ def names_of(store: StoreAdapter) -> tuple[str, ...]:
     """Return the names of files that a store makes in a short life without faults."""
     random = Random("fuzz/names")  # noqa: S311 - reproducible on purpose
     swarm = Swarm(
-        operations=tuple(each for each in OPERATIONS if each not in {"inspect", "refused"}),
+        operations=tuple(
+            each for each in OPERATIONS if each not in {"inspect", "refused", "power cut"}
+        ),
         values=VALUES[:1],
         overrides=(),
         layouts=(),
@@ -277,7 +279,7 @@ def names_of(store: StoreAdapter) -> tuple[str, ...]:
         directory=STORE_DIRECTORY,
     )
     options = FileStorageOptions(retained_log_size=0)
-    steps = draw_steps(random, swarm, options)
+    steps = draw_steps(random, swarm, options, POSIX)
     workload = Workload(name=FUZZ, seed=0, steps=steps, options=options)
     recording = record(fitted(workload, store), store)
     names = (record.name for record in recording.log if isinstance(record, Dirent))

@@ -36,6 +36,7 @@ from wavetank.scenarios.raft.steps import (
 from wavetank.scenarios.stores.adapter import StoreAdapter
 from wavetank.scenarios.stores.capabilities import Capability
 from wavetank.scenarios.stores.registry import BUILTIN
+from wavetank.sim import POSIX
 
 __all__ = ["FUZZ", "InputDrawer"]
 
@@ -87,22 +88,22 @@ class InputDrawer:
             number: of the run.
         """
         swarm = draw_swarm(random, faults=self.has_faults)
-        options = options_of(swarm.overrides)
+        options, own = options_of(swarm.overrides), random.choice(self.profiles)
         if is_schedulable(self.store) and by_chance(random, _BESIDE):
-            return self._case(random, _with_tasks(random, swarm, options, number))
+            return self._case(random, _with_tasks(random, swarm, options, number), own)
         if self.store.name == BUILTIN.name and by_chance(random, _DAMAGED):
             return self._damaged(random, swarm, number)
         workload = Workload(
             name=FUZZ,
             seed=number,
-            steps=draw_steps(random, swarm, options),
+            steps=draw_steps(random, swarm, options, own.profile),
             options=options,
             overrides=swarm.overrides,
             faults=draw_faults(random, swarm.faults, self.names),
             after_failure=_after_failure(random),
             directory=swarm.directory,
         )
-        return self._case(random, workload)
+        return self._case(random, workload, own)
 
     def changed(self, random: Random, case: Case, number: int) -> Case:
         """Return an input that differs from another in one or two things.
@@ -128,23 +129,25 @@ class InputDrawer:
         overrides = tuple(each for each in swarm.overrides if each not in _UNRULED)
         options = options_of(overrides)
         healthy = evolve(
-            swarm, operations=tuple(each for each in swarm.operations if each != "inspect")
+            swarm,
+            operations=tuple(
+                each for each in swarm.operations if each not in {"inspect", "power cut"}
+            ),
         )
         workload = Workload(
             name=FUZZ,
             seed=number,
-            steps=draw_steps(random, healthy, options, _ELECTED),
+            steps=draw_steps(random, healthy, options, POSIX, _ELECTED),
             options=options,
             overrides=overrides,
         )
         at_rest = AtRest(closed=by_chance(random, 1 / 2))
-        return evolve(self._case(random, workload), depth=0, at_rest=at_rest)
+        return evolve(self._case(random, workload, self.profiles[0]), depth=0, at_rest=at_rest)
 
-    def _case(self, random: Random, workload: Workload) -> Case:
+    def _case(self, random: Random, workload: Workload, own: OwnProfile) -> Case:
         workload = fitted(workload, self.store)
         if not workload.tasks:
             workload = evolve(workload, crashes_from=_crashes_from(random, workload.steps))
-        own = random.choice(self.profiles)
         return Case(
             workload=workload,
             store=self.store.name,
@@ -186,7 +189,7 @@ def _extend(_: InputDrawer, random: Random, case: Case) -> Case:
     kept = workload.steps[: random.randint(1, len(workload.steps))]
     drawn = draw_swarm(random, faults=False)
     swarm = evolve(drawn, steps=random.randint(1, 7))
-    steps = draw_steps(random, swarm, workload.options, kept or (OpenStore(),))
+    steps = draw_steps(random, swarm, workload.options, case.profile, kept)
     longer = evolve(workload, steps=steps)
     return evolve(case, workload=evolve(longer, crashes_from=_crashes_from(random, steps)))
 

@@ -42,6 +42,7 @@ _Item = TypeVar("_Item")
 OPERATIONS: Final = (
     *("vote", "append", "conflict", "compact", "snapshot", "install", "branch", "snapshot again"),
     *("nothing to do", "read", "refused", "inspect", "reopen", "kill", "cancelled"),
+    "power cut",
 )
 """Kinds of steps."""
 

@@ -35,6 +35,7 @@ from wavetank.scenarios.raft.steps import (
     Verify,
     Wait,
 )
+from wavetank.sim import POSIX
 
 __all__ = ["DrawnTasks", "draw_tasks"]
 
@@ -78,7 +79,7 @@ def draw_tasks(random: Random, swarm: Swarm, options: FileStorageOptions) -> Dra
         values=tuple(each for each in swarm.values if each in _PLAIN) or ("small",),
         steps=random.randint(2, _MOST_STEPS),
     )
-    steps = draw_steps(random, plain, options)
+    steps = draw_steps(random, plain, options, POSIX)
     state = EMPTY
     for step in steps:
         state = acknowledge((state,), step, options)[-1]

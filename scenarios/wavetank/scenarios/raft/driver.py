@@ -25,6 +25,7 @@ from wavetank.engine import (
     StoragePoisonedError,
 )
 from wavetank.faults import CrashEnd, CrashSignal
+from wavetank.scenarios.exploration.loss import Loss, kept_after
 from wavetank.scenarios.exploration.subject import Problem
 from wavetank.scenarios.raft.history import History, LiveProblem
 from wavetank.scenarios.raft.inspection import inspection_problems
@@ -53,6 +54,7 @@ from wavetank.scenarios.raft.steps import (
     Append,
     Cancelled,
     Inspect,
+    Interrupted,
     KillProcess,
     OpenStore,
     Read,
@@ -72,11 +74,19 @@ from wavetank.scenarios.raft.tolerated_losses import (
 )
 from wavetank.scenarios.stores.adapter import Site, StoreAdapter
 from wavetank.scenarios.stores.capabilities import Capability
-from wavetank.sim import DiskImage, SimFileSystem
+from wavetank.sim import DiskImage, PendingOps, SimFileSystem
 
 __all__ = ["LiveRun"]
 
-_CHANGES: Final = (SaveState, Append, TruncateSuffix, TruncatePrefix, SaveSnapshot, Cancelled)
+_CHANGES: Final = (
+    SaveState,
+    Append,
+    TruncateSuffix,
+    TruncatePrefix,
+    SaveSnapshot,
+    Cancelled,
+    Interrupted,
+)
 """Steps that a store takes only if it is fit for any change."""
 _KILLS_A_STEP: Final = 3
 _PART: Final = 16
@@ -150,6 +160,8 @@ class LiveRun:
 
     def _take(self, number: int, step: Step) -> bool:
         self._is_running = True
+        if isinstance(step, Interrupted):
+            return self._interrupt(number, step)
         due = self.machine.runtime.pending()
         before = self.history.possible
         after = self._after(before, step)
@@ -170,6 +182,31 @@ class LiveRun:
             self._live(number, answered)
         # Background work of the step before runs now, so that it overlaps with one more step.
         return self._work_behind(number, due) and self._check(number)
+
+    def _interrupt(self, number: int, step: Interrupted) -> bool:
+        """Cut the power inside a call, restart, and make the call again if it is not there."""
+        assert self._store is not None, "a workload opens its store first"
+        begun, before = len(self.machine.disk.log), self.history.possible
+        self.history.know(number, self._during(before, step))
+        # An error is as good as a call that came that far: nobody is told of it.
+        with suppress(StorageError):
+            call(self._store, step.step)
+        self._store = None
+        self.machine.cut_power(self._left(begun + step.after, step))
+        self.history.begin_again()
+        self.history.know(number, self._during(before, step))
+        self._options = self._workload.options
+        return self._recover(number, step.step)
+
+    def _left(self, position: int, step: Interrupted) -> DiskImage:
+        """Return what a power cut leaves at a position, or at the next that lies in no group."""
+        pending = PendingOps(self.machine.image, step.profile)
+        for taken, record in enumerate(self.machine.disk.log):
+            if taken >= position and pending.whole:
+                break
+            pending.take(record)
+        loss = Loss(newest=step.newest, also=step.also, torn_sectors=step.torn_sectors)
+        return pending.image(kept_after(pending, loss))
 
     def _succeeds_again(self, number: int, step: Step, error_before: Exception) -> bool:
         """Look at a store that has refused a step, and call it once more in the same process.
@@ -590,5 +627,5 @@ def _not_poisoned(step: Step, error: Exception) -> Problem:
 
 def _append_in(step: Step) -> Append | None:
     """Return the append that a step is, with a cancel token or without."""
-    inner = step.step if isinstance(step, Cancelled) else step
+    inner = step.step if isinstance(step, (Cancelled, Interrupted)) else step
     return inner if isinstance(inner, Append) else None

@@ -18,6 +18,7 @@ from wavetank.scenarios.raft.steps import (
     Append,
     Cancelled,
     Close,
+    Interrupted,
     OpenAgain,
     ReadSnapshot,
     ReadState,
@@ -128,6 +129,10 @@ def _as_called(step: Step, can: frozenset[Capability]) -> Step:
         return step
     if isinstance(step, Cancelled):
         return _as_called(step.step, can)
+    if isinstance(step, Interrupted):
+        inner = _as_called(step.step, can)
+        assert isinstance(inner, type(step.step)), "it is the same call"
+        return evolve(step, step=inner)
     return evolve(step, chunk_bytes=0) if isinstance(step, SaveSnapshot) else step
 
 
@@ -146,7 +151,7 @@ def _installs(before: ModelState, after: ModelState) -> bool:
 
 
 def _needs(step: Step, before: ModelState, after: ModelState) -> frozenset[Capability]:
-    if isinstance(step, Cancelled):
+    if isinstance(step, (Cancelled, Interrupted)):
         return _needs(step.step, before, after)
     if isinstance(step, Refused):
         return _NEEDS.get(type(step.step), frozenset()) | {_refuses(step.step, before)}

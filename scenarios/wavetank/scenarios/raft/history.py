@@ -98,6 +98,11 @@ class History:
             self.know(number, self.intervals[-1].knowledge.possible)
             self._opened_at = len(self.intervals) - 1
 
+    def begin_again(self) -> None:
+        """Write on from an empty op log: what is possible, and what has been removed, stays."""
+        self.intervals.clear()
+        self._opened_at = 0
+
     def forget_removed(self, after: Possible) -> None:
         """Note which entries a step took out of the log for good."""
         kept = min(len(state.entries) for state in self.possible)

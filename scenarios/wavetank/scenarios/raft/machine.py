@@ -56,6 +56,13 @@ class Machine:
         """Let other faults strike the processes that begin from now on."""
         self.faults = FaultTimeline(faults, seed=self._seed)
 
+    def cut_power(self, image: DiskImage) -> None:
+        """End the process and go on with what a power cut has left; the op log begins anew."""
+        self.image = image
+        self.disk = SimDisk(image, site=partial(call_site, _DRIVER))
+        self.runtime = SerialRuntime(self._seed)
+        self.faults = FaultTimeline(self.faults.plan, self.faults.state, seed=self._seed)
+
     def kill(self) -> None:
         """End the process; the page cache survives."""
         self.disk = self.disk.process_kill()

@@ -27,6 +27,7 @@ from wavetank.scenarios.raft.steps import (
     Append,
     Cancelled,
     Close,
+    Interrupted,
     KillProcess,
     OpenStore,
     Reopen,
@@ -105,9 +106,9 @@ def acknowledge(
 ) -> Possible:
     """Return the states possible once `step` has returned without an error.
 
-    What programs see is the last of them. A call that was cancelled has been made again by then.
-    Where appends are not durable on return, those before it
-    lack the newest batches, until a step makes the whole log durable.
+    What programs see is the last of them. A call that was cancelled or interrupted has been made
+    again by then. Where appends are not durable on return, those before it lack the newest batches,
+    until a step makes the whole log durable.
 
     Args:
         possible: the states before it.
@@ -115,7 +116,7 @@ def acknowledge(
         options: of the store.
         promises: what the store is held to; None: what its options say.
     """
-    if isinstance(step, Cancelled):
+    if isinstance(step, (Cancelled, Interrupted)):
         return acknowledge(possible, step.step, options, promises)
     durable = (promises or Contract.of(options)).appends_durable
     done = tuple(_apply(state, step, options, durable=durable) for state in possible)

@@ -10,6 +10,7 @@ from wavetank.scenarios.exploration.subject import Problem
 from wavetank.scenarios.raft.steps import (
     Append,
     Cancelled,
+    Interrupted,
     KillProcess,
     OpenStore,
     Read,
@@ -73,7 +74,7 @@ def call(store: Storage, step: Step, *, cancel: CancelToken | None = None) -> No
             store.truncate_log_prefix(step.index, **given)
         case SaveSnapshot():
             store.save_snapshot(step.metadata, _data_of(step), **given)
-        case Cancelled():
+        case Cancelled() | Interrupted():
             call(store, step.step, cancel=cancel)
         case _:
             raise AssertionError(step)

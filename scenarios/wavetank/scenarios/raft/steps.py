@@ -15,6 +15,7 @@ from wavetank.faults import FaultPlan
 from wavetank.scenarios.cluster.plan import ClusterPlan
 from wavetank.scenarios.raft.contract import Contract
 from wavetank.scenarios.stores.adapter import STORE_DIRECTORY
+from wavetank.sim import Profile
 
 __all__ = [
     "AfterFailure",
@@ -24,6 +25,7 @@ __all__ = [
     "Close",
     "Dump",
     "Inspect",
+    "Interrupted",
     "KillProcess",
     "OpenAgain",
     "OpenStore",
@@ -202,6 +204,39 @@ class Cancelled:
 
 
 @frozen
+class Interrupted:
+    """A call inside which the power goes; the store is restarted on what that leaves.
+
+    If the call has not come to its end by what the restarted store shows, it is made again.
+
+    Attributes:
+        step: the call.
+        profile: what the power cut may lose.
+        after: records of the op log that the call has written by then; as many as it writes if
+            these are fewer.
+        newest: so many of the newest pending ops are lost.
+        also: these are lost, too, counted back from the newest, which is 0.
+        torn_sectors: bit k set: of the newest write that is left, the k-th sector is lost.
+    """
+
+    step: SaveState | Append | TruncateSuffix | TruncatePrefix | SaveSnapshot
+    profile: Profile
+    after: int = 0
+    newest: int = 0
+    also: tuple[int, ...] = ()
+    torn_sectors: int = 0
+
+    def __str__(self) -> str:
+        lost = [f"the newest {self.newest} pending ops"] if self.newest else []
+        lost += [f"op {place} before the newest" for place in self.also]
+        lost += ["sectors of the newest write"] if self.torn_sectors else []
+        return (
+            f"{self.step} (the power goes after {self.after} records of it and takes "
+            f"{', '.join(lost) or 'nothing'}; restart)"
+        )
+
+
+@frozen
 class Inspect:
     """Look at the store by every other way that it offers: iteration, stream, a reader beside it.
 
@@ -374,6 +409,7 @@ Step: TypeAlias = (
     | KillProcess
     | Refused
     | Cancelled
+    | Interrupted
     | Inspect
 )
 
