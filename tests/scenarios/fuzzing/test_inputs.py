@@ -4,8 +4,8 @@ from random import Random
 
 from wavetank.faults import FaultPlan
 from wavetank.scenarios import BUILTIN, Case, OwnProfile, find_store, record
-from wavetank.scenarios.fuzzing.fuzzer import names_of
 from wavetank.scenarios.fuzzing.inputs import InputDrawer
+from wavetank.scenarios.fuzzing.probing import drawer_for, names_of
 from wavetank.scenarios.fuzzing.swarm import OPERATIONS, draw_swarm
 from wavetank.sim import POSIX
 
@@ -34,6 +34,7 @@ def test_all_kinds_of_inputs_are_drawn() -> None:
     assert steps == {
         *("OpenStore", "SaveState", "Append", "Read", "TruncateSuffix", "TruncatePrefix"),
         *("SaveSnapshot", "Reopen", "KillProcess", "Refused", "Cancelled", "Inspect"),
+        "Interrupted",
     }
     assert any(case.workload.tasks for case in cases)
     assert any(case.at_rest is not None for case in cases)
@@ -55,6 +56,18 @@ def test_a_store_that_does_little_is_asked_for_little() -> None:
         case = drawer.new(Random(number), number)
         assert not case.workload.faults.faults
         assert record(case.workload, store).problems == ()
+
+
+def test_a_store_gets_numbers_and_directories_that_it_takes() -> None:
+    plain = drawer_for(find_store("plain_stores:PLAIN_STORE"), DRAWER.profiles)
+    assert (plain.largest, plain.deep, plain.has_faults) == (2**64 - 1, True, False)
+    sqlite = drawer_for(find_store("sqlite:wal-full"), DRAWER.profiles)
+    assert sqlite.largest == 2**63 - 1
+    assert not any("max_entry_size" in word for n in range(99) for word in _words(sqlite, n))
+
+
+def _words(drawer: InputDrawer, number: int) -> tuple[str, ...]:
+    return drawer.swarm(Random(number)).overrides
 
 
 def test_healthy_lives_are_legal() -> None:

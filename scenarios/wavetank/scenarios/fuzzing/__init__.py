@@ -7,6 +7,7 @@ General layout::
     fault_lines.py  faults, from a swarm
     inputs.py     whole inputs: drawn anew, or changed from one that reached something new
     coverage.py   what a run has reached: operation, fault, recovery branch, option
+    probing.py    what a store can take, found out by asking it
     trial.py      one input run, crashed and judged
     corpus.py     inputs worth changing, and how one is chosen
     fuzzer.py     the loop

@@ -183,7 +183,7 @@ class StepDrawer:
         """Return by how much a term rises."""
         now = self.shown.state.current_term
         if self.has("high term"):
-            higher = [term for term in TERMS if term > now]
+            higher = [term for term in TERMS if now < term <= self.swarm.largest]
             if higher:
                 return self.random.choice(higher) - now
         return min(self.random.choice((0, 0, 1, 1, 2, 7)), LARGEST - now)
@@ -279,7 +279,8 @@ def _snapshot(draw: StepDrawer) -> SaveSnapshot | None:
 def _install(draw: StepDrawer) -> SaveSnapshot | None:
     ahead = draw.random.choice((1, 1, 2, 9))
     if draw.has("far index"):
-        far = [index for index in INDICES if index > draw.shown.last_index]
+        least, most = draw.shown.last_index, draw.swarm.largest
+        far = [index for index in INDICES if least < index <= most]
         ahead = draw.random.choice(far) - draw.shown.last_index if far else ahead
     if draw.shown.last_index + ahead > LARGEST:
         return None

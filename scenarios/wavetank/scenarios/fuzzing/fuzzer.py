@@ -8,7 +8,7 @@ result is the same however the runs are spread.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import CancelledError, Executor, Future
 from hashlib import blake2b
 from random import Random  # noqa: TID251 - one stream a run, named after it
@@ -16,30 +16,21 @@ from typing import Final
 
 from attrs import field, frozen
 
-from wavetank.engine import FileStorageOptions
 from wavetank.scenarios.case import Case
 from wavetank.scenarios.events import OwnProfile
 from wavetank.scenarios.fuzzing.corpus import Corpus
 from wavetank.scenarios.fuzzing.coverage import Coverage
-from wavetank.scenarios.fuzzing.drawing import draw_steps
-from wavetank.scenarios.fuzzing.inputs import FUZZ, InputDrawer
 from wavetank.scenarios.fuzzing.notes import FuzzFinding, FuzzKey
-from wavetank.scenarios.fuzzing.swarm import OPERATIONS, VALUES, Swarm, by_chance
+from wavetank.scenarios.fuzzing.probing import drawer_for
+from wavetank.scenarios.fuzzing.swarm import by_chance
 from wavetank.scenarios.fuzzing.trial import Trial, try_case
-from wavetank.scenarios.raft.fitted_workload import fitted
-from wavetank.scenarios.raft.recording import record
-from wavetank.scenarios.raft.steps import Workload
-from wavetank.scenarios.stores.adapter import STORE_DIRECTORY, StoreAdapter
 from wavetank.scenarios.stores.registry import find_store
-from wavetank.sim import POSIX, Dirent
 
 __all__ = ["BrokenRun", "FuzzCounts", "FuzzPlan", "FuzzResult", "Fuzzer"]
 
 _AHEAD: Final = 64
 """Inputs are drawn so many runs ahead of the last one whose result is known."""
 _CHANGED: Final = 0.4
-_PROBE_STEPS: Final = 40
-_MOST_NAMES: Final = 24
 
 
 @frozen(kw_only=True)
@@ -153,7 +144,7 @@ class Fuzzer:
     def __init__(self, plan: FuzzPlan, corpus: Sequence[Case] = ()) -> None:
         store = find_store(plan.backend)
         self._plan = plan
-        self._drawer = InputDrawer(store=store, profiles=plan.profiles, names=names_of(store))
+        self._drawer = drawer_for(store, plan.profiles)
         self._corpus = Corpus(case for case in corpus if case.store == plan.backend)
         self._begun = 0
         self._counts = FuzzCounts()
@@ -262,32 +253,3 @@ class Fuzzer:
             except CancelledError:
                 continue
             self._keep(begun.case, trial)
-
-
-def names_of(store: StoreAdapter) -> tuple[str, ...]:
-    """Return the names of files that a store makes in a short life without faults."""
-    random = Random("fuzz/names")  # noqa: S311 - reproducible on purpose
-    swarm = Swarm(
-        operations=tuple(
-            each for each in OPERATIONS if each not in {"inspect", "refused", "power cut"}
-        ),
-        values=VALUES[:1],
-        overrides=(),
-        layouts=(),
-        faults=(),
-        steps=_PROBE_STEPS,
-        directory=STORE_DIRECTORY,
-    )
-    options = FileStorageOptions(retained_log_size=0)
-    steps = draw_steps(random, swarm, options, POSIX)
-    workload = Workload(name=FUZZ, seed=0, steps=steps, options=options)
-    recording = record(fitted(workload, store), store)
-    names = (record.name for record in recording.log if isinstance(record, Dirent))
-    return tuple(dict.fromkeys(_plain(names)))[:_MOST_NAMES]
-
-
-def _plain(names: Iterator[str]) -> Iterator[str]:
-    """Yield the names that a pattern of the fault language can be."""
-    for name in names:
-        if name and not set(name) & set(" #:*?[/") and name not in {"offset", "in", "while"}:
-            yield name

@@ -22,6 +22,7 @@ from wavetank.scenarios.fuzzing.swarm import (
     options_of,
 )
 from wavetank.scenarios.fuzzing.task_drawing import draw_tasks
+from wavetank.scenarios.raft.boundary_values import LARGEST
 from wavetank.scenarios.raft.fitted_workload import fitted
 from wavetank.scenarios.raft.steps import (
     AfterFailure,
@@ -33,7 +34,7 @@ from wavetank.scenarios.raft.steps import (
     Step,
     Workload,
 )
-from wavetank.scenarios.stores.adapter import StoreAdapter
+from wavetank.scenarios.stores.adapter import STORE_DIRECTORY, StoreAdapter
 from wavetank.scenarios.stores.capabilities import Capability
 from wavetank.scenarios.stores.registry import BUILTIN
 from wavetank.sim import POSIX
@@ -52,6 +53,7 @@ _UNRULED: Final = frozenset(
 """Overrides for which the rules of damage do not say what is right."""
 _ELECTED: Final = (OpenStore(), SaveState(PersistentState(1, "node-a")))
 """What a node does before it has entries: without it, the log speaks of terms never saved."""
+_LIMIT: Final = "max_entry_size="
 _RETRIES: Final = 0.6
 _WHOLE: Final = 0.35
 _DEPTHS: Final = (0, 0, 0, 0, 0, 0, 0, 1, 1, 2)
@@ -69,11 +71,15 @@ class InputDrawer:
         store: runs them.
         profiles: what crashes may lose, one of these.
         names: of the store's files.
+        largest: no term and no index is higher.
+        deep: whether the store makes the directories above its own.
     """
 
     store: StoreAdapter
     profiles: tuple[OwnProfile, ...]
     names: tuple[str, ...]
+    largest: int = LARGEST
+    deep: bool = True
 
     @property
     def has_faults(self) -> bool:
@@ -87,7 +93,7 @@ class InputDrawer:
             random: the stream that everything is drawn from.
             number: of the run.
         """
-        swarm = draw_swarm(random, faults=self.has_faults)
+        swarm = self.swarm(random)
         options, own = options_of(swarm.overrides), random.choice(self.profiles)
         if is_schedulable(self.store) and by_chance(random, _BESIDE):
             return self._case(random, _with_tasks(random, swarm, options, number), own)
@@ -105,6 +111,16 @@ class InputDrawer:
         )
         return self._case(random, workload, own)
 
+    def swarm(self, random: Random) -> Swarm:
+        """Return a swarm for the store."""
+        drawn = draw_swarm(random, faults=self.has_faults)
+        directory = drawn.directory if self.deep else STORE_DIRECTORY
+        overrides = drawn.overrides
+        if self.store.name != BUILTIN.name:
+            # No store declares that it refuses what this option forbids.
+            overrides = tuple(each for each in overrides if not each.startswith(_LIMIT))
+        return evolve(drawn, largest=self.largest, directory=directory, overrides=overrides)
+
     def changed(self, random: Random, case: Case, number: int) -> Case:
         """Return an input that differs from another in one or two things.
 
@@ -119,7 +135,7 @@ class InputDrawer:
             return _new_profile(self, random, changed)
         if case.at_rest is not None:
             # A place of damage means nothing in another life.
-            return self._damaged(random, draw_swarm(random, faults=False), number)
+            return self._damaged(random, self.swarm(random), number)
         for _ in range(random.choice((1, 1, 2))):
             changed = random.choice(_CHANGES)(self, random, changed)
         return evolve(changed, workload=fitted(changed.workload, self.store))
@@ -183,12 +199,11 @@ def _crashes_from(random: Random, steps: Sequence[Step]) -> int:
     return random.randrange(max(1, len(steps) - 2 * _LAST), len(steps))
 
 
-def _extend(_: InputDrawer, random: Random, case: Case) -> Case:
+def _extend(drawer: InputDrawer, random: Random, case: Case) -> Case:
     """Let a life go on otherwise behind some of its steps."""
     workload = case.workload
     kept = workload.steps[: random.randint(1, len(workload.steps))]
-    drawn = draw_swarm(random, faults=False)
-    swarm = evolve(drawn, steps=random.randint(1, 7))
+    swarm = evolve(drawer.swarm(random), steps=random.randint(1, 7))
     steps = draw_steps(random, swarm, workload.options, case.profile, kept)
     longer = evolve(workload, steps=steps)
     return evolve(case, workload=evolve(longer, crashes_from=_crashes_from(random, steps)))
@@ -197,7 +212,7 @@ def _extend(_: InputDrawer, random: Random, case: Case) -> Case:
 def _new_faults(drawer: InputDrawer, random: Random, case: Case) -> Case:
     if not drawer.has_faults:
         return _new_profile(drawer, random, case)
-    families = draw_swarm(random, faults=True).faults
+    families = drawer.swarm(random).faults
     faults = draw_faults(random, families, drawer.names)
     workload = evolve(case.workload, faults=faults, after_failure=_after_failure(random))
     return evolve(case, workload=workload)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Final
 
 from attrs import evolve, frozen
 
@@ -13,6 +14,9 @@ from wavetank.scenarios.fuzzing.coverage import Feature, branch_of
 from wavetank.scenarios.raft.observation import Observation
 
 __all__ = ["Course", "FuzzFinding", "FuzzKey", "Notes"]
+
+_STORIES: Final = 3
+"""Of one input; a story takes as long as many inputs, and what is left untold comes again."""
 
 FuzzKey = tuple[str, str, str]
 """Invariant, kind of problem, and kind of step: findings of one key are told once."""
@@ -103,7 +107,7 @@ class Notes:
         operation = step if isinstance(step, str) else _operation(self._steps[step])
         key = problem.invariant, problem.kind, operation
         self.wrong[key] = None
-        if key in self._known:
+        if key in self._known or len(self.findings) >= _STORIES:
             return
         self._known.add(key)
         found = case()

@@ -15,7 +15,7 @@ from typing import Final, TypeVar
 from attrs import frozen
 
 from wavetank.engine import FileStorageOptions
-from wavetank.scenarios.raft.boundary_values import DEEP_DIRECTORY
+from wavetank.scenarios.raft.boundary_values import DEEP_DIRECTORY, LARGEST
 from wavetank.scenarios.raft.option_choices import (
     LAYOUT_OPTIONS,
     OPTION_CHOICES,
@@ -117,6 +117,7 @@ class Swarm:
         faults: kinds of faults; () for a healthy machine.
         steps: how many are drawn, the opening aside.
         directory: of the store.
+        largest: no term and no index is higher.
     """
 
     operations: tuple[str, ...]
@@ -126,6 +127,7 @@ class Swarm:
     faults: tuple[str, ...]
     steps: int
     directory: str
+    largest: int = LARGEST
 
 
 def draw_swarm(random: Random, *, faults: bool) -> Swarm:

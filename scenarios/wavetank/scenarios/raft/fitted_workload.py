@@ -145,6 +145,13 @@ def _task_steps(steps: Iterable[TaskStep], can: frozenset[Capability]) -> Iterat
             yield step
 
 
+def _is_gap(append: Append, before: ModelState) -> bool:
+    """Whether the indices of a batch do not follow the log, or one another."""
+    indices = [entry.index for entry in append.entries]
+    first = before.last_index + 1
+    return indices != list(range(first, first + len(indices)))
+
+
 def _installs(before: ModelState, after: ModelState) -> bool:
     """Whether a snapshot has become the log's new base."""
     return after.snapshot != before.snapshot and after.base_index > before.base_index
@@ -171,9 +178,6 @@ def _refuses(step: Step, before: ModelState) -> Capability:
             return Capability.REFUSES_STALE_SNAPSHOTS
         case TruncatePrefix():
             return Capability.COMPACTION_NEEDS_SNAPSHOT
-        case Append():
-            first = before.last_index + 1
-            indices = [entry.index for entry in step.entries]
-            if indices != list(range(first, first + len(indices))):
-                return Capability.REFUSES_GAPS
+        case Append() if _is_gap(step, before):
+            return Capability.REFUSES_GAPS
     return Capability.CHECKS_ARGUMENTS
