@@ -52,6 +52,18 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return built
 
 
+@pytest.fixture(scope="module")
+def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where that wheel has been installed."""
+    directory = tmp_path_factory.mktemp("installed")
+    python(
+        *("-m", "pip", "install", "--no-deps", "--no-index", "--quiet"),
+        *("--target", str(directory), str(wheel)),
+        directory=directory,
+    )
+    return directory
+
+
 def test_it_holds_one_package_with_types_and_data_and_nothing_else(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     tops = {name.partition("/")[0] for name in names}
@@ -70,13 +82,10 @@ def test_it_holds_one_package_with_types_and_data_and_nothing_else(wheel: Path) 
     assert "wavetank/scenarios/catalogue/lives/mixed.toml" in sources
 
 
-def test_it_works_beside_a_package_of_the_same_name_as_a_room(wheel: Path, tmp_path: Path) -> None:
-    installed, project = tmp_path / "installed", tmp_path / "project"
-    python(
-        *("-m", "pip", "install", "--no-deps", "--no-index", "--quiet"),
-        *("--target", str(installed), str(wheel)),
-        directory=tmp_path,
-    )
+def test_it_works_beside_a_package_of_the_same_name_as_a_room(
+    wheel: Path, installed: Path, tmp_path: Path
+) -> None:
+    project = tmp_path / "project"
     (project / "engine").mkdir(parents=True)
     (project / "engine" / "__init__.py").write_text("HORSEPOWER = 90\n")
     test = STRANGERS_TEST.replace("INSTALLED", repr(str(installed)))
@@ -94,3 +103,15 @@ def test_it_works_beside_a_package_of_the_same_name_as_a_room(wheel: Path, tmp_p
     assert python("-c", where, directory=project, path=path).startswith(path)
     shown = python("-m", "wavetank", "list", "scenarios", "mixed", directory=project, path=path)
     assert shown.startswith('name = "mixed"\n')
+
+
+def test_the_zoo_patches_the_engine_that_is_installed(installed: Path, tmp_path: Path) -> None:
+    where = "import wavetank.scenarios as s, wavetank.engine as e; print(s.__file__, e.__file__)"
+    found = python("-c", where, directory=tmp_path, path=str(installed)).split()
+    assert all(Path(each).is_relative_to(installed) for each in found)
+    printed = python(
+        *("-m", "wavetank", "zoo", "B01", "--workers", "1"),
+        directory=tmp_path,
+        path=str(installed),
+    )
+    assert printed.splitlines()[-1] == "PASS: 1 of 1 bugs killed, 0 false alarms"

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os  # noqa: TID251 - the environment of the processes that are started
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Sequence
@@ -124,7 +125,7 @@ def _alarms(command: tuple[str, ...]) -> tuple[str, ...]:
     with TemporaryDirectory() as directory:
         reported, problem = _run(command, Path(directory))
     told = [problem] if problem else list(reported)
-    return tuple(f"wavetank {' '.join(command)}: {each}" for each in told)
+    return tuple(f"{shlex.join(('wavetank', *command))}: {each}" for each in told)
 
 
 def _run(command: Sequence[str], directory: Path) -> tuple[tuple[str, ...], str]:

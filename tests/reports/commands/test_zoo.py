@@ -178,7 +178,7 @@ def test_patches_are_told_with_their_commands() -> None:
     assert (document["verdict"], document["survivors"]) == ("fail", ["B02", "B03"])
     assert document["alarms"] == ["wavetank run mixed: O2"]
     lines = zoo_text(result, patches, "1.0").splitlines()
-    assert f"  command   wavetank {' '.join(PATCHES['B01'].command)}" in lines
+    assert f"  command   {PATCHES['B01'].command_line}" in lines
     assert f"  reports   {', '.join(PATCHES['B01'].reports)}" in lines
     assert any(line.startswith("  SURVIVED ") and line.endswith("got nothing") for line in lines)
     assert any(line.endswith("but got no end within 900 s") for line in lines)

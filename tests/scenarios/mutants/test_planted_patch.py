@@ -70,7 +70,7 @@ def test_the_table_of_patches_is_that_of_their_headers() -> None:
     page = (Path(__file__).parents[3] / "docs" / "zoo.md").read_text()
     table = page.partition("<!-- patches:")[2].partition("<!-- end of patches -->")[0]
     expected = [
-        f"| {each.id} | {each.summary} | {each.cost} | `wavetank {' '.join(each.command)}` "
+        f"| {each.id} | {each.summary} | {each.cost} | `{each.command_line}` "
         f"| {', '.join(each.reports)} |"
         for each in PATCHES.values()
     ]

@@ -229,7 +229,7 @@ def _patches(hunts: Sequence[PatchHunt]) -> Iterator[str]:
         patch = PATCHES[hunt.id]
         yield f"{hunt.id}: {patch.summary}"
         yield f"  costs     {patch.cost}"
-        yield f"  command   wavetank {' '.join(patch.command)}"
+        yield f"  command   {patch.command_line}"
         if hunt.killed:
             yield f"  reports   {', '.join(hunt.invariants)}"
         else:

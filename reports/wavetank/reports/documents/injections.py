@@ -119,7 +119,7 @@ _write_zoo: Final[Write] = writer(
         "id",
         summary=lambda hunt: PATCHES[hunt.id].summary,
         cost=lambda hunt: PATCHES[hunt.id].cost,
-        command=lambda hunt: f"wavetank {' '.join(PATCHES[hunt.id].command)}",
+        command=lambda hunt: PATCHES[hunt.id].command_line,
         killed="killed",
         invariants="invariants",
     ),

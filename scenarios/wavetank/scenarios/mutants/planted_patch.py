@@ -7,6 +7,7 @@ engine that is installed, which goes in front of it on the import path of anothe
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path, PurePosixPath
@@ -53,6 +54,11 @@ class PlantedPatch:
     reports: tuple[str, ...]
     diff: str
 
+    @property
+    def command_line(self) -> str:
+        """The command as it is typed."""
+        return shlex.join(("wavetank", *self.command))
+
 
 def _read(name: str, content: str) -> PlantedPatch:
     """Return the patch in a file: four header lines, then the diff."""
@@ -70,8 +76,8 @@ def _read(name: str, content: str) -> PlantedPatch:
         id=name.removesuffix(".patch"),
         summary=headers["Summary"],
         cost=headers["Cost"],
-        command=tuple(headers["Found by"].split()),
-        reports=tuple(headers["Reports"].split(", ")),
+        command=tuple(shlex.split(headers["Found by"])),
+        reports=tuple(headers["Reports"].split("; ")),
         diff=mark.lstrip() + diff,
     )
 
