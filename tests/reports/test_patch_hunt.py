@@ -7,15 +7,16 @@ import pytest
 from wavetank.reports.patch_hunt import hunt_patches
 from wavetank.scenarios.mutants import PATCHES
 
-QUICK = ("B01", "B02")
+QUICKEST = ("run", "leader-steady", "--profile", "sequential")
+QUICK = tuple(each.id for each in PATCHES.values() if each.command == QUICKEST)[:2]
 
 
 def hunt(ids: tuple[str, ...], workers: int) -> None:
-    """Hunt patches; each must report what its header says, and the engine nothing."""
+    """Hunt patches; each must report what its header says first, and the engine nothing."""
     told: list[tuple[str, int, int]] = []
     with ThreadPoolExecutor(workers) as executor:
         found = hunt_patches(ids, executor=executor, on_progress=lambda *each: told.append(each))
-    assert {hunt.id: hunt.invariants for hunt in found.hunts} == {
+    assert {hunt.id: hunt.invariants[:1] for hunt in found.hunts} == {
         each: PATCHES[each].reports for each in ids
     }
     assert found.survivors == ()

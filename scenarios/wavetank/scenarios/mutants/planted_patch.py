@@ -39,7 +39,7 @@ class PlantedPatch:
         summary: what is wrong.
         cost: what it costs.
         command: the arguments of ``wavetank`` that find it.
-        reports: what that command reports: invariants, checks, or rules of damage.
+        reports: what that command reports first: an invariant, a check, or a rule of damage.
         diff: the change as a unified diff; paths are those of the source tree.
 
     >>> bug = PATCHES["B01"]
