@@ -30,7 +30,18 @@ def examples() -> Iterator[doctest.DocTest]:
 EXAMPLES = [example for example in examples() if example.examples]
 
 
-@pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.name)
+DRAWN = "wavetank.scenarios.fuzzing."
+"""Whose examples draw their faults at random."""
+
+
+@pytest.mark.parametrize(
+    "example",
+    [
+        pytest.param(each, marks=[pytest.mark.idle_faults] * each.name.startswith(DRAWN))
+        for each in EXAMPLES
+    ],
+    ids=lambda example: example.name,
+)
 def test_an_example_does_what_it_shows(example: doctest.DocTest, tmp_path: Path) -> None:
     if example.name.startswith("wavetank.engine."):
         config = StorageConfig(directory="/store")

@@ -16,6 +16,7 @@ from wavetank.reports.exit_codes import ExitCode
 from wavetank.scenarios import (
     ALL_SCENARIOS,
     CLUSTER_INVARIANTS,
+    DAMAGE_INVARIANTS,
     INVARIANTS,
     SHIPPED_STORES,
 )
@@ -157,7 +158,7 @@ def test_the_version_is_shown() -> None:
         ("scenarios", list(ALL_SCENARIOS)),
         ("profiles", [profile.name for profile in PROFILES]),
         ("backends", list(SHIPPED_STORES)),
-        ("invariants", [*INVARIANTS, *CLUSTER_INVARIANTS]),
+        ("invariants", [*INVARIANTS, *CLUSTER_INVARIANTS, *DAMAGE_INVARIANTS]),
     ],
 )
 def test_lists_name_everything_there_is(kind: str, names: list[str]) -> None:
