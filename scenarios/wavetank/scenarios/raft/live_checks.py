@@ -285,12 +285,21 @@ def litter_problems(store: Storage, fs: FileSystem, directory: str) -> Iterator[
     if not isinstance(store, MeteredStore):
         return
     left = [name for name in fs.listdir(directory) if name.endswith(_TEMPORARY)]
-    if left:
+    if left and not _is_poisoned(store):
         yield Problem(
             "O10",
             "litter beside a running store",
             f"nothing is under way, but {' and '.join(left)} is there",
         )
+
+
+def _is_poisoned(store: MeteredStore) -> bool:
+    """Ask for a change of nothing: background work may have failed behind the last change."""
+    try:
+        store.truncate_log_prefix(store.first_log_index)
+    except StoragePoisonedError:
+        return True
+    return False
 
 
 def report_problems(
