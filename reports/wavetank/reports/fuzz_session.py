@@ -80,6 +80,10 @@ def run_fuzz_session(
     try:
         with work_executor(workers) as executor:
             fuzzer.run(is_over=is_over, executor=executor, on_trial=progress.take)
+            if executor is not None and is_over():
+                raise _TimeIsOver  # noqa: TRY301 - ends the workers where they stand
+    except _TimeIsOver:
+        pass
     except KeyboardInterrupt:
         interrupted = True
     return FuzzSession(
@@ -90,6 +94,10 @@ def run_fuzz_session(
         interrupted=interrupted,
         loaded=len(corpus),
     )
+
+
+class _TimeIsOver(Exception):  # noqa: N818 - a signal to stop, not an error
+    """The limit of time has come while runs were under way."""
 
 
 class _Progress:

@@ -47,10 +47,10 @@ class _Late(Future[_T]):
         super().__init__()
         self._executor = executor
 
-    def result(self, timeout: float | None = None) -> _T:
-        if not self.done():
+    def done(self) -> bool:
+        if not super().done():
             self._executor.work()
-        return super().result(timeout)
+        return super().done()
 
 
 def fuzzed(plan: FuzzPlan, executor: Executor | None = None) -> FuzzResult:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import CancelledError, Executor, Future
+from concurrent.futures import CancelledError, Executor, Future, wait
 from hashlib import blake2b
 from random import Random  # noqa: TID251 - one stream a run, named after it
 from typing import Final
@@ -31,6 +31,8 @@ __all__ = ["BrokenRun", "FuzzCounts", "FuzzPlan", "FuzzResult", "Fuzzer"]
 _AHEAD: Final = 64
 """Inputs are drawn so many runs ahead of the last one whose result is known."""
 _CHANGED: Final = 0.4
+_PATIENCE_S: Final = 0.2
+"""Between two looks at whether it is over, while a run in another process is awaited."""
 
 
 @frozen(kw_only=True)
@@ -163,7 +165,7 @@ class Fuzzer:
         """Run inputs until the plan or `is_over` ends it.
 
         Args:
-            is_over: asked before each run, and before each result is awaited.
+            is_over: asked before each run, and while a result is awaited.
             executor: where the runs run; None: here.
             on_trial: told after each run how much has been done, what it found that is new, and how
                 many features have been reached.
@@ -174,7 +176,10 @@ class Fuzzer:
                 waiting.append(self._begin(executor))
             if not waiting:
                 return
-            new = self._take(waiting.popleft())
+            trial = self._result(waiting[0], is_over)
+            if trial is None:
+                break
+            new = self._keep(waiting.popleft().case, trial)
             if on_trial is not None:
                 on_trial(self._counts, new, self._corpus.reached)
         self._leave(waiting)
@@ -216,13 +221,16 @@ class Fuzzer:
         told = frozenset(self._findings)
         return _Begun(case, executor.submit(try_case, case, self._plan.images, told))
 
-    def _take(self, begun: _Begun) -> tuple[FuzzFinding, ...]:
-        trial = (
-            try_case(begun.case, self._plan.images, frozenset(self._findings))
-            if begun.future is None
-            else begun.future.result()
-        )
-        return self._keep(begun.case, trial)
+    def _result(self, begun: _Begun, is_over: Callable[[], bool]) -> Trial | None:
+        """Return what came of a run; None if it is over before that is known."""
+        future = begun.future
+        if future is None:
+            return try_case(begun.case, self._plan.images, frozenset(self._findings))
+        while not future.done():
+            if is_over():
+                return None
+            wait((future,), timeout=_PATIENCE_S)
+        return future.result()
 
     def _keep(self, case: Case, trial: Trial) -> tuple[FuzzFinding, ...]:
         new = tuple(each for each in trial.findings if each.key not in self._findings)
