@@ -36,6 +36,11 @@ SMALL = (
     "refused-calls",
     "cancelled-calls",
     "every-look",
+    "options-json",
+    "options-unsynced",
+    "options-unindexed",
+    "options-strict",
+    "crash-in-recovery",
     *FAULTY,
 )
 BUILTIN = find_store("builtin")

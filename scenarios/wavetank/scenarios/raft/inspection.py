@@ -140,9 +140,10 @@ def _shown_by(other: FileStorage, shown: ModelState, how: str) -> Iterator[Probl
 
 
 def _metrics(engine: FileStorage) -> Iterator[Problem]:
-    metrics = engine.metrics()
-    if not engine.metrics_summary() or metrics is None:
+    if not engine.metrics_summary() or engine.metrics() is None:
         return
+    # What has not been asked for since it was counted must go, too.
+    engine.load_state()
     engine.reset_metrics()
     left = {key: value for key, value in (engine.metrics() or {}).items() if value}
     counted = sorted(key for key in left if key.endswith(("_ops", "_errors", "_bytes")))
