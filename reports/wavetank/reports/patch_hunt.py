@@ -161,7 +161,7 @@ def _run(command: Sequence[str], directory: Path) -> tuple[tuple[str, ...], str]
 def _quickly(command: Sequence[str]) -> list[str]:
     """Return the options with which a command stops at the first finding, in one process."""
     if command[0] == "run":
-        return ["-x", "--workers", "1"]
+        return ["-x", "--workers", "1", "--no-shrink"]
     return [] if command[0] == "check" else ["--workers", "1"]
 
 
