@@ -253,7 +253,7 @@ def poison_problems(store: Storage, shown: ModelState) -> Iterator[Problem]:
         "an append": lambda: store.append_log_entries((LogEntry(index + 1, term, b""),)),
         "a suffix truncation": lambda: store.truncate_log_suffix(index),
         "a prefix truncation": lambda: store.truncate_log_prefix(index),
-        "a snapshot": lambda: store.save_snapshot(SnapshotMetadata(index, term), b""),
+        "a snapshot": lambda: store.save_snapshot(SnapshotMetadata(max(index, 1), term), b""),
     }
     for what, change in changes.items():
         try:
