@@ -16,10 +16,11 @@ __all__ = [
 
 
 class ForgetfulRecovery:
-    """Removes one copy of the state whenever it finds the marker of an unclean end."""
+    """Removes one copy of the state when its first look finds the marker of an unclean end."""
 
     def __init__(self, inner: FileSystem) -> None:
         self._inner = inner
+        self._has_looked = False
 
     def __getattr__(self, name: str) -> object:
         return getattr(self._inner, name)
@@ -27,10 +28,11 @@ class ForgetfulRecovery:
     def listdir(self, path: str) -> object:
         names = list(self._inner.listdir(path))
         for name in ("state.json", "state.copy.json"):
-            if "recovery.marker" in names and name in names:
+            if not self._has_looked and "recovery.marker" in names and name in names:
                 self._inner.unlink(f"{path}/{name}")
                 names.remove(name)
                 break
+        self._has_looked = True
         return names
 
 

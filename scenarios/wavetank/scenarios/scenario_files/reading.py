@@ -19,6 +19,7 @@ from wavetank.scenarios.raft.steps import (
     Append,
     Cancelled,
     Inspect,
+    Interrupted,
     KillProcess,
     Read,
     Reopen,
@@ -39,13 +40,14 @@ from wavetank.scenarios.scenario_files.words import (
     CALLS,
     EXACT,
     FORMS,
+    INTERRUPTION,
     RENAMED,
     STEPS,
     ExactSnapshot,
     HexBytes,
     RepeatedText,
 )
-from wavetank.sim import PROFILES
+from wavetank.sim import POSIX, PROFILES
 from wavetank.sim.toml_places import Place
 
 __all__ = ["ScenarioFileError", "scenario_from_toml"]
@@ -280,6 +282,23 @@ def _cancelled(value: object, place: Place) -> object:
     )
 
 
+def _interrupted(value: object, place: Place) -> object:
+    known = {key: kind for key, kind in EXACT.items() if kind is not Read}
+    table = plain.with_keys(value, (*known, *INTERRUPTION), place)
+    name = plain.choice(table.get("profile", POSIX.name), [p.name for p in PROFILES], place)
+    given: dict[str, object] = {
+        "step": _one_of(table, known, INTERRUPTION, place),
+        "profile": next(profile for profile in PROFILES if profile.name == name),
+    }
+    count = plain.whole_from(0)
+    for key in ("after", "newest", "torn_sectors"):
+        if key in table:
+            given[key] = count(table[key], place.at(key))
+    if "also" in table:
+        given["also"] = plain.array(table["also"], place.at("also"), count)
+    return plain.made(Interrupted, given, place)
+
+
 def _one_of(
     table: Mapping[str, object], kinds: Mapping[str, type], others: Collection[str], place: Place
 ) -> object:
@@ -302,6 +321,8 @@ def _step(value: object, kind: type, place: Place) -> object:
     if kind is SaveSnapshot:
         exact = cast("ExactSnapshot", _table(value, ExactSnapshot, place))
         return plain.made(exact.step, {}, place)
+    if kind is Interrupted:
+        return _interrupted(value, place)
     if kind is Cancelled:
         return _cancelled(value, place)
     fields = _keys_of(kind)

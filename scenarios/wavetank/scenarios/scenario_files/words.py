@@ -19,6 +19,7 @@ from wavetank.scenarios.raft.steps import (
     Close,
     Dump,
     Inspect,
+    Interrupted,
     KillProcess,
     OpenAgain,
     Read,
@@ -58,6 +59,7 @@ __all__ = [
     "CALLS",
     "EXACT",
     "FORMS",
+    "INTERRUPTION",
     "RENAMED",
     "STEPS",
     "ExactSnapshot",
@@ -139,6 +141,7 @@ STEPS: Final[Mapping[str, type]] = MappingProxyType(
         **EXACT,
         "refused": Refused,
         "cancelled": Cancelled,
+        "interrupted": Interrupted,
         "inspect": Inspect,
     }
 )
@@ -181,3 +184,6 @@ RENAMED: Final[Mapping[type, Mapping[str, str]]] = MappingProxyType(
     }
 )
 """Keys that differ from the names of the attributes that they stand for."""
+
+INTERRUPTION: Final = ("profile", "after", "newest", "also", "torn_sectors")
+"""What stands beside the call of an interrupted step."""

@@ -10,10 +10,16 @@ from typing import Final, cast
 
 import attrs
 
-from wavetank.scenarios.raft.steps import Cancelled, Inspect, SaveSnapshot, TaskStep
+from wavetank.scenarios.raft.steps import Cancelled, Inspect, Interrupted, SaveSnapshot, TaskStep
 from wavetank.scenarios.scenario_files.moves import Alternative, Repeat, When
 from wavetank.scenarios.scenario_files.scenario import Scenario
-from wavetank.scenarios.scenario_files.words import CALLS, RENAMED, STEPS, ExactSnapshot
+from wavetank.scenarios.scenario_files.words import (
+    CALLS,
+    INTERRUPTION,
+    RENAMED,
+    STEPS,
+    ExactSnapshot,
+)
 from wavetank.sim import Profile, profile_table
 
 __all__ = ["scenario_to_toml"]
@@ -111,6 +117,9 @@ def _body(step: object) -> object:
     if isinstance(step, Cancelled):
         looks = {"looks": step.looks} if step.looks else {}
         return {**_step(step.step), **looks}
+    if isinstance(step, Interrupted):
+        cut = {key: value for key, value in _table(step).items() if key in INTERRUPTION}
+        return {**_step(step.step), **cut, "profile": step.profile.name}
     table = _table(step)
     fields = attrs.fields(cast("type[attrs.AttrsInstance]", type(step)))
     if len(fields) == 1 and table and not isinstance(step, Inspect):

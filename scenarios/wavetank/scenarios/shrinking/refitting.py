@@ -8,6 +8,7 @@ the rules that Raft makes for calls, so that a store is not blamed for refusing 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Final
 
 from attrs import evolve
 
@@ -26,6 +27,9 @@ from wavetank.scenarios.raft.steps import (
 )
 
 __all__ = ["is_legal", "refitted", "states_before"]
+
+_LONGEST_NAME: Final = 1 << 20
+"""Bytes of a candidate's name that no store of ours takes."""
 
 
 def states_before(steps: Iterable[Step], options: FileStorageOptions) -> Iterator[ModelState]:
@@ -106,21 +110,34 @@ def _may_follow(step: Step, state: ModelState, options: FileStorageOptions) -> b
             may = _is_next(step, state)
         case Append():
             terms = [state.term_at(state.last_index) or 0, *(each.term for each in step.entries)]
-            may = bool(step.entries) and terms == sorted(terms)
+            first = state.last_index + 1
+            indices = [entry.index for entry in step.entries]
+            follows = indices == list(range(first, first + len(indices)))
+            may = bool(step.entries) and follows and terms == sorted(terms)
         case Read():
             may = kept_from < step.start < step.end <= state.last_index + 1
         case TruncateSuffix():
-            may = max(kept_from, covered) < step.index <= state.last_index
+            # One from below the first entry on removes all, one behind the last removes nothing.
+            first = 0 if not covered else max(kept_from, covered) + 1
+            may = first <= step.index <= state.last_index + 1
         case TruncatePrefix():
             end = covered if options.compaction_requires_snapshot else state.last_index
             may = 1 <= step.index <= end + 1
         case SaveSnapshot():
             may = _is_newer(step, state)
-        case Refused(step=SaveState() as stale):
-            may = not _is_next(stale, state)
-        case Refused(step=SaveSnapshot() as stale):
-            may = not _is_newer(stale, state)
+        case Refused():
+            # Else a store that takes it would be right.
+            may = not _may_follow(step.step, state, options) or _is_too_large(step.step, options)
     return may
+
+
+def _is_too_large(step: Step, options: FileStorageOptions) -> bool:
+    match step:
+        case SaveState():
+            return len(step.state.voted_for.encode()) > _LONGEST_NAME
+        case Append():
+            return any(len(each.command) > options.max_entry_size for each in step.entries)
+    return False
 
 
 def _is_next(step: SaveState, state: ModelState) -> bool:
@@ -133,6 +150,8 @@ def _is_next(step: SaveState, state: ModelState) -> bool:
 def _is_newer(step: SaveSnapshot, state: ModelState) -> bool:
     """Whether it covers more than the last one, and comes of this log or of a later leader's."""
     index, term = step.metadata.last_included_index, step.metadata.last_included_term
+    if state.snapshot is not None and step.metadata == state.snapshot[0]:
+        return True  # the same once more
     return index > _covered(state) and term >= (state.term_at(index) or 0)
 
 
