@@ -104,7 +104,7 @@ class RunPlan:
     own_scenarios: tuple[OwnScenario, ...] = ()
     option_sets: tuple[tuple[str, ...], ...] = ((),)
     faults: tuple[str, ...] = ()
-    schedules: int = 540
+    schedules: int = 516
     cluster_runs: int = 36
     keep_events: bool = False
 

@@ -114,7 +114,7 @@ Examples:
     type=click.IntRange(min=1),
     metavar="N",
     help="Run each scenario with tasks under N schedules, shared among the profiles.  "
-    "[default: 540; 24 if no scenario is named]",
+    "[default: 516; 24 if no scenario is named]",
 )
 @click.option(
     "--cluster-runs",

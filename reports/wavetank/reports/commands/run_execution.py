@@ -53,7 +53,7 @@ _DEFAULT_STORE: Final = "builtin"
 _PAIRWISE: Final = "pairwise"
 _HASH_SEEDS: Final = (1, 2)
 _SCHEDULES_BY_DEFAULT: Final = 24
-_SCHEDULES_WHEN_NAMED: Final = 540
+_SCHEDULES_WHEN_NAMED: Final = 516
 _CLUSTER_RUNS: Final = 36
 _SHRINK_BUDGET: Final = 400
 """Images and runs: some seconds."""

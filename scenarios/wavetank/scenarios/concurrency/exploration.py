@@ -29,7 +29,7 @@ from wavetank.sim import Profile
 
 __all__ = ["CrashedRun", "TasksExploration", "TasksListener", "explore_tasks", "glance"]
 
-_CRASHED_RUNS: Final = 3
+_CRASHED_RUNS: Final = 2
 """Runs whose crashes are explored, of those whose effects differ."""
 _CRASHED_OF_EVERY: Final = 2
 """The same where every schedule that can differ is run: of each small workload."""

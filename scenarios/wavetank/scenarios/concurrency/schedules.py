@@ -35,7 +35,7 @@ __all__ = [
 _ENGINE: Final = "wavetank.engine"
 _GRAINS: Final = (Grain.CALLS, Grain.STORES, Grain.CALLS, Grain.STORES, Grain.STATEMENTS)
 """Where the tasks of one run after the other pause."""
-_THOROUGH_EVERY: Final = 5
+_THOROUGH_EVERY: Final = 10
 """Of so many runs one also opens the store again."""
 _SHRINK_RUNS: Final = 400
 _LATER_SHRINK_RUNS: Final = 60
