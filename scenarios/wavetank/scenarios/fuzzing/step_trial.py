@@ -26,6 +26,7 @@ from wavetank.scenarios.unit import found_case
 __all__ = ["try_steps"]
 
 _IMAGES_A_POINT: Final = 3
+_SETS_IN_RECOVERY: Final = 4
 _CYCLES_EVERY: Final = 8
 
 
@@ -83,6 +84,8 @@ def _limits(case: Case, recording: Recording, images: int) -> Limits:
     return evolve(
         limits_of(case, max_images=images),
         max_after_first=images,
+        # Of a crash inside a recovery a few images, too: all of them may be thousands.
+        max_sets_per_point=_SETS_IN_RECOVERY,
         look=Look(
             images=_IMAGES_A_POINT,
             every=max(1, points * _IMAGES_A_POINT // (2 * images)),
