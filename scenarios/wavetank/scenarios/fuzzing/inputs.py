@@ -142,7 +142,7 @@ class InputDrawer:
 
     def _damaged(self, random: Random, swarm: Swarm, number: int) -> Case:
         """Return a life of the engine whose files are damaged in the end."""
-        overrides = tuple(each for each in swarm.overrides if each not in _UNRULED)
+        overrides = tuple(filter(_is_ruled, swarm.overrides))
         options = options_of(overrides)
         healthy = evolve(
             swarm,
@@ -153,7 +153,7 @@ class InputDrawer:
         workload = Workload(
             name=FUZZ,
             seed=number,
-            steps=draw_steps(random, healthy, options, POSIX, _ELECTED),
+            steps=tuple(map(_as_ruled, draw_steps(random, healthy, options, POSIX, _ELECTED))),
             options=options,
             overrides=overrides,
         )
@@ -258,3 +258,14 @@ _CHANGES: Final[tuple[_Change, ...]] = (
     _new_layout,
     _new_process,
 )
+
+
+def _is_ruled(override: str) -> bool:
+    """Whether the rules of damage hold with an option: none speaks of space reserved by number."""
+    return override not in _UNRULED and not override.startswith("preallocate")
+
+
+def _as_ruled(step: Step) -> Step:
+    if isinstance(step, (Reopen, KillProcess)):
+        return evolve(step, overrides=tuple(filter(_is_ruled, step.overrides)))
+    return step

@@ -229,7 +229,8 @@ class LiveRun:
         is_done = done != before[-1:] and is_as_promised(seen, Knowledge(possible=done))
         failures = faults.failures
         try:
-            answered = self._perform(number, step)
+            # What was to be cancelled may be there by now: it is made again without a token.
+            answered = self._perform(number, step.step if isinstance(step, Cancelled) else step)
         except Exception as error:  # noqa: BLE001 - whatever a backend raises is a finding
             has_reason = is_done or faults.failures > failures or isinstance(error, StorageIOError)
             if not (has_reason and faults.explains(error)):
