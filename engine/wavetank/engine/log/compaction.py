@@ -30,6 +30,7 @@ from wavetank.engine.errors import (
     NoSnapshotError,
     OperationCancelledError,
     SnapshotOutOfDateError,
+    StorageClosedError,
     StorageError,
     StorageIOError,
 )
@@ -397,7 +398,9 @@ class LogCompactor:
         self, header: LogHeader, section: LogSection, cancel: CancelToken | None
     ) -> ActiveLog:
         def check_wanted() -> None:
-            if self._status.closing or (cancel is not None and cancel.is_set()):
+            if self._status.closing:
+                raise StorageClosedError("the store is being closed")
+            if cancel is not None and cancel.is_set():
                 raise OperationCancelledError("the rewrite of the log was cancelled")
 
         return write_successor(
@@ -537,7 +540,7 @@ class AutoCompaction:
     def _compact_in_background(self, index: int) -> None:
         try:
             self._compact_if_there_is_room(index)
-        except OperationCancelledError:
+        except (OperationCancelledError, StorageClosedError):
             self._logger.info("compaction behind index %d gave way to close", index)
         except StorageError as error:
             # If it left anything half done, it has poisoned the store, and the next change says so.
