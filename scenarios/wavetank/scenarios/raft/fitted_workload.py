@@ -35,7 +35,7 @@ from wavetank.scenarios.raft.steps import (
 from wavetank.scenarios.stores.adapter import StoreAdapter
 from wavetank.scenarios.stores.capabilities import Capability
 
-__all__ = ["fitted", "undeclared_invariants"]
+__all__ = ["fitted", "is_gap", "undeclared_invariants"]
 
 _DECLARED: Final = MappingProxyType({"O10": Capability.NO_LITTER, "O11": Capability.ATOMIC_BATCHES})
 """Invariants that a store is held to only if it declares to keep them."""
@@ -145,7 +145,7 @@ def _task_steps(steps: Iterable[TaskStep], can: frozenset[Capability]) -> Iterat
             yield step
 
 
-def _is_gap(append: Append, before: ModelState) -> bool:
+def is_gap(append: Append, before: ModelState) -> bool:
     """Whether the indices of a batch do not follow the log, or one another."""
     indices = [entry.index for entry in append.entries]
     first = before.last_index + 1
@@ -178,6 +178,6 @@ def _refuses(step: Step, before: ModelState) -> Capability:
             return Capability.REFUSES_STALE_SNAPSHOTS
         case TruncatePrefix():
             return Capability.COMPACTION_NEEDS_SNAPSHOT
-        case Append() if _is_gap(step, before):
+        case Append() if is_gap(step, before):
             return Capability.REFUSES_GAPS
     return Capability.CHECKS_ARGUMENTS

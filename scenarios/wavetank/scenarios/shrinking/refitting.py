@@ -13,6 +13,7 @@ from typing import Final
 from attrs import evolve
 
 from wavetank.engine import FileStorageOptions, SnapshotMetadata
+from wavetank.scenarios.raft.fitted_workload import is_gap
 from wavetank.scenarios.raft.model import EMPTY, ModelState, acknowledge
 from wavetank.scenarios.raft.steps import (
     Append,
@@ -110,10 +111,8 @@ def _may_follow(step: Step, state: ModelState, options: FileStorageOptions) -> b
             may = _is_next(step, state)
         case Append():
             terms = [state.term_at(state.last_index) or 0, *(each.term for each in step.entries)]
-            first = state.last_index + 1
-            indices = [entry.index for entry in step.entries]
-            follows = indices == list(range(first, first + len(indices)))
-            may = bool(step.entries) and follows and terms == sorted(terms)
+            follows = bool(step.entries) and not is_gap(step, state)
+            may = follows and terms == sorted(terms)
         case Read():
             may = kept_from < step.start < step.end <= state.last_index + 1
         case TruncateSuffix():
