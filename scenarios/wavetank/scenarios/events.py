@@ -24,6 +24,7 @@ __all__ = [
     "Listener",
     "OwnProfile",
     "OwnScenario",
+    "PointOutcome",
     "RunPlan",
     "RunResult",
     "RunningEvent",
@@ -133,6 +134,23 @@ class ClusterCounts:
 
 
 @frozen(kw_only=True)
+class PointOutcome:
+    """What the images of one crash point came to.
+
+    Attributes:
+        position: records of the op log before the power cut.
+        step: the step of the workload at which it went.
+        images: distinct images judged there for the first time.
+        broken: invariants that they broke, sorted; () if none.
+    """
+
+    position: int
+    step: int
+    images: int
+    broken: tuple[str, ...]
+
+
+@frozen(kw_only=True)
 class ScenarioResult:
     """One scenario on one backend under one profile.
 
@@ -167,6 +185,7 @@ class ScenarioResult:
         schedules: how many schedules of its tasks were run; 0 if it has none.
         every_schedule: for how many of its workloads these are all that can differ.
         cluster: what its cluster runs came to; None if it is no cluster.
+        points: what each crash point came to, in order; () for clusters and tasks.
         events: one line for each op on the disk, each schedule or cluster run, and each finding,
             in their order; () unless the plan keeps them.
     """
@@ -199,6 +218,7 @@ class ScenarioResult:
     every_schedule: int = 0
     workloads: int = 1
     cluster: ClusterCounts | None = None
+    points: tuple[PointOutcome, ...] = ()
     events: tuple[str, ...] = ()
 
     @property
