@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os  # noqa: TID251 - the default number of workers is a fact about the machine
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from types import MappingProxyType
 from typing import Final, TypeVar
 
 import click
+
+from wavetank.reports._choices import nearest
 
 __all__ = [
     "FIXPOINT",
@@ -16,6 +19,7 @@ __all__ = [
     "duration",
     "format_option",
     "image_limit",
+    "report_option",
     "seed_range",
     "worker_count",
     "workers_option",
@@ -150,3 +154,59 @@ def format_option(command: _Command) -> _Command:
         show_default=True,
         help="json prints one document on stdout.",
     )(command)
+
+
+def report_option(*kinds: str) -> Callable[[_Command], _Command]:
+    """Let a command write reports to files; it gets `reports`, a mapping of kinds to paths.
+
+    Args:
+        kinds: that the command can write, such as ``html``.
+    """
+    each = ",".join(f"{kind}=FILE" for kind in kinds)
+
+    def read(
+        context: click.Context, parameter: click.Parameter, values: Sequence[str]
+    ) -> Mapping[str, Path]:
+        try:
+            return _report_files(values, kinds)
+        except ValueError as error:
+            raise click.BadParameter(str(error), context, parameter) from error
+
+    return click.option(
+        "--report",
+        "reports",
+        multiple=True,
+        metavar=each,
+        callback=read,
+        help="Write reports to files, replacing what is there; may be repeated.",
+    )
+
+
+def _report_files(values: Sequence[str], kinds: Sequence[str]) -> Mapping[str, Path]:
+    """Return the files by kind, each of which can be made where it is to be.
+
+    Raises:
+        ValueError: a kind that does not exist or was given already, or a place for no file.
+    """
+    files: dict[str, Path] = {}
+    for word in (word for value in values for word in value.split(",")):
+        kind, equals, name = word.partition("=")
+        if not equals or not name:
+            raise ValueError(f"expected KIND=FILE, such as {kinds[0]}=FILE, got {word!r}")
+        if kind not in kinds:
+            expected = " or ".join(kinds)
+            raise ValueError(f"expected the kind {expected}, got {kind!r}{nearest(kind, kinds)}")
+        if kind in files:
+            raise ValueError(f"expected one file for {kind}, got {str(files[kind])!r} and {name!r}")
+        files[kind] = _new_file(Path(name), files)
+    return MappingProxyType(files)
+
+
+def _new_file(path: Path, others: Mapping[str, Path]) -> Path:
+    if not path.parent.is_dir():
+        raise ValueError(f"expected a file in a directory that exists, got {str(path)!r}")
+    if path.is_dir():
+        raise ValueError(f"expected a file, got the directory {str(path)!r}")
+    if path in others.values():
+        raise ValueError(f"expected a file of its own for each kind, got {str(path)!r} twice")
+    return path
