@@ -95,7 +95,8 @@ from wavetank.scenarios.evidence import (
 )
 from wavetank.scenarios.exploration.crash_point import CrashPoint
 from wavetank.scenarios.exploration.explain import Violation, describe_op, explain, explain_live
-from wavetank.scenarios.exploration.explorer import Exploration, Finding, explore, judge_crash
+from wavetank.scenarios.exploration.explorer import Exploration, Finding, explore
+from wavetank.scenarios.exploration.judging import judge_crash
 from wavetank.scenarios.exploration.loss import Loss, kept_after
 from wavetank.scenarios.exploration.recovery_graph import Limits
 from wavetank.scenarios.exploration.subject import (

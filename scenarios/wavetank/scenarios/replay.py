@@ -26,7 +26,8 @@ from wavetank.scenarios.corruption.damaged_cases import (
     tell_damage,
 )
 from wavetank.scenarios.exploration.explain import Violation, explain, explain_live
-from wavetank.scenarios.exploration.explorer import Exploration, Finding, explore, judge_crash
+from wavetank.scenarios.exploration.explorer import Exploration, Finding, explore
+from wavetank.scenarios.exploration.judging import judge_crash
 from wavetank.scenarios.exploration.subject import Problem
 from wavetank.scenarios.raft.crash_cycles import crash_cycle_problems
 from wavetank.scenarios.raft.recording import LiveProblem, Recording, record

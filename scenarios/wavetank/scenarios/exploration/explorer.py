@@ -5,17 +5,12 @@ and judged; wherever something is acknowledged, all images of that interval are 
 more is demanded of them. With a depth, the same is asked of every image that a crash inside a
 recovery leaves, and of those after a process kill and a restart on the surviving cache.
 
-Judged here: O9 (crashing inside a recovery and opening again loses nothing), O12 (right after a
-clean close a crash changes nothing that programs saw on the disk), and O15 (what a finished
-recovery has shown survives). `problems_of` alone puts names to problems: the exploration uses it,
-and so does `judge_crash`, which judges one crash from nothing but its name. Each finding of an
-exploration has been judged again in this second way.
+Here crash points and images are chosen; `ImageJudge` judges them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from hashlib import blake2b
 from itertools import islice
 from random import Random  # noqa: TID251 - seeded by the caller
 from types import MappingProxyType
@@ -24,25 +19,20 @@ from typing import Final, Generic, Protocol, TypeVar
 from attrs import evolve, frozen
 
 from wavetank.faults import CrashEnd, InjectorState
-from wavetank.scenarios.exploration.crash_point import (
-    Cause,
-    CrashPoint,
-    follow,
-    pending_at,
-    recover_after_kill,
-)
+from wavetank.scenarios.exploration.crash_point import Cause, CrashPoint, recover_after_kill
+from wavetank.scenarios.exploration.image_judge import ImageJudge, Root
+from wavetank.scenarios.exploration.judging import Finding
+from wavetank.scenarios.exploration.point_outcomes import PointOutcome
 from wavetank.scenarios.exploration.recovery_graph import (
     Limits,
     Look,
     RecoveryGraph,
-    RecoveryOutcome,
     images_during,
     name_of,
 )
 from wavetank.scenarios.exploration.subject import (
     Interval,
     Known,
-    Problem,
     RecordedRun,
     Shown,
     Subject,
@@ -52,9 +42,7 @@ from wavetank.sim import (
     Choice,
     CrashImages,
     DiskImage,
-    FileContent,
     Kept,
-    LinkContent,
     Mark,
     PendingOps,
     Profile,
@@ -65,19 +53,13 @@ from wavetank.sim import (
     newest_images,
 )
 
-__all__ = ["Exploration", "Finding", "explore", "judge_crash"]
+__all__ = ["Exploration", "Finding", "explore"]
 
 _Item = TypeVar("_Item")
 
-_DIGEST_BYTES: Final = 16
 _PROGRESS_EVERY: Final = 50
 _DRAWN_FROM: Final = 8
 """From so many times as many images those are drawn that a look judges."""
-_LOST_AFTER_CLOSE: Final = Problem(
-    "O12",
-    "work pending after a clean close",
-    "after a clean close a crash can still change what is on disk",
-)
 
 
 class _Choice(Protocol):
@@ -86,28 +68,6 @@ class _Choice(Protocol):
     def __call__(
         self, pending: PendingOps, *, limit: int, tearing: Tearing, reader: Reader | None
     ) -> CrashImages: ...
-
-
-@frozen(kw_only=True)
-class Finding:
-    """An invariant broken by an image.
-
-    Attributes:
-        problem: which, and how.
-        crash: the image.
-        lost: numbers of the ops that the first power cut lost, ascending; torn ones among them.
-        step: the step of the workload at which the power went, or the process was killed.
-        judged: how many images had been judged when this kind of problem first came.
-        is_reproduced: whether the crash shows the problem again when it is judged by itself; if
-            not, the subject is not deterministic.
-    """
-
-    problem: Problem
-    crash: CrashPoint
-    lost: tuple[int, ...]
-    step: int
-    judged: int = 0
-    is_reproduced: bool = True
 
 
 @frozen(kw_only=True)
@@ -131,6 +91,7 @@ class Exploration:
         recoveries: recoveries really run, second generations and findings judged again among them.
         depth: the most crashes inside recoveries that an image needs to be reached.
         findings: per kind of problem the one that lost least, in the order of their discovery.
+        points: what each crash point came to, by position.
         digest: a hash of every image and verdict, in order.
         faults_fired: how often each fault of the workload fired in recoveries, by its line.
     """
@@ -149,6 +110,7 @@ class Exploration:
     recoveries: int
     depth: int
     findings: tuple[Finding, ...]
+    points: tuple[PointOutcome, ...]
     digest: str
     faults_fired: Mapping[str, int] = MappingProxyType({})
 
@@ -188,83 +150,8 @@ def explore(
         return explorer.finish()
 
 
-def judge_crash(
-    run: RecordedRun[Shown, Known],
-    profile: Profile,
-    crash: CrashPoint,
-    *,
-    subject: Subject[Shown, Known] | None = None,
-) -> tuple[Problem, ...]:
-    """Return what is wrong after one crash alone, judged from nothing but its name.
-
-    Raises:
-        ValueError: the crash point names an image that is not legal there.
-    """
-    with run.runnable() as runnable:
-        return _judge_crash(runnable, profile, crash, subject or runnable.subject())
-
-
-def _judge_crash(
-    run: RecordedRun[Shown, Known],
-    profile: Profile,
-    crash: CrashPoint,
-    subject: Subject[Shown, Known],
-) -> tuple[Problem, ...]:
-    trail = follow(run, subject, profile, crash)
-    graph = RecoveryGraph(subject, profile, Limits(), lambda _: None)
-    name = name_of(trail.image, trail.since)
-    graph.meet(name, trail.image, trail.since)
-    interval = run.interval_at(crash.position if crash.killed_at is None else crash.killed_at)
-    outcome = graph[name]
-    verdict = () if outcome.observation is None else subject.judge(outcome.observation, interval)
-    problems = problems_of((*verdict, *outcome.problems), trail.cause)
-    if trail.shown_before is not None and outcome.observation is not None:
-        lost = subject.judge_kept(trail.shown_before, outcome.observation)
-        problems += problems_of((), trail.cause, lost)
-    if trail.cause is Cause.WORK and subject.is_settled(interval):
-        full = pending_at(run, profile, crash.position).full
-        problems += (_LOST_AFTER_CLOSE,) if _is_changed(full, trail.image) else ()
-    return problems
-
-
-def problems_of(
-    problems: tuple[Problem, ...], cause: Cause, lost: tuple[Problem, ...] = ()
-) -> tuple[Problem, ...]:
-    """Return the problems of an image under the names that its cause gives them.
-
-    Args:
-        problems: of the image, whatever it comes from.
-        cause: what the last power cut interrupted.
-        lost: what a recovery had shown that had ended before that power cut, and is gone.
-    """
-    how = cause.value
-    if cause is not Cause.WORK:
-        problems = tuple(
-            Problem("O9", f"{how}: {each.invariant} {each.kind}", f"after {how}, {each.summary}")
-            for each in problems
-        )
-    return problems + tuple(
-        Problem(
-            "O15",
-            f"after an opening: {each.invariant} {each.kind}",
-            f"what the opened store had shown did not survive: {each.summary}",
-        )
-        for each in lost
-    )
-
-
-@frozen
-class _Root(Generic[Known]):
-    """A crash of the workload, or of the recovery after a kill, and what is judged by it."""
-
-    crash: CrashPoint
-    image: DiskImage
-    since: InjectorState | None
-    cause: Cause
-
-
 class _Explorer(Generic[Shown, Known]):
-    """The running counts and findings of one exploration."""
+    """The walk of one exploration, and its counts."""
 
     def __init__(  # noqa: PLR0917 - the arguments of `explore`
         self,
@@ -278,16 +165,23 @@ class _Explorer(Generic[Shown, Known]):
         on_step: Callable[[int], None] | None,
     ) -> None:
         self._run = run
-        self._on_step = on_step
         self._profile = profile
         self._limits = limits
         self._subject = subject
         self._recoveries_before = subject.recoveries
-        self._recoveries_again = 0
         self._on_progress = on_progress
         self._on_finding = on_finding
         self._is_over = is_over
         self._graph = RecoveryGraph(subject, profile, limits, self._tell)
+        self._judge = ImageJudge(
+            run,
+            profile,
+            limits=limits,
+            subject=subject,
+            graph=self._graph,
+            on_finding=self._tell_finding,
+            on_step=on_step,
+        )
         self._crash_points = 0
         self._legal = 0
         self._complete = True
@@ -295,12 +189,6 @@ class _Explorer(Generic[Shown, Known]):
         self._choice = Choice()
         self._forks_below: int | None = None
         self._cache_hits = 0
-        self._smallest: dict[tuple[str, str], Finding] = {}
-        self._digest = blake2b(digest_size=_DIGEST_BYTES)
-        self._interval: Interval[Known] | None = None
-        # Both are of this interval; equal observations are judged once.
-        self._verdicts: dict[int, tuple[Problem, ...]] = {}
-        self._seen: dict[bytes, bool] = {}
 
     def run(self) -> None:
         """Walk the op log."""
@@ -359,7 +247,7 @@ class _Explorer(Generic[Shown, Known]):
                 self._visit(pending, position, self._images(pending, position, all_images))
                 # Recovery may not tell this disk from another that stands for it.
                 nothing = CrashPoint(position=position, kept=Kept(()))
-                self._judge_close(pending, nothing, pending.durable)
+                self._judge.judge_close(pending, nothing, pending.durable)
             elif isinstance(record, Sync):
                 self._forks_below = None
             else:
@@ -380,8 +268,9 @@ class _Explorer(Generic[Shown, Known]):
         unjudged = len(self._graph.unjudged)
         choice = self._choice + self._graph.choice
         counted = self._complete and not self._choice.points and not self._forked
-        findings = tuple(self._judged_again(each) for each in self._smallest.values())
-        recoveries = self._subject.recoveries - self._recoveries_before + self._recoveries_again
+        findings = self._judge.findings()
+        again = self._judge.recoveries_again
+        recoveries = self._subject.recoveries - self._recoveries_before + again
         return Exploration(
             profile=self._profile,
             crash_points=self._crash_points,
@@ -393,11 +282,12 @@ class _Explorer(Generic[Shown, Known]):
             judged=len(self._graph),
             cache_hits=self._cache_hits,
             unjudged=unjudged,
-            stopped_after_first=self._has_stopped and bool(self._smallest),
+            stopped_after_first=self._has_stopped and self._judge.first is not None,
             recoveries=recoveries,
             depth=self._graph.deepest,
             findings=findings,
-            digest=self._digest.hexdigest(),
+            points=self._judge.points.all(),
+            digest=self._judge.digest,
             faults_fired=self._graph.fired(),
         )
 
@@ -406,26 +296,18 @@ class _Explorer(Generic[Shown, Known]):
         """Whether the budget has ended, and further crash points would only be counted."""
         if not self._graph.is_spent:
             return False
-        after_first = bool(self._smallest) and self._budget_after_first == self._graph.budget
+        after_first = (
+            self._judge.first is not None and self._budget_after_first == self._graph.budget
+        )
         return after_first or self._limits.look is not None
 
     @property
     def _budget_after_first(self) -> int | None:
         """How many images are judged in all, once something has been found."""
-        least = self._limits.max_after_first
-        if least is None or not self._smallest:
+        least, first = self._limits.max_after_first, self._judge.first
+        if least is None or first is None:
             return None
-        before = next(iter(self._smallest.values())).judged
-        return before + max(before, least)
-
-    def _judged_again(self, finding: Finding) -> Finding:
-        subject = self._run.subject(self._limits.disabled)
-        before = subject.recoveries
-        again = judge_crash(self._run, self._profile, finding.crash, subject=subject)
-        self._recoveries_again += subject.recoveries - before
-        key = (finding.problem.invariant, finding.problem.kind)
-        same = any((each.invariant, each.kind) == key for each in again)
-        return evolve(finding, is_reproduced=same)
+        return first.judged + max(first.judged, least)
 
     def _judge_last_crash(self, pending: PendingOps, ended_by: CrashEnd) -> None:
         """Judge the one crash that the plan has, with every image that it may leave."""
@@ -433,7 +315,7 @@ class _Explorer(Generic[Shown, Known]):
         position = len(self._run.log)
         self._crash_points = 1
         if ended_by is CrashEnd.KILL_THEN_POWER_CUT:
-            self._enter(self._run.interval_at(position))
+            self._judge.enter(position)
             self._kill(pending, position)
         else:
             self._visit(pending, position, self._images(pending, position, all_images))
@@ -445,7 +327,9 @@ class _Explorer(Generic[Shown, Known]):
         waiting = sum(1 for _ in pending.ops)
         # Until something is durable, more pending ops can only mean more ways to go.
         hopeless = self._forks_below is not None and waiting >= self._forks_below
-        hopeless = hopeless or (bool(self._smallest) and not self._limits.forks_after_first)
+        hopeless = hopeless or (
+            self._judge.first is not None and not self._limits.forks_after_first
+        )
         reader = None if hopeless else self._reader(pending, interval, since)
         images = choose(
             pending,
@@ -475,10 +359,10 @@ class _Explorer(Generic[Shown, Known]):
         self, pending: PendingOps, position: int, images: CrashImages, *, new: bool = False
     ) -> None:
         """Judge the given images of one crash point; `new`: not legal before it."""
-        self._enter(self._run.interval_at(position))
+        interval = self._judge.enter(position)
         since = self._run.fault_course.at(position)
         seen: set[bytes] = set()
-        for kept, image in self._prepared(pending, images):
+        for kept, image in self._prepared(pending, images, interval):
             name = name_of(image, since)
             known = name in self._graph or name in self._graph.unjudged
             self._legal += new or not known
@@ -486,31 +370,24 @@ class _Explorer(Generic[Shown, Known]):
             if name in seen:
                 continue
             seen.add(name)
-            self._digest.update(name)
+            self._judge.note(name)
             crash = CrashPoint(position=position, kept=kept)
-            self._judge(pending, _Root(crash, image, since, Cause.WORK), name)
+            self._judge.judge(pending, Root(crash, image, since, Cause.WORK), name)
             if name in self._graph:
-                self._judge_close(pending, crash, image)
+                self._judge.judge_close(pending, crash, image)
 
     def _prepared(
-        self, pending: PendingOps, images: CrashImages
+        self, pending: PendingOps, images: CrashImages, interval: Interval[Known]
     ) -> Iterator[tuple[Kept, DiskImage]]:
         """Yield the images, each batch after the subject has seen all of it."""
-        assert self._interval is not None
         for batch in _batched(images.images, max(1, self._subject.width)):
             if self._is_over():
                 self._complete = False
                 return
             met = [(kept, pending.image(kept)) for kept in batch]
             if len(met) > 1 and not self._graph.is_spent:
-                self._subject.prepare([image for _, image in met], self._interval)
+                self._subject.prepare([image for _, image in met], interval)
             yield from met
-
-    def _judge_close(self, pending: PendingOps, crash: CrashPoint, image: DiskImage) -> None:
-        """Report a clean close that left behind what this crash undoes."""
-        assert self._interval is not None
-        if self._subject.is_settled(self._interval) and _is_changed(pending.full, image):
-            self._keep(_LOST_AFTER_CLOSE, crash, pending)
 
     def _kill(self, pending: PendingOps, position: int) -> None:
         """Kill the process here, recover on the cache, and cut the power during that."""
@@ -522,115 +399,11 @@ class _Explorer(Generic[Shown, Known]):
                 position=position + each.position, kept=each.kept, killed_at=position
             )
             cause = Cause.RECOVERY_AFTER_KILL
-            self._judge(pending, _Root(crash, each.image, each.since, cause), each.name)
+            self._judge.judge(pending, Root(crash, each.image, each.since, cause), each.name)
             outcome = self._graph.get(each.name)
             shown = recovery.observation
             if each.at_end and shown is not None and outcome is not None:
-                self._judge_kept(pending, crash, cause, shown, outcome)
-
-    def _judge_kept(
-        self,
-        pending: PendingOps,
-        crash: CrashPoint,
-        cause: Cause,
-        before: Shown,
-        outcome: RecoveryOutcome[Shown],
-    ) -> None:
-        if outcome.observation is None:
-            return
-        lost = self._subject.judge_kept(before, outcome.observation)
-        for problem in problems_of((), cause, lost):
-            self._keep(problem, crash, pending)
-
-    def _enter(self, interval: Interval[Known]) -> None:
-        """Forget the verdicts of another interval: more or less is demanded now."""
-        if interval is not self._interval:
-            self._interval = interval
-            self._verdicts.clear()
-            self._seen.clear()
-            if self._on_step is not None:
-                self._on_step(interval.step)
-
-    def _judge(self, pending: PendingOps, root: _Root[Known], name: bytes) -> None:
-        """Judge an image, and all that crashes inside recoveries make of it."""
-        expanded = self._graph.meet(name, root.image, root.since)
-        if name not in self._graph:
-            return
-        for problem in problems_of(self._verdict(name), root.cause):
-            self._keep(problem, root.crash, pending)
-        for start in dict.fromkeys((name, *expanded)):
-            self._judge_lost_after(start, root, pending)
-            for parent, child in self._graph.descendants(start, self._seen):
-                for problem in problems_of(self._verdict(child), Cause.RECOVERY):
-                    self._keep_inner(problem, root, pending, parent, child, at_end=False)
-                self._judge_lost_after(child, root, pending)
-
-    def _judge_lost_after(self, name: bytes, root: _Root[Known], pending: PendingOps) -> None:
-        for lost, child in self._graph.lost_after(name):
-            for problem in problems_of((), Cause.RECOVERY, (lost,)):
-                self._keep_inner(problem, root, pending, name, child, at_end=True)
-
-    def _verdict(self, name: bytes) -> tuple[Problem, ...]:
-        """Return what is wrong with an image in this interval."""
-        outcome = self._graph[name]
-        if outcome.observation is None:
-            return outcome.problems
-        assert self._interval is not None
-        known = self._verdicts.get(outcome.shown)
-        if known is None:
-            known = self._subject.judge(outcome.observation, self._interval)
-            self._verdicts[outcome.shown] = known
-        return known + outcome.problems
-
-    def _keep_inner(
-        self,
-        problem: Problem,
-        root: _Root[Known],
-        pending: PendingOps,
-        parent: bytes,
-        child: bytes,
-        *,
-        at_end: bool,
-    ) -> None:
-        """Keep the first finding of a kind that takes crashes inside recoveries."""
-        is_known = (problem.invariant, problem.kind) in self._smallest
-        if is_known or not self._limits.tells(problem.invariant):
-            return
-        then = self._graph.path(root.image, root.since, parent, child, at_end=at_end)
-        self._keep(problem, evolve(root.crash, then=then), pending)
-
-    def _keep(self, problem: Problem, crash: CrashPoint, pending: PendingOps) -> None:
-        """Keep, per kind of problem, the finding that lost the fewest ops; the first of those."""
-        if not self._limits.tells(problem.invariant):
-            return
-        assert self._interval is not None
-        self._digest.update(f"{crash.position} {problem.invariant} {problem.summary}\n".encode())
-        key = (problem.invariant, problem.kind)
-        best = self._smallest.get(key)
-        if best is not None and (crash.killed_at is not None or crash.then):
-            return
-        lost = self._lost(crash, pending)
-        if best is not None and len(lost) >= len(best.lost):
-            return
-        finding = Finding(
-            problem=problem,
-            crash=crash,
-            lost=lost,
-            step=self._interval.step,
-            judged=len(self._graph) if best is None else best.judged,
-        )
-        self._smallest[key] = finding
-        if best is None:
-            self._tell_finding(finding)
-
-    def _lost(self, crash: CrashPoint, pending: PendingOps) -> tuple[int, ...]:
-        if crash.killed_at is not None:
-            # The recovery may have made durable what was pending at the kill.
-            pending = pending.fork()
-            recovery = recover_after_kill(self._run, self._subject, crash.killed_at, pending)
-            pending.take_all(islice(recovery.log, crash.position - crash.killed_at))
-        whole = set(crash.kept.numbers) - {tear.number for tear in crash.kept.tears}
-        return tuple(op.number for op in pending.ops if op.number not in whole)
+                self._judge.judge_kept(pending, crash, cause, shown, outcome)
 
     def _tell_finding(self, finding: Finding) -> None:
         budget = self._budget_after_first
@@ -654,19 +427,3 @@ def _batched(items: Iterable[_Item], size: int) -> Iterator[list[_Item]]:
 
 def _never() -> bool:
     return False
-
-
-def _is_changed(before: DiskImage, after: DiskImage) -> bool:
-    """Whether a crash changed what programs saw on the disk."""
-    return before.digest() != after.digest() and _visible(before) != _visible(after)
-
-
-def _visible(image: DiskImage) -> dict[str, bytes | str]:
-    """Return what programs see by path; stale bytes beyond a file's size are not seen."""
-    visible: dict[str, bytes | str] = {}
-    for path, _, node in image.walk():
-        if isinstance(node, FileContent):
-            visible[path] = node.read(0, node.size)
-        else:
-            visible[path] = node.target if isinstance(node, LinkContent) else "a directory"
-    return visible

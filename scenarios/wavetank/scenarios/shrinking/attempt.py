@@ -6,7 +6,8 @@ from attrs import evolve, frozen
 
 from wavetank.scenarios.case import Case
 from wavetank.scenarios.exploration.crash_point import CrashPoint
-from wavetank.scenarios.exploration.explorer import Finding, explore, judge_crash
+from wavetank.scenarios.exploration.explorer import Finding, explore
+from wavetank.scenarios.exploration.judging import judge_crash
 from wavetank.scenarios.exploration.recovery_graph import Limits, Look
 from wavetank.scenarios.raft.recording import Recording, record
 from wavetank.scenarios.raft.recovery import RaftSubject

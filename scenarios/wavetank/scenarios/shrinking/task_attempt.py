@@ -17,7 +17,7 @@ from wavetank.scenarios.case import Case
 from wavetank.scenarios.concurrency.concurrent_run import ConcurrentRun, start_of
 from wavetank.scenarios.concurrency.crashes import recording_of
 from wavetank.scenarios.concurrency.schedules import Player, portfolio_runs
-from wavetank.scenarios.exploration.explorer import judge_crash
+from wavetank.scenarios.exploration.judging import judge_crash
 from wavetank.scenarios.raft.recording import Recording
 from wavetank.scenarios.raft.recovery import RaftSubject
 from wavetank.scenarios.reproduction import limits_of, trace_digest
