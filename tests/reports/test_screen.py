@@ -8,7 +8,7 @@ from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wavetank.reports.progress import BarProgress, LineProgress, progress_on
+from wavetank.reports.outputs.progress import BarProgress, LineProgress, progress_on
 from wavetank.reports.session import Session, untouched
 from wavetank.reports.story import STORY_LINES, render_story
 from wavetank.reports.text import first_line, render_session

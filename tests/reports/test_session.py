@@ -5,7 +5,16 @@ from attrs import evolve
 
 from wavetank.reports.next_commands import remaining_commands
 from wavetank.reports.session import Session, Unit, compare, run_session, untouched
-from wavetank.scenarios import Event, RunPlan, RunResult, ScenarioFinished, Verdict, run
+from wavetank.scenarios import (
+    Event,
+    News,
+    RunPlan,
+    RunResult,
+    ScenarioFinished,
+    Verdict,
+    events_of,
+    run,
+)
 
 PLAN = RunPlan(
     scenarios=("install-snapshot", "leader-steady"),
@@ -27,7 +36,7 @@ class Audience:
     def start(self, plan: RunPlan) -> None:
         self.calls.append(f"start {len(plan.scenarios)}")
 
-    def handle(self, event: Event) -> None:
+    def handle(self, event: News) -> None:
         if isinstance(event, ScenarioFinished):
             self.calls.append(f"{event.result.name} {event.result.seed}")
             if len(self.calls) - 1 == self._interrupt_after:
@@ -113,14 +122,50 @@ def test_one_command_per_range_of_seeds_runs_the_rest() -> None:
     )
 
 
-def test_sessions_that_differ_are_told_apart_by_their_first_difference() -> None:
+def test_sessions_that_differ_are_told_apart_by_their_first_event() -> None:
     session = run_session(evolve(PLAN, seeds=(0,)), workers=1, listener=Audience())
     first, second = session.result.results
     assert compare(session, session, (1, 2)).difference == ""
     other = evolve(
         session, result=evolve(session.result, results=(first, evolve(second, digest="other")))
     )
-    difference = compare(session, other, (1, 2)).difference
-    assert difference == f"leader-steady, seed 0, sequential: digest {second.digest} and other"
+    one, instead = compare(session, other, (1, 2)).difference.split(" and ")
+    assert one.split("#") == [instead.split("#")[0], second.digest]
+    assert one.split()[1:3] == ["end", "leader-steady/0/sequential"]
+    assert instead.split("#")[1] == "other"
     shorter = evolve(session, result=evolve(session.result, results=(first,)))
-    assert compare(session, shorter, (1, 2)).difference == "2 results and 1"
+    one, instead = compare(session, shorter, (1, 2)).difference.split(" and ")
+    assert one.split()[1:3] == ["begin", "leader-steady/0"]
+    assert instead.split()[1:] == [
+        "done",
+        "fail,",
+        "1",
+        "sweeps,",
+        "7",
+        "findings",
+        f"#{session.result.digest}",
+    ]
+
+
+@pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("max_failures", [None, 3])
+def test_events_come_in_the_order_of_the_plan_and_are_those_of_what_is_kept(
+    workers: int, max_failures: int | None
+) -> None:
+    told: list[Event] = []
+    session = run_session(
+        PLAN,
+        workers=workers,
+        listener=Audience(),
+        on_event=told.append,
+        max_failures=max_failures,
+    )
+    assert told == list(events_of(session.result, remaining=len(session.remaining)))
+
+
+def test_events_of_an_interrupted_plan_are_those_of_what_was_finished() -> None:
+    told: list[Event] = []
+    audience = Audience(interrupt_after=2)
+    session = run_session(PLAN, workers=1, listener=audience, on_event=told.append)
+    assert told == list(events_of(session.result, remaining=3))
+    assert told[-1].kind == "run_finished"

@@ -11,7 +11,7 @@ from wavetank.scenarios import ALL_SCENARIOS
 
 TOLD = """
 import sys
-from wavetank.scenarios import ALL_SCENARIOS, BUILTIN, RunPlan, run
+from wavetank.scenarios import ALL_SCENARIOS, BUILTIN, RunPlan, events_of, run
 from wavetank.scenarios.concurrency.concurrent_run import start_of
 from wavetank.scenarios.concurrency.schedules import Player, explore_schedules
 from wavetank.sim.scheduling.switching import BatonThreads, Greenlets
@@ -22,10 +22,10 @@ for name, scenario in ALL_SCENARIOS.items():
         continue
     plan = RunPlan(
         scenarios=(name,), seeds=(0,), profiles=("posix",), backend="builtin",
-        max_images=20, schedules=6, cluster_runs=2, keep_events=True,
+        max_images=20, schedules=6, cluster_runs=2,
     )
     result = run(plan)
-    print(name, result.digest, *(event for each in result.results for event in each.events))
+    print(name, *events_of(result))
     if scenario.has_tasks:
         workload = next(iter(scenario.workloads(seed=0)))
         with Player(start_of(workload, BUILTIN), switching=back_end) as player:

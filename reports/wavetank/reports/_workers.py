@@ -19,13 +19,13 @@ from typing import Final, TypeAlias
 
 from attrs import frozen
 
-from wavetank.scenarios import RunningEvent
+from wavetank.scenarios import RunningNews
 
 __all__ = ["ProgressQueue", "hash_seed", "work_executor", "worker_pool"]
 
 _HASH_SEED: Final = "PYTHONHASHSEED"
 
-_Messages: TypeAlias = "Queue[RunningEvent | None]"
+_Messages: TypeAlias = "Queue[RunningNews | None]"
 
 
 @frozen
@@ -34,14 +34,14 @@ class ProgressQueue:
 
     queue: _Messages
 
-    def __call__(self, event: RunningEvent) -> None:
+    def __call__(self, event: RunningNews) -> None:
         """Send one event on its way."""
         self.queue.put(event)
 
 
 @contextmanager
 def worker_pool(
-    workers: int, on_progress: Callable[[RunningEvent], None]
+    workers: int, on_progress: Callable[[RunningNews], None]
 ) -> Iterator[tuple[Executor, ProgressQueue]]:
     """Give an executor of new processes, and the sink by which they tell of their progress.
 
@@ -102,7 +102,7 @@ def hash_seed(seed: int) -> Iterator[None]:
             os.environ[_HASH_SEED] = before
 
 
-def _drain(queue: _Messages, on_progress: Callable[[RunningEvent], None]) -> None:
+def _drain(queue: _Messages, on_progress: Callable[[RunningNews], None]) -> None:
     while (event := queue.get()) is not None:
         on_progress(event)
 

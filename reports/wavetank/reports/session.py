@@ -8,25 +8,30 @@ from __future__ import annotations
 
 import threading  # noqa: TID251 - progress from workers comes in a thread; no run sees it
 import time  # noqa: TID251 - people want to know how long a run took; no run sees it
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import nullcontext
-from itertools import zip_longest
 from typing import Final
 
 from attrs import evolve, frozen
 
 from wavetank.reports._workers import hash_seed, worker_pool
+from wavetank.reports.outputs.event_lines import short_line
+from wavetank.reports.runs.differences import first_difference
 from wavetank.scenarios import (
     Case,
     Event,
+    EventStream,
     FindingFound,
     Listener,
+    News,
     RunPlan,
     RunResult,
     ScenarioFinished,
     ScenarioResult,
     Verdict,
     Violation,
+    events_of,
     run,
     tell,
     units_of,
@@ -53,7 +58,7 @@ class Determinism:
     Attributes:
         hash_seeds: what PYTHONHASHSEED was.
         digests: of the runs.
-        difference: the first scenario that differs, in words; "" if none does.
+        difference: the first event in which they part, of both runs; "" if none differs.
     """
 
     hash_seeds: tuple[int, int]
@@ -121,6 +126,7 @@ def run_session(
     *,
     workers: int,
     listener: Listener,
+    on_event: Callable[[Event], None] | None = None,
     max_failures: int | None = None,
     with_hash_seed: int | None = None,
     clock: Callable[[], float] = time.monotonic,
@@ -131,6 +137,8 @@ def run_session(
         plan: what to run.
         workers: processes; 1 runs here, unless a hash seed is asked for.
         listener: told of everything, by two threads but never by both at once.
+        on_event: called with each event of what is kept, in the order of the plan, as soon as all
+            before it have happened.
         max_failures: stop after the unit, in the order of the plan, with which so many violations
             have been found; None: run everything.
         with_hash_seed: PYTHONHASHSEED of the workers.
@@ -138,7 +146,7 @@ def run_session(
     """
     start_s = clock()
     shown = _OneAtATime(listener)
-    collector = _Collector(plan, max_failures)
+    collector = _Collector(plan, max_failures, on_event)
     listeners = (shown, collector)
     workers = min(workers, len(collector.units))
     interrupted = False
@@ -155,8 +163,10 @@ def run_session(
     except KeyboardInterrupt:
         interrupted = True
     kept, remaining = collector.split()
+    result = RunResult(plan=plan, results=kept, digest="" if remaining else digest)
+    collector.tell_rest(result)
     return Session(
-        result=RunResult(plan=plan, results=kept, digest="" if remaining else digest),
+        result=result,
         remaining=remaining,
         found=tuple((each.case, tell(each.case, each.problem)) for each in collector.found()),
         interrupted=interrupted,
@@ -183,7 +193,7 @@ def compare(first: Session, second: Session, hash_seeds: tuple[int, int]) -> Det
     return Determinism(
         hash_seeds=hash_seeds,
         digests=digests,
-        difference=next(_differences(first.result.results, second.result.results), ""),
+        difference=_told_difference(_events(first), _events(second)),
     )
 
 
@@ -202,9 +212,9 @@ class _OneAtATime:
         with self._lock:
             self._listener.start(plan)
 
-    def handle(self, event: Event) -> None:
+    def handle(self, news: News) -> None:
         with self._lock:
-            self._listener.handle(event)
+            self._listener.handle(news)
 
     def finish(self, result: RunResult) -> None:
         with self._lock:
@@ -212,13 +222,23 @@ class _OneAtATime:
 
 
 class _Collector:
-    """A listener that keeps the results by unit.
+    """A listener that keeps the results by unit, and tells their events in the plan's order.
+
+    Args:
+        plan: what runs.
+        max_failures: violations that are enough; None: nothing is.
+        on_event: called with each event; None: nobody is.
 
     Attributes:
         units: of the plan, in its order.
     """
 
-    def __init__(self, plan: RunPlan, max_failures: int | None) -> None:
+    def __init__(
+        self,
+        plan: RunPlan,
+        max_failures: int | None,
+        on_event: Callable[[Event], None] | None = None,
+    ) -> None:
         self._sweeps = {
             Unit(scenario=each.scenario.name, seed=each.seed, options=each.options): len(
                 each.profiles
@@ -229,22 +249,56 @@ class _Collector:
         self._max_failures = max_failures
         self._results: dict[Unit, list[ScenarioResult]] = {}
         self._found: list[FindingFound] = []
+        self._on_event = on_event
+        self._stream = EventStream()
+        self._waiting: deque[Event] = deque()
+        self._told = 0
 
     def start(self, plan: RunPlan) -> None:
-        """Do nothing: the plan is known."""
+        """Tell the first event."""
+        self._tell([self._stream.begin(plan)])
 
-    def handle(self, event: Event) -> None:
+    def handle(self, news: News) -> None:
         """Keep a finding or a result, and stop the run if that was enough."""
-        if isinstance(event, FindingFound):
-            self._found.append(event)
-        if not isinstance(event, ScenarioFinished):
+        if isinstance(news, FindingFound):
+            self._found.append(news)
+        if not isinstance(news, ScenarioFinished):
             return
-        result = event.result
+        result = news.result
         unit = Unit(scenario=result.name, seed=result.seed, options=result.options)
         self._results.setdefault(unit, []).append(result)
         enough = self._enough()
         if enough is not None and enough < len(self.units):
             raise _EnoughFailures
+        while self._told < len(self.units) and self._is_done(self.units[self._told]):
+            unit = self.units[self._told]
+            self._told += 1
+            self._tell_unit(unit)
+
+    def tell_rest(self, result: RunResult) -> None:
+        """Tell the events that could not be told yet, since something before them is missing."""
+        self._tell(())
+        remaining = 0
+        kept = {(each.name, each.seed, each.options) for each in result.results}
+        for number, unit in enumerate(self.units):
+            if (unit.scenario, unit.seed, unit.options) not in kept:
+                remaining += 1
+            elif number >= self._told:
+                self._tell_unit(unit)
+        self._tell([self._stream.end(result, remaining=remaining)])
+
+    def _tell_unit(self, unit: Unit) -> None:
+        if self._on_event is not None:
+            self._tell(self._stream.unit(self._results[unit]))
+
+    def _tell(self, events: Iterable[Event]) -> None:
+        if self._on_event is None:
+            return
+        # Ctrl-C may come in between; what waits then is told later.
+        self._waiting.extend(tuple(events))
+        while self._waiting:
+            self._on_event(self._waiting[0])
+            self._waiting.popleft()
 
     def finish(self, result: RunResult) -> None:
         """Do nothing: every result is there already."""
@@ -286,25 +340,18 @@ def _digest_of(session: Session) -> str:
     return session.result.digest or "(run not finished)"
 
 
-def _differences(
-    first: Sequence[ScenarioResult], second: Sequence[ScenarioResult]
-) -> Iterator[str]:
-    for one, other in zip(first, second, strict=False):
-        if one.digest != other.digest or one.name != other.name:
-            place = f"{one.name}, seed {one.seed}, {one.profile}: "
-            yield place + _first_difference(one, other)
-    if len(first) != len(second):
-        yield f"{len(first)} results and {len(second)}"
+def _events(session: Session) -> Iterator[Event]:
+    return events_of(session.result, remaining=len(session.remaining))
 
 
-def _first_difference(one: ScenarioResult, other: ScenarioResult) -> str:
-    """Return the first event that two results do not share; their digests if all are the same."""
-    pairs = zip_longest(one.events, other.events, fillvalue="nothing")
-    for event, instead in pairs:
-        if event != instead:
-            return f"{_shortened(event)} and {_shortened(instead)}"
-    return f"digest {one.digest} and {other.digest}"
+def _told_difference(one: Iterable[Event], other: Iterable[Event]) -> str:
+    """Return the first event that two runs do not share; "" if they are equal."""
+    difference = first_difference(one, other)
+    if difference is None:
+        return ""
+    told = ("nothing" if each is None else short_line(each).strip() for each in difference.events)
+    return " and ".join(_shortened(each) for each in told)
 
 
-def _shortened(event: str) -> str:
-    return event if len(event) <= _EVENT_CHARS else f"{event[:_EVENT_CHARS]}..."
+def _shortened(line: str) -> str:
+    return line if len(line) <= _EVENT_CHARS else f"{line[:_EVENT_CHARS]}..."

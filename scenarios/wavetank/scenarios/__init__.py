@@ -15,8 +15,7 @@
     catalogue/       every scenario that ships, as such files
     shrinking/       findings made small: fewer steps, simpler values, fewer lost micro-ops
     machines/        hypothesis state machines over a crashing disk; strategies.py has the data
-    events.py        a plan, its results, and those who listen
-    runner.py        a plan run: scenarios by seeds by profiles
+    runs/            a plan run: its results, its events, and those who listen
     case.py          everything that makes one judgement reproducible, as one value
     reproduction.py  what judging a case again takes: limits, digests, the answer
     replay.py        a case judged again
@@ -66,23 +65,8 @@ from wavetank.scenarios.concurrency.concurrent_run import (
     require_schedulable,
 )
 from wavetank.scenarios.concurrency.history import Call, History
+from wavetank.scenarios.concurrency.schedules import ScheduleRun
 from wavetank.scenarios.corruption.damaged_cases import DAMAGE_INVARIANTS
-from wavetank.scenarios.events import (
-    ClusterCounts,
-    Event,
-    FindingFound,
-    Listener,
-    OwnProfile,
-    OwnScenario,
-    PointOutcome,
-    RunningEvent,
-    RunPlan,
-    RunResult,
-    ScenarioFinished,
-    ScenarioProgress,
-    ScenarioResult,
-    Verdict,
-)
 from wavetank.scenarios.evidence import (
     ChangedFile,
     DiskOp,
@@ -98,6 +82,7 @@ from wavetank.scenarios.exploration.explain import Violation, describe_op, expla
 from wavetank.scenarios.exploration.explorer import Exploration, Finding, explore
 from wavetank.scenarios.exploration.judging import judge_crash
 from wavetank.scenarios.exploration.loss import Loss, kept_after
+from wavetank.scenarios.exploration.point_outcomes import PointOutcome
 from wavetank.scenarios.exploration.recovery_graph import Limits
 from wavetank.scenarios.exploration.subject import (
     Interval,
@@ -175,7 +160,40 @@ from wavetank.scenarios.reproduction import (
     log_digest,
     trace_digest,
 )
-from wavetank.scenarios.runner import default_scenarios, run, runnable_scenarios
+from wavetank.scenarios.runs.events import (
+    EVENT_KINDS,
+    ClusterRunEvent,
+    Event,
+    FindingEvent,
+    Happening,
+    OpEvent,
+    RunFinishedEvent,
+    RunStartedEvent,
+    ScenarioFinishedEvent,
+    ScenarioStartedEvent,
+    StepEvent,
+    SyncEvent,
+)
+from wavetank.scenarios.runs.listening import (
+    FindingFound,
+    Listener,
+    News,
+    RunningNews,
+    ScenarioFinished,
+    ScenarioProgress,
+)
+from wavetank.scenarios.runs.plan import (
+    OwnProfile,
+    OwnScenario,
+    PlanError,
+    RunPlan,
+    plan_from_json,
+    plan_to_json,
+)
+from wavetank.scenarios.runs.results import ClusterCounts, RunResult, ScenarioResult, Verdict
+from wavetank.scenarios.runs.runner import default_scenarios, run, runnable_scenarios
+from wavetank.scenarios.runs.stream import EventStream, events_of
+from wavetank.scenarios.runs.unit import Unit, profile_named, units_of
 from wavetank.scenarios.scenario_files.reading import ScenarioFileError, scenario_from_toml
 from wavetank.scenarios.scenario_files.scenario import Scenario
 from wavetank.scenarios.scenario_files.writing import scenario_to_toml
@@ -197,7 +215,6 @@ from wavetank.scenarios.stores.registry import (
     find_store,
     shipped_names,
 )
-from wavetank.scenarios.unit import Unit, profile_named, units_of
 
 if TYPE_CHECKING:
     from wavetank.scenarios.machines import CrashingDiskMachine as CrashingDiskMachine
@@ -221,6 +238,7 @@ __all__ = [
     "CONCURRENT_SCENARIOS",
     "DAMAGE_INVARIANTS",
     "EMPTY",
+    "EVENT_KINDS",
     "EVERYTHING",
     "FAMILIES",
     "INVARIANTS",
@@ -244,6 +262,7 @@ __all__ = [
     "Close",
     "ClusterCounts",
     "ClusterPlan",
+    "ClusterRunEvent",
     "CodeFinding",
     "ComplaintKind",
     "Contract",
@@ -258,6 +277,7 @@ __all__ = [
     "Dump",
     "EmptyWorkloadError",
     "Event",
+    "EventStream",
     "Evidence",
     "Exploration",
     "Explored",
@@ -266,12 +286,14 @@ __all__ = [
     "Feature",
     "FileSeen",
     "Finding",
+    "FindingEvent",
     "FindingFound",
     "FuzzCounts",
     "FuzzFinding",
     "FuzzPlan",
     "FuzzResult",
     "Fuzzer",
+    "Happening",
     "History",
     "Inspect",
     "InterleavedDisk",
@@ -286,7 +308,9 @@ __all__ = [
     "Loss",
     "ModelState",
     "NewWork",
+    "News",
     "Observation",
+    "OpEvent",
     "OpenAgain",
     "OpenStore",
     "OperationCounts",
@@ -297,6 +321,7 @@ __all__ = [
     "OwnProfile",
     "OwnScenario",
     "PlainStoreError",
+    "PlanError",
     "PointOutcome",
     "Problem",
     "ProfileVerdict",
@@ -314,21 +339,27 @@ __all__ = [
     "Reopen",
     "ReplayResult",
     "ReplayVerdict",
+    "RunFinishedEvent",
     "RunPlan",
     "RunResult",
-    "RunningEvent",
+    "RunStartedEvent",
+    "RunningNews",
     "SaveSnapshot",
     "SaveState",
     "Scenario",
     "ScenarioFileError",
     "ScenarioFinished",
+    "ScenarioFinishedEvent",
     "ScenarioProgress",
     "ScenarioResult",
+    "ScenarioStartedEvent",
+    "ScheduleRun",
     "SharedPythonFiles",
     "Site",
     "SlowCall",
     "Span",
     "Step",
+    "StepEvent",
     "StoreAdapter",
     "StoreFactory",
     "StoreLife",
@@ -337,6 +368,7 @@ __all__ = [
     "Subject",
     "SweptScenario",
     "SyncCall",
+    "SyncEvent",
     "TaskPlan",
     "TaskStep",
     "TruncatePrefix",
@@ -357,6 +389,7 @@ __all__ = [
     "crash_test",
     "default_scenarios",
     "describe_op",
+    "events_of",
     "every",
     "explain",
     "explain_live",
@@ -375,6 +408,8 @@ __all__ = [
     "observe",
     "on_simulated_disk",
     "pairwise",
+    "plan_from_json",
+    "plan_to_json",
     "profile_named",
     "record",
     "replay",

@@ -17,9 +17,9 @@ from wavetank.reports.documents import to_text
 from wavetank.reports.documents.runs import run_document
 from wavetank.reports.exit_codes import ExitCode
 from wavetank.reports.failures import FailureStore, StoredFailure
+from wavetank.reports.outputs.progress import progress_on
 from wavetank.reports.own_files import is_own_file, read_scenario
 from wavetank.reports.profile_files import choose_profiles
-from wavetank.reports.progress import progress_on
 from wavetank.reports.session import Session, compare, run_session, untouched
 from wavetank.reports.shrunk_failures import with_first_made_smaller
 from wavetank.reports.text import fault_warnings, first_line, render_session
@@ -279,7 +279,6 @@ def _once(request: RunRequest, plan: RunPlan, with_hash_seed: int | None = None)
 
 def _checked_twice(request: RunRequest, plan: RunPlan) -> Session:
     """Run the plan in fresh processes under each hash seed, and keep the first of the two."""
-    plan = evolve(plan, keep_events=True)
     first = _once(request, plan, _HASH_SEEDS[0])
     if first.interrupted:
         return first

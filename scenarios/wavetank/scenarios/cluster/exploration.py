@@ -10,21 +10,17 @@ from attrs import evolve
 from wavetank.scenarios.case import Case
 from wavetank.scenarios.cluster.cluster_run import ClusterRun, run_cluster
 from wavetank.scenarios.cluster.stories import cluster_story
-from wavetank.scenarios.events import (
-    ClusterCounts,
-    FindingFound,
-    RunningEvent,
-    ScenarioProgress,
-    ScenarioResult,
-)
 from wavetank.scenarios.exploration.explain import Violation
+from wavetank.scenarios.runs.events import ClusterRunEvent
+from wavetank.scenarios.runs.listening import FindingFound, RunningNews, ScenarioProgress
+from wavetank.scenarios.runs.results import ClusterCounts, ScenarioResult
 from wavetank.scenarios.stores.registry import find_store
 
 __all__ = ["case_of_run", "explore_cluster"]
 
 
 def explore_cluster(
-    case: Case, numbers: Iterable[int], *, tell: Callable[[RunningEvent], None]
+    case: Case, numbers: Iterable[int], *, tell: Callable[[RunningNews], None]
 ) -> ScenarioResult:
     """Run a cluster many times; of the violations of one kind the first is told.
 
@@ -102,7 +98,7 @@ def _result(
         options=workload.overrides,
         relaxed=workload.promises.relaxed,
         digest=digest.hexdigest(),
-        events=tuple(f"run {number}: {run.digest}" for number, run in enumerate(runs)),
+        events=tuple(_event(number, run) for number, run in enumerate(runs)),
         cluster=ClusterCounts(
             runs=len(runs),
             simulated_s=round(sum(run.simulated_s for run in runs)),
@@ -112,4 +108,14 @@ def _result(
             elections=sum(run.elections for run in runs),
             commits=sum(run.commits for run in runs),
         ),
+    )
+
+
+def _event(number: int, run: ClusterRun) -> ClusterRunEvent:
+    return ClusterRunEvent(
+        run=number,
+        digest=run.digest,
+        simulated_ns=round(run.simulated_s * 1e9),
+        power_cuts=run.cuts,
+        broken="" if run.violated is None else run.violated.problem.invariant,
     )

@@ -14,7 +14,7 @@ from wavetank.scenarios.concurrency.stories import crash_story, live_story
 from wavetank.scenarios.exploration.explain import Violation, explain
 from wavetank.scenarios.exploration.explorer import Finding
 from wavetank.scenarios.exploration.subject import Problem
-from wavetank.scenarios.unit import found_case
+from wavetank.scenarios.runs.unit import found_case
 from wavetank.sim.scheduling.strategies import UntilItWaits
 
 __all__ = ["TaskFinding", "crash_case", "schedule_case", "task_findings"]

@@ -25,6 +25,7 @@ from wavetank.sim.scheduling.systematic import Certificate, explore_all
 
 __all__ = [
     "Player",
+    "ScheduleRun",
     "Schedules",
     "explore_every_schedule",
     "explore_schedules",
@@ -114,6 +115,23 @@ class Player:
 
 
 @frozen(kw_only=True)
+class ScheduleRun:
+    """One run under one schedule.
+
+    Attributes:
+        run: its number, from 1 on.
+        schedule: replays it.
+        digest: of `ConcurrentRun`.
+        broken: the invariant that did not hold; "" if all held.
+    """
+
+    run: int
+    schedule: str
+    digest: str
+    broken: str
+
+
+@frozen(kw_only=True)
 class Schedules:
     """What came of many schedules.
 
@@ -124,7 +142,7 @@ class Schedules:
         distinct: runs without a problem whose effects differ, in the order in which they came; at
             most as many as were asked for.
         digest: a hash of all runs.
-        events: a line for each run: its schedule, and a hash of the run.
+        events: each run, in order.
         certificate: what was covered, if every schedule that can differ was to be run; else None.
     """
 
@@ -133,7 +151,7 @@ class Schedules:
     failures: tuple[ConcurrentRun, ...]
     distinct: tuple[ConcurrentRun, ...]
     digest: str
-    events: tuple[str, ...]
+    events: tuple[ScheduleRun, ...]
     certificate: Certificate | None = None
 
 
@@ -161,7 +179,7 @@ class _Collector:
         self._failures: dict[tuple[str, str], ConcurrentRun] = {}
         self._distinct: dict[str, ConcurrentRun] = {}
         self._digest = blake2b(digest_size=16)
-        self._events: list[str] = []
+        self._events: list[ScheduleRun] = []
         self._steps = 0
         self.runs = 0
         self.failed_at = 0
@@ -172,7 +190,13 @@ class _Collector:
         self.runs += 1
         self._steps += run.steps
         self._digest.update(run.digest.encode())
-        self._events.append(f"schedule {self.runs}, {run.schedule}: run {run.digest}")
+        told = ScheduleRun(
+            run=self.runs,
+            schedule=str(run.schedule),
+            digest=run.digest,
+            broken="" if run.problem is None else run.problem.invariant,
+        )
+        self._events.append(told)
         if run.problem is not None:
             self._take_failure(run, (run.problem.invariant, run.problem.kind))
         elif len(self._distinct) < self._keep:

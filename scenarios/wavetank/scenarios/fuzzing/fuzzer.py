@@ -17,13 +17,13 @@ from typing import Final
 from attrs import field, frozen
 
 from wavetank.scenarios.case import Case
-from wavetank.scenarios.events import OwnProfile
 from wavetank.scenarios.fuzzing.corpus import Corpus
 from wavetank.scenarios.fuzzing.coverage import Coverage
 from wavetank.scenarios.fuzzing.notes import FuzzFinding, FuzzKey
 from wavetank.scenarios.fuzzing.probing import drawer_for
 from wavetank.scenarios.fuzzing.swarm import by_chance
 from wavetank.scenarios.fuzzing.trial import Trial, try_case
+from wavetank.scenarios.runs.plan import OwnProfile
 from wavetank.scenarios.stores.registry import find_store
 
 __all__ = ["BrokenRun", "FuzzCounts", "FuzzPlan", "FuzzResult", "Fuzzer"]

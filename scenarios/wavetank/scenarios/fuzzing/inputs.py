@@ -11,7 +11,6 @@ from attrs import evolve, frozen
 from wavetank.engine import FileStorageOptions, PersistentState
 from wavetank.scenarios.case import AtRest, Case
 from wavetank.scenarios.concurrency.concurrent_run import is_schedulable
-from wavetank.scenarios.events import OwnProfile
 from wavetank.scenarios.fuzzing.drawing import draw_steps
 from wavetank.scenarios.fuzzing.fault_lines import draw_faults
 from wavetank.scenarios.fuzzing.swarm import (
@@ -34,6 +33,7 @@ from wavetank.scenarios.raft.steps import (
     Step,
     Workload,
 )
+from wavetank.scenarios.runs.plan import OwnProfile
 from wavetank.scenarios.stores.adapter import STORE_DIRECTORY, StoreAdapter
 from wavetank.scenarios.stores.capabilities import Capability
 from wavetank.scenarios.stores.registry import BUILTIN

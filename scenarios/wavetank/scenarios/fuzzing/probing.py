@@ -7,7 +7,6 @@ from random import Random  # noqa: TID251 - of one stream, always the same
 from typing import Final
 
 from wavetank.engine import FileStorageOptions, LogEntry, PersistentState
-from wavetank.scenarios.events import OwnProfile
 from wavetank.scenarios.fuzzing.drawing import draw_steps
 from wavetank.scenarios.fuzzing.inputs import FUZZ, InputDrawer
 from wavetank.scenarios.fuzzing.swarm import OPERATIONS, VALUES, Swarm
@@ -15,6 +14,7 @@ from wavetank.scenarios.raft.boundary_values import DEEP_DIRECTORY, LARGEST
 from wavetank.scenarios.raft.fitted_workload import fitted
 from wavetank.scenarios.raft.recording import Recording, record
 from wavetank.scenarios.raft.steps import Append, OpenStore, SaveState, Step, Workload
+from wavetank.scenarios.runs.plan import OwnProfile
 from wavetank.scenarios.stores.adapter import STORE_DIRECTORY, StoreAdapter
 from wavetank.scenarios.stores.registry import BUILTIN
 from wavetank.sim import POSIX, Dirent

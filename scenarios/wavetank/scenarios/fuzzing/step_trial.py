@@ -20,8 +20,8 @@ from wavetank.scenarios.raft.fitted_workload import undeclared_invariants
 from wavetank.scenarios.raft.recording import LiveProblem, Recording, record
 from wavetank.scenarios.raft.recovery import RaftSubject
 from wavetank.scenarios.reproduction import limits_of, log_digest
+from wavetank.scenarios.runs.unit import found_case
 from wavetank.scenarios.stores.adapter import StoreAdapter
-from wavetank.scenarios.unit import found_case
 
 __all__ = ["try_steps"]
 

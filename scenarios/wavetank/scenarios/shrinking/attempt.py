@@ -13,8 +13,8 @@ from wavetank.scenarios.raft.recording import Recording, record
 from wavetank.scenarios.raft.recovery import RaftSubject
 from wavetank.scenarios.replay import live_problems
 from wavetank.scenarios.reproduction import limits_of, trace_digest
+from wavetank.scenarios.runs.unit import found_case
 from wavetank.scenarios.stores.adapter import StoreAdapter
-from wavetank.scenarios.unit import found_case
 from wavetank.sim import Profile
 from wavetank.sim.scheduling.schedule import Schedule
 

@@ -21,9 +21,9 @@ from wavetank.scenarios.exploration.judging import judge_crash
 from wavetank.scenarios.raft.recording import Recording
 from wavetank.scenarios.raft.recovery import RaftSubject
 from wavetank.scenarios.reproduction import limits_of, trace_digest
+from wavetank.scenarios.runs.unit import found_case
 from wavetank.scenarios.shrinking.attempt import Candidate, Outcome, first_shown
 from wavetank.scenarios.stores.adapter import StoreAdapter
-from wavetank.scenarios.unit import found_case
 from wavetank.sim.scheduling.schedule import Schedule
 from wavetank.sim.scheduling.shrinking import ReplaySwitches, Switches, fewest_departures
 

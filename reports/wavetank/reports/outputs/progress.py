@@ -15,9 +15,9 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from wavetank.scenarios import (
-    Event,
     FindingFound,
     Listener,
+    News,
     RunPlan,
     RunResult,
     ScenarioFinished,
@@ -71,15 +71,15 @@ class Tally:
         self._judged: dict[tuple[_Unit, str], int] = {}
         self._finished: set[tuple[_Unit, str]] = set()
 
-    def take(self, event: Event) -> None:
-        """Count one event of the scenario."""
-        if isinstance(event, FindingFound):
+    def take(self, news: News) -> None:
+        """Count one piece of news of the scenario."""
+        if isinstance(news, FindingFound):
             self.violations += 1
             return
-        if isinstance(event, ScenarioProgress):
-            self._judged[(event.seed, event.options), event.profile] = event.judged
+        if isinstance(news, ScenarioProgress):
+            self._judged[(news.seed, news.options), news.profile] = news.judged
             return
-        result = event.result
+        result = news.result
         unit = (result.seed, result.options)
         self._judged[unit, result.profile] = result.judged
         self._finished.add((unit, result.profile))
@@ -117,17 +117,17 @@ class BarProgress:
             self._tallies[name] = Tally()
             self._tasks[name] = self._bars.add_task(name, total=sweeps, start=False, told="waits")
 
-    def handle(self, event: Event) -> None:
-        """Move the bar that an event belongs to."""
-        name = _name(event)
+    def handle(self, news: News) -> None:
+        """Move the bar that news belongs to."""
+        name = _name(news)
         now_s = self._clock()
         if name not in self._began_s:
             self._began_s[name] = now_s
             self._bars.start_task(self._tasks[name])
         tally = self._tallies[name]
-        tally.take(event)
-        if isinstance(event, FindingFound):
-            self._bars.console.print(found_line(event), markup=False, highlight=False)
+        tally.take(news)
+        if isinstance(news, FindingFound):
+            self._bars.console.print(found_line(news), markup=False, highlight=False)
         rate = _rate(tally.judged, now_s - self._began_s[name])
         self._bars.update(
             self._tasks[name],
@@ -158,12 +158,12 @@ class LineProgress:
         """Note what there is to do."""
         self._sweeps = sum(_sweeps(plan).values())
 
-    def handle(self, event: Event) -> None:
-        """Count an event; write a line for a finding, and if the last line is long ago."""
-        name = _name(event)
-        self._tallies.setdefault(name, Tally()).take(event)
-        if isinstance(event, FindingFound):
-            print(found_line(event), file=self._stream, flush=True)
+    def handle(self, news: News) -> None:
+        """Count news; write a line for a finding, and if the last line is long ago."""
+        name = _name(news)
+        self._tallies.setdefault(name, Tally()).take(news)
+        if isinstance(news, FindingFound):
+            print(found_line(news), file=self._stream, flush=True)
         now_s = self._clock()
         if now_s - self._last_s < LINE_EVERY_S:
             return
@@ -183,13 +183,13 @@ class LineProgress:
         """Do nothing: the result is shown elsewhere."""
 
 
-def found_line(event: FindingFound) -> str:
+def found_line(news: FindingFound) -> str:
     """Return what is shown of a finding as soon as it is found; its story comes at the end."""
-    workload = event.case.workload
+    workload = news.case.workload
     options = f" [{','.join(workload.overrides)}]" if workload.overrides else ""
     return (
-        f"FOUND {event.problem.invariant} in {workload.name}{options} seed {workload.seed} under "
-        f"{event.case.profile.name} after {event.judged} images: {event.problem.summary}"
+        f"FOUND {news.problem.invariant} in {workload.name}{options} seed {workload.seed} under "
+        f"{news.case.profile.name} after {news.judged} images: {news.problem.summary}"
     )
 
 
@@ -201,10 +201,10 @@ def _sweeps(plan: RunPlan) -> dict[str, int]:
     return dict(sweeps)
 
 
-def _name(event: Event) -> str:
-    if isinstance(event, FindingFound):
-        return event.case.workload.name
-    return event.result.name if isinstance(event, ScenarioFinished) else event.name
+def _name(news: News) -> str:
+    if isinstance(news, FindingFound):
+        return news.case.workload.name
+    return news.result.name if isinstance(news, ScenarioFinished) else news.name
 
 
 def _rate(judged: int, elapsed_s: float) -> str:

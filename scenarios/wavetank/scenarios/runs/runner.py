@@ -17,37 +17,34 @@ from wavetank.scenarios.catalogue import CONCURRENT_SCENARIOS, SCENARIOS
 from wavetank.scenarios.cluster.cluster_run import require_fit
 from wavetank.scenarios.cluster.exploration import explore_cluster
 from wavetank.scenarios.concurrency.concurrent_run import is_schedulable, require_schedulable
-from wavetank.scenarios.events import (
-    Event,
-    FindingFound,
-    Listener,
-    OwnProfile,
-    RunPlan,
-    RunResult,
-    ScenarioFinished,
-    ScenarioProgress,
-    ScenarioResult,
-)
 from wavetank.scenarios.exploration.explain import explain, explain_live
-from wavetank.scenarios.exploration.explorer import Exploration, Finding, explore
-from wavetank.scenarios.family_run import FamilyRun
+from wavetank.scenarios.exploration.explorer import Finding, explore
 from wavetank.scenarios.raft.fitted_workload import fitted
 from wavetank.scenarios.raft.recording import LiveProblem, Recording, record
 from wavetank.scenarios.raft.recovery import RaftSubject
 from wavetank.scenarios.raft.steps import Workload
 from wavetank.scenarios.replay import live_problems
 from wavetank.scenarios.reproduction import limits_of, log_digest
+from wavetank.scenarios.runs.events import WorkEvent
+from wavetank.scenarios.runs.family_run import FamilyRun
+from wavetank.scenarios.runs.listening import (
+    FindingFound,
+    Listener,
+    News,
+    ScenarioFinished,
+    ScenarioProgress,
+)
+from wavetank.scenarios.runs.plan import OwnProfile, RunPlan
+from wavetank.scenarios.runs.results import RunResult, ScenarioResult
+from wavetank.scenarios.runs.stream import recorded_events
+from wavetank.scenarios.runs.tasks_run import run_tasks_of
+from wavetank.scenarios.runs.unit import ProgressSink, Unit, case_of, found_case, units_of
 from wavetank.scenarios.stores.adapter import StoreAdapter
 from wavetank.scenarios.stores.capabilities import Capability
 from wavetank.scenarios.stores.python_stores import on_simulated_disk
 from wavetank.scenarios.stores.registry import find_store
-from wavetank.scenarios.tasks_run import run_tasks_of
-from wavetank.scenarios.unit import ProgressSink, Unit, case_of, found_case, units_of
 
 __all__ = ["default_scenarios", "run", "runnable_scenarios"]
-
-_EVENT_CHARS: Final = 200
-"""Of one op in the list of events; a hash stands for the rest."""
 
 DEFAULT_FAMILY: Final = "exhaustive-2"
 """Of all families the one that runs in less than half a minute."""
@@ -125,7 +122,7 @@ def _run_units(
     progress: ProgressSink | None,
 ) -> Iterator[tuple[int, tuple[ScenarioResult, ...]]]:
     if executor is None:
-        sink = progress or (lambda event: _tell(listeners, event))
+        sink = progress or (lambda news: _tell(listeners, news))
         for number, unit in enumerate(units):
             yield number, _run_unit(unit, sink)
         return
@@ -167,7 +164,11 @@ def _run_unit(unit: Unit, progress: ProgressSink | None) -> tuple[ScenarioResult
         recording = record(fitted(workload, store), store)
         # What the store does on an image is the same under every profile.
         subject = recording.subject()
-        return tuple(_explore(unit, recording, each, subject, progress) for each in unit.profiles)
+        events = recorded_events(recording)
+        return tuple(
+            _explore(unit, recording, each, subject, progress, events=() if number else events)
+            for number, each in enumerate(unit.profiles)
+        )
 
 
 def _run_family(unit: Unit, progress: ProgressSink | None) -> tuple[ScenarioResult, ...]:
@@ -181,6 +182,11 @@ def _run_family(unit: Unit, progress: ProgressSink | None) -> tuple[ScenarioResu
             if len(asked.steps) == len(workload.steps):
                 recordings.append(record(asked, store))
         subject = recordings[0].subject()
+        events = tuple(
+            event
+            for number, recording in enumerate(recordings)
+            for event in recorded_events(recording, number)
+        )
         for profile in unit.profiles:
             subject.images.clear()
             together = FamilyRun(unit.max_after_first)
@@ -189,7 +195,9 @@ def _run_family(unit: Unit, progress: ProgressSink | None) -> tuple[ScenarioResu
                 together.add(_explore(unit, recording, profile, subject, progress, live=live))
                 if together.is_over:
                     break
-            results.append(together.as_one(planned=len(recordings), distinct=len(subject.images)))
+            one = together.as_one(planned=len(recordings), distinct=len(subject.images))
+            # Positions in many op logs, one after the other, name no crash point.
+            results.append(evolve(one, points=(), events=() if results else events))
     return tuple(results)
 
 
@@ -201,10 +209,12 @@ def _explore(
     progress: ProgressSink | None,
     *,
     live: tuple[LiveProblem, ...] | None = None,
+    events: tuple[WorkEvent, ...] = (),
 ) -> ScenarioResult:
     """Explore one recording under one profile, and tell what comes of it.
 
-    What is wrong without a chosen crash is found out here if it is not given.
+    What is wrong without a chosen crash is found out here if it is not given. The first profile is
+    given the events of the recording.
     """
     workload = recording.workload
     case = case_of(unit, workload, profile)
@@ -276,21 +286,9 @@ def _explore(
             for line, count in recording.faults_fired.items()
         ),
         digest=blake2b((log_digest(recording) + seen.digest).encode(), digest_size=16).hexdigest(),
-        events=tuple(_events(recording, seen)) if unit.keep_events else (),
+        points=seen.points,
+        events=events,
     )
-
-
-def _events(recording: Recording, seen: Exploration) -> Iterator[str]:
-    for number, op in enumerate(recording.log):
-        told = repr(op)
-        if len(told) > _EVENT_CHARS:
-            rest = blake2b(told.encode(), digest_size=8).hexdigest()
-            told = f"{told[:_EVENT_CHARS]}... ({rest})"
-        yield f"op {number}: {told}"
-    for live in recording.problems:
-        yield f"step {live.step}: {live.problem.invariant}: {live.problem.summary}"
-    for finding in seen.findings:
-        yield f"{finding.crash}: {finding.problem.invariant}: {finding.problem.summary}"
 
 
 def _run_clusters(
@@ -308,6 +306,6 @@ def _run_clusters(
     )
 
 
-def _tell(listeners: Sequence[Listener], event: Event) -> None:
+def _tell(listeners: Sequence[Listener], news: News) -> None:
     for listener in listeners:
-        listener.handle(event)
+        listener.handle(news)

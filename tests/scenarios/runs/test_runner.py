@@ -7,7 +7,7 @@ import pytest
 from attrs import evolve
 
 from wavetank.scenarios import (
-    Event,
+    News,
     RunPlan,
     RunResult,
     ScenarioFinished,
@@ -32,13 +32,13 @@ class Diary:
 
     def __init__(self) -> None:
         self.plans: list[RunPlan] = []
-        self.events: list[Event] = []
+        self.events: list[News] = []
         self.results: list[RunResult] = []
 
     def start(self, plan: RunPlan) -> None:
         self.plans.append(plan)
 
-    def handle(self, event: Event) -> None:
+    def handle(self, event: News) -> None:
         self.events.append(event)
 
     def finish(self, result: RunResult) -> None:

@@ -9,17 +9,18 @@ from attrs import evolve, frozen
 
 from wavetank.scenarios.case import Case
 from wavetank.scenarios.catalogue import UnknownNameError, scenario_named
-from wavetank.scenarios.events import OwnProfile, RunningEvent, RunPlan
 from wavetank.scenarios.exploration.explorer import Finding
 from wavetank.scenarios.raft.recording import Recording
 from wavetank.scenarios.raft.steps import Workload
 from wavetank.scenarios.reproduction import trace_digest
+from wavetank.scenarios.runs.listening import RunningNews
+from wavetank.scenarios.runs.plan import OwnProfile, RunPlan
 from wavetank.scenarios.scenario_files.scenario import FIXPOINT, Scenario, turned
 from wavetank.sim import PROFILES, Profile
 
 __all__ = ["ProgressSink", "Unit", "case_of", "found_case", "profile_named", "units_of"]
 
-ProgressSink = Callable[[RunningEvent], None]
+ProgressSink = Callable[[RunningNews], None]
 """Where progress goes while a unit runs; it must be picklable if the executor needs that."""
 
 
@@ -42,7 +43,6 @@ class Unit:
     max_after_first: int | None
     schedules: int
     cluster_runs: int
-    keep_events: bool = False
 
     def workloads(self) -> Iterator[Workload]:
         """Yield the workloads of the scenario, with the unit's options and faults."""
@@ -79,7 +79,6 @@ def units_of(plan: RunPlan) -> Iterator[Unit]:
                 max_after_first=plan.max_after_first,
                 schedules=scenario.schedules or plan.schedules,
                 cluster_runs=scenario.cluster_runs or plan.cluster_runs,
-                keep_events=plan.keep_events,
             )
 
 

@@ -13,7 +13,7 @@ from hashlib import blake2b
 from attrs import define, evolve, field
 
 from wavetank.scenarios.case import Case
-from wavetank.scenarios.events import ScenarioResult
+from wavetank.scenarios.runs.results import ScenarioResult
 
 __all__ = ["FamilyRun"]
 
@@ -81,7 +81,6 @@ class FamilyRun:
             cases=tuple(case for each in found for case in each.cases),
             digest=digest.hexdigest(),
             workloads=len(results),
-            events=tuple(event for result in results for event in result.events),
         )
 
     def _total(self, count: Callable[[ScenarioResult], int]) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from hashlib import blake2b
 from typing import Final
@@ -19,15 +19,17 @@ from wavetank.scenarios.concurrency.findings import (
     task_findings,
 )
 from wavetank.scenarios.concurrency.schedules import Player
-from wavetank.scenarios.events import FindingFound, OwnProfile, ScenarioProgress, ScenarioResult
 from wavetank.scenarios.exploration.explain import Violation
 from wavetank.scenarios.exploration.explorer import Finding
 from wavetank.scenarios.exploration.subject import Problem
 from wavetank.scenarios.raft.fitted_workload import fitted
 from wavetank.scenarios.raft.recovery import RaftSubject
 from wavetank.scenarios.reproduction import limits_of
+from wavetank.scenarios.runs.listening import FindingFound, ScenarioProgress
+from wavetank.scenarios.runs.plan import OwnProfile
+from wavetank.scenarios.runs.results import ScenarioResult
+from wavetank.scenarios.runs.unit import ProgressSink, Unit, case_of
 from wavetank.scenarios.stores.registry import find_store
-from wavetank.scenarios.unit import ProgressSink, Unit, case_of
 
 __all__ = ["run_tasks_of"]
 
@@ -180,7 +182,7 @@ class _TasksTelling:
             options=workload.overrides,
             relaxed=workload.promises.relaxed,
             digest=digest.hexdigest(),
-            events=tuple(_events(explored)) if self._unit.keep_events else (),
+            events=tuple(event for one in explored for event in one.schedules.events),
             workloads=len(explored),
             schedules=sum(one.schedules.runs for one in explored),
             every_schedule=sum(
@@ -188,11 +190,3 @@ class _TasksTelling:
                 for one in explored
             ),
         )
-
-
-def _events(explored: Sequence[TasksExploration]) -> Iterator[str]:
-    for one in explored:
-        yield from one.schedules.events
-        for crashed in one.crashed:
-            for finding in crashed.seen.findings:
-                yield f"{finding.crash}: {finding.problem.invariant}: {finding.problem.summary}"
