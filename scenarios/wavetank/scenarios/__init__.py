@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING
 
 from wavetank.faults import fault_plan
 from wavetank.scenarios.case import Case, CaseError
+from wavetank.scenarios.case_evidence import evidence_of
 from wavetank.scenarios.catalogue import (
     ALL_SCENARIOS,
     CLUSTER_SCENARIOS,
@@ -78,10 +79,11 @@ from wavetank.scenarios.evidence import (
     SyncCall,
 )
 from wavetank.scenarios.exploration.crash_point import CrashPoint
-from wavetank.scenarios.exploration.explain import Violation, describe_op, explain, explain_live
+from wavetank.scenarios.exploration.explain import explain, explain_live
 from wavetank.scenarios.exploration.explorer import Exploration, Finding, explore
 from wavetank.scenarios.exploration.judging import judge_crash
 from wavetank.scenarios.exploration.loss import Loss, kept_after
+from wavetank.scenarios.exploration.op_words import describe_op
 from wavetank.scenarios.exploration.point_outcomes import PointOutcome
 from wavetank.scenarios.exploration.recovery_graph import Limits
 from wavetank.scenarios.exploration.subject import (
@@ -93,6 +95,7 @@ from wavetank.scenarios.exploration.subject import (
     Refusal,
     Subject,
 )
+from wavetank.scenarios.exploration.violation import Violation
 from wavetank.scenarios.fault_sweep.operation_faults import (
     OPERATION_FAULTS,
     OperationCounts,
@@ -391,6 +394,7 @@ __all__ = [
     "describe_op",
     "events_of",
     "every",
+    "evidence_of",
     "explain",
     "explain_live",
     "explore",

@@ -42,7 +42,8 @@ class DiskOp:
         path: the file or name, as it was called by then.
         text: the op in words.
         fate: what became of it; ``kept`` means that it was pending, and reached the disk by luck.
-        durable_at: position of the sync that made it durable; None if none did.
+        durable_at: position of the sync that made it durable, or of the op with which the
+            filesystem did so unasked; None if nothing did.
         step: which step of the workload issued it; None for a recovery's.
     """
 
@@ -104,6 +105,7 @@ class StretchSeen:
         ops: all micro-ops, in order.
         syncs: all syncs, in order.
         crash_at: records before the power cut.
+        is_cut: whether the power went there; else the finding needs no crash.
     """
 
     title: str
@@ -111,6 +113,7 @@ class StretchSeen:
     ops: tuple[DiskOp, ...]
     syncs: tuple[SyncCall, ...]
     crash_at: int
+    is_cut: bool = True
 
 
 @frozen(kw_only=True)
@@ -154,7 +157,8 @@ class Evidence:
     """All that one finding shows.
 
     Attributes:
-        stretches: from the workload to the last power cut; () if the finding needs no crash.
+        stretches: from the workload to the last power cut. If the finding needs no crash, one of
+            which the end is no power cut, or () if there is no such record of what was done.
         before: the directory as the program saw it when the power went, by path.
         after: the directory that the crash left, by path.
         changed: files that both hold and that differ, or that are gone, by path.

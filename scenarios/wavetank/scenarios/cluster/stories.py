@@ -16,8 +16,9 @@ from wavetank.scenarios.cluster.cluster_run import ClusterRun
 from wavetank.scenarios.cluster.machine import StorageLoss
 from wavetank.scenarios.cluster.node_store import NotedCall
 from wavetank.scenarios.exploration.crash_point import Stretch, loses_the_same
-from wavetank.scenarios.exploration.explain import Violation, describe_ops
 from wavetank.scenarios.exploration.loss import told_lost
+from wavetank.scenarios.exploration.op_words import describe_ops
+from wavetank.scenarios.exploration.violation import Violation
 from wavetank.scenarios.raft.observation import observe
 from wavetank.scenarios.raft.oracle import Knowledge, judge
 from wavetank.scenarios.raft.step_calls import refusal
@@ -36,7 +37,7 @@ from wavetank.sim import (
     SyncKind,
 )
 
-__all__ = ["cluster_story"]
+__all__ = ["cluster_story", "smallest_loss"]
 
 _CALLS_BY_INVARIANT: Final = {
     "O1": (SaveState,),
@@ -60,9 +61,7 @@ def cluster_story(
     """
     assert run.violated is not None
     problem, cause = run.violated.problem, run.cause
-    stretch = None
-    if cause is not None and cause.cut is not None:
-        stretch = _smallest(cause, cause.cut.stretch, _Opener(backend, options), profile)
+    stretch = None if cause is None else smallest_loss(cause, backend, options, profile)
     return Violation(
         id="",
         invariant=problem.invariant,
@@ -80,6 +79,25 @@ def cluster_story(
         ),
         crash=None,
     )
+
+
+def smallest_loss(
+    cause: StorageLoss, backend: StoreAdapter, options: FileStorageOptions, profile: Profile
+) -> Stretch | None:
+    """Return the work that a power cut ended, which loses no more than it takes to show a loss.
+
+    Args:
+        cause: the loss.
+        backend: the store that lost something.
+        options: of the store.
+        profile: under which the cluster ran.
+
+    Returns:
+        None if no power was cut.
+    """
+    if cause.cut is None:
+        return None
+    return _smallest(cause, cause.cut.stretch, _Opener(backend, options), profile)
 
 
 def _steps(run: ClusterRun) -> Iterator[str]:

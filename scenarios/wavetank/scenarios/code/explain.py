@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import islice
+from typing import Final
 
 from wavetank.scenarios.code.cure import Cure, lost_ops
 from wavetank.scenarios.code.exploration import FoundImage
 from wavetank.scenarios.code.judging import Judge
 from wavetank.scenarios.code.recording import CodeRecording
 from wavetank.scenarios.code.report import CodeFinding
+from wavetank.scenarios.code.work import CodeWork
 from wavetank.scenarios.exploration.crash_point import loses_the_same
-from wavetank.scenarios.exploration.explain import describe_op, describe_ops
+from wavetank.scenarios.exploration.op_words import describe_op, describe_ops
 from wavetank.sim import (
     PROFILES,
     DirectoryContent,
@@ -26,6 +28,9 @@ from wavetank.sim import (
 )
 
 __all__ = ["explain_code"]
+
+_MOST_EXPECTED: Final = 8
+"""Lines of what had to come back."""
 
 
 def explain_code(
@@ -63,7 +68,27 @@ def explain_code(
         departures=recording.departures,
         directory=recording.directory,
         image=image,
+        work=CodeWork(
+            image=recording.image,
+            log=recording.log,
+            sites=recording.sites,
+            tokens=recording.tokens,
+            profile=profile,
+            position=found.position,
+            kept=found.kept,
+            promised=tuple(_promised(recording, found)),
+            shown=(found.complaint.shown or found.complaint.sentence,),
+        ),
     )
+
+
+def _promised(recording: CodeRecording, found: FoundImage) -> Iterator[str]:
+    """Yield what had to come back: one of these, or what goes with all that was acknowledged."""
+    if found.complaint.expected:
+        yield from found.complaint.expected[:_MOST_EXPECTED]
+        return
+    for token in recording.tokens[max(0, found.acked - _MOST_EXPECTED) : found.acked]:
+        yield f"{token!r} was acknowledged"
 
 
 def _others(recording: CodeRecording, image: DiskImage) -> Iterator[str]:

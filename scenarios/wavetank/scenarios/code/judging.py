@@ -54,12 +54,16 @@ class Complaint:
         sentence: in the check's words, or what it raised.
         place: file name, line and function of the user's code that raised; "" if nothing was.
         line: the source of that line; "" if unknown.
+        expected: what could have come back, if that is known.
+        shown: what came back; "" if nobody says.
     """
 
     kind: FindingKind
     sentence: str
     place: str = ""
     line: str = ""
+    expected: tuple[str, ...] = ()
+    shown: str = ""
 
 
 class Judge(Protocol):

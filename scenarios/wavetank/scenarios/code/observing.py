@@ -151,6 +151,8 @@ class ObserveJudge:
             sentence=f"{shown.told()} came back, expected {told}{more}",
             place=raised.place if raised else "",
             line=raised.line if raised else "",
+            expected=tuple(expected),
+            shown=shown.told(),
         )
 
     def _possible(self, demand: Demand) -> list[_Shown]:
@@ -217,6 +219,8 @@ class FilesJudge:
                 kind="lost" if earlier else "damaged",
                 sentence=f"{path}: {_content_told(content)} came back, expected "
                 f"{' or '.join(told)}",
+                expected=tuple(f"{path}: {each}" for each in told),
+                shown=f"{path}: {_content_told(content)}",
             )
         return None
 

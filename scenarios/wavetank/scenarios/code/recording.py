@@ -19,10 +19,10 @@ from attrs import evolve, field, frozen
 from wavetank.scenarios.code.errors import CheckError, EmptyWorkloadError, WorkloadError
 from wavetank.scenarios.code.faulty_calls import Circumstances, FaultyCalls
 from wavetank.scenarios.code.user_code import Workload, code_of, user_traceback
+from wavetank.scenarios.exploration.op_words import names_in
 from wavetank.sim import (
     PROCESS_KILL,
     DeadlockError,
-    Dirent,
     DiskImage,
     Mark,
     PendingOps,
@@ -100,7 +100,7 @@ class CodeRecording:
 
     def __attrs_post_init__(self) -> None:
         object.__setattr__(self, "_ends", tuple(site.position for site in self.sites))
-        object.__setattr__(self, "_names", tuple(_names_in(self.log)))
+        object.__setattr__(self, "_names", tuple(names_in(self.log)))
 
     @property
     def idle_acks(self) -> tuple[object, ...]:
@@ -192,20 +192,6 @@ class FailedCourseError(RuntimeError):
     def kind(self) -> frozenset[str]:
         """The lines of the message without the numbers of locks and threads, which may change."""
         return frozenset(re.sub(r"(?<!:)\b\d+", "N", line) for line in str(self).splitlines())
-
-
-def _names_in(log: tuple[Record, ...]) -> Iterator[str]:
-    names: dict[int, str] = {}
-    for record in log:
-        if isinstance(record, Mark):
-            yield ""
-            continue
-        if isinstance(record, (Dirent, Sync)):
-            yield record.path
-        else:
-            yield names.get(record.inode, record.path)
-        if isinstance(record, Dirent) and record.inode is not None:
-            names[record.inode] = record.path
 
 
 def _call_number(record: Record) -> int:

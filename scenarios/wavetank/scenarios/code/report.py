@@ -9,6 +9,8 @@ from typing import Final, Literal, TypeAlias
 from attrs import field, frozen
 
 from wavetank.scenarios.code.initial import FakeFiles, lay_out, lay_out_into
+from wavetank.scenarios.code.work import CodeWork
+from wavetank.scenarios.evidence import Evidence
 from wavetank.sim import Choice, DiskImage, Kept
 
 __all__ = [
@@ -69,6 +71,7 @@ class CodeFinding:
             each ran until it waited.
         departures: from which thread to which each departure of that leads, and where.
         image: the disk that the crash left.
+        work: what had been done to the disk when the power went.
     """
 
     kind: FindingKind
@@ -96,6 +99,11 @@ class CodeFinding:
     schedule: str = ""
     departures: tuple[str, ...] = ()
     image: DiskImage = field(eq=False, repr=False, kw_only=True)
+    work: CodeWork = field(eq=False, repr=False, kw_only=True)
+
+    def evidence(self) -> Evidence:
+        """Return what the disk was told, what the crash left, and what came back, as values."""
+        return self.work.evidence()
 
     def lay_out(self, target: str | Path) -> None:
         """Write what the crash left below the directory into a real directory.

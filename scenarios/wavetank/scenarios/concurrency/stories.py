@@ -10,8 +10,8 @@ from attrs import evolve
 from wavetank.engine import LogEntry
 from wavetank.scenarios.concurrency.concurrent_run import ConcurrentRun
 from wavetank.scenarios.concurrency.history import History
-from wavetank.scenarios.exploration.explain import Violation
 from wavetank.scenarios.exploration.subject import Problem
+from wavetank.scenarios.exploration.violation import Violation
 from wavetank.sim import PROFILES
 
 __all__ = ["crash_story", "live_story"]

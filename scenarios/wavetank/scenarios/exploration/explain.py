@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator, Mapping
 
 from attrs import evolve, frozen
 
-from wavetank.scenarios.concurrency.history import History
 from wavetank.scenarios.exploration.crash_point import (
     CrashPoint,
     CrashTrail,
@@ -21,85 +20,23 @@ from wavetank.scenarios.exploration.crash_point import (
     is_allowed_by,
 )
 from wavetank.scenarios.exploration.explorer import Finding
+from wavetank.scenarios.exploration.op_words import describe_ops
 from wavetank.scenarios.exploration.second_crash import is_of_new_work, second_crash
 from wavetank.scenarios.exploration.subject import Known, Problem, RecordedRun, Shown
+from wavetank.scenarios.exploration.violation import Violation
 from wavetank.sim import (
-    BLOCK_SIZE,
     PROFILES,
-    Attribute,
-    Attributes,
-    Data,
     Dirent,
     Kept,
     Mark,
     MicroOp,
     PendingOps,
     Profile,
-    Record,
-    Size,
     Sync,
     SyncKind,
 )
 
-__all__ = ["ShrinkNote", "Violation", "describe_op", "describe_ops", "explain", "explain_live"]
-
-
-@frozen(kw_only=True)
-class ShrinkNote:
-    """How much smaller a finding was made.
-
-    Attributes:
-        steps_before: of the workload in which it was found.
-        steps: of the smallest that shows it.
-        lost_before: micro-ops that the crash lost or tore when it was found.
-        lost: that the smallest crash loses or tears.
-        judged: images and runs that were judged to make it small.
-        is_finished: whether nothing smaller shows it; else the budget has ended.
-    """
-
-    steps_before: int
-    steps: int
-    lost_before: int
-    lost: int
-    judged: int
-    is_finished: bool
-
-
-@frozen(kw_only=True)
-class Violation:
-    """One broken promise, with all that a person needs to believe it.
-
-    Attributes:
-        id: of the case that shows it again; "" where nobody made one.
-        invariant: id of the invariant (`wavetank list invariants`).
-        kind: what is wrong, without particulars.
-        summary: the same with particulars.
-        why: one sentence on how it came about.
-        steps: the workload up to the crash, numbered.
-        lost: the pending ops that the crashes lost or tore.
-        profiles: which profiles allow the image, the strongest first.
-        cure: one sync that would have made the image impossible; "" if no single one does.
-        rules: promises that the profile does not make, each of which alone would forbid the image.
-        crash: the image; None if it needs no crash.
-        history: the calls of tasks that ran beside one another, in words; None if there were none.
-        schedule: how these tasks were switched, as a text that replays it; "" if there were none.
-        shrunk: how much smaller it was made; None if nobody tried.
-    """
-
-    id: str
-    invariant: str
-    kind: str
-    summary: str
-    why: str
-    steps: tuple[str, ...]
-    lost: tuple[str, ...]
-    profiles: tuple[str, ...]
-    cure: str
-    rules: tuple[str, ...]
-    crash: CrashPoint | None
-    history: History | None = None
-    schedule: str = ""
-    shrunk: ShrinkNote | None = None
+__all__ = ["explain", "explain_live"]
 
 
 def explain(run: RecordedRun[Shown, Known], profile: Profile, finding: Finding) -> Violation:
@@ -156,75 +93,6 @@ def explain_live(
         rules=(),
         crash=None,
     )
-
-
-def describe_op(op: MicroOp, path: str | None = None) -> str:
-    """Return a micro-op in words; `path` is the file's name by then, if it was renamed."""
-    name = path or op.path
-    if isinstance(op, Data):
-        start = op.block * BLOCK_SIZE + op.start
-        return f"bytes {start}..{start + len(op.content) - 1} of {name}"
-    if isinstance(op, Size):
-        return f"size {op.size} of {name}"
-    if isinstance(op, Attribute):
-        return f"{_told_attributes(op.change)} of {name}"
-    if op.inode is None:
-        return f"the removal of the name {op.path}"
-    return f"the rename over {op.path}" if op.replaces else f"the name {op.path}"
-
-
-def _told_attributes(change: Attributes) -> str:
-    if change.mode is not None:
-        return f"the mode {change.mode:04o}"
-    if change.owner is not None:
-        return f"the owner {change.owner[0]}:{change.owner[1]}"
-    if change.extended:
-        return f"the extended attribute {change.extended[0][0]}"
-    return "the times"
-
-
-def describe_ops(log: tuple[Record, ...]) -> Mapping[int, str]:
-    """Return the ops of a log in words, by number; what one call wrote is told as one.
-
-    A file has the name that it had by then: the one it was opened under may be of long ago.
-    """
-    calls: dict[tuple[int, int], list[Data]] = {}
-    moves: dict[int, list[Dirent]] = {}
-    names: dict[int, str] = {}
-    for op in log:
-        if isinstance(op, Data):
-            calls.setdefault((op.call, op.inode), []).append(op)
-        elif isinstance(op, Dirent):
-            moves.setdefault(op.call, []).append(op)
-    texts: dict[int, str] = {}
-    for op in log:
-        if isinstance(op, (Sync, Mark)):
-            continue
-        if isinstance(op, Dirent):
-            if op.inode is not None:
-                names[op.inode] = op.path
-            texts[op.number] = _move(moves[op.call], op)
-        elif isinstance(op, Data):
-            written = calls[op.call, op.inode]
-            start = min(each.block * BLOCK_SIZE + each.start for each in written)
-            end = max(each.block * BLOCK_SIZE + each.start + len(each.content) for each in written)
-            texts[op.number] = f"bytes {start}..{end - 1} of {names.get(op.inode, op.path)}"
-        else:
-            texts[op.number] = describe_op(op, names.get(op.inode))
-    return texts
-
-
-def _move(call: list[Dirent], op: Dirent) -> str:
-    """Return a change of a name in words; a rename changes two in one call."""
-    came = next((each for each in call if each.inode is not None), None)
-    if came is None:
-        return describe_op(op)
-    # What was there is removed first, by a change of the same name.
-    gone = next((each.path for each in call if each.inode is None and each.path != came.path), None)
-    if gone is None:
-        return describe_op(op)
-    over = " over what was there" if came.replaces else ""
-    return f"the rename of {gone} to {came.path}{over}"
 
 
 @frozen(kw_only=True)

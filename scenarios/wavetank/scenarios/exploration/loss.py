@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from attrs import field, frozen, validators
 
-from wavetank.scenarios.exploration.explain import describe_ops
+from wavetank.scenarios.exploration.op_words import describe_ops
 from wavetank.sim import Dirent, Kept, PendingOps, Record, Tear, Tearing
 
 __all__ = ["Loss", "kept_after", "told_lost"]

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from attrs import frozen
 
-from wavetank.scenarios.exploration.explain import Violation, explain, explain_live
+from wavetank.scenarios.exploration.explain import explain, explain_live
 from wavetank.scenarios.exploration.explorer import Exploration, Finding, explore
 from wavetank.scenarios.exploration.recovery_graph import Limits
+from wavetank.scenarios.exploration.violation import Violation
 from wavetank.scenarios.mutants.mutant_run import Trial, record_trial
 from wavetank.scenarios.raft.recording import Recording
 from wavetank.scenarios.stores.adapter import StoreAdapter

@@ -7,6 +7,7 @@ observation.py, oracle.py           what a store shows, and which invariants tha
 driver.py, step_calls.py            a workload running on a store, held against the model
 recording.py, history.py            the op log of one run, and what was known at each position
 recovery_run.py, recovery.py        a store opened on a crash image, and given work there
+store_words.py, run_evidence.py     what a store shows in words, and all that a crash of it shows
 tolerated_losses.py, loss_rules.py  what may be missing where the disk lies
 reported_losses.py                  what a store's own report names as gone
 fault_timeline.py                   what goes wrong, and where the faults stand at a crash

@@ -24,7 +24,7 @@ from wavetank.scenarios.raft.observation import Observation, check_points
 from wavetank.scenarios.raft.oracle import Knowledge, judge
 from wavetank.scenarios.raft.recovery_run import LiveStore, RecoveryCache
 from wavetank.scenarios.raft.step_calls import call
-from wavetank.scenarios.raft.steps import Workload
+from wavetank.scenarios.raft.steps import Step, Workload
 from wavetank.scenarios.stores.adapter import StoreAdapter
 from wavetank.sim import Cell, DiskImage, MicroOp, PendingOps, Profile, ReadTrace, Settling
 
@@ -227,9 +227,8 @@ class RaftSubject:
 
     def _work(self, live: LiveStore, seen: Observation) -> Knowledge | tuple[Problem, ...]:
         """Let a store work; return what must be true of it then, or why it refused."""
-        steps = new_work(seen.as_model(), b"after the crash", has_votes=self._workload.has_votes)
         try:
-            for step in steps:
+            for step in self._new_work(seen):
                 call(live.store, step)
         except Exception as error:  # noqa: BLE001 - whatever a backend raises is a finding
             if live.timeline.explains(error):
@@ -237,12 +236,19 @@ class RaftSubject:
             kind = type(error).__name__
             summary = f"the recovered store refused new work: {kind}: {error}"
             return (Problem("O8", f"new work refused: {kind}", summary),)
+        return self.known_after_work(seen)
+
+    def known_after_work(self, seen: Observation) -> Knowledge:
+        """Return what is known of a store that showed this, and has then done the new work."""
         possible: Possible = (seen.as_model(),)
         earlier: Possible = ()
-        for step in steps:
+        for step in self._new_work(seen):
             earlier += possible
             possible = acknowledge(possible, step, self._workload.options, self._workload.promises)
         return Knowledge(possible=possible, earlier=earlier)
+
+    def _new_work(self, seen: Observation) -> tuple[Step, ...]:
+        return new_work(seen.as_model(), b"after the crash", has_votes=self._workload.has_votes)
 
     def _second_crash(
         self, image: DiskImage, knowledge: Knowledge, since: InjectorState | None

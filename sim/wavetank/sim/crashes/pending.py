@@ -147,6 +147,11 @@ class PendingOps:
         return [op for op in self._ops.values() if not self._is_hidden(op)]
 
     @property
+    def numbers(self) -> Collection[int]:
+        """The numbers of all pending ops in program order, of the hidden ones too."""
+        return self._ops.keys()
+
+    @property
     def nothing_new(self) -> bool:
         """Whether the newest op is an overwrite with the bytes that were there."""
         return self._nothing_new and not self._shows_times
