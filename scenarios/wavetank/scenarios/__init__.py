@@ -17,6 +17,7 @@
     machines/        hypothesis state machines over a crashing disk; strategies.py has the data
     runs/            a plan run: its results, its events, and those who listen
     case.py          everything that makes one judgement reproducible, as one value
+    pages.py         the door to what draws results as pages
     reproduction.py  what judging a case again takes: limits, digests, the answer
     replay.py        a case judged again
 

@@ -76,6 +76,8 @@ class ClusterRun:
         restarts: processes started again.
         elections: leaders elected.
         commits: entries committed.
+        latencies_s: virtual seconds from when a command was sent first until its client was told
+            that it is applied, in the order of these answers.
         steps: calls that changed stores.
         told: what happened, in order.
         violated: the first violation; None if all held.
@@ -89,6 +91,7 @@ class ClusterRun:
     restarts: int
     elections: int
     commits: int
+    latencies_s: tuple[float, ...]
     steps: int
     told: tuple[Told, ...]
     violated: Violated | None
@@ -159,6 +162,7 @@ class _Run:
         ]
         self._calm_since: float | None = None
         self._committed_when_calm = False
+        self._latencies_s: list[float] = []
 
     def _random(self, purpose: str) -> Random:
         return Random(f"{self._stream}/{purpose}")  # noqa: S311 - a simulation
@@ -263,6 +267,7 @@ class _Run:
     def acknowledged(self, client: str, number: int, sent_at: float) -> None:
         """See a client told that its command is applied."""
         self._invariants.acknowledged(client, number)
+        self._latencies_s.append(self._timeline.now_s - sent_at)
         if self._calm_since is not None and sent_at >= self._calm_since:
             self._committed_when_calm = True
 
@@ -281,6 +286,7 @@ class _Run:
             restarts=sum(max(machine.restarts, 0) for machine in self._machines),
             elections=self._invariants.elections,
             commits=self._invariants.commits,
+            latencies_s=tuple(self._latencies_s),
             steps=sum(machine.steps for machine in self._machines),
             told=tuple(self._told),
             violated=violated,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from hashlib import blake2b
+from math import ceil
 
 from attrs import evolve
 
@@ -99,6 +100,7 @@ def _result(
         relaxed=workload.promises.relaxed,
         digest=digest.hexdigest(),
         events=tuple(_event(number, run) for number, run in enumerate(runs)),
+        latencies_ms=_buckets(each for run in runs for each in run.latencies_s),
         cluster=ClusterCounts(
             runs=len(runs),
             simulated_s=round(sum(run.simulated_s for run in runs)),
@@ -119,3 +121,18 @@ def _event(number: int, run: ClusterRun) -> ClusterRunEvent:
         power_cuts=run.cuts,
         broken="" if run.violated is None else run.violated.problem.invariant,
     )
+
+
+def _buckets(latencies_s: Iterable[float]) -> tuple[tuple[int, int], ...]:
+    """Return how many latencies are at most each power of two of milliseconds.
+
+    Empty buckets below the first and above the last that is filled are left out.
+    """
+    counts: dict[int, int] = {}
+    for each in latencies_s:
+        power = max(ceil(each * 1000) - 1, 0).bit_length()
+        counts[power] = counts.get(power, 0) + 1
+    if not counts:
+        return ()
+    powers = range(min(counts), max(counts) + 1)
+    return tuple((1 << power, counts.get(power, 0)) for power in powers)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from html import escape
 from pathlib import Path
 from typing import Final, Literal, TypeAlias
 
@@ -11,6 +12,7 @@ from attrs import field, frozen
 from wavetank.scenarios.code.initial import FakeFiles, lay_out, lay_out_into
 from wavetank.scenarios.code.work import CodeWork
 from wavetank.scenarios.evidence import Evidence
+from wavetank.scenarios.pages import PagesMissingError, drawn_page
 from wavetank.sim import Choice, DiskImage, Kept
 
 __all__ = [
@@ -348,6 +350,27 @@ class CrashReport:
         if len(findings) > _SHOWN:
             told += ["", f"and {len(findings) - _SHOWN} more findings"]
         return "\n".join(told)
+
+    def html(self, path: str | Path) -> None:
+        """Write all of it as one HTML page, replacing what is there; it needs no network.
+
+        Args:
+            path: of the file.
+
+        Raises:
+            PagesMissingError: `wavetank.reports`, which draws pages, is not installed.
+            OSError: the file cannot be written.
+        """
+        Path(path).write_text(drawn_page("crash_test", self), encoding="utf-8")
+
+    def _repr_html_(self) -> str:
+        """Return the page in a frame of its own, for notebooks; its story if nothing can draw."""
+        try:
+            page = drawn_page("crash_test", self)
+        except PagesMissingError:
+            return f"<pre>{escape(self.story())}</pre>"
+        style = "width:100%;height:44rem;border:0"
+        return f'<iframe title="wavetank" style="{style}" srcdoc="{escape(page)}"></iframe>'
 
 
 def _short(text: str) -> str:

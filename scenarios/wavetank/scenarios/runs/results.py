@@ -82,6 +82,9 @@ class ScenarioResult:
         schedules: how many schedules of its tasks were run; 0 if it has none.
         every_schedule: for how many of its workloads these are all that can differ.
         cluster: what its cluster runs came to; None if it is no cluster.
+        latencies_ms: how long the commands of its clients took in virtual time: upper bounds in
+            milliseconds, ascending, and how many took as long but longer than the bound before;
+            () if it is no cluster.
         points: what each crash point came to, by position; () for clusters, tasks and families.
         events: what was done, in order: steps, ops and syncs of what was recorded, which the first
             profile of a scenario and seed has for all of them; schedules; cluster runs.
@@ -115,6 +118,7 @@ class ScenarioResult:
     every_schedule: int = 0
     workloads: int = 1
     cluster: ClusterCounts | None = None
+    latencies_ms: tuple[tuple[int, int], ...] = ()
     points: tuple[PointOutcome, ...] = ()
     events: tuple[WorkEvent, ...] = ()
 

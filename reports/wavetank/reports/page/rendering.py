@@ -1,0 +1,96 @@
+"""A page as one HTML file: templates, stylesheet and script, with nothing to fetch."""
+
+from __future__ import annotations
+
+import re
+from math import log10
+from pathlib import Path
+from typing import Final
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from wavetank.reports.page import blocks, finding
+from wavetank.reports.page.blocks import Page, Strip, Tone
+from wavetank.reports.page.graph import COLUMN, ROW, column_x, draw
+
+__all__ = ["render_page", "write_page"]
+
+_TEMPLATES: Final = {
+    blocks.Matrix: "matrix",
+    blocks.Table: "table",
+    blocks.Strips: "strips",
+    blocks.Histogram: "histogram",
+    blocks.Ratios: "ratios",
+    blocks.Notice: "notice",
+    finding.Finding: "finding",
+}
+
+_NUMBER: Final = re.compile(r"[-\d.,]*\d%?")
+
+
+def render_page(page: Page) -> str:
+    """Return a page as HTML."""
+    return _environment().get_template("page.html").render(page=page)
+
+
+def write_page(page: Page, path: Path) -> None:
+    """Write a page to a file, replacing what is there.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    path.write_text(render_page(page), encoding="utf-8")
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("wavetank.reports.page"),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=StrictUndefined,
+    )
+    environment.filters["template"] = _template
+    environment.filters["draw"] = draw
+    environment.filters["column_x"] = column_x
+    environment.filters["sentence"] = _sentence
+    environment.filters["ratio_x"] = _ratio_x
+    environment.filters["runs"] = _path_of
+    environment.filters["links"] = _linked
+    environment.tests["numeric"] = _is_numeric
+    environment.globals.update(ROW=ROW, COLUMN=COLUMN)
+    return environment
+
+
+def _template(block: blocks.Block) -> str:
+    return f"{_TEMPLATES[type(block)]}.html"
+
+
+def _path_of(strip: Strip, tone: str) -> str:
+    """Return the cells of a tone that lead nowhere, as the path of an SVG drawing."""
+    return "".join(
+        f"M{place} 0h.8v10h-.8z"
+        for place, cell in enumerate(strip.cells)
+        if cell.tone is Tone(tone) and not cell.target
+    )
+
+
+def _sentence(text: str) -> str:
+    """Return a sentence with a capital letter and a full stop."""
+    ended = text if text.endswith((".", "!", "?")) else f"{text}."
+    return ended[:1].upper() + ended[1:]
+
+
+def _ratio_x(ratio: float) -> str:
+    """Return where a ratio stands on a logarithmic scale from 1/100 to 100, 400 pixels wide."""
+    place = (log10(min(max(ratio, 0.01), 100.0)) + 2) * 100
+    return f"{place:.1f}"
+
+
+def _linked(strip: Strip) -> list[tuple[int, blocks.StripCell]]:
+    """Return the cells that lead somewhere, with their places."""
+    return [(place, cell) for place, cell in enumerate(strip.cells) if cell.target]
+
+
+def _is_numeric(text: str) -> bool:
+    return _NUMBER.fullmatch(text) is not None
