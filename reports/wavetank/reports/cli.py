@@ -7,6 +7,7 @@ Nothing heavy is imported here or by the modules that hold the options, so that 
 from __future__ import annotations
 
 import io
+import shlex
 import sys
 import traceback
 from collections.abc import Sequence
@@ -99,7 +100,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _run(arguments: Sequence[str] | None) -> int:
     try:
-        code: object = cli.main(arguments, "wavetank", standalone_mode=False)
+        typed = sys.argv[1:] if arguments is None else arguments
+        code: object = cli.main(
+            arguments, "wavetank", standalone_mode=False, obj=shlex.join(["wavetank", *typed])
+        )
     except click.ClickException as error:
         error.show()
         return ExitCode.USAGE

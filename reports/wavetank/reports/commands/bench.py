@@ -5,7 +5,7 @@ The cells of a row are the same in the text and in the table of a page.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final
@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from wavetank.reports._choices import choose_all
-from wavetank.reports.commands.options import format_option
+from wavetank.reports.commands.html_report import typed_command, write_html
+from wavetank.reports.commands.options import format_option, report_option
 from wavetank.reports.exit_codes import ExitCode
 from wavetank.reports.tables import table
 
@@ -96,6 +97,7 @@ _LEGEND: Final = (
     help="Also replace the table between the marks in FILE, a page such as docs/performance.md.",
 )
 @format_option
+@report_option("html")
 @click.pass_context
 def bench_command(
     context: click.Context,
@@ -108,6 +110,7 @@ def bench_command(
     directory: Path,
     markdown: Path | None,
     output_format: str,
+    reports: Mapping[str, Path],
 ) -> None:
     from wavetank.reports._version import version
     from wavetank.reports.bench.comparison import Scale
@@ -115,6 +118,7 @@ def bench_command(
     from wavetank.reports.commands.progress_lines import ProgressLines
     from wavetank.reports.documents import to_text
     from wavetank.reports.documents.bench import bench_document
+    from wavetank.reports.page.bench_page import bench_page
 
     names = choose_all("measurement", patterns, MEASUREMENTS) if patterns else tuple(MEASUREMENTS)
     scale = Scale.of(quick=quick, rounds=rounds, log_entries=entries)
@@ -133,6 +137,7 @@ def bench_command(
     as_json = output_format == "json"
     document = bench_document(report, version())
     click.echo(to_text(document) if as_json else bench_text(report, version()))
+    write_html(reports, lambda: bench_page(report, version(), command=typed_command()))
 
 
 def _replace_table(page: Path, content: str | None) -> None:

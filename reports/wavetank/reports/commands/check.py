@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Final
 
 import click
 
-from wavetank.reports.commands.options import format_option
+from wavetank.reports.commands.options import format_option, report_option
 
 __all__ = ["check_command"]
 
@@ -70,6 +72,7 @@ Examples:
     help="Also write each scorecard to DIR as a Markdown page.",
 )
 @format_option
+@report_option("html")
 def check_command(
     *,
     backend: str,
@@ -80,6 +83,7 @@ def check_command(
     in_process: bool,
     scorecard: str | None,
     output_format: str,
+    reports: Mapping[str, Path],
 ) -> None:
     from wavetank.reports.commands.check_execution import (
         BackendUsageError,
@@ -95,6 +99,7 @@ def check_command(
         limit_s=limit_s,
         isolated=not in_process,
         scorecard=scorecard,
+        reports=reports,
     )
     try:
         code = execute(settings, as_json=output_format == "json")

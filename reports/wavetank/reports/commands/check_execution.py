@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
 import click
-from attrs import evolve, frozen
+from attrs import evolve, field, frozen
 
 from wavetank.reports._choices import UnknownChoiceError, choose_store
 from wavetank.reports._version import version
 from wavetank.reports.commands.check_corpus import CheckCorpus
 from wavetank.reports.commands.check_markdown import check_markdown, scorecard_path
 from wavetank.reports.commands.check_text import check_line, check_text
+from wavetank.reports.commands.html_report import typed_command, write_html
 from wavetank.reports.documents import to_text
 from wavetank.reports.documents.check import check_document
 from wavetank.reports.exit_codes import ExitCode
+from wavetank.reports.page.check_page import check_page
 from wavetank.reports.profile_files import choose_profiles
 from wavetank.scenarios import StoreAdapter, shipped_names
 from wavetank.scenarios.conformance import (
@@ -48,6 +51,7 @@ class CheckSettings:
         limit_s: real seconds per check.
         isolated: ask in forked processes.
         scorecard: directory for scorecards in Markdown; None for none.
+        reports: files of other reports, by kind.
     """
 
     backend: str
@@ -57,6 +61,7 @@ class CheckSettings:
     limit_s: float
     isolated: bool
     scorecard: str | None = None
+    reports: Mapping[str, Path] = field(factory=dict)
 
 
 def execute(settings: CheckSettings, *, as_json: bool) -> ExitCode:
@@ -71,6 +76,8 @@ def execute(settings: CheckSettings, *, as_json: bool) -> ExitCode:
     """
     stores, profiles, names = _found(settings)
     cards = [_ask(store, profiles, names, settings, as_json=as_json) for store in stores]
+    ordered = tuple(map(_in_order, cards))
+    write_html(settings.reports, lambda: check_page(ordered, version(), command=typed_command()))
     return ExitCode.OK if all(card.passed for card in cards) else ExitCode.VIOLATION
 
 

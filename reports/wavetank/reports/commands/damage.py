@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import click
 
 from wavetank.reports._choices import choose_all
-from wavetank.reports.commands.options import format_option, workers_option
+from wavetank.reports.commands.html_report import typed_command, write_html
+from wavetank.reports.commands.options import format_option, report_option, workers_option
 from wavetank.reports.exit_codes import ExitCode
 from wavetank.reports.tables import counts_table
 
@@ -27,6 +29,7 @@ undetectable; docs/damage.md says which outcomes are right where. Exits with 1 i
 Examples:
   wavetank damage
   wavetank damage '*, killed' --pairs 20000
+  wavetank damage --report html=damage.html
 """
 
 _SHOWN_WRONG: Final = 20
@@ -44,15 +47,23 @@ _SHOWN_WRONG: Final = 20
 )
 @workers_option
 @format_option
+@report_option("html")
 @click.pass_context
 def damage_command(
-    context: click.Context, *, stores: tuple[str, ...], pairs: int, workers: int, output_format: str
+    context: click.Context,
+    *,
+    stores: tuple[str, ...],
+    pairs: int,
+    workers: int,
+    output_format: str,
+    reports: Mapping[str, Path],
 ) -> None:
     from wavetank.reports._version import version
     from wavetank.reports._workers import work_executor
     from wavetank.reports.commands.progress_lines import ProgressLines
     from wavetank.reports.documents import to_text
     from wavetank.reports.documents.injections import damage_document
+    from wavetank.reports.page.damage_page import damage_page
     from wavetank.scenarios.corruption import STORES, run_damage
 
     names = choose_all("store", stores, STORES) if stores else None
@@ -62,6 +73,7 @@ def damage_command(
     click.echo(
         to_text(damage_document(result, version())) if as_json else damage_text(result, version())
     )
+    write_html(reports, lambda: damage_page(result, version(), command=typed_command()))
     context.exit(ExitCode.OK if result.passed else ExitCode.VIOLATION)
 
 

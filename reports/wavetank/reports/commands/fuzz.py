@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
 import click
 
 from wavetank.reports._choices import UnknownChoiceError
-from wavetank.reports.commands.options import duration, format_option, workers_option
+from wavetank.reports.commands.options import (
+    duration,
+    format_option,
+    report_option,
+    workers_option,
+)
 
 __all__ = ["fuzz_command"]
 
@@ -85,6 +91,7 @@ Examples:
 )
 @workers_option
 @format_option
+@report_option("html")
 def fuzz_command(
     *,
     max_time: float | None,
@@ -98,6 +105,7 @@ def fuzz_command(
     corpus: Path | None,
     workers: int,
     output_format: str,
+    reports: Mapping[str, Path],
 ) -> None:
     from wavetank.reports.commands.fuzz_execution import FuzzRequest, execute
     from wavetank.sim import ProfileFileError
@@ -118,6 +126,7 @@ def fuzz_command(
         corpus=corpus,
         workers=workers,
         as_json=output_format == "json",
+        reports=reports,
     )
     try:
         code = execute(request)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
 import click
-from attrs import frozen
+from attrs import field, frozen
 
 from wavetank.reports._choices import choose_store
 from wavetank.reports._version import version
+from wavetank.reports.commands.html_report import typed_command, write_html
 from wavetank.reports.corpus_files import CORPUS_DIRECTORY, CorpusFiles
 from wavetank.reports.documents import to_text
 from wavetank.reports.documents.fuzz import fuzz_document
@@ -17,8 +19,9 @@ from wavetank.reports.exit_codes import ExitCode
 from wavetank.reports.failures import FailureStore, StoredFailure
 from wavetank.reports.fuzz_session import FuzzSession, run_fuzz_session
 from wavetank.reports.fuzz_text import fuzz_first_line, render_fuzz
+from wavetank.reports.page.fuzz_page import fuzz_page
 from wavetank.reports.profile_files import choose_profiles
-from wavetank.scenarios import Case, FuzzPlan, OwnProfile
+from wavetank.scenarios import Case, FuzzPlan, OwnProfile, evidence_of
 from wavetank.sim import SAFE_PROFILES
 
 __all__ = ["FuzzRequest", "execute"]
@@ -41,6 +44,7 @@ class FuzzRequest:
         corpus: directory of inputs; None: the usual one.
         workers: processes.
         as_json: print a document instead of text.
+        reports: files of other reports, by kind.
     """
 
     max_time_s: float | None
@@ -53,6 +57,7 @@ class FuzzRequest:
     corpus: Path | None
     workers: int
     as_json: bool
+    reports: Mapping[str, Path] = field(factory=dict)
 
 
 def execute(request: FuzzRequest) -> ExitCode:
@@ -92,6 +97,10 @@ def execute(request: FuzzRequest) -> ExitCode:
     else:
         held = f"{len(session.result.corpus)} inputs in {files.directory}, {new} of them new"
         click.echo(render_fuzz(session, held))
+    write_html(
+        request.reports,
+        lambda: fuzz_page(session, version(), command=typed_command(), evidence_of=evidence_of),
+    )
     return _exit_code(session)
 
 

@@ -8,12 +8,27 @@ import click
 from attrs import evolve
 
 from wavetank.reports._choices import import_from_here
+from wavetank.reports._version import version
 from wavetank.reports.exit_codes import ExitCode
-from wavetank.reports.failures import FailureStore, UnknownFailureError, UnreadableFailureError
+from wavetank.reports.failures import (
+    FailureStore,
+    StoredFailure,
+    UnknownFailureError,
+    UnreadableFailureError,
+)
+from wavetank.reports.page.failure_pages import failure_page
+from wavetank.reports.page.rendering import render_page
 from wavetank.reports.regressions import regression_test
 from wavetank.reports.story import render_story
 from wavetank.reports.test_findings import TestFinding
-from wavetank.scenarios import Case, Scenario, StoreNotFoundError, scenario_to_toml
+from wavetank.scenarios import (
+    Case,
+    Evidence,
+    Scenario,
+    StoreNotFoundError,
+    evidence_of,
+    scenario_to_toml,
+)
 from wavetank.scenarios.scenario_files.scenario import FIXPOINT
 from wavetank.sim import PROFILES
 
@@ -25,7 +40,7 @@ def execute(name: str, shape: str) -> ExitCode:
 
     Args:
         name: the id, or the file.
-        shape: ``text``, ``pytest`` or ``toml``.
+        shape: ``text``, ``pytest``, ``toml`` or ``html``.
     """
     import_from_here()
     finding = TestFinding.find(Path.cwd(), name)
@@ -35,19 +50,40 @@ def execute(name: str, shape: str) -> ExitCode:
         stored = FailureStore().find(name)
     except (UnknownFailureError, UnreadableFailureError) as error:
         raise click.UsageError(str(error)) from error
-    case, violation = stored.case, stored.violation
-    if shape == "text":
-        click.echo(render_story(violation, case, found=stored.found))
-        return ExitCode.OK
-    if shape == "toml":
-        click.echo(scenario_to_toml(_scenario(case, name)), nl=False)
-        return ExitCode.OK
     try:
-        source = regression_test(case, name=violation.id, summary=violation.summary)
+        click.echo(_shown(stored, name, shape), nl=shape == "text")
     except StoreNotFoundError as error:
         raise click.UsageError(f"{name} names what is no longer there: {error}") from error
-    click.echo(source, nl=False)
     return ExitCode.OK
+
+
+def _shown(stored: StoredFailure, name: str, shape: str) -> str:
+    """Return a failure in the shape that was asked for.
+
+    Raises:
+        StoreNotFoundError: the shape needs its store, which is no longer there.
+    """
+    case, violation = stored.case, stored.violation
+    if shape == "text":
+        return render_story(violation, case, found=stored.found)
+    if shape == "toml":
+        return scenario_to_toml(_scenario(case, name))
+    if shape == "html":
+        return render_page(failure_page(stored, _evidence(case, name), version()))
+    return regression_test(case, name=violation.id, summary=violation.summary)
+
+
+def _evidence(case: Case, name: str) -> Evidence:
+    """Return what a case shows when it is run again.
+
+    Raises:
+        StoreNotFoundError: its store is no longer there.
+        click.UsageError: the store does other things now, so that nothing is shown.
+    """
+    try:
+        return evidence_of(case)
+    except ValueError as error:
+        raise click.UsageError(f"--as html: {name} does not run as it did: {error}") from error
 
 
 def _scenario(case: Case, name: str) -> Scenario:

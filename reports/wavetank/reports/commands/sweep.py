@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import click
 
 from wavetank.reports._choices import choose_all
-from wavetank.reports.commands.options import format_option, workers_option
+from wavetank.reports.commands.html_report import typed_command, write_html
+from wavetank.reports.commands.options import format_option, report_option, workers_option
 from wavetank.reports.exit_codes import ExitCode
 from wavetank.reports.tables import counts_table
 
@@ -28,6 +30,7 @@ from a power cut during these steps. Exits with 1 if a store is wrong after a fa
 Examples:
   wavetank sweep
   wavetank sweep mixed '*-snapshot' --operations 60
+  wavetank sweep --report html=sweep.html
 """
 
 _SHOWN_PROBLEMS: Final = 20
@@ -53,6 +56,7 @@ _COUNTED: Final = ("injected", "refused", "problems")
 )
 @workers_option
 @format_option
+@report_option("html")
 @click.pass_context
 def sweep_command(
     context: click.Context,
@@ -62,12 +66,14 @@ def sweep_command(
     seed: int,
     workers: int,
     output_format: str,
+    reports: Mapping[str, Path],
 ) -> None:
     from wavetank.reports._version import version
     from wavetank.reports._workers import work_executor
     from wavetank.reports.commands.progress_lines import ProgressLines
     from wavetank.reports.documents import to_text
     from wavetank.reports.documents.injections import sweep_document
+    from wavetank.reports.page.sweep_page import sweep_page
     from wavetank.scenarios import SCENARIOS, sweep_scenarios
 
     names = choose_all("scenario", scenarios or tuple(SCENARIOS), SCENARIOS)
@@ -83,6 +89,10 @@ def sweep_command(
         click.echo(to_text(sweep_document(swept, seed=seed, version=version())))
     else:
         click.echo(sweep_text(swept, seed=seed, version=version()))
+    write_html(
+        reports,
+        lambda: sweep_page(swept, seed=seed, version=version(), command=typed_command()),
+    )
     wrong = any(each.problems for each in swept)
     context.exit(ExitCode.VIOLATION if wrong else ExitCode.OK)
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from string import ascii_lowercase
 from typing import TYPE_CHECKING, Final
 
 import click
 
 from wavetank.reports._choices import choose_all
-from wavetank.reports.commands.options import format_option, workers_option
+from wavetank.reports.commands.html_report import typed_command, write_html
+from wavetank.reports.commands.options import format_option, report_option, workers_option
 from wavetank.reports.exit_codes import ExitCode
 from wavetank.reports.tables import table
 
@@ -48,6 +50,7 @@ Examples:
   wavetank zoo S2 'A*'
   wavetank zoo B01
   wavetank zoo --shrink
+  wavetank zoo --report html=zoo.html
 """
 
 _SURVIVED: Final = "-"
@@ -66,6 +69,7 @@ _PLACES: Final = {".": "the directory", "..": "the directory above"}
 )
 @workers_option
 @format_option
+@report_option("html")
 @click.pass_context
 def zoo_command(
     context: click.Context,
@@ -74,12 +78,14 @@ def zoo_command(
     shrinks: bool,
     workers: int,
     output_format: str,
+    reports: Mapping[str, Path],
 ) -> None:
     from wavetank.reports._version import version
     from wavetank.reports._workers import work_executor
     from wavetank.reports.commands.progress_lines import ProgressLines
     from wavetank.reports.documents import to_text
     from wavetank.reports.documents.injections import zoo_document
+    from wavetank.reports.page.zoo_page import zoo_page
     from wavetank.reports.patch_hunt import can_hunt_patches, hunt_patches
     from wavetank.scenarios.mutants import BUGS, PATCHES, RACES, run_zoo
 
@@ -101,6 +107,7 @@ def zoo_command(
         if as_json
         else zoo_text(result, patches, version())
     )
+    write_html(reports, lambda: zoo_page(result, patches, version(), command=typed_command()))
     passed = result.passed and patches.passed
     context.exit(ExitCode.OK if passed else ExitCode.VIOLATION)
 

@@ -134,7 +134,8 @@ def _findings(report: CrashReport) -> Iterator[Finding]:
 
 
 def _finding(ident: str, found: CodeFinding, limit: int) -> Finding:
-    timelines, tree, files = drawn_evidence(found.evidence(), limit)
+    evidence = found.evidence()
+    timelines, tree, files = drawn_evidence(evidence, limit)
     raised = f"{found.raised_at}: {found.raised_line}" if found.raised_line else found.raised_at
     return Finding(
         id=ident,
@@ -147,8 +148,8 @@ def _finding(ident: str, found: CodeFinding, limit: int) -> Finding:
         timelines=timelines,
         tree=tree,
         files=files,
-        promised=tuple(f"{each!r} was acknowledged" for each in found.acked[-3:]),
-        shown=(*((f"raised at {raised}",) if raised else ()), *found.differs),
+        promised=evidence.promised,
+        shown=(*evidence.shown, *((f"raised at {raised}",) if raised else ())),
         lost=found.lost,
         why=found.why,
         cure=found.cure,

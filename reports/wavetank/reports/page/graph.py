@@ -106,11 +106,16 @@ class _Pen:
         for place, row in enumerate(chunk.rows):
             middle = place * ROW + ROW // 2
             self._extend(lines, place * ROW, middle)
-            if row.lane:
-                bars += self._bars_until(row, since, middle)
+            if row.kind is RowKind.BEGIN:
+                self.running.add(row.lane)
+                since[row.lane] = middle
+            elif row.lane:
+                bars += self._bar_until(row.lane, since, middle)
             if row.column:
                 marks.append(self._mark(row, middle))
             self._extend(lines, middle, (place + 1) * ROW)
+            for lane in row.ends:
+                bars += self._bar_until(lane, since, (place + 1) * ROW - 4)
         bars += [self._bar(lane, top, height) for lane, top in since.items()]
         return Drawing(
             height=height,
@@ -120,16 +125,13 @@ class _Pen:
             marks=tuple(marks),
         )
 
-    def _bars_until(
-        self, row: Row, since: dict[str, int], middle: int
+    def _bar_until(
+        self, lane: str, since: dict[str, int], bottom: int
     ) -> Iterator[tuple[int, int, int]]:
-        """Note that a step begins; or yield its bar when it ends."""
-        if row.kind is RowKind.BEGIN:
-            self.running.add(row.lane)
-            since[row.lane] = middle
-        elif row.lane in self.running:
-            self.running.discard(row.lane)
-            yield self._bar(row.lane, since.pop(row.lane, 0), middle)
+        """Yield the bar of a step that ends here."""
+        if lane in self.running:
+            self.running.discard(lane)
+            yield self._bar(lane, since.pop(lane, 0), bottom)
 
     def _bar(self, lane: str, top: int, bottom: int) -> tuple[int, int, int]:
         x = self.timeline.lanes.index(lane) * COLUMN + COLUMN // 2 - 4

@@ -76,9 +76,10 @@ def _path_of(strip: Strip, tone: str) -> str:
 
 
 def _sentence(text: str) -> str:
-    """Return a sentence with a capital letter and a full stop."""
+    """Return a sentence with a full stop, and a capital letter unless it begins with a name."""
     ended = text if text.endswith((".", "!", "?")) else f"{text}."
-    return ended[:1].upper() + ended[1:]
+    first = text.split(" ", 1)[0]
+    return ended[:1].upper() + ended[1:] if first.isalpha() else ended
 
 
 def _ratio_x(ratio: float) -> str:

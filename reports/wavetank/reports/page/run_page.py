@@ -23,19 +23,26 @@ from wavetank.reports.page.blocks import (
 from wavetank.reports.page.failure_pages import FINDINGS_LEAD, EvidenceOf, Narrator
 from wavetank.reports.session import Session
 from wavetank.scenarios import ScenarioResult, Verdict, Violation
+from wavetank.scenarios import evidence_of as evidence_of_case
 
 __all__ = ["run_page"]
 
 _TONES = {Verdict.PASS: Tone.GOOD, Verdict.FAIL: Tone.BAD, Verdict.INCONCLUSIVE: Tone.DOUBTFUL}
 
 
-def run_page(session: Session, version: str, *, command: str, evidence_of: EvidenceOf) -> Page:
+def run_page(
+    session: Session,
+    version: str,
+    *,
+    command: str = "",
+    evidence_of: EvidenceOf = evidence_of_case,
+) -> Page:
     """Return the page of a run.
 
     Args:
         session: what came of it.
         version: of wavetank.
-        command: what a person typed.
+        command: what a person typed; "" if that is not known.
         evidence_of: judges a finding's case again and returns what it shows.
     """
     results = session.result.results

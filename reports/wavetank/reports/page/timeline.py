@@ -18,6 +18,7 @@ from wavetank.scenarios import DiskOp, Fate, Span, StretchSeen, SyncCall
 
 __all__ = ["Chunk", "Row", "RowKind", "Timeline", "timeline_of"]
 
+_CALLS_LANE: Final = "calls"
 _CHUNK_ROWS: Final = 100
 _FOLD_FROM: Final = 40
 """Rows of a timeline up to which nothing is folded."""
@@ -48,6 +49,7 @@ class Row:
         fate: what became of a change; None for other rows.
         durable_at: number of the row of the sync that made a change durable; None if none did.
         told: what became of it, in words; "" where there is nothing to say.
+        ends: lanes in which something ends right behind this row, without a row of its own.
     """
 
     number: int
@@ -59,6 +61,7 @@ class Row:
     fate: Fate | None = None
     durable_at: int | None = None
     told: str = ""
+    ends: tuple[str, ...] = ()
 
     @property
     def at_stake(self) -> bool:
@@ -138,7 +141,8 @@ def _rows(stretch: StretchSeen) -> tuple[Row, ...]:
     records = [*_change_rows(stretch.ops), *_sync_rows(stretch)]
     placed = [*_span_rows(stretch), *(((row.position, 3, 0, 0), row) for row in records)]
     placed.sort(key=lambda pair: pair[0])
-    numbered = [evolve(row, number=number) for number, (_, row) in enumerate(placed, start=1)]
+    shown = _without_small_returns([row for _, row in placed])
+    numbered = [evolve(row, number=number) for number, row in enumerate(shown, start=1)]
     syncs = {
         row.position: row.number
         for row in numbered
@@ -159,6 +163,17 @@ def _short(columns: Sequence[str]) -> Iterator[str]:
     same = all(name.startswith(shared) for name in files)
     for name in columns:
         yield name.removeprefix(shared) if same and name != shared else name
+
+
+def _without_small_returns(rows: Sequence[Row]) -> list[Row]:
+    """Return the rows without those that say no more than that a call has returned."""
+    shown: list[Row] = []
+    for row in rows:
+        if row.kind is RowKind.RETURN and not row.text:
+            shown[-1] = evolve(shown[-1], ends=(*shown[-1].ends, row.lane))
+        else:
+            shown.append(row)
+    return shown
 
 
 def _span_rows(stretch: StretchSeen) -> Iterator[_Placed]:
@@ -189,10 +204,16 @@ def _name(span: Span) -> str:
 
 
 def _end_of(span: Span) -> str:
+    """Return what the end of a span means; "" for calls inside a step, of which it means nothing.
+
+    A recovery tells its caller something as well, and so does new work after it.
+    """
     word = _name(span).partition(":")[0]
-    if span.acknowledged:
-        return f"{word} is acknowledged: from here on it must survive"
-    return f"{word} had not returned when the power went"
+    if not span.acknowledged:
+        return f"{word} had not returned when this ended"
+    if span.lane == _CALLS_LANE:
+        return ""
+    return f"{word} has returned: from here on it must survive"
 
 
 def _change_rows(ops: Sequence[DiskOp]) -> Iterator[Row]:
