@@ -33,7 +33,7 @@ def test_a_race_is_shown_by_its_scenario_within_its_bound(race: str) -> None:
         RACES[race].backend,
         scenarios=(f"concurrent-{scenario}",),
         most_runs=bound,
-        shrinks=False,
+        shrink_runs=0,
     )
     assert hunt.sighting is not None
     assert hunt.sighting.runs == hunt.runs <= bound
@@ -42,7 +42,7 @@ def test_a_race_is_shown_by_its_scenario_within_its_bound(race: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("race", RACES)
 def test_every_race_is_shown_by_the_scenarios_in_turn(race: str) -> None:
-    hunt = hunt_race(race, RACES[race].backend, shrinks=False)
+    hunt = hunt_race(race, RACES[race].backend, shrink_runs=0)
     assert hunt.sighting is not None
     assert hunt.runs <= MOST_RUNS
 
@@ -76,7 +76,7 @@ def test_a_variant_leaves_the_engine_as_it_is() -> None:
 
 def test_a_hunt_that_sees_nothing_ends_with_its_bound() -> None:
     hunt = hunt_race(
-        "L9", RACES["L9"].backend, scenarios=("concurrent-readers",), most_runs=7, shrinks=False
+        "L9", RACES["L9"].backend, scenarios=("concurrent-readers",), most_runs=7, shrink_runs=0
     )
     assert (hunt.sighting, hunt.runs) == (None, 7)
 

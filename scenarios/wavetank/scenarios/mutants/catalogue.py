@@ -13,14 +13,14 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from enum import Enum
-from itertools import product
 from types import MappingProxyType
 from typing import Final, TypeAlias, TypeVar
 
 from attrs import evolve, frozen
 
+from wavetank.scenarios.catalogue import CONCURRENT_SCENARIOS
 from wavetank.scenarios.mutants.bugs import BUGS
-from wavetank.scenarios.mutants.hunt import Hunt, Kill, hunt, reported
+from wavetank.scenarios.mutants.hunt import Hunt, Kill, hunts, reported, reported_under
 from wavetank.scenarios.mutants.missing_syncs import SYNC_TRIALS, SyncSite, sync_sites, without
 from wavetank.scenarios.mutants.mutant_run import Trial
 from wavetank.scenarios.mutants.planted_bug import BUILTIN
@@ -33,6 +33,7 @@ from wavetank.scenarios.mutants.small_repro import (
     small_repro,
 )
 from wavetank.scenarios.raft.oracle import INVARIANTS
+from wavetank.scenarios.stores.adapter import StoreAdapter
 from wavetank.sim import EXT4, POSIX, SAFE_PROFILES, Profile
 
 __all__ = [
@@ -103,7 +104,7 @@ class NecessityResult:
         kill: how its absence shows; None if it does not.
         profiles: the safe profiles under which it shows.
         trials: names of the trials that reach the sync.
-        judged: images judged without it.
+        judged: images judged without it, in the hunt that killed it or in all.
     """
 
     site: SyncSite
@@ -198,8 +199,8 @@ def run_zoo(
     results = spread("planted bugs", _hunt_bug, [(bug.id,) for bug in bugs])
     if shrinks:
         results = spread("repros", _shrink_bug, [(each,) for each in results])
-    hunts = spread("planted races", _hunt_race, [(each,) for each in races])
-    seen = [(each,) for each in hunts if each.sighting is not None] if shrinks else []
+    races_seen = spread("planted races", _hunt_race, [(each,) for each in races])
+    seen = [(each,) for each in races_seen if each.sighting is not None] if shrinks else []
     race_repros = dict(spread("repros of races", _shrink_race, seen))
     necessity: tuple[NecessityResult, ...] = ()
     witnesses: tuple[Witness, ...] = ()
@@ -211,11 +212,10 @@ def run_zoo(
         necessity = spread("missing syncs", need_of, units)
         witnesses = spread("invariants", missed_without, [(each, results) for each in INVARIANTS])
     alarms = spread("trials of the engine itself", _false_alarms, [(each,) for each in trials])
-    longest = max((each.runs for each in hunts), default=0)
-    alarms += spread("schedules of the engine itself", _race_alarms, [(longest,)] if hunts else [])
+    alarms += spread("schedules of the engine itself", _race_alarms, _as_long_as(races_seen))
     return ZooResult(
         bugs=results,
-        races=hunts,
+        races=races_seen,
         race_repros=MappingProxyType(race_repros),
         false_alarms=tuple(alarm for each in alarms for alarm in each),
         necessity=necessity,
@@ -251,10 +251,7 @@ class _Spread:
 
 def _hunt_bug(bug_id: str) -> BugResult:
     bug = BUGS[bug_id]
-    return BugResult(
-        id=bug_id,
-        hunts=tuple(hunt(bug.backend, bug.trial, profile) for profile in SAFE_PROFILES),
-    )
+    return BugResult(id=bug_id, hunts=tuple(hunts(bug.backend, bug.trial, SAFE_PROFILES)))
 
 
 def _shrink_bug(result: BugResult) -> BugResult:
@@ -275,9 +272,16 @@ def _shrink_race(hunt: RaceHunt) -> tuple[str, SmallRepro]:
     return hunt.id, small_race_repro(RACES[hunt.id], hunt.sighting)
 
 
-def _race_alarms(runs: int) -> tuple[str, ...]:
-    """Return what is reported about the engine under schedules."""
-    found = hunt_race(BUILTIN.name, BUILTIN, most_runs=runs).sighting
+def _as_long_as(hunted: Sequence[RaceHunt]) -> list[tuple[str, int]]:
+    """Return each scenario, and as many of its schedules as the longest of these hunts ran."""
+    longest = max((each.runs for each in hunted), default=0)
+    rounds = -(-longest // len(CONCURRENT_SCENARIOS))
+    return [(each, rounds) for each in CONCURRENT_SCENARIOS] if rounds else []
+
+
+def _race_alarms(scenario: str, runs: int) -> tuple[str, ...]:
+    """Return what is reported about the engine under schedules of one scenario."""
+    found = hunt_race(BUILTIN.name, BUILTIN, scenarios=(scenario,), most_runs=runs).sighting
     if found is None:
         return ()
     return (f"{found.scenario} under {found.schedule}: {found.invariant}: {found.kind}",)
@@ -286,11 +290,10 @@ def _race_alarms(runs: int) -> tuple[str, ...]:
 def _false_alarms(trial: Trial) -> tuple[str, ...]:
     """Return what is reported about the engine without a bug."""
     alarms: list[str] = []
-    for profile in SAFE_PROFILES:
-        found = hunt(BUILTIN, trial, profile)
+    for found in hunts(BUILTIN, trial, SAFE_PROFILES):
         alarms += found.wrong_without_crash
         alarms += [
-            f"{trial.workload.name} under {profile.name}: {invariant}: {kind}"
+            f"{trial.workload.name} under {found.profile}: {invariant}: {kind}"
             for invariant, kind in found.reports
         ]
     return tuple(alarms)
@@ -319,27 +322,46 @@ def need_of(site: SyncSite, numbers: tuple[int, ...], ordinal: int = 1) -> Neces
     if site.operation == "creation":
         # The others begin where the creation is durable, which without this sync it is not.
         trials = [trial for trial in trials if not trial.from_step]
-    judged, complete = 0, True
-    kill: Kill | None = None
-    profiles: tuple[str, ...] = ()
-    for trial, profile in product(trials, _WEAKEST):
-        found = hunt(backend, trial, profile)
-        judged += found.judged
-        complete = complete and found.complete
-        if found.kill is not None:
-            kill = found.kill
-            profiles = tuple(each.name for each in SAFE_PROFILES if reported(backend, trial, each))
-            break
-    undecided = Necessity.REDUNDANT if complete and trials else Necessity.UNDECIDED
+    # Most kills need no crash inside a recovery, and those take most of the time.
+    shallow = [evolve(trial, depth=0) for trial in trials if trial.depth != 0]
+    hunted = _hunted_until_killed([*shallow, *trials], backend)
+    killed_on, last = hunted[-1] if hunted else (None, None)
+    kill = None if last is None else last.kill
+    whole = [found for trial, found in hunted if trial in trials]
+    is_decided = bool(trials) and all(found.complete for found in whole)
+    undecided = Necessity.REDUNDANT if is_decided else Necessity.UNDECIDED
     return NecessityResult(
         site=site,
         ordinal=ordinal,
         necessity=undecided if kill is None else Necessity.NECESSARY,
         kill=kill,
-        profiles=profiles,
+        profiles=() if kill is None or killed_on is None else _shown_under(backend, killed_on),
         trials=tuple(trial.workload.name for trial in trials),
-        judged=judged,
+        judged=sum(found.judged for found in whole) if kill is None else hunted[-1][1].judged,
     )
+
+
+def _hunted_until_killed(
+    trials: Iterable[Trial], backend: StoreAdapter
+) -> list[tuple[Trial, Hunt]]:
+    """Return the hunts on trials under the weakest profiles, up to the first with a kill."""
+    hunted: list[tuple[Trial, Hunt]] = []
+    for trial in trials:
+        for found in hunts(backend, trial, _WEAKEST):
+            hunted.append((trial, found))
+            if found.kill is not None:
+                return hunted
+    return hunted
+
+
+def _shown_under(backend: StoreAdapter, trial: Trial) -> tuple[str, ...]:
+    """Return the names of the safe profiles under which a variant is reported, in their order."""
+    shown = {each.name for each in reported_under(backend, trial, SAFE_PROFILES)}
+    unseen = [each for each in SAFE_PROFILES if each.name not in shown]
+    deep = next((each for each in SYNC_TRIALS if each.workload == trial.workload), trial)
+    if deep != trial:
+        shown |= {each.name for each in reported_under(backend, deep, unseen)}
+    return tuple(each.name for each in SAFE_PROFILES if each.name in shown)
 
 
 def missed_without(invariant: str, results: Sequence[BugResult]) -> Witness:

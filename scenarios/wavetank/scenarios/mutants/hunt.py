@@ -6,6 +6,8 @@ else: what a variant does wrong without a crash is told apart, and counts for no
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+
 from attrs import frozen
 
 from wavetank.scenarios.exploration.explain import explain, explain_live
@@ -14,10 +16,11 @@ from wavetank.scenarios.exploration.recovery_graph import Limits
 from wavetank.scenarios.exploration.violation import Violation
 from wavetank.scenarios.mutants.mutant_run import Trial, record_trial
 from wavetank.scenarios.raft.recording import Recording
+from wavetank.scenarios.raft.recovery import RaftSubject
 from wavetank.scenarios.stores.adapter import StoreAdapter
 from wavetank.sim import Profile
 
-__all__ = ["Hunt", "Kill", "hunt", "reported"]
+__all__ = ["Hunt", "Kill", "hunt", "hunts", "reported", "reported_under"]
 
 
 @frozen(kw_only=True)
@@ -70,10 +73,21 @@ class Hunt:
 
 def hunt(backend: StoreAdapter, trial: Trial, profile: Profile) -> Hunt:
     """Judge every image of a trial of `backend` under `profile`."""
+    return next(hunts(backend, trial, (profile,)))
+
+
+def hunts(backend: StoreAdapter, trial: Trial, profiles: Iterable[Profile]) -> Iterator[Hunt]:
+    """Yield what `hunt` returns for each profile; an image that they share is opened once."""
     recording = record_trial(trial, backend)
+    subject = recording.subject()
+    for profile in profiles:
+        yield _hunt(recording, trial, profile, subject)
+
+
+def _hunt(recording: Recording, trial: Trial, profile: Profile, subject: RaftSubject) -> Hunt:
     if not trial.needs_crash:
         return _hunt_live(recording, profile)
-    sweep = explore(recording, profile, limits=Limits(depth=trial.depth))
+    sweep = explore(recording, profile, limits=Limits(depth=trial.depth), subject=subject)
     return Hunt(
         profile=profile.name,
         judged=sweep.judged,
@@ -88,11 +102,26 @@ def reported(
     backend: StoreAdapter, trial: Trial, profile: Profile, disabled: frozenset[str] = frozenset()
 ) -> bool:
     """Whether anything is found, with some invariants switched off."""
+    return bool(tuple(reported_under(backend, trial, (profile,), disabled)))
+
+
+def reported_under(
+    backend: StoreAdapter,
+    trial: Trial,
+    profiles: Iterable[Profile],
+    disabled: frozenset[str] = frozenset(),
+) -> Iterator[Profile]:
+    """Yield the profiles under which anything is found, with some invariants switched off."""
     recording = record_trial(trial, backend)
     if not trial.needs_crash:
-        return any(live.problem.invariant not in disabled for live in recording.problems)
-    limits = Limits(depth=trial.depth, disabled=disabled)
-    return bool(explore(recording, profile, limits=limits).findings)
+        is_wrong = any(live.problem.invariant not in disabled for live in recording.problems)
+        yield from profiles if is_wrong else ()
+        return
+    subject = recording.subject(disabled)
+    limits = Limits(depth=trial.depth, disabled=disabled, max_after_first=1)
+    for profile in profiles:
+        if explore(recording, profile, limits=limits, subject=subject).findings:
+            yield profile
 
 
 def _hunt_live(recording: Recording, profile: Profile) -> Hunt:

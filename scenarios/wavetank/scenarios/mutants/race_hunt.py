@@ -1,7 +1,8 @@
 """The hunt for a race: concurrent scenarios in turn, one schedule each, until one of them fails.
 
-Runs that are right are crashed at a glance as long as their effects are new: what is shown before
-it is durable is wrong only after a power cut.
+Runs that are right are crashed at a glance if their effects are new: what is shown before it is
+durable is wrong only after a power cut. A glance takes fifty times as long as a run, so that many
+runs come first, and then the glances at them.
 """
 
 from __future__ import annotations
@@ -26,6 +27,10 @@ __all__ = ["MOST_RUNS", "RaceHunt", "Sighting", "hunt_race"]
 
 MOST_RUNS: Final = 2_000
 """Schedules of all scenarios together after which a hunt is given up."""
+_RUNS_AT_ONCE: Final = 510
+"""Runs of all scenarios together before the first glance at any of them."""
+_SHRINK_RUNS: Final = 60
+"""Enough to leave out most departures; `small_race_repro` leaves out all that can be."""
 _MOST_GLANCES: Final = 60
 """Runs of one scenario that are crashed."""
 
@@ -76,7 +81,7 @@ def hunt_race(
     scenarios: Sequence[str] = tuple(CONCURRENT_SCENARIOS),
     seed: int = 0,
     most_runs: int = MOST_RUNS,
-    shrinks: bool = True,
+    shrink_runs: int = _SHRINK_RUNS,
 ) -> RaceHunt:
     """Hunt a race.
 
@@ -86,28 +91,40 @@ def hunt_race(
         scenarios: names of the scenarios that take turns.
         seed: of the schedules.
         most_runs: schedules after which it is given up.
-        shrinks: whether the schedule is made small.
+        shrink_runs: runs that making the schedule small may take; 0: it stays as it was found.
     """
     starts = [start_of(CONCURRENT_SCENARIOS[each].workload(seed), backend) for each in scenarios]
     with Player(starts[0]) as player:
         runs = 0
+        waiting: list[tuple[int, _Track, ConcurrentRun]] = []
         for runs, (track, run) in enumerate(_turns(player, starts, seed, most_runs), 1):
-            found = track.look(run)
-            if found is None:
+            if run.problem is not None:
+                told = shrunk(player, run, budget=shrink_runs) if shrink_runs else run
+                return _found(name, runs, told, (run.problem, ""))
+            if track.is_new(run):
+                waiting.append((runs, track, run))
+            if runs % _RUNS_AT_ONCE and runs < most_runs:
                 continue
-            problem, crash = found
-            told = shrunk(player, run) if shrinks and run.problem is not None else run
-            sighting = Sighting(
-                scenario=run.start.workload.name,
-                schedule=str(told.schedule),
-                runs=runs,
-                invariant=problem.invariant,
-                kind=problem.kind,
-                summary=problem.summary,
-                crash=crash,
-            )
-            return RaceHunt(id=name, runs=runs, sighting=sighting)
+            for number, its_track, each in waiting:
+                seen = its_track.crashed(each)
+                if seen is not None:
+                    return _found(name, number, each, seen)
+            waiting.clear()
     return RaceHunt(id=name, runs=runs, sighting=None)
+
+
+def _found(name: str, runs: int, told: ConcurrentRun, seen: tuple[Problem, str]) -> RaceHunt:
+    problem, crash = seen
+    sighting = Sighting(
+        scenario=told.start.workload.name,
+        schedule=str(told.schedule),
+        runs=runs,
+        invariant=problem.invariant,
+        kind=problem.kind,
+        summary=problem.summary,
+        crash=crash,
+    )
+    return RaceHunt(id=name, runs=runs, sighting=sighting)
 
 
 @frozen
@@ -119,13 +136,15 @@ class _Track:
     subject: RaftSubject
     effects: set[str] = field(factory=set)
 
-    def look(self, run: ConcurrentRun) -> tuple[Problem, str] | None:
-        """Return what is wrong with a run or after its crashes, and the crash."""
-        if run.problem is not None:
-            return run.problem, ""
+    def is_new(self, run: ConcurrentRun) -> bool:
+        """Whether a run is to be crashed: its effects are new, and not too many were before."""
         if len(self.effects) >= _MOST_GLANCES or run.effects in self.effects:
-            return None
+            return False
         self.effects.add(run.effects)
+        return True
+
+    def crashed(self, run: ConcurrentRun) -> tuple[Problem, str] | None:
+        """Return what is wrong after a crash of a run, and the crash."""
         for finding in glance(run, POSIX, Limits(), self.subject).findings:
             return finding.problem, str(finding.crash)
         return None
