@@ -1,34 +1,52 @@
-"""The hunt for bugs planted as patches: each with its command, on a patched copy of the engine.
+"""The hunt for bugs planted as patches: each with its command, in a process of its own.
 
-The command runs in a process of its own, whose import path begins with the copy. Its document says
-whether it found anything. Each different command runs on the engine as it is, too: what it reports
+Its document says whether it found anything. The process is a fork of this one, in which the patch
+is planted, or a new one whose import path begins with a patched copy of the engine. Each different
+command runs on the engine as it is, too, on as many images as the hunts took: what it reports
 there is a false alarm.
 """
 
 from __future__ import annotations
 
 import json
-import os  # noqa: TID251 - the environment of the processes that are started
+import os  # noqa: TID251 - forks, and the environment of the processes that are started
 import shlex
+import signal
 import subprocess
 import sys
+import traceback
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor
+from contextlib import redirect_stderr, redirect_stdout
 from importlib.util import find_spec
+from io import StringIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final, TypeVar
 
 from attrs import frozen
 
-from wavetank.scenarios.mutants import PATCHES, Progress, write_patched_engine
+from wavetank.reports.exit_codes import ExitCode
+from wavetank.scenarios import CONCURRENT_SCENARIOS
+from wavetank.scenarios.mutants import (
+    PATCHES,
+    PlantedPatch,
+    Progress,
+    plant,
+    write_patched_engine,
+)
 
 __all__ = ["PatchHunt", "PatchResults", "can_hunt_patches", "hunt_patches"]
 
 _Result = TypeVar("_Result")
 
-_LIMIT_S: Final = 900.0
+_LIMIT_S: Final = 900
 """Seconds after which a command is ended."""
+_NO_END: Final = f"no end within {_LIMIT_S} s"
+_UNPATCHED: Final = 70
+"""Exit code of a fork in which the patch cannot be planted."""
+_BROKEN: Final = 71
+"""Exit code of a fork in which a command ended in an exception."""
 _MOST_SHOWN: Final = 300
 
 
@@ -40,11 +58,13 @@ class PatchHunt:
         id: of the patch.
         invariants: what its command reported, in the order in which it came; () for nothing.
         problem: why the command said nothing of use, "" if it did.
+        judged: images judged until it did, by the sweep that judged most.
     """
 
     id: str
     invariants: tuple[str, ...]
     problem: str = ""
+    judged: int = 0
 
     @property
     def killed(self) -> bool:
@@ -94,9 +114,13 @@ def hunt_patches(
         PatchError: a patch does not fit the engine.
     """
     spread = map if executor is None else executor.map
-    commands = list(dict.fromkeys(PATCHES[each].command for each in ids))
     hunts = _told("planted patches", spread(_hunt, ids), len(ids), on_progress)
-    alarms = _told("the engine as it is", spread(_alarms, commands), len(commands), on_progress)
+    most: dict[tuple[str, ...], int] = {}
+    for each in hunts:
+        command = PATCHES[each.id].command
+        most[command] = max(each.judged, most.get(command, 0))
+    found = spread(_alarms, most, most.values())
+    alarms = _told("the engine as it is", found, len(most), on_progress)
     return PatchResults(
         hunts=tuple(hunts), false_alarms=tuple(alarm for each in alarms for alarm in each)
     )
@@ -114,26 +138,95 @@ def _told(
 
 def _hunt(patch_id: str) -> PatchHunt:
     patch = PATCHES[patch_id]
-    with TemporaryDirectory() as directory:
-        write_patched_engine(patch, Path(directory))
-        reported, problem = _run(patch.command, Path(directory))
-    return PatchHunt(id=patch_id, invariants=reported, problem=problem)
+    answer = None if _reads_source(patch.command) else _in_fork(patch.command, patch)
+    if answer is None:
+        with TemporaryDirectory() as directory:
+            write_patched_engine(patch, Path(directory))
+            answer = _in_new_process(patch.command, Path(directory))
+    return PatchHunt(
+        id=patch_id,
+        invariants=answer.reported,
+        problem=answer.problem,
+        judged=answer.judged,
+    )
 
 
-def _alarms(command: tuple[str, ...]) -> tuple[str, ...]:
-    """Return what a command reports about the engine as it is."""
-    with TemporaryDirectory() as directory:
-        reported, problem = _run(command, Path(directory))
-    told = [problem] if problem else list(reported)
-    return tuple(f"{shlex.join(('wavetank', *command))}: {each}" for each in told)
+def _alarms(command: tuple[str, ...], most: int) -> tuple[str, ...]:
+    """Return what a command reports about the engine as it is, on so many images at most."""
+    bounded = (*command, "--max-images", str(most)) if command[0] == "run" and most else command
+    answer = _in_fork(bounded, None)
+    if answer is None:
+        with TemporaryDirectory() as directory:
+            answer = _in_new_process(bounded, Path(directory))
+    told = [answer.problem] if answer.problem else list(answer.reported)
+    return tuple(f"{shlex.join(('wavetank', *bounded))}: {each}" for each in told)
 
 
-def _run(command: Sequence[str], directory: Path) -> tuple[tuple[str, ...], str]:
-    """Run a command of wavetank in a directory, whose packages come first.
+@frozen(kw_only=True)
+class _Answer:
+    """What a command said.
 
-    Returns:
-        What it reports, and what is wrong with the run itself.
+    Attributes:
+        reported: what is wrong with the engine.
+        judged: images judged by the sweep that judged most; 0 where nobody counts them.
+        problem: what is wrong with the run itself; "" if nothing is.
     """
+
+    reported: tuple[str, ...] = ()
+    judged: int = 0
+    problem: str = ""
+
+
+def _reads_source(command: Sequence[str]) -> bool:
+    """Whether a command reads the engine's source, so that the patch must stand there."""
+    tasks = (each for each in command[1:] if each in CONCURRENT_SCENARIOS)
+    return command[0] == "check" or next(tasks, None) is not None
+
+
+def _in_fork(command: Sequence[str], patch: PlantedPatch | None) -> _Answer | None:
+    """Run a command in a fork of this process; None if it cannot be, or cannot be patched."""
+    if not hasattr(os, "fork"):
+        return None
+    with TemporaryDirectory() as directory:
+        output = Path(directory) / "output"
+        process = os.fork()
+        if not process:
+            os._exit(_forked(command, patch, output))
+        status = os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
+        if status == _UNPATCHED:
+            return None
+        if status == -signal.SIGALRM:
+            return _Answer(problem=_NO_END)
+        text = output.read_text(encoding="utf-8") if output.exists() else ""
+    return _answer(command, status, text, text)
+
+
+def _forked(command: Sequence[str], patch: PlantedPatch | None, output: Path) -> int:
+    """Run a command in the process that was made for it, and return its exit code."""
+    # Imported here since that module imports this one.
+    from wavetank.reports.cli import cli  # noqa: PLC0415
+
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    signal.alarm(_LIMIT_S)
+    try:
+        if patch is not None and not plant(patch):
+            return _UNPATCHED
+        os.chdir(output.parent)
+        with (
+            output.open("w", encoding="utf-8") as stdout,
+            redirect_stdout(stdout),
+            redirect_stderr(StringIO()),
+        ):
+            cli.main([*command, *_quickly(command), "--format", "json"])
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else 0
+    except BaseException:  # noqa: BLE001 - nothing may leave the fork but its exit code
+        traceback.print_exc()
+        return _BROKEN
+
+
+def _in_new_process(command: Sequence[str], directory: Path) -> _Answer:
+    """Run a command in a directory, whose packages come first."""
     path = [str(directory), *filter(None, [os.environ.get("PYTHONPATH")])]
     try:
         done = subprocess.run(  # noqa: S603 - our own command line
@@ -146,16 +239,24 @@ def _run(command: Sequence[str], directory: Path) -> tuple[tuple[str, ...], str]
             check=False,
         )
     except subprocess.TimeoutExpired:
-        return (), f"no end within {_LIMIT_S:g} s"
+        return _Answer(problem=_NO_END)
+    return _answer(command, done.returncode, done.stdout, done.stderr)
+
+
+def _answer(command: Sequence[str], status: int, output: str, told: str) -> _Answer:
+    """Return what a command said, by its exit code, its document, and what it told beside."""
     try:
-        document = json.loads(done.stdout)
+        document = json.loads(output)
     except ValueError:
-        told = done.stderr[-_MOST_SHOWN:].strip()
-        return (), f"exit {done.returncode} without a document: {told}"
+        return _Answer(problem=f"exit {status} without a document: {told[-_MOST_SHOWN:].strip()}")
     failed = document["verdict"] == "fail"
-    if failed != (done.returncode == 1):
-        return (), f"exit {done.returncode} with verdict {document['verdict']}"
-    return (tuple(dict.fromkeys(_REPORTED[command[0]](document))) if failed else ()), ""
+    if failed != (status == ExitCode.VIOLATION):
+        return _Answer(problem=f"exit {status} with verdict {document['verdict']}")
+    sweeps = document["scenarios"] if command[0] == "run" else []
+    return _Answer(
+        reported=tuple(dict.fromkeys(_REPORTED[command[0]](document))) if failed else (),
+        judged=max((each["images"]["judged"] for each in sweeps), default=0),
+    )
 
 
 def _quickly(command: Sequence[str]) -> list[str]:

@@ -131,7 +131,7 @@ def plan_of(request: RunRequest) -> RunPlan:
         backend=store.name,
         max_images=request.max_images,
         depth=None if request.depth is not None and request.depth < 0 else request.depth or 0,
-        max_after_first=None if request.keep_going else _IMAGES_AFTER_FIRST,
+        max_after_first=_images_after_first(request),
         own_profiles=tuple(OwnProfile(each.profile, each.file) for each in profiles if each.file),
         option_sets=_option_sets(request.options),
         faults=tuple(map(str, faults)),
@@ -140,6 +140,13 @@ def plan_of(request: RunRequest) -> RunPlan:
         cluster_runs=request.cluster_runs or _CLUSTER_RUNS,
     )
     return _as_agreed(plan)
+
+
+def _images_after_first(request: RunRequest) -> int | None:
+    if request.keep_going:
+        return None
+    # Who wants one violation alone waits for no smaller one of its kind.
+    return 1 if request.max_failures == 1 else _IMAGES_AFTER_FIRST
 
 
 def _scenarios(request: RunRequest, store: StoreAdapter) -> tuple[OwnScenario, ...]:

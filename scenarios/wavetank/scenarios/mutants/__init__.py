@@ -35,6 +35,7 @@ from wavetank.scenarios.mutants.hunt import Hunt, Kill
 from wavetank.scenarios.mutants.missing_syncs import SYNC_TRIALS, SyncSite, sync_sites, without
 from wavetank.scenarios.mutants.mutant_run import Trial, record_trial
 from wavetank.scenarios.mutants.planted_bug import PlantedBug
+from wavetank.scenarios.mutants.planted_code import plant
 from wavetank.scenarios.mutants.planted_patch import (
     PATCHES,
     PatchError,
@@ -73,6 +74,7 @@ __all__ = [
     "hunt_race",
     "missed_without",
     "need_of",
+    "plant",
     "record_trial",
     "run_zoo",
     "small_repro",

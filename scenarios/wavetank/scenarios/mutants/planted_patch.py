@@ -18,7 +18,7 @@ from attrs import field, frozen
 
 import wavetank.engine
 
-__all__ = ["PATCHES", "PatchError", "PlantedPatch", "write_patched_engine"]
+__all__ = ["PATCHES", "PatchError", "PlantedPatch", "patched_sources", "write_patched_engine"]
 
 _PACKAGE: Final = PurePosixPath("wavetank/engine")
 _TREE: Final = PurePosixPath("engine") / _PACKAGE
@@ -115,9 +115,22 @@ def write_patched_engine(patch: PlantedPatch, directory: Path) -> None:
             target = copy / path.relative_to(source)
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(path.read_bytes())
+    for name, content in patched_sources(patch).items():
+        (copy / name).write_text(content, encoding="utf-8")
+
+
+def patched_sources(patch: PlantedPatch) -> dict[PurePosixPath, str]:
+    """Return the files of the engine that a patch changes, by path in its package, as they become.
+
+    Raises:
+        PatchError: the patch does not fit the engine; names file and hunk.
+        ModuleNotFoundError: the package whatthepatch (extra ``zoo``) is not installed.
+    """
+    source = Path(wavetank.engine.__file__).parent
+    sources: dict[PurePosixPath, str] = {}
     for name, hunks in _changes(patch):
-        path = copy / name.relative_to(_TREE)
-        lines = path.read_text(encoding="utf-8").split("\n")
+        inner = name.relative_to(_TREE)
+        lines = (source / inner).read_text(encoding="utf-8").split("\n")
         drift = 0
         for hunk in hunks:
             expected = hunk.start + drift
@@ -126,7 +139,8 @@ def write_patched_engine(patch: PlantedPatch, directory: Path) -> None:
                 raise PatchError(f"{patch.id}: hunk {hunk.number} does not fit {name}")
             lines[at : at + len(hunk.removed)] = hunk.added
             drift += at - expected + len(hunk.added) - len(hunk.removed)
-        path.write_text("\n".join(lines), encoding="utf-8")
+        sources[inner] = "\n".join(lines)
+    return sources
 
 
 @frozen

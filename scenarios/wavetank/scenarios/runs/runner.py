@@ -176,28 +176,34 @@ def _run_family(unit: Unit, progress: ProgressSink | None) -> tuple[ScenarioResu
     results: list[ScenarioResult] = []
     faults = bool(unit.faults or unit.scenario.faults)
     with on_simulated_disk(find_store(unit.backend), faults=faults) as store:
-        recordings: list[Recording] = []
-        for workload in unit.workloads():
-            asked = fitted(workload, store)
-            if len(asked.steps) == len(workload.steps):
-                recordings.append(record(asked, store))
+        asked = [
+            workload
+            for each in unit.workloads()
+            if len((workload := fitted(each, store)).steps) == len(each.steps)
+        ]
+        recordings: list[Recording] = [record(asked[0], store)]
         subject = recordings[0].subject()
+        for profile in unit.profiles:
+            subject.images.clear()
+            together = FamilyRun(unit.max_after_first)
+            for number, workload in enumerate(asked):
+                # Recorded as far as it is explored: a run may end with its first finding.
+                if number == len(recordings):
+                    recordings.append(record(workload, store))
+                recording = recordings[number]
+                live = recording.problems
+                together.add(_explore(unit, recording, profile, subject, progress, live=live))
+                if together.is_over:
+                    break
+            one = together.as_one(planned=len(asked), distinct=len(subject.images))
+            # Positions in many op logs, one after the other, name no crash point.
+            results.append(evolve(one, points=()))
         events = tuple(
             event
             for number, recording in enumerate(recordings)
             for event in recorded_events(recording, number)
         )
-        for profile in unit.profiles:
-            subject.images.clear()
-            together = FamilyRun(unit.max_after_first)
-            for recording in recordings:
-                live = recording.problems
-                together.add(_explore(unit, recording, profile, subject, progress, live=live))
-                if together.is_over:
-                    break
-            one = together.as_one(planned=len(recordings), distinct=len(subject.images))
-            # Positions in many op logs, one after the other, name no crash point.
-            results.append(evolve(one, points=(), events=() if results else events))
+        results[0] = evolve(results[0], events=events)
     return tuple(results)
 
 
