@@ -148,6 +148,8 @@ class SnapshotWriter:
             except BaseException:
                 with suppress(FileNotFoundError):
                     directory.unlink(SNAPSHOT_MARKER)
+                    # Else a power cut could bring it back, and with it what is refused here.
+                    directory.sync()
                 raise
         return record
 

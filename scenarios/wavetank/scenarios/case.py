@@ -20,6 +20,7 @@ from wavetank.faults import FaultPlan, fault_plan
 from wavetank.scenarios.exploration.crash_point import CrashPoint
 from wavetank.scenarios.raft.steps import (
     Append,
+    OpenAgain,
     Read,
     SaveSnapshot,
     SaveState,
@@ -166,7 +167,7 @@ def _converter() -> JsonConverter:
     changes = SaveState | Append | TruncateSuffix | TruncatePrefix | SaveSnapshot
     configure_tagged_union(changes, converter, tag_name="kind")
     configure_tagged_union(
-        SaveState | SaveSnapshot | Append | Read | TruncateSuffix | TruncatePrefix,
+        SaveState | SaveSnapshot | Append | Read | TruncateSuffix | TruncatePrefix | OpenAgain,
         converter,
         tag_name="kind",
     )

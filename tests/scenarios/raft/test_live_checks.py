@@ -53,7 +53,7 @@ def open_engine(disk: SimDisk, options: FileStorageOptions | None = None) -> Fil
 
 
 def test_the_account_of_calls_is_that_of_the_metrics() -> None:
-    store = metered(open_engine(SimDisk()))
+    store = metered(open_engine(SimDisk()), SerialRuntime())
     store.append_log_entries([LogEntry(1, 1, b"abc"), LogEntry(2, 1, b"")])
     store.save_state(PersistentState(2, "node-a"))
     for refused in (
@@ -68,7 +68,7 @@ def test_the_account_of_calls_is_that_of_the_metrics() -> None:
     store.truncate_log_suffix(2)
     store.truncate_log_prefix(1)
     assert isinstance(store, MeteredStore)
-    assert dict(store.counts) == {
+    assert dict(store.account.counts) == {
         "append_ops": 2,
         "append_bytes": 3,
         "append_errors": 1,
@@ -94,13 +94,13 @@ def test_the_account_of_calls_is_that_of_the_metrics() -> None:
 def test_a_store_without_metrics_or_of_other_people_is_not_asked() -> None:
     flags = StorageFeatureFlags(metrics=False)
     silent = open_engine(SimDisk(), FileStorageOptions(features=flags))
-    assert metered(silent) is silent
+    assert metered(silent, SerialRuntime()) is silent
     assert list(metrics_problems(silent)) == []
 
 
 def test_a_dump_that_shows_something_else_is_told() -> None:
     disk = SimDisk()
-    store = metered(open_engine(disk))
+    store = metered(open_engine(disk), SerialRuntime())
     fs = SimFileSystem(disk)
     assert list(report_problems(store, EMPTY, fs, STORE_DIRECTORY)) == []
     store.save_state(PersistentState(1, "node-a"))

@@ -24,7 +24,7 @@ NAMES = (
     "restart-loop",
     "mixed",
 )
-FAULTY = ("full-disk", "failing-disk", "short-transfers", "poisoned-store")
+FAULTY = ("full-disk", "failing-disk", "short-transfers", "poisoned-store", "slow-disk")
 SMALL = (
     "boundary-commands",
     "boundary-state",
@@ -36,6 +36,7 @@ SMALL = (
     "refused-calls",
     "cancelled-calls",
     "every-look",
+    "real-calls",
     "options-json",
     "options-unsynced",
     "options-unindexed",
@@ -46,9 +47,9 @@ SMALL = (
 BUILTIN = find_store("builtin")
 
 
-def test_a_store_of_plain_python_runs_all_but_those_with_faults() -> None:
+def test_a_store_of_plain_python_runs_all_but_those_with_faults_or_another_store() -> None:
     plain = StoreAdapter(name="plain", factory=lambda _: None)
-    assert set(SCENARIOS) - set(runnable_scenarios(plain)) == set(FAULTY)
+    assert set(SCENARIOS) - set(runnable_scenarios(plain)) == {*FAULTY, "real-calls"}
     assert runnable_scenarios(BUILTIN) == tuple(SCENARIOS)
 
 

@@ -161,7 +161,7 @@ def _scenarios(request: RunRequest, store: StoreAdapter) -> tuple[OwnScenario, .
     if not request.scenarios:
         names = default_scenarios(store)
         if request.faults:
-            names = tuple(name for name in names if name not in CONCURRENT_SCENARIOS)
+            names = tuple(name for name in names if _takes_faults(name))
         return tuple(OwnScenario(ALL_SCENARIOS[name]) for name in names)
     chosen: dict[str, OwnScenario] = {}
     for value in request.scenarios:
@@ -173,6 +173,11 @@ def _scenarios(request: RunRequest, store: StoreAdapter) -> tuple[OwnScenario, .
                 message = f"{each.file}: name: expected {expected}, got {name!r}"
                 raise ScenarioFileError(message, file=each.file, key="name")
     return tuple(chosen.values())
+
+
+def _takes_faults(name: str) -> bool:
+    """Whether faults can strike a scenario that ships: not its tasks, nor a store of its own."""
+    return name not in CONCURRENT_SCENARIOS and ALL_SCENARIOS[name].store is None
 
 
 def _named(value: str, given: frozenset[str]) -> tuple[OwnScenario, ...]:

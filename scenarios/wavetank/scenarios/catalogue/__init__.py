@@ -82,6 +82,7 @@ SCENARIOS: Final = _catalogue(
     "refused-calls",
     "cancelled-calls",
     "every-look",
+    "real-calls",
     "options-json",
     "options-unsynced",
     "options-unindexed",
@@ -91,6 +92,7 @@ SCENARIOS: Final = _catalogue(
     "failing-disk",
     "short-transfers",
     "poisoned-store",
+    "slow-disk",
 )
 """The lives of a node that ship, by name.
 

@@ -19,6 +19,7 @@ from wavetank.scenarios.raft.oracle import Knowledge, judge, judge_parts
 from wavetank.scenarios.raft.step_calls import call
 from wavetank.scenarios.raft.steps import (
     KillProcess,
+    OpenAgain,
     OpenStore,
     Refused,
     Reopen,
@@ -165,6 +166,8 @@ class FaultyRun:
         if not isinstance(step, Refused):
             call(self._store, step)
             return
+        if isinstance(step.step, OpenAgain):
+            return  # it is another process's call
         try:
             call(self._store, step.step)
         except StorageError as error:

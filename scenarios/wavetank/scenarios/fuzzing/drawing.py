@@ -38,6 +38,7 @@ from wavetank.scenarios.raft.steps import (
     Inspect,
     Interrupted,
     KillProcess,
+    OpenAgain,
     OpenStore,
     Read,
     Refused,
@@ -439,6 +440,10 @@ def _no_entries(_: StepDrawer) -> Step:
     return Refused(Append(()))
 
 
+def _second_opener(_: StepDrawer) -> Step:
+    return Refused(OpenAgain())
+
+
 def _refused_append(draw: StepDrawer, index: int, size: int) -> Step:
     return Refused(Append((LogEntry(index, _term(draw), b"x" * size),)))
 
@@ -497,6 +502,7 @@ _REFUSED: Final[tuple[_Draw, ...]] = (
     _falling_term,
     _too_large,
     _no_entries,
+    _second_opener,
     _bad_read,
     _bad_suffix,
     _bad_prefix,

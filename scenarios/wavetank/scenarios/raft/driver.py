@@ -32,6 +32,7 @@ from wavetank.scenarios.raft.inspection import inspection_problems
 from wavetank.scenarios.raft.live_checks import (
     MeteredStore,
     descriptor_problems,
+    is_poisoned,
     litter_problems,
     metered,
     metrics_problems,
@@ -48,6 +49,7 @@ from wavetank.scenarios.raft.observation import (
 )
 from wavetank.scenarios.raft.option_choices import with_overrides
 from wavetank.scenarios.raft.oracle import Knowledge, is_as_promised, judge, judge_parts
+from wavetank.scenarios.raft.retention import Retention
 from wavetank.scenarios.raft.step_calls import CountedToken, call, refusal
 from wavetank.scenarios.raft.steps import (
     AfterFailure,
@@ -56,6 +58,7 @@ from wavetank.scenarios.raft.steps import (
     Inspect,
     Interrupted,
     KillProcess,
+    OpenAgain,
     OpenStore,
     Read,
     Refused,
@@ -138,6 +141,7 @@ class LiveRun:
         self._first_index = 1
         self._is_running = False
         self._named = NOTHING_TOLERATED
+        self._retention = Retention(workload.options)
         self._legible_end: int | None = None
         # Where the next part of a long log begins that is read after an append.
         self._next_part = 1
@@ -181,7 +185,10 @@ class LiveRun:
         if answered is not None:
             self._live(number, answered)
         # Background work of the step before runs now, so that it overlaps with one more step.
-        return self._work_behind(number, due) and self._check(number)
+        if not self._work_behind(number, due):
+            return False
+        self._retention.take(step, self.history.possible[-1])
+        return self._check(number)
 
     def _interrupt(self, number: int, step: Interrupted) -> bool:
         """Cut the power inside a call, restart, and make the call again if it is not there."""
@@ -196,6 +203,7 @@ class LiveRun:
         self.history.begin_again()
         self.history.know(number, self._during(before, step))
         self._options = self._workload.options
+        self._retention.take(step, before[-1])
         return self._recover(number, step.step)
 
     def _left(self, position: int, step: Interrupted) -> DiskImage:
@@ -226,6 +234,8 @@ class LiveRun:
         for problem in judge_parts(seen, self._during(before[-1:], step)):
             self._live(number, problem)
         done = self._after(before[-1:], step)
+        self._narrow(number, before, seen)
+        self.history.know(number, self._during(before, step))
         is_done = done != before[-1:] and is_as_promised(seen, Knowledge(possible=done))
         failures = faults.failures
         try:
@@ -243,6 +253,19 @@ class LiveRun:
         if answered is not None:
             self._live(number, answered)
         return True
+
+    def _narrow(self, number: int, before: Possible, seen: Observation) -> None:
+        """Note that a step has not happened, nor will by a crash: the engine goes on unpoisoned."""
+        faults = self.machine.faults
+        if not isinstance(self._store, MeteredStore) or faults.is_damaged or faults.has_lied:
+            return
+        with faults.healthy():
+            was_refused = not is_poisoned(self._store)
+        if was_refused and is_as_promised(seen, Knowledge(possible=before)):
+            self.machine.disk.mark(f"step {number} refused")
+            self.history.know(number, before)
+            # What is known from the next call on must not hide that.
+            self.machine.disk.mark(f"step {number} again")
 
     def _try_poisoned(self, number: int, shown: ModelState) -> None:
         assert self._store is not None, "it has just refused a step"
@@ -300,8 +323,9 @@ class LiveRun:
                 call(store, step)
         return None
 
-    @staticmethod
-    def _refuse(store: Storage, step: Refused) -> Problem | None:
+    def _refuse(self, store: Storage, step: Refused) -> Problem | None:
+        if isinstance(step.step, OpenAgain):
+            return self._refuse_opener()
         try:
             call(store, step.step)
         except (StorageError, ValueError):
@@ -311,6 +335,17 @@ class LiveRun:
             return None
         what = type(step.step).__name__
         return Problem("O2", f"{what} was not refused", f"'{step}', but it returned")
+
+    def _refuse_opener(self) -> Problem | None:
+        try:
+            self._backend.open(self._site(self.machine.filesystem())).close()
+        except StorageError:
+            return None
+        return Problem(
+            "O16",
+            "a second opener was let in",
+            "the directory is open, and was opened again; expected that it is refused",
+        )
 
     def _cancel(self, number: int, store: Storage, step: Cancelled) -> Problem | None:
         token = CountedToken(step.looks)
@@ -343,7 +378,7 @@ class LiveRun:
         site = self._site(self.machine.filesystem())
         before = self.machine.disk.open_paths
         try:
-            self._store = metered(self._backend.open(site))
+            self._store = metered(self._backend.open(site), self.machine.runtime)
         except Exception:
             if not before:
                 self._look_at_descriptors(number, "after a failed open")
@@ -404,6 +439,8 @@ class LiveRun:
         with faults.healthy():
             fs = SimFileSystem(self.machine.disk)
             problems = list(metrics_problems(self._store))
+            if isinstance(self._store, MeteredStore) and not self._workload.faults.faults:
+                problems += self._retention.problems(self._store.log_bounds())
             if isinstance(self._step, _CHANGES):
                 problems += litter_problems(self._store, fs, self._workload.directory)
             is_small = len(shown.entries) <= 2 * _PART

@@ -40,7 +40,7 @@ __all__ = ["fitted", "is_gap", "undeclared_invariants"]
 _DECLARED: Final = MappingProxyType({"O10": Capability.NO_LITTER, "O11": Capability.ATOMIC_BATCHES})
 """Invariants that a store is held to only if it declares to keep them."""
 
-_NEEDS: Final[Mapping[type[Step], frozenset[Capability]]] = MappingProxyType(
+_NEEDS: Final[Mapping[type[Step | OpenAgain], frozenset[Capability]]] = MappingProxyType(
     {
         SaveState: frozenset({Capability.VOTES}),
         SaveSnapshot: frozenset({Capability.SNAPSHOTS}),
@@ -169,7 +169,7 @@ def _needs(step: Step, before: ModelState, after: ModelState) -> frozenset[Capab
     return needs | {Capability.INSTALLS_SNAPSHOTS} if _installs(before, after) else needs
 
 
-def _refuses(step: Step, before: ModelState) -> Capability:
+def _refuses(step: Step | OpenAgain, before: ModelState) -> Capability:
     """Return what a store declares that refuses a step."""
     match step:
         case SaveState() if step.state.current_term <= before.state.current_term:
@@ -180,4 +180,6 @@ def _refuses(step: Step, before: ModelState) -> Capability:
             return Capability.COMPACTION_NEEDS_SNAPSHOT
         case Append() if is_gap(step, before):
             return Capability.REFUSES_GAPS
+        case OpenAgain():
+            return Capability.REFUSES_SECOND_OPENER
     return Capability.CHECKS_ARGUMENTS

@@ -55,7 +55,7 @@ def inspection_problems(
     yield from _metrics(engine)
     if isinstance(store, MeteredStore):
         engine.reset_metrics()
-        store.counts.clear()
+        store.account.reset()
 
 
 def _differs(how: str, came: object) -> Problem:

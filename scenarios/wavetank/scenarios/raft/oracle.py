@@ -47,6 +47,7 @@ INVARIANTS: Final[dict[str, str]] = {
     "O17": "metrics count every call, its bytes and its failure",
     "O18": "verify and dump of a running store show what it holds",
     "O19": "a store is poisoned once a write, sync or rename has failed, and then takes no change",
+    "O20": "a compaction that has ended keeps what the options retain, and no other entry",
 }
 """What is checked, by id."""
 

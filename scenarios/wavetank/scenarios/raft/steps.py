@@ -173,13 +173,22 @@ def _with(overrides: tuple[str, ...]) -> str:
 
 
 @frozen
+class OpenAgain:
+    """Open the directory in the same process, and use the new store if that is granted."""
+
+    def __str__(self) -> str:
+        return "open the directory again"
+
+
+@frozen
 class Refused:
     """A call that the store must refuse, changing nothing.
 
-    It is a stale message from the past, or a call that no node with the store's log makes.
+    It is a stale message from the past, a call that no node with the store's log makes, or a second
+    opening of the directory that is open.
     """
 
-    step: SaveState | SaveSnapshot | Append | Read | TruncateSuffix | TruncatePrefix
+    step: SaveState | SaveSnapshot | Append | Read | TruncateSuffix | TruncatePrefix | OpenAgain
 
     def __str__(self) -> str:
         is_stale = isinstance(self.step, (SaveState, SaveSnapshot))
@@ -299,14 +308,6 @@ class Close:
 
     def __str__(self) -> str:
         return "close the store"
-
-
-@frozen
-class OpenAgain:
-    """Open the directory in the same process, and use the new store if that is granted."""
-
-    def __str__(self) -> str:
-        return "open the directory again"
 
 
 @frozen

@@ -42,7 +42,7 @@ from wavetank.scenarios.runs.unit import ProgressSink, Unit, case_of, found_case
 from wavetank.scenarios.stores.adapter import StoreAdapter
 from wavetank.scenarios.stores.capabilities import Capability
 from wavetank.scenarios.stores.python_stores import on_simulated_disk
-from wavetank.scenarios.stores.registry import find_store
+from wavetank.scenarios.stores.registry import BUILTIN, find_store
 
 __all__ = ["default_scenarios", "run", "runnable_scenarios"]
 
@@ -136,12 +136,17 @@ def _run_units(
 def runnable_scenarios(store: StoreAdapter) -> tuple[str, ...]:
     """Return the names of the scenarios that a store can run: faults strike `site.fs` alone.
 
-    >>> from wavetank.scenarios import BUILTIN
+    One that names a store of its own looks at the engine, and is left out for any other.
+
     >>> runnable_scenarios(BUILTIN) == tuple(SCENARIOS)
     True
     """
     strikes = store.has(Capability.SITE_FILESYSTEM)
-    return tuple(name for name, each in SCENARIOS.items() if strikes or not each.faults)
+    return tuple(
+        name
+        for name, each in SCENARIOS.items()
+        if (strikes or not each.faults) and (each.store is None or store.name == BUILTIN.name)
+    )
 
 
 def default_scenarios(store: StoreAdapter) -> tuple[str, ...]:

@@ -21,6 +21,7 @@ from wavetank.scenarios.raft.steps import (
     Inspect,
     Interrupted,
     KillProcess,
+    OpenAgain,
     Read,
     Reopen,
     SaveSnapshot,
@@ -41,6 +42,7 @@ from wavetank.scenarios.scenario_files.words import (
     EXACT,
     FORMS,
     INTERRUPTION,
+    REFUSED,
     RENAMED,
     STEPS,
     ExactSnapshot,
@@ -269,8 +271,8 @@ def _task_step(value: object, place: Place) -> TaskStep:
     return plain.made(TaskStep, given, place)
 
 
-def _exact_call(value: object, place: Place) -> object:
-    return _one_of(plain.with_keys(value, EXACT, place), EXACT, (), place)
+def _refused_call(value: object, place: Place) -> object:
+    return _one_of(plain.with_keys(value, REFUSED, place), REFUSED, (), place)
 
 
 def _cancelled(value: object, place: Place) -> object:
@@ -351,7 +353,13 @@ _READERS: Final[Mapping[object, Callable[[object, Place], object]]] = MappingPro
         ScriptStep: _script_step,
         Alternative: _alternative,
         TaskStep: _task_step,
-        SaveState | SaveSnapshot | Append | Read | TruncateSuffix | TruncatePrefix: _exact_call,
+        SaveState
+        | SaveSnapshot
+        | Append
+        | Read
+        | TruncateSuffix
+        | TruncatePrefix
+        | OpenAgain: _refused_call,
     }
 )
 """How values are read, by their types."""

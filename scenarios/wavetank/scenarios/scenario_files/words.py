@@ -60,6 +60,7 @@ __all__ = [
     "EXACT",
     "FORMS",
     "INTERRUPTION",
+    "REFUSED",
     "RENAMED",
     "STEPS",
     "ExactSnapshot",
@@ -115,7 +116,10 @@ EXACT: Final[Mapping[str, type]] = MappingProxyType(
         "save_snapshot": SaveSnapshot,
     }
 )
-"""Calls with exact values, by key; a store may have to refuse each of them."""
+"""Calls with exact values, by key."""
+
+REFUSED: Final[Mapping[str, type]] = MappingProxyType({**EXACT, "open_again": OpenAgain})
+"""What a store may have to refuse, by key."""
 
 
 STEPS: Final[Mapping[str, type]] = MappingProxyType(

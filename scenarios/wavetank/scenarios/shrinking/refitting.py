@@ -17,6 +17,7 @@ from wavetank.scenarios.raft.fitted_workload import is_gap
 from wavetank.scenarios.raft.model import EMPTY, ModelState, acknowledge
 from wavetank.scenarios.raft.steps import (
     Append,
+    OpenAgain,
     OpenStore,
     Read,
     Refused,
@@ -126,8 +127,15 @@ def _may_follow(step: Step, state: ModelState, options: FileStorageOptions) -> b
             may = _is_newer(step, state)
         case Refused():
             # Else a store that takes it would be right.
-            may = not _may_follow(step.step, state, options) or _is_too_large(step.step, options)
+            may = _is_refused(step, state, options)
     return may
+
+
+def _is_refused(step: Refused, state: ModelState, options: FileStorageOptions) -> bool:
+    inner = step.step
+    if isinstance(inner, OpenAgain):
+        return True
+    return not _may_follow(inner, state, options) or _is_too_large(inner, options)
 
 
 def _is_too_large(step: Step, options: FileStorageOptions) -> bool:

@@ -23,6 +23,7 @@ from wavetank.scenarios.stores.sqlite import SQLITE_LISTED, SQLITE_STORES, requi
 
 __all__ = [
     "BUILTIN",
+    "BUILTIN_OS",
     "ENTRY_POINT_GROUP",
     "RAFTLOCK_PUBLISHED",
     "SHIPPED_STORES",
@@ -68,6 +69,15 @@ BUILTIN: Final = StoreAdapter(
 )
 """The engine of this project."""
 
+BUILTIN_OS: Final = StoreAdapter(
+    name="builtin-os",
+    summary="the same through the system calls that it makes on a real machine",
+    # Inside a simulated process the filesystem of its site is `OsFileSystem`.
+    factory=_open_builtin,
+    capabilities=BUILTIN.capabilities - {Capability.SITE_FILESYSTEM},
+)
+"""The engine with its own `OsFileSystem`, whose calls of `os` land on the simulated disk."""
+
 RAFTLOCK_PUBLISHED: Final = StoreAdapter(
     name="raftlock-published",
     summary="a published Raft store's order of operations, its faults included: the canary",
@@ -90,7 +100,7 @@ RAFTLOCK_PUBLISHED: Final = StoreAdapter(
 """A published Raft store's order of operations."""
 
 SHIPPED_STORES: Final[Mapping[str, StoreAdapter]] = MappingProxyType(
-    {store.name: store for store in (BUILTIN, RAFTLOCK_PUBLISHED)}
+    {store.name: store for store in (BUILTIN, BUILTIN_OS, RAFTLOCK_PUBLISHED)}
 )
 """The stores that ship and need nothing else, by name; the default of the command line first."""
 
