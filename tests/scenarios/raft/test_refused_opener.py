@@ -2,13 +2,14 @@
 
 import pytest
 
-from wavetank.engine import File, FileStorage, FileStorageOptions, OpenFlag, StorageConfig
+from wavetank.engine import FileStorage, FileStorageOptions, OpenFlag, StorageConfig
 from wavetank.scenarios import BUILTIN, OpenStore, Refused, Site, Workload, record
 from wavetank.scenarios.raft.fitted_workload import fitted
 from wavetank.scenarios.raft.steps import OpenAgain
 from wavetank.scenarios.stores.adapter import StoreAdapter
 from wavetank.scenarios.stores.registry import BUILTIN_OS, RAFTLOCK_PUBLISHED
 from wavetank.sim import SimFileSystem
+from wavetank.sim.disk.filesystem import SimFile
 
 WORKLOAD = Workload(
     name="twice", seed=0, steps=(OpenStore(), Refused(OpenAgain())), options=FileStorageOptions()
@@ -18,7 +19,7 @@ WORKLOAD = Workload(
 class Unlocked(SimFileSystem):
     """A filesystem on which anybody gets any lock: that of each file alone."""
 
-    def open(self, path: str, flags: OpenFlag) -> File:
+    def open(self, path: str, flags: OpenFlag) -> SimFile:
         """Open a file; LOCK is another one each time."""
         if path.endswith("/LOCK"):
             path += str(len(self.disk.log))

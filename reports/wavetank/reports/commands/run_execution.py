@@ -176,8 +176,8 @@ def _scenarios(request: RunRequest, store: StoreAdapter) -> tuple[OwnScenario, .
 
 
 def _takes_faults(name: str) -> bool:
-    """Whether faults can strike a scenario that ships: not its tasks, nor a store of its own."""
-    return name not in CONCURRENT_SCENARIOS and ALL_SCENARIOS[name].store is None
+    """Whether faults can strike a scenario that ships: not its tasks, nor the engine's own."""
+    return name not in CONCURRENT_SCENARIOS and not ALL_SCENARIOS[name].is_of_engine
 
 
 def _named(value: str, given: frozenset[str]) -> tuple[OwnScenario, ...]:
@@ -203,6 +203,7 @@ def _require_runnable(own: OwnScenario, store: StoreAdapter, *, faults: bool) ->
     scenario = own.scenario
     if faults and not (scenario.is_life or scenario.family):
         what = "is a cluster" if scenario.cluster else "has tasks that run beside one another"
+        what = "damages files at rest" if scenario.damaged else what
         raise UnknownChoiceError(f"scenario: {scenario.name} {what}, and takes no --fault")
     try:
         if scenario.cluster:

@@ -93,6 +93,7 @@ SCENARIOS: Final = _catalogue(
     "short-transfers",
     "poisoned-store",
     "slow-disk",
+    "damaged-store",
 )
 """The lives of a node that ship, by name.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from attrs import frozen
 
+from wavetank.engine import FileStorageOptions, RecoveryMode
 from wavetank.scenarios.corruption.damaged_store import DIRECTORY, Files, StoreRecord, files_of
 from wavetank.scenarios.corruption.store_builder import content_of, older_versions
 from wavetank.scenarios.raft.driver import LiveRun
@@ -12,7 +13,7 @@ from wavetank.scenarios.raft.steps import Workload
 from wavetank.scenarios.stores.registry import BUILTIN
 from wavetank.sim import SimFileSystem
 
-__all__ = ["Life", "life_of"]
+__all__ = ["Life", "is_ruled", "life_of"]
 
 
 @frozen
@@ -64,6 +65,19 @@ def life_of(workload: Workload, *, closed: bool) -> Life:
         options=workload.options,
     )
     return Life(record, problems)
+
+
+def is_ruled(options: FileStorageOptions) -> bool:
+    """Whether the rules of damage say what is right for a store with these options."""
+    features = options.features
+    return (
+        options.sync_on_append
+        and options.compaction_requires_snapshot
+        and options.recovery_mode is RecoveryMode.NORMAL
+        and options.preallocate is None
+        and features.atomic_writes
+        and features.index_map
+    )
 
 
 def _files(run: LiveRun) -> Files:

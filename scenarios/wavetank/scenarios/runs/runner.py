@@ -25,6 +25,7 @@ from wavetank.scenarios.raft.recovery import RaftSubject
 from wavetank.scenarios.raft.steps import Workload
 from wavetank.scenarios.replay import live_problems
 from wavetank.scenarios.reproduction import limits_of, log_digest
+from wavetank.scenarios.runs.damage_run import run_damage_of
 from wavetank.scenarios.runs.events import WorkEvent
 from wavetank.scenarios.runs.family_run import FamilyRun
 from wavetank.scenarios.runs.listening import (
@@ -136,7 +137,7 @@ def _run_units(
 def runnable_scenarios(store: StoreAdapter) -> tuple[str, ...]:
     """Return the names of the scenarios that a store can run: faults strike `site.fs` alone.
 
-    One that names a store of its own looks at the engine, and is left out for any other.
+    One that names a store of its own, or damages files, looks at the engine alone.
 
     >>> runnable_scenarios(BUILTIN) == tuple(SCENARIOS)
     True
@@ -145,7 +146,7 @@ def runnable_scenarios(store: StoreAdapter) -> tuple[str, ...]:
     return tuple(
         name
         for name, each in SCENARIOS.items()
-        if (strikes or not each.faults) and (each.store is None or store.name == BUILTIN.name)
+        if (strikes or not each.faults) and (not each.is_of_engine or store.name == BUILTIN.name)
     )
 
 
@@ -163,6 +164,8 @@ def _run_unit(unit: Unit, progress: ProgressSink | None) -> tuple[ScenarioResult
     workload = next(unit.workloads())
     if workload.cluster is not None:
         return _run_clusters(unit, workload, progress)
+    if unit.scenario.damaged is not None:
+        return (run_damage_of(unit, workload, progress),)
     faults = bool(workload.faults.faults)
     # A worker process is told the store's name, since a store itself cannot be sent there.
     with on_simulated_disk(find_store(unit.backend), faults=faults) as store:

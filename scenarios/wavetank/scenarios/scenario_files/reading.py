@@ -376,6 +376,7 @@ _FIELDS: Final[Mapping[tuple[type, str], Callable[[object, Place], object]]] = M
         (Scenario, "invariants"): keys.invariants,
         (Scenario, "seeds"): keys.seeds,
         (Scenario, "depth"): keys.depth,
+        (Scenario, "damaged"): plain.whole_from(1),
         (Scenario, "schedules"): plain.whole_from(1),
         (Scenario, "cluster_runs"): plain.whole_from(1),
         (Scenario, "max_images"): plain.whole_from(1),
@@ -397,8 +398,9 @@ _EXCLUSIVE: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {
         "cluster": (
             *("steps", "family", "tasks", "pairs", "after", "slow_calls"),
-            *("faults", "contract"),
+            *("faults", "contract", "damaged"),
         ),
+        "damaged": ("family", "tasks", "pairs", "faults"),
         "family": ("tasks", "pairs"),
         "pairs": ("tasks", "faults"),
         "tasks": ("faults",),

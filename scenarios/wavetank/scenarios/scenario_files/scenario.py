@@ -66,6 +66,8 @@ class Scenario:
         after: what is done when all tasks have ended.
         slow_calls: calls of the filesystem that take long while the tasks run.
         cluster: the cluster that runs instead of steps.
+        damaged: instead of being crashed, the files that the steps leave are damaged in so many
+            ways, about; None: they are not.
         invariants: which are checked; none named: all.
         contract: promises of the store by name, demanded (True) or given up (False) whatever its
             options and the faults say.
@@ -102,6 +104,7 @@ of term 1
     after: tuple[TaskStep, ...] = ()
     slow_calls: tuple[SlowCall, ...] = ()
     cluster: ClusterPlan | None = None
+    damaged: int | None = None
     invariants: tuple[str, ...] = ()
     contract: tuple[tuple[str, bool], ...] = ()
     store: str | None = None
@@ -120,8 +123,13 @@ of term 1
 
     @property
     def is_life(self) -> bool:
-        """Whether it is one workload of steps alone."""
-        return not (self.has_tasks or self.family or self.cluster)
+        """Whether it is one workload of steps alone, and crashed."""
+        return not (self.has_tasks or self.family or self.cluster or self.damaged)
+
+    @property
+    def is_of_engine(self) -> bool:
+        """Whether it looks at this project's engine, and says nothing about other stores."""
+        return self.store is not None or self.damaged is not None
 
     def workload(self, seed: int) -> Workload:
         """Return the workload for `seed`, always the same for the same seed; the first of many.
