@@ -146,7 +146,7 @@ def _images_after_first(request: RunRequest) -> int | None:
     if request.keep_going:
         return None
     # Who wants one violation alone waits for no smaller one of its kind.
-    return 1 if request.max_failures == 1 else _IMAGES_AFTER_FIRST
+    return 0 if request.max_failures == 1 else _IMAGES_AFTER_FIRST
 
 
 def _scenarios(request: RunRequest, store: StoreAdapter) -> tuple[OwnScenario, ...]:

@@ -307,7 +307,7 @@ class _Explorer(Generic[Shown, Known]):
         least, first = self._limits.max_after_first, self._judge.first
         if least is None or first is None:
             return None
-        return first.judged + max(first.judged, least)
+        return first.judged + (max(first.judged, least) if least else 0)
 
     def _judge_last_crash(self, pending: PendingOps, ended_by: CrashEnd) -> None:
         """Judge the one crash that the plan has, with every image that it may leave."""

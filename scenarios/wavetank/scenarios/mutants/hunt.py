@@ -118,7 +118,7 @@ def reported_under(
         yield from profiles if is_wrong else ()
         return
     subject = recording.subject(disabled)
-    limits = Limits(depth=trial.depth, disabled=disabled, max_after_first=1)
+    limits = Limits(depth=trial.depth, disabled=disabled, max_after_first=0)
     for profile in profiles:
         if explore(recording, profile, limits=limits, subject=subject).findings:
             yield profile

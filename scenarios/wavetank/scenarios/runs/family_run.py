@@ -24,7 +24,7 @@ class FamilyRun:
 
     Attributes:
         max_after_first: once something is wrong, as many images are judged as before, and at least
-            this many; None: all.
+            this many; 0: none; None: all.
         results: one a workload.
     """
 
@@ -44,7 +44,7 @@ class FamilyRun:
         first, least = self._judged_at_first, self.max_after_first
         if first is None or least is None:
             return False
-        return self._judged >= first + max(first, least)
+        return self._judged >= first + (max(first, least) if least else 0)
 
     @property
     def _judged(self) -> int:

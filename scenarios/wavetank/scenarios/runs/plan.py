@@ -59,7 +59,7 @@ class RunPlan:
         max_images: distinct images recovered per scenario and profile at most; None: all.
         depth: crashes inside recoveries, one inside the other; None: until nothing new comes.
         max_after_first: once a scenario and profile has failed, as many images are judged as
-            before, and at least this many; None: all.
+            before, and at least this many; 0: none; None: all.
         own_profiles: those among the profiles that do not ship.
         own_scenarios: those among the scenarios that do not ship; of two of one name these win.
         option_sets: sets of engine options that differ from their defaults; each scenario runs once
