@@ -53,7 +53,7 @@ def test_a_run_without_violations_passes(tmp_path: Path) -> None:
     assert done.returncode == 0
     assert "\nPASS: 0 violations in 1 sweep, " in done.stdout
     assert done.stderr == ""
-    assert not (tmp_path / ".wavetank").exists()
+    assert not (tmp_path / ".wavetank" / "failures").exists()
 
 
 def test_a_scenario_with_faults_of_its_own_is_shown_like_any_other(tmp_path: Path) -> None:

@@ -7,88 +7,25 @@ from textwrap import dedent
 from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
+from session_examples import CASE, PLAN, RESULT, VIOLATION, finished
 
 from wavetank.reports.outputs.progress import BarProgress, LineProgress, progress_on
-from wavetank.reports.session import Session, untouched
 from wavetank.reports.story import STORY_LINES, render_story
 from wavetank.reports.text import first_line, render_session
 from wavetank.scenarios import (
     INVARIANTS,
-    SCENARIOS,
-    Case,
     FindingFound,
     Problem,
-    RunPlan,
-    RunResult,
     ScenarioFinished,
     ScenarioProgress,
-    ScenarioResult,
-    Violation,
 )
-from wavetank.sim import POSIX, Choice
+from wavetank.sim import Choice
 
-PLAN = RunPlan(
-    scenarios=("mixed", "log-conflict"),
-    seeds=(0,),
-    profiles=("sequential", "posix"),
-    backend="builtin",
-)
 RERUN = "wavetank run mixed --seed 0 --profile posix --backend builtin --max-images 9"
-CASE = Case(
-    workload=SCENARIOS["mixed"].workload(0),
-    store="builtin",
-    profile=POSIX,
-    invariant="O12",
-    kind="acknowledged entry lost",
-)
-
-
-VIOLATION = Violation(
-    id="mixed-00112233",
-    invariant="O12",
-    kind="acknowledged entry lost",
-    summary="acknowledged entry lost: index 4",
-    why="step 1 ('append entry 4 of term 1') was acknowledged",
-    steps=("0: open the store", "1: append entry 4 of term 1"),
-    lost=("step 1: size 3 of /store/log.dat",),
-    profiles=("posix",),
-    cure="",
-    rules=(),
-    crash=None,
-)
 
 FOUND = FindingFound(
     CASE, Problem("O12", "acknowledged entry lost", "acknowledged entry lost: index 4"), 7
 )
-
-RESULT = ScenarioResult(
-    name="mixed",
-    seed=0,
-    backend="builtin",
-    profile="posix",
-    steps=40,
-    compactions=2,
-    crash_points=267,
-    legal=None,
-    distinct=1000,
-    judged=1000,
-    unjudged=0,
-    cache_hits=0,
-    recoveries=2000,
-    depth=0,
-    complete=False,
-    forked_points=0,
-    stopped_after_first=False,
-    violations=(),
-    cases=(),
-    digest="0" * 32,
-)
-
-
-def finished(*results: ScenarioResult) -> Session:
-    session = untouched(PLAN)
-    outcome = RunResult(plan=PLAN, results=results, digest="ab")
-    return evolve(session, result=outcome, remaining=(), interrupted=False, elapsed_s=2.04)
 
 
 def clock(*times_s: float) -> Callable[[], float]:

@@ -18,10 +18,12 @@ import click
 from wavetank.reports.commands.bench import bench_command
 from wavetank.reports.commands.check import check_command
 from wavetank.reports.commands.damage import damage_command
+from wavetank.reports.commands.diff import diff_command
 from wavetank.reports.commands.dump import dump_command
 from wavetank.reports.commands.fuzz import fuzz_command
 from wavetank.reports.commands.list import list_command
 from wavetank.reports.commands.litmus import litmus_command
+from wavetank.reports.commands.recheck import recheck_command
 from wavetank.reports.commands.replay import replay_command
 from wavetank.reports.commands.run import run_command
 from wavetank.reports.commands.show import show_command
@@ -71,6 +73,8 @@ cli.add_command(fuzz_command)
 cli.add_command(replay_command)
 cli.add_command(show_command)
 cli.add_command(shrink_command)
+cli.add_command(diff_command)
+cli.add_command(recheck_command)
 cli.add_command(list_command)
 cli.add_command(litmus_command)
 cli.add_command(zoo_command)

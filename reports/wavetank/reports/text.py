@@ -1,20 +1,24 @@
 """The result of a run in text: first line, table, failures, last lines.
 
-Pure functions from values to text.
+Functions from values to text; only `screen_width` asks the environment.
 """
 
 from __future__ import annotations
 
+import os  # noqa: TID251 - COLUMNS is part of the environment
+import shutil
+import sys
 from collections.abc import Iterator, Sequence
 from typing import Final
 
 from wavetank.reports.next_commands import remaining_commands
+from wavetank.reports.outputs.sweep_table import shown_name, sweep_table
 from wavetank.reports.session import Session
 from wavetank.reports.story import render_story
 from wavetank.scenarios import Case, RunPlan, ScenarioResult, Verdict, Violation
 from wavetank.sim import Choice
 
-__all__ = ["fault_warnings", "first_line", "render_session"]
+__all__ = ["fault_warnings", "first_line", "render_session", "screen_width"]
 
 _STORIES: Final = 3
 """Failures told in full; the others get a line each."""
@@ -22,7 +26,16 @@ _STORIES: Final = 3
 _MANY_PROFILES: Final = 3
 """Profiles from which on a line per scenario says on which of them it is safe."""
 
-_LEFT_ALIGNED: Final = frozenset({0, 2, 3})
+
+def screen_width() -> int | None:
+    """Return the columns of the terminal on stdout, or what COLUMNS says; None for neither."""
+    columns = shutil.get_terminal_size((0, 0)).columns if sys.stdout.isatty() else 0
+    return columns or _typed_columns()
+
+
+def _typed_columns() -> int | None:
+    text = os.environ.get("COLUMNS", "")
+    return int(text) if text.isdecimal() and int(text) else None
 
 
 def first_line(version: str, plan: RunPlan) -> str:
@@ -93,15 +106,16 @@ def _options(plan: RunPlan) -> str:
     return f", {len(plan.option_sets)} sets of options"
 
 
-def render_session(session: Session, *, found: Case | None = None) -> str:
+def render_session(session: Session, *, found: Case | None = None, width: int | None = None) -> str:
     """Return everything about a finished or interrupted run, but for its first line.
 
     Args:
         session: the run.
         found: the case of the first finding as it was found, if it has been made smaller.
+        width: columns of the terminal; None where there is none.
     """
     results = session.result.results
-    blocks = [_table(results)] if results else []
+    blocks = [sweep_table(results, width=width)] if results else []
     answers = list(_where_safe(results))
     if answers:
         blocks.append("\n".join(answers))
@@ -133,7 +147,7 @@ def _where_safe(results: Sequence[ScenarioResult]) -> Iterator[str]:
     """Yield, for each scenario run under many profiles, on which of them it is safe."""
     scenarios: dict[tuple[str, int], list[ScenarioResult]] = {}
     for result in results:
-        scenarios.setdefault((_shown(result), result.seed), []).append(result)
+        scenarios.setdefault((shown_name(result), result.seed), []).append(result)
     for (name, seed), group in scenarios.items():
         if len(group) >= _MANY_PROFILES:
             wrong = [result.profile for result in group if result.verdict is not Verdict.PASS]
@@ -168,44 +182,6 @@ def _family_line(result: ScenarioResult) -> str:
         f"{result.name} under {result.profile}: no violation up to {ops} ops: {result.workloads} "
         f"workloads, {result.distinct} distinct images, {judged}"
     )
-
-
-def _table(results: Sequence[ScenarioResult]) -> str:
-    header = (
-        "scenario", "seed", "profile", "verdict",
-        "crash points", "legal", "distinct", "judged", "complete", "violations",
-    )  # fmt: skip
-    rows = [header, *(_row(result) for result in results)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(header))]
-    return "\n".join(_aligned(row, widths) for row in rows)
-
-
-def _shown(result: ScenarioResult) -> str:
-    return f"{result.name} [{','.join(result.options)}]" if result.options else result.name
-
-
-def _row(result: ScenarioResult) -> tuple[str, ...]:
-    return (
-        _shown(result),
-        str(result.seed),
-        result.profile,
-        result.verdict.value,
-        str(result.crash_points),
-        "?" if result.legal is None else str(result.legal),
-        str(result.distinct),
-        str(result.judged),
-        "yes" if result.complete else "no",
-        str(len(result.violations)),
-    )
-
-
-def _aligned(row: Sequence[str], widths: Sequence[int]) -> str:
-    """Put words to the left, numbers and their headings to the right."""
-    cells = (
-        cell.ljust(width) if column in _LEFT_ALIGNED else cell.rjust(width)
-        for column, (cell, width) in enumerate(zip(row, widths, strict=True))
-    )
-    return "  ".join(cells).rstrip()
 
 
 def _one_line(case: Case, violation: Violation) -> str:
@@ -276,7 +252,7 @@ def _clusters(results: Sequence[ScenarioResult]) -> Iterator[str]:
         counts = result.cluster
         if counts is not None:
             yield (
-                f"{_shown(result)} {result.profile}: {_counted(counts.runs, 'run')}, "
+                f"{shown_name(result)} {result.profile}: {_counted(counts.runs, 'run')}, "
                 f"{counts.simulated_s} simulated seconds, "
                 f"{_counted(counts.power_cuts, 'power cut')}, {_counted(counts.kills, 'kill')}, "
                 f"{_counted(counts.elections, 'election')}, "

@@ -72,7 +72,7 @@ Examples:
     help="Also write each scorecard to DIR as a Markdown page.",
 )
 @format_option
-@report_option("html")
+@report_option("html", "junit")
 def check_command(
     *,
     backend: str,

@@ -14,11 +14,10 @@ from wavetank.reports._version import version
 from wavetank.reports.commands.check_corpus import CheckCorpus
 from wavetank.reports.commands.check_markdown import check_markdown, scorecard_path
 from wavetank.reports.commands.check_text import check_line, check_text
-from wavetank.reports.commands.html_report import typed_command, write_html
 from wavetank.reports.documents import to_text
 from wavetank.reports.documents.check import check_document
 from wavetank.reports.exit_codes import ExitCode
-from wavetank.reports.page.check_page import check_page
+from wavetank.reports.outputs.files import write_check_reports
 from wavetank.reports.profile_files import choose_profiles
 from wavetank.scenarios import StoreAdapter, shipped_names
 from wavetank.scenarios.conformance import (
@@ -77,7 +76,7 @@ def execute(settings: CheckSettings, *, as_json: bool) -> ExitCode:
     stores, profiles, names = _found(settings)
     cards = [_ask(store, profiles, names, settings, as_json=as_json) for store in stores]
     ordered = tuple(map(_in_order, cards))
-    write_html(settings.reports, lambda: check_page(ordered, version(), command=typed_command()))
+    write_check_reports(ordered, settings.reports, version())
     return ExitCode.OK if all(card.passed for card in cards) else ExitCode.VIOLATION
 
 

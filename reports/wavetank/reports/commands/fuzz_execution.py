@@ -16,11 +16,12 @@ from wavetank.reports.corpus_files import CORPUS_DIRECTORY, CorpusFiles
 from wavetank.reports.documents import to_text
 from wavetank.reports.documents.fuzz import fuzz_document
 from wavetank.reports.exit_codes import ExitCode
-from wavetank.reports.failures import FailureStore, StoredFailure
+from wavetank.reports.failures import StoredFailure
 from wavetank.reports.fuzz_session import FuzzSession, run_fuzz_session
 from wavetank.reports.fuzz_text import fuzz_first_line, render_fuzz
 from wavetank.reports.page.fuzz_page import fuzz_page
 from wavetank.reports.profile_files import choose_profiles
+from wavetank.reports.runs.keeping import store_failures
 from wavetank.scenarios import Case, FuzzPlan, OwnProfile, evidence_of
 from wavetank.sim import SAFE_PROFILES
 
@@ -89,7 +90,10 @@ def execute(request: FuzzRequest) -> ExitCode:
         corpus=before,
         tell=_to_stderr,
     )
-    _store_failures(session)
+    store_failures(
+        StoredFailure(case=found.case, violation=found.violation, version=version())
+        for found in session.result.findings
+    )
     new = _keep_corpus(files, session, before)
     if request.as_json:
         made = fuzz_document(session, version(), corpus=str(files.directory), new=new)
@@ -102,15 +106,6 @@ def execute(request: FuzzRequest) -> ExitCode:
         lambda: fuzz_page(session, version(), command=typed_command(), evidence_of=evidence_of),
     )
     return _exit_code(session)
-
-
-def _store_failures(session: FuzzSession) -> None:
-    store = FailureStore()
-    try:
-        for found in session.result.findings:
-            store.save(StoredFailure(case=found.case, violation=found.violation, version=version()))
-    except OSError as error:
-        click.echo(f"failures could not be stored in {store.directory}: {error}", err=True)
 
 
 def _keep_corpus(files: CorpusFiles, session: FuzzSession, before: tuple[Case, ...]) -> int:

@@ -28,7 +28,7 @@ _KINDS: Final = (
     "stores",
 )
 
-_HELP: Final = """List scenarios, profiles, stores and other names that commands take.
+_HELP: Final = """List scenarios, profiles, stores and other names to choose from.
 
 Profiles and stores come as a matrix of rules or capabilities; with NAME, one of them is shown with
 what each means. Rules are named as in a profile file (run --profile FILE). Faults come with a line

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -12,6 +13,7 @@ from wavetank.reports.commands.options import (
     available_workers,
     crash_depth,
     image_limit,
+    report_option,
     seed_range,
     worker_count,
 )
@@ -40,7 +42,8 @@ _HELP: Final = """Run scenarios and judge every state a crash may leave.
 
 SCENARIO is a name, a shell pattern or a TOML file (docs/scenario-files.md); default: all but the
 cluster-* scenarios, which take longer. What is given here wins over what a file says. Violations
-are stored in .wavetank/failures for `wavetank replay`. Defaults can be set in [tool.wavetank] of
+are stored in .wavetank/failures for `wavetank replay`, and the newest runs in .wavetank/runs for
+`wavetank recheck` and `wavetank diff`. Defaults can be set in [tool.wavetank] of
 ./pyproject.toml (seed, profile, backend, max-images, depth, workers, strict).
 
 \b
@@ -54,6 +57,7 @@ Examples:
   wavetank run --options json_log,no_index_map --profile posix
   wavetank run mixed --fault 'fsync log.dat #3: fail EIO ext4'
   wavetank run my.toml mixed --seeds 0:3
+  wavetank run --report html=run.html,junit=run.xml,ndjson=run.ndjson
 """
 
 
@@ -161,6 +165,15 @@ Examples:
     help="json prints one document on stdout, everything else on stderr.",
 )
 @click.option(
+    "--log",
+    type=click.Choice(["none", "short"]),
+    default="none",
+    show_default=True,
+    help="short shows every event in a line of its own on stderr, instead of the progress; "
+    "docs/cli.md has the legend.",
+)
+@report_option("html", "junit", "ndjson", "markdown")
+@click.option(
     "--strict/--no-strict",
     default=None,
     help="Exit 4 instead of 0 if the run is inconclusive or skipped legal images (complete=no).",
@@ -181,6 +194,8 @@ def run_command(
     workers: int | None,
     max_failures: int | None,
     output_format: str,
+    log: str,
+    reports: Mapping[str, Path],
     stop_at_first: bool,
     check_determinism: bool,
     keep_going: bool,
@@ -215,6 +230,8 @@ def run_command(
         schedules=schedules,
         cluster_runs=cluster_runs,
         as_json=output_format == "json",
+        logs_events=log == "short",
+        reports=reports,
         strict=strict if strict is not None else settings.strict or False,
         given=_given(),
     )

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os  # noqa: TID251 - NO_COLOR is part of the environment
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Final, TypeVar
 
 import click
-from attrs import evolve, frozen
+from attrs import evolve, field, frozen
 
 from wavetank.engine import FileStorageOptions
 from wavetank.reports._choices import UnknownChoiceError, choose_all, choose_store
@@ -16,16 +17,20 @@ from wavetank.reports._version import version
 from wavetank.reports.documents import to_text
 from wavetank.reports.documents.runs import run_document
 from wavetank.reports.exit_codes import ExitCode
-from wavetank.reports.failures import FailureStore, StoredFailure
+from wavetank.reports.failures import StoredFailure
+from wavetank.reports.outputs.event_lines import short_line
+from wavetank.reports.outputs.files import write_run_reports
 from wavetank.reports.outputs.progress import progress_on
 from wavetank.reports.own_files import is_own_file, read_scenario
 from wavetank.reports.profile_files import choose_profiles
+from wavetank.reports.runs.keeping import KeptRun, kept_run, store_failures
 from wavetank.reports.session import Session, compare, run_session, untouched
 from wavetank.reports.shrunk_failures import with_first_made_smaller
-from wavetank.reports.text import fault_warnings, first_line, render_session
+from wavetank.reports.text import fault_warnings, first_line, render_session, screen_width
 from wavetank.scenarios import (
     ALL_SCENARIOS,
     CONCURRENT_SCENARIOS,
+    Event,
     OwnProfile,
     OwnScenario,
     PlainStoreError,
@@ -84,6 +89,8 @@ class RunRequest:
         cluster_runs: runs of each cluster scenario; None: as many as fit.
         given: which settings of a scenario were typed, and so win over those in its file.
         shrinks: whether the first finding is made smaller.
+        logs_events: show each event in a line of its own.
+        reports: files to write, by kind.
     """
 
     scenarios: tuple[str, ...]
@@ -104,6 +111,8 @@ class RunRequest:
     cluster_runs: int | None = None
     given: frozenset[str] = frozenset()
     shrinks: bool = True
+    logs_events: bool = False
+    reports: Mapping[str, Path] = field(factory=dict)
 
 
 def plan_of(request: RunRequest) -> RunPlan:
@@ -259,62 +268,80 @@ def _option_sets(asked: Iterable[str]) -> tuple[tuple[str, ...], ...]:
 
 
 def execute(request: RunRequest, plan: RunPlan) -> ExitCode:
-    """Run a plan, show what came of it, and return what to exit with."""
-    try:
-        click.echo(first_line(version(), plan), err=request.as_json)
-        work = _checked_twice if request.check_determinism else _once
-        session = work(request, plan)
-    except KeyboardInterrupt:
-        session = untouched(plan)
-    small = None
-    if request.shrinks:
-        session, small = with_first_made_smaller(session, budget=_SHRINK_BUDGET)
-    _store_failures(session, small)
-    if request.as_json:
-        for warning in fault_warnings(session):
-            click.echo(warning, err=True)
-        click.echo(to_text(run_document(session, version())))
-    else:
-        click.echo(render_session(session, found=None if small is None else small.found))
+    """Run a plan, show what came of it, and return what to exit with.
+
+    Raises:
+        click.FileError: a file of `--report` cannot be written.
+    """
+    with kept_run(request.reports) as kept:
+        session = _session(request, plan, kept)
+        small = None
+        if request.shrinks:
+            session, small = with_first_made_smaller(session, budget=_SHRINK_BUDGET)
+        store_failures(_stored(session, small))
+        document = run_document(session, version())
+        if request.as_json:
+            for warning in fault_warnings(session):
+                click.echo(warning, err=True)
+            click.echo(to_text(document))
+        else:
+            found = None if small is None else small.found
+            click.echo(render_session(session, found=found, width=screen_width()))
+        kept.finish(session, document)
+    write_run_reports(session, request.reports, version())
     return _exit_code(session, strict=request.strict)
 
 
-def _once(request: RunRequest, plan: RunPlan, with_hash_seed: int | None = None) -> Session:
-    with progress_on(sys.stderr, color="NO_COLOR" not in os.environ) as listener:
-        return run_session(
-            plan,
-            workers=request.workers,
-            listener=listener,
-            max_failures=request.max_failures,
-            with_hash_seed=with_hash_seed,
-        )
+def _session(request: RunRequest, plan: RunPlan, kept: KeptRun) -> Session:
+    """Run the plan, twice if that was asked for; a run that was interrupted ends early."""
 
+    def on_event(event: Event) -> None:
+        kept.take(event)
+        if request.logs_events:
+            click.echo(short_line(event), err=True)
 
-def _checked_twice(request: RunRequest, plan: RunPlan) -> Session:
-    """Run the plan in fresh processes under each hash seed, and keep the first of the two."""
-    first = _once(request, plan, _HASH_SEEDS[0])
-    if first.interrupted:
-        return first
-    second = _once(request, plan, _HASH_SEEDS[1])
+    try:
+        click.echo(first_line(version(), plan), err=request.as_json)
+        if not request.check_determinism:
+            return _once(request, plan, on_event)
+        first = _once(request, plan, on_event, _HASH_SEEDS[0])
+        if first.interrupted:
+            return first
+        second = _once(request, plan, None, _HASH_SEEDS[1])
+    except KeyboardInterrupt:
+        return untouched(plan)
     if second.interrupted:
         return evolve(first, interrupted=True)
     return evolve(first, determinism=compare(first, second, _HASH_SEEDS))
 
 
-def _store_failures(session: Session, small: StoredFailure | None) -> None:
-    store = FailureStore()
-    try:
-        for case, violation in session.violations:
-            found = StoredFailure(case=case, violation=violation, version=version())
-            is_small = small is not None and violation == small.violation
-            store.save(small if is_small and small is not None else found)
-    except OSError as error:
-        click.echo(f"failures could not be stored in {store.directory}: {error}", err=True)
-    unreadable = list(store.unreadable())
-    if unreadable:
-        others = len(unreadable) - 1
-        more = f" (and {others} more in {store.directory})" if others else ""
-        click.echo(f"{unreadable[0]}{more}", err=True)
+def _once(
+    request: RunRequest,
+    plan: RunPlan,
+    on_event: Callable[[Event], None] | None,
+    with_hash_seed: int | None = None,
+) -> Session:
+    """Run the plan once, with progress unless its events are shown."""
+    with progress_on(
+        sys.stderr, color="NO_COLOR" not in os.environ, silent=request.logs_events
+    ) as listener:
+        return run_session(
+            plan,
+            workers=request.workers,
+            listener=listener,
+            on_event=on_event,
+            max_failures=request.max_failures,
+            with_hash_seed=with_hash_seed,
+        )
+
+
+def _stored(session: Session, small: StoredFailure | None) -> Iterator[StoredFailure]:
+    """Yield what is stored of a session; of the finding that was made smaller, that."""
+    for case, violation in session.violations:
+        if small is not None and violation == small.violation:
+            yield small
+        else:
+            yield StoredFailure(case=case, violation=violation, version=version())
 
 
 def _exit_code(session: Session, *, strict: bool) -> ExitCode:

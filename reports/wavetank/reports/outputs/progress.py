@@ -34,13 +34,17 @@ Clock = Callable[[], float]
 
 
 @contextmanager
-def progress_on(stream: TextIO, *, color: bool) -> Iterator[Listener]:
+def progress_on(stream: TextIO, *, color: bool, silent: bool = False) -> Iterator[Listener]:
     """Give a listener that shows progress on `stream` as long as the block lasts.
 
     Args:
         stream: usually stderr; bars if it is a terminal, lines if not.
         color: whether bars may be coloured.
+        silent: show nothing.
     """
+    if silent:
+        yield _Silence()
+        return
     if not stream.isatty():
         yield LineProgress(stream)
         return
@@ -94,6 +98,14 @@ class Tally:
         """Sweeps that are over: told as finished, or followed by another one of their seed."""
         units = {unit for unit, _ in self._judged}
         return max(len(self._finished), len(self._judged) - len(units))
+
+
+class _Silence:
+    """A listener that does nothing."""
+
+    def start(self, plan: RunPlan) -> None: ...
+    def handle(self, news: News) -> None: ...
+    def finish(self, result: RunResult) -> None: ...
 
 
 class BarProgress:
