@@ -12,12 +12,15 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from time import sleep
 from typing import Any
+from xml.etree import ElementTree as ET
 
 import jsonschema
 import pytest
 from console import wavetank
 
 from wavetank.reports.documents import schema
+from wavetank.reports.documents.events import read_events
+from wavetank.scenarios import RunFinishedEvent
 
 CANARY = ("--backend", "raftlock-published")
 SMALL = ("install-snapshot", "--profile", "sequential", "--workers", "1")
@@ -244,6 +247,38 @@ def test_an_interrupted_run_says_how_to_go_on(tmp_path: Path, workers: str) -> N
     assert told == "Interrupted: 1 scenario left. To run the rest:"
     assert command.startswith("  wavetank run install-snapshot --seeds ")
     assert command.endswith(":10000 --profile sequential --backend builtin")
+
+
+@pytest.mark.usefixtures("interruptible")
+def test_an_interrupted_run_writes_its_reports_and_is_kept(tmp_path: Path) -> None:
+    reports = ("--report", "html=H,junit=J,ndjson=N,markdown=M", "--log", "short")
+    arguments = [sys.executable, "-m", "wavetank", "run", *SMALL, *CANARY, "--seeds", "0:10000"]
+    with subprocess.Popen(
+        [*arguments, *reports], cwd=tmp_path, stderr=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if b" end " in line:
+                process.send_signal(signal.SIGINT)
+                break
+        process.communicate()
+    assert process.returncode == 130
+    events = list(read_events(tmp_path / "N"))
+    finished = sum(event.kind == "scenario_finished" for event in events)
+    last = events[-1].what
+    assert isinstance(last, RunFinishedEvent)
+    assert (last.digest, last.sweeps, last.remaining) == ("", finished, 10000 - finished)
+    suite = ET.parse(tmp_path / "J").getroot()[0]
+    assert int(suite.attrib["skipped"]) == 10000 - finished
+    assert int(suite.attrib["failures"]) >= finished
+    assert (tmp_path / "M").read_text().startswith("## wavetank: fail\n")
+    assert (tmp_path / "H").read_text().rstrip().endswith("</html>")
+    kept = tmp_path / ".wavetank" / "runs" / "latest"
+    assert kept.readlink().name.startswith("0-part-")
+    document = json.loads((kept / "run.json").read_text())
+    assert document["interrupted"]
+    assert (kept / "events.ndjson").read_text() == (tmp_path / "N").read_text()
+    assert list((tmp_path / ".wavetank" / "failures").iterdir())
 
 
 def test_workers_end_when_their_parent_is_killed(tmp_path: Path) -> None:
