@@ -167,6 +167,7 @@ from wavetank.scenarios.reproduction import (
 from wavetank.scenarios.runs.events import (
     EVENT_KINDS,
     ClusterRunEvent,
+    DamageEvent,
     Event,
     FindingEvent,
     Happening,
@@ -277,6 +278,7 @@ __all__ = [
     "CrashReport",
     "CrashTestOptions",
     "CrashTestWarning",
+    "DamageEvent",
     "DiskOp",
     "Dump",
     "EmptyWorkloadError",

@@ -19,6 +19,7 @@ from wavetank.scenarios import (
     EVENT_KINDS,
     SCENARIOS,
     ClusterRunEvent,
+    DamageEvent,
     Event,
     FindingEvent,
     OpEvent,
@@ -76,6 +77,12 @@ TOLD = {
     ClusterRunEvent(
         run=0, digest="ab" * 16, simulated_ns=1_500_000_000, power_cuts=2, broken=""
     ): "     0 nodes mixed/7 0 1.500 s, 2 power cuts #abababab",
+    DamageEvent(
+        closed=True, damage="cut log.dat", mode="strict", outcome="detected", problem=""
+    ): "     0 rot   mixed/7 closed, cut log.dat, strict: detected",
+    DamageEvent(
+        closed=False, damage="cut log.dat", mode="strict", outcome="none", problem="silent"
+    ): "     0 rot   mixed/7 killed, cut log.dat, strict: none: silent",
     PointOutcome(
         position=6, step=1, images=3, broken=("O1", "O2")
     ): "     0 crash mixed/7 @6 step 1, 3 images O1,O2",

@@ -11,6 +11,7 @@ from wavetank.scenarios import (
     BUILTIN,
     SCENARIOS,
     ClusterRunEvent,
+    DamageEvent,
     Event,
     FindingEvent,
     OpEvent,
@@ -154,3 +155,11 @@ def test_workloads_of_a_family_are_numbered() -> None:
 def test_other_processes_give_the_same_events(events: list[Event]) -> None:
     with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as executor:
         assert list(events_of(run(PLAN, executor=executor))) == events
+
+
+def test_every_damage_to_a_store_at_rest_is_an_event() -> None:
+    plan = evolve(PLAN, scenarios=("damaged-store",), profiles=("sequential",))
+    result = run(plan)
+    damages = [each.what for each in events_of(result) if isinstance(each.what, DamageEvent)]
+    assert len(damages) == result.results[0].judged == 900
+    assert {each.problem for each in damages} == {""}

@@ -7,6 +7,7 @@ from typing import Final
 
 from wavetank.scenarios import (
     ClusterRunEvent,
+    DamageEvent,
     Event,
     FindingEvent,
     Happening,
@@ -98,6 +99,13 @@ def _cluster(what: ClusterRunEvent) -> tuple[str, str]:
     cuts = f"{what.power_cuts} power cuts"
     seconds = f"{what.simulated_ns / 1e9:.3f} s"
     return "nodes", f"{what.run} {seconds}, {cuts} #{what.digest[:8]}{broken}"
+
+
+@_told.register
+def _damage(what: DamageEvent) -> tuple[str, str]:
+    ends = "closed" if what.closed else "killed"
+    problem = f": {what.problem}" if what.problem else ""
+    return "rot", f"{ends}, {what.damage}, {what.mode}: {what.outcome}{problem}"
 
 
 @_told.register

@@ -25,6 +25,7 @@ from wavetank.scenarios.corruption.lives import is_ruled, life_of
 from wavetank.scenarios.exploration.subject import Problem
 from wavetank.scenarios.exploration.violation import Violation
 from wavetank.scenarios.raft.steps import Workload
+from wavetank.scenarios.runs.events import DamageEvent
 from wavetank.scenarios.runs.listening import FindingFound, ScenarioProgress
 from wavetank.scenarios.runs.results import ScenarioResult
 from wavetank.scenarios.runs.unit import ProgressSink, Unit, case_of
@@ -89,14 +90,21 @@ class _Found:
     _tell: ProgressSink
     _judged: int = 0
     _stories: dict[tuple[str, str], tuple[Violation, Case]] = field(factory=dict)
-    _lines: list[str] = field(factory=list)
+    _events: list[DamageEvent] = field(factory=list)
 
     def take(self, damage: Damage, cell: Cell, at_rest: AtRest) -> None:
         """Take the answer of a damaged store."""
         self._judged += 1
         words = (str(damage),)
-        ends = "closed" if at_rest.closed else "killed"
-        self._lines.append(f"{ends}: {words[0]}: {cell.mode.value}: {cell.outcome} {cell.problem}")
+        self._events.append(
+            DamageEvent(
+                closed=at_rest.closed,
+                damage=words[0],
+                mode=cell.mode.value,
+                outcome=cell.outcome,
+                problem=cell.problem,
+            )
+        )
         if cell.problem:
             done = evolve(at_rest, damages=words, mode=cell.mode.value)
             self.add(damage_problem(cell, words), done, cell)
@@ -128,7 +136,8 @@ class _Found:
 
     def result(self, *, complete: bool) -> ScenarioResult:
         """Return all as one result."""
-        told = (*self._lines, *(f"{kind}: {case.id}" for kind, (_, case) in self._stories.items()))
+        found = (f"{kind}: {case.id}" for kind, (_, case) in self._stories.items())
+        told = (*map(repr, self._events), *found)
         return ScenarioResult(
             name=self._workload.name,
             seed=self._unit.seed,
@@ -151,5 +160,6 @@ class _Found:
             cases=tuple(case for _, case in self._stories.values()),
             options=self._workload.overrides,
             relaxed=self._workload.promises.relaxed,
+            events=tuple(self._events),
             digest=blake2b("\n".join(told).encode(), digest_size=16).hexdigest(),
         )

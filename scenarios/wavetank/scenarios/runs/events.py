@@ -19,6 +19,7 @@ from wavetank.scenarios.runs.plan import RunPlan
 __all__ = [
     "EVENT_KINDS",
     "ClusterRunEvent",
+    "DamageEvent",
     "Event",
     "FindingEvent",
     "Happening",
@@ -136,6 +137,25 @@ class ClusterRunEvent:
 
 
 @frozen(kw_only=True)
+class DamageEvent:
+    """A store was damaged at rest, and opened.
+
+    Attributes:
+        closed: whether it had been closed; it had been killed otherwise.
+        damage: what was done to its files, in words.
+        mode: the recovery mode in which it was opened.
+        outcome: the word for its answer; "none" if no word fits.
+        problem: what is wrong with the answer; "" if nothing is.
+    """
+
+    closed: bool
+    damage: str
+    mode: str
+    outcome: str
+    problem: str
+
+
+@frozen(kw_only=True)
 class FindingEvent:
     """Something was wrong; of equal kinds the smallest is told.
 
@@ -199,8 +219,8 @@ class RunFinishedEvent:
     remaining: int
 
 
-WorkEvent: TypeAlias = StepEvent | OpEvent | SyncEvent | ScheduleRun | ClusterRunEvent
-"""What is done before anything is judged."""
+WorkEvent: TypeAlias = StepEvent | OpEvent | SyncEvent | ScheduleRun | ClusterRunEvent | DamageEvent
+"""What is done to stores and their disks."""
 
 Happening: TypeAlias = (
     RunStartedEvent
@@ -210,6 +230,7 @@ Happening: TypeAlias = (
     | SyncEvent
     | ScheduleRun
     | ClusterRunEvent
+    | DamageEvent
     | PointOutcome
     | FindingEvent
     | ScenarioFinishedEvent
@@ -225,6 +246,7 @@ EVENT_KINDS: Final[Mapping[str, type[Happening]]] = MappingProxyType(
         "sync": SyncEvent,
         "schedule": ScheduleRun,
         "cluster_run": ClusterRunEvent,
+        "damage": DamageEvent,
         "crash_point": PointOutcome,
         "finding": FindingEvent,
         "scenario_finished": ScenarioFinishedEvent,

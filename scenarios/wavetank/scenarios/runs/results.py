@@ -87,7 +87,7 @@ class ScenarioResult:
             () if it is no cluster.
         points: what each crash point came to, by position; () for clusters, tasks and families.
         events: what was done, in order: steps, ops and syncs of what was recorded, which the first
-            profile of a scenario and seed has for all of them; schedules; cluster runs.
+            profile of a scenario and seed has for all of them; schedules; cluster runs; damages.
     """
 
     name: str
