@@ -20,6 +20,7 @@ from wavetank.reports.commands.check import check_command
 from wavetank.reports.commands.damage import damage_command
 from wavetank.reports.commands.diff import diff_command
 from wavetank.reports.commands.dump import dump_command
+from wavetank.reports.commands.explain import explain_command
 from wavetank.reports.commands.fuzz import fuzz_command
 from wavetank.reports.commands.list import list_command
 from wavetank.reports.commands.litmus import litmus_command
@@ -72,6 +73,7 @@ cli.add_command(run_command)
 cli.add_command(fuzz_command)
 cli.add_command(replay_command)
 cli.add_command(show_command)
+cli.add_command(explain_command)
 cli.add_command(shrink_command)
 cli.add_command(diff_command)
 cli.add_command(recheck_command)

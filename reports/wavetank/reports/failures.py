@@ -12,10 +12,12 @@ from pathlib import Path
 from typing import Final
 
 from attrs import asdict, field, frozen
+from cattrs import BaseValidationError, transform_error
+from cattrs.preconf.json import make_converter
 
 from wavetank.reports._choices import nearest
 from wavetank.reports._fields import Fields
-from wavetank.scenarios import Case, Violation
+from wavetank.scenarios import Case, Chain, Violation
 from wavetank.scenarios.concurrency.history import Call, History
 from wavetank.scenarios.shrinking import Shrinking, ShrinkNote
 
@@ -36,6 +38,9 @@ FORMAT: Final = 3
 """Version of the file format that is written, and the only one that is read."""
 
 _STORY: Final = ("summary", "why", "steps", "lost", "profiles", "cure", "rules")
+
+
+_CHAINS: Final = make_converter(omit_if_default=True)
 
 
 class UnknownFailureError(LookupError):
@@ -163,6 +168,8 @@ def _to_text(failure: StoredFailure) -> str:
         "case": json.loads(failure.case.to_text()),
         "violation": {name: getattr(story, name) for name in _STORY},
     }
+    if story.chain is not None:
+        document["chain"] = _CHAINS.unstructure(story.chain)
     if story.history is not None:
         document["tasks"] = {
             "schedule": story.schedule,
@@ -204,6 +211,7 @@ def _from_fields(fields: Fields) -> StoredFailure:
         history=None if tasks is None else _history(tasks),
         schedule="" if tasks is None else tasks.text("schedule"),
         shrunk=None if shrinking is None else _note(shrinking.inner("note")),
+        chain=_chain(fields.inner("chain")) if "chain" in fields.value else None,
     )
     return StoredFailure(
         case=case,
@@ -212,6 +220,13 @@ def _from_fields(fields: Fields) -> StoredFailure:
         found=None if shrinking is None else _case(shrinking.inner("found")),
         shrinking=None if shrinking is None else _progress(shrinking.inner("progress"), case),
     )
+
+
+def _chain(fields: Fields) -> Chain:
+    try:
+        return _CHAINS.structure(fields.value, Chain)
+    except BaseValidationError as error:
+        raise ValueError(f"$.chain: {'; '.join(transform_error(error))}") from error
 
 
 def _case(fields: Fields) -> Case:

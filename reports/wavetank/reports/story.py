@@ -12,6 +12,7 @@ from typing import Final
 
 from wavetank.reports.lanes import draw_lanes
 from wavetank.reports.next_commands import replay_command, run_command, shrink_command
+from wavetank.reports.sentences import first_sentence
 from wavetank.scenarios import (
     ALL_SCENARIOS,
     CLUSTER_INVARIANTS,
@@ -55,6 +56,7 @@ def render_story(
     promise = promises.get(violation.invariant, "an invariant of another version")
     lines = [
         f"FAIL {violation.id}: {place}",
+        *_first(violation),
         *_sentence("promised", f"{violation.invariant}: {promise}"),
         *_sentence("broken", violation.summary),
         *(_lanes(violation) or _list("steps", _shortened(violation.steps))),
@@ -64,6 +66,14 @@ def render_story(
         f"Elsewhere: {_elsewhere(violation, case, max_images)}",
     ]
     return "\n".join(lines)
+
+
+def _first(violation: Violation) -> list[str]:
+    """Return the story in one sentence, where it is known how the promise was broken."""
+    if violation.chain is None:
+        return []
+    lines = wrap(first_sentence(violation), _WIDTH - 2)
+    return [f"  {line}" for line in lines[:_LINES_PER_SENTENCE]]
 
 
 def _elsewhere(violation: Violation, case: Case, max_images: int | None) -> str:

@@ -79,6 +79,17 @@ from wavetank.scenarios.evidence import (
     StretchSeen,
     SyncCall,
 )
+from wavetank.scenarios.exploration.causes import (
+    Action,
+    Breach,
+    BrokenPromise,
+    Chain,
+    Cure,
+    CureKind,
+    LostWork,
+    PromiseKind,
+    Tried,
+)
 from wavetank.scenarios.exploration.crash_point import CrashPoint
 from wavetank.scenarios.exploration.explain import explain, explain_live
 from wavetank.scenarios.exploration.explorer import Exploration, Finding, explore
@@ -156,7 +167,7 @@ from wavetank.scenarios.raft.steps import (
     Workload,
 )
 from wavetank.scenarios.raft.store_life import StoreLife
-from wavetank.scenarios.replay import judge_again, replay, tell
+from wavetank.scenarios.replay import explain_case, judge_again, replay, tell
 from wavetank.scenarios.reproduction import (
     ReplayResult,
     ReplayVerdict,
@@ -253,8 +264,11 @@ __all__ = [
     "SCENARIOS",
     "SHIPPED_STORES",
     "STORE_DIRECTORY",
+    "Action",
     "AfterFailure",
     "Append",
+    "Breach",
+    "BrokenPromise",
     "BrokenRun",
     "Call",
     "Cancel",
@@ -262,6 +276,7 @@ __all__ = [
     "Capability",
     "Case",
     "CaseError",
+    "Chain",
     "ChangedFile",
     "CheckError",
     "Close",
@@ -279,6 +294,8 @@ __all__ = [
     "CrashTestOptions",
     "CrashTestWarning",
     "DamageEvent",
+    "Cure",
+    "CureKind",
     "DiskOp",
     "Dump",
     "EmptyWorkloadError",
@@ -312,6 +329,7 @@ __all__ = [
     "LiveProblem",
     "LiveStore",
     "Loss",
+    "LostWork",
     "ModelState",
     "NewWork",
     "News",
@@ -331,6 +349,7 @@ __all__ = [
     "PointOutcome",
     "Problem",
     "ProfileVerdict",
+    "PromiseKind",
     "RaftSubject",
     "Read",
     "ReadBounds",
@@ -377,6 +396,7 @@ __all__ = [
     "SyncEvent",
     "TaskPlan",
     "TaskStep",
+    "Tried",
     "TruncatePrefix",
     "TruncateSuffix",
     "UnfitForClusterError",
@@ -399,6 +419,7 @@ __all__ = [
     "every",
     "evidence_of",
     "explain",
+    "explain_case",
     "explain_live",
     "explore",
     "explore_interleavings",

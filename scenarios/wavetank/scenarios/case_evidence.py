@@ -40,7 +40,9 @@ def evidence_of(case: Case, *, store: StoreAdapter | None = None) -> Evidence:
     >>> workload = Workload(name="vote", seed=0, steps=steps, options=FileStorageOptions())
     >>> case = Case(workload=workload, store="raftlock-published", profile=SEQUENTIAL)
     >>> recording = record(workload, find_store("raftlock-published"))
-    >>> finding = explore(recording, SEQUENTIAL).findings[0]
+    >>> *_, finding = explore(recording, SEQUENTIAL).findings
+    >>> finding.problem.invariant
+    'O1'
     >>> evidence = evidence_of(found_case(case, recording, finding))
     >>> evidence.promised[0], evidence.shown[0]
     ("term 1, vote for 'node-d'", 'term 0, no vote')

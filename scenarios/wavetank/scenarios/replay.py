@@ -45,7 +45,7 @@ from wavetank.scenarios.stores.adapter import StoreAdapter
 from wavetank.scenarios.stores.registry import StoreNotFoundError, find_store
 from wavetank.sim import Profile
 
-__all__ = ["judge_again", "live_problems", "replay", "tell"]
+__all__ = ["explain_case", "judge_again", "live_problems", "replay", "tell"]
 
 MAX_IMAGES: Final = 20_000
 """How many images a replay judges at most where the op log is another one."""
@@ -157,20 +157,23 @@ def judge_again(
     return tuple(each for each in answer.problems if case.is_shown_by(each.invariant, each.kind))
 
 
-def tell(case: Case, problem: Problem, *, store: StoreAdapter | None = None) -> Violation:
+def tell(
+    case: Case, problem: Problem, *, store: StoreAdapter | None = None, thorough: bool = False
+) -> Violation:
     """Return the story of a finding that was told when it was found.
 
     Args:
         case: of the finding.
         problem: what was wrong.
         store: on which it shows; None for the one that the case names.
+        thorough: see `explain`.
     """
     if case.at_rest is not None:
         return tell_damage(case, problem)
     if case.workload.cluster is not None:
         return tell_cluster(case)
     if case.workload.tasks:
-        return evolve(tell_tasks(case, problem, store), id=case.id)
+        return evolve(tell_tasks(case, problem, store, thorough=thorough), id=case.id)
     recording = _record(case, store)
     if case.crash is None:
         step = max(recording.steps_run - 1, 0)
@@ -184,7 +187,30 @@ def tell(case: Case, problem: Problem, *, store: StoreAdapter | None = None) -> 
         step=recording.interval_at(position).step,
         is_reproduced=case.is_reproduced,
     )
-    return evolve(explain(recording, case.profile, finding), id=case.id)
+    return evolve(explain(recording, case.profile, finding, thorough=thorough), id=case.id)
+
+
+def explain_case(case: Case, *, store: StoreAdapter | None = None) -> Violation:
+    """Judge the finding of a case again, and return its story with the cheapest cure.
+
+    Args:
+        case: of a finding.
+        store: on which it shows; None for the one that the case names.
+
+    Raises:
+        StoreNotFoundError: the case names a store that is not there.
+        ValueError: the crash of the case does not show the finding any more.
+    """
+    told = "the store no longer does this there, so that nothing is left to explain"
+    is_of_steps = case.at_rest is None and case.workload.cluster is None and not case.workload.tasks
+    if is_of_steps and case.crash is not None:
+        recording = _record(case, store)
+        if trace_digest(recording, case.profile, case.crash) != case.trace:
+            raise ValueError(f"{case.id}: {told}")
+    again = judge_again(case, store=store)
+    if not again:
+        raise ValueError(f"{case.id}: {told}")
+    return tell(case, again[0], store=store, thorough=True)
 
 
 def live_problems(recording: Recording, profile: Profile) -> tuple[LiveProblem, ...]:

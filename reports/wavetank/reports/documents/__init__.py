@@ -4,6 +4,7 @@ General layout::
 
     writing.py     values as JSON, by shapes that name the members of each class
     runs.py        wavetank.run/1, wavetank.replay/1, wavetank.list/1
+    explanation.py wavetank.explain/1
     fuzz.py        wavetank.fuzz/1
     litmus.py      wavetank.litmus/1, wavetank.litmus-real/1
     injections.py  wavetank.zoo/1, wavetank.damage/1, wavetank.sweep/1

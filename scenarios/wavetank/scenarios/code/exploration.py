@@ -19,6 +19,7 @@ from wavetank.faults import CrashEnd, InjectorState
 from wavetank.scenarios.code.judging import Complaint, Demand, Judge, everything
 from wavetank.scenarios.code.probing import NotRunError, TooSlowError
 from wavetank.scenarios.code.recording import CodeRecording
+from wavetank.scenarios.exploration.causes import BrokenPromise
 from wavetank.scenarios.exploration.explorer import Finding, explore
 from wavetank.scenarios.exploration.recovery_graph import Limits, Look
 from wavetank.scenarios.exploration.subject import (
@@ -241,6 +242,9 @@ class _CodeRun:
     def tell_step(self, step: int) -> str:
         """Return what separates two acknowledgements in words."""
         return f"the work after {step} acknowledgements"
+
+    def promising_step(self, broken: BrokenPromise, last: int) -> None:
+        """Return None: what code promises is the user's business."""
 
     def due_step(self, step: int) -> int:
         """Code has no option that gives up a sync."""

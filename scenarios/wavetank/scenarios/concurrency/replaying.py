@@ -93,13 +93,16 @@ def judge_tasks_again(case: Case, store: StoreAdapter | None = None) -> tuple[Pr
         ]
 
 
-def tell_tasks(case: Case, problem: Problem, store: StoreAdapter | None = None) -> Violation:
+def tell_tasks(
+    case: Case, problem: Problem, store: StoreAdapter | None = None, *, thorough: bool = False
+) -> Violation:
     """Return the story of a finding that was told when it was found.
 
     Args:
         case: of the finding.
         problem: what was wrong.
         store: on which it shows; None for the one that the case names.
+        thorough: see `explain`.
     """
     with _player(case, store) as player:
         run = player.replay(case.schedule or Schedule(), sites=True)
@@ -114,7 +117,8 @@ def tell_tasks(case: Case, problem: Problem, store: StoreAdapter | None = None) 
         step=recording.interval_at(position).step,
         is_reproduced=case.is_reproduced,
     )
-    return crash_story(run, position, explain(recording, case.profile, finding))
+    story = explain(recording, case.profile, finding, thorough=thorough)
+    return crash_story(run, position, story)
 
 
 def _player(case: Case, store: StoreAdapter | None = None) -> Player:

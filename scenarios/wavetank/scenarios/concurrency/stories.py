@@ -10,6 +10,7 @@ from attrs import evolve
 from wavetank.engine import LogEntry
 from wavetank.scenarios.concurrency.concurrent_run import ConcurrentRun
 from wavetank.scenarios.concurrency.history import History
+from wavetank.scenarios.exploration.causes import Chain
 from wavetank.scenarios.exploration.subject import Problem
 from wavetank.scenarios.exploration.violation import Violation
 from wavetank.sim import PROFILES
@@ -71,6 +72,26 @@ def crash_story(run: ConcurrentRun, position: int, story: Violation) -> Violatio
         steps=(*steps, *story.steps[len(story.steps) - _crash_lines(story) :]),
         history=_in_words(cut),
         schedule=str(run.schedule),
+        chain=None if story.chain is None else _of_tasks(run, cut, story.chain),
+    )
+
+
+def _of_tasks(run: ConcurrentRun, cut: History, chain: Chain) -> Chain:
+    """Return a chain whose steps are calls of tasks, of which several may be under way at once."""
+    promised = chain.promised_in
+    under_way = {run.steps_of[call.number] for call in cut.calls if call.is_pending}
+    is_early = promised is not None and promised[0] in under_way
+    lost = tuple(
+        evolve(
+            each,
+            by="a task",
+            step=None,
+            synced_in=None if each.synced_in is None else chain.step,
+        )
+        for each in chain.lost
+    )
+    return evolve(
+        chain, promised_in=None if is_early else promised, shown_early=is_early, lost=lost
     )
 
 

@@ -7,6 +7,10 @@ explorer.py         every crash point of a recording, every image, one verdict e
 second_crash.py     the power cut after new work, run again for a story
 violation.py        one broken promise with its story, as a value
 op_words.py         micro-ops in words
-explain.py          a finding told to a person: what was lost, why, which sync would cure it
+causes.py           promise, lost work and cure, as values; chains.py reads them from a finding
+lost_ops.py         what the power cuts lost, who issued it, which sync it needed
+explain.py          a finding told to a person: what was lost, and why
+cures.py            the first sync that makes an image impossible
+cure_search.py      the cheapest cure that is verified: every sync, orders, several together
 disk_evidence.py    what became of each op of a stretch of work, and which files differ
 """

@@ -14,12 +14,18 @@ from typing import Final
 
 from attrs import frozen
 
-from wavetank.scenarios.exploration.crash_point import Cause, CrashPoint, follow, pending_at
+from wavetank.scenarios.exploration.crash_point import (
+    Cause,
+    CrashPoint,
+    CrashTrail,
+    follow,
+    pending_at,
+)
 from wavetank.scenarios.exploration.recovery_graph import Limits, RecoveryGraph, name_of
 from wavetank.scenarios.exploration.subject import Known, Problem, RecordedRun, Shown, Subject
 from wavetank.sim import DiskImage, FileContent, LinkContent, Profile
 
-__all__ = ["LOST_AFTER_CLOSE", "Finding", "is_changed", "judge_crash", "problems_of"]
+__all__ = ["LOST_AFTER_CLOSE", "Finding", "is_changed", "judge_crash", "judge_trail", "problems_of"]
 
 LOST_AFTER_CLOSE: Final = Problem(
     "O12",
@@ -72,7 +78,25 @@ def _judge_crash(
     crash: CrashPoint,
     subject: Subject[Shown, Known],
 ) -> tuple[Problem, ...]:
-    trail = follow(run, subject, profile, crash)
+    return judge_trail(run, profile, crash, follow(run, subject, profile, crash), subject)
+
+
+def judge_trail(
+    run: RecordedRun[Shown, Known],
+    profile: Profile,
+    crash: CrashPoint,
+    trail: CrashTrail[Shown],
+    subject: Subject[Shown, Known],
+) -> tuple[Problem, ...]:
+    """Return what is wrong with the image at the end of a trail.
+
+    Args:
+        run: the recorded run, runnable.
+        profile: what a crash may lose.
+        crash: where the power went; what it kept does not matter here.
+        trail: how the image came about.
+        subject: of the run.
+    """
     graph = RecoveryGraph(subject, profile, Limits(), lambda _: None)
     name = name_of(trail.image, trail.since)
     graph.meet(name, trail.image, trail.since)
@@ -102,7 +126,12 @@ def problems_of(
     how = cause.value
     if cause is not Cause.WORK:
         problems = tuple(
-            Problem("O9", f"{how}: {each.invariant} {each.kind}", f"after {how}, {each.summary}")
+            Problem(
+                "O9",
+                f"{how}: {each.invariant} {each.kind}",
+                f"after {how}, {each.summary}",
+                each.broken,
+            )
             for each in problems
         )
     return problems + tuple(
@@ -110,6 +139,7 @@ def problems_of(
             "O15",
             f"after an opening: {each.invariant} {each.kind}",
             f"what the opened store had shown did not survive: {each.summary}",
+            each.broken,
         )
         for each in lost
     )

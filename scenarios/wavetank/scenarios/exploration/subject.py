@@ -13,9 +13,10 @@ from collections.abc import Callable, Hashable, Sequence
 from contextlib import AbstractContextManager
 from typing import Final, Generic, Protocol, TypeVar
 
-from attrs import frozen
+from attrs import field, frozen
 
 from wavetank.faults import CrashEnd, InjectorState
+from wavetank.scenarios.exploration.causes import BrokenPromise
 from wavetank.sim import Cell, DiskImage, OpLog, Profile, Record, Settling
 
 __all__ = [
@@ -44,11 +45,13 @@ class Problem:
         invariant: its id, such as "O2".
         kind: what is wrong, without particulars; equal problems have equal kinds.
         summary: the same with particulars, as one sentence.
+        broken: the promise, as data; None where the invariant names no particular one.
     """
 
     invariant: str
     kind: str
     summary: str
+    broken: BrokenPromise | None = field(default=None, eq=False, repr=False)
 
 
 @frozen(kw_only=True)
@@ -276,6 +279,15 @@ class RecordedRun(Protocol[Shown, Known]):
 
     def tell_step(self, step: int) -> str:
         """Return a step of the workload in words."""
+        ...
+
+    def promising_step(self, broken: BrokenPromise, last: int) -> int | None:
+        """Return the step that made a promise, `last` or an earlier one; None if none did.
+
+        Args:
+            broken: the promise.
+            last: the last step that counts.
+        """
         ...
 
     def due_step(self, step: int) -> int | None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from attrs import frozen
+from attrs import field, frozen
 
 from wavetank.scenarios.concurrency.history import History
+from wavetank.scenarios.exploration.causes import Chain
 from wavetank.scenarios.exploration.crash_point import CrashPoint
 
 __all__ = ["ShrinkNote", "Violation"]
@@ -50,6 +51,7 @@ class Violation:
         history: the calls of tasks that ran beside one another, in words; None if there were none.
         schedule: how these tasks were switched, as a text that replays it; "" if there were none.
         shrunk: how much smaller it was made; None if nobody tried.
+        chain: the way from the promise to its loss, as data; None of a story that was read again.
     """
 
     id: str
@@ -66,3 +68,4 @@ class Violation:
     history: History | None = None
     schedule: str = ""
     shrunk: ShrinkNote | None = None
+    chain: Chain | None = field(default=None, eq=False, repr=False)

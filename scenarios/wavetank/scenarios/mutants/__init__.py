@@ -14,6 +14,7 @@ General layout::
     hunt.py          one variant on one trial under one profile
     patches/, planted_patch.py     bugs as diffs of the engine, with the commands that find them
     small_repro.py   a kill made small
+    planted_case.py  a bug's failure as a case, to replay and explain
     catalogue.py           everything: kill matrix, necessity table, the oracle with parts missing
 
 The engine itself is never changed; a patch changes a copy of it. Start reading at planted_bug.py.
@@ -35,6 +36,7 @@ from wavetank.scenarios.mutants.hunt import Hunt, Kill
 from wavetank.scenarios.mutants.missing_syncs import SYNC_TRIALS, SyncSite, sync_sites, without
 from wavetank.scenarios.mutants.mutant_run import Trial, record_trial
 from wavetank.scenarios.mutants.planted_bug import PlantedBug
+from wavetank.scenarios.mutants.planted_case import planted_case, store_name
 from wavetank.scenarios.mutants.planted_code import plant
 from wavetank.scenarios.mutants.planted_patch import (
     PATCHES,
@@ -75,9 +77,11 @@ __all__ = [
     "missed_without",
     "need_of",
     "plant",
+    "planted_case",
     "record_trial",
     "run_zoo",
     "small_repro",
+    "store_name",
     "sync_sites",
     "without",
     "write_patched_engine",

@@ -20,7 +20,7 @@ from wavetank.scenarios.raft.recovery import RaftSubject
 from wavetank.scenarios.stores.adapter import StoreAdapter
 from wavetank.sim import Profile
 
-__all__ = ["Hunt", "Kill", "hunt", "hunts", "reported", "reported_under"]
+__all__ = ["Hunt", "Kill", "effort", "hunt", "hunts", "reported", "reported_under"]
 
 
 @frozen(kw_only=True)
@@ -143,7 +143,7 @@ def _hunt_live(recording: Recording, profile: Profile) -> Hunt:
 def _kill(recording: Recording, profile: Profile, sweep: Exploration) -> Kill | None:
     if not sweep.findings:
         return None
-    finding = min(sweep.findings, key=_effort)
+    finding = min(sweep.findings, key=effort)
     story = explain(recording, profile, finding)
     return _kill_of(story, recording, judged=min(each.judged for each in sweep.findings))
 
@@ -162,8 +162,8 @@ def _kill_of(story: Violation, recording: Recording, *, judged: int) -> Kill:
     )
 
 
-def _effort(finding: Finding) -> tuple[int, int, int]:
-    """How much it takes to see it: crashes, steps, lost ops."""
+def effort(finding: Finding) -> tuple[int, int, int]:
+    """Return how much it takes to see a finding: crashes, steps, lost ops."""
     crashes = len(finding.crash.then) + (finding.crash.killed_at is not None)
     # Work after a recovery shows its fault only by one more crash.
     crashes += finding.problem.invariant == "O8"

@@ -21,7 +21,7 @@ from wavetank.scenarios.stores.adapter import StoreAdapter
 from wavetank.sim import POSIX, SAFE_PROFILES
 from wavetank.sim.scheduling.schedule import Schedule
 
-__all__ = ["ReproSizes", "SmallRepro", "small_race_repro", "small_repro"]
+__all__ = ["ReproSizes", "SmallRepro", "race_case", "small_race_repro", "small_repro"]
 
 _BUDGET: Final = 5_000
 """Images and runs for one bug."""
@@ -117,6 +117,16 @@ def small_race_repro(race: Race, sighting: Sighting) -> SmallRepro:
         race: that was hunted.
         sighting: the run in which it showed.
     """
+    return _smallest(race_case(race, sighting), race.backend, _RACE_BUDGET)
+
+
+def race_case(race: Race, sighting: Sighting) -> Case:
+    """Return what brings back the run in which a race showed.
+
+    Args:
+        race: that was hunted.
+        sighting: the run.
+    """
     wanted = Case(
         workload=CONCURRENT_SCENARIOS[sighting.scenario].workload(0),
         store=race.backend.name,
@@ -125,8 +135,7 @@ def small_race_repro(race: Race, sighting: Sighting) -> SmallRepro:
         kind=sighting.kind,
     )
     schedule = Schedule.from_text(sighting.schedule)
-    found = look_for(wanted, schedule=schedule, store=race.backend)
-    return _smallest(found, race.backend, _RACE_BUDGET)
+    return look_for(wanted, schedule=schedule, store=race.backend)
 
 
 def _smallest(found: Case, store: StoreAdapter, budget: int) -> SmallRepro:

@@ -13,12 +13,13 @@ finds the best name for it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from attrs import evolve, frozen
 
-from wavetank.engine import FileStorageOptions, LogEntry
+from wavetank.engine import FileStorageOptions, LogEntry, SnapshotMetadata
+from wavetank.scenarios.exploration.causes import Breach, BrokenPromise, PromiseKind
 from wavetank.scenarios.exploration.subject import Problem
 from wavetank.scenarios.raft.contract import Contract
 from wavetank.scenarios.raft.loss_rules import is_tolerated, unnoticed
@@ -106,7 +107,10 @@ def judge(
         first = problems[0]
         problems.append(
             Problem(
-                "O12", f"after a clean close: {first.kind}", f"after a clean close {first.summary}"
+                "O12",
+                f"after a clean close: {first.kind}",
+                f"after a clean close {first.summary}",
+                first.broken,
             )
         )
     return tuple(problems)
@@ -176,15 +180,24 @@ def _vote_problem(seen: Observation, possible: Possible) -> Problem:
     wanted = " or ".join(
         f"term {state.current_term}, vote {state.voted_for!r}" for state in dict.fromkeys(promised)
     )
-    kind = "another vote in the same term"
-    if came.current_term < min(state.current_term for state in promised):
-        kind = "term went back"
+    least = min(promised, key=lambda state: state.current_term)
+    kind, breach = "another vote in the same term", Breach.ALTERED
+    if came.current_term < least.current_term:
+        kind, breach = "term went back", Breach.GONE
     elif came.current_term > max(state.current_term for state in promised):
-        kind = "term never saved"
+        kind, breach = "term never saved", Breach.INVENTED
     return Problem(
         "O1",
         kind,
         f"expected {wanted}, but term {came.current_term}, vote {came.voted_for!r} came back",
+        BrokenPromise(
+            kind=PromiseKind.VOTE,
+            breach=breach,
+            term=least.current_term,
+            voted_for=least.voted_for or "",
+            came=f"term {came.current_term}"
+            + (f" with a vote for {came.voted_for}" if came.voted_for else ""),
+        ),
     )
 
 
@@ -194,8 +207,10 @@ def _snapshot_problem(seen: Observation, possible: Possible) -> Problem:
         "none" if snapshot is None else f"index {snapshot[0].last_included_index}"
         for snapshot in dict.fromkeys(promised)
     )
+    broken = _broken_snapshot(promised[0], Breach.GONE)
     if seen.snapshot is None:
-        return Problem("O4", "snapshot lost", f"expected snapshot {wanted}, but none is there")
+        summary = f"expected snapshot {wanted}, but none is there"
+        return Problem("O4", "snapshot lost", summary, broken)
     metadata, data = seen.snapshot
     index = metadata.last_included_index
     if any(snapshot is not None and snapshot[0] == metadata for snapshot in promised):
@@ -203,8 +218,24 @@ def _snapshot_problem(seen: Observation, possible: Possible) -> Problem:
             "O4",
             "metadata with other data",
             f"the snapshot of index {index} came back with {len(data)} bytes that are not its own",
+            _broken_snapshot(seen.snapshot, Breach.MIXED),
         )
-    return Problem("O4", "another snapshot", f"expected snapshot {wanted}, but index {index} came")
+    summary = f"expected snapshot {wanted}, but index {index} came"
+    breach = Breach.INVENTED if broken.first is None else Breach.ALTERED
+    broken = evolve(broken, breach=breach, came=f"the snapshot of index {index}")
+    return Problem("O4", "another snapshot", summary, broken)
+
+
+def _broken_snapshot(
+    snapshot: tuple[SnapshotMetadata, bytes] | None, breach: Breach
+) -> BrokenPromise:
+    metadata = None if snapshot is None else snapshot[0]
+    return BrokenPromise(
+        kind=PromiseKind.SNAPSHOT,
+        breach=breach,
+        term=None if metadata is None else metadata.last_included_term,
+        first=None if metadata is None else metadata.last_included_index,
+    )
 
 
 def _hole(seen: Observation) -> Iterator[Problem]:
@@ -215,6 +246,7 @@ def _hole(seen: Observation) -> Iterator[Problem]:
             "O5",
             "hole between snapshot and log",
             f"the log begins at {first}, but the snapshot covers only up to {covered}",
+            _broken_entries(range(covered + 1, first), Breach.GONE),
         )
     elif covered > seen.bounds.last_index:
         yield Problem(
@@ -222,6 +254,12 @@ def _hole(seen: Observation) -> Iterator[Problem]:
             "snapshot beyond the log",
             f"the snapshot covers up to {covered}, but the log takes entries from "
             f"{seen.bounds.last_index + 1} on",
+            BrokenPromise(
+                kind=PromiseKind.SNAPSHOT,
+                breach=Breach.MIXED,
+                first=covered,
+                came=f"a log that ends at {seen.bounds.last_index}",
+            ),
         )
 
 
@@ -233,18 +271,26 @@ def _log_problems(seen: Observation, knowledge: Knowledge) -> Iterator[Problem]:
     if lost:
         altered = [index for index in lost if index in shown]
         kind = "acknowledged entry altered" if altered else "acknowledged entry lost"
-        yield Problem("O2", kind, f"{kind}: index {_span(lost)}")
+        breach = Breach.ALTERED if altered else Breach.GONE
+        broken = _broken_entries(altered or lost, breach)
+        yield Problem("O2", kind, f"{kind}: index {_span(lost)}", broken)
     known = {entry for state in knowledge.possible for entry in state.entries}
     strange = [entry for entry in seen.entries if entry not in known]
     returned = [entry.index for entry in strange if entry in knowledge.removed]
     invented = [entry.index for entry in strange if entry not in knowledge.removed]
     if returned:
         yield Problem(
-            "O3", "removed entry returned", f"removed entries are back: {_span(returned)}"
+            "O3",
+            "removed entry returned",
+            f"removed entries are back: {_span(returned)}",
+            evolve(_broken_entries(returned, Breach.RETURNED), kind=PromiseKind.REMOVAL),
         )
     if invented:
         yield Problem(
-            "O2", "entry never submitted", f"entries nobody submitted there: {_span(invented)}"
+            "O2",
+            "entry never submitted",
+            f"entries nobody submitted there: {_span(invented)}",
+            _broken_entries(invented, Breach.INVENTED),
         )
     if not (lost or strange):
         yield _extent_problem(seen, knowledge.possible)
@@ -258,13 +304,26 @@ def _extent_problem(seen: Observation, possible: Possible) -> Problem:
             "O11",
             "batch torn apart",
             f"the log ends at {last}, inside the batch {lasts[0] + 1}..{lasts[-1]}",
+            evolve(
+                _broken_entries(range(lasts[0] + 1, lasts[-1] + 1), Breach.SPLIT),
+                kind=PromiseKind.BATCH,
+            ),
         )
     wanted = " or ".join(f"{state.base_index + 1}..{state.last_index}" for state in possible)
     return Problem(
         "O2",
         "log of another extent",
         f"expected the log {wanted}, but {seen.bounds} came back",
+        evolve(
+            _broken_entries(range(possible[0].base_index + 1, lasts[0] + 1), Breach.ALTERED),
+            came=f"a log of {seen.bounds.first_index}..{last}",
+        ),
     )
+
+
+def _broken_entries(indices: Sequence[int], breach: Breach) -> BrokenPromise:
+    first, last = (indices[0], indices[-1]) if indices else (None, None)
+    return BrokenPromise(kind=PromiseKind.ENTRIES, breach=breach, first=first, last=last)
 
 
 def _mixed(seen: Observation) -> Problem:
@@ -272,6 +331,7 @@ def _mixed(seen: Observation) -> Problem:
         "O2",
         "parts of different moments",
         f"state, log {seen.bounds} and snapshot are each possible, but not together",
+        BrokenPromise(kind=PromiseKind.STORE, breach=Breach.MIXED),
     )
 
 

@@ -20,6 +20,7 @@ from types import MappingProxyType
 from attrs import Factory, evolve, field, frozen
 
 from wavetank.faults import CrashEnd
+from wavetank.scenarios.exploration.causes import BrokenPromise, PromiseKind
 from wavetank.scenarios.exploration.subject import NO_FAULTS, FaultCourse, Interval
 from wavetank.scenarios.raft.driver import LiveRun
 from wavetank.scenarios.raft.fitted_workload import undeclared_invariants
@@ -27,7 +28,17 @@ from wavetank.scenarios.raft.history import LiveProblem
 from wavetank.scenarios.raft.model import settles_log
 from wavetank.scenarios.raft.oracle import Knowledge
 from wavetank.scenarios.raft.recovery import RaftSubject
-from wavetank.scenarios.raft.steps import Append, TaskStep, Workload
+from wavetank.scenarios.raft.steps import (
+    Append,
+    Cancelled,
+    Interrupted,
+    SaveSnapshot,
+    SaveState,
+    TaskStep,
+    TruncatePrefix,
+    TruncateSuffix,
+    Workload,
+)
 from wavetank.scenarios.stores.adapter import StoreAdapter, StoreFactory, adapter_of
 from wavetank.scenarios.stores.python_stores import on_simulated_disk
 from wavetank.sim import DiskImage, OpLog
@@ -105,6 +116,16 @@ class Recording:
         """Return a step of the workload in words."""
         return self.workload.tell_step(step)
 
+    def promising_step(self, broken: BrokenPromise, last: int) -> int | None:
+        """Return the step that made a promise, `last` or an earlier one; None if none did."""
+        calls = [
+            each.call if isinstance(each, TaskStep) else each for each in self.workload.all_steps
+        ]
+        for step in range(min(last, len(calls) - 1), -1, -1):
+            if _makes(calls[step], broken):
+                return step
+        return None
+
     def due_step(self, step: int) -> int | None:
         """Return the step by whose end what a step wrote is promised to be durable."""
         calls = [
@@ -116,6 +137,23 @@ class Recording:
             return step
         later = range(step + 1, len(calls))
         return next((each for each in later if settles_log(calls[each])), None)
+
+
+def _makes(step: object, broken: BrokenPromise) -> bool:
+    """Whether a step made a promise, if it returned."""
+    if isinstance(step, (Cancelled, Interrupted)):
+        return _makes(step.step, broken)
+    if broken.kind is PromiseKind.VOTE:
+        wanted = (broken.term, broken.voted_for)
+        return isinstance(step, SaveState) and wanted == (
+            step.state.current_term,
+            step.state.voted_for or "",
+        )
+    if broken.kind is PromiseKind.SNAPSHOT:
+        return isinstance(step, SaveSnapshot) and step.metadata.last_included_index == broken.first
+    if broken.kind is PromiseKind.REMOVAL:
+        return isinstance(step, (TruncateSuffix, TruncatePrefix, SaveSnapshot))
+    return isinstance(step, Append) and any(entry.index == broken.first for entry in step.entries)
 
 
 def record(workload: Workload, backend: StoreAdapter | StoreFactory) -> Recording:

@@ -17,6 +17,7 @@ from typing import TypeAlias
 from attrs import evolve, frozen
 
 from wavetank.faults import InjectorState
+from wavetank.scenarios.exploration.causes import Breach, BrokenPromise, PromiseKind
 from wavetank.scenarios.exploration.subject import Interval, NewWork, Problem, RecoveryRun
 from wavetank.scenarios.raft.actions import new_work
 from wavetank.scenarios.raft.model import Possible, acknowledge
@@ -235,7 +236,8 @@ class RaftSubject:
                 return ()
             kind = type(error).__name__
             summary = f"the recovered store refused new work: {kind}: {error}"
-            return (Problem("O8", f"new work refused: {kind}", summary),)
+            refused = BrokenPromise(kind=PromiseKind.STORE, breach=Breach.REFUSED, came=kind)
+            return (Problem("O8", f"new work refused: {kind}", summary, refused),)
         return self.known_after_work(seen)
 
     def known_after_work(self, seen: Observation) -> Knowledge:
@@ -265,6 +267,7 @@ class RaftSubject:
                     "O8",
                     f"does not open after a second crash: {kind}",
                     f"after a second crash the store does not open: {kind}: {text}",
+                    BrokenPromise(kind=PromiseKind.STORE, breach=Breach.REFUSED, came=kind),
                 ),
             )
         problems = self._judged(recovered.observation, knowledge)
@@ -273,6 +276,7 @@ class RaftSubject:
                 "O8",
                 f"second crash: {each.invariant} {each.kind}",
                 f"work done after the crash did not survive a second one: {each.summary}",
+                each.broken,
             )
             for each in problems
         )

@@ -15,6 +15,7 @@ from attrs import evolve, frozen
 
 from wavetank.engine import Storage, StorageError
 from wavetank.faults import InjectorState
+from wavetank.scenarios.exploration.causes import Breach, BrokenPromise, PromiseKind
 from wavetank.scenarios.exploration.subject import Problem, RecoveryRun, Refusal
 from wavetank.scenarios.raft.fault_timeline import FaultTimeline
 from wavetank.scenarios.raft.live_checks import descriptor_problems
@@ -179,7 +180,10 @@ def _refused(error: Exception) -> Problem:
     kind = type(error).__name__
     typed = "" if isinstance(error, StorageError) else "an untyped error, "
     return Problem(
-        "O7", f"does not open: {kind}", f"the store does not open: {typed}{kind}: {error}"
+        "O7",
+        f"does not open: {kind}",
+        f"the store does not open: {typed}{kind}: {error}",
+        BrokenPromise(kind=PromiseKind.STORE, breach=Breach.REFUSED, came=kind),
     )
 
 
