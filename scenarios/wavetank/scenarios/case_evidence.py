@@ -34,7 +34,7 @@ def evidence_of(case: Case, *, store: StoreAdapter | None = None) -> Evidence:
 
     >>> from wavetank.engine import FileStorageOptions, PersistentState
     >>> from wavetank.scenarios import OpenStore, SaveState, Workload, explore
-    >>> from wavetank.scenarios.unit import found_case
+    >>> from wavetank.scenarios.runs.unit import found_case
     >>> from wavetank.sim import SEQUENTIAL
     >>> steps = (OpenStore(), SaveState(PersistentState(1, "node-d")))
     >>> workload = Workload(name="vote", seed=0, steps=steps, options=FileStorageOptions())
