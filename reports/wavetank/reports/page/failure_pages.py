@@ -67,7 +67,7 @@ def _introduction(stored: StoredFailure) -> str:
 
 @frozen
 class Narrator:
-    """Tells findings, as many with their evidence as a page has room for.
+    """Tells findings; the first of each kind with its evidence, while a page has room for it.
 
     Args:
         evidence_of: judges a case again and returns what it shows.
@@ -78,7 +78,7 @@ class Narrator:
     _evidence_of: EvidenceOf
     _findings: int = 25
     _events: int = EVENTS
-    _told: list[int] = field(factory=list, init=False)
+    _told: dict[tuple[str, str], int] = field(factory=dict, init=False)
 
     def tell(self, violation: Violation, case: Case, found: Case | None = None) -> Finding:
         """Return a finding.
@@ -88,9 +88,12 @@ class Narrator:
             case: what brings it back.
             found: the case as it was found, if it has been made smaller.
         """
-        room = self._events - sum(self._told)
-        if len(self._told) >= self._findings or room <= 0:
-            note = f"its timeline is left out here; wavetank show {violation.id} --as html shows it"
+        kind = violation.invariant, violation.kind
+        room = self._events - sum(self._told.values())
+        if kind in self._told or len(self._told) >= self._findings or room <= 0:
+            command = f"wavetank show {violation.id} --as html"
+            reason = "of this kind one is drawn" if kind in self._told else "many others are drawn"
+            note = f"no timeline here, since {reason} already: {command} draws it"
             return finding_of(violation, case, Evidence(), found=found, notes=(note,))
         try:
             evidence = self._evidence_of(case)
@@ -98,7 +101,7 @@ class Narrator:
             note = f"it was not run again to draw a timeline: {error}"
             return finding_of(violation, case, Evidence(), found=found, notes=(note,))
         finding = finding_of(violation, case, evidence, found=found, limit=room)
-        self._told.append(sum(timeline.rows for timeline in finding.timelines))
+        self._told[kind] = sum(timeline.rows for timeline in finding.timelines)
         return finding
 
 

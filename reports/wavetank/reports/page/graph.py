@@ -22,6 +22,7 @@ ROW: Final = 28
 COLUMN: Final = 24
 """Width of a lane or a file's line, in pixels."""
 
+_SAFE: Final = Fate.DURABLE.value
 _MOST_COLUMNS: Final = 10
 _GAP: Final = 12
 
@@ -50,13 +51,15 @@ class Drawing:
         bars: of steps, each x, y and height; a class says whether it returned.
         pending: path of the dotted lines.
         durable: path of the whole lines.
-        marks: symbols on them.
+        dots: path of points, one for each change that is safe.
+        marks: the other symbols.
     """
 
     height: int
     bars: tuple[tuple[int, int, int], ...]
     pending: str
     durable: str
+    dots: str
     marks: tuple[Mark, ...]
 
 
@@ -122,7 +125,8 @@ class _Pen:
             bars=tuple(bars),
             pending=lines.path("pending"),
             durable=lines.path("durable"),
-            marks=tuple(marks),
+            dots="".join(f"M{mark.x} {mark.y}h0" for mark in marks if mark.shape == _SAFE),
+            marks=tuple(mark for mark in marks if mark.shape != _SAFE),
         )
 
     def _bar_until(

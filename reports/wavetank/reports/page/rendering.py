@@ -25,6 +25,7 @@ _TEMPLATES: Final = {
     finding.Finding: "finding",
 }
 
+_INDEX_CHARS: Final = 160
 _NUMBER: Final = re.compile(r"[-\d.,]*\d%?")
 
 
@@ -54,6 +55,7 @@ def _environment() -> Environment:
     environment.filters["draw"] = draw
     environment.filters["column_x"] = column_x
     environment.filters["sentence"] = _sentence
+    environment.filters["shorter"] = _shorter
     environment.filters["ratio_x"] = _ratio_x
     environment.filters["runs"] = _path_of
     environment.filters["links"] = _linked
@@ -82,15 +84,28 @@ def _sentence(text: str) -> str:
     return ended[:1].upper() + ended[1:] if first.isalpha() else ended
 
 
+def _shorter(text: str) -> str:
+    return text if len(text) <= _INDEX_CHARS else f"{text[:_INDEX_CHARS]}..."
+
+
 def _ratio_x(ratio: float) -> str:
     """Return where a ratio stands on a logarithmic scale from 1/100 to 100, 400 pixels wide."""
     place = (log10(min(max(ratio, 0.01), 100.0)) + 2) * 100
     return f"{place:.1f}"
 
 
-def _linked(strip: Strip) -> list[tuple[int, blocks.StripCell]]:
-    """Return the cells that lead somewhere, with their places."""
-    return [(place, cell) for place, cell in enumerate(strip.cells) if cell.target]
+def _linked(strip: Strip) -> list[tuple[int, blocks.StripCell, bool]]:
+    """Return the cells that lead somewhere, with their places.
+
+    The flag says that the one before leads to the same: the tab key then need not stop here.
+    """
+    linked: list[tuple[int, blocks.StripCell, bool]] = []
+    before = ""
+    for place, cell in enumerate(strip.cells):
+        if cell.target:
+            linked.append((place, cell, cell.target == before))
+        before = cell.target
+    return linked
 
 
 def _is_numeric(text: str) -> bool:
