@@ -127,3 +127,14 @@ def test_the_time_ends_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         with pytest.raises(RuntimeError):
             wavetank("fuzz", *arguments, cwd=tmp_path)
     assert asked == [60.0, 28_800.0, 900.0, None]
+
+
+def test_a_page_shows_coverage_and_findings(tmp_path: Path) -> None:
+    done = wavetank(
+        "fuzz", *SMALL, "--runs", "20", *BROKEN, "--report", "html=f.html", cwd=tmp_path
+    )
+    assert done.returncode == 1
+    page = (tmp_path / "f.html").read_text("utf-8")
+    (stored,) = (tmp_path / ".wavetank/failures").glob("fuzz-*.json")
+    assert f'<article class="finding" id="{stored.stem}"' in page
+    assert '<th scope="row">OpenStore</th>' in page

@@ -8,12 +8,15 @@ from typing import Any, Final
 
 import pytest
 from attrs import evolve
+from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
 from wavetank import sim
 from wavetank.engine import FileStorageOptions, RecoveryMode, StorageFeatureFlags
 from wavetank.faults.strategies import fault_plans
+from wavetank.reports.cli import cli
+from wavetank.reports.failures import FailureStore, StoredFailure
 from wavetank.reports.python_values import PythonSource
 from wavetank.reports.regressions import regression_test
 from wavetank.scenarios import (
@@ -142,6 +145,28 @@ def test_it_shows_text_and_a_test_that_pytest_runs(tmp_path: Path) -> None:
     test.write_text(written.stdout.replace(STORE, FIXED))
     passed = wavetank("pytest", *options, directory=tmp_path)
     assert (passed.returncode, "1 passed" in passed.stdout) == (0, True)
+
+
+def test_it_shows_a_page_with_the_timeline(tmp_path: Path) -> None:
+    (case, violation), *_ = found_by(evolve(SEQUENTIAL, max_images=5))
+    FailureStore(tmp_path).save(StoredFailure(case=case, violation=violation, version="0"))
+    file = str(tmp_path / f"{violation.id}.json")
+    done = CliRunner().invoke(cli, ["show", file, "--as", "html"])
+    assert done.exit_code == 0
+    assert done.stdout.startswith("<!doctype html>")
+    assert done.stdout.endswith("</html>\n")
+    assert f'<article class="finding" id="{violation.id}"' in done.stdout
+    assert "<strong>Power cut</strong>" in done.stdout
+
+
+def test_of_a_failure_that_does_not_run_as_it_did_there_is_no_page(tmp_path: Path) -> None:
+    (case, violation), *_ = found_by(evolve(SEQUENTIAL, max_images=5))
+    other = evolve(case, store="builtin")
+    FailureStore(tmp_path).save(StoredFailure(case=other, violation=violation, version="0"))
+    file = str(tmp_path / f"{violation.id}.json")
+    done = CliRunner().invoke(cli, ["show", file, "--as", "html"])
+    assert done.exit_code == 2
+    assert f"--as html: {file} does not fail as it did: FIXED, " in done.stderr
 
 
 def test_a_failure_that_is_not_there_is_a_usage_error(tmp_path: Path) -> None:

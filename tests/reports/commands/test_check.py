@@ -84,3 +84,10 @@ def test_what_does_not_exist_exits_2_and_says_what_was_expected(
     done = invoke(*arguments)
     assert done.exit_code == 2
     assert said in done.output
+
+
+def test_a_page_is_written_in_the_order_of_the_suite() -> None:
+    assert invoke("raftlock-published", "vote", "--report", "html=card.html").exit_code == 1
+    page = Path("card.html").read_text("utf-8")
+    assert "raftlock-published: 4 of" in page
+    assert "the state after a power cut" in page

@@ -1,6 +1,7 @@
 """`wavetank damage`: what it prints, and what it exits with."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import jsonschema
@@ -100,3 +101,35 @@ def test_an_unknown_store_is_refused_with_the_nearest() -> None:
     done = invoke("batches, kiled")
     assert done.exit_code == 2
     assert "nearest match: batches, killed" in done.output
+
+
+def test_a_page_is_written_and_its_file_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("wavetank.scenarios.corruption.run_damage", lambda *_, **__: BAD)
+    file = tmp_path / "damage.html"
+    done = CliRunner().invoke(cli, ["damage", "--workers", "1", "--report", f"html={file}"])
+    assert done.exit_code == 1
+    assert done.stdout.splitlines()[-1] == VERDICT
+    assert done.stderr.splitlines()[-1] == f"HTML report: {file}"
+    assert "2 of 3 damaged stores were answered as they should be." in file.read_text("utf-8")
+
+
+def test_a_page_that_cannot_be_written_is_an_error(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("wavetank.scenarios.corruption.run_damage", lambda *_, **__: BAD)
+    file = tmp_path / "gone" / "damage.html"
+    file.parent.mkdir()
+    written = Path.write_text
+
+    def refuse(path: Path, *arguments: object, **named: object) -> int:
+        if path == file:
+            raise PermissionError("not here")
+        return written(path, *arguments, **named)  # type: ignore[arg-type] # passed on
+
+    monkeypatch.setattr(Path, "write_text", refuse)
+    done = CliRunner().invoke(cli, ["damage", "--workers", "1", "--report", f"html={file}"])
+    assert done.exit_code == 1
+    assert done.stdout.splitlines()[-1] == VERDICT
+    assert "not here" in done.stderr

@@ -1,6 +1,7 @@
 """`wavetank sweep`: what it prints, and what it exits with."""
 
 import json
+from pathlib import Path
 
 import jsonschema
 import pytest
@@ -128,3 +129,9 @@ def test_fewer_operations_than_an_opening_takes_are_refused() -> None:
     done = invoke("--operations", "3")
     assert done.exit_code == 2
     assert "3 is not in the range x>=40" in done.output
+
+
+def test_a_page_is_written(tmp_path: Path) -> None:
+    file = tmp_path / "sweep.html"
+    assert invoke("--workers", "1", "--report", f"html={file}").exit_code == 1
+    assert '<h2 id="coverage-title">Faults and scenarios</h2>' in file.read_text("utf-8")

@@ -1,6 +1,7 @@
 """`wavetank zoo`: what it prints, and what it exits with."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import jsonschema
@@ -191,3 +192,12 @@ def test_an_unknown_bug_is_refused_with_the_nearest() -> None:
     assert done.exit_code == 2
     assert "bug: expected one of S1, S2" in done.output
     assert "nearest match: S2" in done.output
+
+
+def test_a_page_is_written(tmp_path: Path) -> None:
+    file = tmp_path / "zoo.html"
+    done = invoke("S2", "--workers", "1", "--report", f"html={file}")
+    assert done.exit_code == 0
+    page = file.read_text("utf-8")
+    assert "1 of 1 planted bugs were found. No false alarms." in page
+    assert '<article class="finding" id="S2"' in page

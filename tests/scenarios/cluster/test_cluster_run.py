@@ -166,6 +166,11 @@ def test_a_result_counts_what_its_runs_came_to() -> None:
         assert counts.simulated_s >= 40
         assert result.judged == result.crash_points == counts.power_cuts
         assert result.recoveries == counts.restarts
+        bounds = [bound for bound, _ in result.latencies_ms]
+        assert bounds == [1 << power for power in range(len(bounds) + 3) if 1 << power >= bounds[0]]
+        assert all(result.latencies_ms[end][1] for end in (0, -1))
+        # A client waits for each command, so that it was told of each but the last.
+        assert 0 < sum(count for _, count in result.latencies_ms) <= counts.commits
     assert results[0].digest != results[1].digest
 
 

@@ -24,9 +24,11 @@ from wavetank.reports.test_findings import TestFinding
 from wavetank.scenarios import (
     Case,
     Evidence,
+    ReplayVerdict,
     Scenario,
     StoreNotFoundError,
     evidence_of,
+    replay,
     scenario_to_toml,
 )
 from wavetank.scenarios.scenario_files.scenario import FIXPOINT
@@ -81,9 +83,16 @@ def _evidence(case: Case, name: str) -> Evidence:
         click.UsageError: the store does other things now, so that nothing is shown.
     """
     try:
-        return evidence_of(case)
+        evidence = evidence_of(case)
     except ValueError as error:
         raise click.UsageError(f"--as html: {name} does not run as it did: {error}") from error
+    again = replay(case)
+    if again.verdict is not ReplayVerdict.FAILED:
+        verdict = again.verdict.value.upper()
+        raise click.UsageError(
+            f"--as html: {name} does not fail as it did: {verdict}, {again.explanation}"
+        )
+    return evidence
 
 
 def _scenario(case: Case, name: str) -> Scenario:

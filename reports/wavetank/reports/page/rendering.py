@@ -31,7 +31,7 @@ _NUMBER: Final = re.compile(r"[-\d.,]*\d%?")
 
 def render_page(page: Page) -> str:
     """Return a page as HTML."""
-    return _environment().get_template("page.html").render(page=page)
+    return _environment().get_template("page.html").render(page=page) + "\n"
 
 
 def write_page(page: Page, path: Path) -> None:
