@@ -98,7 +98,7 @@ def finding_named(name: str, evidence: Evidence = LOST_VOTE, *, limit: int = 10_
         promised=evidence.promised,
         shown=evidence.shown,
         lost=("step 1: the rename of /store/vote.tmp to /store/vote",),
-        why="the rename needed a sync of the directory /store",
+        why=("the rename needed a sync of the directory /store",),
         cure="a sync of the directory /store after the rename",
         profiles=("sequential", "posix"),
         replay=f"wavetank replay {name}",

@@ -151,7 +151,7 @@ def _finding(ident: str, found: CodeFinding, limit: int) -> Finding:
         promised=evidence.promised,
         shown=(*evidence.shown, *((f"raised at {raised}",) if raised else ())),
         lost=found.lost,
-        why=found.why,
+        why=(found.why,),
         cure=found.cure,
         profiles=found.profiles,
         notes=("judged again, the same disk was not refused so",) * found.is_flaky,

@@ -140,7 +140,7 @@ def finding_of(
         promised=evidence.promised,
         shown=evidence.shown,
         lost=violation.lost,
-        why=violation.why,
+        why=(violation.why,),
         cure=violation.cure,
         profiles=violation.profiles,
         rules=violation.rules,

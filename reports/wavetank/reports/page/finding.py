@@ -30,7 +30,7 @@ class Finding:
         promised: what recovery had to show, one line each.
         shown: what it showed.
         lost: what the crash lost or tore, one line each.
-        why: how it came about.
+        why: how it came about, from the promise to the loss; a sentence each.
         cure: what would have prevented it; "" if no single sync does.
         profiles: crash models that allow it.
         rules: promises of a filesystem, each of which would forbid it.
@@ -52,7 +52,7 @@ class Finding:
     promised: tuple[str, ...] = ()
     shown: tuple[str, ...] = ()
     lost: tuple[str, ...] = ()
-    why: str = ""
+    why: tuple[str, ...] = ()
     cure: str = ""
     profiles: tuple[str, ...] = ()
     rules: tuple[str, ...] = ()

@@ -177,7 +177,7 @@ def _story(name: str, summary: str, story: Kill | Violation, cost: str) -> Findi
         if history is None or not history.calls
         else draw_history(history, mark=None, schedule=""),
         lost=story.lost,
-        why=story.why,
+        why=(story.why,),
         cure=story.cure,
     )
 
