@@ -22,6 +22,7 @@ from wavetank.reports.session import Session
 from wavetank.scenarios import (
     Case,
     Evidence,
+    Fate,
     OperationCounts,
     OperationSweep,
     RunPlan,
@@ -30,7 +31,7 @@ from wavetank.scenarios import (
 )
 from wavetank.scenarios.conformance import CheckResult, Outcome, Scorecard
 from wavetank.scenarios.corruption import CellKey, DamageResult, WrongCell
-from wavetank.scenarios.mutants import BugResult, Hunt, Kill, ZooResult
+from wavetank.scenarios.mutants import BugResult, Hunt, Kill, ZooResult, run_zoo
 
 PLAN = RunPlan(
     scenarios=("follower-catchup",),
@@ -296,3 +297,14 @@ def test_the_file_of_a_real_run_is_small(session: Session, tmp_path: Path) -> No
     html = render_page(run_page(session, "1.0"))
     (tmp_path / "run.html").write_text(html, encoding="utf-8")
     assert len(html) < 1_500_000
+
+
+def test_the_small_repro_of_a_planted_bug_is_run_again_and_drawn() -> None:
+    page = zoo_page(run_zoo(["S2"], shrinks=True), PatchResults(), "1.0", command="")
+    (finding,) = page.findings
+    assert finding.sentence == "The directory is not synced after the state got its new names"
+    assert finding.replay == "wavetank explain S2"
+    (timeline,) = finding.timelines
+    lost = [row.text for chunk in timeline.chunks for row in chunk.rows if row.fate is Fate.LOST]
+    assert "rename /store/state.json.tmp to /store/state.json over what was there" in lost
+    require_sound(page)

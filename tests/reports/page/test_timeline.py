@@ -26,7 +26,7 @@ def test_a_story_reads_from_top_to_bottom() -> None:
         (9, "step 1 has returned: from here on it must survive", ""),
         (10, "step 2: append", ""),
         (11, "write bytes 0..99 of /store/log", "not synced: only a part reached the disk"),
-        (12, "step 2 had not returned when this ended", ""),
+        (12, "step 2 had not returned when the power went", ""),
     ]
     assert timeline.lanes == ("client",)
     assert timeline.columns == ("/", "/store/", "/store/vote.tmp", "/store/log")
@@ -54,7 +54,7 @@ def test_a_step_that_leaves_the_disk_alone_begins_and_returns_between_its_neighb
         "step 1: read",
         "step 1 has returned: from here on it must survive",
         "step 2: read",
-        "step 2 had not returned when this ended",
+        "step 2 had not returned when the power went",
     ]
 
 

@@ -50,7 +50,7 @@ def test_a_notebook_shows_the_page_in_a_frame(report: CrashReport) -> None:
     start = shown.index('srcdoc="') + len('srcdoc="')
     page = html.unescape(shown[start : shown.index('"', start)])
     assert page.startswith("<!doctype html>")
-    assert page.endswith("</html>")
+    assert page.endswith("</html>\n")
 
 
 def test_without_what_draws_pages_the_story_is_left(

@@ -14,6 +14,7 @@ from wavetank.reports.page.files import HexDiff, TreeRow, hex_diff, tree_of
 from wavetank.reports.page.finding import Finding
 from wavetank.reports.page.history import HistoryDrawing, draw_history
 from wavetank.reports.page.timeline import Timeline, timeline_of
+from wavetank.reports.sentences import chain_sentences, cure_sentence, first_sentence
 from wavetank.scenarios import (
     CLUSTER_INVARIANTS,
     DAMAGE_INVARIANTS,
@@ -127,7 +128,7 @@ def finding_of(
     timelines, tree, files = drawn_evidence(evidence, limit)
     return Finding(
         id=violation.id,
-        sentence=_sentence(violation),
+        sentence=first_sentence(violation),
         label=violation.invariant,
         promise=promise_of(violation.invariant),
         broken=violation.summary,
@@ -140,8 +141,8 @@ def finding_of(
         promised=evidence.promised,
         shown=evidence.shown,
         lost=violation.lost,
-        why=(violation.why,),
-        cure=violation.cure,
+        why=chain_sentences(violation) or (violation.why,),
+        cure=cure_sentence(violation) if violation.lost or violation.cure else "",
         profiles=violation.profiles,
         rules=violation.rules,
         notes=(*_notes(violation), *notes),
@@ -201,10 +202,6 @@ def promise_of(invariant: str) -> str:
     """Return what an invariant asks for, in words."""
     promises = {**INVARIANTS, **CLUSTER_INVARIANTS, **DAMAGE_INVARIANTS}
     return promises.get(invariant, "an invariant of another version")
-
-
-def _sentence(violation: Violation) -> str:
-    return violation.summary[:1].upper() + violation.summary[1:]
 
 
 def _place(case: Case) -> Iterator[tuple[str, str]]:

@@ -191,7 +191,7 @@ def _span_rows(stretch: StretchSeen) -> Iterator[_Placed]:
             begin,
             position=max(span.end, span.start),
             kind=RowKind.RETURN if span.acknowledged else RowKind.CUT_OFF,
-            text=_end_of(span),
+            text=_end_of(span, "the power went" if stretch.is_cut else "this was seen"),
         )
         yield (begin.position, 1 if idle and span.acknowledged else 2, number, 0), begin
         last = 4 if not span.acknowledged else 1 if idle else 0
@@ -203,14 +203,14 @@ def _name(span: Span) -> str:
     return f"step {span.label}" if span.label[:1].isdecimal() else span.label
 
 
-def _end_of(span: Span) -> str:
+def _end_of(span: Span, end: str) -> str:
     """Return what the end of a span means; "" for calls inside a step, of which it means nothing.
 
     A recovery tells its caller something as well, and so does new work after it.
     """
     word = _name(span).partition(":")[0]
     if not span.acknowledged:
-        return f"{word} had not returned when this ended"
+        return f"{word} had not returned when {end}"
     if span.lane == _CALLS_LANE:
         return ""
     return f"{word} has returned: from here on it must survive"

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from attrs import evolve
+
 from wavetank.reports.page.blocks import (
     Block,
     Cell,
@@ -17,22 +19,24 @@ from wavetank.reports.page.blocks import (
     Table,
     Tone,
 )
-from wavetank.reports.page.failure_pages import promise_of
+from wavetank.reports.page.failure_pages import EVENTS, finding_of, promise_of
 from wavetank.reports.page.finding import Finding
-from wavetank.reports.page.history import draw_history
 from wavetank.reports.patch_hunt import PatchResults
-from wavetank.scenarios import Violation
+from wavetank.scenarios import evidence_of
 from wavetank.scenarios.mutants import (
     BUGS,
     PATCHES,
     RACES,
-    BugResult,
     Hunt,
     Kill,
     Necessity,
     NecessityResult,
+    PlantedBug,
+    Race,
     RaceHunt,
+    SmallRepro,
     ZooResult,
+    store_name,
 )
 
 __all__ = ["zoo_page"]
@@ -121,7 +125,7 @@ def _sentence(planted: int, survived: Sequence[str], alarms: Sequence[str]) -> s
 
 def _matrix(result: ZooResult) -> Iterator[Block]:
     if result.bugs:
-        shown = {story.id for story in _stories(result)}
+        shown = {bug.id for bug in result.bugs if bug.killed_by}
         yield Matrix(
             corner="bug",
             columns=tuple(hunt.profile for hunt in result.bugs[0].hunts),
@@ -149,37 +153,51 @@ def _cell(hunt: Hunt, target: str) -> Cell:
 
 
 def _stories(result: ZooResult) -> Iterator[Finding]:
+    """Yield the story of each bug that was found; small repros are run again and drawn."""
+    room = EVENTS
     for bug in result.bugs:
-        story = _shortest(bug)
-        if story is not None:
-            yield _story(bug.id, BUGS[bug.id].summary, story, BUGS[bug.id].cost)
+        shortest = bug.shortest
+        if bug.repro is not None:
+            finding = _small_story(bug.id, BUGS[bug.id], bug.repro, room)
+            room -= sum(timeline.rows for timeline in finding.timelines)
+            yield finding
+        elif shortest is not None and shortest.kill is not None:
+            yield _story(bug.id, BUGS[bug.id], shortest.kill)
     for race, repro in result.race_repros.items():
-        yield _story(race, RACES[race].summary, repro.story, RACES[race].cost)
+        yield _small_story(race, RACES[race], repro, room)
 
 
-def _shortest(bug: BugResult) -> Kill | Violation | None:
-    if bug.repro is not None:
-        return bug.repro.story
-    return None if bug.shortest is None else bug.shortest.kill
+def _small_story(name: str, planted: PlantedBug | Race, repro: SmallRepro, limit: int) -> Finding:
+    case = evolve(repro.case, store=store_name(name))
+    finding = finding_of(repro.story, case, evidence_of(case), limit=limit)
+    return evolve(
+        finding,
+        id=name,
+        label=name,
+        sentence=_planted(planted),
+        place=(("costs", planted.cost), *finding.place),
+        replay=f"wavetank explain {name}",
+    )
 
 
-def _story(name: str, summary: str, story: Kill | Violation, cost: str) -> Finding:
-    history = story.history if isinstance(story, Violation) else None
+def _story(name: str, planted: PlantedBug | Race, kill: Kill) -> Finding:
     return Finding(
         id=name,
-        sentence=f"{summary[:1].upper()}{summary[1:]}",
+        sentence=_planted(planted),
         label=name,
-        promise=f"{story.invariant}: {promise_of(story.invariant)}",
-        broken=story.summary,
-        place=(("costs", cost),),
-        steps=story.steps,
-        history=None
-        if history is None or not history.calls
-        else draw_history(history, mark=None, schedule=""),
-        lost=story.lost,
-        why=(story.why,),
-        cure=story.cure,
+        promise=f"{kill.invariant}: {promise_of(kill.invariant)}",
+        broken=kill.summary,
+        place=(("costs", planted.cost),),
+        steps=kill.steps,
+        lost=kill.lost,
+        why=(kill.why,),
+        cure=kill.cure,
+        replay=f"wavetank explain {name}",
     )
+
+
+def _planted(planted: PlantedBug | Race) -> str:
+    return planted.summary[:1].upper() + planted.summary[1:]
 
 
 def _races(hunts: Sequence[RaceHunt]) -> Iterator[Block]:

@@ -36,12 +36,14 @@ class SmallRepro:
     Attributes:
         profile: under which it shows.
         trial: the name of the workload.
-        story: of the smallest case.
+        case: the smallest.
+        story: of that case.
         note: how much smaller that is.
     """
 
     profile: str
     trial: str
+    case: Case
     story: Violation
     note: ShrinkNote
 
@@ -145,6 +147,7 @@ def _smallest(found: Case, store: StoreAdapter, budget: int) -> SmallRepro:
     return SmallRepro(
         profile=now.case.profile.name,
         trial=found.workload.name,
+        case=now.case,
         story=story,
         note=story.shrunk,
     )
