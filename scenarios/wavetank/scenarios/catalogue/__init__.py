@@ -78,6 +78,7 @@ SCENARIOS: Final = _catalogue(
     "far-indices",
     "large-batches",
     "first-entries",
+    "other-branches",
     "boundary-names",
     "refused-calls",
     "cancelled-calls",

@@ -337,6 +337,8 @@ def _cancelled(draw: StepDrawer) -> Step | None:
     changes = (SaveState, Append, TruncateSuffix, TruncatePrefix, SaveSnapshot)
     if not isinstance(step, changes):
         return None
+    if isinstance(step, SaveSnapshot) and by_chance(draw.random, 0.3):
+        return Cancelled(step, in_data=True)
     return Cancelled(step, draw.random.choice((0, 0, 1, 1, 2, 3, 5)))
 
 

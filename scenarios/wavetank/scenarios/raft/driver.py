@@ -31,6 +31,7 @@ from wavetank.scenarios.raft.history import History, LiveProblem
 from wavetank.scenarios.raft.inspection import inspection_problems
 from wavetank.scenarios.raft.live_checks import (
     MeteredStore,
+    closed_problems,
     descriptor_problems,
     is_poisoned,
     litter_problems,
@@ -43,14 +44,16 @@ from wavetank.scenarios.raft.machine import Machine
 from wavetank.scenarios.raft.model import ModelState, Possible, acknowledge, begin
 from wavetank.scenarios.raft.observation import (
     Observation,
+    check_ahead,
     check_points,
     observe,
     observe_parts,
+    points_ahead,
 )
 from wavetank.scenarios.raft.option_choices import with_overrides
 from wavetank.scenarios.raft.oracle import Knowledge, is_as_promised, judge, judge_parts
 from wavetank.scenarios.raft.retention import Retention
-from wavetank.scenarios.raft.step_calls import CountedToken, call, refusal
+from wavetank.scenarios.raft.step_calls import CountedToken, call, refusal, with_data_that_sets
 from wavetank.scenarios.raft.steps import (
     AfterFailure,
     Append,
@@ -77,7 +80,7 @@ from wavetank.scenarios.raft.tolerated_losses import (
 )
 from wavetank.scenarios.stores.adapter import Site, StoreAdapter
 from wavetank.scenarios.stores.capabilities import Capability
-from wavetank.sim import DiskImage, PendingOps, SimFileSystem
+from wavetank.sim import POSIX, DiskImage, PendingOps, SimDisk, SimFileSystem
 
 __all__ = ["LiveRun"]
 
@@ -246,6 +249,8 @@ class LiveRun:
             if not (has_reason and faults.explains(error)):
                 self._live(number, refusal(step, error, "a second time, after a fault"))
             if isinstance(error, StoragePoisonedError):
+                if faults.leaves_room_to_go_on(error_before):
+                    self._live(number, _poisoned_for_room(step, error_before))
                 self._try_poisoned(number, before[-1])
             return False
         if must_poison:
@@ -301,6 +306,8 @@ class LiveRun:
     def _reopen(self, number: int, store: Storage, step: Reopen) -> None:
         store.close()
         self._look_at_descriptors(number, "after a clean close")
+        for problem in closed_problems(store):
+            self._live(number, problem)
         self.history.possible = self._after(self.history.possible, step)
         self._acknowledge(number, closed=True)
         # What is known right after the close holds until the opening does something.
@@ -348,16 +355,30 @@ class LiveRun:
         )
 
     def _cancel(self, number: int, store: Storage, step: Cancelled) -> Problem | None:
-        token = CountedToken(step.looks)
+        token = CountedToken(step.looks, only_set=step.in_data)
+        asked = with_data_that_sets(step.step, token) if step.in_data else step.step
         try:
-            call(store, step.step, cancel=token)
+            call(store, asked, cancel=token)
         except OperationCancelledError as error:
             if not token.was_seen_set:
                 return refusal(step, error, self._when)
-            for problem in self._judged(self._observe(), self.history.now):
-                self._live(number, problem)
+            self._look_at_refused(number, store)
             call(store, step.step)
-        return None
+            return None
+        return _not_cancelled(step) if step.must_end and self._has_tokens else None
+
+    def _look_at_refused(self, number: int, store: Storage) -> None:
+        """Hold a store that has just ended a call halfway to what it held before."""
+        fs = SimFileSystem(self.machine.disk)
+        for problem in (
+            *self._judged(self._observe(), self.history.now),
+            *litter_problems(store, fs, self._workload.directory),
+        ):
+            self._live(number, problem)
+
+    @property
+    def _has_tokens(self) -> bool:
+        return isinstance(self._store, MeteredStore) and not self._workload.faults.faults
 
     def _inspect(self, number: int, store: Storage, step: Inspect) -> None:
         faults = self.machine.faults
@@ -366,8 +387,15 @@ class LiveRun:
         site = self._site(SimFileSystem(self.machine.disk))
         with faults.healthy():
             copy = f"/copy-{number}" if step.backup else ""
-            for problem in inspection_problems(store, self.history.possible[-1], site, copy):
+            shown = self.history.possible[-1]
+            for problem in inspection_problems(store, shown, site, copy, self._after_power_cut):
                 self._live(number, problem)
+
+    def _after_power_cut(self) -> FileSystem:
+        """Return a filesystem with what is durable, and nothing else."""
+        pending = PendingOps(self.machine.image, POSIX)
+        pending.take_all(self.machine.disk.log)
+        return SimFileSystem(SimDisk(pending.durable))
 
     def _open(self, number: int) -> None:
         self._store = None
@@ -627,8 +655,11 @@ class LiveRun:
 
     def _look(self) -> Observation:
         assert self._store is not None
+        # Single entries first: what a store has kept from earlier reads is what it answers with.
+        ahead = points_ahead(self._store)
         seen = observe(self._store)
-        return evolve(seen, problems=(*seen.problems, *check_points(self._store, seen)))
+        found = (*check_ahead(ahead, seen), *check_points(self._store, seen))
+        return evolve(seen, problems=(*seen.problems, *found))
 
     def _finish_step(self, number: int, after: Possible) -> None:
         self.steps_run = number + 1
@@ -660,6 +691,23 @@ def _not_poisoned(step: Step, error: Exception) -> Problem:
         "O19",
         "not poisoned by what has failed",
         f"{what}; expected StoragePoisonedError for every later change, but the next one succeeded",
+    )
+
+
+def _poisoned_for_room(step: Step, error: Exception) -> Problem:
+    return Problem(
+        "O19",
+        "poisoned by what only lacked room",
+        f"'{step}' found no room for a temporary file ({error}); expected that work goes on, but "
+        f"the store is poisoned",
+    )
+
+
+def _not_cancelled(step: Cancelled) -> Problem:
+    return Problem(
+        "O21",
+        f"{type(step.step).__name__} went on though it was cancelled",
+        f"'{step}', but it returned; expected OperationCancelledError",
     )
 
 

@@ -44,6 +44,9 @@ _CHANGES: Final = (
     OperationKind.RENAME,
 )
 """After whose failure nobody knows what is on the disk."""
+_NO_ROOM: Final = (errno.ENOSPC, errno.EDQUOT)
+_IN_ADVANCE: Final = ("state.json.tmp", "snapshot.dat.tmp", "snapshot_meta.json.tmp")
+"""Files that the engine writes as a whole before anything counts."""
 
 
 class FaultTimeline:
@@ -153,6 +156,21 @@ class FaultTimeline:
             if fired[str(fault)] > self._fired_at_open.get(str(fault), 0)
         ]
         return bool(struck) and all(each.matcher.kind in _CHANGES for each in struck)
+
+    def leaves_room_to_go_on(self, error: Exception) -> bool:
+        """Whether what has struck since a store was opened, with this, found no room in advance.
+
+        A temporary file that cannot be written counts for nothing, and only has to go away.
+        """
+        if not (isinstance(error, StorageIOError) and error.errno in _NO_ROOM):
+            return False
+        fired = self._injector.fired()
+        struck = [
+            fault
+            for fault in self.plan.faults
+            if fired[str(fault)] > self._fired_at_open.get(str(fault), 0)
+        ]
+        return bool(struck) and all(each.matcher.path in _IN_ADVANCE for each in struck)
 
     def explains_by_damage(self, error: Exception) -> bool:
         """Whether a store may refuse with this error, since the disk has lied to it."""

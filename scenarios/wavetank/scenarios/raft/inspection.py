@@ -7,12 +7,13 @@ What they show differently breaks O6; what is beside the store and may not be, O
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from attrs import evolve
 
 from wavetank.engine import (
     FileStorage,
+    FileSystem,
     NoSnapshotError,
     PersistentState,
     SnapshotMetadata,
@@ -33,7 +34,11 @@ __all__ = ["inspection_problems"]
 
 
 def inspection_problems(
-    store: object, shown: ModelState, site: Site, copy: str = ""
+    store: object,
+    shown: ModelState,
+    site: Site,
+    copy: str = "",
+    after_power_cut: Callable[[], FileSystem] | None = None,
 ) -> Iterator[Problem]:
     """Yield what the other ways to look at a store show differently.
 
@@ -42,6 +47,8 @@ def inspection_problems(
         shown: what it holds.
         site: where it lives, with a filesystem without faults.
         copy: a directory for a backup, which must not be there; "": none is made.
+        after_power_cut: returns what is left of everything if nothing that is pending is; a backup
+            must be there whole. None: nobody knows.
     """
     engine = store.inner if isinstance(store, MeteredStore) else store
     if not isinstance(engine, FileStorage):
@@ -51,7 +58,11 @@ def inspection_problems(
     yield from _reader_beside(site, shown)
     yield from _second_opener(site)
     if copy:
-        yield from _backup(engine, shown, evolve(site, directory=copy))
+        place = evolve(site, directory=copy)
+        engine.backup(copy)
+        if after_power_cut is not None:
+            yield from _durable_copy(evolve(place, fs=after_power_cut()), shown)
+        yield from _backup(engine, shown, place)
     yield from _metrics(engine)
     if isinstance(store, MeteredStore):
         engine.reset_metrics()
@@ -109,7 +120,6 @@ def _second_opener(site: Site) -> Iterator[Problem]:
 
 
 def _backup(engine: FileStorage, shown: ModelState, copy: Site) -> Iterator[Problem]:
-    engine.backup(copy.directory)
     report = verify_directory(
         copy.directory,
         fs=copy.fs,
@@ -129,6 +139,19 @@ def _backup(engine: FileStorage, shown: ModelState, copy: Site) -> Iterator[Prob
     except StorageError:
         return
     yield _differs("a second backup to the same place", "no error")
+
+
+def _durable_copy(copy: Site, shown: ModelState) -> Iterator[Problem]:
+    how = "a backup after a power cut"
+    try:
+        opened = _open(copy)
+    except StorageError as error:
+        yield _differs(how, f"{type(error).__name__}: {error}")
+        return
+    try:
+        yield from _shown_by(opened, shown, how)
+    finally:
+        opened.close()
 
 
 def _shown_by(other: FileStorage, shown: ModelState, how: str) -> Iterator[Problem]:

@@ -23,17 +23,20 @@ from wavetank.engine import (
     SnapshotData,
     SnapshotMetadata,
     Storage,
+    StorageClosedError,
     StorageError,
     StoragePoisonedError,
     dump_directory,
 )
 from wavetank.scenarios.exploration.subject import Problem
+from wavetank.scenarios.raft.boundary_values import LARGEST
 from wavetank.scenarios.raft.call_account import Account
 from wavetank.scenarios.raft.model import ModelState
 from wavetank.sim import SimDisk
 
 __all__ = [
     "MeteredStore",
+    "closed_problems",
     "descriptor_problems",
     "is_poisoned",
     "litter_problems",
@@ -274,6 +277,51 @@ def poison_problems(store: Storage, shown: ModelState) -> Iterator[Problem]:
             f"a poisoned store takes {what}",
             f"expected StoragePoisonedError until it is opened again, but {what} gave {came}",
         )
+
+
+def closed_problems(store: Storage) -> Iterator[Problem]:
+    """Yield which calls a metered store answers though it is closed.
+
+    Args:
+        store: just closed.
+    """
+    if not isinstance(store, MeteredStore):
+        return
+    engine = store.inner
+    calls: Mapping[str, Callable[[], object]] = {
+        "the state": engine.load_state,
+        "an entry": lambda: engine.get_log_entry(1),
+        "entries": lambda: engine.get_log_entries(1, 2),
+        "the bounds": engine.log_bounds,
+        "the length": lambda: len(engine),
+        "iteration": lambda: next(iter(engine), None),
+        "the snapshot": engine.load_snapshot,
+        "a stream": engine.open_snapshot,
+        "metrics": engine.metrics,
+        "a reset of metrics": engine.reset_metrics,
+        "verification": engine.verify,
+        "a backup": lambda: engine.backup("/of-a-closed-store"),
+        "a state to save": lambda: engine.save_state(PersistentState(LARGEST, "")),
+        "an append": lambda: engine.append_log_entries((LogEntry(LARGEST, LARGEST, b""),)),
+        "a suffix truncation": lambda: engine.truncate_log_suffix(1),
+        "a prefix truncation": lambda: engine.truncate_log_prefix(1),
+        "a snapshot to save": lambda: engine.save_snapshot(SnapshotMetadata(1, 1), b""),
+    }
+    for what, call in calls.items():
+        try:
+            call()
+        except StorageClosedError:
+            continue
+        except StorageError as error:
+            came = type(error).__name__
+        else:
+            came = "an answer"
+        yield Problem(
+            "O16",
+            f"a closed store is asked for {what}",
+            f"expected StorageClosedError, but {what} gave {came}",
+        )
+    engine.close()  # a second time, which does nothing
 
 
 def litter_problems(store: Storage, fs: FileSystem, directory: str) -> Iterator[Problem]:

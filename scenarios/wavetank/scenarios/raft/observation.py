@@ -6,7 +6,7 @@ itself. Both note where the store disagrees with itself (invariant O6).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from attrs import frozen
 
@@ -24,7 +24,14 @@ from wavetank.scenarios.exploration.subject import Problem
 from wavetank.scenarios.raft.model import ModelState
 from wavetank.scenarios.raft.tolerated_losses import NOTHING_TOLERATED, ToleratedLosses
 
-__all__ = ["Observation", "check_points", "observe", "observe_parts"]
+__all__ = [
+    "Observation",
+    "check_ahead",
+    "check_points",
+    "observe",
+    "observe_parts",
+    "points_ahead",
+]
 
 
 @frozen(kw_only=True, cache_hash=True)
@@ -122,6 +129,31 @@ def observe_parts(
         snapshot=_snapshot_of(store),
         problems=(*_bounds_problems(store, bounds), *_point_problems(store, bounds, ())),
     )
+
+
+def points_ahead(store: Storage) -> tuple[LogEntry, ...]:
+    """Return the first and the last entry, read alone before anything else is.
+
+    Raises:
+        StorageError: the store refused a question that it must answer.
+    """
+    bounds = store.log_bounds()
+    if bounds.first_index > bounds.last_index:
+        return ()
+    ends = dict.fromkeys((bounds.first_index, bounds.last_index))
+    return tuple(store.get_log_entry(index) for index in ends)
+
+
+def check_ahead(ahead: Sequence[LogEntry], seen: Observation) -> Iterator[Problem]:
+    """Yield where entries that were read before all others differ from the same in a range."""
+    shown = {entry.index: entry for entry in seen.entries}
+    for entry in ahead:
+        if shown.get(entry.index, entry) != entry:
+            yield Problem(
+                "O6",
+                "a first read against later ones",
+                f"entry {entry.index} was another one when it was read first",
+            )
 
 
 def check_points(store: Storage, seen: Observation) -> Iterator[Problem]:

@@ -49,6 +49,7 @@ INVARIANTS: Final[dict[str, str]] = {
     "O18": "verify and dump of a running store show what it holds",
     "O19": "a store is poisoned once a write, sync or rename has failed, and then takes no change",
     "O20": "a compaction that has ended keeps what the options retain, and no other entry",
+    "O21": "a call whose cancel token is set in time raises, and changes nothing",
 }
 """What is checked, by id."""
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
-from typing import TypedDict
+from typing import Final, TypedDict, cast
 
-from wavetank.engine import CancelToken, SnapshotData, Storage
+from attrs import frozen
+
+from wavetank.engine import Buffer, CancelToken, SnapshotData, Storage
 from wavetank.scenarios.exploration.subject import Problem
 from wavetank.scenarios.raft.steps import (
     Append,
@@ -22,7 +25,11 @@ from wavetank.scenarios.raft.steps import (
     TruncateSuffix,
 )
 
-__all__ = ["CountedToken", "call", "refusal"]
+__all__ = ["CountedToken", "call", "refusal", "with_data_that_sets"]
+
+_WIDE: Final = 4
+"""Bytes of the items of a view that does not count in bytes."""
+_SETTING_CHUNK: Final = 1000
 
 
 class CountedToken:
@@ -30,15 +37,20 @@ class CountedToken:
 
     Args:
         looks: how often it is found not set.
+        only_set: it is found not set until `set` is called, instead.
     """
 
-    def __init__(self, looks: int) -> None:
-        self._left = looks
+    def __init__(self, looks: int, *, only_set: bool = False) -> None:
+        self._left: float = math.inf if only_set else looks
 
     @property
     def was_seen_set(self) -> bool:
         """Whether whoever looked at it has found it set."""
         return self._left < 0
+
+    def set(self) -> None:
+        """Let it be found set from now on."""
+        self._left = min(self._left, 0)
 
     def is_set(self) -> bool:
         """See `CancelToken`."""
@@ -52,7 +64,7 @@ class _Given(TypedDict, total=False):
     cancel: CancelToken
 
 
-def call(store: Storage, step: Step, *, cancel: CancelToken | None = None) -> None:
+def call(store: Storage, step: Step | _Setting, *, cancel: CancelToken | None = None) -> None:
     """Let a store do a step that is a single call; what a read returns is not looked at.
 
     Args:
@@ -74,20 +86,53 @@ def call(store: Storage, step: Step, *, cancel: CancelToken | None = None) -> No
             store.truncate_log_prefix(step.index, **given)
         case SaveSnapshot():
             store.save_snapshot(step.metadata, _data_of(step), **given)
+        case _Setting():
+            store.save_snapshot(step.inner.metadata, _as_data(_setting_chunks(step)), **given)
         case Cancelled() | Interrupted():
             call(store, step.step, cancel=cancel)
         case _:
             raise AssertionError(step)
 
 
+@frozen
+class _Setting:
+    """A snapshot whose data sets a cancel token once a part of it has been taken."""
+
+    inner: SaveSnapshot
+    token: CountedToken
+
+
+def with_data_that_sets(step: Step, token: CountedToken) -> Step | _Setting:
+    """Return a call that sets a token while it takes its data, if it has data."""
+    return _Setting(step, token) if isinstance(step, SaveSnapshot) else step
+
+
 def _data_of(step: SaveSnapshot) -> SnapshotData:
-    return _chunks(step) if step.chunk_bytes else step.data
+    return _as_data(_chunks(step)) if step.chunk_bytes else step.data
 
 
-def _chunks(step: SaveSnapshot) -> Iterator[bytes]:
-    for begin in range(0, len(step.data), step.chunk_bytes):
-        yield step.data[begin : begin + step.chunk_bytes]
+def _as_data(chunks: Iterator[Buffer]) -> SnapshotData:
+    """Return chunks of any type for which bytes stand in annotations."""
+    return cast("SnapshotData", chunks)
+
+
+def _chunks(step: SaveSnapshot) -> Iterator[Buffer]:
+    """Yield the data in chunks of each type that may hold bytes, with an empty one behind each."""
+    for number, begin in enumerate(range(0, len(step.data), step.chunk_bytes)):
+        chunk = step.data[begin : begin + step.chunk_bytes]
+        kinds: tuple[Buffer, ...] = (chunk, bytearray(chunk), memoryview(chunk))
+        if len(chunk) % _WIDE == 0:
+            # The length of such a view is not that of its bytes.
+            kinds = (*kinds, memoryview(chunk).cast("I"))
+        yield kinds[-1 - number % len(kinds)]
         yield b""
+
+
+def _setting_chunks(step: _Setting) -> Iterator[Buffer]:
+    yield step.inner.data[:1]
+    step.token.set()
+    for begin in range(1, len(step.inner.data), _SETTING_CHUNK):
+        yield step.inner.data[begin : begin + _SETTING_CHUNK]
 
 
 def refusal(what: Step | str, error: Exception, when: str = "without a crash") -> Problem:

@@ -202,13 +202,23 @@ class Cancelled:
     Attributes:
         step: the call.
         looks: how often the store finds the token not set, before it finds it set.
+        in_data: of a snapshot: it is set when a part of the data has been taken, instead.
     """
 
     step: SaveState | Append | TruncateSuffix | TruncatePrefix | SaveSnapshot
     looks: int = 0
+    in_data: bool = False
+
+    @property
+    def must_end(self) -> bool:
+        """Whether the call may not return: its token is set before it has anything to lose."""
+        if self.in_data:
+            return isinstance(self.step, SaveSnapshot) and len(self.step.data) > 1
+        return not self.looks
 
     def __str__(self) -> str:
         when = f"after {self.looks} looks at it" if self.looks else "from the beginning"
+        when = "while its data is taken" if self.in_data else when
         return f"{self.step} (with a cancel token that is set {when})"
 
 

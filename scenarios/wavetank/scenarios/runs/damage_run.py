@@ -65,10 +65,11 @@ def run_damage_of(unit: Unit, workload: Workload, progress: ProgressSink | None)
 
 
 def _chosen(every: Sequence[Damage], count: int, random: Random) -> tuple[Damage, ...]:
-    """Return so many damages: of each kind to each file one, then of each another one, and on."""
-    kinds: dict[tuple[str, str], list[Damage]] = {}
+    """Return so many: of each kind to each part of each file one, then of each another one."""
+    kinds: dict[tuple[str, str, str], list[Damage]] = {}
     for damage in every:
-        kinds.setdefault((damage.kind.value, damage.region.file), []).append(damage)
+        part = damage.region.meaning.partition(":")[0]
+        kinds.setdefault((damage.kind.value, damage.region.file, part), []).append(damage)
     for places in kinds.values():
         random.shuffle(places)
     rounds = chain.from_iterable(zip_longest(*kinds.values()))

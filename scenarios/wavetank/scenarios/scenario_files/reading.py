@@ -39,6 +39,7 @@ from wavetank.scenarios.scenario_files.moves import Alternative, Repeat, ScriptS
 from wavetank.scenarios.scenario_files.scenario import Scenario
 from wavetank.scenarios.scenario_files.words import (
     CALLS,
+    CANCELLATION,
     EXACT,
     FORMS,
     INTERRUPTION,
@@ -277,11 +278,13 @@ def _refused_call(value: object, place: Place) -> object:
 
 def _cancelled(value: object, place: Place) -> object:
     known = {key: kind for key, kind in EXACT.items() if kind is not Read}
-    table = plain.with_keys(value, (*known, "looks"), place)
-    looks = plain.whole_from(0)(table.get("looks", 0), place.at("looks"))
-    return plain.made(
-        Cancelled, {"step": _one_of(table, known, ("looks",), place), "looks": looks}, place
-    )
+    table = plain.with_keys(value, (*known, *CANCELLATION), place)
+    given = {
+        "step": _one_of(table, known, CANCELLATION, place),
+        "looks": plain.whole_from(0)(table.get("looks", 0), place.at("looks")),
+        "in_data": plain.flag(table.get("in_data", False), place.at("in_data")),
+    }
+    return plain.made(Cancelled, given, place)
 
 
 def _interrupted(value: object, place: Place) -> object:

@@ -57,6 +57,7 @@ from wavetank.scenarios.scenario_files.moves import (
 
 __all__ = [
     "CALLS",
+    "CANCELLATION",
     "EXACT",
     "FORMS",
     "INTERRUPTION",
@@ -188,6 +189,9 @@ RENAMED: Final[Mapping[type, Mapping[str, str]]] = MappingProxyType(
     }
 )
 """Keys that differ from the names of the attributes that they stand for."""
+
+CANCELLATION: Final = ("looks", "in_data")
+"""What stands beside the call of a cancelled step."""
 
 INTERRUPTION: Final = ("profile", "after", "newest", "also", "torn_sectors")
 """What stands beside the call of an interrupted step."""

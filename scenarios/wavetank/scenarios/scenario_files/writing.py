@@ -15,6 +15,7 @@ from wavetank.scenarios.scenario_files.moves import Alternative, Repeat, When
 from wavetank.scenarios.scenario_files.scenario import Scenario
 from wavetank.scenarios.scenario_files.words import (
     CALLS,
+    CANCELLATION,
     INTERRUPTION,
     RENAMED,
     STEPS,
@@ -115,8 +116,8 @@ def _body(step: object) -> object:
     if isinstance(step, SaveSnapshot):
         return _table(ExactSnapshot.of(step))
     if isinstance(step, Cancelled):
-        looks = {"looks": step.looks} if step.looks else {}
-        return {**_step(step.step), **looks}
+        when = {key: value for key, value in _table(step).items() if key in CANCELLATION}
+        return {**_step(step.step), **when}
     if isinstance(step, Interrupted):
         cut = {key: value for key, value in _table(step).items() if key in INTERRUPTION}
         return {**_step(step.step), **cut, "profile": step.profile.name}
