@@ -8,8 +8,8 @@ import jsonschema
 import pytest
 from console import wavetank
 
-from wavetank.reports.corpus_files import CorpusFiles
 from wavetank.reports.documents import schema
+from wavetank.reports.fuzzing.corpus_files import CorpusFiles
 from wavetank.scenarios import Fuzzer, FuzzPlan
 
 SMALL = ("--runs", "3", "--images", "5", "--workers", "1", "--profile", "posix")

@@ -20,7 +20,7 @@ from wavetank.reports.failures import (
 from wavetank.reports.next_commands import remaining_commands
 from wavetank.reports.own_files import is_own_file
 from wavetank.reports.profile_files import read_profile
-from wavetank.reports.session import untouched
+from wavetank.reports.runs.session import untouched
 from wavetank.scenarios import (
     SCENARIOS,
     Case,

@@ -2,7 +2,7 @@
 
 from attrs import evolve
 
-from wavetank.reports.session import Session, untouched
+from wavetank.reports.runs.session import Session, untouched
 from wavetank.scenarios import (
     SCENARIOS,
     Case,

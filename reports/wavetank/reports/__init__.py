@@ -5,10 +5,11 @@ General layout::
     cli.py              the program: its commands, and the exit code of an error
     commands/           a module for each command
     documents/          results as JSON; schemas/ says what each document may hold
-    tables.py           tables in text
-    lanes.py            histories of concurrent callers, a line for each task
-    session.py, _workers.py    a run over processes, interrupted or stopped early
-    progress.py, text.py, story.py, next_commands.py    what a run prints
+    runs/               a run over processes; what is kept of it, compared and run again
+    outputs/            what is made of a run: screen, event lines, NDJSON, JUnit, Markdown
+    page/               what is made of anything: one HTML page
+    fuzzing/            a fuzzing run over processes, and what it prints
+    story.py, lanes.py, next_commands.py    a failure in text, its callers as lanes, what to type
     failures.py, _fields.py    .wavetank/failures, written and read back
     regressions.py, python_values.py    a failure as a pytest file
     pytest_plugin.py, _pytest_tools.py, _pytest_replay.py    fixtures, marker and options for pytest

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from attrs import frozen
 
-from wavetank.reports.session import Session, Unit
+from wavetank.reports.runs.session import Session, Unit
 from wavetank.scenarios import OwnProfile, RunPlan, units_of
 
 __all__ = [

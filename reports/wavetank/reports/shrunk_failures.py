@@ -6,7 +6,7 @@ from attrs import evolve
 
 from wavetank.reports._version import version
 from wavetank.reports.failures import StoredFailure
-from wavetank.reports.session import Session
+from wavetank.reports.runs.session import Session
 from wavetank.scenarios.shrinking import (
     ClusterCaseError,
     NotShownError,

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from wavetank.reports.commands.check_markdown import check_markdown, scorecard_path
+from wavetank.reports.commands.checking.markdown import check_markdown, scorecard_path
 from wavetank.scenarios.conformance import check_backend, find_store, shipped_names
 
 DIRECTORY = Path(__file__).parents[3] / "docs" / "scorecards"

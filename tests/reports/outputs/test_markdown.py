@@ -4,7 +4,7 @@ from attrs import evolve
 from session_examples import CASE, PLAN, RESULT, VIOLATION, finished
 
 from wavetank.reports.outputs.markdown import run_markdown
-from wavetank.reports.session import untouched
+from wavetank.reports.runs.session import untouched
 
 
 def test_a_run_is_a_table_and_its_violations() -> None:

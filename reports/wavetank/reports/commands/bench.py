@@ -16,7 +16,7 @@ from wavetank.reports._choices import choose_all
 from wavetank.reports.commands.html_report import typed_command, write_html
 from wavetank.reports.commands.options import format_option, report_option
 from wavetank.reports.exit_codes import ExitCode
-from wavetank.reports.tables import table
+from wavetank.reports.outputs.tables import table
 
 if TYPE_CHECKING:
     from wavetank.reports.bench.report import BenchReport, BenchRow

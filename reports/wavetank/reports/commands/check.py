@@ -85,7 +85,7 @@ def check_command(
     output_format: str,
     reports: Mapping[str, Path],
 ) -> None:
-    from wavetank.reports.commands.check_execution import (
+    from wavetank.reports.commands.checking.execution import (
         BackendUsageError,
         CheckSettings,
         execute,

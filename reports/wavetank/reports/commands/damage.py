@@ -12,7 +12,7 @@ from wavetank.reports._choices import choose_all
 from wavetank.reports.commands.html_report import typed_command, write_html
 from wavetank.reports.commands.options import format_option, report_option, workers_option
 from wavetank.reports.exit_codes import ExitCode
-from wavetank.reports.tables import counts_table
+from wavetank.reports.outputs.tables import counts_table
 
 if TYPE_CHECKING:
     from wavetank.scenarios.corruption import CellKey, DamageResult, WrongCell
@@ -59,11 +59,11 @@ def damage_command(
     reports: Mapping[str, Path],
 ) -> None:
     from wavetank.reports._version import version
-    from wavetank.reports._workers import work_executor
     from wavetank.reports.commands.progress_lines import ProgressLines
     from wavetank.reports.documents import to_text
     from wavetank.reports.documents.injections import damage_document
     from wavetank.reports.page.damage_page import damage_page
+    from wavetank.reports.runs.workers import work_executor
     from wavetank.scenarios.corruption import STORES, run_damage
 
     names = choose_all("store", stores, STORES) if stores else None

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from wavetank.reports.commands.options import format_option
-from wavetank.reports.tables import table
+from wavetank.reports.outputs.tables import table
 
 if TYPE_CHECKING:
     from wavetank.engine import DumpedDocument, DumpedPart, StoreDump

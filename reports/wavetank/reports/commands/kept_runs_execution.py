@@ -22,7 +22,7 @@ from wavetank.reports.runs.differences import Difference, first_difference
 from wavetank.reports.runs.folders import RunFolders
 from wavetank.reports.runs.keeping import store_failures
 from wavetank.reports.runs.rechecking import FoundEvent, NoPlanError, Recheck, recheck
-from wavetank.reports.session import Session, run_session
+from wavetank.reports.runs.session import Session, run_session
 from wavetank.scenarios import (
     OptionError,
     PlainStoreError,

@@ -10,7 +10,7 @@ import click
 
 from wavetank.reports._choices import choose
 from wavetank.reports.commands.options import format_option
-from wavetank.reports.tables import table
+from wavetank.reports.outputs.tables import table
 
 if TYPE_CHECKING:
     from wavetank.reports.commands.inventory import Item

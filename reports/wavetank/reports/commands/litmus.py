@@ -11,7 +11,7 @@ import click
 from wavetank.reports._choices import UnknownChoiceError
 from wavetank.reports.commands.options import format_option
 from wavetank.reports.exit_codes import ExitCode
-from wavetank.reports.tables import table
+from wavetank.reports.outputs.tables import table
 
 if TYPE_CHECKING:
     from wavetank.reports.kernel.experiment import RealPlan

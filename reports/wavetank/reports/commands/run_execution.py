@@ -21,12 +21,17 @@ from wavetank.reports.failures import StoredFailure
 from wavetank.reports.outputs.event_lines import short_line
 from wavetank.reports.outputs.files import write_run_reports
 from wavetank.reports.outputs.progress import progress_on
+from wavetank.reports.outputs.run_text import (
+    fault_warnings,
+    first_line,
+    render_session,
+    screen_width,
+)
 from wavetank.reports.own_files import is_own_file, read_scenario
 from wavetank.reports.profile_files import choose_profiles
 from wavetank.reports.runs.keeping import KeptRun, kept_run, store_failures
-from wavetank.reports.session import Session, compare, run_session, untouched
+from wavetank.reports.runs.session import Session, compare, run_session, untouched
 from wavetank.reports.shrunk_failures import with_first_made_smaller
-from wavetank.reports.text import fault_warnings, first_line, render_session, screen_width
 from wavetank.scenarios import (
     ALL_SCENARIOS,
     CONCURRENT_SCENARIOS,

@@ -13,7 +13,7 @@ from wavetank.reports._choices import choose_all
 from wavetank.reports.commands.html_report import typed_command, write_html
 from wavetank.reports.commands.options import format_option, report_option, workers_option
 from wavetank.reports.exit_codes import ExitCode
-from wavetank.reports.tables import table
+from wavetank.reports.outputs.tables import table
 
 if TYPE_CHECKING:
     from wavetank.reports.patch_hunt import PatchHunt, PatchResults
@@ -81,12 +81,12 @@ def zoo_command(
     reports: Mapping[str, Path],
 ) -> None:
     from wavetank.reports._version import version
-    from wavetank.reports._workers import work_executor
     from wavetank.reports.commands.progress_lines import ProgressLines
     from wavetank.reports.documents import to_text
     from wavetank.reports.documents.injections import zoo_document
     from wavetank.reports.page.zoo_page import zoo_page
     from wavetank.reports.patch_hunt import can_hunt_patches, hunt_patches
+    from wavetank.reports.runs.workers import work_executor
     from wavetank.scenarios.mutants import BUGS, PATCHES, RACES, run_zoo
 
     ids = choose_all("bug", bugs, {**BUGS, **RACES, **PATCHES}) if bugs else (*PATCHES,)

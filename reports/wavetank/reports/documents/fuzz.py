@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from wavetank.reports.documents import document
 from wavetank.reports.documents.runs import write_violation
-from wavetank.reports.fuzz_session import FuzzSession
-from wavetank.reports.fuzz_text import PARTS
+from wavetank.reports.fuzzing.session import FuzzSession
+from wavetank.reports.fuzzing.text import PARTS
 from wavetank.scenarios import FuzzFinding
 
 __all__ = ["fuzz_document"]

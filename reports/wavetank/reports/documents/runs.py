@@ -9,8 +9,8 @@ from wavetank.reports.commands.inventory import Detail, Item
 from wavetank.reports.documents.writing import Write, shape, writer
 from wavetank.reports.failures import StoredFailure
 from wavetank.reports.next_commands import remaining_commands, replay_command
-from wavetank.reports.session import Determinism, Session
-from wavetank.reports.text import fault_warnings
+from wavetank.reports.outputs.run_text import fault_warnings
+from wavetank.reports.runs.session import Determinism, Session
 from wavetank.scenarios import (
     ClusterCounts,
     ReplayResult,

@@ -12,7 +12,7 @@ from wavetank.reports.outputs.junit import check_junit, run_junit
 from wavetank.reports.outputs.markdown import run_markdown
 from wavetank.reports.page.check_page import check_page
 from wavetank.reports.page.run_page import run_page
-from wavetank.reports.session import Session
+from wavetank.reports.runs.session import Session
 from wavetank.scenarios.conformance import Scorecard
 
 __all__ = ["write_check_reports", "write_run_reports"]

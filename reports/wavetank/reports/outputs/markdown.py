@@ -8,7 +8,7 @@ from itertools import groupby
 from typing import Final
 
 from wavetank.reports.next_commands import replay_command
-from wavetank.reports.session import Session
+from wavetank.reports.runs.session import Session
 from wavetank.scenarios import RunPlan, ScenarioResult
 
 __all__ = ["run_markdown"]

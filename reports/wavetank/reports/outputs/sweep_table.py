@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Final
 
-from wavetank.reports.tables import table
+from wavetank.reports.outputs.tables import table
 from wavetank.scenarios import ScenarioResult
 
 __all__ = ["shown_name", "sweep_table"]

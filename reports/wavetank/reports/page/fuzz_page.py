@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from wavetank.reports.fuzz_session import FuzzSession
+from wavetank.reports.fuzzing.session import FuzzSession
 from wavetank.reports.page.blocks import Cell, Fact, Matrix, MatrixRow, Page, Section, Table, Tone
 from wavetank.reports.page.failure_pages import FINDINGS_LEAD, EvidenceOf, Narrator
 from wavetank.scenarios import Coverage

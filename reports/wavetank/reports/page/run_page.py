@@ -21,7 +21,7 @@ from wavetank.reports.page.blocks import (
     Tone,
 )
 from wavetank.reports.page.failure_pages import FINDINGS_LEAD, EvidenceOf, Narrator
-from wavetank.reports.session import Session
+from wavetank.reports.runs.session import Session
 from wavetank.scenarios import ScenarioResult, Verdict, Violation
 from wavetank.scenarios import evidence_of as evidence_of_case
 

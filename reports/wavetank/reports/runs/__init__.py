@@ -1,5 +1,8 @@
-"""Runs that are kept and compared.
+"""A run over processes; what is kept of it, compared and run again.
 
+    session.py      a plan run for a person: interrupted, stopped early, timed
+    workers.py      its processes
+    keeping.py      a run written down while it goes on
 differences.py  the first event in which two runs part
 folders.py      `.wavetank/runs`: what is kept of each run
 rechecking.py   a kept run judged again by the code of today

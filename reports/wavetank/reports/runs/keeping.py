@@ -12,7 +12,7 @@ from attrs import frozen
 from wavetank.reports.failures import FailureStore, StoredFailure
 from wavetank.reports.outputs.event_log import EventLog
 from wavetank.reports.runs.folders import NewFolder, RunFolders
-from wavetank.reports.session import Session
+from wavetank.reports.runs.session import Session
 from wavetank.scenarios import Event
 
 __all__ = ["KeptRun", "kept_run", "store_failures"]

@@ -13,7 +13,7 @@ from typing import TypeAlias
 from attrs import frozen
 
 from wavetank.reports.runs.differences import Difference, first_difference
-from wavetank.reports.session import Session
+from wavetank.reports.runs.session import Session
 from wavetank.scenarios import (
     ClusterRunEvent,
     Event,

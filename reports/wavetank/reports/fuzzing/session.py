@@ -8,7 +8,7 @@ from typing import Final
 
 from attrs import frozen
 
-from wavetank.reports._workers import work_executor
+from wavetank.reports.runs.workers import work_executor
 from wavetank.scenarios import Case, FuzzCounts, Fuzzer, FuzzFinding, FuzzPlan, FuzzResult
 
 __all__ = ["FuzzSession", "run_fuzz_session"]

@@ -4,7 +4,7 @@ import pytest
 from attrs import evolve
 
 from wavetank.reports.next_commands import remaining_commands
-from wavetank.reports.session import Session, Unit, compare, run_session, untouched
+from wavetank.reports.runs.session import Session, Unit, compare, run_session, untouched
 from wavetank.scenarios import (
     Event,
     News,

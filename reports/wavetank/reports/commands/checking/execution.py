@@ -11,9 +11,9 @@ from attrs import evolve, field, frozen
 
 from wavetank.reports._choices import UnknownChoiceError, choose_store
 from wavetank.reports._version import version
-from wavetank.reports.commands.check_corpus import CheckCorpus
-from wavetank.reports.commands.check_markdown import check_markdown, scorecard_path
-from wavetank.reports.commands.check_text import check_line, check_text
+from wavetank.reports.commands.checking.corpus import CheckCorpus
+from wavetank.reports.commands.checking.markdown import check_markdown, scorecard_path
+from wavetank.reports.commands.checking.text import check_line, check_text
 from wavetank.reports.documents import to_text
 from wavetank.reports.documents.check import check_document
 from wavetank.reports.exit_codes import ExitCode

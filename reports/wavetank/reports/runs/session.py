@@ -15,9 +15,9 @@ from typing import Final
 
 from attrs import evolve, frozen
 
-from wavetank.reports._workers import hash_seed, worker_pool
 from wavetank.reports.outputs.event_lines import short_line
 from wavetank.reports.runs.differences import first_difference
+from wavetank.reports.runs.workers import hash_seed, worker_pool
 from wavetank.scenarios import (
     Case,
     Event,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
-from wavetank.reports.fuzz_session import FuzzSession
+from wavetank.reports.fuzzing.session import FuzzSession
 from wavetank.reports.story import render_story
 from wavetank.scenarios import Feature, FuzzPlan
 
