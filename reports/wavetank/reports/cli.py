@@ -30,6 +30,7 @@ from wavetank.reports.commands.run import run_command
 from wavetank.reports.commands.show import show_command
 from wavetank.reports.commands.shrink import shrink_command
 from wavetank.reports.commands.sweep import sweep_command
+from wavetank.reports.commands.syncs import syncs_command
 from wavetank.reports.commands.verify import verify_command
 from wavetank.reports.commands.zoo import zoo_command
 from wavetank.reports.exit_codes import ExitCode
@@ -80,6 +81,7 @@ cli.add_command(recheck_command)
 cli.add_command(list_command)
 cli.add_command(litmus_command)
 cli.add_command(zoo_command)
+cli.add_command(syncs_command)
 cli.add_command(damage_command)
 cli.add_command(sweep_command)
 cli.add_command(check_command)

@@ -10,7 +10,9 @@ General layout::
     bugs.py          all of them
     races/, race_bugs.py     bugs that only tasks beside one another show
     race_hunt.py     one of these, hunted by schedules
-    missing_syncs.py the engine without one of its syncs, for every sync
+    missing_syncs.py a store without one of its syncs, for every sync
+    necessity.py     whether a sync is needed, and what is lost without it
+    spreading.py     units of work in other processes
     hunt.py          one variant on one trial under one profile
     patches/, planted_patch.py     bugs as diffs of the engine, with the commands that find them
     small_repro.py   a kill made small
@@ -23,18 +25,22 @@ The engine itself is never changed; a patch changes a copy of it. Start reading 
 from wavetank.scenarios.mutants.bugs import BUGS
 from wavetank.scenarios.mutants.catalogue import (
     BugResult,
-    Necessity,
-    NecessityResult,
-    Progress,
     Witness,
     ZooResult,
     missed_without,
-    need_of,
     run_zoo,
 )
 from wavetank.scenarios.mutants.hunt import Hunt, Kill
 from wavetank.scenarios.mutants.missing_syncs import SYNC_TRIALS, SyncSite, sync_sites, without
 from wavetank.scenarios.mutants.mutant_run import Trial, record_trial
+from wavetank.scenarios.mutants.necessity import (
+    LosingImage,
+    Necessity,
+    NecessityResult,
+    SyncsResult,
+    need_of,
+    run_syncs,
+)
 from wavetank.scenarios.mutants.planted_bug import PlantedBug
 from wavetank.scenarios.mutants.planted_case import planted_case, store_name
 from wavetank.scenarios.mutants.planted_code import plant
@@ -48,6 +54,7 @@ from wavetank.scenarios.mutants.race_bugs import RACES
 from wavetank.scenarios.mutants.race_hunt import MOST_RUNS, RaceHunt, Sighting, hunt_race
 from wavetank.scenarios.mutants.races.race import Race
 from wavetank.scenarios.mutants.small_repro import ReproSizes, SmallRepro, small_repro
+from wavetank.scenarios.mutants.spreading import Progress
 
 __all__ = [
     "BUGS",
@@ -58,6 +65,7 @@ __all__ = [
     "BugResult",
     "Hunt",
     "Kill",
+    "LosingImage",
     "Necessity",
     "NecessityResult",
     "PatchError",
@@ -70,6 +78,7 @@ __all__ = [
     "Sighting",
     "SmallRepro",
     "SyncSite",
+    "SyncsResult",
     "Trial",
     "Witness",
     "ZooResult",
@@ -79,6 +88,7 @@ __all__ = [
     "plant",
     "planted_case",
     "record_trial",
+    "run_syncs",
     "run_zoo",
     "small_repro",
     "store_name",

@@ -10,19 +10,19 @@ the engine itself under as many as the longest hunt took.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
-from enum import Enum
 from types import MappingProxyType
-from typing import Final, TypeAlias, TypeVar
+from typing import Final
 
 from attrs import evolve, frozen
 
 from wavetank.scenarios.catalogue import CONCURRENT_SCENARIOS
 from wavetank.scenarios.mutants.bugs import BUGS
-from wavetank.scenarios.mutants.hunt import Hunt, Kill, hunts, reported, reported_under
-from wavetank.scenarios.mutants.missing_syncs import SYNC_TRIALS, SyncSite, sync_sites, without
+from wavetank.scenarios.mutants.hunt import Hunt, hunts, reported
+from wavetank.scenarios.mutants.missing_syncs import SYNC_TRIALS
 from wavetank.scenarios.mutants.mutant_run import Trial
+from wavetank.scenarios.mutants.necessity import NecessityResult, necessity_units, need_of
 from wavetank.scenarios.mutants.planted_bug import BUILTIN
 from wavetank.scenarios.mutants.race_bugs import RACES
 from wavetank.scenarios.mutants.race_hunt import RaceHunt, hunt_race
@@ -32,23 +32,18 @@ from wavetank.scenarios.mutants.small_repro import (
     small_race_repro,
     small_repro,
 )
+from wavetank.scenarios.mutants.spreading import Progress, Spread
 from wavetank.scenarios.raft.oracle import INVARIANTS
-from wavetank.scenarios.stores.adapter import StoreAdapter
 from wavetank.sim import EXT4, POSIX, SAFE_PROFILES, Profile
 
 __all__ = [
     "BugResult",
-    "Necessity",
-    "NecessityResult",
-    "Progress",
     "Witness",
     "ZooResult",
     "missed_without",
-    "need_of",
     "run_zoo",
 ]
 
-_Result = TypeVar("_Result")
 _INVARIANT: Final = re.compile(r"\bO\d+\b")
 _WEAKEST: Final = (POSIX, EXT4)
 _WEAKEST_FIRST: Final[tuple[Profile, ...]] = (
@@ -83,37 +78,6 @@ class BugResult:
         if not kills:
             return None
         return min(kills, key=lambda pair: (len(pair[0].steps), len(pair[0].lost)))[1]
-
-
-class Necessity(Enum):
-    """Whether a sync is needed."""
-
-    NECESSARY = "necessary"
-    REDUNDANT = "redundant"
-    UNDECIDED = "undecided"
-
-
-@frozen(kw_only=True)
-class NecessityResult:
-    """What became of the engine without one of its syncs.
-
-    Attributes:
-        site: the sync.
-        ordinal: which one it is of those that this function asks for on this target, from 1.
-        necessity: whether it is needed.
-        kill: how its absence shows; None if it does not.
-        profiles: the safe profiles under which it shows.
-        trials: names of the trials that reach the sync.
-        judged: images judged without it, in the hunt that killed it or in all.
-    """
-
-    site: SyncSite
-    ordinal: int
-    necessity: Necessity
-    kill: Kill | None
-    profiles: tuple[str, ...]
-    trials: tuple[str, ...]
-    judged: int
 
 
 @frozen(kw_only=True)
@@ -169,10 +133,6 @@ class ZooResult:
         return not (self.survivors or self.false_alarms)
 
 
-Progress: TypeAlias = Callable[[str, int, int], None]
-"""Told what is being done, how much of it is done, and of how much."""
-
-
 def run_zoo(
     ids: Sequence[str] | None = None,
     *,
@@ -195,7 +155,7 @@ def run_zoo(
     bugs = [BUGS[each] for each in asked if each not in RACES]
     races = [each for each in asked if each in RACES]
     trials = [bug.trial for bug in bugs]
-    spread = _Spread(executor, on_progress)
+    spread = Spread(executor, on_progress)
     results = spread("planted bugs", _hunt_bug, [(bug.id,) for bug in bugs])
     if shrinks:
         results = spread("repros", _shrink_bug, [(each,) for each in results])
@@ -206,10 +166,7 @@ def run_zoo(
     witnesses: tuple[Witness, ...] = ()
     if ids is None:
         trials += SYNC_TRIALS
-        sites = sync_sites()
-        ordinals = _ordinals(sites)
-        units = [(site, numbers, ordinals[site]) for site, numbers in sites.items()]
-        necessity = spread("missing syncs", need_of, units)
+        necessity = spread("missing syncs", need_of, necessity_units())
         witnesses = spread("invariants", missed_without, [(each, results) for each in INVARIANTS])
     alarms = spread("trials of the engine itself", _false_alarms, [(each,) for each in trials])
     alarms += spread("schedules of the engine itself", _race_alarms, _as_long_as(races_seen))
@@ -221,32 +178,6 @@ def run_zoo(
         necessity=necessity,
         witnesses=witnesses,
     )
-
-
-@frozen
-class _Spread:
-    """Runs units of one kind, here or elsewhere, and returns their results in order."""
-
-    executor: Executor | None
-    on_progress: Progress | None
-
-    def __call__(
-        self, what: str, work: Callable[..., _Result], units: Sequence[tuple[object, ...]]
-    ) -> tuple[_Result, ...]:
-        results: list[_Result] = []
-        for result in self._run(work, units):
-            results.append(result)
-            if self.on_progress is not None:
-                self.on_progress(what, len(results), len(units))
-        return tuple(results)
-
-    def _run(
-        self, work: Callable[..., _Result], units: Sequence[tuple[object, ...]]
-    ) -> Iterator[_Result]:
-        if self.executor is None:
-            return (work(*unit) for unit in units)
-        futures = [self.executor.submit(work, *unit) for unit in units]
-        return (future.result() for future in futures)
 
 
 def _hunt_bug(bug_id: str) -> BugResult:
@@ -297,71 +228,6 @@ def _false_alarms(trial: Trial) -> tuple[str, ...]:
             for invariant, kind in found.reports
         ]
     return tuple(alarms)
-
-
-def _ordinals(sites: Iterable[SyncSite]) -> dict[SyncSite, int]:
-    """Number the syncs that one function asks for on one target during one operation."""
-    seen: dict[tuple[str, str, str], int] = {}
-    numbers: dict[SyncSite, int] = {}
-    for site in sites:
-        key = (site.operation, site.function, site.target)
-        numbers[site] = seen[key] = seen.get(key, 0) + 1
-    return numbers
-
-
-def need_of(site: SyncSite, numbers: tuple[int, ...], ordinal: int = 1) -> NecessityResult:
-    """Hunt the engine without one sync, until it is killed or all trials are through.
-
-    Args:
-        site: the sync.
-        numbers: of the trials that reach it.
-        ordinal: its number among those of its function and target.
-    """
-    backend = without(site)
-    trials = [SYNC_TRIALS[number] for number in numbers]
-    if site.operation == "creation":
-        # The others begin where the creation is durable, which without this sync it is not.
-        trials = [trial for trial in trials if not trial.from_step]
-    # Most kills need no crash inside a recovery, and those take most of the time.
-    shallow = [evolve(trial, depth=0) for trial in trials if trial.depth != 0]
-    hunted = _hunted_until_killed([*shallow, *trials], backend)
-    killed_on, last = hunted[-1] if hunted else (None, None)
-    kill = None if last is None else last.kill
-    whole = [found for trial, found in hunted if trial in trials]
-    is_decided = bool(trials) and all(found.complete for found in whole)
-    undecided = Necessity.REDUNDANT if is_decided else Necessity.UNDECIDED
-    return NecessityResult(
-        site=site,
-        ordinal=ordinal,
-        necessity=undecided if kill is None else Necessity.NECESSARY,
-        kill=kill,
-        profiles=() if kill is None or killed_on is None else _shown_under(backend, killed_on),
-        trials=tuple(trial.workload.name for trial in trials),
-        judged=sum(found.judged for found in whole) if kill is None else hunted[-1][1].judged,
-    )
-
-
-def _hunted_until_killed(
-    trials: Iterable[Trial], backend: StoreAdapter
-) -> list[tuple[Trial, Hunt]]:
-    """Return the hunts on trials under the weakest profiles, up to the first with a kill."""
-    hunted: list[tuple[Trial, Hunt]] = []
-    for trial in trials:
-        for found in hunts(backend, trial, _WEAKEST):
-            hunted.append((trial, found))
-            if found.kill is not None:
-                return hunted
-    return hunted
-
-
-def _shown_under(backend: StoreAdapter, trial: Trial) -> tuple[str, ...]:
-    """Return the names of the safe profiles under which a variant is reported, in their order."""
-    shown = {each.name for each in reported_under(backend, trial, SAFE_PROFILES)}
-    unseen = [each for each in SAFE_PROFILES if each.name not in shown]
-    deep = next((each for each in SYNC_TRIALS if each.workload == trial.workload), trial)
-    if deep != trial:
-        shown |= {each.name for each in reported_under(backend, deep, unseen)}
-    return tuple(each.name for each in SAFE_PROFILES if each.name in shown)
 
 
 def missed_without(invariant: str, results: Sequence[BugResult]) -> Witness:

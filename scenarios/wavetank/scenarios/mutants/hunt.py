@@ -6,9 +6,10 @@ else: what a variant does wrong without a crash is told apart, and counts for no
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from types import MappingProxyType
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from wavetank.scenarios.exploration.explain import explain, explain_live
 from wavetank.scenarios.exploration.explorer import Exploration, Finding, explore
@@ -76,18 +77,47 @@ def hunt(backend: StoreAdapter, trial: Trial, profile: Profile) -> Hunt:
     return next(hunts(backend, trial, (profile,)))
 
 
-def hunts(backend: StoreAdapter, trial: Trial, profiles: Iterable[Profile]) -> Iterator[Hunt]:
-    """Yield what `hunt` returns for each profile; an image that they share is opened once."""
+def hunts(
+    backend: StoreAdapter,
+    trial: Trial,
+    profiles: Iterable[Profile],
+    *,
+    known: Mapping[str, frozenset[tuple[str, str]]] = MappingProxyType({}),
+    max_images: int | None = None,
+) -> Iterator[Hunt]:
+    """Yield what `hunt` returns for each profile; an image that they share is opened once.
+
+    Args:
+        backend: the variant.
+        trial: what it runs.
+        profiles: under which it is crashed.
+        known: by profile what is not told, as invariants and kinds.
+        max_images: judged under each profile at most; None: all.
+    """
     recording = record_trial(trial, backend)
-    subject = recording.subject()
-    for profile in profiles:
-        yield _hunt(recording, trial, profile, subject)
+    with recording.runnable() as runnable:
+        subject = runnable.subject()
+        for profile in profiles:
+            old = known.get(profile.name, frozenset())
+            yield _hunt(runnable, trial, profile, subject, old, max_images)
 
 
-def _hunt(recording: Recording, trial: Trial, profile: Profile, subject: RaftSubject) -> Hunt:
+def _hunt(  # noqa: PLR0917 - the arguments of `hunts`
+    recording: Recording,
+    trial: Trial,
+    profile: Profile,
+    subject: RaftSubject,
+    known: frozenset[tuple[str, str]],
+    max_images: int | None,
+) -> Hunt:
     if not trial.needs_crash:
         return _hunt_live(recording, profile)
-    sweep = explore(recording, profile, limits=Limits(depth=trial.depth), subject=subject)
+    limits = Limits(depth=trial.depth, max_images=max_images)
+    sweep = explore(recording, profile, limits=limits, subject=subject)
+    new = [
+        each for each in sweep.findings if (each.problem.invariant, each.problem.kind) not in known
+    ]
+    sweep = evolve(sweep, findings=tuple(new))
     return Hunt(
         profile=profile.name,
         judged=sweep.judged,

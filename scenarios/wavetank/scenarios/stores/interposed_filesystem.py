@@ -8,6 +8,7 @@ operation and leave all others alone. The engine itself is never changed.
 from __future__ import annotations
 
 import inspect
+import sys
 from collections.abc import Callable, Sequence
 from types import FrameType
 from typing import Final
@@ -19,18 +20,23 @@ from wavetank.scenarios.stores.adapter import Site, StoreAdapter
 
 __all__ = ["CallSite", "Deceit", "MisledFile", "MisledFileSystem", "call_site", "misled"]
 
-_ENGINE: Final = "wavetank.engine"
+_STORES: Final = (
+    "wavetank.engine",
+    "wavetank.scenarios.stores.raftlock",
+    "wavetank.scenarios.stores.pysyncobj",
+    "wavetank.scenarios.stores.sqlite",
+)
 _OPERATIONS: Final = {"__init__": "open", "_compact_in_background": "compaction"}
 _HELPERS: Final = ("StoreDirectory", "write_all", "read_at")
 
 
 @frozen(order=True, kw_only=True)
 class CallSite:
-    """The place in the engine from which a filesystem call came.
+    """The place in a store from which a filesystem call came.
 
     Attributes:
         operation: what the store was doing: one of its public calls, "open" or "compaction".
-        function: the engine's function that made the call, helpers left out.
+        function: the store's function that made the call, helpers left out.
         line: where it stands; tells several calls of one function apart.
     """
 
@@ -40,28 +46,33 @@ class CallSite:
 
 
 def call_site() -> CallSite:
-    """Return where in the engine the filesystem call that is being served came from."""
+    """Return where in the store the filesystem call that is being served came from."""
     frame = inspect.currentframe()
-    while frame is not None and not _is_engine(frame):
+    while frame is not None and not _is_store(frame):
         frame = frame.f_back
     caller, outermost = None, None
-    while frame is not None and _is_engine(frame):
+    while frame is not None and _is_store(frame):
         name = frame.f_code.co_qualname
         if caller is None and not name.startswith(_HELPERS):
             caller = (name, frame.f_lineno)
         outermost = name
         frame = frame.f_back
     if caller is None or outermost is None:
-        raise LookupError("call_site: expected a call from the engine, but none is under way")
+        raise LookupError("call_site: expected a call from a store, but none is under way")
     name = outermost.rpartition(".")[2]
     return CallSite(
         operation=_OPERATIONS.get(name, name), function=_short(caller[0]), line=caller[1]
     )
 
 
-def _is_engine(frame: FrameType) -> bool:
+def _is_store(frame: FrameType) -> bool:
+    """Whether a frame is of a store: of the engine, of a control, or of somebody else's code."""
     module = frame.f_globals.get("__name__", "")
-    return isinstance(module, str) and module.startswith(_ENGINE)
+    if not isinstance(module, str):
+        return False
+    top = module.partition(".")[0]
+    is_ours = top == "wavetank" and not module.startswith(_STORES)
+    return not is_ours and top not in sys.stdlib_module_names
 
 
 def _short(name: str) -> str:
