@@ -438,6 +438,9 @@ class _Search(Generic[Shown, Known]):
             for step in (losses.step_of(each) for each in losses.blamed[:1] if matter)
         )
         published = () if is_done else self._published()
+        unfinished = "" if is_done or published else self._unfinished()
+        if unfinished:
+            return Cure(kind=CureKind.NEW_FILE, target=unfinished, by=by)
         kind = CureKind.COMMIT_POINT if published else CureKind.NONE
         return Cure(kind=kind, target=", ".join(published), by=by)
 
@@ -453,6 +456,21 @@ class _Search(Generic[Shown, Known]):
         )
         kind = CureKind.CHECKSUM if is_append else CureKind.NEW_FILE
         return Cure(kind=kind, target=lost.file, by=losses.where(lost))
+
+    def _unfinished(self) -> str:
+        """Return the file that the interrupted step had made, and was to fill under its name."""
+        losses = self._losses
+        made = {
+            record.inode: record.path
+            for position, record in enumerate(losses.stretches[0].log)
+            if isinstance(record, Dirent)
+            and losses.run.interval_at(position).step == losses.last.step
+        }
+        start = losses.finding.crash.position
+        for record in islice(losses.run.log, start, _end_of_step(losses)):
+            if isinstance(record, (Data, Size)):
+                return made.get(record.inode, "")
+        return ""
 
     def _published(self) -> tuple[str, ...]:
         """Return what the interrupted step makes visible, by one call after the other."""

@@ -317,7 +317,9 @@ def _extent_problem(seen: Observation, possible: Possible) -> Problem:
         f"expected the log {wanted}, but {seen.bounds} came back",
         evolve(
             _broken_entries(range(possible[0].base_index + 1, lasts[0] + 1), Breach.ALTERED),
-            came=f"a log of {seen.bounds.first_index}..{last}",
+            came=f"a log of {seen.bounds.first_index}..{last}"
+            if last >= seen.bounds.first_index
+            else "an empty log",
         ),
     )
 
