@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from attrs import evolve
 from html_outline import outline_of
+from wavetank.reports.session import Session
 
 from wavetank.reports.bench.report import BenchReport, BenchRow, Machine, Peer
 from wavetank.reports.bench.rounds import Spread
@@ -12,13 +13,12 @@ from wavetank.reports.page.bench_page import bench_page
 from wavetank.reports.page.blocks import Matrix, Page, Ratios, Strips, Table, Tone
 from wavetank.reports.page.check_page import check_page
 from wavetank.reports.page.damage_page import damage_page
-from wavetank.reports.page.failure_pages import Narrator
+from wavetank.reports.page.findings import tell_findings
 from wavetank.reports.page.rendering import render_page
 from wavetank.reports.page.run_page import run_page
 from wavetank.reports.page.sweep_page import sweep_page
 from wavetank.reports.page.zoo_page import zoo_page
 from wavetank.reports.patch_hunt import PatchHunt, PatchResults
-from wavetank.reports.session import Session
 from wavetank.scenarios import (
     Case,
     Evidence,
@@ -87,22 +87,33 @@ def test_a_run_leads_from_its_matrix_and_its_crash_points_to_its_findings(sessio
     require_sound(page)
 
 
-def test_only_the_first_finding_of_a_kind_is_run_again(session: Session) -> None:
+def test_the_first_finding_of_each_kind_is_drawn_and_the_others_are_listed(
+    session: Session,
+) -> None:
     asked: list[Case] = []
 
     def evidence_of(case: Case) -> Evidence:
         asked.append(case)
         return Evidence()
 
-    narrator = Narrator(evidence_of)
     case, violation = session.violations[0]
-    one, other = (narrator.tell(violation, case) for _ in range(2))
+    again = evolve(violation, id="again")
+    third, another = session.violations[1]
+    assert (another.invariant, another.kind) != (violation.invariant, violation.kind)
+    pairs = [(case, violation), (case, again), (third, another)]
+    told = tell_findings(pairs, evidence_of, drawn=1)
     assert asked == [case]
-    assert one.notes == ()
-    command = f"wavetank show {violation.id} --as html"
-    assert other.notes == (
-        f"no timeline here, since of this kind one is drawn already: {command} draws it",
+    assert [finding.id for finding in told.findings] == [violation.id, another.id]
+    assert told.findings[1].notes == (
+        f"no timeline here, for want of room: wavetank show {another.id} --as html draws it",
     )
+    assert told.others is not None
+    assert [row[-1] for row in told.others.rows] == ["wavetank replay again"]
+    assert told.place_of == {
+        violation.id: violation.id,
+        "again": violation.id,
+        another.id: another.id,
+    }
 
 
 def test_a_finding_that_does_not_run_as_it_did_is_told_without_its_timeline(
@@ -112,7 +123,7 @@ def test_a_finding_that_does_not_run_as_it_did_is_told_without_its_timeline(
         raise ValueError(f"{case.store} does other things now")
 
     case, violation = session.violations[0]
-    finding = Narrator(evidence_of).tell(violation, case)
+    (finding,) = tell_findings([(case, violation)], evidence_of).findings
     assert finding.timelines == ()
     assert finding.broken == violation.summary
     assert finding.notes == (

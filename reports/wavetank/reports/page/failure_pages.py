@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final, TypeAlias
 
-from attrs import field, frozen
-
 from wavetank.reports.failures import StoredFailure
 from wavetank.reports.next_commands import replay_command, shrink_command
 from wavetank.reports.page.blocks import Fact, Page, Section
@@ -21,14 +19,13 @@ from wavetank.scenarios import (
     INVARIANTS,
     Case,
     Evidence,
-    StoreNotFoundError,
     Violation,
 )
 
 __all__ = [
     "EVENTS",
     "FINDINGS_LEAD",
-    "Narrator",
+    "EvidenceOf",
     "drawn_evidence",
     "failure_page",
     "finding_of",
@@ -64,46 +61,6 @@ def _introduction(stored: StoredFailure) -> str:
         "A store ran on a simulated disk, the power was cut, and the store was opened again on "
         "what was left. It broke a promise."
     )
-
-
-@frozen
-class Narrator:
-    """Tells findings; the first of each kind with its evidence, while a page has room for it.
-
-    Args:
-        evidence_of: judges a case again and returns what it shows.
-        findings: how many are told with their evidence.
-        events: of all their timelines at most.
-    """
-
-    _evidence_of: EvidenceOf
-    _findings: int = 25
-    _events: int = EVENTS
-    _told: dict[tuple[str, str], int] = field(factory=dict, init=False)
-
-    def tell(self, violation: Violation, case: Case, found: Case | None = None) -> Finding:
-        """Return a finding.
-
-        Args:
-            violation: its story.
-            case: what brings it back.
-            found: the case as it was found, if it has been made smaller.
-        """
-        kind = violation.invariant, violation.kind
-        room = self._events - sum(self._told.values())
-        if kind in self._told or len(self._told) >= self._findings or room <= 0:
-            command = f"wavetank show {violation.id} --as html"
-            reason = "of this kind one is drawn" if kind in self._told else "many others are drawn"
-            note = f"no timeline here, since {reason} already: {command} draws it"
-            return finding_of(violation, case, Evidence(), found=found, notes=(note,))
-        try:
-            evidence = self._evidence_of(case)
-        except (StoreNotFoundError, ValueError) as error:
-            note = f"it was not run again to draw a timeline: {error}"
-            return finding_of(violation, case, Evidence(), found=found, notes=(note,))
-        finding = finding_of(violation, case, evidence, found=found, limit=room)
-        self._told[kind] = sum(timeline.rows for timeline in finding.timelines)
-        return finding
 
 
 def finding_of(

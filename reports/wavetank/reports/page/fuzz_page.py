@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from wavetank.reports.fuzzing.session import FuzzSession
 from wavetank.reports.page.blocks import Cell, Fact, Matrix, MatrixRow, Page, Section, Table, Tone
-from wavetank.reports.page.failure_pages import FINDINGS_LEAD, EvidenceOf, Narrator
+from wavetank.reports.page.failure_pages import FINDINGS_LEAD, EvidenceOf
+from wavetank.reports.page.findings import tell_findings
 from wavetank.scenarios import Coverage
 
 __all__ = ["fuzz_page"]
@@ -22,9 +23,9 @@ def fuzz_page(session: FuzzSession, version: str, *, command: str, evidence_of: 
         evidence_of: judges a finding's case again and returns what it shows.
     """
     result = session.result
-    narrator = Narrator(evidence_of)
-    findings = tuple(narrator.tell(each.violation, each.case) for each in result.findings)
-    found = f"{len(findings)} promises were broken" if findings else "every promise held"
+    told = tell_findings(((each.case, each.violation) for each in result.findings), evidence_of)
+    count = len(result.findings)
+    found = f"{count} promises were broken" if count else "every promise held"
     return Page(
         title="wavetank fuzz",
         verdict=session.verdict,
@@ -35,8 +36,8 @@ def fuzz_page(session: FuzzSession, version: str, *, command: str, evidence_of: 
         command=command,
         facts=tuple(_facts(session, version)),
         sections=(
-            *(Section(id="findings", title="Findings", lead=FINDINGS_LEAD, blocks=findings),)
-            * bool(findings),
+            *(Section(id="findings", title="Findings", lead=FINDINGS_LEAD, blocks=told.blocks),)
+            * bool(count),
             Section(
                 id="coverage",
                 title="Operations and faults",

@@ -20,7 +20,8 @@ from wavetank.reports.page.blocks import (
     Table,
     Tone,
 )
-from wavetank.reports.page.failure_pages import FINDINGS_LEAD, EvidenceOf, Narrator
+from wavetank.reports.page.failure_pages import FINDINGS_LEAD, EvidenceOf
+from wavetank.reports.page.findings import ToldFindings, tell_findings
 from wavetank.reports.runs.session import Session
 from wavetank.scenarios import ScenarioResult, Verdict, Violation
 from wavetank.scenarios import evidence_of as evidence_of_case
@@ -46,8 +47,7 @@ def run_page(
         evidence_of: judges a finding's case again and returns what it shows.
     """
     results = session.result.results
-    narrator = Narrator(evidence_of)
-    findings = tuple(narrator.tell(violation, case) for case, violation in session.violations)
+    told = tell_findings(session.violations, evidence_of)
     sections = [
         Section(
             id="overview",
@@ -55,16 +55,16 @@ def run_page(
             lead="A scenario is a list of calls to the store. A crash model (profile) says what a "
             "filesystem may lose when the power goes. A cell says how many different disks, left "
             "by a power cut, the store was opened on and judged.",
-            blocks=(*_notices(session), _matrix(results)),
+            blocks=(*_notices(session), _matrix(results, told)),
         ),
         Section(
             id="crash-points",
             title="Crash points",
             lead="Each cell is one moment at which the power was cut, from the beginning of a "
             "scenario to its end. A red one leads to its story.",
-            blocks=(Strips(tuple(map(_strip, filter(_has_points, results)))),),
+            blocks=(Strips(tuple(_strip(each, told) for each in results if each.points)),),
         ),
-        Section(id="findings", title="Findings", lead=FINDINGS_LEAD, blocks=findings),
+        Section(id="findings", title="Findings", lead=FINDINGS_LEAD, blocks=told.blocks),
         Section(
             id="coverage",
             title="Operations and faults",
@@ -150,7 +150,7 @@ def _notices(session: Session) -> Iterator[Notice]:
         )
 
 
-def _matrix(results: Sequence[ScenarioResult]) -> Matrix:
+def _matrix(results: Sequence[ScenarioResult], told: ToldFindings) -> Matrix:
     columns = tuple(dict.fromkeys(each.profile for each in results))
     rows: dict[str, dict[str, ScenarioResult]] = {}
     for each in results:
@@ -159,7 +159,7 @@ def _matrix(results: Sequence[ScenarioResult]) -> Matrix:
         corner="scenario",
         columns=columns,
         rows=tuple(
-            MatrixRow(name, tuple(_cell(by_profile.get(column)) for column in columns))
+            MatrixRow(name, tuple(_cell(by_profile.get(column), told) for column in columns))
             for name, by_profile in rows.items()
         ),
         legend="Green: every promise held. Red: promises broken, by number. Amber: not all judged.",
@@ -172,7 +172,7 @@ def _row_name(result: ScenarioResult, results: Sequence[ScenarioResult]) -> str:
     return f"{result.name}{seed}{options}"
 
 
-def _cell(result: ScenarioResult | None) -> Cell:
+def _cell(result: ScenarioResult | None, told: ToldFindings) -> Cell:
     if result is None:
         return Cell(text="", tone=Tone.NOTHING, note="did not run")
     judged = f"{result.judged:,} disks judged at {_counted(result.crash_points, 'crash point')}"
@@ -183,20 +183,17 @@ def _cell(result: ScenarioResult | None) -> Cell:
         text=broken,
         tone=Tone.BAD,
         note=f"{broken} broken; {judged}",
-        target=result.violations[0].id,
+        target=told.place_of[result.violations[0].id],
     )
 
 
-def _has_points(result: ScenarioResult) -> bool:
-    return bool(result.points)
-
-
-def _strip(result: ScenarioResult) -> Strip:
+def _strip(result: ScenarioResult, told: ToldFindings) -> Strip:
     by_place: dict[tuple[str, int], str] = {}
     by_invariant: dict[str, str] = {}
     for violation in result.violations:
-        by_invariant.setdefault(violation.invariant, violation.id)
-        by_place.setdefault((violation.invariant, _position(violation)), violation.id)
+        place = told.place_of[violation.id]
+        by_invariant.setdefault(violation.invariant, place)
+        by_place.setdefault((violation.invariant, _position(violation)), place)
     cells = []
     for point in result.points:
         where = f"after {point.position} records, step {point.step}"
