@@ -100,11 +100,13 @@ class Table:
         columns: their names.
         rows: in order, a text for each column.
         legend: one sentence on how to read it.
+        title: what stands above it; "" for nothing.
     """
 
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     legend: str = ""
+    title: str = ""
 
 
 @frozen(kw_only=True)

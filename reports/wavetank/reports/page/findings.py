@@ -69,7 +69,7 @@ def tell_findings(
     table = Table(
         columns=("broken", "scenario", "seed", "profile", "what", "reproduce"),
         rows=tuple(others),
-        legend="These are of kinds that are told above already.",
+        title="More of the same kinds",
     )
     return ToldFindings(
         findings=tuple(findings), others=table if others else None, place_of=place_of
