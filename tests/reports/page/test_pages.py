@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from attrs import evolve
 from html_outline import outline_of
-from wavetank.reports.session import Session
+from wavetank.reports.runs.session import Session
 
 from wavetank.reports.bench.report import BenchReport, BenchRow, Machine, Peer
 from wavetank.reports.bench.rounds import Spread
