@@ -11,6 +11,7 @@ from wavetank.scenarios.corruption.damaged_store import StoreRecord
 from wavetank.scenarios.corruption.damages import Damage, DamagedFiles, inflict
 from wavetank.scenarios.corruption.expectation import Expectation, expect
 from wavetank.scenarios.corruption.opened import Opener, look, open_engine
+from wavetank.scenarios.corruption.outside import problem_from_outside
 from wavetank.scenarios.corruption.read_aside import IS_READ_ASIDE, problem_aside
 from wavetank.scenarios.corruption.verdict import Judged, judge
 
@@ -44,6 +45,8 @@ def judged_cells(
     done: Sequence[Damage],
     modes: Sequence[RecoveryMode],
     opener: Opener = open_engine,
+    *,
+    from_outside: bool = True,
 ) -> Iterator[Cell]:
     """Yield what a store with some damage answers in each of some modes.
 
@@ -52,13 +55,14 @@ def judged_cells(
         done: what is done to it, in this order.
         modes: of the opens.
         opener: what opens it.
+        from_outside: verify, dump and read them without an open for writing, too.
     """
     damaged = DamagedFiles(files=record.files, unreadable={})
     for damage in done:
         damaged = inflict(damage, record, damaged)
     expected = expect(record, damaged)
-    aside = ""
-    if expected.log.rule in IS_READ_ASIDE:
+    aside = problem_from_outside(record, damaged, expected, opener) if from_outside else ""
+    if not aside and expected.log.rule in IS_READ_ASIDE:
         aside = problem_aside(record, damaged, expected, opener)
     for mode in modes:
         judged = judge(record, damaged, mode, expected, look(record, damaged, mode, opener))

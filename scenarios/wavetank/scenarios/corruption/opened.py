@@ -35,9 +35,9 @@ from wavetank.scenarios.corruption.damaged_store import (
 )
 from wavetank.scenarios.corruption.damages import DamagedFiles
 from wavetank.scenarios.stores.interposed_filesystem import Deceit, MisledFile, MisledFileSystem
-from wavetank.sim import SerialRuntime, SimFileSystem
+from wavetank.sim import SerialRuntime, SimDisk, SimFileSystem
 
-__all__ = ["Opener", "Shown", "look", "medium_of", "open_engine"]
+__all__ = ["Opener", "Shown", "look", "medium_of", "medium_on", "open_engine"]
 
 _READ_LIMIT: Final = 5_000
 # One of its own, so that no program's settings of loggers matter: thousands of losses are no news.
@@ -124,7 +124,12 @@ def look(
 
 def medium_of(damaged: DamagedFiles) -> FileSystem:
     """Return a filesystem that holds damaged files, and loses what cannot be read of them."""
-    return MisledFileSystem(SimFileSystem(disk_of(damaged.files)), _Medium(damaged).deceit())
+    return medium_on(disk_of(damaged.files), damaged)
+
+
+def medium_on(disk: SimDisk, damaged: DamagedFiles) -> FileSystem:
+    """Return the same for a disk on which the files are."""
+    return MisledFileSystem(SimFileSystem(disk), _Medium(damaged).deceit())
 
 
 def _guarded(work: Callable[[], Shown], medium: _Medium) -> Shown:

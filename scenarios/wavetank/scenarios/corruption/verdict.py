@@ -151,6 +151,7 @@ class _Case:
             if problem:
                 problems.append(problem)
         problems += self._untold()
+        problems += self._unasked()
         problems += self._second()
         outcome = max(words, key=_WEIGHT.index)
         if problems and outcome in {Outcome.CORRECT, Outcome.UNDETECTABLE}:
@@ -235,6 +236,12 @@ class _Case:
             is_broken = content not in (self.record.files[name], *self.record.older.get(name, ()))
             if (is_broken or content is None) and f"{DIRECTORY}/{name}" not in told:
                 yield f"untold repair: the report does not speak of {name}"
+
+    def _unasked(self) -> Iterator[str]:
+        """Yield that what was in doubt has been cut though the mode leaves that to a person."""
+        cut = self._report.cut
+        if cut is not None and cut.ambiguous and self.mode is RecoveryMode.CONSERVATIVE:
+            yield "the conservative mode has cut what may have been acknowledged"
 
     def _second(self) -> Iterator[str]:
         second = self.shown.second
