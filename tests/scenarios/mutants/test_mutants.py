@@ -126,7 +126,10 @@ def test_every_bug_is_killed_where_it_can_be_and_the_engine_is_never_reported(
     assert (whole.survivors, whole.false_alarms, whole.passed) == ((), (), True)
 
 
-SHOW_IT_AT_ONCE = {"refused-calls", "every-look", "cancelled-calls", "options-unindexed"}
+SHOW_IT_AT_ONCE = {
+    *("refused-calls", "every-look", "cancelled-calls", "options-unindexed"),
+    *("other-branches", "damaged-store", "real-calls"),
+}
 """A backup shows S4; a refusal, a cancelled snapshot and one that compacts nothing show T2."""
 
 

@@ -32,6 +32,7 @@ SMALL = (
     "far-indices",
     "large-batches",
     "first-entries",
+    "other-branches",
     "boundary-names",
     "refused-calls",
     "cancelled-calls",
@@ -43,13 +44,18 @@ SMALL = (
     "options-strict",
     "crash-in-recovery",
     *FAULTY,
+    "damaged-store",
 )
 BUILTIN = find_store("builtin")
 
 
 def test_a_store_of_plain_python_runs_all_but_those_with_faults_or_another_store() -> None:
     plain = StoreAdapter(name="plain", factory=lambda _: None)
-    assert set(SCENARIOS) - set(runnable_scenarios(plain)) == {*FAULTY, "real-calls"}
+    assert set(SCENARIOS) - set(runnable_scenarios(plain)) == {
+        *FAULTY,
+        "real-calls",
+        "damaged-store",
+    }
     assert runnable_scenarios(BUILTIN) == tuple(SCENARIOS)
 
 

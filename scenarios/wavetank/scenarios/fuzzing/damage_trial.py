@@ -28,6 +28,8 @@ __all__ = ["try_damage"]
 _AT_REST: Final = "at rest"
 _PAIRS: Final = 4
 """Of so many damaged stores one is damaged twice."""
+_FROM_OUTSIDE_EVERY: Final = 3
+"""Of so many damaged stores one is looked at from outside, too."""
 
 
 def try_damage(case: Case, store: StoreAdapter, images: int, notes: Notes) -> Course:
@@ -87,7 +89,8 @@ def _cells(
     for number in range(min(images, len(every))):
         count = 2 if number % _PAIRS == 0 and len(every) > 1 else 1
         done = tuple(random.sample(every, count))
-        for cell in judged_cells(record, done, (random.choice(modes),)):
+        looks = number % _FROM_OUTSIDE_EVERY == 0
+        for cell in judged_cells(record, done, (random.choice(modes),), from_outside=looks):
             yield done, cell
 
 
