@@ -1,5 +1,6 @@
 """A scenario whose store is damaged at rest, run as a unit."""
 
+import pytest
 from attrs import evolve
 
 from wavetank.engine import FileStorageOptions, StorageFeatureFlags
@@ -46,7 +47,9 @@ def test_all_of_them_are_a_whole() -> None:
     assert (result.complete, result.violations) == (True, ())
 
 
-def test_what_is_wrong_is_a_case_that_can_be_replayed(monkeypatch) -> None:  # type: ignore[no-untyped-def]  # pytest's
+def test_what_is_wrong_is_a_case_that_can_be_replayed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     asked = opened._ask
     monkeypatch.setattr(opened, "_ask", lambda store: evolve(asked(store), state=None))
     outcome = run(PLAN)

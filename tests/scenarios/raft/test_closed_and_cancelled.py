@@ -23,6 +23,7 @@ from wavetank.scenarios import (
     Workload,
     record,
 )
+from wavetank.sim import SimFileSystem
 
 STATE = SaveState(PersistentState(1, "n"))
 APPEND = Append((LogEntry(1, 1, b"a"),))
@@ -59,9 +60,11 @@ def test_a_call_that_goes_on_though_it_is_cancelled_is_told(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     save = FileStorage.save_state
-    monkeypatch.setattr(
-        FileStorage, "save_state", lambda self, state, timeout=None, cancel=None: save(self, state)
-    )
+
+    def deaf(self: FileStorage, state: PersistentState, **_: object) -> None:
+        save(self, state)
+
+    monkeypatch.setattr(FileStorage, "save_state", deaf)
     assert kinds(Cancelled(STATE)) == [("O21", "SaveState went on though it was cancelled")]
 
 
@@ -74,8 +77,6 @@ def test_which_tokens_must_end_a_call() -> None:
 
 
 def test_a_backup_whose_names_are_not_durable_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    from wavetank.sim import SimFileSystem
-
     sync = SimFileSystem.fsync_dir
 
     def forgetful(self: SimFileSystem, path: str) -> None:

@@ -82,10 +82,14 @@ def _read(name: str, content: str) -> PlantedPatch:
     )
 
 
+def _number(name: str) -> int:
+    return int("".join(filter(str.isdigit, name)))
+
+
 def _shipped() -> dict[str, PlantedPatch]:
     folder = files("wavetank.scenarios.mutants") / "patches"
     contents = {each.name: each.read_text(encoding="utf-8") for each in folder.iterdir()}
-    patches = (_read(name, contents[name]) for name in sorted(contents))
+    patches = (_read(name, contents[name]) for name in sorted(contents, key=_number))
     return {each.id: each for each in patches}
 
 
