@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 from attrs import evolve
 from html_outline import outline_of
-from wavetank.reports.runs.session import Session
 
 from wavetank.reports.bench.report import BenchReport, BenchRow, Machine, Peer
 from wavetank.reports.bench.rounds import Spread
@@ -19,6 +18,7 @@ from wavetank.reports.page.run_page import run_page
 from wavetank.reports.page.sweep_page import sweep_page
 from wavetank.reports.page.zoo_page import zoo_page
 from wavetank.reports.patch_hunt import PatchHunt, PatchResults
+from wavetank.reports.runs.session import Session
 from wavetank.scenarios import (
     Case,
     Evidence,

@@ -9,7 +9,7 @@ import click
 
 from wavetank.reports.commands.options import format_option, workers_option
 from wavetank.reports.exit_codes import ExitCode
-from wavetank.reports.tables import table
+from wavetank.reports.outputs.tables import table
 
 if TYPE_CHECKING:
     from wavetank.scenarios.mutants import NecessityResult, SyncsResult
@@ -56,11 +56,11 @@ def syncs_command(
 ) -> None:
     from wavetank.reports._choices import choose_all, import_from_here
     from wavetank.reports._version import version
-    from wavetank.reports._workers import work_executor
     from wavetank.reports.commands.progress_lines import ProgressLines
     from wavetank.reports.documents import to_text
     from wavetank.reports.documents.syncs import syncs_document
     from wavetank.reports.failures import FailureStore, StoredFailure
+    from wavetank.reports.runs.workers import work_executor
     from wavetank.scenarios import SCENARIOS, Capability, StoreNotFoundError, find_store
     from wavetank.scenarios.mutants import SYNC_TRIALS, Trial, run_syncs
 

@@ -15,8 +15,8 @@ from wavetank.scenarios import (
 )
 from wavetank.scenarios.corruption import opened
 from wavetank.scenarios.corruption.lives import is_ruled
-from wavetank.scenarios.events import OwnScenario
 from wavetank.scenarios.reproduction import ReplayVerdict
+from wavetank.scenarios.runs.plan import OwnScenario
 
 TEXT = """
 name = "few"
