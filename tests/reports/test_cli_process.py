@@ -274,7 +274,6 @@ def test_an_interrupted_run_writes_its_reports_and_is_kept(tmp_path: Path) -> No
     assert (tmp_path / "M").read_text().startswith("## wavetank: fail\n")
     assert (tmp_path / "H").read_text().rstrip().endswith("</html>")
     kept = tmp_path / ".wavetank" / "runs" / "latest"
-    assert kept.readlink().name.startswith("0-part-")
     document = json.loads((kept / "run.json").read_text())
     assert document["interrupted"]
     assert (kept / "events.ndjson").read_text() == (tmp_path / "N").read_text()

@@ -1,6 +1,7 @@
 """What a person reads: stories that fit on a screen, progress lines, the table."""
 
 import io
+import re
 from collections.abc import Callable
 from textwrap import dedent
 
@@ -190,6 +191,23 @@ def test_a_terminal_gets_a_bar_per_scenario() -> None:
     assert "1 violations" in mixed
     assert "log-conflict" in other
     assert "waits" in other
+
+
+def test_a_terminal_without_colour_gets_none() -> None:
+    stream = Terminal()
+    with progress_on(stream, color=False) as listener:
+        listener.start(PLAN)
+        listener.handle(FOUND)
+    assert "\x1b[" in stream.getvalue()
+    assert re.search(r"\x1b\[[0-9;]*m", stream.getvalue()) is None
+
+
+def test_where_events_are_shown_there_is_no_progress() -> None:
+    for stream in (Terminal(), io.StringIO()):
+        with progress_on(stream, color=True, silent=True) as listener:
+            listener.start(PLAN)
+            listener.handle(FOUND)
+        assert stream.getvalue() == ""
 
 
 def test_under_many_profiles_each_scenario_says_on_which_it_is_safe() -> None:

@@ -5,7 +5,8 @@
     latest                          the newest of them: a link, or a file with its name
 
 A run writes into a folder of its own that begins with a dot, which gets its name in the end: what
-has a name is whole. An equal run has an equal name, and takes the place of the one before.
+has a name is whole. The digest is that of the events, and so of the plan, too: an equal run has an
+equal name, and takes the place of the one before.
 """
 
 from __future__ import annotations
@@ -85,7 +86,7 @@ class RunFolders:
             folder: that holds its events.
             document: of the run.
             seed: the first.
-            digest: of the run, or of its events if something remains.
+            digest: of its events.
 
         Returns:
             Where it is now.

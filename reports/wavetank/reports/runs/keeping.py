@@ -42,9 +42,8 @@ class KeptRun:
         if self.folder is None or not session.result.results:
             return
         seed = session.result.plan.seeds[0]
-        digest = session.result.digest or f"part-{self.log.digest}"
         try:
-            self.folders.keep(self.folder, document, seed=seed, digest=digest)
+            self.folders.keep(self.folder, document, seed=seed, digest=self.log.digest)
         except OSError as error:
             _tell_not_kept(self.folders, error)
 
