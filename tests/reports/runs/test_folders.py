@@ -1,6 +1,8 @@
 """Kept runs: named in the end, found again, and never too many."""
 
 import json
+import os
+import time
 from pathlib import Path
 
 import pytest
@@ -79,3 +81,14 @@ def test_the_oldest_runs_are_deleted(folders: RunFolders, monkeypatch: pytest.Mo
         keep(folders, f"{number:02}")
     assert set(folders.names()) == {"0-02", "0-03", "0-04"}
     assert (folders.directory / "my-own").is_dir()
+
+
+def test_what_a_killed_run_left_is_deleted_after_a_day(folders: RunFolders) -> None:
+    for name, age_s in ((".new-old", 86500), (".new-young", 86300)):
+        left = folders.directory / name
+        left.mkdir(parents=True)
+        then = time.time() - age_s
+        os.utime(left, (then, then))
+    keep(folders, "aa")
+    names = sorted(path.name for path in folders.directory.iterdir())
+    assert names == [".new-young", "0-aa", "latest"]

@@ -7,6 +7,7 @@ import pytest
 from attrs import evolve
 
 from wavetank.scenarios import (
+    FindingFound,
     News,
     RunPlan,
     RunResult,
@@ -70,6 +71,18 @@ def test_results_come_in_the_order_of_the_plan_and_listeners_hear_of_each() -> N
 def test_other_processes_give_the_same_result(plan: RunPlan) -> None:
     with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as executor:
         assert run(plan, executor=executor) == run(plan)
+
+
+def test_of_a_family_each_kind_of_finding_is_told_once() -> None:
+    plan = evolve(
+        FEW, scenarios=("exhaustive-2",), backend="raftlock-published", max_after_first=150
+    )
+    diary = Diary()
+    result = run(plan, listeners=[diary]).results[0]
+    assert result.workloads > 1
+    found = [each.case for each in diary.events if isinstance(each, FindingFound)]
+    kinds = [(case.invariant, case.kind) for case in found]
+    assert kinds == list(dict.fromkeys((case.invariant, case.kind) for case in result.cases))
 
 
 def test_a_budget_makes_the_verdict_inconclusive() -> None:

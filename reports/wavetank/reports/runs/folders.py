@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+import time  # noqa: TID251 - the age of what a killed run left
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -35,6 +36,9 @@ KEPT: Final = 20
 _DOCUMENT: Final = "run.json"
 _LATEST: Final = "latest"
 _NAME_DIGITS: Final = 12
+_NEW: Final = ".new-"
+_LEFT_S: Final = 86400.0
+"""Seconds after which an unfinished folder is taken for that of a run that was killed."""
 
 
 @frozen
@@ -71,7 +75,10 @@ class RunFolders:
             OSError: it cannot be made.
         """
         self.directory.mkdir(parents=True, exist_ok=True)
-        path = Path(tempfile.mkdtemp(prefix=".new-", dir=self.directory))
+        for left in self.directory.glob(f"{_NEW}*"):
+            if time.time() - left.stat().st_mtime > _LEFT_S:
+                shutil.rmtree(left, ignore_errors=True)
+        path = Path(tempfile.mkdtemp(prefix=_NEW, dir=self.directory))
         try:
             yield NewFolder(path)
         finally:

@@ -32,6 +32,7 @@ from wavetank.scenarios.runs.listening import (
     FindingFound,
     Listener,
     News,
+    RunningNews,
     ScenarioFinished,
     ScenarioProgress,
 )
@@ -194,13 +195,14 @@ def _run_family(unit: Unit, progress: ProgressSink | None) -> tuple[ScenarioResu
         for profile in unit.profiles:
             subject.images.clear()
             together = FamilyRun(unit.max_after_first)
+            told = _each_kind_once(progress)
             for number, workload in enumerate(asked):
                 # Recorded as far as it is explored: a run may end with its first finding.
                 if number == len(recordings):
                     recordings.append(record(workload, store))
                 recording = recordings[number]
                 live = recording.problems
-                together.add(_explore(unit, recording, profile, subject, progress, live=live))
+                together.add(_explore(unit, recording, profile, subject, told, live=live))
                 if together.is_over:
                     break
             one = together.as_one(planned=len(asked), distinct=len(subject.images))
@@ -213,6 +215,22 @@ def _run_family(unit: Unit, progress: ProgressSink | None) -> tuple[ScenarioResu
         )
         results[0] = evolve(results[0], events=events)
     return tuple(results)
+
+
+def _each_kind_once(progress: ProgressSink | None) -> ProgressSink:
+    """Return a sink that passes on of each kind of finding the first alone."""
+    kinds: set[tuple[str, str]] = set()
+
+    def tell(news: RunningNews) -> None:
+        if isinstance(news, FindingFound):
+            kind = news.case.invariant, news.case.kind
+            if kind in kinds:
+                return
+            kinds.add(kind)
+        if progress is not None:
+            progress(news)
+
+    return tell
 
 
 def _explore(
