@@ -147,3 +147,22 @@ def test_files_beyond_the_tenth_share_a_line() -> None:
     xs = [mark.x for mark in drawing.marks]
     assert len(set(xs)) == 10
     assert xs[9] == xs[10] == xs[11]
+
+
+def test_calls_of_a_cluster_are_told_by_their_time() -> None:
+    spans = (
+        Span(label="0.581 s: save state", start=0, end=1, acknowledged=True, lane="node-a"),
+        Span(label="recovery", start=1, end=2, acknowledged=False, lane="engine"),
+    )
+    ops = tuple(op(place, "data", "/f", f"bytes {place}", Fate.KEPT) for place in range(2))
+    stretch = StretchSeen(title="", spans=spans, ops=ops, syncs=(), crash_at=2)
+    timeline = timeline_of(stretch, limit=9)
+    assert timeline.lanes == ("node-a", "engine")
+    assert [text for _, text, _ in told(timeline)] == [
+        "0.581 s: save state",
+        "write bytes 0",
+        "the call of 0.581 s has returned: from here on it must survive",
+        "recovery",
+        "write bytes 1",
+        "recovery had not returned when the power went",
+    ]

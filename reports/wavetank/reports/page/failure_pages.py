@@ -100,7 +100,7 @@ def finding_of(
         lost=violation.lost,
         why=chain_sentences(violation) or (violation.why,),
         cure=cure_sentence(violation) if violation.lost or violation.cure else "",
-        profiles=violation.profiles,
+        profiles=violation.profiles if violation.lost or violation.crash else (),
         rules=violation.rules,
         notes=(*_notes(violation), *notes),
         replay=replay_command(violation.id),
@@ -171,6 +171,10 @@ def _place(case: Case) -> Iterator[tuple[str, str]]:
         yield "options", ", ".join(workload.overrides)
     for fault in workload.faults.faults:
         yield "fault", str(fault)
+    if case.at_rest is not None:
+        for damage in case.at_rest.damages:
+            yield "damage", damage
+        yield "recovery mode", case.at_rest.mode
 
 
 def _history(violation: Violation) -> HistoryDrawing | None:

@@ -13,7 +13,12 @@ from wavetank.scenarios.concurrency.history import Call, History
 
 __all__ = ["CallBox", "HistoryDrawing", "draw_history"]
 
-_STEP: Final = 56
+_STEPS: Final = (56, 260)
+"""Pixels that an event takes at least and at most."""
+
+_WIDTH: Final = 860
+"""Pixels that a drawing takes if its events need no more."""
+
 _LANE: Final = 44
 _HEAD: Final = 120
 _LETTER: Final = 7
@@ -75,8 +80,9 @@ def draw_history(history: History, *, mark: int | None, schedule: str) -> Histor
     calls = history.calls[-_MOST_CALLS:]
     first = calls[0].invoked_at if calls else 0
     events = [event for event in history.events() if event.position >= first]
-    places = {event.position: _HEAD + order * _STEP for order, event in enumerate(events)}
-    end = _HEAD + len(events) * _STEP
+    step = min(max(_WIDTH // max(len(events), 1), _STEPS[0]), _STEPS[1])
+    places = {event.position: _HEAD + order * step for order, event in enumerate(events)}
+    end = _HEAD + len(events) * step
     tasks = list(dict.fromkeys(call.task for call in calls))
     boxes = []
     for call in calls:

@@ -200,7 +200,8 @@ def _span_rows(stretch: StretchSeen) -> Iterator[_Placed]:
 
 def _name(span: Span) -> str:
     """Return what runs in a span; the steps of a workload are numbered."""
-    return f"step {span.label}" if span.label[:1].isdecimal() else span.label
+    number, _, _ = span.label.partition(":")
+    return f"step {span.label}" if number.isdecimal() else span.label
 
 
 def _end_of(span: Span, end: str) -> str:
@@ -208,7 +209,9 @@ def _end_of(span: Span, end: str) -> str:
 
     A recovery tells its caller something as well, and so does new work after it.
     """
-    word = _name(span).partition(":")[0]
+    word, has_time, _ = _name(span).partition(":")
+    if has_time and not word.startswith("step "):
+        word = f"the call of {word}"
     if not span.acknowledged:
         return f"{word} had not returned when {end}"
     if span.lane == _CALLS_LANE:
