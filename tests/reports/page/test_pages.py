@@ -149,9 +149,10 @@ def test_latencies_are_a_histogram_and_faults_a_matrix(session: Session) -> None
     assert getattr(histogram, "bars", None) == (("8", 3), ("16", 0), ("32", 1))
     (matrix,) = part(page, "coverage")
     assert isinstance(matrix, Matrix)
-    assert [(cell.text, cell.tone) for cell in matrix.rows[0].cells] == [
-        ("2", Tone.PLAIN),
-        ("0", Tone.DOUBTFUL),
+    assert matrix.columns == ("follower-catchup",)
+    assert [(row.name, row.cells[0].text, row.cells[0].tone) for row in matrix.rows] == [
+        ("fsync: fail EIO", "2", Tone.PLAIN),
+        ("write: fail EIO", "0", Tone.DOUBTFUL),
     ]
     assert "findings" not in [section.id for section in page.sections]
     require_sound(page)

@@ -226,23 +226,22 @@ def _position(violation: Violation) -> int:
 
 
 def _fault_matrix(results: Sequence[ScenarioResult]) -> Iterator[Block]:
-    faults = tuple(dict.fromkeys(line for each in results for line, _ in each.faults_fired))
-    if not faults:
-        return
     fired: dict[str, dict[str, int]] = {}
     for each in results:
-        counts = fired.setdefault(each.name, {})
         for line, count in each.faults_fired:
-            counts[line] = counts.get(line, 0) + count
-    yield Matrix(
-        corner="scenario",
-        columns=faults,
-        rows=tuple(
-            MatrixRow(name, tuple(_fired(counts.get(line)) for line in faults))
-            for name, counts in fired.items()
-        ),
-        legend="A fault that struck nowhere has tested nothing.",
-    )
+            counts = fired.setdefault(line, {})
+            counts[each.name] = counts.get(each.name, 0) + count
+    struck = dict.fromkeys(each.name for each in results if each.faults_fired)
+    if fired:
+        yield Matrix(
+            corner="fault",
+            columns=tuple(struck),
+            rows=tuple(
+                MatrixRow(line, tuple(_fired(counts.get(name)) for name in struck))
+                for line, counts in fired.items()
+            ),
+            legend="Amber: a fault that never struck has tested nothing.",
+        )
 
 
 def _fired(count: int | None) -> Cell:
