@@ -114,10 +114,10 @@
   };
   addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || keys.open) return;
-    if (event.target.closest("input, textarea, select, .scroll, summary")) return;
+    if (event.target.closest("input, textarea, select")) return;
     const isArrow = event.key.startsWith("Arrow");
-    // Arrows scroll the page until a reader is in a finding.
-    if (isArrow && !here) return;
+    // Arrows scroll: the page until a reader is in a finding, and a wide table that has the focus.
+    if (isArrow && (!here || event.target.closest(".scroll"))) return;
     const action = actions[event.key];
     if (!action || !findings.length && !["t", "?"].includes(event.key)) return;
     event.preventDefault();
