@@ -145,6 +145,13 @@ def test_a_finding_tells_its_story_in_order() -> None:
     assert places == sorted(places)
 
 
+def test_without_a_timeline_what_was_lost_is_listed() -> None:
+    finding = finding_named("votes-1")
+    line = f"<li>{finding.lost[0]}</li>"
+    assert line not in render_page(page_of(finding))
+    assert line in render_page(page_of(evolve(finding, timelines=())))
+
+
 def test_rows_have_the_class_of_their_fate(outline: Outline) -> None:
     assert list(filter(None, outline.texts["torn"])) == [
         "11 write bytes 0..99 of /store/log not synced: only a part reached the disk"
