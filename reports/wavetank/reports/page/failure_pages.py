@@ -38,7 +38,7 @@ EVENTS: Final = 10_000
 EvidenceOf: TypeAlias = Callable[[Case], Evidence]
 
 FINDINGS_LEAD: Final = (
-    "Each finding is one broken promise: what was promised, what came back instead, the shortest "
+    "Each finding is one broken promise: what was promised, what came back instead, the "
     "run that shows it, and what the disk was told until the power went."
 )
 
@@ -147,7 +147,7 @@ def failure_page(stored: StoredFailure, evidence: Evidence, version: str) -> Pag
             Section(
                 id="findings",
                 title="The broken promise",
-                lead="What was promised, what came back instead, the shortest run that shows it, "
+                lead="What was promised, what came back instead, the run that shows it, "
                 "and what the disk was told until the power went.",
                 blocks=(finding,),
             ),

@@ -22,7 +22,7 @@ class Finding:
         promise: what must hold, in words.
         broken: what came instead.
         place: scenario, seed, store and so on.
-        steps: the shortest run that shows it, one line each.
+        steps: the run that shows it, one line each.
         timelines: what the disk was told, one for each stretch of work.
         history: calls of tasks beside one another; None if there were none.
         tree: the directory before and after.
