@@ -24,6 +24,7 @@ from wavetank.scenarios import (
 __all__ = ["chain_sentences", "cure_sentence", "first_sentence"]
 
 _MOST_LOST: Final = 3
+_EMPTIED: Final = "size 0 of "
 _LONGEST: Final = 160
 """Characters of what an invariant says."""
 
@@ -88,9 +89,7 @@ def cure_sentence(violation: Violation) -> str:
 def _breach(chain: Chain, summary: str) -> str:
     broken = chain.broken
     if broken is None:
-        return (
-            f"the recovered store contradicts itself, {summary}" if chain.is_of_reading else summary
-        )
+        return summary
     told = _told_breach(broken, chain)
     if chain.is_of_new_work:
         return f"after a crash the store took new work, and then {told}"
@@ -233,9 +232,10 @@ def _did(lost: LostWork) -> str:
     by = lost.by
     if lost.action is Action.RENAMED:
         return f"{by} renamed {lost.source} to {lost.path}"
-    if lost.action in {Action.WRITTEN, Action.RESIZED}:
+    if lost.action is Action.WRITTEN:
         return f"{by} wrote {lost.text}"
-    verb = {Action.CREATED: "created", Action.REMOVED: "removed"}.get(lost.action, "changed")
+    verbs = {Action.CREATED: "created", Action.REMOVED: "removed", Action.RESIZED: "emptied"}
+    verb = verbs.get(lost.action, "changed")
     return f"{by} {verb} {lost.path}"
 
 
@@ -303,14 +303,20 @@ def _cure(cure: Cure, chain: Chain) -> str:
 
 
 def _sync(cure: Cure) -> str:
-    what = "the directory " if cure.is_directory else ""
-    cost = "one sync more" if cure.added == 1 else f"{cure.added} syncs more"
+    syncs = (cure, *cure.also)
+    places = [
+        f"{'the directory ' if each.is_directory else ''}{each.target} after {_plain(each.after)} "
+        f"in {each.by}"
+        for each in syncs
+    ]
+    added = sum(each.added for each in syncs)
+    cost = "one sync more" if added == 1 else f"{added} syncs more"
     sure = (
         "no image of that crash point shows the failure then"
         if cure.is_verified
         else "this image is impossible then; others were not looked at"
     )
-    return f"sync {what}{cure.target} after {cure.after} in {cure.by} ({cost} in this run; {sure})"
+    return f"sync {', and '.join(places)} ({cost} in this run; {sure})"
 
 
 _INSTEAD: Final = {
@@ -343,6 +349,8 @@ def _file(path: str) -> str:
 
 def _plain(text: str) -> str:
     """Return an op in words as far as a sentence needs them."""
+    if text.startswith(_EMPTIED):
+        return f"the emptying of {text.removeprefix(_EMPTIED)}"
     return text.removesuffix(" over what was there")
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import jsonschema
 import pytest
+from attrs import evolve
 from console import wavetank
 
 from wavetank.reports.documents import schema
@@ -14,6 +15,8 @@ from wavetank.scenarios import (
     Breach,
     BrokenPromise,
     Chain,
+    Cure,
+    CureKind,
     LostWork,
     PromiseKind,
     Violation,
@@ -146,3 +149,23 @@ def test_a_chain_goes_from_the_promise_to_the_loss() -> None:
         "Recovered: the store opened on that; something is wrong (O1).",
     )
     assert cure_sentence(story(VOTE, RENAME)) == "no single sync would have prevented it"
+
+
+def test_syncs_that_are_needed_together_are_all_told() -> None:
+    root = Cure(
+        kind=CureKind.SYNC,
+        target="/",
+        is_directory=True,
+        after="the name /store",
+        by="step 0",
+        added=1,
+        is_verified=True,
+    )
+    told = story(VOTE, RENAME)
+    assert told.chain is not None
+    cure = evolve(root, target="/store", after=RENAME.text, by="step 1", also=(root,))
+    assert cure_sentence(evolve(told, chain=evolve(told.chain, cure=cure))) == (
+        "sync the directory /store after the rename of /store/state.json.tmp to /store/state.json "
+        "in step 1, and the directory / after the name /store in step 0 (2 syncs more in this run; "
+        "no image of that crash point shows the failure then)"
+    )

@@ -78,7 +78,15 @@ def needed_losses(
         more = evolve(kept, numbers=tuple(sorted({*kept.numbers, *needed})))
         if pending.is_legal(more) and shows(more):
             kept = more
-    return frozenset(lost).difference(kept.numbers) | torn
+    return frozenset(_roots(pending, frozenset(lost).difference(kept.numbers))) | torn
+
+
+def _roots(pending: PendingOps, lost: frozenset[int]) -> Iterator[int]:
+    """Yield the ops that are not lost merely because they may not be there without another."""
+    for number in lost:
+        needs = {each for each in pending.kept(pending.needs(number)).numbers if each in lost}
+        if all(number in pending.kept(pending.needs(each)).numbers for each in needs):
+            yield number
 
 
 def _shows(problems: tuple[Problem, ...], wanted: Problem) -> bool:
