@@ -68,7 +68,7 @@ def _chosen(every: Sequence[Damage], count: int, random: Random) -> tuple[Damage
     """Return so many: of each kind to each part of each file one, then of each another one."""
     kinds: dict[tuple[str, str, str], list[Damage]] = {}
     for damage in every:
-        part = damage.region.meaning.partition(":")[0]
+        part = damage.region.meaning.split()[0]
         kinds.setdefault((damage.kind.value, damage.region.file, part), []).append(damage)
     for places in kinds.values():
         random.shuffle(places)
