@@ -72,4 +72,4 @@ def test_options_without_rules_are_left_alone() -> None:
 
 def test_the_key_survives_the_way_through_a_file() -> None:
     assert scenario_from_toml(scenario_to_toml(SCENARIO)) == SCENARIO
-    assert SCENARIOS["damaged-store"].damaged == 110
+    assert SCENARIOS["damaged-store"].damaged == 90
