@@ -7,7 +7,7 @@ read is never overwritten and never deleted; a new failure of the same id then g
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -117,9 +117,15 @@ class FailureStore:
         """Return the ids of the stored failures, readable or not, sorted."""
         return tuple(sorted({path.name.split(".")[0] for path in self.directory.glob("*.json")}))
 
-    def unreadable(self) -> Iterator[UnreadableFailureError]:
-        """Yield what is wrong with each file that cannot be read, by name."""
+    def unreadable(self, besides: Container[Path] = ()) -> Iterator[UnreadableFailureError]:
+        """Yield what is wrong with each file that cannot be read, by name.
+
+        Args:
+            besides: files that were just written, and are not read.
+        """
         for path in sorted(self.directory.glob("*.json")):
+            if path in besides:
+                continue
             try:
                 read_failure(path)
             except UnreadableFailureError as error:

@@ -73,12 +73,13 @@ def kept_run(reports: Mapping[str, Path]) -> Iterator[KeptRun]:
 def store_failures(failures: Iterable[StoredFailure]) -> None:
     """Store failures for `wavetank replay`; what prevents it, and what is unreadable, is told."""
     store = FailureStore()
+    written: set[Path] = set()
     try:
         for each in failures:
-            store.save(each)
+            written.add(store.save(each))
     except OSError as error:
         click.echo(f"failures could not be stored in {store.directory}: {error}", err=True)
-    unreadable = list(store.unreadable())
+    unreadable = list(store.unreadable(besides=written))
     if unreadable:
         others = len(unreadable) - 1
         more = f" (and {others} more in {store.directory})" if others else ""

@@ -28,7 +28,6 @@ __all__ = [
     "CrashTrail",
     "Stretch",
     "follow",
-    "is_allowed_by",
     "loses_the_same",
     "pending_at",
     "recover_after_kill",
@@ -174,14 +173,6 @@ def follow(
     shown = recovery.observation if recovery is not None and stretch.has_returned else None
     return CrashTrail(
         image=image, since=since, stretches=tuple(stretches), cause=cause, shown_before=shown
-    )
-
-
-def is_allowed_by(trail: CrashTrail[Shown], profile: Profile, other: Profile) -> bool:
-    """Whether a trail that `profile` allows, with all its power cuts, is one of `other` too."""
-    return all(
-        loses_the_same(each.pending(profile), each.pending(other), each.kept) is not None
-        for each in trail.stretches
     )
 
 

@@ -8,16 +8,16 @@ missing sync is put in, one at a time, until the image is no longer legal.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Generic
 
 from attrs import evolve
 
+from wavetank.scenarios.exploration.allowing import Allowing
 from wavetank.scenarios.exploration.chains import chain_of, live_chain, mattering
 from wavetank.scenarios.exploration.crash_point import (
     CrashPoint,
     follow,
-    is_allowed_by,
 )
 from wavetank.scenarios.exploration.cure_search import search_cure
 from wavetank.scenarios.exploration.cures import first_cure
@@ -31,11 +31,27 @@ from wavetank.sim import (
     Profile,
 )
 
-__all__ = ["explain", "explain_live"]
+__all__ = ["explain", "explain_all", "explain_live"]
+
+
+def explain_all(
+    run: RecordedRun[Shown, Known], profile: Profile, findings: Sequence[Finding]
+) -> tuple[Violation, ...]:
+    """Return the stories of findings that `profile` allowed, in their order."""
+    allowing = Allowing(run)
+    stories: dict[int, Violation] = {}
+    for number in sorted(range(len(findings)), key=lambda each: findings[each].crash.position):
+        stories[number] = explain(run, profile, findings[number], allowing=allowing)
+    return tuple(stories[number] for number in range(len(findings)))
 
 
 def explain(
-    run: RecordedRun[Shown, Known], profile: Profile, finding: Finding, *, thorough: bool = False
+    run: RecordedRun[Shown, Known],
+    profile: Profile,
+    finding: Finding,
+    *,
+    thorough: bool = False,
+    allowing: Allowing[Shown, Known] | None = None,
 ) -> Violation:
     """Return the story of a finding that `profile` allowed.
 
@@ -46,7 +62,9 @@ def explain(
         thorough: whether every sync and order is tried for a cure, and the cure verified, which
             takes as many recoveries as the crash point has images; else the first sync that makes
             the image impossible is told.
+        allowing: of this run, to share its walks with findings at earlier positions.
     """
+    allows = (allowing or Allowing(run)).allows
     with run.runnable() as runnable:
         subject = runnable.subject()
         trail = follow(runnable, subject, profile, finding.crash)
@@ -70,13 +88,13 @@ def explain(
         steps=(*_numbered(run, finding.step), *_crashes(finding.crash)),
         lost=tuple(losses.told()),
         profiles=tuple(
-            each.name for each in _profiles_with(profile) if is_allowed_by(trail, profile, each)
+            each.name for each in _profiles_with(profile) if allows(trail, profile, each)
         ),
         cure=first_cure(losses),
         rules=tuple(
             name
             for name, stronger in profile.with_one_rule_more()
-            if not is_allowed_by(trail, profile, stronger)
+            if not allows(trail, profile, stronger)
         ),
         crash=finding.crash,
         chain=chain,

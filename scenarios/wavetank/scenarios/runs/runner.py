@@ -17,7 +17,7 @@ from wavetank.scenarios.catalogue import CONCURRENT_SCENARIOS, SCENARIOS
 from wavetank.scenarios.cluster.cluster_run import require_fit
 from wavetank.scenarios.cluster.exploration import explore_cluster
 from wavetank.scenarios.concurrency.concurrent_run import is_schedulable, require_schedulable
-from wavetank.scenarios.exploration.explain import explain, explain_live
+from wavetank.scenarios.exploration.explain import explain_all, explain_live
 from wavetank.scenarios.exploration.explorer import Finding, explore
 from wavetank.scenarios.raft.fitted_workload import fitted
 from wavetank.scenarios.raft.recording import LiveProblem, Recording, record
@@ -286,7 +286,7 @@ def _explore(
     cases = (*live_cases, *(found_case(case, recording, each) for each in seen.findings))
     stories = (
         *(explain_live(recording, profile.profile, each.step, each.problem) for each in live),
-        *(explain(recording, profile.profile, each) for each in seen.findings),
+        *explain_all(recording, profile.profile, seen.findings),
     )
     return ScenarioResult(
         name=workload.name,
