@@ -6,7 +6,6 @@ be given to them.
 
 from __future__ import annotations
 
-import gc
 import multiprocessing
 import os  # noqa: TID251 - workers take their hash seed from the environment
 import signal
@@ -111,8 +110,6 @@ def _drain(queue: _Messages, on_progress: Callable[[RunningNews], None]) -> None
 def _begin_work() -> None:
     """Leave Ctrl-C to the process that the person sees; it ends the workers."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    # What is imported stays: no collection need walk it again, which takes a twentieth of a run.
-    gc.freeze()
     _end_with_parent()
 
 
