@@ -6,6 +6,7 @@ promise to the loss, `cure_sentence` what would have kept it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Final
 
@@ -25,6 +26,9 @@ __all__ = ["chain_sentences", "cure_sentence", "first_sentence"]
 
 _MOST_LOST: Final = 3
 _EMPTIED: Final = "size 0 of "
+_SHOWN: Final = 24
+_LONG_WORD: Final = re.compile(r"[^\s/]{65,}")
+"""Longer than a path's part or an id is, as a rule."""
 _LONGEST: Final = 160
 """Characters of what an invariant says."""
 
@@ -59,8 +63,8 @@ def first_sentence(violation: Violation) -> str:
     directory was never synced'
     """
     if violation.chain is None:
-        return _capital(violation.summary)
-    return _sentence(violation.chain, violation.summary)
+        return _readable(_capital(violation.summary))
+    return _readable(_sentence(violation.chain, violation.summary))
 
 
 def _sentence(chain: Chain, summary: str) -> str:
@@ -356,6 +360,11 @@ def _plain(text: str) -> str:
 
 def _short(text: str) -> str:
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 4]} ..."
+
+
+def _readable(sentence: str) -> str:
+    """Return a sentence whose longest words, such as the name of a node, are cut short."""
+    return _LONG_WORD.sub(lambda word: f"{word[0][:_SHOWN]}... ({len(word[0])} letters)", sentence)
 
 
 def _capital(text: str) -> str:

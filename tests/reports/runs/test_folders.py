@@ -92,3 +92,17 @@ def test_what_a_killed_run_left_is_deleted_after_a_day(folders: RunFolders) -> N
     keep(folders, "aa")
     names = sorted(path.name for path in folders.directory.iterdir())
     assert names == [".new-young", "0-aa", "latest"]
+
+
+def test_only_as_many_are_kept_as_there_is_room_for(
+    folders: RunFolders, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "KEPT_BYTES", 150)
+    names = []
+    for number in range(4):
+        path = keep(folders, f"{number}" * 40)
+        os.utime(path / "run.json", ns=(number, number))
+        names.append(path.name)
+    assert folders.names() == (names[3],)
+    large = keep(folders, "9" * 400)
+    assert folders.names() == (large.name,)

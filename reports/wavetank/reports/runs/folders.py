@@ -16,6 +16,7 @@ import tempfile
 import time  # noqa: TID251 - the age of what a killed run left
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import accumulate, islice
 from pathlib import Path
 from typing import Final
 
@@ -31,7 +32,10 @@ RUNS: Final = Path(".wavetank") / "runs"
 
 EVENTS: Final = "events.ndjson"
 KEPT: Final = 20
-"""Runs that are kept; older ones are deleted."""
+"""Runs that are kept at most; older ones are deleted."""
+
+KEPT_BYTES: Final = 200_000_000
+"""Bytes that the kept runs take together at most, unless the newest alone takes more."""
 
 _DOCUMENT: Final = "run.json"
 _LATEST: Final = "latest"
@@ -108,9 +112,15 @@ class RunFolders:
         folder.path.replace(kept)
         kept.chmod(0o755)
         self._point_to(kept.name)
-        for old in self._newest_first()[KEPT:]:
+        for old in self._too_old():
             shutil.rmtree(old)
         return kept
+
+    def _too_old(self) -> list[Path]:
+        """Return the runs behind those that there is room for."""
+        sizes = accumulate(_size(path) for path in self._newest_first())
+        fit = sum(size <= KEPT_BYTES for size in islice(sizes, KEPT))
+        return self._newest_first()[max(fit, 1) :]
 
     def names(self) -> tuple[str, ...]:
         """Return the names of the runs, the newest first."""
@@ -159,3 +169,7 @@ class RunFolders:
         if latest.is_symlink():
             return latest.readlink().name
         return latest.read_text(encoding="utf-8").strip() if latest.is_file() else None
+
+
+def _size(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.iterdir())
