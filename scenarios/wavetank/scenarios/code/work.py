@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from attrs import field, frozen
 
@@ -11,7 +11,9 @@ from wavetank.scenarios.evidence import Evidence, Span
 from wavetank.scenarios.exploration.crash_point import Stretch
 from wavetank.scenarios.exploration.disk_evidence import changed_files, files_seen, stretch_seen
 from wavetank.sim import DiskImage, Kept, Mark, Profile, Record
-from wavetank.sim.python_files import CallSite
+
+if TYPE_CHECKING:  # loaded only by who simulates Python code
+    from wavetank.sim.python_files import CallSite
 
 __all__ = ["CodeWork"]
 
