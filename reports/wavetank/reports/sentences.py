@@ -182,7 +182,7 @@ def _nothing_lost(chain: Chain) -> str:
     if chain.next_call:
         return (
             f"the power went in the middle of step {chain.step}, before {_plain(chain.next_call)}, "
-            f"and what it had done by then does not stand by itself"
+            f"and the files as they stood then are not taken for a complete store"
         )
     return "nothing was lost, so what had been written was already wrong after a restart"
 

@@ -28,6 +28,7 @@ from wavetank.scenarios import (
     Scenario,
     StoreNotFoundError,
     evidence_of,
+    explain_case,
     replay,
     scenario_to_toml,
 )
@@ -71,8 +72,20 @@ def _shown(stored: StoredFailure, name: str, shape: str) -> str:
     if shape == "toml":
         return scenario_to_toml(_scenario(case, name))
     if shape == "html":
-        return render_page(failure_page(stored, _evidence(case, name), version()))
+        evidence = _evidence(case, name)
+        return render_page(failure_page(_explained(stored), evidence, version()))
     return regression_test(case, name=violation.id, summary=violation.summary)
+
+
+def _explained(stored: StoredFailure) -> StoredFailure:
+    """Return a failure with its cheapest cure, which a run does not look for.
+
+    Of tasks that ran beside one another, looking for it would take minutes.
+    """
+    if stored.case.workload.tasks:
+        return stored
+    story = explain_case(stored.case)
+    return evolve(stored, violation=evolve(story, shrunk=stored.violation.shrunk))
 
 
 def _evidence(case: Case, name: str) -> Evidence:

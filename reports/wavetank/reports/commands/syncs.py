@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["syncs_command", "syncs_text"]
 
-_HELP: Final = """Tell which syncs of a store are needed, and what is lost without each.
+_HELP: Final = """Tell which syncs of a store are needed, and what each saves.
 
 Each place in the store's code that asks for a sync is left out in turn, and the store is crashed
 while it runs a few short lives, or each SCENARIO if any is named. A sync is needed if something is

@@ -99,12 +99,19 @@ def finding_of(
         shown=evidence.shown,
         lost=violation.lost,
         why=chain_sentences(violation) or (violation.why,),
-        cure=cure_sentence(violation) if violation.lost or violation.cure else "",
+        cure=_cure(violation),
         profiles=violation.profiles if violation.lost or violation.crash else (),
         rules=violation.rules,
         notes=(*_notes(violation), *notes),
         replay=replay_command(violation.id),
     )
+
+
+def _cure(violation: Violation) -> str:
+    """Return what would have prevented it; "" where a crash is to blame and nobody looked."""
+    was_searched = violation.chain is not None and violation.chain.cure is not None
+    told = violation.lost or violation.cure or was_searched
+    return cure_sentence(violation) if told else ""
 
 
 def drawn_evidence(

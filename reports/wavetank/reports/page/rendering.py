@@ -79,7 +79,7 @@ def _path_of(strip: Strip, tone: str) -> str:
 
 def _sentence(text: str) -> str:
     """Return a sentence with a full stop, and a capital letter unless it begins with a name."""
-    ended = text if text.endswith((".", "!", "?")) else f"{text}."
+    ended = text if text.endswith((".", "!", "?", ".)")) else f"{text}."
     first = text.split(" ", 1)[0]
     return ended[:1].upper() + ended[1:] if first.isalpha() else ended
 

@@ -6,11 +6,13 @@ What is kept after an early stop depends on the plan alone, never on which worke
 
 from __future__ import annotations
 
+import signal
 import threading  # noqa: TID251 - progress from workers comes in a thread; no run sees it
 import time  # noqa: TID251 - people want to know how long a run took; no run sees it
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
+from types import FrameType
 from typing import Final
 
 from attrs import evolve, frozen
@@ -294,11 +296,11 @@ class _Collector:
     def _tell(self, events: Iterable[Event]) -> None:
         if self._on_event is None:
             return
-        # Ctrl-C may come in between; what waits then is told later.
         self._waiting.extend(tuple(events))
-        while self._waiting:
-            self._on_event(self._waiting[0])
-            self._waiting.popleft()
+        # So that each is told once: a listener that is interrupted may have taken its event or not.
+        with _interrupted_later():
+            while self._waiting:
+                self._on_event(self._waiting.popleft())
 
     def finish(self, result: RunResult) -> None:
         """Do nothing: every result is there already."""
@@ -334,6 +336,23 @@ class _Collector:
 
     def _is_done(self, unit: Unit) -> bool:
         return len(self._results.get(unit, ())) == self._sweeps[unit]
+
+
+@contextmanager
+def _interrupted_later() -> Iterator[None]:
+    """Let Ctrl-C come behind the block."""
+    handler = signal.getsignal(signal.SIGINT)
+    if not callable(handler) or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came: list[FrameType | None] = []
+    signal.signal(signal.SIGINT, lambda _, frame: came.append(frame))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, handler)
+        if came:
+            handler(signal.SIGINT, came[0])
 
 
 def _digest_of(session: Session) -> str:
