@@ -27,6 +27,14 @@ def _children_share_bytecode(tmp_path_factory: pytest.TempPathFactory) -> Iterat
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _as_wide_as_needed() -> Iterator[None]:
+    """Let tables have all their columns: xdist sets COLUMNS for its workers."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("COLUMNS", raising=False)
+        yield
+
+
 @pytest.fixture(autouse=True)
 def _faults_fire(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Require that each fault over each filesystem of the test has fired at least once.
