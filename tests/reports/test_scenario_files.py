@@ -92,7 +92,7 @@ def test_files_and_names_run_together_each_as_it_says(here: Path) -> None:
 
 
 def test_a_finding_needs_the_file_no_more(here: Path) -> None:
-    run(here, "mine.toml", "-x")
+    run(here, "mine.toml", "--max-failures", "2")
     (here / "mine.toml").unlink()
     stored = [FailureStore(here / ".wavetank" / "failures").find(each.stem) for each in files(here)]
     assert len(stored) == 3

@@ -58,9 +58,11 @@ def first_sentence(violation: Violation) -> str:
     ...     promised_in=(1, "save state: term 1, vote for node-d"),
     ...     lost=(rename,),
     ... )
-    >>> _sentence(chain, "")
-    'The vote for node-d in term 1 was acknowledged and is gone: state.json was renamed but its
-    directory was never synced'
+    >>> what, why = _sentence(chain, "").split(": ")
+    >>> what
+    'The vote for node-d in term 1 was acknowledged and is gone'
+    >>> why
+    'state.json was renamed but its directory was never synced'
     """
     if violation.chain is None:
         return _readable(_capital(violation.summary))

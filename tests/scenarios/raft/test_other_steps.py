@@ -95,6 +95,7 @@ def test_a_call_that_was_cancelled_must_have_changed_nothing() -> None:
     assert problems(CancelsTooLate, Cancelled(VOTE)) == {
         ("O1", "term never saved"),
         ("O17", "state_errors is wrong"),
+        ("O17", "error_rate_ppt is wrong"),
     }
 
 
@@ -116,6 +117,7 @@ def test_a_call_that_must_be_refused_must_not_return() -> None:
     assert problems(ReadsNothing, ENTRIES, Refused(Read(3, 6))) == {
         ("O2", "Read was not refused"),
         ("O17", "read_ops is wrong"),
+        ("O17", "error_rate_ppt is wrong"),
     }
 
 

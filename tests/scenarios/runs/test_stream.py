@@ -161,5 +161,5 @@ def test_every_damage_to_a_store_at_rest_is_an_event() -> None:
     plan = evolve(PLAN, scenarios=("damaged-store",), profiles=("sequential",))
     result = run(plan)
     damages = [each.what for each in events_of(result) if isinstance(each.what, DamageEvent)]
-    assert len(damages) == result.results[0].judged == 720
+    assert len(damages) == result.results[0].judged == 540
     assert {each.problem for each in damages} == {""}

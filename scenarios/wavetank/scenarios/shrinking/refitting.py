@@ -155,11 +155,18 @@ def _is_next(step: SaveState, state: ModelState) -> bool:
 
 
 def _is_newer(step: SaveSnapshot, state: ModelState) -> bool:
-    """Whether it covers more than the last one, and comes of this log or of a later leader's."""
+    """Whether it covers more than the last one, and nothing that went without a snapshot.
+
+    Its term may be lower than that of the log there, if no leader of that term was heard of again,
+    but not lower than that of what is known to count.
+    """
     index, term = step.metadata.last_included_index, step.metadata.last_included_term
+    if index < state.base_index:
+        return False
     if state.snapshot is not None and step.metadata == state.snapshot[0]:
         return True  # the same once more
-    return index > _covered(state) and term >= (state.term_at(index) or 0)
+    last = 0 if state.snapshot is None else state.snapshot[0].last_included_term
+    return index > _covered(state) and term >= last
 
 
 def _covered(state: ModelState) -> int:
