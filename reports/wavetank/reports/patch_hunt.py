@@ -153,7 +153,9 @@ def _hunt(patch_id: str) -> PatchHunt:
 
 def _alarms(command: tuple[str, ...], most: int) -> tuple[str, ...]:
     """Return what a command reports about the engine as it is, on so many images at most."""
-    bounded = (*command, "--max-images", str(most)) if command[0] == "run" and most else command
+    bounded = command
+    if command[0] == "run":
+        bounded = (*command, "--max-images", str(max(most, 1)))
     answer = _in_fork(bounded, None)
     if answer is None:
         with TemporaryDirectory() as directory:

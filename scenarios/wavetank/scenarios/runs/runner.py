@@ -281,6 +281,8 @@ def _explore(
         limits=limits,
         on_progress=tell_judged,
         on_finding=tell_finding,
+        # Who wants no image behind the first problem has it already.
+        is_over=lambda: bool(live) and unit.max_after_first == 0,
         subject=subject,
     )
     cases = (*live_cases, *(found_case(case, recording, each) for each in seen.findings))
