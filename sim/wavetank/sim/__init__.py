@@ -57,6 +57,7 @@ from wavetank.sim.litmus.program import (
 from wavetank.sim.ops import (
     BLOCK_SIZE,
     Attribute,
+    CallSite,
     Data,
     Dirent,
     Mark,
@@ -131,6 +132,7 @@ __all__ = [
     "AttributeKind",
     "AttributeReads",
     "Attributes",
+    "CallSite",
     "Cell",
     "Choice",
     "CrashImages",

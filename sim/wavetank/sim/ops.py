@@ -24,6 +24,7 @@ from wavetank.sim.attributes import Attributes
 __all__ = [
     "BLOCK_SIZE",
     "Attribute",
+    "CallSite",
     "Data",
     "Dirent",
     "Mark",
@@ -230,6 +231,21 @@ class Mark:
 
 
 Record: TypeAlias = Dirent | Data | Size | Attribute | Sync | Mark
+
+
+@frozen
+class CallSite:
+    """Which call changed the disk, and which line of whose code made it.
+
+    Attributes:
+        position: length of the op log after the call.
+        call: its name, such as ``os.replace``.
+        place: file name and line; "" if nobody knows.
+    """
+
+    position: int
+    call: str
+    place: str
 
 
 class OpLog:

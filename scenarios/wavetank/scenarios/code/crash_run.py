@@ -10,6 +10,7 @@ from typing import Final, TypeAlias
 
 from attrs import evolve, frozen
 
+from wavetank.scenarios.code.answers import NotRunError, Probing, TooSlowError
 from wavetank.scenarios.code.courses import Courses
 from wavetank.scenarios.code.cure import Cures
 from wavetank.scenarios.code.explain import explain_code
@@ -24,7 +25,7 @@ from wavetank.scenarios.code.faulty_calls import MOST_EVERY, Circumstances, Ever
 from wavetank.scenarios.code.initial import Initial, initial_image
 from wavetank.scenarios.code.judging import CheckJudge, Judge, everything
 from wavetank.scenarios.code.observing import FilesJudge, ObserveJudge
-from wavetank.scenarios.code.probing import NotRunError, Probing, TooSlowError
+from wavetank.scenarios.code.probing import SimulatedProbing
 from wavetank.scenarios.code.recording import CodeRecording, record_code
 from wavetank.scenarios.code.report import (
     ComplaintKind,
@@ -246,7 +247,7 @@ class CrashRun:
     def _probing(
         self, name: str, probe: Check, recording: CodeRecording, alike: Sequence[CodeRecording]
     ) -> Probing:
-        return Probing(
+        return SimulatedProbing(
             self.files,
             probe,
             name=name,

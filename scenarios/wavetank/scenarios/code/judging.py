@@ -11,8 +11,8 @@ from typing import Final, Protocol
 
 from attrs import frozen
 
+from wavetank.scenarios.code.answers import Answer, NotRunError, Probing
 from wavetank.scenarios.code.errors import CheckError
-from wavetank.scenarios.code.probing import Answer, NotRunError, Probing
 from wavetank.scenarios.code.recording import CodeRecording
 from wavetank.scenarios.code.report import FindingKind
 from wavetank.sim import (

@@ -13,8 +13,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Final
 
-from attrs import frozen
-
+from wavetank.scenarios.code.answers import Answer, NotRunError, Raised, TooSlowError
 from wavetank.scenarios.code.errors import CheckError
 from wavetank.scenarios.code.recording import absent_threads, finished_result
 from wavetank.scenarios.code.user_code import (
@@ -37,7 +36,7 @@ from wavetank.sim.python_files import (
     TimeLimitError,
 )
 
-__all__ = ["Answer", "NotRunError", "Probing", "Raised", "TooSlowError"]
+__all__ = ["SimulatedProbing"]
 
 _PID: Final = FIRST_PID + 1
 """After a crash another process looks: what holds a lock by its number is gone."""
@@ -51,58 +50,8 @@ _MOST_STOPPED: Final = 3
 """Each probe that had to be stopped has cost seconds; after so many the others are not run."""
 
 
-class NotRunError(RuntimeError):
-    """The probe is not run any more, since too many runs had to be stopped."""
-
-
-class TooSlowError(NotRunError):
-    """The probe was stopped after its limit of real time."""
-
-
-@frozen(kw_only=True)
-class Raised:
-    """An error that a probe raised.
-
-    Attributes:
-        sentence: its type and text.
-        place: file name, line and function of the user's code that raised it; "" if unknown.
-        line: the source of that line; "" if unknown.
-        traceback: all of it, from the user's code on.
-        is_misspelt: whether it names what does not exist, in the probe's own code.
-    """
-
-    sentence: str
-    place: str
-    line: str
-    traceback: str
-    is_misspelt: bool
-
-
-@frozen(kw_only=True)
-class Answer:
-    """What one run of a probe came to.
-
-    Attributes:
-        value: what it returned.
-        raised: what it raised instead; None if it returned.
-        endless: why it did not end, "" if it did.
-        is_slow: whether it was stopped after its limit of real time.
-        calls: simulated calls that it made.
-        cells: what it read, in order.
-        is_whole: whether `cells` are all that the answer depends on.
-    """
-
-    value: object = None
-    raised: Raised | None = None
-    endless: str = ""
-    is_slow: bool = False
-    calls: int = 0
-    cells: tuple[Cell, ...] = ()
-    is_whole: bool = False
-
-
-class Probing:
-    """Runs one probe.
+class SimulatedProbing:
+    """Runs a probe on the simulated disk; see `Probing`.
 
     Args:
         files: the simulation.

@@ -22,6 +22,7 @@ from wavetank.scenarios.code.user_code import Workload, code_of, user_traceback
 from wavetank.scenarios.exploration.op_words import names_in
 from wavetank.sim import (
     PROCESS_KILL,
+    CallSite,
     DeadlockError,
     DiskImage,
     Mark,
@@ -32,7 +33,6 @@ from wavetank.sim import (
     call_site,
 )
 from wavetank.sim.python_files import (
-    CallSite,
     Died,
     Hung,
     Processes,

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from attrs import field, frozen
 
 from wavetank.scenarios.evidence import Evidence, Span
 from wavetank.scenarios.exploration.crash_point import Stretch
 from wavetank.scenarios.exploration.disk_evidence import changed_files, files_seen, stretch_seen
-from wavetank.sim import DiskImage, Kept, Mark, Profile, Record
-
-if TYPE_CHECKING:  # loaded only by who simulates Python code
-    from wavetank.sim.python_files import CallSite
+from wavetank.sim import CallSite, DiskImage, Kept, Mark, Profile, Record
 
 __all__ = ["CodeWork"]
 

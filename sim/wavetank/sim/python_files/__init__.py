@@ -49,7 +49,7 @@ from wavetank.sim.python_files.os_functions import (
     REFUSED,
     ROUTED,
 )
-from wavetank.sim.python_files.simulator import FIRST_PID, CallSite, PythonFiles
+from wavetank.sim.python_files.simulator import FIRST_PID, PythonFiles
 
 __all__ = [
     "COMPOSED",
@@ -60,7 +60,6 @@ __all__ = [
     "REFUSED",
     "ROUTED",
     "CallHook",
-    "CallSite",
     "Deadline",
     "Died",
     "Forks",

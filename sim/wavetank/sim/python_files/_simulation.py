@@ -24,14 +24,13 @@ from types import FrameType
 from typing import Final, ParamSpec, Protocol, TypeVar
 from weakref import WeakKeyDictionary
 
-from attrs import frozen
-
+from wavetank.sim.ops import CallSite
 from wavetank.sim.python_files._process import FIRST_DESCRIPTOR, Process
 from wavetank.sim.python_files.errors import MissingProgramError, UnroutedCallError
 from wavetank.sim.python_files.threads.task_threads import TaskThreads
 from wavetank.sim.scheduling.scheduler import Access
 
-__all__ = ["CALLS", "CallHook", "CallSite", "RunningProcess", "Simulation"]
+__all__ = ["CALLS", "CallHook", "RunningProcess", "Simulation"]
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
@@ -44,21 +43,6 @@ CALLS: Final = RLock()
 of the code under test."""
 _DRIVER: Final = "wavetank.scenarios.code."
 """What runs the code under test, and flushes its files at its end."""
-
-
-@frozen
-class CallSite:
-    """Which call changed the disk, and which line of whose code made it.
-
-    Attributes:
-        position: length of the op log after the call.
-        call: its name, such as ``os.replace``.
-        place: file name and line; "" if nobody knows.
-    """
-
-    position: int
-    call: str
-    place: str
 
 
 class RunningProcess(Protocol):

@@ -23,13 +23,14 @@ from typing import Final, Self, TypeAlias, TypeVar
 from wavetank.sim.attributes import AttributeReads
 from wavetank.sim.disk.sim_disk import SimDisk
 from wavetank.sim.image import ROOT_INODE, DirectoryContent, DiskImage
+from wavetank.sim.ops import CallSite
 from wavetank.sim.python_files._clock import START_NS, VirtualClock
 from wavetank.sim.python_files._guard import GUARD
 from wavetank.sim.python_files._limit import OutOfSteps, OutOfTime, StepLimit, time_limit
 from wavetank.sim.python_files._process import FIRST_DESCRIPTOR, Process
 from wavetank.sim.python_files._replacing import Replacing
 from wavetank.sim.python_files._routes import Routes, replaced_names
-from wavetank.sim.python_files._simulation import CALLS, CallHook, CallSite, Simulation
+from wavetank.sim.python_files._simulation import CALLS, CallHook, Simulation
 from wavetank.sim.python_files.calls.status import shared_flags
 from wavetank.sim.python_files.directory import SimulatedDirectory
 from wavetank.sim.python_files.errors import (
@@ -41,7 +42,7 @@ from wavetank.sim.python_files.threads.event_loop import virtual_loops
 from wavetank.sim.python_files.threads.task_threads import TaskThreads, thread_locks
 from wavetank.sim.scheduling.strategies import Strategy
 
-__all__ = ["FIRST_PID", "CallSite", "PythonFiles"]
+__all__ = ["FIRST_PID", "PythonFiles"]
 
 _T = TypeVar("_T")
 
