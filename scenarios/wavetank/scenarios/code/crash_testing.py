@@ -158,6 +158,7 @@ def crash_test(
     runs = fault_circumstances(faults, capacity_bytes, plain)
     # The machinery replaces names all over the interpreter: nobody who does not ask loads it.
     from wavetank.scenarios.code.crash_run import CrashRun, Settings  # noqa: PLC0415 - see above
+    from wavetank.scenarios.code.verdicts import Extent  # noqa: PLC0415 - see above
     from wavetank.sim.python_files import (  # noqa: PLC0415 - see above
         Deadline,
         PythonFiles,
@@ -166,18 +167,19 @@ def crash_test(
     )
 
     settings = Settings(
-        profiles=chosen,
-        exhaustive=exhaustive,
-        max_images=max_images,
-        max_seconds=max_seconds,
+        extent=Extent(
+            profiles=chosen,
+            exhaustive=exhaustive,
+            max_images=max_images,
+            tearing=tearing,
+            is_over=bool if max_seconds is None else Deadline(max_seconds).is_over,
+        ),
         check_limit_s=check_limit_s,
         isolation=isolation,
-        tearing=tearing,
         schedules=schedules,
         schedule=None if schedule is None else Schedule.from_text(schedule),
     )
     processes = settings.processes()
-    is_over = bool if max_seconds is None else Deadline(max_seconds).is_over
     with PythonFiles(unused_directory() if directory is None else directory) as files:
         run = CrashRun(
             files=files,
@@ -186,7 +188,6 @@ def crash_test(
             check=check,
             observe=observe,
             settings=settings,
-            is_over=is_over,
         )
         try:
             report = run.report(initial, plain, runs)
