@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Final, TypeAlias
 
@@ -166,18 +166,25 @@ def explore_code(
 
 
 class GrownLog:
-    """A log into which syncs may have been put.
+    """A log into which syncs may have been put, or from which some were taken.
 
     Args:
         records: of the log as it was.
         syncs: each with the position of the record before which it comes.
+        without: positions of the syncs that are taken out.
 
     Attributes:
         log: all of it.
         origins: for each length of it, the length that it had before.
     """
 
-    def __init__(self, records: Sequence[Record], syncs: Iterable[tuple[int, Sync]] = ()) -> None:
+    def __init__(
+        self,
+        records: Sequence[Record],
+        syncs: Iterable[tuple[int, Sync]] = (),
+        *,
+        without: Collection[int] = (),
+    ) -> None:
         at: dict[int, list[Sync]] = {}
         for position, sync in syncs:
             same = at.setdefault(position, [])
@@ -189,7 +196,7 @@ class GrownLog:
             for sync in at.get(position, ()):
                 self.log.append(sync)
                 self.origins.append(position)
-            if record is not None:
+            if record is not None and position not in without:
                 self.log.append(record)
                 self.origins.append(position + 1)
 

@@ -20,6 +20,7 @@ from wavetank.scenarios.code.exploration import (
     PLAIN,
     CodeExploration,
     FoundImage,
+    GrownLog,
     explore_code,
 )
 from wavetank.scenarios.code.judging import Judge, everything
@@ -94,12 +95,23 @@ def explored_under(
     profile: Profile,
     extent: Extent,
     on_progress: Callable[[int], None] | None = None,
+    *,
+    grown: GrownLog | None = None,
 ) -> CodeExploration:
-    """Judge the images of a recording under a profile, as far as an extent goes."""
+    """Judge the images of a recording under a profile, as far as an extent goes.
+
+    Args:
+        judged: the recording, and what judges it.
+        profile: what a crash may lose.
+        extent: how far to go.
+        on_progress: called with the number of images judged so far, now and then.
+        grown: its log with other syncs, to be explored in its place.
+    """
     return explore_code(
         judged.judge,
         judged.recording,
         profile,
+        grown=grown,
         tearing=extent.device,
         max_images=extent.most_images,
         max_after_first=extent.max_after_first,

@@ -8,14 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 from attrs import frozen
 
 from wavetank.sim.image import DiskImage
 from wavetank.sim.ops import CallSite, Record
 
-__all__ = ["Program", "ProgramError", "RecorderMissingError", "Trace", "TraceError", "Work"]
+__all__ = [
+    "Program",
+    "ProgramError",
+    "Recorder",
+    "RecorderMissingError",
+    "Trace",
+    "TraceError",
+    "Work",
+]
 
 Work: TypeAlias = "tuple[str, ...] | Callable[[], object]"
 """A command with its arguments, or a function to be called in a child process."""
@@ -85,3 +93,17 @@ class Trace:
     outside: tuple[str, ...] = ()
     rebuilt: tuple[str, ...] = ()
     output: str = ""
+
+
+class Recorder(Protocol):
+    """Runs a program and sees what it does to its directory."""
+
+    def record(self, program: Program) -> Trace:
+        """Run a program to its end and return what it did.
+
+        Raises:
+            RecorderMissingError: the machine lacks what is needed.
+            ProgramError: the program failed, or did nothing that could be judged.
+            TraceError: what was seen cannot be trusted.
+        """
+        ...
