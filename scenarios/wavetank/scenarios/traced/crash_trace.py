@@ -1,0 +1,70 @@
+"""`crash_trace`: crash a traced program everywhere, and let a check look at all that is left."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from attrs import frozen
+
+from wavetank.scenarios.code.answers import Probing, TooSlowError
+from wavetank.scenarios.code.judging import CheckJudge, Judge
+from wavetank.scenarios.code.observing import ObserveJudge
+from wavetank.scenarios.code.recording import CodeRecording
+from wavetank.scenarios.code.report import CrashReport
+from wavetank.scenarios.code.sync_needs import SyncNeed, sync_needs
+from wavetank.scenarios.code.verdicts import Extent, Judged, report_of, too_slow_at_once
+
+__all__ = ["TraceVerdict", "crash_trace"]
+
+
+@frozen(kw_only=True)
+class TraceVerdict:
+    """What crashes of a traced program came to.
+
+    Attributes:
+        report: verdicts and findings.
+        syncs: which of its syncs the program needs; () if nobody asked.
+    """
+
+    report: CrashReport
+    syncs: tuple[SyncNeed, ...] = ()
+
+
+def crash_trace(
+    recording: CodeRecording,
+    probing: Probing,
+    extent: Extent,
+    *,
+    is_observed: bool = False,
+    check_limit_s: float,
+    on_sync: Callable[[int, int], None] | None = None,
+    with_syncs: bool = False,
+) -> TraceVerdict:
+    """Judge every image that a crash of a recorded program can leave.
+
+    Args:
+        recording: what it did.
+        probing: runs the check on images.
+        extent: profiles, and how far to go.
+        is_observed: whether the probe shows what is there, and does not complain.
+        check_limit_s: real seconds after which one run of the check is stopped.
+        on_sync: called with how many syncs were taken out so far, and of how many.
+        with_syncs: whether to find out which syncs are needed.
+
+    Raises:
+        CheckError: the check is wrong without any crash, or accepts everything.
+    """
+    judge: Judge
+    if is_observed:
+        judge = ObserveJudge(probing, recording)
+    else:
+        judge = CheckJudge(probing, recording)
+    judged = Judged(recording, judge)
+    try:
+        refuses = judge.try_out()
+    except TooSlowError:
+        slow = report_of([judged], extent, too_slow_at_once, check_limit_s=check_limit_s)
+        return TraceVerdict(report=slow)
+    report = report_of([judged], extent, check_limit_s=check_limit_s, refuses=refuses)
+    syncs = sync_needs(judged, extent, on_sync=on_sync) if with_syncs else ()
+    return TraceVerdict(report=report, syncs=syncs)
