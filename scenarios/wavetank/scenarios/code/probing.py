@@ -7,27 +7,20 @@ too much real time may be slow because the machine is busy, which says nothing a
 
 from __future__ import annotations
 
-import pickle
 import sys
 from collections.abc import Sequence
 from functools import partial
 from typing import Final
 
 from wavetank.scenarios.code.answers import Answer, NotRunError, Raised, TooSlowError
-from wavetank.scenarios.code.errors import CheckError
+from wavetank.scenarios.code.probe_ends import answer_of_end, is_answer, must_be_sent, raised_by
 from wavetank.scenarios.code.recording import absent_threads, finished_result
 from wavetank.scenarios.code.user_code import (
     Check,
-    is_raised_in,
-    is_told_by_pytest,
-    user_place,
-    user_traceback,
 )
 from wavetank.sim import Cell, DeadlockError, DiskImage, ReadMemory, ReadTrace, SimDisk
 from wavetank.sim.python_files import (
     FIRST_PID,
-    Died,
-    ProcessEnd,
     Processes,
     PythonFiles,
     StaleFileError,
@@ -171,23 +164,11 @@ class SimulatedProbing:
         self.runs += len(images)
         tasks = [partial(self._inside, image, acked) for image in images]
         answers = [
-            each if isinstance(each, Answer) else self._told(each)
+            each if isinstance(each, Answer) else answer_of_end(each, self.name)
             for each in self._processes.run(tasks, self._limit_s)
         ]
         self.stopped += sum(each.is_slow or bool(each.endless) for each in answers)
         return answers
-
-    def _told(self, end: ProcessEnd) -> Answer:
-        """Return what the end of a process without an answer says of its image."""
-        if isinstance(end, Died):
-            sentence = f"the process of the {self.name} {end.how}"
-            raised = Raised(
-                sentence=sentence, place="", line="", traceback=sentence, is_misspelt=False
-            )
-            return Answer(raised=raised)
-        if not end.for_ever:
-            return Answer(is_slow=True)
-        return Answer(endless=f"it waits for ever{absent_threads(end.absent)}")
 
     def _inside(self, image: DiskImage, acked: int) -> Answer:
         """Be the process: run the probe, and tell what came of it."""
@@ -208,28 +189,18 @@ class SimulatedProbing:
         except StaleFileError:
             raise
         except BaseException as error:
-            if not _is_answer(error):
+            if not is_answer(error):
                 raise
             if self._files.refusal is not None:
                 raise self._files.refusal from error
-            raised = _raised(error, self._probe, self.name)
+            raised = raised_by(error, self._probe, self.name)
         if self._files.refusal is not None:
             raise self._files.refusal
         if not self._processes.keeps_memory:
-            self._must_be_sent(value)
+            must_be_sent(value, self.name)
         return Answer(
             value=value, raised=raised, calls=self._files.calls, cells=trace.cells, is_whole=True
         )
-
-    def _must_be_sent(self, value: object) -> None:
-        try:
-            pickle.loads(pickle.dumps(value))  # noqa: S301 - our own words
-        except Exception as error:
-            raise CheckError(
-                f"{self.name}: expected what can be sent to another process but it returned "
-                f"{value!r} ({type(error).__name__}: {error}); return plain values, or use "
-                f'isolation="none"'
-            ) from error
 
     def _call(self, disk: SimDisk, acked: int, steps: StepLimit) -> object:
         """Run the probe; an exit without an error status counts as its end."""
@@ -246,24 +217,3 @@ class SimulatedProbing:
         return self._files.call(
             disk, code, limit_s=self._limit_s, pid=_PID, start_ns=self._start_ns, steps=steps
         )
-
-
-def _is_answer(error: BaseException) -> bool:
-    """Whether an error is what the probe says of an image, and no wish to end the test."""
-    if isinstance(error, CheckError):
-        return False
-    if isinstance(error, (Exception, SystemExit)):
-        return True
-    return is_told_by_pytest(error)
-
-
-def _raised(error: BaseException, probe: Check, name: str) -> Raised:
-    misspelt = isinstance(error, (NameError, ImportError)) and is_raised_in(error, probe)
-    place, line = user_place(error)
-    return Raised(
-        sentence=f"{type(error).__name__}: {error}".rstrip(": "),
-        place=place,
-        line=line,
-        traceback=user_traceback(error, name),
-        is_misspelt=misspelt,
-    )

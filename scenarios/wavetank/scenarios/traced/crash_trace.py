@@ -54,11 +54,9 @@ def crash_trace(
     Raises:
         CheckError: the check is wrong without any crash, or accepts everything.
     """
-    judge: Judge
-    if is_observed:
-        judge = ObserveJudge(probing, recording)
-    else:
-        judge = CheckJudge(probing, recording)
+    judge: Judge = (
+        ObserveJudge(probing, recording) if is_observed else CheckJudge(probing, recording)
+    )
     judged = Judged(recording, judge)
     try:
         refuses = judge.try_out()

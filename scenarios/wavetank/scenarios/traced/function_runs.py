@@ -1,0 +1,112 @@
+"""`FunctionRuns`: a Python check on images in real directories, each in a forked process.
+
+Unlike the simulated disk, a real directory is seen by everything that the check calls: extensions
+in C, processes that it starts, databases.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from wavetank.scenarios.code.answers import Answer
+from wavetank.scenarios.code.errors import CheckError
+from wavetank.scenarios.code.probe_ends import (
+    answer_of_end,
+    is_answer,
+    must_be_sent,
+    raised_by,
+)
+from wavetank.scenarios.code.recording import finished_result
+from wavetank.scenarios.code.user_code import Check
+from wavetank.scenarios.traced.images import ImageDirectory, room_for_images
+from wavetank.sim import DiskImage
+from wavetank.sim.python_files import Forks, SimulatedDirectory
+
+__all__ = ["FunctionRuns"]
+
+
+class FunctionRuns:
+    """Runs the user's function on images; see `ImageRuns`. A context, which removes them.
+
+    Args:
+        probe: called as ``probe(directory, acked)``.
+        name: what it is called in messages, such as "check".
+        directory: the directory on the simulated disk, such as ``/data``.
+        tokens: all that was acknowledged, in order.
+        limit_s: real seconds after which one run is stopped.
+    """
+
+    def __init__(
+        self, probe: Check, name: str, directory: str, tokens: Sequence[object], *, limit_s: float
+    ) -> None:
+        self._probe = probe
+        self._name = name
+        self._directory = directory
+        self._tokens = tuple(tokens)
+        self._limit_s = limit_s
+        self._forks = Forks()
+        self._room = tempfile.TemporaryDirectory(
+            prefix="wavetank-", dir=room_for_images(), ignore_cleanup_errors=True
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._room.cleanup()
+
+    @property
+    def width(self) -> int:
+        """How many run at once."""
+        return self._forks.width
+
+    def run(self, images: Sequence[DiskImage], acked: int) -> Sequence[Answer]:
+        """See `ImageRuns`."""
+        answers: list[Answer] = []
+        for start in range(0, len(images), self.width):
+            with tempfile.TemporaryDirectory(dir=self._room.name) as room:
+                roots = [Path(room) / f"{at}" for at in range(self.width)]
+                tasks = [
+                    partial(self._inside, root, image, acked)
+                    for root, image in zip(roots, images[start:], strict=False)
+                ]
+                answers += [
+                    each if isinstance(each, Answer) else answer_of_end(each, self._name)
+                    for each in self._forks.run(tasks, self._limit_s)
+                ]
+        return answers
+
+    def _inside(self, root: Path, image: DiskImage, acked: int) -> Answer:
+        """Be the process: lay the image out, run the function, tell what came of it."""
+        root.mkdir()
+        images = ImageDirectory(root, self._directory)
+        images.show(image)
+        try:
+            value = self._call(SimulatedDirectory(images.path), list(self._tokens[:acked]))
+        except CheckError:
+            raise
+        except BaseException as error:
+            if not is_answer(error):
+                raise
+            return Answer(raised=raised_by(error, self._probe, self._name))
+        must_be_sent(value, self._name)
+        return Answer(value=value)
+
+    def _call(self, directory: SimulatedDirectory, tokens: list[object]) -> object:
+        """Run the function; an exit without an error status counts as its end."""
+        try:
+            return finished_result(self._name, self._probe(directory, tokens))
+        except SystemExit as exit_:
+            if exit_.code:
+                raise
+            return None
