@@ -31,6 +31,7 @@ from wavetank.reports.commands.show import show_command
 from wavetank.reports.commands.shrink import shrink_command
 from wavetank.reports.commands.sweep import sweep_command
 from wavetank.reports.commands.syncs import syncs_command
+from wavetank.reports.commands.trace import trace_command
 from wavetank.reports.commands.verify import verify_command
 from wavetank.reports.commands.zoo import zoo_command
 from wavetank.reports.exit_codes import ExitCode
@@ -85,6 +86,7 @@ cli.add_command(syncs_command)
 cli.add_command(damage_command)
 cli.add_command(sweep_command)
 cli.add_command(check_command)
+cli.add_command(trace_command)
 cli.add_command(verify_command)
 cli.add_command(dump_command)
 cli.add_command(bench_command)

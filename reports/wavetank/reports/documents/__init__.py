@@ -11,6 +11,7 @@ General layout::
     check.py       wavetank.check/1
     stores.py      wavetank.verify/1, wavetank.dump/1
     syncs.py       wavetank.syncs/1
+    trace.py       wavetank.trace/1
     bench.py       wavetank.bench/1
 
 Each module imports what its documents are made of, so this package imports none of them.

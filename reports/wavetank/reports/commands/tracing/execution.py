@@ -1,0 +1,202 @@
+"""Record a program, judge its crashes, and print what came of it."""
+
+from __future__ import annotations
+
+import time  # noqa: TID251 - how long a person is ready to wait is real time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+from attrs import frozen
+
+from wavetank.reports._version import version
+from wavetank.reports.commands.html_report import typed_command, write_html
+from wavetank.reports.commands.tracing.program import Asked, program_to_trace
+from wavetank.reports.commands.tracing.text import trace_text
+from wavetank.reports.documents import to_text
+from wavetank.reports.documents.trace import trace_document
+from wavetank.reports.exit_codes import ExitCode
+from wavetank.reports.profile_files import choose_profiles
+from wavetank.scenarios.code.errors import CheckError, WorkloadError
+from wavetank.scenarios.code.verdicts import Extent
+from wavetank.scenarios.traced import (
+    CheckCommand,
+    CommandError,
+    CommandRuns,
+    ImageProbing,
+    NoRoomError,
+    TraceVerdict,
+    crash_trace,
+    recording_of,
+)
+from wavetank.sim import SAFE_PROFILES, ProfileFileError
+from wavetank.sim.traces import (
+    ProgramError,
+    Recorder,
+    RecorderMissingError,
+    Trace,
+    TraceError,
+    read_trace_file,
+    trace_file,
+)
+
+if TYPE_CHECKING:
+    from wavetank.reports.page.blocks import Page
+
+__all__ = ["TraceSettings", "execute"]
+
+
+@frozen(kw_only=True)
+class TraceSettings:
+    """What was asked for; see `wavetank trace --help`."""
+
+    command: tuple[str, ...]
+    check: str
+    is_observed: bool
+    is_persistent: bool
+    directory: Path | None
+    ack: str | None
+    recorder: str
+    rebuilt: tuple[str, ...]
+    with_stacks: bool
+    profiles: tuple[str, ...]
+    exhaustive: bool
+    max_images: int | None
+    max_seconds: float | None
+    with_syncs: bool
+    limit_s: float
+    check_limit_s: float
+    save: Path | None
+    saved: Path | None
+    lay_out: Path | None
+    strict: bool
+    workers: int
+    reports: Mapping[str, Path]
+
+
+def execute(settings: TraceSettings, *, as_json: bool) -> ExitCode:
+    """Record or read a trace, judge it, print what came of it.
+
+    Args:
+        settings: what was asked for.
+        as_json: print a document instead of text.
+
+    Raises:
+        click.UsageError: nothing could be judged; the message says why.
+    """
+    with _told_plainly():
+        check = CheckCommand.of(settings.check, is_observed=settings.is_observed)
+        extent = _extent(settings)
+        trace = _trace(settings)
+        if settings.save is not None:
+            settings.save.write_bytes(trace_file(trace))
+        verdict = _judged(settings, trace, check, extent)
+    _lay_out(settings, verdict)
+    if as_json:
+        click.echo(to_text(trace_document(trace, verdict, version())))
+    else:
+        click.echo(trace_text(trace, verdict, version()))
+    write_html(settings.reports, lambda: _page(trace, verdict))
+    return _exit_code(settings, verdict)
+
+
+@contextmanager
+def _told_plainly() -> Iterator[None]:
+    try:
+        yield
+    except ProfileFileError as error:
+        raise click.UsageError(str(error.args[0] if error.args else error)) from error
+    except (
+        CheckError,
+        CommandError,
+        NoRoomError,
+        OSError,
+        ProgramError,
+        RecorderMissingError,
+        TraceError,
+        WorkloadError,
+    ) as error:
+        raise click.UsageError(f"nothing was judged: {error}") from error
+
+
+def _extent(settings: TraceSettings) -> Extent:
+    chosen = choose_profiles(settings.profiles, everything=SAFE_PROFILES)
+    return Extent(
+        profiles=tuple(each.profile for each in chosen),
+        exhaustive=settings.exhaustive,
+        max_images=settings.max_images,
+        is_over=_clock(settings.max_seconds),
+    )
+
+
+def _clock(max_seconds: float | None) -> Callable[[], bool]:
+    if max_seconds is None:
+        return bool
+    end_s = time.monotonic() + max_seconds
+    return lambda: time.monotonic() > end_s
+
+
+def _trace(settings: TraceSettings) -> Trace:
+    if settings.saved is not None:
+        return read_trace_file(settings.saved.read_bytes())
+    asked = Asked(
+        command=settings.command,
+        directory=settings.directory,
+        ack=settings.ack,
+        rebuilt=settings.rebuilt,
+        limit_s=settings.limit_s,
+    )
+    with program_to_trace(asked) as program:
+        return _recorder(settings).record(program)
+
+
+def _recorder(settings: TraceSettings) -> Recorder:
+    if settings.recorder == "fuse":
+        from wavetank.sim.traces.fuse_recorder import FuseRecorder
+
+        return FuseRecorder()
+    from wavetank.sim.traces.strace_recorder import StraceRecorder
+
+    return StraceRecorder(stacks=settings.with_stacks)
+
+
+def _judged(
+    settings: TraceSettings, trace: Trace, check: CheckCommand, extent: Extent
+) -> TraceVerdict:
+    with CommandRuns(
+        check,
+        trace.directory,
+        trace.tokens,
+        limit_s=settings.check_limit_s,
+        workers=settings.workers,
+    ) as runs:
+        return crash_trace(
+            recording_of(trace),
+            ImageProbing(runs),
+            extent,
+            is_observed=settings.is_observed,
+            check_limit_s=settings.check_limit_s,
+            with_syncs=settings.with_syncs,
+        )
+
+
+def _lay_out(settings: TraceSettings, verdict: TraceVerdict) -> None:
+    if settings.lay_out is None:
+        return
+    for number, finding in enumerate(verdict.report.findings, 1):
+        finding.lay_out(settings.lay_out / str(number))
+
+
+def _page(trace: Trace, verdict: TraceVerdict) -> Page:
+    from wavetank.reports.page.trace_page import trace_page
+
+    return trace_page(trace, verdict, version(), typed_command())
+
+
+def _exit_code(settings: TraceSettings, verdict: TraceVerdict) -> ExitCode:
+    if verdict.report.outcome == "fail":
+        return ExitCode.VIOLATION
+    is_open = verdict.report.outcome == "inconclusive"
+    return ExitCode.INCONCLUSIVE if is_open and settings.strict else ExitCode.OK
