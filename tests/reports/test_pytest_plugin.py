@@ -106,7 +106,7 @@ def test_the_commands_take_the_id_of_a_finding_too(tmp_path: Path) -> None:
     failure = reproducing(run(tmp_path, CRASH_TEST))
     shown = wavetank(tmp_path, "show", failure)
     assert shown.stdout.startswith(f"{failure}: test_it.py::test_config\n\nDAMAGED: ")
-    assert "  cure     os.fsync of /simulated/config.tmp" in shown.stdout
+    assert "  cure     fsync of /simulated/config.tmp" in shown.stdout
     replayed = wavetank(tmp_path, "replay", failure)
     assert (replayed.returncode, replayed.stdout.partition(" ")[0]) == (1, "FAILED")
     a_test = wavetank(tmp_path, "show", failure, "--as", "pytest")

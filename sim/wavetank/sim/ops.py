@@ -241,11 +241,17 @@ class CallSite:
         position: length of the op log after the call.
         call: its name, such as ``os.replace``.
         place: file name and line; "" if nobody knows.
+        number: of the call among all that a recorder saw, from 1; 0 where nobody counts them.
     """
 
     position: int
     call: str
     place: str
+    number: int = 0
+
+    def __str__(self) -> str:
+        at = f" at {self.place}" if self.place else ""
+        return f"{self.call}{at}" + (f" (system call {self.number})" if self.number else "")
 
 
 class OpLog:

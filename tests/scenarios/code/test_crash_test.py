@@ -81,7 +81,7 @@ def test_a_rename_without_fsync_leaves_an_empty_file() -> None:
     assert finding.sentence.startswith("JSONDecodeError")
     assert (finding.operation, finding.path) == ("os.replace", "/simulated/config.json")
     assert finding.files == (("/simulated/config.json", 0),)
-    assert finding.cure.startswith("os.fsync of /simulated/config.tmp after the write at ")
+    assert finding.cure.startswith("fsync of /simulated/config.tmp after the write at ")
     assert finding.cure.endswith("before the os.replace that follows")
 
 
@@ -90,7 +90,7 @@ def test_a_rename_without_a_sync_of_the_directory_is_forgotten() -> None:
     lost = next(each for each in report.findings if each.kind == "lost")
     assert lost.sentence == "the configuration is gone"
     assert lost.acked == (0,)
-    assert lost.cure.startswith("os.fsync of the directory /simulated after the os.replace")
+    assert lost.cure.startswith("fsync of the directory /simulated after the os.replace")
     assert "0 was acknowledged" in lost.why
     assert "sequential" in lost.profiles
     assert "process-kill" not in lost.profiles

@@ -53,7 +53,7 @@ def test_of_two_files_written_by_one_line_the_cure_names_the_right_one(
     (finding,) = found(two_files, reads_state, "lazyfs")
     place = line_of(save, "with open")
     assert finding.cure == (
-        f"os.fsync of /simulated/state after the write at {place}, before the next ack"
+        f"fsync of /simulated/state after the write at {place}, before the next ack"
     )
     assert "of the file /simulated/state, which had not come" in finding.why
     monkeypatch.setattr(f"{__name__}.SYNCED", {"journal.log"})
@@ -78,7 +78,7 @@ def test_where_every_file_of_a_line_matters_the_cure_says_so() -> None:
     (finding,) = found(workload, check, "lazyfs")
     place = line_of(save, "with open")
     assert finding.cure == (
-        f"os.fsync of every file such as /simulated/blue after the write at {place}, "
+        f"fsync of every file such as /simulated/blue after the write at {place}, "
         f"before the next ack"
     )
 
@@ -132,7 +132,7 @@ def test_a_rename_is_told_as_one() -> None:
         "the rename of /simulated/new to /simulated/state over what was there needed a sync"
         in finding.why
     )
-    assert finding.cure.startswith("os.fsync of the directory /simulated after the os.replace at ")
+    assert finding.cure.startswith("fsync of the directory /simulated after the os.replace at ")
 
 
 def test_directories_in_which_nothing_is_left_are_told() -> None:

@@ -15,7 +15,7 @@ from wavetank.scenarios.code.errors import (
 )
 from wavetank.scenarios.code.faulty_calls import Circumstances, Fault, fault_circumstances
 from wavetank.scenarios.code.report import CrashReport
-from wavetank.scenarios.code.user_code import Check, Isolation, Observe, Workload
+from wavetank.scenarios.code.user_code import Check, Isolation, Observe, RecorderName, Workload
 from wavetank.sim import PROFILES, Profile, Tearing
 from wavetank.sim.scheduling.schedule import Schedule
 
@@ -41,6 +41,7 @@ class CrashTestOptions(TypedDict, total=False):
     tearing: Tearing | None
     schedules: int
     schedule: str | None
+    recorder: RecorderName | None
     raise_on_finding: bool
 
 
@@ -63,6 +64,7 @@ def crash_test(
     tearing: Tearing | None = None,
     schedules: int = 1,
     schedule: str | None = None,
+    recorder: RecorderName | None = None,
     raise_on_finding: bool = True,
 ) -> CrashReport:
     """Run code once on a simulated disk, crash it everywhere, and judge all that may be left.
@@ -116,6 +118,10 @@ def crash_test(
             runs until it waits. In every second of the others threads pause before each statement
             of the workload's module, and of the modules of its names that are not installed.
         schedule: runs this one alone, as a finding tells it.
+        recorder: "strace" or "fuse": the workload runs on the real machine, in a process of its
+            own on a real directory, and so does each look; what it did is recorded. For code that
+            uses sqlite3, lmdb, processes or other extensions in C (docs/trace.md). It goes with
+            neither faults nor schedules. None: the simulated disk.
         raise_on_finding: whether findings are raised, and not only returned.
 
     Raises:
@@ -126,6 +132,8 @@ def crash_test(
         CheckError: the check is wrong without any crash, or accepts everything.
         WorkloadError: the workload raised, left a thread running, or changed nothing.
         UnroutedCallError: the code did what no simulated disk sees, such as starting a process.
+        RecorderMissingError: the machine lacks what `recorder` needs.
+        TraceError: what a recorder saw cannot be trusted.
         ValueError: no such profile, both `check` and `observe`, a limit that is none, or a fault
             that Python code cannot have.
         FaultSyntaxError: a line is no fault.
@@ -154,6 +162,17 @@ def crash_test(
     _must_be_limits(max_images, max_seconds, check_limit_s)
     if schedules < 1:
         raise ValueError(f"schedules: expected a number >= 1 but got {schedules}")
+    if recorder is not None:
+        _must_be_left_out(
+            recorder,
+            faults=bool(faults),
+            capacity_bytes=capacity_bytes is not None,
+            separate_filesystems=bool(separate_filesystems),
+            isolation=isolation == "none",
+            directory=directory is not None,
+            schedules=schedules > 1,
+            schedule=schedule is not None,
+        )
     plain = Circumstances(filesystems=tuple(separate_filesystems))
     runs = fault_circumstances(faults, capacity_bytes, plain)
     # The machinery replaces names all over the interpreter: nobody who does not ask loads it.
@@ -166,34 +185,51 @@ def crash_test(
         unused_directory,
     )
 
+    extent = Extent(
+        profiles=chosen,
+        exhaustive=exhaustive,
+        max_images=max_images,
+        tearing=tearing,
+        is_over=bool if max_seconds is None else Deadline(max_seconds).is_over,
+    )
     settings = Settings(
-        extent=Extent(
-            profiles=chosen,
-            exhaustive=exhaustive,
-            max_images=max_images,
-            tearing=tearing,
-            is_over=bool if max_seconds is None else Deadline(max_seconds).is_over,
-        ),
+        extent=extent,
         check_limit_s=check_limit_s,
         isolation=isolation,
         schedules=schedules,
         schedule=None if schedule is None else Schedule.from_text(schedule),
     )
-    processes = settings.processes()
-    with PythonFiles(unused_directory() if directory is None else directory) as files:
-        run = CrashRun(
-            files=files,
-            processes=processes,
-            workload=workload,
-            check=check,
-            observe=observe,
-            settings=settings,
-        )
-        try:
-            report = run.report(initial, plain, runs)
-        except (CheckError, WorkloadError, PythonFilesError) as error:
-            # It has the user's own lines in its text; ours below this one help nobody.
-            raise error.with_traceback(None) from error.__cause__
+    try:
+        if recorder is not None:
+            from wavetank.scenarios.traced.crash_functions import (  # noqa: PLC0415 - see above
+                CodeUnderTrace,
+                crash_functions,
+                recorder_named,
+            )
+
+            code = CodeUnderTrace(
+                workload=workload,
+                check=check,
+                observe=observe,
+                initial=initial,
+                check_limit_s=check_limit_s,
+            )
+            report = crash_functions(code, recorder_named(recorder), extent)
+        else:
+            processes = settings.processes()
+            with PythonFiles(unused_directory() if directory is None else directory) as files:
+                run = CrashRun(
+                    files=files,
+                    processes=processes,
+                    workload=workload,
+                    check=check,
+                    observe=observe,
+                    settings=settings,
+                )
+                report = run.report(initial, plain, runs)
+    except (CheckError, WorkloadError, PythonFilesError) as error:
+        # It has the user's own lines in its text; ours below this one help nobody.
+        raise error.with_traceback(None) from error.__cause__
     if raise_on_finding and report.findings:
         raise CrashFinding(report)
     for note in report.warnings():
@@ -208,6 +244,16 @@ def _must_be_usable(workload: Workload, check: Check | None, observe: Observe | 
             raise TypeError(f"{name}: expected a function but got {function!r}")
     if check is not None and observe is not None:
         raise ValueError("expected a check or an observe function but got both; leave one out")
+
+
+def _must_be_left_out(recorder: str, **given: bool) -> None:
+    """Refuse arguments that only the simulated disk knows."""
+    for name, is_given in given.items():
+        if is_given:
+            raise ValueError(
+                f"{name}: expected nothing beside recorder={recorder!r}, under which the code runs "
+                f"on the real machine; leave one of the two out"
+            )
 
 
 def _must_be_limits(

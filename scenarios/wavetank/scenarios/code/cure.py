@@ -231,7 +231,7 @@ def _without_sync(recording: CodeRecording, found: FoundImage) -> str:
         )
     return (
         f"no sync: {name} is written in place, and a crash can leave any part of that; write a new "
-        f"file beside it, os.fsync it, os.replace it over {name}, and os.fsync the directory"
+        f"file beside it, fsync it, rename it over {name}, and fsync the directory"
     )
 
 
@@ -362,9 +362,7 @@ def _late(recording: CodeRecording, index: int, alike: Callable[[str, str], bool
     which = name
     if len({_pattern(recording.name_at(each)) for each in found}) > 1:
         which = f"every file such as {name}"
-    return _Remedy(
-        syncs=syncs, words=f"os.fsync of {which} after the {place}, {until}", index=index
-    )
+    return _Remedy(syncs=syncs, words=f"fsync of {which} after the {place}, {until}", index=index)
 
 
 def _early(recording: CodeRecording, index: int) -> Iterator[_Remedy]:
@@ -375,7 +373,7 @@ def _early(recording: CodeRecording, index: int) -> Iterator[_Remedy]:
     found = list(_same_line(recording, index, _same_name))
     yield _Remedy(
         syncs=tuple((_end_of_line(recording, at), _file_sync(recording, at)) for at in found),
-        words=f"os.fsync of {recording.name_at(index)} right after the {_place(recording, index)}",
+        words=f"fsync of {recording.name_at(index)} right after the {_place(recording, index)}",
         index=index,
     )
 
@@ -394,7 +392,7 @@ def _of_directory(
     which = f"the directory {directory}"
     if len({each.directory for _, each in found}) > 1:
         which = f"every directory such as {directory}"
-    words = f"os.fsync of {which} after the {_place(recording, index)}"
+    words = f"fsync of {which} after the {_place(recording, index)}"
     return _Remedy(syncs=syncs, words=words, index=index)
 
 
@@ -479,4 +477,4 @@ def _place(recording: CodeRecording, index: int) -> str:
     site = recording.site_of(index)
     if site is None:
         return "call"
-    return f"{site.call} at {site.place}" if site.place else site.call
+    return str(site)

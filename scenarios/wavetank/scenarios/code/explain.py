@@ -143,9 +143,9 @@ def _crash(recording: CodeRecording, found: FoundImage, index: int | None) -> st
         return f"before anything was written; {told}"
     site = recording.site_of(index)
     call = site.call if site else "a call"
-    place = f" at {site.place}" if site and site.place else ""
+    where = str(site).removeprefix(call) if site else ""
     inside = "inside" if _is_inside(recording, found.position) else "after"
-    return f"{inside} {call} of {_path(recording, index)}{place}; {told}"
+    return f"{inside} {call} of {_path(recording, index)}{where}; {told}"
 
 
 def _is_inside(recording: CodeRecording, position: int) -> bool:
@@ -159,7 +159,7 @@ def _lost(recording: CodeRecording, found: FoundImage) -> Iterator[str]:
     torn = {tear.number for tear in found.kept.tears}
     for index, op in lost_ops(recording, found):
         site = recording.site_of(index)
-        made = f" ({site.call} at {site.place})" if site and site.place else ""
+        made = f" ({site})" if site and (site.place or site.number) else ""
         yield _tell(recording, index, op) + (" (torn)" if op.number in torn else "") + made
     if found.kept.stale:
         yield "blocks that were never written show foreign bytes"

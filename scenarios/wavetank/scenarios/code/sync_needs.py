@@ -134,9 +134,6 @@ def _syncs(recording: CodeRecording) -> Iterator[tuple[_Key, int]]:
     for position, record in enumerate(recording.log):
         if isinstance(record, Sync) and not record.failed:
             site = recording.site_of(position)
-            place = site.place if site else ""
             alike = re.sub(r"\d+", "0", recording.name_at(position))
             call = site.call if site else record.kind.value
-            # Where no line is known, a place is a number that is never the same twice.
-            line = "" if place.startswith("system call ") else place
-            yield (call, alike, line), position
+            yield (call, alike, site.place if site else ""), position

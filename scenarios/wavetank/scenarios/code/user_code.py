@@ -19,6 +19,7 @@ __all__ = [
     "Check",
     "Isolation",
     "Observe",
+    "RecorderName",
     "Workload",
     "code_of",
     "is_raised_in",
@@ -33,6 +34,7 @@ Workload: TypeAlias = "Callable[[SimulatedDirectory, Acknowledge], object]"
 Check: TypeAlias = "Callable[[SimulatedDirectory, list[object]], object]"
 Observe: TypeAlias = "Callable[[SimulatedDirectory], object]"
 Isolation: TypeAlias = Literal["fork", "none"]
+RecorderName: TypeAlias = Literal["strace", "fuse"]
 
 
 def _frames(error: BaseException) -> list[TracebackType]:

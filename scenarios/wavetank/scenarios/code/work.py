@@ -98,11 +98,10 @@ class CodeWork:
         for site in self.sites:
             if start >= self.position:
                 break
-            place = f" at {site.place}" if site.place else ""
             end = min(site.position, self.position)
             spans.append(
                 Span(
-                    label=f"{site.call}{place}",
+                    label=str(site),
                     start=start,
                     end=end,
                     acknowledged=site.position <= self.position,

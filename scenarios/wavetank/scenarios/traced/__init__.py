@@ -8,6 +8,7 @@
     command_runs.py   the check runs in processes,
     check_command.py  each of which is a command,
     function_runs.py  or in forks, as a Python function
+    crash_functions.py  `crash_test` of functions on the real machine
     crash_trace.py    all of it: verdicts, findings, and which syncs are needed
 
 The recorders are in `wavetank.sim.traces`. Start reading at crash_trace.py.
@@ -15,6 +16,11 @@ The recorders are in `wavetank.sim.traces`. Start reading at crash_trace.py.
 
 from wavetank.scenarios.traced.check_command import CheckCommand, CommandError, Place
 from wavetank.scenarios.traced.command_runs import CommandRuns, ImageCheck
+from wavetank.scenarios.traced.crash_functions import (
+    CodeUnderTrace,
+    crash_functions,
+    recorder_named,
+)
 from wavetank.scenarios.traced.crash_trace import TraceVerdict, crash_trace
 from wavetank.scenarios.traced.function_runs import FunctionRuns
 from wavetank.scenarios.traced.images import ImageDirectory, NoRoomError
@@ -23,6 +29,7 @@ from wavetank.scenarios.traced.recording import recording_of
 
 __all__ = [
     "CheckCommand",
+    "CodeUnderTrace",
     "CommandError",
     "CommandRuns",
     "FunctionRuns",
@@ -33,6 +40,8 @@ __all__ = [
     "NoRoomError",
     "Place",
     "TraceVerdict",
+    "crash_functions",
     "crash_trace",
+    "recorder_named",
     "recording_of",
 ]

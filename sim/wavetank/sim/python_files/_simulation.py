@@ -41,6 +41,7 @@ _LIBRARY: Final = os.path.dirname(os.__file__)
 CALLS: Final = RLock()
 """Held during each call; one per interpreter, so that no simulation takes another one's for a lock
 of the code under test."""
+ON_REAL_FILES: Final = 'crash_test(recorder="strace") runs such code on real files'
 _DRIVER: Final = "wavetank.scenarios.code."
 """What runs the code under test, and flushes its files at its end."""
 
@@ -209,7 +210,7 @@ class Simulation:
 
     def refuse(self, message: str) -> UnroutedCallError:
         """Return the error about a call that must not happen, and remember it."""
-        error = UnroutedCallError(message)
+        error = UnroutedCallError(f"{message}; {ON_REAL_FILES}")
         if self.refusal is None:
             self.refusal = error
         return error

@@ -74,8 +74,8 @@ class Trace:
         directory: its name on the trace's disk, such as ``/data``.
         image: the disk before the program ran.
         log: everything that it did, with a mark for each acknowledgement.
-        sites: the system calls that changed the disk, in order, each with the source line that
-            made it where that is known, and its number among the system calls that were recorded.
+        sites: the system calls that changed the disk or synced it, in order, each with the source
+            line that made it where that is known, and its number among `calls`.
         tokens: what it acknowledged, in order.
         calls: system calls that were read.
         outside: real files outside the directory that it wrote to, sorted; nothing was recorded of

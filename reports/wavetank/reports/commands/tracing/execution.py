@@ -29,12 +29,12 @@ from wavetank.scenarios.traced import (
     NoRoomError,
     TraceVerdict,
     crash_trace,
+    recorder_named,
     recording_of,
 )
 from wavetank.sim import SAFE_PROFILES, ProfileFileError
 from wavetank.sim.traces import (
     ProgramError,
-    Recorder,
     RecorderMissingError,
     Trace,
     TraceError,
@@ -149,17 +149,8 @@ def _trace(settings: TraceSettings) -> Trace:
         limit_s=settings.limit_s,
     )
     with program_to_trace(asked) as program:
-        return _recorder(settings).record(program)
-
-
-def _recorder(settings: TraceSettings) -> Recorder:
-    if settings.recorder == "fuse":
-        from wavetank.sim.traces.fuse_recorder import FuseRecorder
-
-        return FuseRecorder()
-    from wavetank.sim.traces.strace_recorder import StraceRecorder
-
-    return StraceRecorder(stacks=settings.with_stacks)
+        recorder = recorder_named(settings.recorder, stacks=settings.with_stacks)
+        return recorder.record(program)
 
 
 def _judged(
