@@ -155,8 +155,8 @@ class CheckJudge:
         self._must_accept(
             recording.image,
             0,
-            "an empty directory, as a crash before the first write leaves it, with nothing "
-            "acknowledged",
+            f"{_beginning(recording)}, as a crash before the first write leaves it, with nothing "
+            f"acknowledged",
             "a check must be content with it",
         )
         return self._can_refuse()
@@ -283,6 +283,12 @@ def everything(image: DiskImage) -> tuple[Cell, ...]:
         if isinstance(node, FileContent):
             trace.blocks(inode, range(len(node.blocks)))
     return trace.cells
+
+
+def _beginning(recording: CodeRecording) -> str:
+    below = recording.directory.rstrip("/") + "/"
+    is_empty = not any(path.startswith(below) for path, _, _ in recording.image.walk())
+    return "an empty directory" if is_empty else "the directory as it was at the beginning"
 
 
 def _batches(images: Iterator[DiskImage], width: int) -> Iterator[list[DiskImage]]:

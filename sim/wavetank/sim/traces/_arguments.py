@@ -94,7 +94,7 @@ def number(text: str) -> int | None:
     if text == "NULL":
         return None
     found = _OFFSET.fullmatch(text)
-    return int(found[1]) if found else int(text.split(" ")[0], 0)
+    return int(found[1]) if found else int(text.split(" ", maxsplit=1)[0], 0)
 
 
 def flags(text: str) -> frozenset[str]:

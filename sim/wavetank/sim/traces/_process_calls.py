@@ -74,7 +74,7 @@ def _chdir(machine: TracedMachine, process: Process, call: SystemCall) -> None:
         return
     place = machine.place(process, call.arguments[0], follow=True)
     location = getattr(place, "inode", None)
-    process.cwd.location = getattr(place, "path") if location is None else location
+    process.cwd.location = place.path if location is None else location
 
 
 def _fchdir(machine: TracedMachine, process: Process, call: SystemCall) -> None:

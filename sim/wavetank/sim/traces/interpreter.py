@@ -32,14 +32,83 @@ _SYNCS: Final = frozenset({"fsync", "fdatasync", "sync", "syncfs"})
 _WRITES: Final = frozenset({"write", "writev", "pwrite64", "pwritev", "pwritev2"})
 _EFFECTS: Final[dict[str, Effect]] = {**NAME_CALLS, **DATA_CALLS, **PROCESS_CALLS}
 _HARMLESS: Final = frozenset(
-    "access faccessat faccessat2 stat lstat fstat newfstatat statx statfs fstatfs getdents "
-    "getdents64 readlink readlinkat getcwd pread64 preadv readahead fadvise64 flock sync_file_range "
-    "msync madvise chmod fchmod fchmodat fchmodat2 chown lchown fchown fchownat utime utimes "
-    "futimesat utimensat getxattr lgetxattr fgetxattr setxattr lsetxattr fsetxattr listxattr "
-    "llistxattr flistxattr removexattr lremovexattr fremovexattr poll ppoll select pselect6 "
-    "epoll_create epoll_create1 epoll_ctl epoll_wait epoll_pwait inotify_add_watch "
-    "inotify_rm_watch fanotify_mark name_to_handle_at connect fork vfork clone clone3 wait4 waitid "
-    "exit exit_group mlock munlock restart_syscall kcmp cachestat landlock_add_rule".split()
+    [
+        "access",
+        "faccessat",
+        "faccessat2",
+        "stat",
+        "lstat",
+        "fstat",
+        "newfstatat",
+        "statx",
+        "statfs",
+        "fstatfs",
+        "getdents",
+        "getdents64",
+        "readlink",
+        "readlinkat",
+        "getcwd",
+        "pread64",
+        "preadv",
+        "readahead",
+        "fadvise64",
+        "flock",
+        "sync_file_range",
+        "msync",
+        "madvise",
+        "chmod",
+        "fchmod",
+        "fchmodat",
+        "fchmodat2",
+        "chown",
+        "lchown",
+        "fchown",
+        "fchownat",
+        "utime",
+        "utimes",
+        "futimesat",
+        "utimensat",
+        "getxattr",
+        "lgetxattr",
+        "fgetxattr",
+        "setxattr",
+        "lsetxattr",
+        "fsetxattr",
+        "listxattr",
+        "llistxattr",
+        "flistxattr",
+        "removexattr",
+        "lremovexattr",
+        "fremovexattr",
+        "poll",
+        "ppoll",
+        "select",
+        "pselect6",
+        "epoll_create",
+        "epoll_create1",
+        "epoll_ctl",
+        "epoll_wait",
+        "epoll_pwait",
+        "inotify_add_watch",
+        "inotify_rm_watch",
+        "fanotify_mark",
+        "name_to_handle_at",
+        "connect",
+        "fork",
+        "vfork",
+        "clone",
+        "clone3",
+        "wait4",
+        "waitid",
+        "exit",
+        "exit_group",
+        "mlock",
+        "munlock",
+        "restart_syscall",
+        "kcmp",
+        "cachestat",
+        "landlock_add_rule",
+    ]
 )
 
 
@@ -60,7 +129,7 @@ class TraceInterpreter:
     Attributes:
         disk: the disk as the program sees it, with the op log.
         calls: system calls so far.
-        sites: those that changed the disk; the place is the stack, if there is one.
+        sites: those that changed the disk or synced it.
         tokens: what was acknowledged.
         heard: bytes written to `acks` so far.
     """
@@ -230,10 +299,9 @@ class TraceInterpreter:
             raise self._error(call, f"{type(error).__name__}: {error}") from error
         self.calls = number
         if len(self.disk.log) != length:
-            place = f"system call {number}"
             if call.stack:
                 self.stacks[len(self.sites)] = call.stack
-            self.sites.append(CallSite(len(self.disk.log), call.name, place))
+            self.sites.append(CallSite(len(self.disk.log), call.name, "", number))
         self._acknowledge(call)
 
     def _acknowledge(self, call: SystemCall) -> None:

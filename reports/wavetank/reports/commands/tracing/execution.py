@@ -84,7 +84,7 @@ def execute(settings: TraceSettings, *, as_json: bool) -> ExitCode:
         as_json: print a document instead of text.
 
     Raises:
-        click.UsageError: nothing could be judged; the message says why.
+        click.ClickException: nothing could be judged; the message says why.
     """
     with _told_plainly():
         check = CheckCommand.of(settings.check, is_observed=settings.is_observed)
@@ -118,7 +118,7 @@ def _told_plainly() -> Iterator[None]:
         TraceError,
         WorkloadError,
     ) as error:
-        raise click.UsageError(f"nothing was judged: {error}") from error
+        raise click.ClickException(f"nothing was judged: {error}") from error
 
 
 def _extent(settings: TraceSettings) -> Extent:

@@ -53,6 +53,7 @@ def program_to_trace(asked: Asked) -> Iterator[Program]:
         elif any(_ACKS in word for word in asked.command):
             acks = room / "acks"
         directory = _directory(asked, room, acks)
+        directory.mkdir(exist_ok=True)
         places = {_DIRECTORY: str(directory), _ACKS: str(acks)}
         yield Program(
             work=tuple(_filled(word, places) for word in asked.command),
@@ -80,7 +81,7 @@ def _directory(asked: Asked, room: Path, acks: Path | int | None) -> Path:
         return directory
     named = [Path(word) for word in asked.command[1:] if not word.startswith("-")]
     there = [path for path in named if path.is_dir()]
-    # A program may make its directory itself.
+    # It is made before the program runs, so that what happens in it can be told from the rest.
     new = [path for path in named if not path.exists() and path != acks and _may_be_made(path)]
     found = there or new
     if len(found) != 1:
