@@ -68,13 +68,13 @@ def recorder_named(name: str, *, stacks: bool = True) -> Recorder:
     """
     # Each asks for what not every machine has.
     if name == "strace":
-        from wavetank.sim.traces.strace_recorder import StraceRecorder  # noqa: PLC0415 - see above
+        from wavetank.sim.traces import strace_recorder  # noqa: PLC0415 - see above
 
-        return StraceRecorder(stacks=stacks)
+        return partial(strace_recorder.record, stacks=stacks)
     if name == "fuse":
-        from wavetank.sim.traces.fuse_recorder import FuseRecorder  # noqa: PLC0415 - see above
+        from wavetank.sim.traces import fuse_recorder  # noqa: PLC0415 - see above
 
-        return FuseRecorder()
+        return fuse_recorder.record
     raise ValueError(f'recorder: expected "strace" or "fuse" but got {name!r}')
 
 
@@ -121,7 +121,7 @@ def _recorded(code: CodeUnderTrace, recorder: Recorder) -> CodeRecording:
             acks=acks,
         )
         try:
-            trace = recorder.record(program)
+            trace = recorder(program)
         except ProgramError as error:
             raise WorkloadError(f"workload: {error}") from error
     return recording_of(trace, tuple(_token(each) for each in trace.tokens))

@@ -434,6 +434,12 @@ class SimDisk:
         finally:
             self.read_only = self._faults.journal_failed
 
+    def note_failed_sync(self, kind: SyncKind, inode: int, *, path: str) -> None:
+        """Record a sync that returned an error on a real disk; it covers nothing."""
+        self._begin(path)
+        call = self._recorder.calls
+        self.log.append(Sync(kind=kind, call=call, inode=inode, path=path, failed=True))
+
     def mark(self, word: str) -> None:
         """Record something visible outside the machine."""
         self.log.append(Mark(word))

@@ -98,7 +98,7 @@ class Trace:
 class Recorder(Protocol):
     """Runs a program and sees what it does to its directory."""
 
-    def record(self, program: Program) -> Trace:
+    def __call__(self, program: Program) -> Trace:
         """Run a program to its end and return what it did.
 
         Raises:

@@ -149,8 +149,7 @@ def _trace(settings: TraceSettings) -> Trace:
         limit_s=settings.limit_s,
     )
     with program_to_trace(asked) as program:
-        recorder = recorder_named(settings.recorder, stacks=settings.with_stacks)
-        return recorder.record(program)
+        return recorder_named(settings.recorder, stacks=settings.with_stacks)(program)
 
 
 def _judged(
