@@ -231,6 +231,7 @@ from wavetank.scenarios.stores.registry import (
     find_store,
     shipped_names,
 )
+from wavetank.scenarios.traced.serving import serve_checks
 
 if TYPE_CHECKING:
     from wavetank.scenarios.machines import CrashingDiskMachine as CrashingDiskMachine
@@ -448,6 +449,7 @@ __all__ = [
     "scenario_from_toml",
     "scenario_text",
     "scenario_to_toml",
+    "serve_checks",
     "shipped_names",
     "shorten",
     "sweep_operations",

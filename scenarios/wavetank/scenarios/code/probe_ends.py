@@ -8,7 +8,6 @@ from wavetank.scenarios.code.answers import Answer, Raised
 from wavetank.scenarios.code.errors import CheckError
 from wavetank.scenarios.code.recording import absent_threads
 from wavetank.scenarios.code.user_code import (
-    Check,
     is_raised_in,
     is_told_by_pytest,
     user_place,
@@ -28,7 +27,7 @@ def is_answer(error: BaseException) -> bool:
     return is_told_by_pytest(error)
 
 
-def raised_by(error: BaseException, probe: Check, name: str) -> Raised:
+def raised_by(error: BaseException, probe: object, name: str) -> Raised:
     """Return what a probe raised, with its place in the user's code.
 
     Args:

@@ -4,17 +4,21 @@
 
     recording.py      a trace as a recording, as Python code on the simulated disk has one
     images.py         a crash image laid out in a real directory
+    benches.py        such directories, one for each check that runs at once
     probing.py        a check on many images, each once
     command_runs.py   the check runs in processes,
     check_command.py  each of which is a command,
-    function_runs.py  or in forks, as a Python function
+    persistent_check.py  or a process that is asked about one image after the other
+    serving.py        the other side of that, for checks in Python
+    function_runs.py  the check runs in forks, as a Python function
     crash_functions.py  `crash_test` of functions on the real machine
     crash_trace.py    all of it: verdicts, findings, and which syncs are needed
 
 The recorders are in `wavetank.sim.traces`. Start reading at crash_trace.py.
 """
 
-from wavetank.scenarios.traced.check_command import CheckCommand, CommandError, Place
+from wavetank.scenarios.traced.benches import Place
+from wavetank.scenarios.traced.check_command import CheckCommand, CommandError
 from wavetank.scenarios.traced.command_runs import CommandRuns, ImageCheck
 from wavetank.scenarios.traced.crash_functions import (
     CodeUnderTrace,
@@ -24,8 +28,10 @@ from wavetank.scenarios.traced.crash_functions import (
 from wavetank.scenarios.traced.crash_trace import TraceVerdict, crash_trace
 from wavetank.scenarios.traced.function_runs import FunctionRuns
 from wavetank.scenarios.traced.images import ImageDirectory, NoRoomError
+from wavetank.scenarios.traced.persistent_check import PersistentCheck
 from wavetank.scenarios.traced.probing import ImageProbing, ImageRuns
 from wavetank.scenarios.traced.recording import recording_of
+from wavetank.scenarios.traced.serving import serve_checks
 
 __all__ = [
     "CheckCommand",
@@ -38,10 +44,12 @@ __all__ = [
     "ImageProbing",
     "ImageRuns",
     "NoRoomError",
+    "PersistentCheck",
     "Place",
     "TraceVerdict",
     "crash_functions",
     "crash_trace",
     "recorder_named",
     "recording_of",
+    "serve_checks",
 ]

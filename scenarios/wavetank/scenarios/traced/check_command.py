@@ -7,25 +7,41 @@ from __future__ import annotations
 
 import os  # noqa: TID251 - somebody else's program runs on the real machine
 import re
+import selectors
 import shlex
 import shutil
 import signal
 import subprocess
 import tempfile
 from contextlib import suppress
-from pathlib import Path
 from typing import IO, Final
 
 from attrs import frozen
 
-from wavetank.scenarios.code.answers import Answer
+from wavetank.scenarios.code.answers import Answer, Raised
 from wavetank.scenarios.code.errors import CheckError
+from wavetank.scenarios.traced.benches import Place
+from wavetank.sim.python_files import kill_marked
 
-__all__ = ["CheckCommand", "CommandError", "Place", "kill_group", "told_signal"]
+__all__ = [
+    "CheckCommand",
+    "CommandError",
+    "failed",
+    "has_ended",
+    "kill_all_of",
+    "last_line",
+    "marked_environment",
+    "require_program",
+    "told_signal",
+]
 
-_FIELD: Final = re.compile(r"\{([a-z]*)\}")
+_FIELD: Final = re.compile(r"\{([a-z]+)\}")
 _FIELDS: Final = ("dir", "acked", "count")
-_SHELL: Final = re.compile(r"[|&;<>()$`*?]|^[A-Za-z_]\w*=")
+_QUOTED: Final = re.compile(r"""'[^']*'|"(?:\\.|[^"\\])*"|\\.""", re.DOTALL)
+_SHELL: Final = re.compile(r"[|&;<>()$`*?]|^\s*[A-Za-z_]\w*=")
+_MARK: Final = "WAVETANK_CHECK"
+"""A variable by which all is found that a check has started, whatever session it has moved to."""
+_MARK_BYTES: Final = 8
 _NOT_RUN: Final = (126, 127)
 _MOST_OUTPUT: Final = 1 << 20
 _LINE: Final = 300
@@ -34,21 +50,6 @@ _TRACEBACK: Final = "Traceback (most recent call last)"
 
 class CommandError(ValueError):
     """A command that cannot be run; the message says what was expected."""
-
-
-@frozen(kw_only=True)
-class Place:
-    """Where an image stands for one run of a check.
-
-    Attributes:
-        directory: what the image has of the traced directory.
-        acked: a file with what had been acknowledged, a token a line.
-        count: how many tokens those are.
-    """
-
-    directory: Path
-    acked: Path
-    count: int
 
 
 @frozen
@@ -80,9 +81,9 @@ class CheckCommand:
         try:
             words = tuple(shlex.split(text))
         except ValueError as error:
-            raise CommandError(f"expected a command but {text!r} has {error}".lower()) from error
-        if not words:
-            raise CommandError("expected a command but got an empty text")
+            told = str(error).lower()
+            raise CommandError(f"expected a command but {text!r} has {told}") from error
+        require_program(words, text)
         unknown = [each for each in _FIELD.findall(text) if each not in _FIELDS]
         if unknown:
             raise CommandError(
@@ -92,13 +93,6 @@ class CheckCommand:
             raise CommandError(
                 f"expected {{dir}} in {text!r}, which stands for the directory to check"
             )
-        is_shell = Path(words[0]).name in {"sh", "bash", "dash", "zsh"}
-        if not is_shell and any(_SHELL.search(each) for each in words[:1] + _operators(words)):
-            raise CommandError(
-                f"expected a command without a shell but got {text!r}; write sh -c '...' around it"
-            )
-        if shutil.which(words[0]) is None:
-            raise CommandError(f"expected a program that is installed but got {words[0]!r}")
         return cls(words, is_observed)
 
     def run(self, place: Place, limit_s: float) -> Answer:
@@ -111,6 +105,7 @@ class CheckCommand:
         Raises:
             CheckError: it cannot be run at all.
         """
+        mark, environment = marked_environment()
         with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
             try:
                 process = subprocess.Popen(  # noqa: S603 - the user's own command
@@ -118,17 +113,18 @@ class CheckCommand:
                     stdin=subprocess.DEVNULL,
                     stdout=output,
                     stderr=errors,
+                    env=environment,
                     start_new_session=True,
                 )
             except OSError as error:
                 raise CheckError(f"check: expected a program that runs but {error}") from error
             try:
-                code = process.wait(limit_s)
-            except subprocess.TimeoutExpired:
-                return Answer(is_slow=True)
+                is_slow = not has_ended(process, limit_s)
             finally:
-                kill_group(process)
-            return self._answer(code, output, errors)
+                kill_all_of(process, mark)
+            if is_slow:
+                return Answer(is_slow=True)
+            return self._answer(process.returncode, output, errors)
 
     def _filled(self, place: Place) -> list[str]:
         values = {"dir": str(place.directory), "acked": str(place.acked), "count": str(place.count)}
@@ -136,23 +132,49 @@ class CheckCommand:
 
     def _answer(self, code: int, output: IO[bytes], errors: IO[bytes]) -> Answer:
         if code in _NOT_RUN:
-            told = _last_line(errors) or _last_line(output)
+            told = last_line(errors) or last_line(output)
             raise CheckError(f"check: expected a program that runs but exit code {code}: {told}")
-        if self.is_observed and code == 0:
-            return Answer(value=_text(output))
         if code == 0:
-            return Answer()
-        if code < 0:
-            return Answer(value=f"the check died of {told_signal(-code)}")
-        if _TRACEBACK in _text(errors):
-            return Answer(value=_last_line(errors))
-        told = _last_line(output) or _last_line(errors)
-        return Answer(value=told or f"the check exited with code {code}")
+            return Answer(value=_text(output) if self.is_observed else None)
+        told = _complaint(code, output, errors)
+        return failed(told) if self.is_observed else Answer(value=told)
 
 
-def _operators(words: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the words that only a shell would understand."""
-    return tuple(each for each in words if re.fullmatch(r"[|&;<>]+|\d?>+.*|<.*", each))
+def _complaint(code: int, output: IO[bytes], errors: IO[bytes]) -> str:
+    if code < 0:
+        return f"the check died of {told_signal(-code)}"
+    if _TRACEBACK in _text(errors):
+        return last_line(errors)
+    return last_line(output) or last_line(errors) or f"the check exited with code {code}"
+
+
+def failed(sentence: str) -> Answer:
+    """Return the answer of what was to show something and failed instead."""
+    return Answer(
+        raised=Raised(sentence=sentence, place="", line="", traceback=sentence, is_misspelt=False)
+    )
+
+
+def require_program(words: tuple[str, ...], text: str) -> None:
+    """Accept a command that can be run without a shell.
+
+    Args:
+        words: the command, split.
+        text: the same as it was written.
+
+    Raises:
+        CommandError: it is empty, needs a shell, or is not installed.
+    """
+    if not words:
+        raise CommandError("expected a command but got an empty text")
+    found = _SHELL.search(_QUOTED.sub("", text))
+    if found:
+        raise CommandError(
+            f"expected a command without a shell but got {found[0].strip()!r} in {text!r}; write "
+            f"sh -c '...' around it, or quotes around what is meant literally"
+        )
+    if shutil.which(words[0]) is None:
+        raise CommandError(f"expected a program that is installed but got {words[0]!r}")
 
 
 def _text(output: IO[bytes]) -> str:
@@ -161,16 +183,39 @@ def _text(output: IO[bytes]) -> str:
     return output.read().decode("utf-8", "backslashreplace")
 
 
-def _last_line(output: IO[bytes]) -> str:
+def last_line(output: IO[bytes]) -> str:
+    """Return the last line of a file that is not empty, cut to what fits a report."""
     lines = [line.strip() for line in _text(output).splitlines() if line.strip()]
     return lines[-1][:_LINE] if lines else ""
 
 
-def kill_group(process: subprocess.Popen[bytes]) -> None:
-    """Kill a process and all that it has left running in its session."""
+def marked_environment() -> tuple[str, dict[str, str]]:
+    """Return a mark, and the environment of a process whose descendants are found by it."""
+    # Several runs of wavetank may check at once; no result depends on it.
+    mark = os.urandom(_MARK_BYTES).hex()
+    return mark, {**os.environ, _MARK: mark}
+
+
+def has_ended(process: subprocess.Popen[bytes], limit_s: float) -> bool:
+    """Wait for the end of a process, at most so many real seconds; leave it to be waited for.
+
+    Its number stays its own, so that its group can be killed.
+    """
+    descriptor = os.pidfd_open(process.pid)
+    try:
+        with selectors.DefaultSelector() as selector:
+            selector.register(descriptor, selectors.EVENT_READ)
+            return bool(selector.select(limit_s))
+    finally:
+        os.close(descriptor)
+
+
+def kill_all_of(process: subprocess.Popen[bytes], mark: str) -> None:
+    """Kill a process that nobody has waited for, and all that it has left running."""
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
+    kill_marked(_MARK, mark)
 
 
 def told_signal(number: int) -> str:

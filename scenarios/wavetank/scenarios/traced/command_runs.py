@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from queue import SimpleQueue
 from types import TracebackType
 from typing import Protocol, Self
 
-from attrs import frozen
-
 from wavetank.scenarios.code.answers import Answer
-from wavetank.scenarios.traced.check_command import Place
-from wavetank.scenarios.traced.images import ImageDirectory, room_for_images
+from wavetank.scenarios.traced.benches import Bench, Benches, Place
 from wavetank.sim import DiskImage
 
 __all__ = ["CommandRuns", "ImageCheck"]
@@ -34,14 +29,6 @@ class ImageCheck(Protocol):
             CheckError: it cannot be run at all.
         """
         ...
-
-
-@frozen
-class _Bench:
-    """Where one worker lays its images out."""
-
-    images: ImageDirectory
-    acked: Path
 
 
 class CommandRuns:
@@ -67,20 +54,16 @@ class CommandRuns:
         workers: int,
     ) -> None:
         self._check = check
-        self._directory = directory
         self._tokens = tuple(tokens)
         self._limit_s = limit_s
         self._workers = workers
-        self._benches: SimpleQueue[_Bench] = SimpleQueue()
-        self._room = tempfile.TemporaryDirectory(prefix="wavetank-", dir=room_for_images())
+        self._benches = Benches(directory, workers)
+        self._free: SimpleQueue[Bench] = SimpleQueue()
         self._pool = ThreadPoolExecutor(workers)
 
     def __enter__(self) -> Self:
-        for number in range(self._workers):
-            root = Path(self._room.name) / f"{number}"
-            root.mkdir()
-            images = ImageDirectory(root, self._directory)
-            self._benches.put(_Bench(images, root.with_suffix(".acked")))
+        for bench in self._benches.all:
+            self._free.put(bench)
         return self
 
     def __exit__(
@@ -90,9 +73,7 @@ class CommandRuns:
         trace: TracebackType | None,
     ) -> None:
         self._pool.shutdown(cancel_futures=True)
-        for _ in range(self._workers):
-            self._benches.get().images.remove()
-        self._room.cleanup()
+        self._benches.__exit__(kind, error, trace)
 
     @property
     def width(self) -> int:
@@ -104,12 +85,9 @@ class CommandRuns:
         return list(self._pool.map(lambda image: self._checked(image, acked), images))
 
     def _checked(self, image: DiskImage, acked: int) -> Answer:
-        bench = self._benches.get()
+        bench = self._free.get()
         try:
-            bench.images.show(image)
-            lines = "".join(f"{token}\n" for token in self._tokens[:acked])
-            bench.acked.write_text(lines, "utf-8", "surrogateescape")
-            place = Place(directory=bench.images.path, acked=bench.acked, count=acked)
-            return self._check.run(place, self._limit_s)
+            place = bench.lay_out(image, self._tokens[:acked])
+            return place.without_paths(self._check.run(place, self._limit_s))
         finally:
-            self._benches.put(bench)
+            self._free.put(bench)

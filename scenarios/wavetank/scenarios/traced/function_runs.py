@@ -6,10 +6,9 @@ in C, processes that it starts, databases.
 
 from __future__ import annotations
 
-import tempfile
+import itertools
 from collections.abc import Sequence
 from functools import partial
-from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -23,7 +22,7 @@ from wavetank.scenarios.code.probe_ends import (
 )
 from wavetank.scenarios.code.recording import finished_result
 from wavetank.scenarios.code.user_code import Check
-from wavetank.scenarios.traced.images import ImageDirectory, room_for_images
+from wavetank.scenarios.traced.benches import Bench, Benches, Place
 from wavetank.sim import DiskImage
 from wavetank.sim.python_files import Forks, SimulatedDirectory
 
@@ -46,13 +45,10 @@ class FunctionRuns:
     ) -> None:
         self._probe = probe
         self._name = name
-        self._directory = directory
         self._tokens = tuple(tokens)
         self._limit_s = limit_s
-        self._forks = Forks()
-        self._room = tempfile.TemporaryDirectory(
-            prefix="wavetank-", dir=room_for_images(), ignore_cleanup_errors=True
-        )
+        self._forks = Forks(alone=True, grace_s=0.0)
+        self._benches = Benches(directory, self._forks.width)
 
     def __enter__(self) -> Self:
         return self
@@ -63,7 +59,7 @@ class FunctionRuns:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._room.cleanup()
+        self._benches.__exit__(kind, error, trace)
 
     @property
     def width(self) -> int:
@@ -72,27 +68,27 @@ class FunctionRuns:
 
     def run(self, images: Sequence[DiskImage], acked: int) -> Sequence[Answer]:
         """See `ImageRuns`."""
-        answers: list[Answer] = []
-        for start in range(0, len(images), self.width):
-            with tempfile.TemporaryDirectory(dir=self._room.name) as room:
-                roots = [Path(room) / f"{at}" for at in range(self.width)]
-                tasks = [
-                    partial(self._inside, root, image, acked)
-                    for root, image in zip(roots, images[start:], strict=False)
-                ]
-                answers += [
-                    each if isinstance(each, Answer) else answer_of_end(each, self._name)
-                    for each in self._forks.run(tasks, self._limit_s)
-                ]
-        return answers
+        # Forks end in the order in which they start as far as the next ones wait for them: those
+        # that run at once have numbers that follow each other, and so different benches.
+        benches = itertools.cycle(self._benches.all)
+        tasks = [
+            partial(self._inside, bench, image, acked)
+            for bench, image in zip(benches, images, strict=False)
+        ]
+        return [
+            each if isinstance(each, Answer) else answer_of_end(each, self._name)
+            for each in self._forks.run(tasks, self._limit_s)
+        ]
 
-    def _inside(self, root: Path, image: DiskImage, acked: int) -> Answer:
+    def _inside(self, bench: Bench, image: DiskImage, acked: int) -> Answer:
         """Be the process: lay the image out, run the function, tell what came of it."""
-        root.mkdir()
-        images = ImageDirectory(root, self._directory)
-        images.show(image)
+        place = bench.lay_out(image, self._tokens[:acked])
+        return place.without_paths(self._answer(place))
+
+    def _answer(self, place: Place) -> Answer:
+        tokens = list(self._tokens[: place.count])
         try:
-            value = self._call(SimulatedDirectory(images.path), list(self._tokens[:acked]))
+            value = self._call(SimulatedDirectory(place.directory), tokens)
         except CheckError:
             raise
         except BaseException as error:

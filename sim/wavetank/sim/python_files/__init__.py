@@ -15,6 +15,7 @@ General layout, from the bottom up::
     _replacing.py         put in the place of the real ones wherever they are held, and taken out
     _guard.py             what gets past them is stopped
     _limit.py             an end to code that does not end
+    leftovers.py          what a process has left running, killed
     forks.py              processes for the code under test: forks, or none
     simulator.py          PythonFiles: what opens all of it
 
@@ -41,6 +42,7 @@ from wavetank.sim.python_files.forks import (
     Processes,
     quietly,
 )
+from wavetank.sim.python_files.leftovers import kill_marked
 from wavetank.sim.python_files.os_functions import (
     COMPOSED,
     HARMLESS,
@@ -77,6 +79,7 @@ __all__ = [
     "StepLimitError",
     "TimeLimitError",
     "UnroutedCallError",
+    "kill_marked",
     "quietly",
     "unused_directory",
 ]

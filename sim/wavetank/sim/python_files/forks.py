@@ -29,6 +29,7 @@ from typing import Final, NoReturn, Protocol, TypeAlias, TypeVar, cast
 from attrs import frozen
 
 from wavetank.sim.python_files.errors import PythonFilesError
+from wavetank.sim.python_files.leftovers import begin_alone, kill_descendants
 
 __all__ = ["Died", "Forks", "Hung", "OneProcess", "ProcessEnd", "Processes", "quietly"]
 
@@ -132,6 +133,9 @@ class Forks:
 
     Args:
         width: forks that run at once; by default as many as this process may use cores.
+        alone: whether each fork has a session of its own and nothing that it starts outlives it;
+            for tasks that work on the real machine.
+        grace_s: real seconds after its limit in which a fork may end itself.
 
     Raises:
         PythonFilesError: this machine has no fork.
@@ -143,10 +147,14 @@ class Forks:
 
     keeps_memory: Final = False
 
-    def __init__(self, width: int | None = None) -> None:
+    def __init__(
+        self, width: int | None = None, *, alone: bool = False, grace_s: float = _GRACE_S
+    ) -> None:
         if not self.are_possible():
             raise PythonFilesError("expected a machine with os.fork; this one has none")
         self.width: Final = width or _cores()
+        self._alone = alone
+        self._grace_s = grace_s
         others = set(threading.enumerate()) - {threading.main_thread(), threading.current_thread()}
         self.absent: Final = tuple(sorted(each.name for each in others))
         self._pools = _pools_with_threads() if others else ()
@@ -187,9 +195,10 @@ class Forks:
             for pool in self._pools:
                 # What is handed to it would wait for ever.
                 setattr(pool, "_broken", _NO_THREAD)  # noqa: B010 - there is no public way to say so
-            _live(task, theirs)
+            _live(task, theirs, alone=self._alone)
         os.close(theirs)
-        return _Child(pid, ours, limit_s, self.absent)
+        limit_s = None if limit_s is None else limit_s + self._grace_s
+        return _Child(pid, ours, limit_s, self.absent, alone=self._alone)
 
     @staticmethod
     def _attend(selector: selectors.BaseSelector) -> None:
@@ -202,7 +211,10 @@ class Forks:
                 child.reap()
         if not ready:
             for key in list(selector.get_map().values()):
-                if key.data.is_lost():
+                if key.data.has_ended():
+                    selector.unregister(key.fileobj)
+                    key.data.reap()
+                elif key.data.is_lost():
                     selector.unregister(key.fileobj)
                     key.data.kill()
 
@@ -216,15 +228,24 @@ _NO_THREAD: Final = (
 class _Child:
     """A fork seen from its parent."""
 
-    def __init__(self, pid: int, pipe: int, limit_s: float | None, absent: tuple[str, ...]) -> None:
+    def __init__(
+        self,
+        pid: int,
+        pipe: int,
+        limit_s: float | None,
+        absent: tuple[str, ...],
+        *,
+        alone: bool,
+    ) -> None:
         self.pipe: Final = pipe
         self.is_over = False
         self._pid = pid
+        self._alone = alone
         self._absent = absent
         self._parts: list[bytes] = []
         self._end: ProcessEnd | None = None
         now = time.monotonic()
-        self._deadline = None if limit_s is None else now + limit_s + _GRACE_S
+        self._deadline = None if limit_s is None else now + limit_s
         self._waits = 0
 
     def take(self) -> bool:
@@ -239,9 +260,28 @@ class _Child:
         self.is_over = True
         status = 0
         with suppress(ChildProcessError):  # somebody else has waited for it
+            self._kill_session()
             _, status = os.waitpid(self._pid, 0)
         if not any(self._parts):
             self._end = Died(_how(os.waitstatus_to_exitcode(status)))
+
+    def has_ended(self) -> bool:
+        """Whether a child has ended, though something that it started still holds its pipe."""
+        if not self._alone:
+            return False
+        try:
+            ended = os.waitid(os.P_PID, self._pid, os.WEXITED | os.WNOWAIT | os.WNOHANG)
+        except ChildProcessError:
+            return True
+        return ended is not None
+
+    def _kill_session(self) -> None:
+        """Wait for the end of the child, and end what it has left in its session."""
+        if self._alone:
+            # Until it has been waited for, nobody else can get its number.
+            os.waitid(os.P_PID, self._pid, os.WEXITED | os.WNOWAIT)
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._pid, signal.SIGKILL)
 
     def is_lost(self) -> bool:
         """Whether the child is over its limit, or waits for ever."""
@@ -257,6 +297,7 @@ class _Child:
         if not self.is_over:
             os.kill(self._pid, signal.SIGKILL)
             with suppress(ChildProcessError):
+                self._kill_session()
                 os.waitpid(self._pid, 0)
             os.close(self.pipe)
             self.is_over = True
@@ -280,17 +321,21 @@ def quietly(task: Callable[[], _T]) -> _T:
     return task()
 
 
-def _live(task: Callable[[], object], pipe: int) -> NoReturn:
+def _live(task: Callable[[], object], pipe: int, *, alone: bool) -> NoReturn:
     """Be a child: run a task, tell what came of it, and end without any clean-up."""
     status = 1
     try:
         # A collection would write to every object, and so copy the parent's memory.
         gc.freeze()
+        if alone:
+            begin_alone()
         try:
             told = _pickled((False, task()))
         except BaseException as error:  # noqa: BLE001 - the parent raises it
             told = _pickled((True, error))
         _flush_streams()
+        if alone:
+            kill_descendants()
         view = memoryview(told)
         while view:
             view = view[os.write(pipe, view) :]
