@@ -12,12 +12,12 @@ _WORD: Final = b"ACK "
 
 
 class AckLines:
-    """Finds what is acknowledged among the lines that a program writes.
+    r"""Finds what is acknowledged among the lines that a program writes.
 
     Lines that do not begin with ``ACK`` are ignored: acknowledgements may stand among other output.
 
     >>> lines = AckLines()
-    >>> lines.hear(b"ready\\nACK 1\\nAC"), lines.hear(b"K two words\\n")
+    >>> lines.hear(b"ready\nACK 1\nAC"), lines.hear(b"K two words\n")
     (['1'], ['two words'])
     """
 

@@ -18,9 +18,9 @@ AT_FDCWD: Final = -100
 
 
 def descriptor(text: str) -> int:
-    """Return the number of a descriptor such as ``3<PATH>``.
+    r"""Return the number of a descriptor such as ``3<PATH>``.
 
-    >>> descriptor("AT_FDCWD"), descriptor("3<\\\\x2f>")
+    >>> descriptor("AT_FDCWD"), descriptor(r"3<\x2f>")
     (-100, 3)
     """
     found = _DESCRIPTOR.fullmatch(text)
@@ -30,9 +30,9 @@ def descriptor(text: str) -> int:
 
 
 def path_of_descriptor(text: str) -> bytes | None:
-    """Return the path that strace writes beside a descriptor; None if there is none.
+    r"""Return the path that strace writes beside a descriptor; None if there is none.
 
-    >>> path_of_descriptor("3<\\\\x2f\\\\x66>")
+    >>> path_of_descriptor(r"3<\x2f\x66>")
     b'/f'
     """
     found = _DESCRIPTOR.fullmatch(text)
@@ -40,9 +40,9 @@ def path_of_descriptor(text: str) -> bytes | None:
 
 
 def from_hex(text: str) -> bytes:
-    """Return the bytes that ``\\x2f\\x66`` stands for; other text stands for itself.
+    r"""Return the bytes that ``\\x2f\\x66`` stands for; other text stands for itself.
 
-    >>> from_hex("\\\\x2f\\\\x66")
+    >>> from_hex(r"\x2f\x66")
     b'/f'
     """
     if text.startswith("\\x"):
@@ -51,10 +51,10 @@ def from_hex(text: str) -> bytes:
 
 
 def to_hex(content: bytes) -> str:
-    """Return bytes as strace writes them.
+    r"""Return bytes as strace writes them.
 
     >>> to_hex(b"/f")
-    '\\\\x2f\\\\x66'
+    '\\x2f\\x66'
     """
     return "\\x" + content.hex(" ").replace(" ", "\\x") if content else ""
 
@@ -94,7 +94,7 @@ def number(text: str) -> int | None:
     if text == "NULL":
         return None
     found = _OFFSET.fullmatch(text)
-    return int(found[1]) if found else int(text.split(" ", maxsplit=1)[0], 0)
+    return int(found[1]) if found else int(text.partition(" ")[0], 0)
 
 
 def flags(text: str) -> frozenset[str]:

@@ -105,13 +105,13 @@ def _rename(machine: TracedMachine, process: Process, call: SystemCall) -> None:
     if isinstance(source, Outside):
         _rename_outside(machine, source, target)
         return
+    if not source.name or (isinstance(target, Inside) and not target.name):
+        raise RefusalError("expected a directory that stays where it is but it was renamed")
     if isinstance(target, Outside):
         if "RENAME_EXCHANGE" in flags:
             raise machine.came_from_outside(to_name(target.path))
         _remove(machine, source)
         return
-    if not source.name or not target.name:
-        raise RefusalError("expected a directory that stays where it is but it was renamed")
     if machine.is_left_out(source) or machine.is_left_out(target):
         _rename_left_out(machine, source, target)
     elif "RENAME_EXCHANGE" in flags:

@@ -8,6 +8,7 @@ from typing import Final
 from wavetank.sim.traces import _arguments
 from wavetank.sim.traces._machine import RefusalError, TracedMachine
 from wavetank.sim.traces._name_calls import Effect
+from wavetank.sim.traces._places import Inside
 from wavetank.sim.traces._processes import OpenFile, Process, WorkingDirectory
 from wavetank.sim.traces.system_calls import SystemCall
 
@@ -73,8 +74,7 @@ def _chdir(machine: TracedMachine, process: Process, call: SystemCall) -> None:
     if process.cwd.location is None and not content.startswith(b"/"):
         return
     place = machine.place(process, call.arguments[0], follow=True)
-    location = getattr(place, "inode", None)
-    process.cwd.location = place.path if location is None else location
+    process.cwd.location = place.inode if isinstance(place, Inside) else place.path
 
 
 def _fchdir(machine: TracedMachine, process: Process, call: SystemCall) -> None:
@@ -159,7 +159,7 @@ def _message(machine: TracedMachine, process: Process, call: SystemCall) -> None
 
 
 def _uring(machine: TracedMachine, process: Process, call: SystemCall) -> None:
-    del process
+    del machine, process
     raise RefusalError(
         f"expected plain system calls but got {call.name}, which strace does not see into; many "
         f"programs can do without (Node.js: UV_USE_IO_URING=0)"

@@ -32,84 +32,25 @@ _SYNCS: Final = frozenset({"fsync", "fdatasync", "sync", "syncfs"})
 _WRITES: Final = frozenset({"write", "writev", "pwrite64", "pwritev", "pwritev2"})
 _EFFECTS: Final[dict[str, Effect]] = {**NAME_CALLS, **DATA_CALLS, **PROCESS_CALLS}
 _HARMLESS: Final = frozenset(
-    [
-        "access",
-        "faccessat",
-        "faccessat2",
-        "stat",
-        "lstat",
-        "fstat",
-        "newfstatat",
-        "statx",
-        "statfs",
-        "fstatfs",
-        "getdents",
-        "getdents64",
-        "readlink",
-        "readlinkat",
-        "getcwd",
-        "pread64",
-        "preadv",
-        "readahead",
-        "fadvise64",
-        "flock",
-        "sync_file_range",
-        "msync",
-        "madvise",
-        "chmod",
-        "fchmod",
-        "fchmodat",
-        "fchmodat2",
-        "chown",
-        "lchown",
-        "fchown",
-        "fchownat",
-        "utime",
-        "utimes",
-        "futimesat",
-        "utimensat",
-        "getxattr",
-        "lgetxattr",
-        "fgetxattr",
-        "setxattr",
-        "lsetxattr",
-        "fsetxattr",
-        "listxattr",
-        "llistxattr",
-        "flistxattr",
-        "removexattr",
-        "lremovexattr",
-        "fremovexattr",
-        "poll",
-        "ppoll",
-        "select",
-        "pselect6",
-        "epoll_create",
-        "epoll_create1",
-        "epoll_ctl",
-        "epoll_wait",
-        "epoll_pwait",
-        "inotify_add_watch",
-        "inotify_rm_watch",
-        "fanotify_mark",
-        "name_to_handle_at",
-        "connect",
-        "fork",
-        "vfork",
-        "clone",
-        "clone3",
-        "wait4",
-        "waitid",
-        "exit",
-        "exit_group",
-        "mlock",
-        "munlock",
-        "restart_syscall",
-        "kcmp",
-        "cachestat",
-        "landlock_add_rule",
-    ]
+    {
+        *("access", "faccessat", "faccessat2", "stat", "lstat", "fstat", "newfstatat", "statx"),
+        *("statfs", "fstatfs", "getdents", "getdents64", "readlink", "readlinkat", "getcwd"),
+        *("pread64", "preadv", "readahead", "fadvise64", "flock", "sync_file_range", "msync"),
+        *("chmod", "fchmod", "fchmodat", "fchmodat2", "chown", "lchown", "fchown", "fchownat"),
+        *("utime", "utimes", "futimesat", "utimensat", "poll", "ppoll", "select", "pselect6"),
+        *("getxattr", "lgetxattr", "fgetxattr", "setxattr", "lsetxattr", "fsetxattr"),
+        *("listxattr", "llistxattr", "flistxattr"),
+        *("removexattr", "lremovexattr", "fremovexattr"),
+        *("epoll_create", "epoll_create1", "epoll_ctl", "epoll_wait", "epoll_pwait"),
+        *("epoll_pwait2", "inotify_add_watch", "inotify_rm_watch", "fanotify_mark"),
+        *("name_to_handle_at", "connect", "fork", "vfork", "clone", "clone3", "wait4", "waitid"),
+        *("exit", "exit_group", "madvise", "restart_syscall", "kcmp", "cachestat"),
+    }
 )
+"""Calls that change neither what is in a directory nor who has it open.
+
+Attributes (mode, owner, times) are not recorded. `sync_file_range` promises nothing.
+"""
 
 
 class TraceInterpreter:
@@ -129,7 +70,7 @@ class TraceInterpreter:
     Attributes:
         disk: the disk as the program sees it, with the op log.
         calls: system calls so far.
-        sites: those that changed the disk or synced it.
+        sites: those that changed the disk; the place is the stack, if there is one.
         tokens: what was acknowledged.
         heard: bytes written to `acks` so far.
     """

@@ -20,6 +20,8 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Final
 
+from attrs import evolve
+
 from wavetank.sim.image import DiskImage
 from wavetank.sim.ops import Mark, Sync
 from wavetank.sim.traces.directories import difference, directory_image
@@ -35,7 +37,7 @@ from wavetank.sim.traces.trace import (
 __all__ = ["STRACE_OPTIONS", "read_trace", "record"]
 
 STRACE_OPTIONS: Final = (
-    *("-f", "-y", "-xx", "-s", "268435456"),
+    *("-f", "-q", "-y", "-xx", "-s", "268435456"),
     *("-e", "trace=%file,%desc,%process,mprotect,munmap,mremap,msync,sync,bind,sendmsg,sendmmsg"),
     *("-e", "inject=io_uring_setup:error=ENOSYS"),
 )
@@ -64,7 +66,8 @@ def record(program: Program, *, stacks: bool = False, keep: Path | None = None) 
     strace = shutil.which("strace")
     if strace is None:
         raise RecorderMissingError(
-            "expected strace to record what a program does but there is none: apt-get install strace"
+            "expected strace, which records what a program does, but found none: "
+            "apt-get install strace"
         )
     directory = os.path.realpath(program.directory)
     if not os.path.isdir(directory):
@@ -150,6 +153,8 @@ class _Run:
         if found:
             raise TraceError(f"the trace does not lead to the directory as it is: {found}")
         trace = _trace(interpreter, os.fsencode(self._directory), self._text())
+        mine = os.path.realpath(self._output)
+        trace = evolve(trace, outside=tuple(path for path in trace.outside if path != mine))
         if all(isinstance(each, (Mark, Sync)) for each in trace.log):
             raise ProgramError(
                 f"work: expected a program that changes files below {self._directory!r} but it "
@@ -311,10 +316,13 @@ class _Run:
 def _called(work: Callable[[], object]) -> int:
     """Call a function and flush what it printed; return the code to exit with."""
     code = 0
+    sys.stdout, sys.stderr = (os.fdopen(os.dup(number), "w") for number in (1, 2))
     try:
         work()
     except SystemExit as error:
         code = error.code if isinstance(error.code, int) else int(error.code is not None)
+        if isinstance(error.code, str):
+            sys.stderr.write(f"{error.code}\n")
     except BaseException:  # noqa: BLE001 - its traceback goes to the output
         traceback.print_exc()
         code = 1

@@ -19,7 +19,7 @@ __all__ = ["CallBegun", "CallReader", "Superseded", "SystemCall", "ThreadEnd", "
 
 _LINE: Final = re.compile(
     r"(?:(?P<pid>\d+) +)?"
-    r"(?:(?P<name>\w+)\((?P<arguments>.*)|<\.\.\. (?P<resumed>\w+) resumed> ?(?P<rest>.*))"
+    r"(?:(?P<name>\w+)\((?P<arguments>.*)|<\.\.\. (?P<resumed>\w+) resumed>(?P<rest>.*))"
     r"\)\s+= (?P<result>-?\d+|0x[0-9a-f]+|\?)"
     r"(?:<(?P<path>[^>]*)>(?:\(deleted\))?)?"
     r"(?: (?P<errno>E[A-Z0-9_]+)\b)?(?: .*)?"
@@ -99,7 +99,7 @@ class ThreadEnd:
 
 @frozen(kw_only=True)
 class Superseded:
-    """The end of all threads of a process but one, which makes an exec and takes the first's number.
+    """The end of all threads of a process but one, which runs a program as the first thread.
 
     Attributes:
         pid: the number of the process.
@@ -116,16 +116,16 @@ TraceEvent: TypeAlias = SystemCall | CallBegun | ThreadEnd | Superseded
 
 
 class CallReader:
-    """Makes calls of lines, as they come.
+    r"""Makes calls of lines, as they come.
 
     Args:
         stacks: whether stacks follow the calls; then a call is given out with the line after its
             stack.
 
     >>> reader = CallReader()
-    >>> [call] = reader.read('7 close(3<\\\\x2f\\\\x66>) = 0')
+    >>> [call] = reader.read(r'7 close(3<\x2f\x66>) = 0')
     >>> call.name, call.arguments, call.result
-    ('close', ('3<\\\\x2f\\\\x66>',), 0)
+    ('close', ('3<\\x2f\\x66>',), 0)
     """
 
     def __init__(self, *, stacks: bool = False) -> None:
@@ -215,17 +215,17 @@ def _split(text: str) -> tuple[str, ...]:
     if not text:
         return ()
     if "{" not in text and "[" not in text and "(" not in text:
-        return tuple(text.split(", "))
+        return tuple([part.strip() for part in text.split(", ")])
     parts, depth, start = [], 0, 0
     for found in _BRACKETS.finditer(text):
         sign = found[0]
         if sign == ", ":
             if not depth:
-                parts.append(text[start : found.start()])
+                parts.append(text[start : found.start()].strip())
                 start = found.end()
         else:
             depth += 1 if sign in "[({" else -1
-    return (*parts, text[start:])
+    return (*parts, text[start:].strip())
 
 
 def _short(line: str) -> str:
