@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import pickle
+from collections.abc import Callable
 
 from wavetank.scenarios.code.answers import Answer, Raised
 from wavetank.scenarios.code.errors import CheckError
-from wavetank.scenarios.code.recording import absent_threads
+from wavetank.scenarios.code.recording import absent_threads, finished_result
 from wavetank.scenarios.code.user_code import (
     is_raised_in,
     is_told_by_pytest,
@@ -15,7 +16,25 @@ from wavetank.scenarios.code.user_code import (
 )
 from wavetank.sim.python_files import Died, ProcessEnd
 
-__all__ = ["answer_of_end", "is_answer", "must_be_sent", "raised_by"]
+__all__ = ["answer_of_end", "called", "is_answer", "must_be_sent", "raised_by"]
+
+
+def called(name: str, call: Callable[[], object]) -> object:
+    """Call a probe to its end; an exit without an error status counts as one.
+
+    Args:
+        name: what it is called, such as "check".
+        call: calls it.
+
+    Raises:
+        CheckError: it returned what nobody has run.
+    """
+    try:
+        return finished_result(name, call())
+    except SystemExit as exit_:
+        if exit_.code:
+            raise
+        return None
 
 
 def is_answer(error: BaseException) -> bool:

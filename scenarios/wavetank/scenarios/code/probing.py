@@ -13,8 +13,14 @@ from functools import partial
 from typing import Final
 
 from wavetank.scenarios.code.answers import Answer, NotRunError, Raised, TooSlowError
-from wavetank.scenarios.code.probe_ends import answer_of_end, is_answer, must_be_sent, raised_by
-from wavetank.scenarios.code.recording import absent_threads, finished_result
+from wavetank.scenarios.code.probe_ends import (
+    answer_of_end,
+    called,
+    is_answer,
+    must_be_sent,
+    raised_by,
+)
+from wavetank.scenarios.code.recording import absent_threads
 from wavetank.scenarios.code.user_code import (
     Check,
 )
@@ -205,15 +211,7 @@ class SimulatedProbing:
     def _call(self, disk: SimDisk, acked: int, steps: StepLimit) -> object:
         """Run the probe; an exit without an error status counts as its end."""
         directory, tokens = self._files.directory, list(self._tokens[:acked])
-
-        def code() -> object:
-            try:
-                return finished_result(self.name, self._probe(directory, tokens))
-            except SystemExit as exit_:
-                if exit_.code:
-                    raise
-                return None
-
+        code = partial(called, self.name, partial(self._probe, directory, tokens))
         return self._files.call(
             disk, code, limit_s=self._limit_s, pid=_PID, start_ns=self._start_ns, steps=steps
         )

@@ -16,11 +16,11 @@ from wavetank.scenarios.code.answers import Answer
 from wavetank.scenarios.code.errors import CheckError
 from wavetank.scenarios.code.probe_ends import (
     answer_of_end,
+    called,
     is_answer,
     must_be_sent,
     raised_by,
 )
-from wavetank.scenarios.code.recording import finished_result
 from wavetank.scenarios.code.user_code import Check
 from wavetank.scenarios.traced.benches import Bench, Benches, Place
 from wavetank.sim import DiskImage
@@ -88,7 +88,8 @@ class FunctionRuns:
     def _answer(self, place: Place) -> Answer:
         tokens = list(self._tokens[: place.count])
         try:
-            value = self._call(SimulatedDirectory(place.directory), tokens)
+            directory = SimulatedDirectory(place.directory)
+            value = called(self._name, partial(self._probe, directory, tokens))
         except CheckError:
             raise
         except BaseException as error:
@@ -97,12 +98,3 @@ class FunctionRuns:
             return Answer(raised=raised_by(error, self._probe, self._name))
         must_be_sent(value, self._name)
         return Answer(value=value)
-
-    def _call(self, directory: SimulatedDirectory, tokens: list[object]) -> object:
-        """Run the function; an exit without an error status counts as its end."""
-        try:
-            return finished_result(self._name, self._probe(directory, tokens))
-        except SystemExit as exit_:
-            if exit_.code:
-                raise
-            return None

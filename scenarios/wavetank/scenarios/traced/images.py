@@ -61,6 +61,7 @@ class ImageDirectory:
         """
         wanted = {path: (inode, node) for path, inode, node in self._below(image)}
         try:
+            os.chmod(self._root, _DIRECTORY_MODE)
             self._make(wanted, kept=self._remove_others(wanted))
         except OSError as error:
             if error.errno not in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
@@ -140,6 +141,7 @@ class ImageDirectory:
 
     def remove(self) -> None:
         """Remove all of it."""
+        os.chmod(self._root, _DIRECTORY_MODE)
         for _ in self._there():
             pass  # each directory on the way can be changed again
         shutil.rmtree(os.fsdecode(self._root))
@@ -180,10 +182,13 @@ _PIECE: Final = 1 << 22
 
 
 def _is_zero(node: FileContent, start: int, end: int) -> bool:
-    """Whether a range of whole blocks has never been written, or only with zeros."""
-    return not any(
-        block.strip(b"\0") for block in node.blocks[start // BLOCK_SIZE : -(-end // BLOCK_SIZE)]
-    )
+    """Whether a range has never been written, or only with zeros."""
+    last = min(-(-end // BLOCK_SIZE), len(node.blocks))
+    for number in range(start // BLOCK_SIZE, last):
+        position = number * BLOCK_SIZE
+        if node.blocks[number][max(0, start - position) : end - position].strip(b"\0"):
+            return False
+    return True
 
 
 def _write(place: bytes, node: FileContent) -> None:

@@ -6,6 +6,7 @@ new process: what counts is what that says.
 
 from __future__ import annotations
 
+import fcntl
 import os  # noqa: TID251 - somebody else's program runs on the real machine
 import selectors
 import shlex
@@ -170,6 +171,8 @@ class _Server:
 
     def __init__(self, words: tuple[str, ...]) -> None:
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed by `end`
+        # After it was emptied, it begins at its beginning.
+        fcntl.fcntl(self._errors, fcntl.F_SETFL, os.O_APPEND)
         self._mark, environment = marked_environment()
         self._process = _started(words, environment, self._errors.fileno())
         assert self._process.stdin is not None
@@ -187,13 +190,14 @@ class _Server:
             TimeoutError: it does not come in time.
             CheckError: there is more than that line.
         """
-        # Its complaints of earlier images are of no use, and nobody bounds them.
-        os.ftruncate(self._errors.fileno(), 0)
         try:
             os.write(self._input, request)
         except BrokenPipeError:
             return None
         line = self._line(time.monotonic() + limit_s)
+        if line is not None:
+            # What it has to say of images that it has answered for is of no use.
+            os.ftruncate(self._errors.fileno(), 0)
         if line is not None and self._rest:
             raise CheckError(
                 f"check: expected one line for an image from the persistent checker but after "

@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import IO, TypeAlias
 
 from wavetank.scenarios.code.errors import CheckError
-from wavetank.scenarios.code.probe_ends import is_answer, raised_by
-from wavetank.scenarios.code.recording import finished_result
+from wavetank.scenarios.code.probe_ends import called, is_answer, raised_by
 from wavetank.sim.python_files import Died, Forks, Hung
 
 __all__ = ["serve_checks"]
@@ -73,7 +72,7 @@ def _answer(check: _DirectoryCheck, line: bytes) -> str:
     except (OSError, ValueError):
         return f"error expected 'check DIRECTORY ACKED COUNT' but got {line!r}"
     try:
-        value = finished_result("check", check(Path(directory), tokens))
+        value = called("check", partial(check, Path(directory), tokens))
     except CheckError as error:
         return _line(f"error {error}")
     except BaseException as error:
