@@ -4,6 +4,7 @@ import ctypes
 import errno
 import mmap
 import os
+import re
 import shutil
 import signal
 import socket
@@ -261,13 +262,18 @@ def test_children_and_threads_share_what_linux_shares(directory: Path) -> None:
     ]
 
 
+SHELL_ACKS = """
+printf a > f; printf "hello\\nACK on" > "$0"; printf "e\\n" >> "$0"; echo b > f
+(echo "ACK two words" >> "$0")
+"""
+
+
 def test_acknowledgements_stand_where_they_were_written(directory: Path, tmp_path: Path) -> None:
     acks = tmp_path / "acks"
     work = (
         "/bin/sh",
         "-c",
-        'printf a > f; printf "hello\\nACK on" > "$0"; printf "e\\n" >> "$0"; echo b > f; '
-        '(echo "ACK two words" >> "$0")',
+        SHELL_ACKS,
         str(acks),
     )
     os.chdir(directory)
@@ -453,3 +459,44 @@ def test_without_strace(directory: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setenv("PATH", str(directory))
     with pytest.raises(RecorderMissingError, match="apt-get install strace"):
         traced(directory, _sleep)
+
+
+STORE_C = """
+#include <fcntl.h>
+#include <unistd.h>
+static void put(int file) {
+    write(file, "x", 1);
+}
+int main(int count, char **arguments) {
+    int file = open(arguments[1], O_WRONLY | O_CREAT, 0644);
+    put(file);
+    fsync(file);
+    return count != 2;
+}
+"""
+
+
+@pytest.mark.skipif(shutil.which("gcc") is None, reason="needs gcc")
+@pytest.mark.skipif(shutil.which("addr2line") is None, reason="needs addr2line")
+@pytest.mark.parametrize(
+    ("options", "places"),
+    [
+        (("-g",), ["store.c:8", "store.c:5", "store.c:10"]),
+        (("-g", "-no-pie"), ["store.c:8", "store.c:5", "store.c:10"]),
+        ((), ["main", "put", "main"]),
+        (("-s",), ["system call {}"] * 3),
+    ],
+)
+def test_stacks_lead_to_lines_of_source(
+    directory: Path, tmp_path: Path, options: tuple[str, ...], places: list[str]
+) -> None:
+    (tmp_path / "store.c").write_text(STORE_C)
+    program = tmp_path / "store"
+    command = ("gcc", "-w", "-O0", *options, "-o", str(program), "store.c")
+    subprocess.run(command, cwd=tmp_path, check=True)
+    work = (str(program), str(directory / "f"))
+    trace = record(Program(work=work, directory=directory), stacks=True)
+    assert [re.sub(r"call \d+", "call {}", site.place) for site in trace.sites] == places
+    sites = [op.site for op in trace.log if isinstance(op, Data)]
+    assert "libc.so" in sites[0]
+    assert str(program) in sites[0]

@@ -55,7 +55,8 @@ def record(program: Program, *, stacks: bool = False, keep: Path | None = None) 
 
     Args:
         program: what to run.
-        stacks: whether to find out which source lines made the calls; it makes them slow.
+        stacks: whether to find out which source lines made the calls; each system call then costs a
+            millisecond or more instead of a tenth.
         keep: where to keep the text of the trace; None to keep it nowhere.
 
     Raises:
@@ -348,7 +349,7 @@ def _trace(interpreter: TraceInterpreter, directory: bytes, output: str) -> Trac
         directory="/" + os.path.basename(os.fsdecode(directory)),
         image=interpreter.disk.image,
         log=tuple(interpreter.disk.log),
-        sites=tuple(interpreter.sites),
+        sites=interpreter.located_sites(),
         tokens=tuple(interpreter.tokens),
         calls=interpreter.calls,
         outside=interpreter.outside,
