@@ -17,13 +17,16 @@ from pathlib import Path
 
 import pytest
 
-from wavetank.sim import Data, Dirent, Mark, Record, Size, Sync
+from wavetank.sim import Data, Dirent, Mark, Record, SimDisk, Size, Sync
 from wavetank.sim.traces import (
     Program,
     ProgramError,
     RecorderMissingError,
     Trace,
     TraceError,
+    difference,
+    directory_image,
+    read_trace,
     record,
 )
 
@@ -500,3 +503,71 @@ def test_stacks_lead_to_lines_of_source(
     sites = [op.site for op in trace.log if isinstance(op, Data)]
     assert "libc.so" in sites[0]
     assert str(program) in sites[0]
+
+
+def test_a_trace_that_was_kept_is_read_again(directory: Path, tmp_path: Path) -> None:
+    (directory / "old").write_bytes(b"before")
+    program = Program(
+        work=("/bin/sh", "-c", f"cd '{directory}'; mv old new; echo x >> new; echo ACK 1"),
+        directory=directory,
+        acks=1,
+    )
+    trace = record(program, keep=tmp_path / "kept")
+    with (tmp_path / "kept").open(encoding="ascii") as lines:
+        again = read_trace(lines, directory=directory, image=trace.image, program=program)
+    assert (again.log, again.sites) == (trace.log, trace.sites)
+    assert again.tokens == ("1",)
+
+
+def test_acknowledgements_may_stand_in_the_directory(directory: Path) -> None:
+    work = ("/bin/sh", "-c", f"echo ACK 1 > '{directory}/acks'")
+    trace = record(Program(work=work, directory=directory, acks=directory / "acks"))
+    assert words(trace.log) == [
+        *("+ /data/acks", "/data/acks 0 ACK 1\n", "/data/acks size 6", "ack 1"),
+    ]
+
+
+def test_a_mapping_that_a_function_inherits_is_refused(directory: Path) -> None:
+    with (directory / "f").open("w+b") as file:
+        file.truncate(4096)
+        with (
+            mmap.mmap(file.fileno(), 4096) as memory,
+            pytest.raises(TraceError, match="maps no file of the directory for writing but"),
+        ):
+            traced(directory, memory.flush)
+
+
+def test_a_replay_that_differs_is_told_with_its_first_difference(directory: Path) -> None:
+    (directory / "f").write_bytes(b"a" * 5000)
+    (directory / "g").symlink_to("f")
+    disk = SimDisk(directory_image(str(directory)))
+    assert difference(disk, str(directory)) == ""
+    (directory / "f").write_bytes(b"a" * 4500 + b"b" + b"a" * 499)
+    assert difference(disk, str(directory)) == (
+        f"'/data/f', offset 4500: expected {'61 ' * 16}but there is 62 {'61 ' * 15}".rstrip()
+    )
+    (directory / "f").write_bytes(b"")
+    assert difference(disk, str(directory)) == "'/data/f': expected 5000 bytes but there are 0"
+    (directory / "f").unlink()
+    assert difference(disk, str(directory)) == "'/data/f': expected it but it is not there"
+    (directory / "f").mkdir()
+    assert difference(disk, str(directory)) == "'/data/f': expected a file but it is a directory"
+
+
+def test_the_start_image_has_links_holes_and_strange_names(directory: Path) -> None:
+    (directory / "sub").mkdir()
+    with (directory / "f").open("wb") as file:
+        file.seek(10_000)
+        file.write(b"end")
+    os.link(directory / "f", directory / "sub" / os.fsdecode(b"\xff"))
+    (directory / "link").symlink_to("nowhere")
+    (directory / "lock.mdb").write_bytes(b"left out")
+    image = directory_image(str(directory))
+    shown = {path: inode for path, inode, _ in image.walk()}
+    assert list(shown) == [
+        *("/data", "/data/f", "/data/link", "/data/sub", "/data/sub/\udcff"),
+    ]
+    assert shown["/data/f"] == shown["/data/sub/\udcff"]
+    assert image.files()["/data/f"] == bytes(10_000) + b"end"
+    os.mkfifo(directory / "pipe")
+    assert directory_image(str(directory)).digest() == image.digest()
