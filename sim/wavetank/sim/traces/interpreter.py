@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Final
 
+from attrs import evolve
+
 from wavetank.sim.disk.sim_disk import SimDisk
 from wavetank.sim.image import DiskImage
 from wavetank.sim.ops import CallSite
@@ -17,6 +19,7 @@ from wavetank.sim.traces._name_calls import NAME_CALLS, Effect
 from wavetank.sim.traces._places import ConflictError, Links, to_name
 from wavetank.sim.traces._process_calls import PROCESS_CALLS, close
 from wavetank.sim.traces._processes import OpenFile, Process, WorkingDirectory
+from wavetank.sim.traces._source_lines import places_of
 from wavetank.sim.traces.system_calls import (
     CallBegun,
     CallReader,
@@ -70,7 +73,7 @@ class TraceInterpreter:
     Attributes:
         disk: the disk as the program sees it, with the op log.
         calls: system calls so far.
-        sites: those that changed the disk; the place is the stack, if there is one.
+        sites: those that changed the disk, each with its number; `located_sites` knows more.
         tokens: what was acknowledged.
         heard: bytes written to `acks` so far.
     """
@@ -90,7 +93,7 @@ class TraceInterpreter:
         self.disk = SimDisk(image, site=lambda: self._stack)
         self.calls = 0
         self.sites: list[CallSite] = []
-        self.stacks: dict[int, tuple[str, ...]] = {}
+        self._stacks: dict[int, tuple[str, ...]] = {}
         self.tokens: list[str] = []
         self.heard = b""
         self._stack = ""
@@ -120,6 +123,14 @@ class TraceInterpreter:
     def left_out(self) -> tuple[str, ...]:
         """Files that are not on the disk though the program has them, sorted."""
         return tuple(sorted(self._machine.left_out))
+
+    def located_sites(self) -> tuple[CallSite, ...]:
+        """Return the calls that changed the disk, with lines of source where stacks tell them."""
+        places = places_of(self._stacks.values())
+        return tuple(
+            evolve(site, place=places.get(self._stacks.get(number, ())) or site.place)
+            for number, site in enumerate(self.sites)
+        )
 
     def read(self, line: str) -> Sequence[SystemCall]:
         """Apply what a line of the trace tells, and return the calls that have been applied.
@@ -241,7 +252,7 @@ class TraceInterpreter:
         self.calls = number
         if len(self.disk.log) != length:
             if call.stack:
-                self.stacks[len(self.sites)] = call.stack
+                self._stacks[len(self.sites)] = call.stack
             self.sites.append(CallSite(len(self.disk.log), call.name, "", number))
         self._acknowledge(call)
 
