@@ -131,7 +131,7 @@ def test_what_is_simulated_takes_no_more_than_seeded_randomness_from_the_machine
     found = {
         name
         for path in sources(room)
-        if not {"python_files", "traces"} & set(path.parts) and path not in KEEPERS
+        if not {"python_files", "traces", "traced"} & set(path.parts) and path not in KEEPERS
         for name in from_the_world(path)
     }
     words = {f"os.{name}" for name in ("O_CREAT", "O_RDWR", "O_WRONLY", "PathLike", "fsdecode")}
@@ -173,6 +173,23 @@ def test_only_the_recorders_know_the_machine_that_programs_run_on() -> None:
         "strace_recorder.py": {
             *("os", "pathlib", "shutil", "signal", "subprocess", "tempfile", "time"),
         },
+    }
+
+
+def test_only_what_checks_images_in_real_directories_knows_the_machine_they_stand_on() -> None:
+    folder = ROOT / "scenarios" / "wavetank" / "scenarios" / "traced"
+    found = {
+        path.name: {name.partition(".")[0] for name in names}
+        for path in folder.glob("*.py")
+        if (names := from_the_world(path)) and names != {"pathlib.Path"}
+    }
+    assert found == {
+        "benches.py": {"pathlib", "tempfile"},
+        "check_command.py": {"os", "shutil", "signal", "subprocess", "tempfile"},
+        "crash_functions.py": {"pathlib", "tempfile"},
+        "images.py": {"os", "pathlib", "shutil"},
+        "persistent_check.py": {"os", "subprocess", "tempfile", "time"},
+        "serving.py": {"os", "pathlib"},
     }
 
 

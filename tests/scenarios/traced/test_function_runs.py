@@ -15,8 +15,9 @@ from traced.images import data_image
 from wavetank.scenarios import CheckError
 from wavetank.scenarios.code.answers import Answer
 from wavetank.scenarios.traced import FunctionRuns, ImageProbing
+from wavetank.sim.python_files import SimulatedDirectory
 
-Check = Callable[[Path, list[object]], object]
+Check = Callable[[SimulatedDirectory, list[object]], object]
 
 
 @contextmanager
@@ -33,7 +34,7 @@ def answer(check: Check, content: bytes = b"x", *, limit_s: float = 30.0) -> Ans
 
 
 def test_a_check_sees_the_image_and_what_was_acknowledged() -> None:
-    def check(directory: Path, acked: list[object]) -> object:
+    def check(directory: SimulatedDirectory, acked: list[object]) -> object:
         return f"{(directory / 'f').read_text()} {acked} in {directory}"
 
     assert answer(check).value == "x ['one', 'two'] in data"
@@ -42,7 +43,7 @@ def test_a_check_sees_the_image_and_what_was_acknowledged() -> None:
 def test_images_are_checked_in_their_order_with_nothing_of_each_other() -> None:
     seen: list[str] = []
 
-    def check(directory: Path, _: list[object]) -> object:
+    def check(directory: SimulatedDirectory, _: list[object]) -> object:
         seen.append((directory / "f").read_text())
         names = sorted(path.name for path in directory.iterdir())
         with (directory / "f").open("r+b") as file, mmap.mmap(file.fileno(), 0) as mapped:
@@ -58,7 +59,7 @@ def test_images_are_checked_in_their_order_with_nothing_of_each_other() -> None:
 
 
 def test_an_error_has_its_place_and_line() -> None:
-    def check(directory: Path, _: list[object]) -> object:
+    def check(directory: SimulatedDirectory, _: list[object]) -> object:
         return (directory / "none").read_text()
 
     raised = answer(check).raised
@@ -70,22 +71,22 @@ def test_an_error_has_its_place_and_line() -> None:
 
 
 def test_a_check_that_dies_complains_and_one_that_does_not_end_is_slow() -> None:
-    def dies(directory: Path, _: list[object]) -> object:
-        os.kill(os.getpid(), signal.SIGSEGV)
+    def dies(directory: SimulatedDirectory, _: list[object]) -> object:
+        os.kill(os.getpid(), signal.SIGKILL)
         return directory
 
-    def sleeps(directory: Path, _: list[object]) -> object:
+    def sleeps(directory: SimulatedDirectory, _: list[object]) -> object:
         time.sleep(600)
         return directory
 
     raised = answer(dies).raised
     assert raised is not None
-    assert raised.sentence == "the process of the check was killed by SIGSEGV"
+    assert raised.sentence == "the process of the check was killed by SIGKILL"
     assert answer(sleeps, limit_s=0.2) == Answer(is_slow=True)
 
 
 def test_there_is_nothing_to_read_and_an_exit_without_error_is_an_end() -> None:
-    def check(_: Path, __: list[object]) -> object:
+    def check(_: SimulatedDirectory, __: list[object]) -> object:
         assert os.read(0, 10) == b""
         sys.exit(0)
 
@@ -93,7 +94,7 @@ def test_there_is_nothing_to_read_and_an_exit_without_error_is_an_end() -> None:
 
 
 def test_what_cannot_be_sent_is_told() -> None:
-    def check(_: Path, __: list[object]) -> object:
+    def check(_: SimulatedDirectory, __: list[object]) -> object:
         return lambda: None
 
     with pytest.raises(CheckError, match=r"^check: expected what can be sent to another process"):
@@ -108,7 +109,7 @@ def test_nothing_that_a_check_starts_outlives_it(*, in_session: bool, dies: bool
     """
     reader, writer = os.pipe()
 
-    def check(_: Path, __: list[object]) -> object:
+    def check(_: SimulatedDirectory, __: list[object]) -> object:
         os.close(reader)
         if not os.fork():
             if not in_session:
@@ -129,7 +130,7 @@ def test_nothing_that_a_check_starts_outlives_it(*, in_session: bool, dies: bool
 
 
 def test_each_image_is_checked_once_and_the_directory_is_gone_at_the_end() -> None:
-    def check(directory: Path, acked: list[object]) -> object:
+    def check(directory: SimulatedDirectory, acked: list[object]) -> object:
         return [f"{directory.parent.parent}", len(acked)]
 
     with running(check) as runs:
