@@ -119,7 +119,8 @@ def _recorded(code: CodeUnderTrace, recorder: Recorder) -> CodeRecording:
         try:
             trace = recorder(program)
         except ProgramError as error:
-            raise WorkloadError(f"workload: {error}") from error
+            told = str(error).removeprefix("work: ").strip()
+            raise WorkloadError(f"workload: {told}") from error
     return recording_of(trace, tuple(_token(each) for each in trace.tokens))
 
 
