@@ -35,7 +35,7 @@ from wavetank.sim.traces.trace import (
     TraceError,
 )
 
-__all__ = ["STRACE_OPTIONS", "read_trace", "record"]
+__all__ = ["STRACE_OPTIONS", "called", "read_trace", "record"]
 
 STRACE_OPTIONS: Final = (
     *("-f", "-q", "-y", "-xx", "-s", "268435456"),
@@ -239,7 +239,7 @@ class _Run:
             work = self._program.work
             if os.read(ready, 2) and not isinstance(work, tuple):
                 os.close(ready)
-                code = _called(work)
+                code = called(work)
         finally:
             os._exit(code)
 
@@ -330,7 +330,7 @@ class _Run:
             os.close(descriptor)
 
 
-def _called(work: Callable[[], object]) -> int:
+def called(work: Callable[[], object]) -> int:
     """Call a function and flush what it printed; return the code to exit with."""
     code = 0
     sys.stdout, sys.stderr = (os.fdopen(os.dup(number), "w") for number in (1, 2))
