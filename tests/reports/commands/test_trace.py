@@ -53,13 +53,13 @@ def traced(
     (cwd / "data").mkdir()
     done = wavetank("trace", *words, "--", *program, "data", "acks", *remembered, cwd=cwd)
     assert done.stderr == ""
-    found: dict[str, Any] = json.loads(done.stdout)
+    found: Found = json.loads(done.stdout)
     jsonschema.validate(found, schema("trace"))
     assert done.returncode == (found["verdict"] == "fail")
     return found
 
 
-def cures(found: dict[str, Any]) -> list[str]:
+def cures(found: Found) -> list[str]:
     """Return the cures of a document without the places, which differ between languages."""
     return [
         re.sub(r" at [^,]*|, system call \d+|rename\w*", "", each["cure"])

@@ -71,6 +71,10 @@ def recorder_named(name: str, *, stacks: bool = True) -> Recorder:
         from wavetank.sim.traces import strace_recorder  # noqa: PLC0415 - see above
 
         return partial(strace_recorder.record, stacks=stacks)
+    if name == "fuse":
+        from wavetank.sim.traces import fuse_recorder  # noqa: PLC0415 - see above
+
+        return fuse_recorder.FuseRecorder().record
     raise ValueError(f'recorder: expected "strace" or "fuse" but got {name!r}')
 
 
