@@ -203,7 +203,8 @@ class _Run:
             )
             while process.poll() is None and not _is_traced(child):
                 time.sleep(_PAUSE_S)
-            os.write(go, b"go")
+            if process.poll() is None:
+                os.write(go, b"go")
             self._follow(process)
         finally:
             os.close(go)
@@ -270,6 +271,8 @@ class _Run:
                 self._kill()
                 if process.poll() is None:
                     process.terminate()
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
         if rest:
             raise TraceError(f"the trace ends in the middle of a line: {rest[:200]!r}")
