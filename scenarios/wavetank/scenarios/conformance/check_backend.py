@@ -204,8 +204,14 @@ def _asked(check: Check, harness: StoreHarness) -> tuple[Outcome, str]:
     except (KeyboardInterrupt, OpLogNeededError):
         raise
     except BaseException as error:  # noqa: BLE001 - SystemExit too is the store's doing
-        return Outcome.FAIL, _told(error)
+        # Of a driver's own code nothing is known.
+        is_foreign = harness.adapter.processes is not None
+        return Outcome.FAIL, _named(error) if is_foreign else _told(error)
     return Outcome.PASS, ""
+
+
+def _named(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}"
 
 
 def _told(error: BaseException) -> str:
@@ -217,7 +223,7 @@ def _told(error: BaseException) -> str:
     frames = extract_tb(root.__traceback__) or frames
     # The last parts of the path say which file it is, and nothing of the machine.
     place = f" at {_short(frames[-1].filename)}:{frames[-1].lineno}" if frames else ""
-    return f"{type(error).__name__}: {error}{place}"
+    return f"{_named(error)}{place}"
 
 
 def _short(path: str) -> str:

@@ -96,6 +96,7 @@ class DriverProcess:
         self._came = bytearray()
         self._answered = 0
         self._is_over = False
+        self._end = ""
         prefix = () if witness is None else witness.prefix()
         try:
             self._process = subprocess.Popen(  # noqa: S603 - the user's own command
@@ -141,7 +142,10 @@ class DriverProcess:
             DriverTimeoutError: nothing came in time.
         """
         if self._is_over:
-            raise DriverEndedError(f"{_verb(request)}: expected a driver that runs but it is gone")
+            why = f", since {self._end}" if self._end else ""
+            raise DriverEndedError(
+                f"{_verb(request)}: expected a driver that runs but it is gone{why}"
+            )
         self._require_silence(_verb(request))
         return self._exchange(_verb(request), f"{request}\n".encode("ascii"))
 
@@ -201,7 +205,8 @@ class DriverProcess:
     def _exchange(self, verb: str, request: bytes) -> str:
         try:
             return self._line(verb, request)
-        except BaseException:
+        except BaseException as error:
+            self._end = str(error)
             self.kill()
             raise
 

@@ -63,7 +63,7 @@ class DriverStore:
 
     def append_log_entries(self, entries: Sequence[LogEntry]) -> None:
         """See `Storage.append_log_entries`."""
-        self._ask(f"append {entry_words(entries)}", Answer.nothing)
+        self._ask(f"append {entry_words(entries)}".rstrip(), Answer.nothing)
 
     def get_log_entries(self, start: int, end: int) -> tuple[LogEntry, ...]:
         """See `Storage.get_log_entries`."""
