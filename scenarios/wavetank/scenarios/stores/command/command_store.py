@@ -17,8 +17,8 @@ from attrs import field, frozen
 from wavetank.scenarios.stores.adapter import Site, StoreAdapter
 from wavetank.scenarios.stores.command.driver_process import DriverProcess, Witness
 from wavetank.scenarios.stores.command.driver_store import DriverStore
+from wavetank.scenarios.stores.command.traced_drivers import traced_on_simulated_disk
 from wavetank.scenarios.traced.images import room_for_images
-from wavetank.sim.traces import RecorderMissingError
 
 __all__ = ["COMMAND_PREFIX", "CommandError", "DriverCommand", "command_store"]
 
@@ -112,7 +112,7 @@ class CommandProcesses:
 
     def on_simulated_disk(self, store: StoreAdapter) -> AbstractContextManager[StoreAdapter]:
         """See `StoreProcesses.on_simulated_disk`."""
-        raise RecorderMissingError("expected what traces a driver but nothing does so yet")
+        return traced_on_simulated_disk(store, self.command.start)
 
 
 def command_store(command: str, *, limit_s: float = _LIMIT_S) -> StoreAdapter:

@@ -37,10 +37,6 @@ class Witness(Protocol):
         """Return what is to be run with the driver's command behind it."""
         ...
 
-    def descriptors(self) -> Sequence[int]:
-        """Return the descriptors of this process that the prefix needs open."""
-        ...
-
     def started(self, answers: int) -> None:
         """The driver was started.
 
@@ -59,6 +55,10 @@ class Witness(Protocol):
 
     def has_seen(self, answered: int) -> bool:
         """Whether it has seen the driver write so many bytes of answers in all."""
+        ...
+
+    def closed(self) -> None:
+        """The driver has ended by itself, and all that it did was taken."""
         ...
 
     def end(self) -> None:
@@ -106,7 +106,6 @@ class DriverProcess:
                 stderr=self._told,
                 bufsize=0,
                 start_new_session=True,
-                pass_fds=() if witness is None else witness.descriptors(),
             )
         except (OSError, ValueError) as error:
             self._told.close()
@@ -160,13 +159,15 @@ class DriverProcess:
             return
         assert self._process.stdin is not None
         self._process.stdin.close()
+        if self._witness is not None:
+            while self._witness.take():
+                self._wait([self._witness.fileno()], [], "close")
         try:
             self._process.wait(self._limit_s)
         except subprocess.TimeoutExpired as error:
             raise self._late("close", "end behind its answer") from error
         if self._witness is not None:
-            while self._witness.take():
-                self._wait([self._witness.fileno()], [], "close")
+            self._witness.closed()
         code = self._process.returncode
         said = self._last_words()
         self.kill()
@@ -217,20 +218,25 @@ class DriverProcess:
         while True:
             end = self._came.find(b"\n")
             if end >= 0 and (witness is None or witness.has_seen(self._answered)):
-                line = bytes(self._came[:end])
-                del self._came[: end + 1]
-                text = line.decode("utf-8", "replace").removesuffix("\r")
-                return self._without_root(text) if text.startswith("error ") else text
+                return self._taken(end)
             reading = [self._answers] if end < 0 else []
             if witness is not None:
                 reading.append(witness.fileno())
+            elif not reading:
+                # The driver has ended behind its answer, and nobody has seen it write that.
+                raise self._ended(verb)
             ready, writable = self._wait(reading, [self._requests] if left else [], verb)
             if writable:
                 left = self._written(left)
             if self._answers in ready:
                 self._read(verb)
             if witness is not None and witness.fileno() in ready and not witness.take():
-                raise self._ended(verb)
+                witness = None
+
+    def _taken(self, end: int) -> str:
+        text = bytes(self._came[:end]).decode("utf-8", "replace").removesuffix("\r")
+        del self._came[: end + 1]
+        return self._without_root(text) if text.startswith("error ") else text
 
     def _wait(
         self, reading: list[int], writing: list[int], verb: str
