@@ -7,7 +7,6 @@ it on a real one meets an `OpLogNeededError`, and is run again on a store that i
 
 from __future__ import annotations
 
-import os  # noqa: TID251 - reads real directories
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,16 +25,13 @@ from wavetank.scenarios.stores.adapter import STORE_DIRECTORY, Site, StoreAdapte
 from wavetank.scenarios.traced.images import ImageDirectory, room_for_images
 from wavetank.sim import (
     POSIX,
-    ROOT_INODE,
-    DirectoryContent,
     DiskImage,
-    FileContent,
-    Node,
     PendingOps,
     SerialRuntime,
     SimDisk,
     SimFileSystem,
 )
+from wavetank.sim.traces import directory_image
 
 __all__ = [
     "DirectoryMachine",
@@ -200,9 +196,8 @@ class DirectoryMachine:
         raise OpLogNeededError
 
     def image(self) -> DiskImage:
-        """See `Machine.image`; links are not told."""
-        nodes = _nodes_of(self._root)
-        return DiskImage(nodes, next_inode=max(nodes) + 1)
+        """See `Machine.image`."""
+        return directory_image(f"{self._root}{STORE_DIRECTORY}")
 
     def put(self, files: Mapping[str, bytes]) -> None:
         """See `Machine.put`."""
@@ -235,21 +230,3 @@ def real_machines(store: StoreAdapter) -> Iterator[MachineMaker]:
         finally:
             for machine in made:
                 machine.kill()
-
-
-def _nodes_of(root: Path) -> dict[int, Node]:
-    """Return the files and directories below a real one, numbered as they are met."""
-    nodes: dict[int, Node] = {}
-
-    def add(place: Path) -> int:
-        number = ROOT_INODE + len(nodes)
-        nodes[number] = DirectoryContent({})
-        if place.is_dir():
-            names = sorted(os.listdir(place))  # noqa: PTH208 - names, not paths
-            nodes[number] = DirectoryContent({name: add(place / name) for name in names})
-        else:
-            nodes[number] = FileContent.of(place.read_bytes())
-        return number
-
-    add(root)
-    return nodes

@@ -214,15 +214,13 @@ class DriverProcess:
     def _line(self, verb: str, request: bytes) -> str:
         """Write a request and read an answer, whichever of them can go on."""
         left = memoryview(request)
-        witness = self._witness
+        watching = [] if self._witness is None else [self._witness.fileno()]
         while True:
             end = self._came.find(b"\n")
-            if end >= 0 and (witness is None or witness.has_seen(self._answered)):
+            if end >= 0 and (self._witness is None or self._witness.has_seen(self._answered)):
                 return self._taken(end)
-            reading = [self._answers] if end < 0 else []
-            if witness is not None:
-                reading.append(witness.fileno())
-            elif not reading:
+            reading = [*watching, *([self._answers] if end < 0 else [])]
+            if not reading:
                 # The driver has ended behind its answer, and nobody has seen it write that.
                 raise self._ended(verb)
             ready, writable = self._wait(reading, [self._requests] if left else [], verb)
@@ -230,17 +228,15 @@ class DriverProcess:
                 left = self._written(left)
             if self._answers in ready:
                 self._read(verb)
-            if witness is not None and witness.fileno() in ready and not witness.take():
-                witness = None
+            if ready & set(watching) and self._witness is not None and not self._witness.take():
+                watching = []
 
     def _taken(self, end: int) -> str:
         text = bytes(self._came[:end]).decode("utf-8", "replace").removesuffix("\r")
         del self._came[: end + 1]
         return self._without_root(text) if text.startswith("error ") else text
 
-    def _wait(
-        self, reading: list[int], writing: list[int], verb: str
-    ) -> tuple[list[int], list[int]]:
+    def _wait(self, reading: list[int], writing: list[int], verb: str) -> tuple[set[int], set[int]]:
         poll = select.poll()
         for descriptor in reading:
             poll.register(descriptor, select.POLLIN)
@@ -249,7 +245,7 @@ class DriverProcess:
         ready = {descriptor for descriptor, _ in poll.poll(self._limit_s * 1000)}
         if not ready:
             raise self._late(verb, "answer")
-        return [each for each in reading if each in ready], [*ready.intersection(writing)]
+        return ready.intersection(reading), ready.intersection(writing)
 
     def _written(self, left: memoryview) -> memoryview:
         try:

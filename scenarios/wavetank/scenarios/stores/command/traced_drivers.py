@@ -33,12 +33,14 @@ from wavetank.sim import (
     SimDisk,
     SimFileSystem,
 )
-from wavetank.sim.traces import RecorderMissingError, TraceError
-from wavetank.sim.traces._arguments import to_hex
-from wavetank.sim.traces.directories import difference
-from wavetank.sim.traces.interpreter import TraceInterpreter
-from wavetank.sim.traces.strace_recorder import STRACE_OPTIONS
-from wavetank.sim.traces.system_calls import SystemCall
+from wavetank.sim.traces import (
+    STRACE_OPTIONS,
+    RecorderMissingError,
+    SystemCall,
+    TraceError,
+    TraceInterpreter,
+    difference,
+)
 
 __all__ = ["StartDriver", "traced_on_simulated_disk"]
 
@@ -155,7 +157,8 @@ class _Mirror:
 
     def started(self, answers: int) -> None:
         """See `Witness.started`."""
-        self._answers = f"<{to_hex(b'pipe:[%d]' % answers)}>"
+        name = b"pipe:[%d]" % answers
+        self._answers = "<" + "".join(f"\\x{each:02x}" for each in name) + ">"
 
     def fileno(self) -> int:
         """See `Witness.fileno`."""
@@ -200,9 +203,9 @@ class _Mirror:
             self._pipe.unlink()
 
     def _count(self, call: SystemCall) -> None:
-        if call.name in ("write", "writev") and call.result is not None:
-            if call.arguments[0].endswith(self._answers):
-                self._answered += call.result
+        is_answer = call.name in ("write", "writev") and call.arguments[0].endswith(self._answers)
+        if is_answer and call.result is not None:
+            self._answered += max(0, call.result)
 
 
 def _strace() -> str:
