@@ -110,7 +110,7 @@ class DriverProcess:
         except (OSError, ValueError) as error:
             self._told.close()
             raise DriverStartError(
-                f"expected a program that can be run but got {command[0]!r}: {error}"
+                f"expected a program that can be run but got {command[0]!r}: {_reason(error)}"
             ) from error
         assert self._process.stdin is not None
         assert self._process.stdout is not None
@@ -291,6 +291,10 @@ class DriverProcess:
 
     def _without_root(self, text: str) -> str:
         return text.replace(self._root, "")
+
+
+def _reason(error: OSError | ValueError) -> str:
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)
 
 
 def _verb(request: str) -> str:
