@@ -61,7 +61,8 @@ class TraceInterpreter:
     """Applies traced system calls to a simulated disk.
 
     Args:
-        image: the disk before the program ran, with the directory under its own name in the root.
+        image: the disk before the program ran, with the directory under its own name in the root;
+            or a disk on which others ran before, which goes on.
         directory: the real path of the directory, without links.
         acks: real path of a file, or a descriptor of the first process, whose lines ``ACK token``
             acknowledge.
@@ -81,7 +82,7 @@ class TraceInterpreter:
 
     def __init__(
         self,
-        image: DiskImage,
+        image: DiskImage | SimDisk,
         directory: bytes,
         *,
         acks: bytes | int | None = None,
@@ -91,7 +92,9 @@ class TraceInterpreter:
         outside_reads: OutsideReads = lambda _path, _offset, _length: None,
         stacks: bool = False,
     ) -> None:
-        self.disk = SimDisk(image, site=lambda: self._stack)
+        if isinstance(image, DiskImage):
+            image = SimDisk(image, site=lambda: self._stack)
+        self.disk = image
         self.calls = 0
         self.sites: list[CallSite] = []
         self._stacks: dict[int, tuple[str, ...]] = {}
