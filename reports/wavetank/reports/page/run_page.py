@@ -137,6 +137,8 @@ def _sentence(session: Session) -> str:
 
 
 def _notices(session: Session) -> Iterator[Notice]:
+    if session.error is not None:
+        yield Notice(f"The run ended with an error: {type(session.error).__name__}.")
     if session.remaining:
         why = "The run was interrupted" if session.interrupted else "The run stopped early"
         yield Notice(f"{why}: {_counted(len(session.remaining), 'scenario')} did not run.")
