@@ -207,3 +207,22 @@ def test_clones_and_ranges_within_the_directory() -> None:
 7 +++ exited with 0 +++
 """
     assert applied(text).disk.read(4, 0, 99) == b"beforefore"
+
+
+def test_a_number_is_free_when_its_close_begins() -> None:
+    text = f"""{OPEN}{THREAD}7 close(3<`/r/d/old`> <unfinished ...>
+8 openat(AT_FDCWD<`/r`>, "`d/new`", O_WRONLY|O_CREAT, 0600) = 3<`/r/d/new`>
+7 <... close resumed>) = 0
+8 write(3<`/r/d/new`>, "`x`", 1) = 1
+{ENDS}"""
+    assert log(text) == ["Dirent /d/new", "Data /d/new", "Size /d/new"]
+
+
+def test_a_directory_is_removed_after_what_was_in_it() -> None:
+    text = f"""{OPEN}{THREAD}7 mkdir("`d/s`", 0777) = 0
+7 mkdir("`d/s/t`", 0777) = 0
+7 rmdir("`d/s/t`" <unfinished ...>
+8 rmdir("`d/s`") = 0
+7 <... rmdir resumed>) = 0
+{ENDS}"""
+    assert log(text)[2:] == ["Dirent /d/s/t", "Dirent /d/s"]

@@ -309,9 +309,16 @@ def test_what_is_written_elsewhere_is_named(directory: Path, tmp_path: Path) -> 
 
 
 def test_moving_out_is_removing(directory: Path, tmp_path: Path) -> None:
-    (directory / "f").write_bytes(b"x")
-    trace = traced(directory, lambda: os.rename(directory / "f", tmp_path / "f"))
-    assert words(trace.log) == ["- /data/f"]
+    (directory / "sub").mkdir()
+    (directory / "sub" / "f").write_bytes(b"x")
+
+    def work() -> None:
+        below = os.open(directory / "sub", os.O_RDONLY)
+        os.rename(directory / "sub", tmp_path / "sub")
+        os.unlink("f", dir_fd=below)
+        os.rename(tmp_path / "sub", tmp_path / "other")
+
+    assert words(traced(directory, work).log) == ["- /data/sub", "- /data/sub/f"]
 
 
 def test_mappings_of_files_that_are_rebuilt(directory: Path) -> None:
@@ -571,3 +578,18 @@ def test_the_start_image_has_links_holes_and_strange_names(directory: Path) -> N
     assert image.files()["/data/f"] == bytes(10_000) + b"end"
     os.mkfifo(directory / "pipe")
     assert directory_image(str(directory)).digest() == image.digest()
+
+
+@pytest.mark.parametrize("work", [("/bin/true",), _sleep])
+def test_without_the_right_to_trace(
+    directory: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, work: Callable[[], object]
+) -> None:
+    fake = tmp_path / "strace"
+    fake.write_text(
+        "#!/bin/sh\necho 'strace: attach: ptrace(PTRACE_SEIZE, 5): Operation not permitted' >&2\n"
+        "exit 1\n"
+    )
+    fake.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(RecorderMissingError, match=r"right to trace processes .*not permitted"):
+        traced(directory, work)

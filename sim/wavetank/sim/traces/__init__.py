@@ -5,6 +5,7 @@
     trace.py            the program to run, the trace that comes of it, and the errors
     trace_file.py       a trace as a file, to be judged again
     strace_recorder.py  runs it under strace, or reads a text of strace that was kept
+    fuse_recorder.py    runs it on a directory that we serve over FUSE, and sees shared mappings
     interpreter.py      applies traced system calls to a simulated disk
     system_calls.py     the lines of strace as values
     directories.py      a real directory as an image, and held against a disk

@@ -35,7 +35,7 @@ from wavetank.sim.traces.trace import (
     TraceError,
 )
 
-__all__ = ["STRACE_OPTIONS", "read_trace", "record"]
+__all__ = ["STRACE_OPTIONS", "called", "read_trace", "record"]
 
 STRACE_OPTIONS: Final = (
     *("-f", "-q", "-y", "-xx", "-s", "268435456"),
@@ -203,7 +203,8 @@ class _Run:
             )
             while process.poll() is None and not _is_traced(child):
                 time.sleep(_PAUSE_S)
-            os.write(go, b"go")
+            if process.poll() is None:
+                os.write(go, b"go")
             self._follow(process)
         finally:
             os.close(go)
@@ -239,7 +240,7 @@ class _Run:
             work = self._program.work
             if os.read(ready, 2) and not isinstance(work, tuple):
                 os.close(ready)
-                code = _called(work)
+                code = called(work)
         finally:
             os._exit(code)
 
@@ -270,6 +271,8 @@ class _Run:
                 self._kill()
                 if process.poll() is None:
                     process.terminate()
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
         if rest:
             raise TraceError(f"the trace ends in the middle of a line: {rest[:200]!r}")
@@ -330,7 +333,7 @@ class _Run:
             os.close(descriptor)
 
 
-def _called(work: Callable[[], object]) -> int:
+def called(work: Callable[[], object]) -> int:
     """Call a function and flush what it printed; return the code to exit with."""
     code = 0
     sys.stdout, sys.stderr = (os.fdopen(os.dup(number), "w") for number in (1, 2))

@@ -46,7 +46,13 @@ from wavetank.sim.traces import (
 if TYPE_CHECKING:
     from wavetank.reports.page.blocks import Page
 
-__all__ = ["TraceSettings", "execute"]
+__all__ = ["NotJudgedError", "TraceSettings", "execute"]
+
+
+class NotJudgedError(click.ClickException):
+    """Nothing could be judged: the command, the check or the machine is to blame."""
+
+    exit_code = ExitCode.USAGE
 
 
 @frozen(kw_only=True)
@@ -85,7 +91,7 @@ def execute(settings: TraceSettings, *, as_json: bool) -> ExitCode:
         as_json: print a document instead of text.
 
     Raises:
-        click.ClickException: nothing could be judged; the message says why.
+        NotJudgedError: the message says why.
     """
     with _told_plainly():
         kind = PersistentCheck if settings.is_persistent else CheckCommand
@@ -110,17 +116,19 @@ def _told_plainly() -> Iterator[None]:
         yield
     except ProfileFileError as error:
         raise click.UsageError(str(error.args[0] if error.args else error)) from error
+    except ProgramError as error:
+        told = str(error).removeprefix("work: ").strip()
+        raise NotJudgedError(f"nothing was judged: COMMAND: {told}") from error
     except (
         CheckError,
         CommandError,
         NoRoomError,
         OSError,
-        ProgramError,
         RecorderMissingError,
         TraceError,
         WorkloadError,
     ) as error:
-        raise click.ClickException(f"nothing was judged: {error}") from error
+        raise NotJudgedError(f"nothing was judged: {error}") from error
 
 
 def _extent(settings: TraceSettings) -> Extent:
