@@ -22,7 +22,6 @@ from wavetank.engine import (
     ThreadRuntime,
 )
 from wavetank.scenarios.stores.adapter import STORE_DIRECTORY, Site, StoreAdapter, StoreProcesses
-from wavetank.scenarios.traced.images import ImageDirectory, room_for_images
 from wavetank.sim import (
     POSIX,
     DiskImage,
@@ -32,6 +31,7 @@ from wavetank.sim import (
     SimFileSystem,
 )
 from wavetank.sim.traces import directory_image
+from wavetank.sim.traces.images import ImageDirectory, room_for_images
 
 __all__ = [
     "DirectoryMachine",

@@ -3,8 +3,7 @@
 ::
 
     recording.py      a trace as a recording, as Python code on the simulated disk has one
-    images.py         a crash image laid out in a real directory
-    benches.py        such directories, one for each check that runs at once
+    benches.py        real directories for images, one for each check that runs at once
     probing.py        a check on many images, each once
     command_runs.py   the check runs in processes,
     check_command.py  each of which is a command,
@@ -27,11 +26,11 @@ from wavetank.scenarios.traced.crash_functions import (
 )
 from wavetank.scenarios.traced.crash_trace import TraceVerdict, crash_trace
 from wavetank.scenarios.traced.function_runs import FunctionRuns
-from wavetank.scenarios.traced.images import ImageDirectory, NoRoomError
 from wavetank.scenarios.traced.persistent_check import PersistentCheck
 from wavetank.scenarios.traced.probing import ImageProbing, ImageRuns
 from wavetank.scenarios.traced.recording import recording_of
 from wavetank.scenarios.traced.serving import serve_checks
+from wavetank.sim.traces.images import ImageDirectory, NoRoomError
 
 __all__ = [
     "CheckCommand",

@@ -11,8 +11,8 @@ from typing import Final, Self
 from attrs import evolve, frozen
 
 from wavetank.scenarios.code.answers import Answer
-from wavetank.scenarios.traced.images import ImageDirectory, room_for_images
 from wavetank.sim import DiskImage
+from wavetank.sim.traces.images import ImageDirectory, room_for_images
 
 __all__ = ["Bench", "Benches", "Place"]
 

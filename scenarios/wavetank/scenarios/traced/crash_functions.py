@@ -25,12 +25,12 @@ from wavetank.scenarios.code.report import CrashReport
 from wavetank.scenarios.code.user_code import Check, Observe, Workload
 from wavetank.scenarios.code.verdicts import Extent, Judged, report_of, too_slow_at_once
 from wavetank.scenarios.traced.function_runs import FunctionRuns
-from wavetank.scenarios.traced.images import ImageDirectory, room_for_images
 from wavetank.scenarios.traced.probing import ImageProbing
 from wavetank.scenarios.traced.recording import recording_of
 from wavetank.sim import ROOT_INODE, DirectoryContent, DiskImage
 from wavetank.sim.python_files import SimulatedDirectory
 from wavetank.sim.traces import Program, ProgramError, Recorder
+from wavetank.sim.traces.images import ImageDirectory, room_for_images
 
 __all__ = ["CodeUnderTrace", "crash_functions", "recorder_named"]
 

@@ -9,6 +9,7 @@
     interpreter.py      applies traced system calls to a simulated disk
     system_calls.py     the lines of strace as values
     directories.py      a real directory as an image, and held against a disk
+    images.py           the other way: an image in a real directory
 """
 
 from wavetank.sim.traces.directories import difference, directory_image

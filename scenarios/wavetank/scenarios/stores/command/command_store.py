@@ -18,7 +18,7 @@ from wavetank.scenarios.stores.adapter import Site, StoreAdapter
 from wavetank.scenarios.stores.command.driver_process import DriverProcess, Witness
 from wavetank.scenarios.stores.command.driver_store import DriverStore
 from wavetank.scenarios.stores.command.traced_drivers import traced_on_simulated_disk
-from wavetank.scenarios.traced.images import room_for_images
+from wavetank.sim.traces.images import room_for_images
 
 __all__ = ["COMMAND_PREFIX", "CommandError", "DriverCommand", "command_store"]
 

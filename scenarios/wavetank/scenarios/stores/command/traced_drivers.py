@@ -22,7 +22,6 @@ from attrs import evolve
 from wavetank.scenarios.stores.adapter import STORE_DIRECTORY, Site, StoreAdapter
 from wavetank.scenarios.stores.command.driver_process import Witness
 from wavetank.scenarios.stores.command.driver_store import DriverStore
-from wavetank.scenarios.traced.images import ImageDirectory, room_for_images
 from wavetank.sim import (
     ROOT_INODE,
     DirectoryContent,
@@ -41,6 +40,7 @@ from wavetank.sim.traces import (
     TraceInterpreter,
     difference,
 )
+from wavetank.sim.traces.images import ImageDirectory, room_for_images
 
 __all__ = ["StartDriver", "traced_on_simulated_disk"]
 

@@ -4,20 +4,21 @@ A check may change whatever it likes, through mappings too, which change no time
 image is compared with what is really there, byte for byte, and what differs is made anew.
 """
 
-# ruff: noqa: PTH101, PTH102, PTH106, PTH108, PTH112, PTH115, PTH211 - Path takes no bytes, and names
+
 # need not be UTF-8
 
 from __future__ import annotations
 
 import errno
-import os  # noqa: TID251 - images stand on the real filesystem here, for somebody else's program
+import os
 import shutil
 import stat
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final, TypeAlias
 
-from wavetank.sim import BLOCK_SIZE, DirectoryContent, DiskImage, FileContent, LinkContent, Node
+from wavetank.sim.image import DirectoryContent, DiskImage, FileContent, LinkContent, Node
+from wavetank.sim.ops import BLOCK_SIZE
 
 __all__ = ["ImageDirectory", "NoRoomError", "room_for_images"]
 
