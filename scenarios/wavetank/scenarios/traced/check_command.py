@@ -109,7 +109,7 @@ class CheckCommand:
         with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
             try:
                 process = subprocess.Popen(  # noqa: S603 - the user's own command
-                    self._filled(place),
+                    self.filled(place),
                     stdin=subprocess.DEVNULL,
                     stdout=output,
                     stderr=errors,
@@ -126,9 +126,10 @@ class CheckCommand:
                 return Answer(is_slow=True)
             return self._answer(process.returncode, output, errors)
 
-    def _filled(self, place: Place) -> list[str]:
+    def filled(self, place: Place) -> tuple[str, ...]:
+        """Return the words of the command for an image."""
         values = {"dir": str(place.directory), "acked": str(place.acked), "count": str(place.count)}
-        return [_FIELD.sub(lambda found: values[found[1]], each) for each in self.words]
+        return tuple(_FIELD.sub(lambda found: values[found[1]], each) for each in self.words)
 
     def _answer(self, code: int, output: IO[bytes], errors: IO[bytes]) -> Answer:
         if code in _NOT_RUN:
