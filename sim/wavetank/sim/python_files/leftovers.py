@@ -11,6 +11,7 @@ import os
 import signal
 import sys
 from contextlib import suppress
+from pathlib import Path
 from typing import Final
 
 __all__ = ["begin_alone", "kill_descendants", "kill_marked"]
@@ -61,9 +62,9 @@ def _children() -> list[int]:
 def _parent(pid: int) -> int:
     """Return the parent of a process; 0 of one that is gone."""
     try:
-        with open(f"/proc/{pid}/stat", "rb") as stat:
-            # The name of the program stands in brackets, and may have any bytes.
-            return int(stat.read().rpartition(b")")[2].split()[1])
+        # The name of the program stands in brackets, and may have any bytes.
+        status = Path(f"/proc/{pid}/stat").read_bytes()
+        return int(status.rpartition(b")")[2].split()[1])
     except OSError:
         return 0
 
@@ -95,7 +96,6 @@ def _pids() -> list[int]:
 def _environment(pid: int) -> list[bytes]:
     """Return the variables of a process; none of one that is gone or is somebody else's."""
     try:
-        with open(f"/proc/{pid}/environ", "rb") as environment:
-            return environment.read().split(b"\0")
+        return Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
     except OSError:
         return []
