@@ -131,7 +131,7 @@ def test_what_is_simulated_takes_no_more_than_seeded_randomness_from_the_machine
     found = {
         name
         for path in sources(room)
-        if "python_files" not in path.parts and path not in KEEPERS
+        if not {"python_files", "traces"} & set(path.parts) and path not in KEEPERS
         for name in from_the_world(path)
     }
     words = {f"os.{name}" for name in ("O_CREAT", "O_RDWR", "O_WRONLY", "PathLike", "fsdecode")}
@@ -157,6 +157,22 @@ def test_only_what_stands_before_pythons_own_files_knows_pythons_modules() -> No
     }
     assert found == {
         *("os", "time", "threading", "random", "signal", "tempfile", "mmap", "pathlib"),
+    }
+
+
+def test_only_the_recorders_know_the_machine_that_programs_run_on() -> None:
+    folder = ROOT / "sim" / "wavetank" / "sim" / "traces"
+    found = {
+        path.name: {name.partition(".")[0] for name in names}
+        for path in folder.glob("*.py")
+        if (names := from_the_world(path)) and names != {"pathlib.Path"}
+    }
+    assert found == {
+        "_source_lines.py": {"pathlib", "shutil", "subprocess"},
+        "directories.py": {"os"},
+        "strace_recorder.py": {
+            *("os", "pathlib", "shutil", "signal", "subprocess", "tempfile", "time"),
+        },
     }
 
 

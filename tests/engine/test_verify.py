@@ -342,3 +342,12 @@ def test_options_do_not_matter(site: EngineSite) -> None:
         store.append_log_entries(entries(1, 3))
         assert store.verify().sound
     assert verified(site).sound
+
+
+def test_files_are_described_in_an_order_that_no_hash_seed_changes() -> None:
+    site = simulated()
+    filled(site, clean=True)
+    watched = EngineSite(site.filesystem, site.make_runtime, site.directory).watched
+    verify_directory(site.directory, fs=watched)
+    described = [call.name for call in watched.calls if call.kind == "stat"]
+    assert described[:4] == ["log.dat", "metadata.json", "snapshot.dat", "snapshot_meta.json"]

@@ -216,11 +216,18 @@ def test_a_store_that_is_never_the_same_cannot_be_replayed(tmp_path: Path) -> No
     assert done.stdout.startswith(f"DIVERGED {stored.stem}: two recordings of the same workload")
 
 
-def test_an_internal_error_exits_with_3(tmp_path: Path) -> None:
-    done = unsteady("run", *SMALL, cwd=tmp_path, kind="hash", script="_broken_store.py")
+def test_an_internal_error_exits_with_3_behind_what_there_is(tmp_path: Path) -> None:
+    reports = ("--report", "html=H,junit=J,ndjson=N,markdown=M")
+    done = unsteady("run", *SMALL, *reports, cwd=tmp_path, kind="hash", script="_broken_store.py")
     assert done.returncode == 3
-    assert done.stdout.count("\n") == 1
+    assert "Ended by an error: 1 scenario left. To run the rest:" in done.stdout
     assert "wavetank: internal error: RuntimeError: a door is stuck" in done.stderr
+    (suite,) = ET.parse(tmp_path / "J").getroot()
+    (skipped,) = suite.iter("skipped")
+    assert skipped.attrib["message"] == "not finished: RuntimeError: a door is stuck"
+    assert [event.kind for event in read_events(tmp_path / "N")] == ["run_finished"]
+    assert (tmp_path / "M").read_text().startswith("## wavetank: inconclusive\n")
+    assert "The run ended with an error: RuntimeError." in (tmp_path / "H").read_text()
 
 
 @pytest.fixture

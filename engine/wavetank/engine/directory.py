@@ -173,7 +173,7 @@ class StoreDirectory:
             names = self.names()
         except FileNotFoundError:
             return found
-        for name in names.intersection(STORE_NAMES):
+        for name in sorted(names.intersection(STORE_NAMES)):
             try:
                 stat = self.stat(name)
             except FileNotFoundError:

@@ -40,11 +40,13 @@ def with_first_made_smaller(
 ) -> tuple[Session, StoredFailure | None]:
     """Return a session with its first finding made smaller, and that finding, if it has one.
 
+    The finding stays as it is if Ctrl-C or an error comes meanwhile; the session says so.
+
     Args:
         session: of a run.
         budget: images and runs that may be judged.
     """
-    if session.interrupted or not session.violations:
+    if session.is_broken_off or not session.violations:
         return session, None
     case, violation = session.violations[0]
     try:
@@ -53,4 +55,8 @@ def with_first_made_smaller(
         )
     except (NotShownError, ClusterCaseError):
         return session, None  # a store that is not deterministic, or a cluster
+    except KeyboardInterrupt:
+        return evolve(session, interrupted=True), None
+    except Exception as error:  # noqa: BLE001 - told behind what was found
+        return evolve(session, error=error), None
     return session.with_story(small.case, small.violation), small

@@ -14,6 +14,7 @@ General layout, from the bottom up::
     crashes/           what a crash may leave, and which of it is looked at
     litmus/            small programs with the states that they may leave
     python_files/      unmodified Python code on a simulated disk
+    traces/            what any program did to a real directory, as an op log
 
 It imports `wavetank.engine` for the seams alone and does not know what a log entry is. Start
 reading at ops.py, then profiles/profile.py.

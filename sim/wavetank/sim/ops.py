@@ -251,7 +251,7 @@ class CallSite:
 
     def __str__(self) -> str:
         at = f" at {self.place}" if self.place else ""
-        return f"{self.call}{at}" + (f" (system call {self.number})" if self.number else "")
+        return f"{self.call}{at}" + (f", system call {self.number}" if self.number else "")
 
 
 class OpLog:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from attrs import evolve
 from html_outline import outline_of
+from page_stories import LOST_VOTE
 
 from wavetank.reports.bench.report import BenchReport, BenchRow, Machine, Peer
 from wavetank.reports.bench.rounds import Spread
@@ -114,6 +115,18 @@ def test_the_first_finding_of_each_kind_is_drawn_and_the_others_are_listed(
         "again": violation.id,
         another.id: another.id,
     }
+
+
+def test_what_an_earlier_finding_has_drawn_is_not_drawn_again(session: Session) -> None:
+    case, violation = session.violations[0]
+    pairs = [(case, evolve(violation, id=each, kind=each)) for each in ("first", "second", "third")]
+    evidence = [LOST_VOTE, LOST_VOTE, evolve(LOST_VOTE, before=())]
+    told = tell_findings(pairs, lambda _: evidence.pop(0))
+    assert [(each.id, each.same_as, len(each.timelines)) for each in told.findings] == [
+        ("first", "", 1),
+        ("second", "first", 0),
+        ("third", "", 1),
+    ]
 
 
 def test_a_finding_that_does_not_run_as_it_did_is_told_without_its_timeline(

@@ -26,9 +26,15 @@ from wavetank.reports.page.blocks import (
     Table,
     Tone,
 )
+from wavetank.reports.page.files import hex_diff
 from wavetank.reports.page.history import draw_history
 from wavetank.reports.page.rendering import render_page, write_page
+from wavetank.scenarios import ChangedFile
 from wavetank.scenarios.concurrency.history import Call, History
+
+CHANGED = ChangedFile(
+    path="/store/log", start=0, before=b"abcdef", after=b"abxxex", size_before=6, size_after=6
+)
 
 BLOCKS: tuple[Block, ...] = (
     Matrix(
@@ -45,10 +51,14 @@ BLOCKS: tuple[Block, ...] = (
             Strip(
                 name="votes, posix",
                 cells=(
-                    StripCell(tone=Tone.GOOD, note="after 1 record"),
-                    StripCell(tone=Tone.PLAIN, note="after 2 records"),
-                    StripCell(tone=Tone.BAD, note="after 3 records: O1", target="votes-1"),
-                    StripCell(tone=Tone.BAD, note="after 4 records: O1", target="votes-1"),
+                    StripCell(tone=Tone.GOOD, position=1, step=0, told="1 new disk"),
+                    StripCell(tone=Tone.PLAIN, position=2, step=0, told="0 new disks"),
+                    *(
+                        StripCell(
+                            tone=Tone.BAD, position=at, step=step, told=told, target="votes-1"
+                        )
+                        for at, step, told in ((3, 0, "O1"), (5, 1, "O1"), (6, 1, "O2"))
+                    ),
                 ),
                 verdict="fail",
             ),
@@ -176,13 +186,28 @@ def test_numbers_are_set_to_the_right() -> None:
     assert "<td>&lt;b&gt;</td><td>-</td>" in html
 
 
-def test_a_crash_point_leads_to_its_story_and_one_stop_of_the_tab_key_is_enough() -> None:
+def test_crash_points_that_came_to_the_same_are_one_link_to_their_story() -> None:
     html = render_page(whole_page())
     assert '<path class="good" d="M0 0h.8v10h-.8z"/><path class="quiet" d="M1 0' in html
-    first = '<a href="#votes-1" aria-label="after 3 records: O1"><rect class="bad" x="2"'
-    second = '<a href="#votes-1" tabindex="-1" aria-label="after 4 records: O1">'
-    assert first in html
-    assert second in html
+    assert (
+        '<a href="#votes-1"><title>after 3 to 5 records, steps 0-1: O1</title>'
+        '<path class="bad" d="M2 0h.8v10h-.8zM3 0h.8v10h-.8z"/></a>'
+    ) in html
+    # One stop of the tab key is enough for neighbours that lead to the same.
+    assert '<a href="#votes-1" tabindex="-1"><title>after 6 records, step 1: O2</title>' in html
+
+
+def test_bytes_that_differ_side_by_side_are_marked_together() -> None:
+    finding = evolve(finding_named("votes-1"), files=(hex_diff(CHANGED),))
+    html = render_page(page_of(finding))
+    assert "61 62 <mark>63 64</mark> 65 <mark>66</mark>" in html
+
+
+def test_a_finding_whose_drawing_stands_elsewhere_leads_there() -> None:
+    second = evolve(finding_named("votes-2"), timelines=(), tree=(), files=(), same_as="votes-1")
+    html = render_page(page_of(finding_named("votes-1"), second))
+    assert html.count('as in <a href="#votes-1">votes-1</a>') == 1
+    assert html.count("Power cut</strong>") == 1
 
 
 def test_a_page_is_small(tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
 """Plans stopped early or interrupted: what is kept depends on the plan alone."""
 
+import errno
+
 import pytest
 from attrs import evolve
 
@@ -27,11 +29,14 @@ UNITS = tuple(Unit(scenario=name, seed=seed) for name in PLAN.scenarios for seed
 
 
 class Audience:
-    """A listener that remembers, and may press Ctrl-C after so many results."""
+    """A listener that remembers, and may press Ctrl-C or fail after so many results."""
 
-    def __init__(self, interrupt_after: int | None = None) -> None:
+    def __init__(
+        self, interrupt_after: int | None = None, error: BaseException | None = None
+    ) -> None:
         self.calls: list[str] = []
         self._interrupt_after = interrupt_after
+        self._error = error or KeyboardInterrupt()
 
     def start(self, plan: RunPlan) -> None:
         self.calls.append(f"start {len(plan.scenarios)}")
@@ -40,7 +45,7 @@ class Audience:
         if isinstance(event, ScenarioFinished):
             self.calls.append(f"{event.result.name} {event.result.seed}")
             if len(self.calls) - 1 == self._interrupt_after:
-                raise KeyboardInterrupt
+                raise self._error
 
     def finish(self, result: RunResult) -> None:
         self.calls.append(f"finish {len(result.results)}")
@@ -101,6 +106,24 @@ def test_an_interrupted_plan_keeps_what_was_finished(workers: int) -> None:
     assert set(units(session)) | set(session.remaining) == set(UNITS)
     assert len(session.remaining) == 3
     assert session.result.digest == ""
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_plan_that_an_error_ends_keeps_what_was_finished(workers: int) -> None:
+    error = RuntimeError("a worker died")
+    session = run_session(PLAN, workers=workers, listener=Audience(2, error))
+    assert (session.error, session.interrupted, session.is_broken_off) == (error, False, True)
+    assert len(session.result.results) == 1
+    assert len(session.remaining) == 3
+
+
+def test_what_takes_the_events_may_fail_and_the_results_are_kept() -> None:
+    def full(_: Event) -> None:
+        raise OSError(errno.ENOSPC, "no room")
+
+    session = run_session(PLAN, workers=1, listener=Audience(), on_event=full)
+    assert isinstance(session.error, OSError)
+    assert session.remaining == UNITS
 
 
 def test_an_interrupted_plan_without_violations_is_inconclusive() -> None:

@@ -4,6 +4,7 @@ import ctypes
 import errno
 import mmap
 import os
+import re
 import shutil
 import signal
 import socket
@@ -16,13 +17,16 @@ from pathlib import Path
 
 import pytest
 
-from wavetank.sim import Data, Dirent, Mark, Record, Size, Sync
+from wavetank.sim import Data, Dirent, Mark, Record, SimDisk, Size, Sync
 from wavetank.sim.traces import (
     Program,
     ProgramError,
     RecorderMissingError,
     Trace,
     TraceError,
+    difference,
+    directory_image,
+    read_trace,
     record,
 )
 
@@ -107,8 +111,8 @@ def test_writes_go_where_their_descriptor_stands(directory: Path) -> None:
         *("ftruncate", "truncate", "openat", "write"),
     ]
     assert trace.sites[-1].position == len(trace.log)
-    first = int(trace.sites[0].place.removeprefix("system call "))
-    assert trace.sites[1].place == f"system call {first + 1}"
+    first = trace.sites[0].number
+    assert trace.sites[1].number == first + 1
     assert trace.calls > first
 
 
@@ -261,13 +265,18 @@ def test_children_and_threads_share_what_linux_shares(directory: Path) -> None:
     ]
 
 
+SHELL_ACKS = """
+printf a > f; printf "hello\\nACK on" > "$0"; printf "e\\n" >> "$0"; echo b > f
+(echo "ACK two words" >> "$0")
+"""
+
+
 def test_acknowledgements_stand_where_they_were_written(directory: Path, tmp_path: Path) -> None:
     acks = tmp_path / "acks"
     work = (
         "/bin/sh",
         "-c",
-        'printf a > f; printf "hello\\nACK on" > "$0"; printf "e\\n" >> "$0"; echo b > f; '
-        '(echo "ACK two words" >> "$0")',
+        SHELL_ACKS,
         str(acks),
     )
     os.chdir(directory)
@@ -300,9 +309,16 @@ def test_what_is_written_elsewhere_is_named(directory: Path, tmp_path: Path) -> 
 
 
 def test_moving_out_is_removing(directory: Path, tmp_path: Path) -> None:
-    (directory / "f").write_bytes(b"x")
-    trace = traced(directory, lambda: os.rename(directory / "f", tmp_path / "f"))
-    assert words(trace.log) == ["- /data/f"]
+    (directory / "sub").mkdir()
+    (directory / "sub" / "f").write_bytes(b"x")
+
+    def work() -> None:
+        below = os.open(directory / "sub", os.O_RDONLY)
+        os.rename(directory / "sub", tmp_path / "sub")
+        os.unlink("f", dir_fd=below)
+        os.rename(tmp_path / "sub", tmp_path / "other")
+
+    assert words(traced(directory, work).log) == ["- /data/sub", "- /data/sub/f"]
 
 
 def test_mappings_of_files_that_are_rebuilt(directory: Path) -> None:
@@ -453,3 +469,127 @@ def test_without_strace(directory: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setenv("PATH", str(directory))
     with pytest.raises(RecorderMissingError, match="apt-get install strace"):
         traced(directory, _sleep)
+
+
+STORE_C = """
+#include <fcntl.h>
+#include <unistd.h>
+static void put(int file) {
+    write(file, "x", 1);
+}
+int main(int count, char **arguments) {
+    int file = open(arguments[1], O_WRONLY | O_CREAT, 0644);
+    put(file);
+    fsync(file);
+    return count != 2;
+}
+"""
+
+
+@pytest.mark.skipif(shutil.which("gcc") is None, reason="needs gcc")
+@pytest.mark.skipif(shutil.which("addr2line") is None, reason="needs addr2line")
+@pytest.mark.parametrize(
+    ("options", "places"),
+    [
+        (("-g",), ["store.c:8", "store.c:5", "store.c:10"]),
+        (("-g", "-no-pie"), ["store.c:8", "store.c:5", "store.c:10"]),
+        ((), ["main", "put", "main"]),
+        (("-s",), ["system call {}"] * 3),
+    ],
+)
+def test_stacks_lead_to_lines_of_source(
+    directory: Path, tmp_path: Path, options: tuple[str, ...], places: list[str]
+) -> None:
+    (tmp_path / "store.c").write_text(STORE_C)
+    program = tmp_path / "store"
+    command = ("gcc", "-w", "-O0", *options, "-o", str(program), "store.c")
+    subprocess.run(command, cwd=tmp_path, check=True)
+    work = (str(program), str(directory / "f"))
+    trace = record(Program(work=work, directory=directory), stacks=True)
+    assert [re.sub(r"call \d+", "call {}", site.place) for site in trace.sites] == places
+    sites = [op.site for op in trace.log if isinstance(op, Data)]
+    assert "libc.so" in sites[0]
+    assert str(program) in sites[0]
+
+
+def test_a_trace_that_was_kept_is_read_again(directory: Path, tmp_path: Path) -> None:
+    (directory / "old").write_bytes(b"before")
+    program = Program(
+        work=("/bin/sh", "-c", f"cd '{directory}'; mv old new; echo x >> new; echo ACK 1"),
+        directory=directory,
+        acks=1,
+    )
+    trace = record(program, keep=tmp_path / "kept")
+    with (tmp_path / "kept").open(encoding="ascii") as lines:
+        again = read_trace(lines, directory=directory, image=trace.image, program=program)
+    assert (again.log, again.sites) == (trace.log, trace.sites)
+    assert again.tokens == ("1",)
+
+
+def test_acknowledgements_may_stand_in_the_directory(directory: Path) -> None:
+    work = ("/bin/sh", "-c", f"echo ACK 1 > '{directory}/acks'")
+    trace = record(Program(work=work, directory=directory, acks=directory / "acks"))
+    assert words(trace.log) == [
+        *("+ /data/acks", "/data/acks 0 ACK 1\n", "/data/acks size 6", "ack 1"),
+    ]
+
+
+def test_a_mapping_that_a_function_inherits_is_refused(directory: Path) -> None:
+    with (directory / "f").open("w+b") as file:
+        file.truncate(4096)
+        with (
+            mmap.mmap(file.fileno(), 4096) as memory,
+            pytest.raises(TraceError, match="maps no file of the directory for writing but"),
+        ):
+            traced(directory, memory.flush)
+
+
+def test_a_replay_that_differs_is_told_with_its_first_difference(directory: Path) -> None:
+    (directory / "f").write_bytes(b"a" * 5000)
+    (directory / "g").symlink_to("f")
+    disk = SimDisk(directory_image(str(directory)))
+    assert difference(disk, str(directory)) == ""
+    (directory / "f").write_bytes(b"a" * 4500 + b"b" + b"a" * 499)
+    assert difference(disk, str(directory)) == (
+        f"'/data/f', offset 4500: expected {'61 ' * 16}but there is 62 {'61 ' * 15}".rstrip()
+    )
+    (directory / "f").write_bytes(b"")
+    assert difference(disk, str(directory)) == "'/data/f': expected 5000 bytes but there are 0"
+    (directory / "f").unlink()
+    assert difference(disk, str(directory)) == "'/data/f': expected it but it is not there"
+    (directory / "f").mkdir()
+    assert difference(disk, str(directory)) == "'/data/f': expected a file but it is a directory"
+
+
+def test_the_start_image_has_links_holes_and_strange_names(directory: Path) -> None:
+    (directory / "sub").mkdir()
+    with (directory / "f").open("wb") as file:
+        file.seek(10_000)
+        file.write(b"end")
+    os.link(directory / "f", directory / "sub" / os.fsdecode(b"\xff"))
+    (directory / "link").symlink_to("nowhere")
+    (directory / "lock.mdb").write_bytes(b"left out")
+    image = directory_image(str(directory))
+    shown = {path: inode for path, inode, _ in image.walk()}
+    assert list(shown) == [
+        *("/data", "/data/f", "/data/link", "/data/sub", "/data/sub/\udcff"),
+    ]
+    assert shown["/data/f"] == shown["/data/sub/\udcff"]
+    assert image.files()["/data/f"] == bytes(10_000) + b"end"
+    os.mkfifo(directory / "pipe")
+    assert directory_image(str(directory)).digest() == image.digest()
+
+
+@pytest.mark.parametrize("work", [("/bin/true",), _sleep])
+def test_without_the_right_to_trace(
+    directory: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, work: Callable[[], object]
+) -> None:
+    fake = tmp_path / "strace"
+    fake.write_text(
+        "#!/bin/sh\necho 'strace: attach: ptrace(PTRACE_SEIZE, 5): Operation not permitted' >&2\n"
+        "exit 1\n"
+    )
+    fake.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(RecorderMissingError, match=r"right to trace processes .*not permitted"):
+        traced(directory, work)

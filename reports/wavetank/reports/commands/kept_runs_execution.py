@@ -65,7 +65,10 @@ def execute_recheck(name: str, *, workers: int, as_json: bool) -> ExitCode:
     def run(plan: RunPlan) -> Session:
         choose_store(plan.backend)
         with progress_on(sys.stderr, color="NO_COLOR" not in os.environ) as listener:
-            return run_session(plan, workers=workers, listener=listener)
+            session = run_session(plan, workers=workers, listener=listener)
+        if session.error is not None:
+            raise session.error
+        return session
 
     path = RunFolders().events_of(name)
     try:

@@ -275,8 +275,11 @@ def _option_sets(asked: Iterable[str]) -> tuple[tuple[str, ...], ...]:
 def execute(request: RunRequest, plan: RunPlan) -> ExitCode:
     """Run a plan, show what came of it, and return what to exit with.
 
+    What an error or Ctrl-C ends is shown, kept and reported as far as it came.
+
     Raises:
         click.FileError: a file of `--report` cannot be written.
+        Exception: what has ended the run.
     """
     with kept_run(request.reports) as kept:
         session = _session(request, plan, kept)
@@ -294,6 +297,8 @@ def execute(request: RunRequest, plan: RunPlan) -> ExitCode:
             click.echo(render_session(session, found=found, width=screen_width()))
         kept.finish(session, document)
     write_run_reports(session, request.reports, version())
+    if session.error is not None:
+        raise session.error
     return _exit_code(session, strict=request.strict)
 
 
@@ -310,13 +315,13 @@ def _session(request: RunRequest, plan: RunPlan, kept: KeptRun) -> Session:
         if not request.check_determinism:
             return _once(request, plan, on_event)
         first = _once(request, plan, on_event, _HASH_SEEDS[0])
-        if first.interrupted:
+        if first.is_broken_off:
             return first
         second = _once(request, plan, None, _HASH_SEEDS[1])
     except KeyboardInterrupt:
         return untouched(plan)
-    if second.interrupted:
-        return evolve(first, interrupted=True)
+    if second.is_broken_off:
+        return evolve(first, interrupted=second.interrupted, error=second.error)
     return evolve(first, determinism=compare(first, second, _HASH_SEEDS))
 
 

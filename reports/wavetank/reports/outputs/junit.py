@@ -142,6 +142,8 @@ def _found_cases(session: Session) -> Iterator[_TestCase]:
 
 def _remaining_cases(session: Session) -> Iterator[_TestCase]:
     reason = "not finished: interrupted" if session.interrupted else "not run: enough failures"
+    if session.error is not None:
+        reason = f"not finished: {type(session.error).__name__}: {session.error}"
     for unit in session.remaining:
         yield _TestCase(
             group=f"{session.result.plan.backend}.{unit.scenario}",

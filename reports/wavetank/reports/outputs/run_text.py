@@ -277,7 +277,8 @@ def _remaining_lines(session: Session) -> Iterator[str]:
     if not session.remaining:
         return
     left = len({unit.scenario for unit in session.remaining})
-    reason = "Interrupted" if session.interrupted else "Stopped at --max-failures"
+    stopped = "Ended by an error" if session.error else "Stopped at --max-failures"
+    reason = "Interrupted" if session.interrupted else stopped
     yield f"{reason}: {_counted(left, 'scenario')} left. To run the rest:"
     for command in remaining_commands(session):
         yield f"  {command}"

@@ -115,12 +115,16 @@ class StripCell:
 
     Attributes:
         tone: what its images came to.
-        note: the same in words.
+        position: how many records the op log had.
+        step: what was running, by its number.
+        told: what its images came to, in words.
         target: id of the finding that a click leads to; "" for none.
     """
 
     tone: Tone
-    note: str
+    position: int
+    step: int
+    told: str
     target: str = ""
 
 

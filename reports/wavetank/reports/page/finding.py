@@ -24,6 +24,8 @@ class Finding:
         place: scenario, seed, store and so on.
         steps: the run that shows it, one line each.
         timelines: what the disk was told, one for each stretch of work.
+        same_as: id of an earlier finding with the same timelines, directory and bytes, which are
+            then only there; "" if there is none.
         history: calls of tasks beside one another; None if there were none.
         tree: the directory before and after.
         files: bytes that differ.
@@ -46,6 +48,7 @@ class Finding:
     place: tuple[tuple[str, str], ...]
     steps: tuple[str, ...]
     timelines: tuple[Timeline, ...] = ()
+    same_as: str = ""
     history: HistoryDrawing | None = None
     tree: tuple[TreeRow, ...] = ()
     files: tuple[HexDiff, ...] = ()

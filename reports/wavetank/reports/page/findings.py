@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Final
+from typing import Final, TypeAlias
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from wavetank.reports.next_commands import replay_command
 from wavetank.reports.page.blocks import Block, Table
 from wavetank.reports.page.failure_pages import EVENTS, EvidenceOf, finding_of
+from wavetank.reports.page.files import HexDiff, TreeRow
 from wavetank.reports.page.finding import Finding
+from wavetank.reports.page.timeline import Timeline
 from wavetank.reports.sentences import first_sentence
 from wavetank.scenarios import Case, Evidence, StoreNotFoundError, Violation
 
@@ -18,6 +20,8 @@ __all__ = ["ToldFindings", "tell_findings"]
 
 _DRAWN: Final = 25
 """Findings with a timeline; each takes a run, and some tens of kilobytes."""
+
+_Drawing: TypeAlias = tuple[tuple[Timeline, ...], tuple[TreeRow, ...], tuple[HexDiff, ...]]
 
 
 @frozen(kw_only=True)
@@ -54,6 +58,7 @@ def tell_findings(
     place_of: dict[str, str] = {}
     findings: list[Finding] = []
     others: list[tuple[str, ...]] = []
+    first_drawn: dict[_Drawing, str] = {}
     room = EVENTS
     for case, violation in violations:
         kind = violation.invariant, violation.kind
@@ -64,7 +69,7 @@ def tell_findings(
         if len(findings) >= drawn or room <= 0:
             findings.append(_undrawn(violation, case))
             continue
-        findings.append(_drawn(violation, case, evidence_of, room))
+        findings.append(_once(_drawn(violation, case, evidence_of, room), first_drawn))
         room -= sum(timeline.rows for timeline in findings[-1].timelines)
     table = Table(
         columns=("broken", "scenario", "seed", "profile", "what", "reproduce"),
@@ -84,6 +89,17 @@ def _drawn(violation: Violation, case: Case, evidence_of: EvidenceOf, room: int)
         note = f"it was not run again to draw a timeline: {error}"
         return finding_of(violation, case, Evidence(), notes=(note,))
     return finding_of(violation, case, evidence, limit=room)
+
+
+def _once(finding: Finding, first_drawn: dict[_Drawing, str]) -> Finding:
+    """Return a finding without what an earlier one has drawn, whose id it then names."""
+    if not finding.timelines:
+        return finding
+    drawing = finding.timelines, finding.tree, finding.files
+    same_as = first_drawn.setdefault(drawing, finding.id)
+    if same_as == finding.id:
+        return finding
+    return evolve(finding, timelines=(), tree=(), files=(), same_as=same_as)
 
 
 def _undrawn(violation: Violation, case: Case) -> Finding:

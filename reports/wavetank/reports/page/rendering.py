@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator
+from itertools import groupby
 from math import log10
 from pathlib import Path
 from typing import Final
 
+from attrs import frozen
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from wavetank.reports.page import blocks, finding
-from wavetank.reports.page.blocks import Page, Strip, Tone
+from wavetank.reports.page.blocks import Page, Strip, StripCell, Tone
 from wavetank.reports.page.graph import COLUMN, ROW, column_x, draw
 
 __all__ = ["render_page", "write_page"]
@@ -57,8 +60,8 @@ def _environment() -> Environment:
     environment.filters["sentence"] = _sentence
     environment.filters["shorter"] = _shorter
     environment.filters["ratio_x"] = _ratio_x
-    environment.filters["runs"] = _path_of
-    environment.filters["links"] = _linked
+    environment.filters["cells"] = _path_of
+    environment.filters["runs"] = _runs
     environment.tests["numeric"] = _is_numeric
     environment.globals.update(ROW=ROW, COLUMN=COLUMN)
     return environment
@@ -70,11 +73,15 @@ def _template(block: blocks.Block) -> str:
 
 def _path_of(strip: Strip, tone: str) -> str:
     """Return the cells of a tone that lead nowhere, as the path of an SVG drawing."""
-    return "".join(
-        f"M{place} 0h.8v10h-.8z"
+    return _drawn(
+        place
         for place, cell in enumerate(strip.cells)
         if cell.tone is Tone(tone) and not cell.target
     )
+
+
+def _drawn(places: Iterable[int]) -> str:
+    return "".join(f"M{place} 0h.8v10h-.8z" for place in places)
 
 
 def _sentence(text: str) -> str:
@@ -94,18 +101,42 @@ def _ratio_x(ratio: float) -> str:
     return f"{place:.1f}"
 
 
-def _linked(strip: Strip) -> list[tuple[int, blocks.StripCell, bool]]:
-    """Return the cells that lead somewhere, with their places.
+@frozen(kw_only=True)
+class _Run:
+    """Crash points beside one another that came to the same, and lead to the same finding.
 
-    The flag says that the one before leads to the same: the tab key then need not stop here.
+    Attributes:
+        target: id of the finding.
+        note: where they are and what they came to.
+        path: of their cells, in an SVG drawing.
+        again: whether the run before leads to the same: the tab key then need not stop here.
     """
-    linked: list[tuple[int, blocks.StripCell, bool]] = []
+
+    target: str
+    note: str
+    path: str
+    again: bool
+
+
+def _runs(strip: Strip) -> Iterator[_Run]:
+    """Yield the runs of crash points that lead somewhere."""
     before = ""
-    for place, cell in enumerate(strip.cells):
-        if cell.target:
-            linked.append((place, cell, cell.target == before))
-        before = cell.target
-    return linked
+    place = 0
+    for (target, told), same in groupby(strip.cells, lambda each: (each.target, each.told)):
+        cells = tuple(same)
+        if target:
+            path = _drawn(range(place, place + len(cells)))
+            note = f"{_where(cells[0], cells[-1])}: {told}"
+            yield _Run(target=target, note=note, path=path, again=target == before)
+        before = target
+        place += len(cells)
+
+
+def _where(first: StripCell, last: StripCell) -> str:
+    if first is last:
+        return f"after {first.position} records, step {first.step}"
+    steps = f"step {first.step}" if first.step == last.step else f"steps {first.step}-{last.step}"
+    return f"after {first.position} to {last.position} records, {steps}"
 
 
 def _is_numeric(text: str) -> bool:

@@ -23,7 +23,7 @@ from wavetank.reports.page.blocks import (
 from wavetank.reports.page.failure_pages import FINDINGS_LEAD, EvidenceOf
 from wavetank.reports.page.findings import ToldFindings, tell_findings
 from wavetank.reports.runs.session import Session
-from wavetank.scenarios import ScenarioResult, Verdict, Violation
+from wavetank.scenarios import PointOutcome, ScenarioResult, Verdict, Violation
 from wavetank.scenarios import evidence_of as evidence_of_case
 
 __all__ = ["run_page"]
@@ -137,6 +137,8 @@ def _sentence(session: Session) -> str:
 
 
 def _notices(session: Session) -> Iterator[Notice]:
+    if session.error is not None:
+        yield Notice(f"The run ended with an error: {type(session.error).__name__}.")
     if session.remaining:
         why = "The run was interrupted" if session.interrupted else "The run stopped early"
         yield Notice(f"{why}: {_counted(len(session.remaining), 'scenario')} did not run.")
@@ -194,29 +196,25 @@ def _strip(result: ScenarioResult, told: ToldFindings) -> Strip:
         place = told.place_of[violation.id]
         by_invariant.setdefault(violation.invariant, place)
         by_place.setdefault((violation.invariant, _position(violation)), place)
-    cells = []
-    for point in result.points:
-        where = f"after {point.position} records, step {point.step}"
-        if not point.broken:
-            tone = Tone.GOOD if point.images else Tone.PLAIN
-            cells.append(
-                StripCell(tone=tone, note=f"{where}: {_counted(point.images, 'new disk')}")
-            )
-            continue
-        targets = [
+
+    def cell(point: PointOutcome) -> StripCell:
+        tone = Tone.BAD if point.broken else Tone.GOOD if point.images else Tone.PLAIN
+        told = f"{', '.join(point.broken)} broken"
+        targets = (
             by_place.get((each, point.position), by_invariant.get(each, ""))
             for each in point.broken
-        ]
-        cells.append(
-            StripCell(
-                tone=Tone.BAD,
-                note=f"{where}: {', '.join(point.broken)} broken",
-                target=next(filter(None, targets), ""),
-            )
         )
+        return StripCell(
+            tone=tone,
+            position=point.position,
+            step=point.step,
+            told=told if point.broken else _counted(point.images, "new disk"),
+            target=next(filter(None, targets), ""),
+        )
+
     return Strip(
         name=f"{result.name}, {result.profile}",
-        cells=tuple(cells),
+        cells=tuple(map(cell, result.points)),
         verdict=result.verdict.value,
     )
 

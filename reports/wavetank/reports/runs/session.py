@@ -80,6 +80,7 @@ class Session:
         workers: processes used; 1 is this one.
         found: what was found in the units that were not finished, with its story.
         determinism: the comparison with a second run, if one was asked for.
+        error: what ended it too early, if that was no person; None if nothing did.
     """
 
     result: RunResult
@@ -89,6 +90,12 @@ class Session:
     workers: int
     found: tuple[tuple[Case, Violation], ...] = ()
     determinism: Determinism | None = None
+    error: Exception | None = None
+
+    @property
+    def is_broken_off(self) -> bool:
+        """Whether a person or an error ended it."""
+        return self.interrupted or self.error is not None
 
     @property
     def violations(self) -> tuple[tuple[Case, Violation], ...]:
@@ -133,7 +140,7 @@ def run_session(
     with_hash_seed: int | None = None,
     clock: Callable[[], float] = time.monotonic,
 ) -> Session:
-    """Run a plan and keep whatever gets finished.
+    """Run a plan and keep whatever gets finished, also if an error ends it.
 
     Args:
         plan: what to run.
@@ -152,6 +159,7 @@ def run_session(
     listeners = (shown, collector)
     workers = min(workers, len(collector.units))
     interrupted = False
+    error: Exception | None = None
     digest = ""
     try:
         if workers == 1 and with_hash_seed is None:
@@ -164,9 +172,14 @@ def run_session(
         pass
     except KeyboardInterrupt:
         interrupted = True
+    except Exception as caught:  # noqa: BLE001 - told by the session, with what there is
+        error = caught
     kept, remaining = collector.split()
     result = RunResult(plan=plan, results=kept, digest="" if remaining else digest)
-    collector.tell_rest(result)
+    try:
+        collector.tell_rest(result)
+    except Exception as caught:  # noqa: BLE001 - the same
+        error = error or caught
     return Session(
         result=result,
         remaining=remaining,
@@ -174,6 +187,7 @@ def run_session(
         interrupted=interrupted,
         elapsed_s=clock() - start_s,
         workers=workers,
+        error=error,
     )
 
 

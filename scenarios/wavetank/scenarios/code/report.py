@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
@@ -299,7 +300,9 @@ class CrashReport:
         found: dict[tuple[str, str, str, bool], CodeFinding] = {}
         for verdict in self.verdicts.values():
             for each in verdict.findings:
-                key = each.kind, each.cure, each.place, bool(each.fault)
+                # A line is cured once, whichever of its executions was looked at.
+                cure = re.sub(r", system call \d+", "", each.cure)
+                key = each.kind, cure, each.place, bool(each.fault)
                 found.setdefault(key, each)
         return tuple(found.values())
 

@@ -2,7 +2,8 @@
 
     check_backend.py      all checks on one store; start reading here
     check.py              a check as a value, its assertions, and what came of it
-    store_harness.py      the simulated machine that a check works on
+    store_harness.py      the machine that a check works on, and the stores on it
+    machines.py           simulated machines, and real directories for other languages
     basic_checks.py       appends and reads; term and vote
     compaction_checks.py  the removal of entries at either end; snapshots
     restart_checks.py     opening and closing, leftovers, stale files

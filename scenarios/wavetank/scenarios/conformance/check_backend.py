@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from traceback import extract_tb
@@ -21,6 +21,7 @@ from wavetank.scenarios.conformance.check import (
 )
 from wavetank.scenarios.conformance.compaction_checks import SNAPSHOTS, TRUNCATION
 from wavetank.scenarios.conformance.isolation import RunCheck, run_here, run_isolated
+from wavetank.scenarios.conformance.machines import OpLogNeededError, real_machines
 from wavetank.scenarios.conformance.restart_checks import OPEN_CLOSE
 from wavetank.scenarios.conformance.schedule_checks import SCHEDULED
 from wavetank.scenarios.conformance.store_harness import StoreHarness, suite_options
@@ -31,6 +32,7 @@ from wavetank.scenarios.stores.adapter import StoreAdapter, StoreFactory, adapte
 from wavetank.scenarios.stores.capabilities import Capability
 from wavetank.scenarios.stores.python_stores import on_simulated_disk
 from wavetank.sim import POSIX, PROCESS_KILL, Profile
+from wavetank.sim.traces import RecorderMissingError
 
 __all__ = ["CHECKS", "CHECK_PROFILES", "UnknownCheckError", "check_backend", "choose_checks"]
 
@@ -118,29 +120,80 @@ def _session(
     adapter: StoreAdapter, profiles: tuple[Profile, ...], max_images: int | None
 ) -> Iterator[RunCheck]:
     """Give what runs check after check; the crashes are explored once for all of them."""
-    with on_simulated_disk(adapter) as simulated:
-        options = suite_options(simulated)
-        crashes = CrashExploration(simulated, options, profiles, max_images)
+    with ExitStack() as stack:
+        simulated = _Simulated(stack, adapter, profiles, max_images)
 
         def run(check: Check) -> CheckResult:
-            outcome, reason = _outcome(check, simulated, crashes)
+            outcome, reason = _outcome(check, adapter, simulated)
             return CheckResult(
                 name=check.name,
                 group=check.group,
                 outcome=outcome,
                 reason=reason,
-                notes=crashes.left if check.shares else (),
+                notes=simulated.left if check.shares else (),
             )
 
         yield run
 
 
-def _outcome(check: Check, adapter: StoreAdapter, crashes: CrashExploration) -> tuple[Outcome, str]:
+class _Simulated:
+    """The store on simulated machines, from the first check on that asks for one.
+
+    Args:
+        stack: what ends with the session.
+        adapter: the store.
+        profiles: what a crash may lose.
+        max_images: per profile; None for all.
+    """
+
+    def __init__(
+        self,
+        stack: ExitStack,
+        adapter: StoreAdapter,
+        profiles: tuple[Profile, ...],
+        max_images: int | None,
+    ) -> None:
+        self._stack = stack
+        self._adapter = adapter
+        self._profiles = profiles
+        self._max_images = max_images
+        self._crashes: CrashExploration | None = None
+
+    def harness(self) -> StoreHarness:
+        """Return a new simulated machine with the store.
+
+        Raises:
+            RecorderMissingError: what the store does cannot be seen on this machine.
+        """
+        if self._crashes is None:
+            store = self._stack.enter_context(on_simulated_disk(self._adapter))
+            self._crashes = CrashExploration(
+                store, suite_options(store), self._profiles, self._max_images
+            )
+        return StoreHarness(self._crashes.adapter, crashes=self._crashes)
+
+    @property
+    def left(self) -> tuple[str, ...]:
+        """Where crash images were left over, a sentence for each profile."""
+        return () if self._crashes is None else self._crashes.left
+
+
+def _outcome(check: Check, adapter: StoreAdapter, simulated: _Simulated) -> tuple[Outcome, str]:
     """Return what comes of a check, and why; nothing that a store raises comes through."""
     missing = check.missing(adapter.capabilities)
     if missing:
         return Outcome.SKIP, f"not declared: {', '.join(each.value for each in missing)}"
-    harness = StoreHarness(adapter, crashes=crashes)
+    if adapter.processes is not None:
+        with suppress(OpLogNeededError), real_machines(adapter) as make:
+            return _asked(check, StoreHarness(adapter, make=make))
+    try:
+        harness = simulated.harness()
+    except RecorderMissingError as error:
+        return Outcome.SKIP, f"needs a trace of what the store does: {error}"
+    return _asked(check, harness)
+
+
+def _asked(check: Check, harness: StoreHarness) -> tuple[Outcome, str]:
     try:
         check.run(harness)
         harness.close_all()
@@ -148,11 +201,17 @@ def _outcome(check: Check, adapter: StoreAdapter, crashes: CrashExploration) -> 
         return Outcome.SKIP, str(skipped)
     except CheckFailure as failure:
         return Outcome.FAIL, str(failure)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, OpLogNeededError):
         raise
     except BaseException as error:  # noqa: BLE001 - SystemExit too is the store's doing
-        return Outcome.FAIL, _told(error)
+        # Of a driver's own code nothing is known.
+        is_foreign = harness.adapter.processes is not None
+        return Outcome.FAIL, _named(error) if is_foreign else _told(error)
     return Outcome.PASS, ""
+
+
+def _named(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}"
 
 
 def _told(error: BaseException) -> str:
@@ -164,7 +223,7 @@ def _told(error: BaseException) -> str:
     frames = extract_tb(root.__traceback__) or frames
     # The last parts of the path say which file it is, and nothing of the machine.
     place = f" at {_short(frames[-1].filename)}:{frames[-1].lineno}" if frames else ""
-    return f"{type(error).__name__}: {error}{place}"
+    return f"{_named(error)}{place}"
 
 
 def _short(path: str) -> str:

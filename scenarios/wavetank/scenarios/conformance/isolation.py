@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os  # noqa: TID251 - the forked process itself: its streams, descriptors and directory
+import signal
 import threading  # noqa: TID251 - counts threads and makes none
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -40,6 +41,7 @@ __all__ = [
 _DESCRIPTORS: Final = "/proc/self/fd"
 _TOLD_BYTES: Final = 200
 _ENDING_S: Final = 5.0
+_INTERRUPTED_S: Final = 1.0
 
 RunCheck = Callable[[Check], CheckResult]
 """Runs one check and tells what came of it; it never raises for what a store does."""
@@ -68,7 +70,7 @@ def run_isolated(
                         yield connection.recv()
                         left.pop(0)
                         continue
-                    process.kill()
+                    _stop(process)
                     reason = f"did not end within {limit_s:g} s: stopped"
                 except EOFError:
                     process.join(_ENDING_S)
@@ -105,12 +107,21 @@ def _forked(
     finally:
         receiver.close()
         process.join(_ENDING_S)
-        if process.is_alive():
-            process.kill()
-            process.join()
+        _stop(process)
+
+
+def _stop(process: BaseProcess) -> None:
+    """Interrupt a process, so that it ends what it has started, and kill it if it does not."""
+    if process.is_alive():
+        process.terminate()
+        process.join(_INTERRUPTED_S)
+    if process.is_alive():
+        process.kill()
+        process.join()
 
 
 def _work(checks: tuple[Check, ...], session: CheckSession, sender: Connection) -> None:
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     with (
         TemporaryFile() as printed,
         os.fdopen(printed.fileno(), "w", buffering=1, closefd=False) as text,

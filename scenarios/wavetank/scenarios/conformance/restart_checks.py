@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Final
 
-from wavetank.engine import OpenFlag, PersistentState, SnapshotMetadata, Storage
+from wavetank.engine import PersistentState, SnapshotMetadata, Storage
 from wavetank.scenarios.conformance.check import (
     CheckFailure,
     CheckSkipped,
@@ -23,7 +23,7 @@ from wavetank.scenarios.conformance.store_harness import (
 )
 from wavetank.scenarios.stores.adapter import STORE_DIRECTORY
 from wavetank.scenarios.stores.capabilities import Capability
-from wavetank.sim import Dirent, SimDisk, SimFileSystem
+from wavetank.sim import Dirent
 
 __all__ = ["OPEN_CLOSE"]
 
@@ -90,8 +90,8 @@ def leftover_temp_ignored(harness: StoreHarness) -> None:
     if not names:
         raise CheckSkipped("the store uses no temporary names")
     for name in names:
-        again = StoreHarness(harness.adapter, harness.image())
-        _put(again.disk, {name: b"left over"})
+        again = harness.another(harness.image())
+        again.put({name: b"left over"})
         _is_filled(again, again.open())
 
 
@@ -99,7 +99,7 @@ def foreign_files_ignored(harness: StoreHarness) -> None:
     """Files that others put into the directory are neither read nor removed."""
     harness.close(_filled(harness))
     foreign = {"README.txt": b"hands off", ".DS_Store": b"\0\1", "notes.bak": b""}
-    _put(harness.disk, {f"{STORE_DIRECTORY}/{name}": data for name, data in foreign.items()})
+    harness.put({f"{STORE_DIRECTORY}/{name}": data for name, data in foreign.items()})
     store = harness.open()
     _is_filled(harness, store)
     _is_filled(harness, harness.reopen(store))
@@ -122,7 +122,7 @@ def interrupted_creation(harness: StoreHarness) -> None:
 
 def metadata_disagreeing(harness: StoreHarness) -> None:
     """A file from before, beside the log of now, is noticed or does no harm."""
-    before = StoreHarness(harness.adapter)
+    before = harness.another()
     store = before.open()
     store.append_log_entries(entries(1, 4))
     before.close(store)
@@ -140,7 +140,7 @@ def metadata_disagreeing(harness: StoreHarness) -> None:
     wanted = entries(1, 4) + entries(5, 2, term=2)
     for path in changed:
         image = with_contents(before.image(), {path: old[path]})
-        right_or_refused(harness.adapter, image, wanted, f"{path} is older than the rest")
+        right_or_refused(harness, image, wanted, f"{path} is older than the rest")
 
 
 def leaves_nothing_running(harness: StoreHarness) -> None:
@@ -162,21 +162,6 @@ def _names_that_were_there(harness: StoreHarness) -> Iterator[str]:
         if isinstance(record, Dirent) and record.inode is not None and not record.is_directory
     }
     yield from made - there
-
-
-def _put(disk: SimDisk, files: Mapping[str, bytes]) -> None:
-    """Write files and sync them, as somebody else does."""
-    fs = SimFileSystem(disk)
-    try:
-        fs.listdir(STORE_DIRECTORY)
-    except FileNotFoundError as error:
-        raise CheckSkipped("the store made no directory to put files into") from error
-    for path, content in files.items():
-        file = fs.open(path, OpenFlag.WRITE | OpenFlag.CREATE)
-        file.pwrite(content, 0)
-        file.fsync()
-        file.close()
-    fs.fsync_dir(STORE_DIRECTORY)
 
 
 OPEN_CLOSE: Final = group_of(

@@ -1,4 +1,4 @@
-"""What a check works on: a new simulated machine, and the store under test on it.
+"""What a check works on: a new machine (machines.py), and the store under test on it.
 
 Also here: the disks that a power cut may leave of it, and a disk whose files hold something else.
 """
@@ -19,8 +19,13 @@ from wavetank.engine import (
     Storage,
     StorageError,
 )
-from wavetank.scenarios.conformance.check import CheckFailure
-from wavetank.scenarios.stores.adapter import STORE_DIRECTORY, Site, StoreAdapter
+from wavetank.scenarios.conformance.check import CheckFailure, CheckSkipped
+from wavetank.scenarios.conformance.machines import (
+    MachineMaker,
+    OpLogNeededError,
+    SimMachine,
+)
+from wavetank.scenarios.stores.adapter import StoreAdapter
 from wavetank.scenarios.stores.capabilities import Capability
 from wavetank.sim import (
     BLOCK_SIZE,
@@ -28,9 +33,7 @@ from wavetank.sim import (
     DiskImage,
     FileContent,
     PendingOps,
-    SerialRuntime,
     SimDisk,
-    SimFileSystem,
     all_images,
 )
 
@@ -48,16 +51,16 @@ _SETS_PER_POINT: Final = 64
 
 
 class StoreHarness:
-    """One simulated machine and the stores that were opened on it.
+    """One machine and the stores that were opened on it.
 
     Args:
         adapter: the store under test.
         image: what is on the disk; an empty disk by default.
         crashes: the crash images of the suite's workload; None where no check asks for them.
+        make: makes the machine; a simulated one by default.
 
     Attributes:
         adapter: the store under test.
-        disk: the machine's disk.
         options: what is asked of the store when it opens.
     """
 
@@ -66,19 +69,38 @@ class StoreHarness:
         adapter: StoreAdapter,
         image: DiskImage | None = None,
         crashes: CrashExploration | None = None,
+        make: MachineMaker = SimMachine,
     ) -> None:
         self.adapter = adapter
-        self._crashes = crashes
-        self.disk = SimDisk(image or DiskImage.empty())
         self.options = suite_options(adapter)
-        self._runtime = SerialRuntime()
+        self._crashes = crashes
+        self._make = make
+        self._machine = make(image or DiskImage.empty())
         self._open: list[Storage] = []
 
     @property
     def crashes(self) -> CrashExploration:
-        """The crash images of the suite's workload."""
-        assert self._crashes is not None, "whoever runs the crash group brings them"
+        """The crash images of the suite's workload.
+
+        Raises:
+            OpLogNeededError: the machine is a real directory.
+        """
+        if self._crashes is None:
+            raise OpLogNeededError
         return self._crashes
+
+    @property
+    def disk(self) -> SimDisk:
+        """The machine's disk, with its op log.
+
+        Raises:
+            OpLogNeededError: the machine is a real directory.
+        """
+        return self._machine.disk
+
+    def another(self, image: DiskImage | None = None) -> StoreHarness:
+        """Return another machine, of the same kind, with the same store."""
+        return StoreHarness(self.adapter, image, make=self._make)
 
     def open(
         self, *, fs: FileSystem | None = None, options: FileStorageOptions | None = None
@@ -89,20 +111,13 @@ class StoreHarness:
             fs: its filesystem, if another than the machine's own.
             options: its options, if others than the suite's.
         """
-        store = self.adapter.open(
-            Site(
-                fs=fs or SimFileSystem(self.disk),
-                runtime=self._runtime,
-                directory=STORE_DIRECTORY,
-                options=options or self.options,
-            )
-        )
+        store = self.adapter.open(self._machine.site(options or self.options, fs))
         self._open.append(store)
         return store
 
     def close(self, store: Storage) -> None:
         """Close a store, its work in the background done."""
-        self._runtime.run_pending(self._runtime.pending())
+        self._machine.work_behind()
         store.close()
         self._open.remove(store)
 
@@ -113,23 +128,19 @@ class StoreHarness:
 
     def kill(self) -> Storage:
         """Kill the process, whose page cache survives, and open the store in a new one."""
-        self.disk = self.disk.process_kill()
-        self._runtime = SerialRuntime()
+        self._machine.kill()
         self._open.clear()
         return self.open()
 
     def cut_power(self) -> Storage:
         """Cut the power with nothing kept that was not synced, and open the store again."""
-        pending = PendingOps(self.disk.image, POSIX)
-        pending.take_all(self.disk.log)
-        self.disk = SimDisk(pending.durable)
-        self._runtime = SerialRuntime()
+        self._machine.cut_power()
         self._open.clear()
         return self.open()
 
     def work_behind(self) -> None:
         """Let work in the background come to its end."""
-        self._runtime.run_pending(self._runtime.pending())
+        self._machine.work_behind()
 
     def compact(self, store: Storage, index: int) -> None:
         """Remove the entries before `index`, under a snapshot where the store wants one."""
@@ -154,13 +165,25 @@ class StoreHarness:
                 image = pending.image(kept)
                 if image.digest() not in seen:
                     seen.add(image.digest())
-                    yield StoreHarness(self.adapter, image)
+                    yield self.another(image)
 
     def image(self) -> DiskImage:
         """Return what programs see on the disk, as if all of it were durable."""
-        pending = PendingOps(self.disk.image, POSIX)
-        pending.take_all(self.disk.log)
-        return pending.full
+        return self._machine.image()
+
+    def put(self, files: Mapping[str, bytes]) -> None:
+        """Write files into the store's directory and sync them, as somebody else does.
+
+        Args:
+            files: their content by path.
+
+        Raises:
+            CheckSkipped: the store made no directory.
+        """
+        try:
+            self._machine.put(files)
+        except FileNotFoundError as error:
+            raise CheckSkipped("the store made no directory to put files into") from error
 
     def files(self) -> dict[str, bytes]:
         """Return the content of every file that programs see, by path."""
@@ -198,12 +221,12 @@ def with_contents(image: DiskImage, contents: Mapping[str, bytes]) -> DiskImage:
 
 
 def right_or_refused(
-    adapter: StoreAdapter, image: DiskImage, wanted: Sequence[LogEntry], damage: str
+    harness: StoreHarness, image: DiskImage, wanted: Sequence[LogEntry], damage: str
 ) -> None:
     """Require that a store refuses to open or to read, or shows just what was written.
 
     Args:
-        adapter: the store under test.
+        harness: with the store under test.
         image: the disk.
         wanted: the log that it held, from index 1 on.
         damage: what is wrong with the disk, for people.
@@ -212,7 +235,7 @@ def right_or_refused(
         CheckFailure: it shows something else without a word.
     """
     try:
-        store = StoreHarness(adapter, image).open()
+        store = harness.another(image).open()
         first, last = store.first_log_index, store.last_log_index
         shown = tuple(store.get_log_entries(first, last + 1)) if first <= last else ()
     except Exception:  # noqa: BLE001 - a store refuses with whatever errors it has

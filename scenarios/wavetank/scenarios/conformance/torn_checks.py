@@ -26,7 +26,6 @@ from wavetank.scenarios.conformance.store_harness import (
     right_or_refused,
     with_contents,
 )
-from wavetank.scenarios.stores.adapter import StoreAdapter
 from wavetank.scenarios.stores.capabilities import Capability
 from wavetank.sim import POSIX, SECTOR_SIZE, DiskImage, PendingOps, Sync, all_images
 
@@ -61,7 +60,7 @@ class _TornFile:
 class _ClosedStore:
     """A store that was closed cleanly, and the file that holds its log."""
 
-    adapter: StoreAdapter
+    harness: StoreHarness
     image: DiskImage
     path: str
     content: bytes
@@ -69,7 +68,7 @@ class _ClosedStore:
     def holds_or_refuses(self, changed: bytes, damage: str) -> None:
         """Require that a store with this content in its log is right or refuses."""
         image = with_contents(self.image, {self.path: changed})
-        right_or_refused(self.adapter, image, _FIRST + _BATCH, f"{self.path}: {damage}")
+        right_or_refused(self.harness, image, _FIRST + _BATCH, f"{self.path}: {damage}")
 
 
 def empty_tail_file(harness: StoreHarness) -> None:
@@ -163,7 +162,7 @@ def _closed(harness: StoreHarness) -> _ClosedStore:
     harness.close(store)
     for path, content in harness.files().items():
         if all(entry.command in content for entry in _FIRST + _BATCH):
-            return _ClosedStore(harness.adapter, harness.image(), path, content)
+            return _ClosedStore(harness, harness.image(), path, content)
     raise CheckSkipped("no file holds the commands as they were given")
 
 
@@ -200,7 +199,7 @@ def _survives(
     met = False
     for image in _torn_images(harness, store, batch, wanted):
         met = True
-        _opens_right(StoreHarness(harness.adapter, image), first, batch)
+        _opens_right(harness.another(image), first, batch)
     if not met:
         raise CheckSkipped("no power cut can leave this: the store's order of writes forbids it")
 

@@ -179,6 +179,9 @@ class CrashExploration:
         options: what it is opened with.
         profiles: what a crash may lose.
         max_images: per profile; None for all.
+
+    Attributes:
+        adapter: the store.
     """
 
     def __init__(
@@ -188,7 +191,7 @@ class CrashExploration:
         profiles: Sequence[Profile],
         max_images: int | None = None,
     ) -> None:
-        self._adapter = adapter
+        self.adapter = adapter
         self._options = options
         self._profiles = tuple(profiles)
         self._max_images = max_images
@@ -203,8 +206,8 @@ class CrashExploration:
             CheckFailure: the store is wrong already then; said once.
             CheckSkipped: the same, from the second time on.
         """
-        workload = crash_workload(self._adapter.capabilities, self._options)
-        recording = record(workload, self._adapter)
+        workload = crash_workload(self.adapter.capabilities, self._options)
+        recording = record(workload, self.adapter)
         if recording.problems:
             live = recording.problems[0]
             step = recording.workload.steps[live.step]
@@ -222,7 +225,7 @@ class CrashExploration:
             depth=_DEPTH,
             max_images=self._max_images,
             max_sets_per_point=_SETS_PER_POINT,
-            disabled=undeclared_invariants(self._adapter.capabilities),
+            disabled=undeclared_invariants(self.adapter.capabilities),
         )
         subject = self.recording.subject(limits.disabled)
         found: list[CrashProblem] = []

@@ -25,6 +25,7 @@ __all__ = [
     "SiteFiles",
     "StoreAdapter",
     "StoreFactory",
+    "StoreProcesses",
     "adapter_of",
 ]
 
@@ -69,6 +70,22 @@ class SiteFiles(Protocol):
         ...
 
 
+class StoreProcesses(Protocol):
+    """Runs a store that is no Python: in processes of its own, on real files."""
+
+    def kill(self, directory: str) -> None:
+        """Kill all processes that have a store open in a real directory."""
+        ...
+
+    def on_simulated_disk(self, store: StoreAdapter) -> AbstractContextManager[StoreAdapter]:
+        """Give the store with whatever its processes do applied to the disk of its site.
+
+        Raises:
+            RecorderMissingError: this machine lacks what sees that.
+        """
+        ...
+
+
 def _factory(_: object, __: object, value: StoreFactory) -> None:
     given: object = value
     if not callable(given):
@@ -104,6 +121,7 @@ class StoreAdapter:
         capabilities: what it declares.
         held_to: what scenarios ask of it and report it for; by default what it declares.
         files: leads its `open` and `os` to the simulated disk; set by `on_simulated_disk`.
+        processes: runs it, if it is no Python.
 
     Raises:
         TypeError: the factory cannot be called, or a capability is none.
@@ -121,6 +139,7 @@ class StoreAdapter:
         default=Factory(lambda self: self.capabilities, takes_self=True), converter=_capabilities
     )
     files: SiteFiles | None = field(default=None, repr=False, eq=False)
+    processes: StoreProcesses | None = field(default=None, repr=False, eq=False)
 
     def open(self, site: Site) -> Storage:
         """Open the store at `site`, completed to a whole `Storage`.
@@ -209,6 +228,7 @@ def adapter_of(
             summary=store.summary,
             capabilities=declared,
             files=store.files,
+            processes=store.processes,
         )
     called = name or str(getattr(store, "__qualname__", type(store).__name__))
     return StoreAdapter(name=called, factory=store, capabilities=declared)  # type: ignore[arg-type]  # its validator looks

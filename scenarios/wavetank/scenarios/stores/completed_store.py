@@ -125,6 +125,11 @@ class CompletedStore:
         came = self._call("get_log_entries", start, end, **_given(timeout, cancel))
         return self._translated(lambda: tuple(cast("Sequence[LogEntry]", came)))
 
+    def get_log_entries_limited(self, start: int, end: int, max_bytes: int) -> Sequence[LogEntry]:
+        """Return what the store returns for a read of at most so many bytes."""
+        came = self._call("get_log_entries_limited", start, end, max_bytes)
+        return self._translated(lambda: tuple(cast("Sequence[LogEntry]", came)))
+
     def get_log_entry(
         self, index: int, *, timeout: float | None = None, cancel: CancelToken | None = None
     ) -> LogEntry:

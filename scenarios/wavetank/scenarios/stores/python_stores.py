@@ -34,7 +34,8 @@ def on_simulated_disk(store: StoreAdapter, *, faults: bool = False) -> Iterator[
 
     A store that takes its filesystem from `site.fs` comes back as it is, at no cost. For one of
     plain Python, `open` and `os` are replaced all over the interpreter until the block ends, which
-    takes a tenth of a second; this may be nested for the same store.
+    takes a tenth of a second; this may be nested for the same store. One that runs in processes of
+    its own is traced.
 
     Args:
         store: the store under test.
@@ -44,6 +45,7 @@ def on_simulated_disk(store: StoreAdapter, *, faults: bool = False) -> Iterator[
         PlainStoreError: operations of a plain store are to fail.
         PythonFilesError: another simulation of Python's files is open, or the real machine has a
             `STORE_DIRECTORY`.
+        RecorderMissingError: the store runs in processes, and this machine cannot trace them.
 
     >>> import os
     >>> from wavetank.scenarios import SCENARIOS, StoreAdapter, record
@@ -60,6 +62,10 @@ def on_simulated_disk(store: StoreAdapter, *, faults: bool = False) -> Iterator[
         store.require_simulated(faults=True)
     if store.has(Capability.SITE_FILESYSTEM) or store.files is not None:
         yield store
+        return
+    if store.processes is not None:
+        with store.processes.on_simulated_disk(store) as simulated:
+            yield simulated
         return
     # Nobody who has no such store loads it.
     from wavetank.sim.python_files import PythonFiles  # noqa: PLC0415 - see above

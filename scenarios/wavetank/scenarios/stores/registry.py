@@ -15,9 +15,10 @@ from importlib.metadata import EntryPoint, entry_points
 from types import MappingProxyType
 from typing import Final
 
-from wavetank.engine import FileStorage, Storage, StorageConfig
+from wavetank.engine import FileStorage, Storage, StorageConfig, StorageError
 from wavetank.scenarios.stores.adapter import Site, StoreAdapter, adapter_of
 from wavetank.scenarios.stores.capabilities import Capability
+from wavetank.scenarios.stores.command import COMMAND_PREFIX, command_store
 from wavetank.scenarios.stores.raftlock.published import RaftlockOptions, RaftlockPublished
 from wavetank.scenarios.stores.sqlite import SQLITE_LISTED, SQLITE_STORES, require_apsw
 
@@ -125,7 +126,8 @@ def find_store(name: str) -> StoreAdapter:
 
     Args:
         name: of a store that ships; of an entry point in the group ``wavetank.backends``; or
-            ``package.module:factory``, where the factory takes a `Site`.
+            ``package.module:factory``, where the factory takes a `Site`; or ``command:`` and the
+            command of a driver, such as ``command:./driver {dir}``.
 
     Raises:
         StoreNotFoundError: there is none, or it cannot be imported; the cause says why.
@@ -140,6 +142,8 @@ def find_store(name: str) -> StoreAdapter:
         return adapter_of(_pysyncobj())
     if name.startswith(_SQLITE):
         return _sqlite(name)
+    if name.startswith(COMMAND_PREFIX):
+        return _command(name)
     installed = {point.name: point for point in entry_points(group=ENTRY_POINT_GROUP)}
     if name in installed:
         return adapter_of(_loaded(installed[name], name), name=name)
@@ -166,6 +170,13 @@ def _sqlite(name: str) -> StoreAdapter:
     except ImportError as error:
         raise StoreNotFoundError(f"backend: {name}: {error}") from error
     return SQLITE_STORES[name]
+
+
+def _command(name: str) -> StoreAdapter:
+    try:
+        return command_store(name.removeprefix(COMMAND_PREFIX))
+    except (ValueError, StorageError) as error:
+        raise StoreNotFoundError(f"backend: {error}") from error
 
 
 def _pysyncobj() -> object:

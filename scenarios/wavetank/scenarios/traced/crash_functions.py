@@ -71,6 +71,10 @@ def recorder_named(name: str, *, stacks: bool = True) -> Recorder:
         from wavetank.sim.traces import strace_recorder  # noqa: PLC0415 - see above
 
         return partial(strace_recorder.record, stacks=stacks)
+    if name == "fuse":
+        from wavetank.sim.traces import fuse_recorder  # noqa: PLC0415 - see above
+
+        return fuse_recorder.FuseRecorder().record
     raise ValueError(f'recorder: expected "strace" or "fuse" but got {name!r}')
 
 
@@ -119,7 +123,8 @@ def _recorded(code: CodeUnderTrace, recorder: Recorder) -> CodeRecording:
         try:
             trace = recorder(program)
         except ProgramError as error:
-            raise WorkloadError(f"workload: {error}") from error
+            told = str(error).removeprefix("work: ").strip()
+            raise WorkloadError(f"workload: {told}") from error
     return recording_of(trace, tuple(_token(each) for each in trace.tokens))
 
 

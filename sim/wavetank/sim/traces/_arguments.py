@@ -8,7 +8,8 @@ from typing import Final
 __all__ = ["buffer", "descriptor", "flags", "iovec", "number", "path_of_descriptor", "to_hex"]
 
 _DESCRIPTOR: Final = re.compile(r"(-?\d+|AT_FDCWD)(?:<([^>]*)>(?:\(deleted\))?)?")
-_STRING: Final = re.compile(r'"((?:\\x[0-9a-f]{2})*)"')
+_HEX: Final = re.compile(r"(?:\\x[0-9a-f]{2})+")
+_SHOWN: Final = 400
 _BASE: Final = re.compile(r'iov_base="((?:\\x[0-9a-f]{2})*)"(\.\.\.)?')
 _IOVEC: Final = re.compile(r"iov_base=")
 _OFFSET: Final = re.compile(r"\[?(-?\d+)\]?(?: => \[?-?\d+\]?)?")
@@ -104,3 +105,13 @@ def flags(text: str) -> frozenset[str]:
     ['O_CREAT', 'O_RDWR']
     """
     return frozenset(text.split("|"))
+
+
+def readable(text: str) -> str:
+    r"""Return an argument with its bytes as letters, cut where it is long.
+
+    >>> readable(r'"\x2f\x66"')
+    '"/f"'
+    """
+    shown = _HEX.sub(lambda found: ascii(from_hex(found[0]).decode("latin-1"))[1:-1], text[:_SHOWN])
+    return shown if len(text) <= _SHOWN else f"{shown}..."

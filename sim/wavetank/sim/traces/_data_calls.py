@@ -109,7 +109,12 @@ def _copy(
     if destination is None:
         machine.note_outside(target[0])
         return
-    content = _content(machine, origin, source[0], at, length, call)
+    content = _content(machine, origin, source[0], at, length)
+    if content is None:
+        raise RefusalError(
+            f"expected {call.name} between files of the directory, or from one that has not "
+            f"changed since, but got {length} bytes that the trace does not show"
+        )
     _put(machine, destination, content, _arguments.number(target[1]), appends=False)
     _sync_after_write(machine, destination, destination.sync)
 
@@ -120,21 +125,15 @@ def _content(
     text: str,
     offset: int | None,
     length: int,
-    call: SystemCall,
-) -> bytes:
-    """Return what a file held that the kernel copied from."""
+) -> bytes | None:
+    """Return what a file held that the kernel copied from; None if nobody knows."""
     content: bytes | None = None
     if origin is not None and origin.inode is not None and offset is not None:
         content = machine.disk.read(origin.inode, offset, length)
     elif origin is None and offset is not None:
         path = _arguments.path_of_descriptor(text)
         content = machine.outside_reads(path, offset, length) if path else None
-    if content is None or len(content) != length:
-        raise RefusalError(
-            f"expected {call.name} between files of the directory, or from one that has not "
-            f"changed since, but got {length} bytes that the trace does not show"
-        )
-    return content
+    return content if content is not None and len(content) == length else None
 
 
 def _ioctl(machine: TracedMachine, process: Process, call: SystemCall) -> None:
@@ -151,25 +150,25 @@ def _ioctl(machine: TracedMachine, process: Process, call: SystemCall) -> None:
         )
         start, to = int(fields["src_offset"], 0), int(fields["dest_offset"], 0)
         length = int(fields["src_length"], 0) or None
-        _clone(machine, process, call, fields["src_fd"], start, length, to)
+        _clone(machine, process, call, (fields["src_fd"], start, length), to)
     elif "FICLONE" in words or "BTRFS_IOC_CLONE" in words:
-        _clone(machine, process, call, call.arguments[2], 0, None, 0)
+        _clone(machine, process, call, (call.arguments[2], 0, None), 0)
 
 
-def _clone(  # noqa: PLR0917 - source and target of a copy
+def _clone(
     machine: TracedMachine,
     process: Process,
     call: SystemCall,
-    source: str,
-    start: int,
-    length: int | None,
+    source: tuple[str, int, int | None],
     to: int,
 ) -> None:
+    """Copy from a descriptor, an offset and so many bytes (None for all) to an offset."""
     target = machine.file(process, call.arguments[0])
     if target is None:
         machine.note_outside(call.arguments[0])
         return
-    origin = machine.file(process, source)
+    text, start, length = source
+    origin = machine.file(process, text)
     if origin is None or origin.inode is None:
         raise RefusalError("expected clones of files of the directory but got one from outside")
     end = machine.disk.size(origin.inode) if length is None else start + length

@@ -110,7 +110,7 @@ def _rename(machine: TracedMachine, process: Process, call: SystemCall) -> None:
     if isinstance(target, Outside):
         if "RENAME_EXCHANGE" in flags:
             raise machine.came_from_outside(to_name(target.path))
-        _remove(machine, source)
+        _move_out(machine, source)
         return
     if machine.is_left_out(source) or machine.is_left_out(target):
         _rename_left_out(machine, source, target)
@@ -118,6 +118,15 @@ def _rename(machine: TracedMachine, process: Process, call: SystemCall) -> None:
         _exchange(machine, source, target)
     else:
         _move(machine, source, target, replaces="RENAME_NOREPLACE" not in flags)
+
+
+def _move_out(machine: TracedMachine, source: Inside) -> None:
+    """Remove a name, and with that of a directory everything below; who is in there stays in it."""
+    if machine.is_left_out(source):
+        machine.forget(source)
+    else:
+        _present(source)
+        machine.disk.unlink(source.directory, source.name, path=source.path)
 
 
 def _rename_outside(machine: TracedMachine, source: Outside, target: Inside | Outside) -> None:
@@ -148,6 +157,7 @@ def _move(machine: TracedMachine, source: Inside, target: Inside, *, replaces: b
         return
     if target.inode is not None and not replaces:
         raise ConflictError(f"{target.path!r} is there already")
+    _empty(machine, target)
     machine.disk.rename(
         (source.directory, source.name),
         (target.directory, target.name),
@@ -188,6 +198,11 @@ def _free(place: Inside) -> None:
         raise ConflictError(f"{place.path!r} is there already")
 
 
+def _empty(machine: TracedMachine, place: Inside) -> None:
+    if place.inode is not None and machine.disk.entries(place.inode):
+        raise ConflictError(f"{place.path!r} is not empty")
+
+
 def _remove(machine: TracedMachine, place: Inside) -> None:
     if not place.name:
         raise RefusalError("expected a directory that stays but it was removed")
@@ -195,6 +210,7 @@ def _remove(machine: TracedMachine, place: Inside) -> None:
         machine.forget(place)
         return
     inode = _present(place)
+    _empty(machine, place)
     machine.disk.unlink(place.directory, place.name, path=place.path)
     machine.places.parents.pop(inode, None)
 

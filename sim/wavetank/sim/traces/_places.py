@@ -14,7 +14,7 @@ from typing import Final, TypeAlias
 from attrs import frozen
 
 from wavetank.sim.disk.sim_disk import SimDisk
-from wavetank.sim.image import ROOT_INODE, DirectoryContent
+from wavetank.sim.image import ROOT_INODE
 from wavetank.sim.traces._processes import Location, Process
 
 __all__ = ["ConflictError", "Inside", "Links", "Outside", "Place", "Places", "to_name"]
@@ -90,11 +90,9 @@ class Places:
         self._note(self.root_inode)
 
     def _note(self, inode: int) -> None:
-        """Note the directories of the starting image."""
-        node = self._disk.image.node(inode)
-        assert isinstance(node, DirectoryContent)
-        for name, below in node.entries.items():
-            if isinstance(self._disk.image.node(below), DirectoryContent):
+        """Note the directories that are there at the start."""
+        for name, below in (self._disk.entries(inode) or {}).items():
+            if self._disk.entries(below) is not None:
                 self.parents[below] = (inode, name)
                 self._note(below)
 

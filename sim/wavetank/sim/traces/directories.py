@@ -16,6 +16,7 @@ from wavetank.sim.image import (
     Node,
 )
 from wavetank.sim.traces._rebuilt import is_rebuilt
+from wavetank.sim.traces.trace import TraceError
 
 __all__ = ["difference", "directory_image"]
 
@@ -29,7 +30,7 @@ def directory_image(directory: str, *, rebuilt: Collection[str] | None = ()) -> 
             anew (lock.mdb, SQLite's -shm); None to take all.
 
     Raises:
-        ValueError: there is something in it that is no file, directory or symbolic link.
+        TraceError: there is something in it that is no file, directory or symbolic link.
     """
     nodes: dict[int, Node] = {}
     inodes: dict[tuple[int, int], int] = {}
@@ -52,7 +53,7 @@ def directory_image(directory: str, *, rebuilt: Collection[str] | None = ()) -> 
         elif stat.S_ISREG(status.st_mode):
             nodes[inode] = FileContent.of(_content(path))
         else:
-            raise ValueError(
+            raise TraceError(
                 f"directory: expected files, directories and symbolic links but {path!r} is none"
             )
         return inode

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Final
 
+from attrs import evolve
+
 from wavetank.sim.disk.sim_disk import SimDisk
 from wavetank.sim.image import DiskImage
 from wavetank.sim.ops import CallSite
 from wavetank.sim.traces._acks import AckLines
-from wavetank.sim.traces._arguments import from_hex
+from wavetank.sim.traces._arguments import descriptor, from_hex, readable
 from wavetank.sim.traces._data_calls import DATA_CALLS, failed_sync
 from wavetank.sim.traces._effective_order import EffectiveOrder, Forked, OrderedEvent
 from wavetank.sim.traces._machine import OutsideReads, RefusalError, TracedMachine
@@ -17,12 +19,14 @@ from wavetank.sim.traces._name_calls import NAME_CALLS, Effect
 from wavetank.sim.traces._places import ConflictError, Links, to_name
 from wavetank.sim.traces._process_calls import PROCESS_CALLS, close
 from wavetank.sim.traces._processes import OpenFile, Process, WorkingDirectory
+from wavetank.sim.traces._source_lines import places_of
 from wavetank.sim.traces.system_calls import (
     CallBegun,
     CallReader,
     Superseded,
     SystemCall,
     ThreadEnd,
+    TraceEvent,
 )
 from wavetank.sim.traces.trace import TraceError
 
@@ -57,7 +61,8 @@ class TraceInterpreter:
     """Applies traced system calls to a simulated disk.
 
     Args:
-        image: the disk before the program ran, with the directory under its own name in the root.
+        image: the disk before the program ran, with the directory under its own name in the root;
+            or a disk on which others ran before, which goes on.
         directory: the real path of the directory, without links.
         acks: real path of a file, or a descriptor of the first process, whose lines ``ACK token``
             acknowledge.
@@ -70,14 +75,14 @@ class TraceInterpreter:
     Attributes:
         disk: the disk as the program sees it, with the op log.
         calls: system calls so far.
-        sites: those that changed the disk; the place is the stack, if there is one.
+        sites: those that changed the disk, each with its number; `located_sites` knows more.
         tokens: what was acknowledged.
         heard: bytes written to `acks` so far.
     """
 
     def __init__(
         self,
-        image: DiskImage,
+        image: DiskImage | SimDisk,
         directory: bytes,
         *,
         acks: bytes | int | None = None,
@@ -87,10 +92,12 @@ class TraceInterpreter:
         outside_reads: OutsideReads = lambda _path, _offset, _length: None,
         stacks: bool = False,
     ) -> None:
-        self.disk = SimDisk(image, site=lambda: self._stack)
+        if isinstance(image, DiskImage):
+            image = SimDisk(image, site=lambda: self._stack)
+        self.disk = image
         self.calls = 0
         self.sites: list[CallSite] = []
-        self.stacks: dict[int, tuple[str, ...]] = {}
+        self._stacks: dict[int, tuple[str, ...]] = {}
         self.tokens: list[str] = []
         self.heard = b""
         self._stack = ""
@@ -121,18 +128,31 @@ class TraceInterpreter:
         """Files that are not on the disk though the program has them, sorted."""
         return tuple(sorted(self._machine.left_out))
 
+    def located_sites(self) -> tuple[CallSite, ...]:
+        """Return the calls that changed the disk, with lines of source where stacks tell them."""
+        places = places_of(self._stacks.values())
+        return tuple(
+            evolve(site, place=places.get(self._stacks.get(number, ())) or site.place)
+            for number, site in enumerate(self.sites)
+        )
+
     def read(self, line: str) -> Sequence[SystemCall]:
         """Apply what a line of the trace tells, and return the calls that have been applied.
 
         Raises:
             TraceError: it cannot be understood, or tells what cannot be recorded.
         """
-        return [
-            call
-            for event in self._reader.read(line)
-            for ordered in self._order.take(event)
-            for call in self._take(ordered)
-        ]
+        return [call for event in self._reader.read(line) for call in self.take(event)]
+
+    def take(self, event: TraceEvent) -> Sequence[SystemCall]:
+        """Apply an event of the trace, and return the calls that have been applied.
+
+        Those are others than the one that came, where one of them has to wait for another.
+
+        Raises:
+            TraceError: it cannot be understood, or tells what cannot be recorded.
+        """
+        return [call for ordered in self._order.take(event) for call in self._take(ordered)]
 
     def finish(self) -> None:
         """Apply what waits, when no more lines will come.
@@ -141,8 +161,7 @@ class TraceInterpreter:
             TraceError: a process has not come to its end, or a call waits for ever.
         """
         for event in self._reader.finish():
-            for ordered in self._order.take(event):
-                self._take(ordered)
+            self.take(event)
         for ordered in self._order.finish():
             self._take(ordered)
         for events in self._blocked.values():
@@ -153,14 +172,6 @@ class TraceInterpreter:
                 f"{min(self._machine.processes)} goes on"
             )
         self._acks.finish()
-
-    def take(self, call: SystemCall) -> None:
-        """Apply one finished call, in the order in which calls come here.
-
-        Raises:
-            TraceError: it cannot be understood, or tells what cannot be recorded.
-        """
-        self._take(call)
 
     def _take(self, event: OrderedEvent) -> list[SystemCall]:
         waiting = self._blocked.get(event.pid)
@@ -189,6 +200,9 @@ class TraceInterpreter:
         machine = self._machine
         if isinstance(event, CallBegun):
             self._begun[event.pid] = event
+            if event.name == "close":
+                # Another thread may be given the number before this one returns.
+                self._process(event.pid).descriptors.drop(descriptor(event.arguments))
             return True
         if isinstance(event, Forked):
             parent = self._process(event.pid)
@@ -228,6 +242,8 @@ class TraceInterpreter:
         try:
             if effect is None:
                 self._refuse_unknown(call)
+            elif call.name == "close" and call.begun != call.line:
+                pass  # done when it began
             elif call.has_succeeded:
                 effect(self._machine, process, call)
             elif call.name == "close":
@@ -241,7 +257,7 @@ class TraceInterpreter:
         self.calls = number
         if len(self.disk.log) != length:
             if call.stack:
-                self.stacks[len(self.sites)] = call.stack
+                self._stacks[len(self.sites)] = call.stack
             self.sites.append(CallSite(len(self.disk.log), call.name, "", number))
         self._acknowledge(call)
 
@@ -300,35 +316,8 @@ class TraceInterpreter:
         return file is not None and file.sync is not None
 
     def _error(self, call: SystemCall, words: str) -> TraceError:
-        shown = ", ".join(_readable(each) for each in call.arguments)
+        shown = ", ".join(readable(each) for each in call.arguments)
         result = "?" if call.result is None else call.result
         return TraceError(
             f"line {call.line}: {words}: {call.pid} {call.name}({shown}) = {result} {call.errno}"
         )
-
-
-def _readable(argument: str) -> str:
-    """Return an argument with its bytes as letters, cut where it is long."""
-    text = argument[:600]
-    parts = [text]
-    for sign in '"<':
-        parts = [each for part in parts for each in part.replace(sign, f"\0{sign}\0").split("\0")]
-    shown = ""
-    for part in parts:
-        head, dots, rest = part.partition("\\x")
-        if head or not dots:
-            shown += part
-            continue
-        digits, end = rest, ""
-        for sign in '">':
-            if sign in digits:
-                digits, end = digits[: digits.index(sign)], digits[digits.index(sign) :] + end
-                break
-        digits = digits.replace("\\x", "")
-        content = bytes.fromhex(digits[: len(digits) // 2 * 2]) if _is_hex(digits) else b"?"
-        shown += ascii(content.decode("utf-8", "backslashreplace"))[1:-1] + end
-    return shown if len(argument) <= len(text) else f"{shown}..."
-
-
-def _is_hex(text: str) -> bool:
-    return all(sign in "0123456789abcdef" for sign in text)

@@ -24,6 +24,7 @@ from attrs import evolve
 
 from wavetank.sim.image import DiskImage
 from wavetank.sim.ops import Mark, Sync
+from wavetank.sim.traces._rebuilt import is_rebuilt
 from wavetank.sim.traces.directories import difference, directory_image
 from wavetank.sim.traces.interpreter import TraceInterpreter
 from wavetank.sim.traces.trace import (
@@ -55,7 +56,8 @@ def record(program: Program, *, stacks: bool = False, keep: Path | None = None) 
 
     Args:
         program: what to run.
-        stacks: whether to find out which source lines made the calls; it makes them slow.
+        stacks: whether to find out which source lines made the calls; each system call then costs a
+            millisecond or more instead of a tenth.
         keep: where to keep the text of the trace; None to keep it nowhere.
 
     Raises:
@@ -188,25 +190,41 @@ class _Run:
             os.close(go)
             self._be_child(output, ready)
         os.close(ready)
-        process = subprocess.Popen(  # noqa: S603 - strace
-            (*self._strace, "-p", str(child)),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=output,
-            start_new_session=True,
-        )
+        self._first = child
+        self._living.add(child)
         try:
-            self._first = child
-            self._living.add(child)
+            self._check_inherited_mappings(child)
+            process = subprocess.Popen(  # noqa: S603 - strace
+                (*self._strace, "-p", str(child)),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=output,
+                start_new_session=True,
+            )
             while process.poll() is None and not _is_traced(child):
                 time.sleep(_PAUSE_S)
-            os.write(go, b"go")
-            os.close(go)
+            if process.poll() is None:
+                os.write(go, b"go")
             self._follow(process)
         finally:
+            os.close(go)
             with contextlib.suppress(ProcessLookupError):
                 os.kill(child, signal.SIGKILL)
             os.waitpid(child, 0)
+
+    def _check_inherited_mappings(self, pid: int) -> None:
+        """Refuse a function that can write to a file of the directory through memory."""
+        for line in Path(f"/proc/{pid}/maps").read_text(errors="replace").splitlines():
+            way = line[line.find("/") :] if "/" in line else ""
+            if line.split()[1].startswith("rw") and line.split()[1].endswith("s"):
+                name = os.path.basename(way)
+                if way.startswith(f"{self._directory}/") and not is_rebuilt(
+                    name, (), self._program.rebuilt
+                ):
+                    raise TraceError(
+                        f"work: expected a function whose process maps no file of the directory "
+                        f"for writing but it has {way!r}"
+                    )
 
     def _be_child(self, output: int, ready: int) -> None:
         """Be the process of a function: wait for strace, and end without the parent's clean-up."""
@@ -253,6 +271,8 @@ class _Run:
                 self._kill()
                 if process.poll() is None:
                     process.terminate()
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
         if rest:
             raise TraceError(f"the trace ends in the middle of a line: {rest[:200]!r}")
@@ -348,7 +368,7 @@ def _trace(interpreter: TraceInterpreter, directory: bytes, output: str) -> Trac
         directory="/" + os.path.basename(os.fsdecode(directory)),
         image=interpreter.disk.image,
         log=tuple(interpreter.disk.log),
-        sites=tuple(interpreter.sites),
+        sites=interpreter.located_sites(),
         tokens=tuple(interpreter.tokens),
         calls=interpreter.calls,
         outside=interpreter.outside,

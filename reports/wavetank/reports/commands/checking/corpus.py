@@ -10,18 +10,32 @@ import json
 import re
 from pathlib import Path
 from typing import Final
+from zlib import crc32
 
 import click
 from attrs import frozen
 
 from wavetank.scenarios.conformance import Outcome, Scorecard
 
-__all__ = ["DIRECTORY", "CheckCorpus"]
+__all__ = ["DIRECTORY", "CheckCorpus", "file_name"]
 
 DIRECTORY: Final = Path(".wavetank") / "checks"
 """Where the files lie, in the working directory."""
 
+_NAME: Final = 100
 _SCHEMA: Final = "wavetank.corpus/1"
+
+
+def file_name(backend: str) -> str:
+    """Return a name for a file about a store; one of a long command ends with its checksum.
+
+    >>> file_name("sqlite:wal-full")
+    'sqlite-wal-full'
+    >>> file_name("command:./driver {dir}")
+    'command-.-driver-dir'
+    """
+    name = re.sub(r"[^A-Za-z0-9_.]+", "-", backend).strip("-")
+    return name if len(name) <= _NAME else f"{name[:_NAME]}-{crc32(backend.encode()):08x}"
 
 
 @frozen
@@ -39,7 +53,7 @@ class CheckCorpus:
     @classmethod
     def of(cls, backend: str) -> CheckCorpus:
         """Return the corpus of a store."""
-        return cls(backend, DIRECTORY / f"{re.sub(r'[^A-Za-z0-9_.-]', '-', backend)}.json")
+        return cls(backend, DIRECTORY / f"{file_name(backend)}.json")
 
     def failed(self) -> tuple[str, ...]:
         """Return the checks that have ever failed, those that failed last first.

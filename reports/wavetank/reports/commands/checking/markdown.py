@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from wavetank.reports.commands.checking.corpus import file_name
 from wavetank.scenarios.conformance import CheckResult, Outcome, Scorecard
 
 __all__ = ["check_markdown", "scorecard_path"]
@@ -22,7 +23,7 @@ def scorecard_path(directory: Path, backend: str) -> Path:
     >>> scorecard_path(Path("docs"), "sqlite:wal-full").as_posix()
     'docs/sqlite-wal-full.md'
     """
-    return directory / f"{backend.replace(':', '-').replace('/', '-')}.md"
+    return directory / f"{file_name(backend)}.md"
 
 
 def check_markdown(card: Scorecard) -> str:

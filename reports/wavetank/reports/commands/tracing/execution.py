@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time  # noqa: TID251 - how long a person is ready to wait is real time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,6 +27,7 @@ from wavetank.scenarios.traced import (
     CommandRuns,
     ImageProbing,
     NoRoomError,
+    PersistentCheck,
     TraceVerdict,
     crash_trace,
     recorder_named,
@@ -45,7 +46,13 @@ from wavetank.sim.traces import (
 if TYPE_CHECKING:
     from wavetank.reports.page.blocks import Page
 
-__all__ = ["TraceSettings", "execute"]
+__all__ = ["NotJudgedError", "TraceSettings", "execute"]
+
+
+class NotJudgedError(click.ClickException):
+    """Nothing could be judged: the command, the check or the machine is to blame."""
+
+    exit_code = ExitCode.USAGE
 
 
 @frozen(kw_only=True)
@@ -84,10 +91,11 @@ def execute(settings: TraceSettings, *, as_json: bool) -> ExitCode:
         as_json: print a document instead of text.
 
     Raises:
-        click.ClickException: nothing could be judged; the message says why.
+        NotJudgedError: the message says why.
     """
     with _told_plainly():
-        check = CheckCommand.of(settings.check, is_observed=settings.is_observed)
+        kind = PersistentCheck if settings.is_persistent else CheckCommand
+        check = kind.of(settings.check, is_observed=settings.is_observed)
         extent = _extent(settings)
         trace = _trace(settings)
         if settings.save is not None:
@@ -108,17 +116,19 @@ def _told_plainly() -> Iterator[None]:
         yield
     except ProfileFileError as error:
         raise click.UsageError(str(error.args[0] if error.args else error)) from error
+    except ProgramError as error:
+        told = str(error).removeprefix("work: ").strip()
+        raise NotJudgedError(f"nothing was judged: COMMAND: {told}") from error
     except (
         CheckError,
         CommandError,
         NoRoomError,
         OSError,
-        ProgramError,
         RecorderMissingError,
         TraceError,
         WorkloadError,
     ) as error:
-        raise click.ClickException(f"nothing was judged: {error}") from error
+        raise NotJudgedError(f"nothing was judged: {error}") from error
 
 
 def _extent(settings: TraceSettings) -> Extent:
@@ -153,15 +163,23 @@ def _trace(settings: TraceSettings) -> Trace:
 
 
 def _judged(
-    settings: TraceSettings, trace: Trace, check: CheckCommand, extent: Extent
+    settings: TraceSettings,
+    trace: Trace,
+    check: CheckCommand | PersistentCheck,
+    extent: Extent,
 ) -> TraceVerdict:
-    with CommandRuns(
-        check,
-        trace.directory,
-        trace.tokens,
-        limit_s=settings.check_limit_s,
-        workers=settings.workers,
-    ) as runs:
+    with ExitStack() as stack:
+        if isinstance(check, PersistentCheck):
+            stack.enter_context(check)
+        runs = stack.enter_context(
+            CommandRuns(
+                check,
+                trace.directory,
+                trace.tokens,
+                limit_s=settings.check_limit_s,
+                workers=settings.workers,
+            )
+        )
         return crash_trace(
             recording_of(trace),
             ImageProbing(runs),
