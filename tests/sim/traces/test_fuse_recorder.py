@@ -271,8 +271,7 @@ def test_lmdb(directory: Path, *, writemap: bool) -> None:
     pytest.importorskip("lmdb", reason="needs lmdb")
     trace = traced(directory, LMDB.format(writemap=writemap))
     assert trace.tokens == ("0", "1", "2")
-    of_mappings = [each.call for each in trace.sites if each.call == "write of a mapping"]
-    assert bool(of_mappings) == True  # noqa: E712
+    assert words(trace)[:3] == ["+ /data/lock.mdb", "size /data/lock.mdb 8192", "+ /data/data.mdb"]
 
 
 C_PROGRAM = r"""
