@@ -125,7 +125,7 @@ def test_the_engine_meets_the_machine_only_in_the_real_sides_of_its_seams() -> N
 SUITE = ROOT / "scenarios" / "wavetank" / "scenarios" / "conformance"
 REAL_PROGRAMS = {"python_files", "traces", "traced", "command"}
 """Folders in which somebody else's code runs on the real machine, or instead of it."""
-KEEPERS = (SUITE / "isolation.py", SUITE / "thread_checks.py")
+KEEPERS = (SUITE / "isolation.py", SUITE / "machines.py", SUITE / "thread_checks.py")
 
 
 @pytest.mark.parametrize("room", ["sim", "faults", "scenarios"])
@@ -147,6 +147,7 @@ def test_only_what_keeps_a_strange_store_in_check_knows_the_process() -> None:
     }
     assert found == {
         "isolation.py": {"os", "multiprocessing", "signal", "tempfile", "threading"},
+        "machines.py": {"pathlib", "tempfile"},
         "thread_checks.py": {"tempfile"},
     }
 
