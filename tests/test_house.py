@@ -123,7 +123,9 @@ def test_the_engine_meets_the_machine_only_in_the_real_sides_of_its_seams() -> N
 
 
 SUITE = ROOT / "scenarios" / "wavetank" / "scenarios" / "conformance"
-KEEPERS = (SUITE / "isolation.py", SUITE / "thread_checks.py")
+REAL_PROGRAMS = {"python_files", "traces", "traced", "command"}
+"""Folders in which somebody else's code runs on the real machine, or instead of it."""
+KEEPERS = (SUITE / "isolation.py", SUITE / "machines.py", SUITE / "thread_checks.py")
 
 
 @pytest.mark.parametrize("room", ["sim", "faults", "scenarios"])
@@ -131,7 +133,7 @@ def test_what_is_simulated_takes_no_more_than_seeded_randomness_from_the_machine
     found = {
         name
         for path in sources(room)
-        if not {"python_files", "traces", "traced"} & set(path.parts) and path not in KEEPERS
+        if not REAL_PROGRAMS & set(path.parts) and path not in KEEPERS
         for name in from_the_world(path)
     }
     words = {f"os.{name}" for name in ("O_CREAT", "O_RDWR", "O_WRONLY", "PathLike", "fsdecode")}
@@ -144,7 +146,8 @@ def test_only_what_keeps_a_strange_store_in_check_knows_the_process() -> None:
         path.name: {name.partition(".")[0] for name in from_the_world(path)} for path in KEEPERS
     }
     assert found == {
-        "isolation.py": {"os", "multiprocessing", "tempfile", "threading"},
+        "isolation.py": {"os", "multiprocessing", "signal", "tempfile", "threading"},
+        "machines.py": {"pathlib", "tempfile"},
         "thread_checks.py": {"tempfile"},
     }
 
@@ -168,6 +171,10 @@ def test_only_the_recorders_know_the_machine_that_programs_run_on() -> None:
         if (names := from_the_world(path)) and names != {"pathlib.Path"}
     }
     assert found == {
+        "_fuse_mount.py": {"os", "shutil", "socket", "subprocess"},
+        "_fuse_server.py": {"os", "signal"},
+        "fuse_filesystem.py": {"os", "time"},
+        "fuse_recorder.py": {"os", "pathlib", "shutil", "signal", "tempfile", "time"},
         "_source_lines.py": {"pathlib", "shutil", "subprocess"},
         "directories.py": {"os"},
         "images.py": {"os", "pathlib", "shutil"},

@@ -18,6 +18,9 @@ PROGRAMS = Path(__file__).parents[2] / "support" / "traced"
 CHECK = f"{sys.executable} {PROGRAMS / 'check_saver.py'} {{dir}} {{acked}}"
 BOTH = ("file", "directory")
 
+Found = dict[str, Any]
+"""A document."""
+
 pytestmark = pytest.mark.skipif(
     shutil.which("strace") is None, reason="needs strace: apt-get install strace"
 )
@@ -46,9 +49,7 @@ def saver(request: pytest.FixtureRequest) -> list[str]:
     return [node, str(PROGRAMS / "saver.js")]
 
 
-def traced(
-    program: list[str], remembered: tuple[str, ...], cwd: Path, *more: str
-) -> dict[str, Any]:
+def traced(program: list[str], remembered: tuple[str, ...], cwd: Path, *more: str) -> Found:
     words = ["--format", "json", "--ack", "acks", "--check", CHECK, "--dir", "data", *more]
     (cwd / "data").mkdir()
     done = wavetank("trace", *words, "--", *program, "data", "acks", *remembered, cwd=cwd)

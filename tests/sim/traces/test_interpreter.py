@@ -226,3 +226,12 @@ def test_a_directory_is_removed_after_what_was_in_it() -> None:
 7 <... rmdir resumed>) = 0
 {ENDS}"""
     assert log(text)[2:] == ["Dirent /d/s/t", "Dirent /d/s"]
+
+
+def test_writes_that_were_under_way_at_once_are_noted() -> None:
+    text = f"""{OPEN}{THREAD}7 pwrite64(3<`/r/d/old`>, "`x`", 1, 0) = 1
+7 pwrite64(3<`/r/d/old`>, "`x`", 1, 0 <unfinished ...>
+8 pwrite64(3<`/r/d/old`>, "`y`", 1, 0) = 1
+7 <... pwrite64 resumed>) = 1
+{ENDS}"""
+    assert applied(text).overlaps == {"/d/old": (5, 6)}

@@ -227,13 +227,14 @@ def test_shell(directory: Path, script: str, monkeypatch: pytest.MonkeyPatch) ->
 def many_threads(directory: Path) -> Callable[[], None]:
     def work() -> None:
         def one(number: int) -> None:
-            path = directory / f"f{number % 5}"
-            with path.open("ab", buffering=0) as file:
-                for _ in range(10):
+            with (directory / f"f{number}").open("ab", buffering=0) as file:
+                for turn in range(10):
                     file.write(b"%d" % number * 50)
                     os.fsync(file.fileno())
-            path.with_suffix(f".{number}").write_bytes(b"x" * number)
+                    os.pwrite(shared, b"%d" % turn * 100, 100 * number)
+            (directory / f"f{number}").rename(directory / f"f{number % 5}")
 
+        shared = os.open(directory / "shared", os.O_WRONLY | os.O_CREAT)
         with ThreadPoolExecutor(16) as pool:
             list(pool.map(one, range(60)))
 
@@ -241,6 +242,6 @@ def many_threads(directory: Path) -> Callable[[], None]:
 
 
 def test_threads(directory: Path) -> None:
-    """Writes of 16 threads to one file each, sometimes the same one, at its end."""
+    """Writes of 16 threads to a file each, and to their own ranges of one that they share."""
     trace = record(Program(work=many_threads(directory), directory=directory))
     assert sum(isinstance(each, Sync) for each in trace.log) == 600

@@ -24,9 +24,10 @@ _HELP: Final = """Run the conformance checks that apply to a Raft store.
 BACKEND is a store that ships (`wavetank list stores`; all: each of them), a store that an installed
 package names under the entry points wavetank.backends, or package.module:factory, where
 factory(site) opens the store in site.directory. Instead of it, --command starts a driver: a program
-in any language that answers the checks line by line (docs/driver-protocol.md). CHECKs are names, groups or shell patterns
-(`wavetank list checks`); default: all that apply to the store's capabilities. Checks that failed
-before are kept in .wavetank/checks and run first. Exits with 1 if a check fails.
+in any language that answers the checks line by line (docs/driver-protocol.md). CHECKs are names,
+groups or shell patterns (`wavetank list checks`); default: all that apply to the store's
+capabilities. Checks that failed before are kept in .wavetank/checks and run first. Exits with 1 if
+a check fails.
 
 \b
 Examples:

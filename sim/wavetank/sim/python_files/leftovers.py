@@ -63,7 +63,8 @@ def _parent(pid: int) -> int:
     """Return the parent of a process; 0 of one that is gone."""
     try:
         # The name of the program stands in brackets, and may have any bytes.
-        return int(Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[1])
+        status = Path(f"/proc/{pid}/stat").read_bytes()
+        return int(status.rpartition(b")")[2].split()[1])
     except OSError:
         return 0
 

@@ -21,12 +21,13 @@ from wavetank.sim.traces.trace import TraceError
 __all__ = ["difference", "directory_image"]
 
 
-def directory_image(directory: str, *, rebuilt: Collection[str] = ()) -> DiskImage:
+def directory_image(directory: str, *, rebuilt: Collection[str] | None = ()) -> DiskImage:
     """Return a disk that holds a real directory under its own name.
 
     Args:
         directory: its path.
-        rebuilt: patterns of names of files that are not taken.
+        rebuilt: patterns of names of files that are not taken, beside those that are always made
+            anew (lock.mdb, SQLite's -shm); None to take all.
 
     Raises:
         TraceError: there is something in it that is no file, directory or symbolic link.
@@ -156,14 +157,18 @@ def _kind(mode: int) -> str:
     return "a file" if stat.S_ISREG(mode) else "a link" if stat.S_ISLNK(mode) else "no file"
 
 
-def _names(path: str, rebuilt: Collection[str]) -> set[str]:
+def _names(path: str, rebuilt: Collection[str] | None) -> set[str]:
     """Return the names in a directory that count."""
     names = os.listdir(path)
     return {
         each
         for each in names
         if not _is_special(os.path.join(path, each))
-        and (os.path.isdir(os.path.join(path, each)) or not is_rebuilt(each, names, rebuilt))
+        and (
+            rebuilt is None
+            or os.path.isdir(os.path.join(path, each))
+            or not is_rebuilt(each, names, rebuilt)
+        )
     }
 
 

@@ -114,7 +114,7 @@ class FuseFilesystem:
                 call = served.call
                 if request.opcode == Opcode.WRITE and self._is_of_mapping(request):
                     call = "write of a mapping"
-                self.sites.append(CallSite(position, call, f"operation {self.calls}"))
+                self.sites.append(CallSite(position, call, "", self.calls))
 
     def finish(self) -> None:
         """Refuse an acknowledgement that has no end; TraceError."""

@@ -62,7 +62,7 @@ class FuseRecorder:
             raise ProgramError(f"directory: expected one that is there but got {directory!r}")
         _refuse_open_files(directory)
         acks = _acks_path(program, directory)
-        start = _with_attributes(directory_image(directory), directory)
+        start = _with_attributes(directory_image(directory, rebuilt=None), directory)
         with tempfile.TemporaryDirectory(prefix="wavetank-trace-") as folder:
             output = Path(folder) / "output"
             run = _Run(program, directory, acks, output)
@@ -110,7 +110,7 @@ class _Run:
             with self._acks_served():
                 ended = self._work()
             write_back_pages(self._directory)
-            seen = _with_attributes(directory_image(self._directory), self._directory)
+            seen = _with_attributes(directory_image(self._directory, rebuilt=None), self._directory)
         except OSError as error:
             unmount(self._directory)
             fault = server.finish().fault
@@ -276,7 +276,24 @@ def _check_seen(start: DiskImage, served: Served, seen: DiskImage) -> None:
     found = _shown(seen)
     for path in sorted({*told, *found}):
         if told.get(path) != found.get(path):
-            raise TraceError(f"the log does not lead to the directory as it is: {path!r} differs")
+            raise TraceError(
+                f"the log does not lead to the directory as it is: {path!r}: expected "
+                f"{_difference(told.get(path), found.get(path))}"
+            )
+
+
+def _difference(told: tuple[object, ...] | None, found: tuple[object, ...] | None) -> str:
+    """Return in words how two things under one path differ."""
+    if told is None or found is None:
+        return "nothing but it is there" if told is None else "it but it is not there"
+    expected, got = told[2], found[2]
+    if not isinstance(expected, bytes) or not isinstance(got, bytes):
+        return f"{told[1:]} but got {found[1:]}"
+    if len(expected) != len(got):
+        return f"{len(expected)} bytes but there are {len(got)}"
+    places = (at for at, (one, other) in enumerate(zip(expected, got, strict=True)) if one != other)
+    at = next(places, 0)
+    return f"{expected[at : at + 16].hex(' ')} at offset {at} but got {got[at : at + 16].hex(' ')}"
 
 
 def _shown(image: DiskImage) -> dict[str, tuple[object, ...]]:

@@ -78,6 +78,7 @@ class TraceInterpreter:
         sites: those that changed the disk, each with its number; `located_sites` knows more.
         tokens: what was acknowledged.
         heard: bytes written to `acks` so far.
+        overlaps: by path of a file, the lines of two writes to it that were under way at once.
     """
 
     def __init__(
@@ -100,6 +101,8 @@ class TraceInterpreter:
         self._stacks: dict[int, tuple[str, ...]] = {}
         self.tokens: list[str] = []
         self.heard = b""
+        self.overlaps: dict[str, tuple[int, int]] = {}
+        self._last_writes: dict[int, int] = {}
         self._stack = ""
         self._reader = CallReader(stacks=stacks)
         self._order = EffectiveOrder(self._is_sync)
@@ -235,21 +238,11 @@ class TraceInterpreter:
 
     def _call(self, call: SystemCall) -> None:
         process = self._process(call.pid)
-        effect = _EFFECTS.get(call.name)
         length = len(self.disk.log)
         number = self.calls + 1
         self._stack = " < ".join(call.stack)
         try:
-            if effect is None:
-                self._refuse_unknown(call)
-            elif call.name == "close" and call.begun != call.line:
-                pass  # done when it began
-            elif call.has_succeeded:
-                effect(self._machine, process, call)
-            elif call.name == "close":
-                close(self._machine, process, call)
-            elif call.name in _SYNCS and call.errno and call.result is not None:
-                failed_sync(self._machine, process, call)
+            self._effect(process, call)
         except RefusalError as error:
             raise self._error(call, str(error)) from None
         except (OSError, ValueError, KeyError, IndexError, AssertionError) as error:
@@ -259,7 +252,31 @@ class TraceInterpreter:
             if call.stack:
                 self._stacks[len(self.sites)] = call.stack
             self.sites.append(CallSite(len(self.disk.log), call.name, "", number))
+        if call.name in _WRITES:
+            self._note_overlap(process, call)
         self._acknowledge(call)
+
+    def _effect(self, process: Process, call: SystemCall) -> None:
+        effect = _EFFECTS.get(call.name)
+        if effect is None:
+            self._refuse_unknown(call)
+        elif call.name == "close":
+            if call.begun == call.line:
+                close(self._machine, process, call)
+        elif call.has_succeeded:
+            effect(self._machine, process, call)
+        elif call.name in _SYNCS and call.errno and call.result is not None:
+            failed_sync(self._machine, process, call)
+
+    def _note_overlap(self, process: Process, call: SystemCall) -> None:
+        number = call.arguments[0].partition("<")[0]
+        file = process.descriptors.files.get(int(number)) if number.isdecimal() else None
+        if file is None or file.inode is None:
+            return
+        before = self._last_writes.get(file.inode, 0)
+        self._last_writes[file.inode] = call.line
+        if before > call.begun:
+            self.overlaps.setdefault(file.path, (before, call.line))
 
     def _acknowledge(self, call: SystemCall) -> None:
         heard = self._machine.heard

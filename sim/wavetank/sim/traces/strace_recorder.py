@@ -153,7 +153,10 @@ class _Run:
         interpreter.finish()
         found = difference(interpreter.disk, self._directory, rebuilt=self._program.rebuilt)
         if found:
-            raise TraceError(f"the trace does not lead to the directory as it is: {found}")
+            raise TraceError(
+                f"the trace does not lead to the directory as it is: {found}"
+                f"{_overlap_words(interpreter, found)}"
+            )
         trace = _trace(interpreter, os.fsencode(self._directory), self._text())
         mine = os.path.realpath(self._output)
         trace = evolve(trace, outside=tuple(path for path in trace.outside if path != mine))
@@ -331,6 +334,17 @@ class _Run:
             return os.pread(descriptor, length, offset)
         finally:
             os.close(descriptor)
+
+
+def _overlap_words(interpreter: TraceInterpreter, found: str) -> str:
+    """Return what may be the reason for a difference; "" if nobody knows one."""
+    for path, (first, second) in interpreter.overlaps.items():
+        if found.startswith(repr(path)):
+            return (
+                f"; two threads wrote to it at once (lines {first} and {second}), and which came "
+                f"first no trace tells: let them take turns"
+            )
+    return ""
 
 
 def called(work: Callable[[], object]) -> int:
