@@ -29,6 +29,7 @@ __all__ = [
     "failed",
     "has_ended",
     "kill_all_of",
+    "kill_running_checks",
     "last_line",
     "marked_environment",
     "require_program",
@@ -41,6 +42,7 @@ _QUOTED: Final = re.compile(r"""'[^']*'|"(?:\\.|[^"\\])*"|\\.""", re.DOTALL)
 _SHELL: Final = re.compile(r"[|&;<>()$`*?]|^\s*[A-Za-z_]\w*=")
 _MARK: Final = "WAVETANK_CHECK"
 """A variable by which all is found that a check has started, whatever session it has moved to."""
+_RUN: Final = "WAVETANK_CHECKED_BY"
 _MARK_BYTES: Final = 8
 _NOT_RUN: Final = (126, 127)
 _MOST_OUTPUT: Final = 1 << 20
@@ -194,7 +196,12 @@ def marked_environment() -> tuple[str, dict[str, str]]:
     """Return a mark, and the environment of a process whose descendants are found by it."""
     # Several runs of wavetank may check at once; no result depends on it.
     mark = os.urandom(_MARK_BYTES).hex()
-    return mark, {**os.environ, _MARK: mark}
+    return mark, {**os.environ, _MARK: mark, _RUN: str(os.getpid())}
+
+
+def kill_running_checks() -> None:
+    """Kill all that checks of this process have started, so that nobody waits for their end."""
+    kill_marked(_RUN, str(os.getpid()))
 
 
 def has_ended(process: subprocess.Popen[bytes], limit_s: float) -> bool:

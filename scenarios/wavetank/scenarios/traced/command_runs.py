@@ -10,6 +10,7 @@ from typing import Protocol, Self
 
 from wavetank.scenarios.code.answers import Answer
 from wavetank.scenarios.traced.benches import Bench, Benches, Place
+from wavetank.scenarios.traced.check_command import kill_running_checks
 from wavetank.sim import DiskImage
 
 __all__ = ["CommandRuns", "ImageCheck"]
@@ -72,7 +73,10 @@ class CommandRuns:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._pool.shutdown(cancel_futures=True)
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        if kind is KeyboardInterrupt:
+            kill_running_checks()
+        self._pool.shutdown()
         self._benches.__exit__(kind, error, trace)
 
     @property
