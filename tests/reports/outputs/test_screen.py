@@ -2,6 +2,7 @@
 
 import io
 import re
+import shlex
 from collections.abc import Callable
 from textwrap import dedent
 
@@ -19,6 +20,7 @@ from wavetank.scenarios import (
     Problem,
     ScenarioFinished,
     ScenarioProgress,
+    fault_plan,
 )
 from wavetank.sim import Choice
 
@@ -80,6 +82,32 @@ def test_every_story_fits_on_a_screen(sentence: str, lines: tuple[str, ...]) -> 
     )
     assert len(story.splitlines()) <= STORY_LINES
     assert max(map(len, story.splitlines())) <= 100
+
+
+@given(
+    width=st.integers(min_value=40, max_value=120),
+    sentence=st.text(max_size=400),
+    lines=st.lists(st.text(max_size=300), max_size=20).map(tuple),
+)
+def test_a_story_is_no_wider_than_the_terminal(
+    width: int, sentence: str, lines: tuple[str, ...]
+) -> None:
+    changed = evolve(VIOLATION, summary=sentence, why=sentence, steps=lines, lost=lines)
+    story = render_story(changed, CASE, max_images=9, width=width)
+    assert max(map(len, story.splitlines())) <= width
+
+
+def test_a_narrow_story_loses_nothing_and_its_commands_still_run() -> None:
+    fault = fault_plan(["fsync log.dat #3: fail EIO ext4"])
+    case = evolve(CASE, workload=evolve(CASE.workload, faults=fault))
+    wide = render_story(evolve(VIOLATION, summary="word " * 50), case)
+    narrow = render_story(evolve(VIOLATION, summary="word " * 50), case, width=50)
+    assert narrow.count("word") == wide.count("word") == 50
+    commands = (
+        shlex.split(text.partition("Elsewhere: first ")[2].replace("\\\n", ""))
+        for text in (wide, narrow)
+    )
+    assert len(set(map(tuple, commands))) == 1
 
 
 def test_the_first_line_names_version_seeds_profiles_and_backend() -> None:

@@ -120,6 +120,17 @@ def test_a_budget_leaves_the_rest_unjudged_and_says_so() -> None:
     assert (cut.judged, cut.judged + cut.unjudged) == (50, whole.distinct)
 
 
+def test_who_waits_for_one_problem_walks_no_further_than_the_budget() -> None:
+    recording = record(SCENARIOS["leader-steady"].workload(0), BUILTIN)
+    limits = Limits(max_images=5)
+    counted = explore(recording, SEQUENTIAL, limits=limits)
+    ended = explore(recording, SEQUENTIAL, limits=evolve(limits, max_after_first=0))
+    assert (ended.judged, ended.unjudged, ended.complete) == (5, 1, False)
+    assert ended.crash_points == 6
+    assert counted.crash_points > 50
+    assert counted.judged + counted.unjudged == explore(recording, SEQUENTIAL).distinct
+
+
 def test_equal_sweeps_have_equal_digests_and_others_do_not() -> None:
     def digest(seed: int) -> str:
         return explore(record(SCENARIOS["log-conflict"].workload(seed), BUILTIN), SEQUENTIAL).digest

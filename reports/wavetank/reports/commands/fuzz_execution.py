@@ -19,6 +19,7 @@ from wavetank.reports.failures import StoredFailure
 from wavetank.reports.fuzzing.corpus_files import CORPUS_DIRECTORY, CorpusFiles
 from wavetank.reports.fuzzing.session import FuzzSession, run_fuzz_session
 from wavetank.reports.fuzzing.text import fuzz_first_line, render_fuzz
+from wavetank.reports.outputs.run_text import screen_width
 from wavetank.reports.page.fuzz_page import fuzz_page
 from wavetank.reports.profile_files import choose_profiles
 from wavetank.reports.runs.keeping import store_failures
@@ -100,7 +101,7 @@ def execute(request: FuzzRequest) -> ExitCode:
         click.echo(to_text(made))
     else:
         held = f"{len(session.result.corpus)} inputs in {files.directory}, {new} of them new"
-        click.echo(render_fuzz(session, held))
+        click.echo(render_fuzz(session, held, width=screen_width()))
     write_html(
         request.reports,
         lambda: fuzz_page(session, version(), command=typed_command(), evidence_of=evidence_of),

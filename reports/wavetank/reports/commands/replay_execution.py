@@ -24,6 +24,7 @@ from wavetank.reports.failures import (
     UnknownFailureError,
     UnreadableFailureError,
 )
+from wavetank.reports.outputs.run_text import screen_width
 from wavetank.reports.story import render_story
 from wavetank.reports.test_findings import TestFinding
 from wavetank.scenarios import ALL_SCENARIOS, ReplayResult, ReplayVerdict, replay
@@ -114,5 +115,5 @@ def _render(name: str, stored: StoredFailure | None, result: ReplayResult) -> st
     lines = [f"{result.verdict.value.upper()} {name}: {result.explanation}"]
     if stored is not None and result.verdict is ReplayVerdict.FAILED:
         told = result.violation or stored.violation
-        lines += ["", render_story(told, stored.case, found=stored.found)]
+        lines += ["", render_story(told, stored.case, found=stored.found, width=screen_width())]
     return "\n".join(lines)

@@ -16,6 +16,7 @@ from wavetank.reports.failures import (
     UnknownFailureError,
     UnreadableFailureError,
 )
+from wavetank.reports.outputs.run_text import screen_width
 from wavetank.reports.page.failure_pages import failure_page
 from wavetank.reports.page.rendering import render_page
 from wavetank.reports.regressions import regression_test
@@ -68,7 +69,7 @@ def _shown(stored: StoredFailure, name: str, shape: str) -> str:
     """
     case, violation = stored.case, stored.violation
     if shape == "text":
-        return render_story(violation, case, found=stored.found)
+        return render_story(violation, case, found=stored.found, width=screen_width())
     if shape == "toml":
         return scenario_to_toml(_scenario(case, name))
     if shape == "html":

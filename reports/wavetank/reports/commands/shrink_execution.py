@@ -12,6 +12,7 @@ from wavetank.reports.documents import to_text
 from wavetank.reports.documents.runs import shrink_document
 from wavetank.reports.exit_codes import ExitCode
 from wavetank.reports.failures import FailureStore, UnknownFailureError, UnreadableFailureError
+from wavetank.reports.outputs.run_text import screen_width
 from wavetank.reports.shrunk_failures import made_smaller
 from wavetank.reports.story import render_story
 from wavetank.scenarios import StoreNotFoundError
@@ -39,5 +40,6 @@ def execute(name: str, *, budget: int, as_json: bool) -> ExitCode:
     if as_json:
         click.echo(to_text(shrink_document(name, small, version())))
     else:
-        click.echo(render_story(small.violation, small.case, found=small.found))
+        width = screen_width()
+        click.echo(render_story(small.violation, small.case, found=small.found, width=width))
     return ExitCode.OK

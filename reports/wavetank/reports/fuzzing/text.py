@@ -35,15 +35,16 @@ def fuzz_first_line(version: str, plan: FuzzPlan, max_time_s: float | None) -> s
     )
 
 
-def render_fuzz(session: FuzzSession, kept: str) -> str:
+def render_fuzz(session: FuzzSession, kept: str, *, width: int | None = None) -> str:
     """Return everything about a run but for its first line.
 
     Args:
         session: what came of it.
         kept: a sentence on where its inputs are.
+        width: columns of the terminal; None where there is none.
     """
     findings = session.result.findings
-    blocks = [render_story(each.violation, each.case) for each in findings[:_STORIES]]
+    blocks = [render_story(each.violation, each.case, width=width) for each in findings[:_STORIES]]
     if len(findings) > _STORIES:
         lines = [
             f"  {each.violation.id}  {each.key[0]}  {each.key[2]}: {each.key[1]}"

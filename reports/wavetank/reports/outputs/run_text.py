@@ -123,7 +123,13 @@ def render_session(session: Session, *, found: Case | None = None, width: int | 
     limit = session.result.plan.max_images
     told = _different(every)[:_STORIES]
     blocks += [
-        render_story(violation, case, found=found if violation.shrunk else None, max_images=limit)
+        render_story(
+            violation,
+            case,
+            found=found if violation.shrunk else None,
+            max_images=limit,
+            width=width,
+        )
         for case, violation in told
     ]
     if len(every) > len(told):

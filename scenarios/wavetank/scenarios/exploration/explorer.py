@@ -296,6 +296,9 @@ class _Explorer(Generic[Shown, Known]):
         """Whether the budget has ended, and further crash points would only be counted."""
         if not self._graph.is_spent:
             return False
+        # Who waits for one problem alone learns nothing more: no image will be judged any more.
+        if self._limits.max_after_first == 0 and self._graph.unjudged:
+            return True
         after_first = (
             self._judge.first is not None and self._budget_after_first == self._graph.budget
         )

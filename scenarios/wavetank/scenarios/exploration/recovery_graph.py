@@ -86,7 +86,8 @@ class Limits:
         depth: crashes inside recoveries, one inside the other; None: until no new image comes.
         max_images: distinct images recovered at most; None: all.
         max_after_first: distinct images recovered at most once the first problem has been found:
-            as many as before it, and at least this many; 0: none; None: all.
+            as many as before it, and at least this many; 0: none, and where the budget of images
+            ends the walk ends, too; None: all.
         look: which few images are judged before all of them, so that a problem is found early;
             None: there is no such look.
         max_sets_per_point: legal sets of pending ops at one crash point up to which all are
