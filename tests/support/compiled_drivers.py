@@ -29,9 +29,7 @@ def journal() -> str:
     """Return the path of the driver in C."""
     program = _folder() / "journal"
     source = DRIVERS / "journal.c"
-    subprocess.run(
-        ["gcc", "-Wall", "-Wextra", "-Werror", "-O1", "-o", program, source], check=True
-    )
+    subprocess.run(["gcc", "-Wall", "-Wextra", "-Werror", "-O1", "-o", program, source], check=True)
     return str(program)
 
 

@@ -124,9 +124,7 @@ def test_the_driver_of_the_page_passes(tmp_path: Path) -> None:
 
 def test_the_page_names_every_capability_that_a_driver_may_declare() -> None:
     page = PAGE.read_text(encoding="utf-8")
-    assert [word for word in DRIVER_CAPABILITIES if f"`{word}`" not in page] == [
-        "durable-appends"
-    ]
+    assert [word for word in DRIVER_CAPABILITIES if f"`{word}`" not in page] == ["durable-appends"]
     assert "ready 1 votes truncate-suffix durable-appends" in page
 
 

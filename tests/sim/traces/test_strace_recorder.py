@@ -494,7 +494,7 @@ int main(int count, char **arguments) {
         (("-g",), ["store.c:8", "store.c:5", "store.c:10"]),
         (("-g", "-no-pie"), ["store.c:8", "store.c:5", "store.c:10"]),
         ((), ["main", "put", "main"]),
-        (("-s",), ["", "", ""]),
+        (("-s",), ["store", "store", "store"]),
     ],
 )
 def test_stacks_lead_to_lines_of_source(

@@ -24,7 +24,7 @@ from wavetank.scenarios.code.probe_ends import (
 from wavetank.scenarios.code.user_code import Check
 from wavetank.scenarios.traced.benches import Bench, Benches, Place
 from wavetank.sim import DiskImage
-from wavetank.sim.python_files import Forks, SimulatedDirectory
+from wavetank.sim.python_files import Forks, SimulatedDirectory, quietly
 
 __all__ = ["FunctionRuns"]
 
@@ -72,7 +72,7 @@ class FunctionRuns:
         # that run at once have numbers that follow each other, and so different benches.
         benches = itertools.cycle(self._benches.all)
         tasks = [
-            partial(self._inside, bench, image, acked)
+            partial(quietly, partial(self._inside, bench, image, acked))
             for bench, image in zip(benches, images, strict=False)
         ]
         return [

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import shutil
 import struct
 import subprocess
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -41,8 +42,8 @@ class _Frame:
 def places_of(stacks: Iterable[tuple[str, ...]]) -> Mapping[tuple[str, ...], str]:
     """Return for each stack the line of source that made the call, such as ``store.c:120``.
 
-    It is the innermost of a function outside of the system's libraries; where no line is known, the
-    name of the function; "" where that is not known either.
+    It is the innermost of the program or library that made the call, the system's libraries aside;
+    where no line is known, the name of the function; where that is not known either, the file's.
     """
     frames = {
         stack: [frame for text in stack if (frame := _frame(text)) is not None]
@@ -54,13 +55,18 @@ def places_of(stacks: Iterable[tuple[str, ...]]) -> Mapping[tuple[str, ...], str
             wanted.setdefault(frame.binary, {})[frame.offset] = ""
     for binary, lines in wanted.items():
         _look_up(binary, lines)
-    return {
-        stack: next(
-            (line for frame in found if (line := wanted[frame.binary][frame.offset])),
-            next((frame.symbol for frame in found if frame.symbol), ""),
-        )
-        for stack, found in frames.items()
-    }
+    return {stack: _place(found, wanted) for stack, found in frames.items()}
+
+
+def _place(found: Sequence[_Frame], wanted: Mapping[str, Mapping[int, str]]) -> str:
+    """Return where the innermost binary of a stack made the call."""
+    if not found:
+        return ""
+    binary = found[0].binary
+    own = list(itertools.takewhile(lambda frame: frame.binary == binary, found))
+    lines = (line for frame in own if (line := wanted[binary][frame.offset]))
+    symbols = (frame.symbol for frame in own if frame.symbol)
+    return next(lines, None) or next(symbols, None) or binary.rpartition("/")[2]
 
 
 def _frame(text: str) -> _Frame | None:

@@ -196,9 +196,7 @@ def test_what_a_driver_says_names_no_real_directory(tmp_path: Path) -> None:
         ("print('ready 1 thread-safe')", "start: expected capabilities out of votes, "),
     ],
 )  # fmt: skip
-def test_a_first_line_that_makes_no_sense_is_told(
-    tmp_path: Path, code: str, message: str
-) -> None:
+def test_a_first_line_that_makes_no_sense_is_told(tmp_path: Path, code: str, message: str) -> None:
     with pytest.raises(DriverAnswerError) as caught:
         command_store(python_driver(tmp_path / "driver.py", code))
     assert str(caught.value).startswith(message)
@@ -229,7 +227,9 @@ def test_a_driver_that_writes_too_much_is_told(tmp_path: Path) -> None:
     )
 
 
-@pytest.mark.parametrize("code", ["import time; time.sleep(60)", f"{READY}import time; time.sleep(60)"])
+@pytest.mark.parametrize(
+    "code", ["import time; time.sleep(60)", f"{READY}import time; time.sleep(60)"]
+)
 def test_a_driver_that_does_not_answer_is_killed_with_all_that_it_started(
     tmp_path: Path, code: str
 ) -> None:
