@@ -235,3 +235,32 @@ def test_writes_that_were_under_way_at_once_are_noted() -> None:
 7 <... pwrite64 resumed>) = 1
 {ENDS}"""
     assert applied(text).overlaps == {"/d/old": (5, 6)}
+
+
+MAP = "7 mmap(NULL, 8192, PROT_READ, MAP_SHARED, 3<`/r/d/old`>, 0) = 0x10000\n"
+
+
+@pytest.mark.parametrize(
+    ("calls", "is_refused"),
+    [
+        ("7 mprotect(0x11000, 4096, PROT_READ|PROT_WRITE) = 0", True),
+        ("7 mprotect(0x12000, 4096, PROT_READ|PROT_WRITE) = 0", False),
+        ("7 munmap(0x11000, 4096) = 0\n7 mprotect(0x11000, 4096, PROT_WRITE) = 0", False),
+        ("7 munmap(0x11000, 4096) = 0\n7 mprotect(0x10000, 4096, PROT_WRITE) = 0", True),
+        (
+            (
+                "7 mremap(0x10000, 8192, 16384, MREMAP_MAYMOVE) = 0x20000\n"
+                "7 mprotect(0x22000, 4096, PROT_WRITE) = 0"
+            ),
+            True,
+        ),
+        ('7 execve("`/p`", [], 0x7f) = 0\n7 mprotect(0x10000, 4096, PROT_WRITE) = 0', False),
+    ],
+)
+def test_mappings_become_writable(calls: str, is_refused: bool) -> None:  # noqa: FBT001 - a column
+    text = f"{OPEN}{MAP}{calls}\n7 +++ exited with 0 +++"
+    if is_refused:
+        with pytest.raises(TraceError, match="shared writable mapping of '/d/old'"):
+            applied(text)
+    else:
+        assert log(text) == []

@@ -211,7 +211,8 @@ def test_go(directory: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "script",
     [
-        "cp -r /bin/sh . ; mv sh other; ln other more; rm other",
+        "cp /bin/sh . ; cat sh > b; mv sh other; ln other more; rm other",
+        "cp -r /etc/alternatives a; cp -r a b; rm -r a",
         "mkdir -p a/b; echo x | tee a/b/c > a/d; tar cf t.tar a; rm -r a; tar xf t.tar",
         "for i in 1 2 3 4 5 6 7 8; do (echo $i > $i; mv $i m$i) & done; wait",
         "seq 9999 | sort -R | sort -n > sorted; gzip sorted; gunzip -k sorted.gz",

@@ -125,6 +125,7 @@ def test_names_are_made_moved_and_removed(directory: Path) -> None:
         os.rename(directory / "a", directory / "sub" / "b")
         os.link(directory / "sub" / "b", directory / "c")
         os.symlink("sub/b", directory / "s")
+        os.rename(directory / "sub" / "b", directory / "c")  # one file: nothing is done
         os.rename(directory / "c", directory / "old")
         os.unlink(directory / "s")
         below = os.open(directory / "sub", os.O_RDONLY)
@@ -195,15 +196,21 @@ def test_bytes_that_the_kernel_copies_are_known(directory: Path, tmp_path: Path)
         target = os.open(directory / "to", os.O_WRONLY | os.O_CREAT)
         os.sendfile(target, source, 2, 3)
         os.copy_file_range(source, target, 4)
+        os.copy_file_range(source, target, 1)
         os.copy_file_range(source, target, 2, 5, 0)
-        os.sendfile(target, os.open(outer, os.O_RDONLY), 0, 7)
+        outside = os.dup(os.open(outer, os.O_RDONLY))
+        os.read(outside, 3)
+        os.copy_file_range(outside, target, 2)
+        os.copy_file_range(outside, target, 2)
         os.posix_fallocate(target, 0, 20)
         system_call("fallocate", target, 1, ctypes.c_long(0), ctypes.c_long(4096))
 
     assert words(traced(directory, work).log) == [
         *("+ /data/to", "/data/to 0 234", "/data/to size 3"),
-        *("/data/to 3 0123", "/data/to size 7", "/data/to 0 56"),
-        *("/data/to 7 outside", "/data/to size 14", "/data/to size 20"),
+        *("/data/to 3 0123", "/data/to size 7", "/data/to 7 4", "/data/to size 8"),
+        "/data/to 0 56",
+        *("/data/to 8 si", "/data/to size 10", "/data/to 10 de", "/data/to size 12"),
+        "/data/to size 20",
     ]
 
 

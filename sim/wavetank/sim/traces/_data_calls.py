@@ -17,6 +17,7 @@ __all__ = ["DATA_CALLS", "failed_sync"]
 
 _VECTORS: Final = frozenset({"writev", "pwritev", "pwritev2"})
 _FIRST_OFFSET: Final = 3
+_WHOLE: Final = 1 << 30
 _SYNC_WORDS: Final = {"RWF_SYNC": SyncKind.FILE, "RWF_DSYNC": SyncKind.DATA}
 
 
@@ -63,7 +64,7 @@ def _sync_after_write(machine: TracedMachine, file: OpenFile, kind: SyncKind | N
 
 
 def _read(machine: TracedMachine, process: Process, call: SystemCall) -> None:
-    file = machine.file(process, call.arguments[0])
+    file = machine.opened(process, call.arguments[0])
     if file is not None and call.result:
         offset = -1
         if call.name == "preadv2":
@@ -73,7 +74,7 @@ def _read(machine: TracedMachine, process: Process, call: SystemCall) -> None:
 
 
 def _seek(machine: TracedMachine, process: Process, call: SystemCall) -> None:
-    file = machine.file(process, call.arguments[0])
+    file = machine.opened(process, call.arguments[0])
     if file is not None and call.result is not None:
         file.offset = call.result
 
@@ -98,7 +99,7 @@ def _copy(
 ) -> None:
     """Copy as many bytes as the call returned between descriptors, each with its offset."""
     length = call.result
-    origin, destination = machine.file(process, source[0]), machine.file(process, target[0])
+    origin, destination = machine.opened(process, source[0]), machine.file(process, target[0])
     if not length:
         return
     offset = _arguments.number(source[1])
@@ -130,7 +131,7 @@ def _content(
     content: bytes | None = None
     if origin is not None and origin.inode is not None and offset is not None:
         content = machine.disk.read(origin.inode, offset, length)
-    elif origin is None and offset is not None:
+    elif (origin is None or origin.is_outside) and offset is not None:
         path = _arguments.path_of_descriptor(text)
         content = machine.outside_reads(path, offset, length) if path else None
     return content if content is not None and len(content) == length else None
@@ -169,10 +170,15 @@ def _clone(
         return
     text, start, length = source
     origin = machine.file(process, text)
-    if origin is None or origin.inode is None:
-        raise RefusalError("expected clones of files of the directory but got one from outside")
-    end = machine.disk.size(origin.inode) if length is None else start + length
-    content = machine.disk.read(origin.inode, start, end - start)
+    content: bytes | None
+    if origin is not None and origin.inode is not None:
+        length = machine.disk.size(origin.inode) - start if length is None else length
+        content = machine.disk.read(origin.inode, start, length)
+    else:
+        path = _arguments.path_of_descriptor(text)
+        content = machine.outside_reads(path, start, length or _WHOLE) if path else None
+    if content is None:
+        raise RefusalError("expected clones of files that have not changed since")
     if target.inode is not None and content:
         machine.disk.write(target.inode, to, content, path=target.path)
 

@@ -144,7 +144,16 @@ class TracedMachine:
     # Descriptors
 
     def file(self, process: Process, text: str) -> OpenFile | None:
-        """Return the open file that a descriptor stands for; None if it is of no account.
+        """Return the open file that a descriptor stands for; None if it is outside.
+
+        Raises:
+            RefusalError: it is in the directory, and nobody saw it being opened.
+        """
+        file = self.opened(process, text)
+        return None if file is None or file.is_outside else file
+
+    def opened(self, process: Process, text: str) -> OpenFile | None:
+        """Return the open file that a descriptor stands for, even outside; None if nobody knows.
 
         Raises:
             RefusalError: it is in the directory, and nobody saw it being opened.

@@ -41,6 +41,8 @@ def _open(machine: TracedMachine, process: Process, call: SystemCall) -> None:
         file.acknowledges = acknowledges
     elif acknowledges:
         file = OpenFile(inode=None, acknowledges=True)
+    else:
+        file = OpenFile(inode=None, is_outside=True)
     process.descriptors.put(number, file, closes="O_CLOEXEC" in flags)
 
 

@@ -38,7 +38,7 @@ def _close_range(machine: TracedMachine, process: Process, call: SystemCall) -> 
 
 
 def _dup(machine: TracedMachine, process: Process, call: SystemCall) -> None:
-    file = machine.file(process, call.arguments[0])
+    file = machine.opened(process, call.arguments[0])
     assert call.result is not None
     if _arguments.descriptor(call.arguments[0]) != call.result:
         closes = call.name == "dup3" and "O_CLOEXEC" in call.arguments[2]
@@ -48,7 +48,7 @@ def _dup(machine: TracedMachine, process: Process, call: SystemCall) -> None:
 def _fcntl(machine: TracedMachine, process: Process, call: SystemCall) -> None:
     what = call.arguments[1]
     if what in ("F_DUPFD", "F_DUPFD_CLOEXEC"):
-        file = machine.file(process, call.arguments[0])
+        file = machine.opened(process, call.arguments[0])
         assert call.result is not None
         process.descriptors.put(call.result, file, closes=what == "F_DUPFD_CLOEXEC")
         return

@@ -1,7 +1,7 @@
 """The traced processes: descriptors, working directories and shared mappings, as forks share them.
 
-Only descriptors of files in the directory, and those that acknowledge, are kept; what is not in a
-table is of no account.
+Kept are descriptors of files in the directory, those that acknowledge, and those of files outside,
+from which the kernel may copy.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ class OpenFile:
         appends: whether writes go to the end (O_APPEND).
         sync: which sync follows each write (O_DSYNC, O_SYNC); None for none.
         acknowledges: whether the lines written to it are acknowledgements.
+        is_outside: whether it is a file outside of the directory, of which only `offset` counts.
     """
 
     inode: int | None
@@ -39,6 +40,7 @@ class OpenFile:
     appends: bool = False
     sync: SyncKind | None = None
     acknowledges: bool = False
+    is_outside: bool = False
 
 
 @define(eq=False)
