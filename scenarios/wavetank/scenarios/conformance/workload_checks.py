@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from typing import Final
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from wavetank.engine import FileStorageOptions, PersistentState, SnapshotMetadata
 from wavetank.faults import parse_fault
@@ -137,6 +137,9 @@ def _compact(can: frozenset[Capability], index: int) -> Iterator[Step]:
 _DEPTH: Final = 1
 _SETS_PER_POINT: Final = 128
 """Fewer than a run tries: a store that rewrites a whole file has many at every point."""
+_PROCESS_SETS_PER_POINT: Final = 16
+_PROCESS_AFTER_FIRST: Final = 50
+"""Where each recovery is a process; how many images are judged behind the first finding."""
 _LYING_SEARCHES: Final = ((30, 4), (400, _SETS_PER_POINT))
 """Images and sets per point: nearly every store loses something in the first, short search."""
 
@@ -227,6 +230,14 @@ class CrashExploration:
             max_sets_per_point=_SETS_PER_POINT,
             disabled=undeclared_invariants(self.adapter.capabilities),
         )
+        if self.adapter.processes is not None:
+            # What a process reads nobody sees: no image stands for another.
+            limits = evolve(
+                limits,
+                max_after_first=_PROCESS_AFTER_FIRST,
+                max_sets_per_point=_PROCESS_SETS_PER_POINT,
+                forks_after_first=False,
+            )
         subject = self.recording.subject(limits.disabled)
         found: list[CrashProblem] = []
         for profile in self._profiles:
