@@ -57,16 +57,16 @@ def start_of(workload: Workload, steps: int) -> Workload:
 def told(disk: SimDisk, start: int = 0) -> list[str]:
     """Return the op log in words."""
     words = []
-    for record in list(disk.log)[start:]:
-        match record:
+    for each in list(disk.log)[start:]:
+        match each:
             case Dirent():
-                words.append(f"name {record.path}")
+                words.append(f"name {each.path}")
             case Data():
-                words.append(f"data {record.path}")
+                words.append(f"data {each.path}")
             case Size():
-                words.append(f"size {record.size}")
+                words.append(f"size {each.size}")
             case Sync():
-                words.append(f"{record.kind.value} {record.path}")
+                words.append(f"{each.kind.value} {each.path}")
     return words
 
 
