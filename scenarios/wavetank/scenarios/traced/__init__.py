@@ -10,7 +10,6 @@
     persistent_check.py  or a process that is asked about one image after the other
     serving.py        the other side of that, for checks in Python
     function_runs.py  the check runs in forks, as a Python function
-    recovery.py       what a check does to an image, recorded
     crash_functions.py  `crash_test` of functions on the real machine
     crash_trace.py    all of it: verdicts, findings, and which syncs are needed
 
@@ -30,7 +29,6 @@ from wavetank.scenarios.traced.function_runs import FunctionRuns
 from wavetank.scenarios.traced.persistent_check import PersistentCheck
 from wavetank.scenarios.traced.probing import ImageProbing, ImageRuns
 from wavetank.scenarios.traced.recording import recording_of
-from wavetank.scenarios.traced.recovery import recovery_trace
 from wavetank.scenarios.traced.serving import serve_checks
 from wavetank.sim.traces.images import ImageDirectory, NoRoomError
 
@@ -52,6 +50,5 @@ __all__ = [
     "crash_trace",
     "recorder_named",
     "recording_of",
-    "recovery_trace",
     "serve_checks",
 ]

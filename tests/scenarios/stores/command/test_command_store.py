@@ -3,7 +3,6 @@
 import os
 import signal
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -128,53 +127,54 @@ def test_the_errors_of_a_driver_are_those_of_the_engine(
     store.close()
 
 
+WORDS = "not-found, out-of-range, refused, damaged, in-use, io"
+RANGE = "LogEntry.index: expected 1 <= value <= 2**64-1 but got 0"
+
+
 @pytest.mark.parametrize(
-    ("verb", "answer", "message"),
+    ("verb", "answer", "wanted", "came"),
     [
-        ("append", "fine", ("append: expected a line that begins with 'ok' or 'error' but the "
-         "driver wrote 'fine'")),
-        ("append", "ok 1", "append: expected 'ok' alone but the driver wrote 'ok 1'"),
-        ("append", "error odd x", ("append: expected 'error' and one of not-found, out-of-range, "
-         "refused, damaged, in-use, io but the driver wrote 'error odd x'")),
-        ("bounds", "ok 1 -1", "bounds: expected decimal numbers but the driver wrote 'ok 1 -1'"),
-        ("bounds", "ok 1", ("bounds: expected 'ok' and 2 decimal numbers but the driver wrote "
-         "'ok 1'")),
-        ("read", "ok 1 1", ("read: expected 'ok' and three words for each entry but the driver "
-         "wrote 'ok 1 1'")),
-        ("read", "ok 1 1 xyz", ("read: expected bytes in hexadecimal, or '-' for none but the "
-         "driver wrote 'xyz'")),
-        ("read", "ok 0 1 -", ("read: expected LogEntry.index: expected 1 <= value <= 2**64-1 but "
-         "got 0 but the driver wrote '0 1 -'")),
-        ("load-state", "ok 1 ff", "load-state: expected a vote in UTF-8 but the driver wrote 'ff'"),
-        ("load-snapshot", "ok", ("load-snapshot: expected 'ok', index, term and content but the "
-         "driver wrote 'ok'")),
+        ("append", "fine", "a line that begins with 'ok' or 'error'", "fine"),
+        ("append", "ok 1", "'ok' alone", "ok 1"),
+        ("append", "error odd x", f"'error' and one of {WORDS}", "error odd x"),
+        ("bounds", "ok 1 -1", "decimal numbers", "ok 1 -1"),
+        ("bounds", "ok 1", "'ok' and 2 decimal numbers", "ok 1"),
+        ("read", "ok 1 1", "'ok' and three words for each entry", "ok 1 1"),
+        ("read", "ok 1 1 xyz", "bytes in hexadecimal, or '-' for none", "xyz"),
+        ("read", "ok 0 1 -", RANGE, "0 1 -"),
+        ("load-state", "ok 1 ff", "a vote in UTF-8", "ff"),
+        ("load-snapshot", "ok", "'ok', index, term and content", "ok"),
     ],
-)  # fmt: skip
+)
 def test_an_answer_that_makes_no_sense_is_told_and_ends_the_driver(
-    tmp_path: Path, verb: str, answer: str, message: str
+    tmp_path: Path, verb: str, answer: str, wanted: str, came: str
 ) -> None:
     store = opened(answering(tmp_path, {verb: answer}), tmp_path)
     with pytest.raises(DriverAnswerError) as caught:
         _call(store, verb)
-    assert str(caught.value) == message
+    assert str(caught.value) == f"{verb}: expected {wanted} but the driver wrote {came!r}"
     with pytest.raises(DriverEndedError, match="expected a driver that runs but it is gone"):
         store.load_state()
 
 
-CALLS: dict[str, Callable[[Storage], object]] = {
-    "append": lambda store: store.append_log_entries([LogEntry(1, 1, b"x")]),
-    "save-state": lambda store: store.save_state(PersistentState(1, "a")),
-    "save-snapshot": lambda store: store.save_snapshot(SnapshotMetadata(1, 1), [b"x", b"y"]),
-    "truncate-suffix": lambda store: store.truncate_log_suffix(1),
-    "read": lambda store: store.get_log_entries(1, 2),
-    "load-state": lambda store: store.load_state(),
-    "load-snapshot": lambda store: store.load_snapshot(),
-    "bounds": lambda store: store.last_log_index,
-}
-
-
-def _call(store: Storage, verb: str) -> object:
-    return CALLS[verb](store)
+def _call(store: Storage, verb: str) -> None:
+    match verb:
+        case "append":
+            store.append_log_entries([LogEntry(1, 1, b"x")])
+        case "save-state":
+            store.save_state(PersistentState(1, "a"))
+        case "save-snapshot":
+            store.save_snapshot(SnapshotMetadata(1, 1), [b"x", b"y"])
+        case "truncate-suffix":
+            store.truncate_log_suffix(1)
+        case "read":
+            store.get_log_entries(1, 2)
+        case "load-state":
+            store.load_state()
+        case "load-snapshot":
+            store.load_snapshot()
+        case _:
+            _ = store.last_log_index
 
 
 def test_what_a_driver_says_names_no_real_directory(tmp_path: Path) -> None:
@@ -183,19 +183,20 @@ def test_what_a_driver_says_names_no_real_directory(tmp_path: Path) -> None:
         command_store(python_driver(tmp_path / "driver.py", code))
 
 
+FIRST_LINE = "'ready 1' and its capabilities but the driver wrote"
+
+
 @pytest.mark.parametrize(
-    ("code", "message"),
+    ("line", "message"),
     [
-        ("print('hello')", ("start: expected 'ready 1' and its capabilities but the driver wrote "
-         "'hello'")),
-        ("print('ready 2 votes')", ("start: expected 'ready 1' and its capabilities but the driver "
-         "wrote 'ready 2 votes'")),
-        ("print('ready 1 thread-safe')", "start: expected capabilities out of votes, "),
+        ("hello", f"start: expected {FIRST_LINE} 'hello'"),
+        ("ready 2 votes", f"start: expected {FIRST_LINE} 'ready 2 votes'"),
+        ("ready 1 thread-safe", "start: expected capabilities out of votes, "),
     ],
-)  # fmt: skip
-def test_a_first_line_that_makes_no_sense_is_told(tmp_path: Path, code: str, message: str) -> None:
+)
+def test_a_first_line_that_makes_no_sense_is_told(tmp_path: Path, line: str, message: str) -> None:
     with pytest.raises(DriverAnswerError) as caught:
-        command_store(python_driver(tmp_path / "driver.py", code))
+        command_store(python_driver(tmp_path / "driver.py", f"print({line!r})"))
     assert str(caught.value).startswith(message)
 
 
