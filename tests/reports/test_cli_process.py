@@ -196,7 +196,8 @@ def test_a_store_that_depends_on_the_hash_seed_is_told_from_a_deterministic_one(
 ) -> None:
     done = unsteady("run", *SMALL, *UNSTEADY, "--check-determinism", cwd=tmp_path, kind="hash")
     assert done.returncode == 3
-    lines = done.stdout.splitlines()
+    *lines, kept = done.stdout.splitlines()
+    assert kept.startswith("kept in .wavetank/runs/0-")
     assert lines[-3] == "NOT DETERMINISTIC: two runs under PYTHONHASHSEED 1 and 2 differ."
     _, first, _, second = lines[-2].split()
     assert first != second

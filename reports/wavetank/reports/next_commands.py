@@ -11,11 +11,17 @@ from wavetank.reports.runs.session import Session, Unit
 from wavetank.scenarios import OwnProfile, RunPlan, units_of
 
 __all__ = [
+    "recheck_command",
     "remaining_commands",
     "replay_command",
     "run_command",
     "shrink_command",
 ]
+
+
+def recheck_command(run: str) -> str:
+    """Return the command that runs a kept run again, and tells what has changed."""
+    return shlex.join(["wavetank", "recheck", run])
 
 
 def replay_command(failure: str) -> str:

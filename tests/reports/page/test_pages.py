@@ -62,7 +62,12 @@ def require_sound(page: Page) -> None:
 
 
 def test_a_run_leads_from_its_matrix_and_its_crash_points_to_its_findings(session: Session) -> None:
-    page = run_page(session, "1.0", command="wavetank run")
+    kept = Path(".wavetank/runs/0-abcdef")
+    page = run_page(session, "1.0", command="wavetank run", kept=kept)
+    assert [(each.name, each.value) for each in page.facts[-2:]] == [
+        ("kept in", ".wavetank/runs/0-abcdef"),
+        ("run it again and compare", "wavetank recheck 0-abcdef"),
+    ]
     (result,) = session.result.results
     assert page.verdict == "fail"
     assert page.sentence == (

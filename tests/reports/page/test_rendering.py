@@ -174,7 +174,7 @@ def test_rows_have_the_class_of_their_fate(outline: Outline) -> None:
 
 def test_text_of_a_store_is_not_taken_for_html() -> None:
     evil = "<script>alert(1)</script>"
-    finding = evolve(finding_named("votes-1"), broken=evil, shown=(evil,), sentence=evil)
+    finding = evolve(finding_named("votes-1"), broken=evil, shown=(evil,), sentence=f"{evil} came")
     html = render_page(page_of(finding))
     assert evil not in html
     assert html.count("&lt;script&gt;alert(1)&lt;/script&gt;") == 3
@@ -201,6 +201,15 @@ def test_bytes_that_differ_side_by_side_are_marked_together() -> None:
     finding = evolve(finding_named("votes-1"), files=(hex_diff(CHANGED),))
     html = render_page(page_of(finding))
     assert "61 62 <mark>63 64</mark> 65 <mark>66</mark>" in html
+
+
+def test_a_breach_that_the_title_tells_is_not_told_twice() -> None:
+    finding = finding_named("votes-1")
+    told = "<p>Expected node-d, but nobody came back.</p>"
+    assert told in render_page(page_of(finding))
+    same = evolve(finding, sentence=finding.broken)
+    assert told not in render_page(page_of(same))
+    assert told in render_page(page_of(evolve(same, shown=())))
 
 
 def test_a_finding_whose_drawing_stands_elsewhere_leads_there() -> None:

@@ -18,6 +18,7 @@ from wavetank.reports.documents import to_text
 from wavetank.reports.documents.runs import run_document
 from wavetank.reports.exit_codes import ExitCode
 from wavetank.reports.failures import StoredFailure
+from wavetank.reports.next_commands import recheck_command
 from wavetank.reports.outputs.event_lines import short_line
 from wavetank.reports.outputs.files import write_run_reports
 from wavetank.reports.outputs.progress import progress_on
@@ -295,8 +296,10 @@ def execute(request: RunRequest, plan: RunPlan) -> ExitCode:
         else:
             found = None if small is None else small.found
             click.echo(render_session(session, found=found, width=screen_width()))
-        kept.finish(session, document)
-    write_run_reports(session, request.reports, version())
+        place = kept.finish(session, document)
+    if place is not None and not request.as_json:
+        click.echo(f"kept in {place}: {recheck_command(place.name)} runs it again")
+    write_run_reports(session, request.reports, version(), kept=place)
     if session.error is not None:
         raise session.error
     return _exit_code(session, strict=request.strict)

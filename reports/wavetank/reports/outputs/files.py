@@ -18,15 +18,23 @@ from wavetank.scenarios.conformance import Scorecard
 __all__ = ["write_check_reports", "write_run_reports"]
 
 
-def write_run_reports(session: Session, reports: Mapping[str, Path], version: str) -> None:
+def write_run_reports(
+    session: Session, reports: Mapping[str, Path], version: str, *, kept: Path | None = None
+) -> None:
     """Write what was asked for of a run, but for its events, which are written while it runs.
+
+    Args:
+        session: the run.
+        reports: files by kind.
+        version: of wavetank.
+        kept: the folder in which the run is kept; None if it is not.
 
     Raises:
         click.FileError: a file cannot be written.
     """
     _write_text(reports, "junit", lambda: run_junit(session, version))
     _write_text(reports, "markdown", lambda: run_markdown(session, version))
-    write_html(reports, lambda: run_page(session, version, command=typed_command()))
+    write_html(reports, lambda: run_page(session, version, command=typed_command(), kept=kept))
 
 
 def write_check_reports(

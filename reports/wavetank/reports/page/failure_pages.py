@@ -96,7 +96,7 @@ def finding_of(
         tree=tree,
         files=files,
         promised=evidence.promised,
-        shown=evidence.shown,
+        shown=tuple(line for line in evidence.shown if line != violation.summary),
         lost=violation.lost,
         why=chain_sentences(violation) or (violation.why,),
         cure=_cure(violation),

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
+from wavetank.reports.next_commands import recheck_command
 from wavetank.reports.page.blocks import (
     Block,
     Cell,
@@ -36,6 +38,7 @@ def run_page(
     version: str,
     *,
     command: str = "",
+    kept: Path | None = None,
     evidence_of: EvidenceOf = evidence_of_case,
 ) -> Page:
     """Return the page of a run.
@@ -44,6 +47,7 @@ def run_page(
         session: what came of it.
         version: of wavetank.
         command: what a person typed; "" if that is not known.
+        kept: the folder in which the run is kept; None if it is not.
         evidence_of: judges a finding's case again and returns what it shows.
     """
     results = session.result.results
@@ -90,7 +94,7 @@ def run_page(
         verdict=session.verdict.value,
         sentence=_sentence(session),
         command=command,
-        facts=tuple(_facts(session, version)),
+        facts=(*_facts(session, version), *_kept(kept)),
         sections=tuple(each for each in sections if _has_content(each)),
     )
 
@@ -112,6 +116,12 @@ def _facts(session: Session, version: str) -> Iterator[Fact]:
         yield Fact("fault", fault)
     yield Fact("time", f"{session.elapsed_s:.1f} s on {_counted(session.workers, 'worker')}")
     yield Fact("digest", session.result.digest or "run not finished")
+
+
+def _kept(place: Path | None) -> Iterator[Fact]:
+    if place is not None:
+        yield Fact("kept in", str(place))
+        yield Fact("run it again and compare", recheck_command(place.name))
 
 
 def _several(seeds: Sequence[int]) -> str:

@@ -36,16 +36,17 @@ class KeptRun:
         """Take one event."""
         self.log.take(event)
 
-    def finish(self, session: Session, document: dict[str, object]) -> None:
-        """Keep the run, unless it was interrupted before anything was finished."""
+    def finish(self, session: Session, document: dict[str, object]) -> Path | None:
+        """Keep the run, and return where; None if nothing was finished, or it cannot be written."""
         self.log.close()
         if self.folder is None or not session.result.results:
-            return
+            return None
         seed = session.result.plan.seeds[0]
         try:
-            self.folders.keep(self.folder, document, seed=seed, digest=self.log.digest)
+            return self.folders.keep(self.folder, document, seed=seed, digest=self.log.digest)
         except OSError as error:
             _tell_not_kept(self.folders, error)
+            return None
 
 
 @contextmanager

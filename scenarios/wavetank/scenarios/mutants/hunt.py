@@ -7,6 +7,7 @@ else: what a variant does wrong without a crash is told apart, and counts for no
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from types import MappingProxyType
 
 from attrs import evolve, frozen
@@ -21,7 +22,7 @@ from wavetank.scenarios.raft.recovery import RaftSubject
 from wavetank.scenarios.stores.adapter import StoreAdapter
 from wavetank.sim import Profile
 
-__all__ = ["Hunt", "Kill", "effort", "hunt", "hunts", "reported", "reported_under"]
+__all__ = ["Hunt", "Kill", "TrialRun", "effort", "hunt", "hunts", "reported", "trial_run"]
 
 
 @frozen(kw_only=True)
@@ -94,26 +95,78 @@ def hunts(
         known: by profile what is not told, as invariants and kinds.
         max_images: judged under each profile at most; None: all.
     """
-    recording = record_trial(trial, backend)
-    with recording.runnable() as runnable:
-        subject = runnable.subject()
+    with trial_run(backend, trial) as run:
+        yield from run.hunts(profiles, depth=trial.depth, known=known, max_images=max_images)
+
+
+@frozen(kw_only=True)
+class TrialRun:
+    """A trial recorded on a variant, and what the stores opened after its crashes have shown.
+
+    Attributes:
+        trial: what ran.
+        recording: of the run.
+        subject: remembers every image that was recovered from, for all hunts on this run.
+        disabled: invariants that are switched off.
+    """
+
+    trial: Trial
+    recording: Recording
+    subject: RaftSubject
+    disabled: frozenset[str] = frozenset()
+
+    def hunts(
+        self,
+        profiles: Iterable[Profile],
+        *,
+        depth: int | None,
+        known: Mapping[str, frozenset[tuple[str, str]]] = MappingProxyType({}),
+        max_images: int | None = None,
+    ) -> Iterator[Hunt]:
+        """Yield what is found under each profile.
+
+        Args:
+            profiles: under which the variant is crashed.
+            depth: crashes inside recoveries; None: until no new image comes.
+            known: by profile what is not told, as invariants and kinds.
+            max_images: judged under each profile at most; None: all.
+        """
+        limits = Limits(depth=depth, max_images=max_images)
         for profile in profiles:
-            old = known.get(profile.name, frozenset())
-            yield _hunt(runnable, trial, profile, subject, old, max_images)
+            if self.trial.needs_crash:
+                yield _hunt(self, profile, limits, known.get(profile.name, frozenset()))
+            else:
+                yield _hunt_live(self.recording, profile)
+
+    def reported_under(
+        self, profiles: Iterable[Profile], *, depth: int | None
+    ) -> Iterator[Profile]:
+        """Yield the profiles under which anything is found."""
+        if not self.trial.needs_crash:
+            broken = {live.problem.invariant for live in self.recording.problems}
+            yield from profiles if broken - self.disabled else ()
+            return
+        limits = Limits(depth=depth, disabled=self.disabled, max_after_first=0)
+        for profile in profiles:
+            if explore(self.recording, profile, limits=limits, subject=self.subject).findings:
+                yield profile
 
 
-def _hunt(  # noqa: PLR0917 - the arguments of `hunts`
-    recording: Recording,
-    trial: Trial,
-    profile: Profile,
-    subject: RaftSubject,
-    known: frozenset[tuple[str, str]],
-    max_images: int | None,
+@contextmanager
+def trial_run(
+    backend: StoreAdapter, trial: Trial, disabled: frozenset[str] = frozenset()
+) -> Iterator[TrialRun]:
+    """Record a trial on a variant, and give what hunts on it as long as the block lasts."""
+    with record_trial(trial, backend).runnable() as runnable:
+        subject = runnable.subject(disabled)
+        yield TrialRun(trial=trial, recording=runnable, subject=subject, disabled=disabled)
+
+
+def _hunt(
+    run: TrialRun, profile: Profile, limits: Limits, known: frozenset[tuple[str, str]]
 ) -> Hunt:
-    if not trial.needs_crash:
-        return _hunt_live(recording, profile)
-    limits = Limits(depth=trial.depth, max_images=max_images)
-    sweep = explore(recording, profile, limits=limits, subject=subject)
+    recording = run.recording
+    sweep = explore(recording, profile, limits=limits, subject=run.subject)
     new = [
         each for each in sweep.findings if (each.problem.invariant, each.problem.kind) not in known
     ]
@@ -132,26 +185,8 @@ def reported(
     backend: StoreAdapter, trial: Trial, profile: Profile, disabled: frozenset[str] = frozenset()
 ) -> bool:
     """Whether anything is found, with some invariants switched off."""
-    return bool(tuple(reported_under(backend, trial, (profile,), disabled)))
-
-
-def reported_under(
-    backend: StoreAdapter,
-    trial: Trial,
-    profiles: Iterable[Profile],
-    disabled: frozenset[str] = frozenset(),
-) -> Iterator[Profile]:
-    """Yield the profiles under which anything is found, with some invariants switched off."""
-    recording = record_trial(trial, backend)
-    if not trial.needs_crash:
-        is_wrong = any(live.problem.invariant not in disabled for live in recording.problems)
-        yield from profiles if is_wrong else ()
-        return
-    subject = recording.subject(disabled)
-    limits = Limits(depth=trial.depth, disabled=disabled, max_after_first=0)
-    for profile in profiles:
-        if explore(recording, profile, limits=limits, subject=subject).findings:
-            yield profile
+    with trial_run(backend, trial, disabled) as run:
+        return bool(tuple(run.reported_under((profile,), depth=trial.depth)))
 
 
 def _hunt_live(recording: Recording, profile: Profile) -> Hunt:

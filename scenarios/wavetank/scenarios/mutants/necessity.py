@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Executor
+from contextlib import ExitStack
 from enum import Enum
 from typing import Final
 
@@ -17,7 +18,7 @@ from attrs import evolve, field, frozen
 
 from wavetank.scenarios.case import Case
 from wavetank.scenarios.exploration.violation import Violation
-from wavetank.scenarios.mutants.hunt import Hunt, Kill, hunts, reported_under
+from wavetank.scenarios.mutants.hunt import Hunt, Kill, TrialRun, hunts, trial_run
 from wavetank.scenarios.mutants.missing_syncs import (
     SYNC_TRIALS,
     SyncSite,
@@ -133,17 +134,20 @@ def need_of(
         trials = [trial for trial in trials if not trial.from_step]
     # Most kills need no crash inside a recovery, and those take most of the time.
     shallow = [evolve(trial, depth=0) for trial in trials if trial.depth != 0]
-    hunted = _hunted_until_killed([*shallow, *trials], backend, about)
-    killed_on, last = hunted[-1] if hunted else (None, None)
-    kill = None if last is None else last.kill
+    profiles: tuple[str, ...] = ()
+    image: LosingImage | None = None
+    with ExitStack() as stack:
+        runs = _Runs(backend, stack)
+        hunted = _hunted_until_killed([*shallow, *trials], runs, about)
+        killed_on, last = hunted[-1] if hunted else (None, None)
+        kill = None if last is None else last.kill
+        if kill is not None and killed_on is not None and last is not None:
+            run = runs.of(killed_on)
+            profiles = (last.profile,) if about.known else _shown_under(run, killed_on)
+            image = _image(site, about.store, killed_on, last, kill) if about.keeps_images else None
     whole = [found for trial, found in hunted if trial in trials]
     is_decided = bool(trials) and all(found.complete for found in whole)
     undecided = Necessity.REDUNDANT if is_decided else Necessity.UNDECIDED
-    profiles: tuple[str, ...] = ()
-    image: LosingImage | None = None
-    if kill is not None and killed_on is not None and last is not None:
-        profiles = (last.profile,) if about.known else _shown_under(backend, killed_on)
-        image = _image(site, about.store, killed_on, last, kill) if about.keeps_images else None
     return NecessityResult(
         site=site,
         ordinal=ordinal,
@@ -177,8 +181,29 @@ class _Subject:
     keeps_images: bool = False
 
 
+@frozen
+class _Runs:
+    """Trials on one variant, each recorded once for all depths at which it is hunted.
+
+    Args:
+        backend: the variant.
+        stack: holds what the recordings need.
+    """
+
+    backend: StoreAdapter
+    stack: ExitStack
+    _of: dict[Trial, TrialRun] = field(factory=dict, init=False)
+
+    def of(self, trial: Trial) -> TrialRun:
+        """Return the run of a trial."""
+        key = evolve(trial, depth=0)
+        if key not in self._of:
+            self._of[key] = self.stack.enter_context(trial_run(self.backend, key))
+        return self._of[key]
+
+
 def _hunted_until_killed(
-    trials: Iterable[Trial], backend: StoreAdapter, about: _Subject
+    trials: Iterable[Trial], runs: _Runs, about: _Subject
 ) -> list[tuple[Trial, Hunt]]:
     """Return the hunts on trials under each profile, up to the first with a kill."""
     hunted: list[tuple[Trial, Hunt]] = []
@@ -191,8 +216,8 @@ def _hunted_until_killed(
             )
             for profile in (each.name for each in about.profiles)
         }
-        for found in hunts(
-            backend, trial, about.profiles, known=known, max_images=about.max_images
+        for found in runs.of(trial).hunts(
+            about.profiles, depth=trial.depth, known=known, max_images=about.max_images
         ):
             hunted.append((trial, found))
             if found.kill is not None:
@@ -200,13 +225,13 @@ def _hunted_until_killed(
     return hunted
 
 
-def _shown_under(backend: StoreAdapter, trial: Trial) -> tuple[str, ...]:
+def _shown_under(run: TrialRun, trial: Trial) -> tuple[str, ...]:
     """Return the names of the safe profiles under which a variant is reported, in their order."""
-    shown = {each.name for each in reported_under(backend, trial, SAFE_PROFILES)}
+    shown = {each.name for each in run.reported_under(SAFE_PROFILES, depth=trial.depth)}
     unseen = [each for each in SAFE_PROFILES if each.name not in shown]
     deep = next((each for each in SYNC_TRIALS if each.workload == trial.workload), trial)
     if deep != trial:
-        shown |= {each.name for each in reported_under(backend, deep, unseen)}
+        shown |= {each.name for each in run.reported_under(unseen, depth=deep.depth)}
     return tuple(each.name for each in SAFE_PROFILES if each.name in shown)
 
 
