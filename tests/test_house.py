@@ -166,19 +166,19 @@ def test_only_what_stands_before_pythons_own_files_knows_pythons_modules() -> No
 def test_only_the_recorders_know_the_machine_that_programs_run_on() -> None:
     folder = ROOT / "sim" / "wavetank" / "sim" / "traces"
     found = {
-        path.name: {name.partition(".")[0] for name in names}
-        for path in folder.glob("*.py")
+        str(path.relative_to(folder)): {name.partition(".")[0] for name in names}
+        for path in folder.rglob("*.py")
         if (names := from_the_world(path)) and names != {"pathlib.Path"}
     }
     assert found == {
-        "_fuse_mount.py": {"os", "shutil", "socket", "subprocess"},
-        "_fuse_server.py": {"os", "signal"},
-        "fuse_filesystem.py": {"os", "time"},
-        "fuse_recorder.py": {"os", "pathlib", "shutil", "signal", "tempfile", "time"},
-        "_source_lines.py": {"pathlib", "shutil", "subprocess"},
         "directories.py": {"os"},
         "images.py": {"os", "pathlib", "shutil"},
-        "strace_recorder.py": {
+        "fuse/filesystem.py": {"os", "time"},
+        "fuse/mount.py": {"os", "shutil", "socket", "subprocess"},
+        "fuse/recorder.py": {"os", "pathlib", "shutil", "signal", "tempfile", "time"},
+        "fuse/server.py": {"os", "signal"},
+        "strace/source_lines.py": {"pathlib", "shutil", "subprocess"},
+        "strace/recorder.py": {
             *("os", "pathlib", "shutil", "signal", "subprocess", "tempfile", "time"),
         },
     }

@@ -10,7 +10,7 @@ import pytest
 
 from wavetank.sim import Attribute, Data, Dirent, Mark, Record, Size, Sync
 from wavetank.sim.traces import Program, ProgramError, RecorderMissingError, Trace
-from wavetank.sim.traces.fuse_recorder import FuseRecorder
+from wavetank.sim.traces.fuse.recorder import FuseRecorder
 
 pytestmark = pytest.mark.skipif(
     not os.access("/dev/fuse", os.R_OK | os.W_OK), reason="needs /dev/fuse"
@@ -231,7 +231,7 @@ subprocess.Popen(["sleep", "9"], stdout=file, start_new_session=True)
 def test_without_the_device_it_says_what_to_do(
     directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("wavetank.sim.traces._fuse_mount._DEVICE", "/dev/no-such-fuse")
+    monkeypatch.setattr("wavetank.sim.traces.fuse.mount._DEVICE", "/dev/no-such-fuse")
     with pytest.raises(RecorderMissingError, match="modprobe fuse"):
         traced(directory, "pass")
 

@@ -10,7 +10,7 @@ import pytest
 
 from wavetank.sim import Attribute, Data, Dirent, Mark, Record, Size, Sync
 from wavetank.sim.traces import Program, Trace, record
-from wavetank.sim.traces.fuse_recorder import FuseRecorder
+from wavetank.sim.traces.fuse.recorder import FuseRecorder
 
 pytestmark = [
     pytest.mark.skipif(not os.access("/dev/fuse", os.R_OK | os.W_OK), reason="needs /dev/fuse"),

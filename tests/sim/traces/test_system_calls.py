@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from wavetank.sim.traces import CallReader, SystemCall, TraceError
-from wavetank.sim.traces.system_calls import CallBegun, Superseded, ThreadEnd, TraceEvent
+from wavetank.sim.traces.strace.system_calls import CallBegun, Superseded, ThreadEnd, TraceEvent
 
 
 def events(text: str, *, stacks: bool = False) -> list[TraceEvent]:

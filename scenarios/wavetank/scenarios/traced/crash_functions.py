@@ -68,13 +68,13 @@ def recorder_named(name: str, *, stacks: bool = True) -> Recorder:
     """
     # Each asks for what not every machine has.
     if name == "strace":
-        from wavetank.sim.traces import strace_recorder  # noqa: PLC0415 - see above
+        from wavetank.sim.traces.strace.recorder import record  # noqa: PLC0415 - see above
 
-        return partial(strace_recorder.record, stacks=stacks)
+        return partial(record, stacks=stacks)
     if name == "fuse":
-        from wavetank.sim.traces import fuse_recorder  # noqa: PLC0415 - see above
+        from wavetank.sim.traces.fuse.recorder import FuseRecorder  # noqa: PLC0415 - see above
 
-        return fuse_recorder.FuseRecorder().record
+        return FuseRecorder().record
     raise ValueError(f'recorder: expected "strace" or "fuse" but got {name!r}')
 
 

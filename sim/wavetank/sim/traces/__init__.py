@@ -2,20 +2,22 @@
 
 ::
 
-    trace.py            the program to run, the trace that comes of it, and the errors
-    trace_file.py       a trace as a file, to be judged again
-    strace_recorder.py  runs it under strace, or reads a text of strace that was kept
-    fuse_recorder.py    runs it on a directory that we serve over FUSE, and sees shared mappings
-    interpreter.py      applies traced system calls to a simulated disk
-    system_calls.py     the lines of strace as values
-    directories.py      a real directory as an image, and held against a disk
-    images.py           the other way: an image in a real directory
+    trace.py             the program to run, the trace that comes of it, and the errors
+    trace_file.py        a trace as a file, to be judged again
+    directories.py       a real directory as an image, and held against a disk
+    images.py            an image laid out in a real directory
+    acknowledgements.py  what a program acknowledges, line by line
+    rebuilt.py           files that programs make anew after a crash
+    strace/              system calls, and what they do to a disk: recorder.py runs strace
+    fuse/                a directory served from a disk: recorder.py mounts it
+
+Start reading at trace.py, then strace/recorder.py and strace/interpreter.py.
 """
 
 from wavetank.sim.traces.directories import difference, directory_image
-from wavetank.sim.traces.interpreter import TraceInterpreter
-from wavetank.sim.traces.strace_recorder import STRACE_OPTIONS, read_trace, record
-from wavetank.sim.traces.system_calls import CallReader, SystemCall
+from wavetank.sim.traces.strace.interpreter import TraceInterpreter
+from wavetank.sim.traces.strace.recorder import STRACE_OPTIONS, read_trace, record
+from wavetank.sim.traces.strace.system_calls import CallReader, SystemCall
 from wavetank.sim.traces.trace import (
     Program,
     ProgramError,

@@ -15,7 +15,7 @@ from wavetank.sim.image import (
     LinkContent,
     Node,
 )
-from wavetank.sim.traces._rebuilt import is_rebuilt
+from wavetank.sim.traces.rebuilt import is_rebuilt
 from wavetank.sim.traces.trace import TraceError
 
 __all__ = ["difference", "directory_image"]

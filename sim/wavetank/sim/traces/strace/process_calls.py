@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from wavetank.sim.traces import _arguments
-from wavetank.sim.traces._machine import RefusalError, TracedMachine
-from wavetank.sim.traces._name_calls import Effect
-from wavetank.sim.traces._places import Inside
-from wavetank.sim.traces._processes import OpenFile, Process, WorkingDirectory
-from wavetank.sim.traces.system_calls import SystemCall
+from wavetank.sim.traces.strace import argument_words
+from wavetank.sim.traces.strace.machine import RefusalError, TracedMachine
+from wavetank.sim.traces.strace.name_calls import Effect
+from wavetank.sim.traces.strace.places import Inside
+from wavetank.sim.traces.strace.processes import OpenFile, Process, WorkingDirectory
+from wavetank.sim.traces.strace.system_calls import SystemCall
 
 __all__ = ["PROCESS_CALLS", "close"]
 
@@ -20,7 +20,7 @@ _SEES: Final = "the FUSE recorder sees what is written through a mapping (--reco
 def close(machine: TracedMachine, process: Process, call: SystemCall) -> None:
     """Close a descriptor; it is closed even where an error is returned."""
     del machine
-    process.descriptors.drop(_arguments.descriptor(call.arguments[0]))
+    process.descriptors.drop(argument_words.descriptor(call.arguments[0]))
 
 
 def _close_range(machine: TracedMachine, process: Process, call: SystemCall) -> None:
@@ -29,7 +29,7 @@ def _close_range(machine: TracedMachine, process: Process, call: SystemCall) -> 
     if "CLOSE_RANGE_UNSHARE" in words:
         process.descriptors = process.descriptors.copy()
     table = process.descriptors
-    start, end = _arguments.descriptor(first), _arguments.descriptor(last)
+    start, end = argument_words.descriptor(first), argument_words.descriptor(last)
     for number in [each for each in table.files if start <= each <= end]:
         if "CLOSE_RANGE_CLOEXEC" in words:
             table.closing.add(number)
@@ -40,7 +40,7 @@ def _close_range(machine: TracedMachine, process: Process, call: SystemCall) -> 
 def _dup(machine: TracedMachine, process: Process, call: SystemCall) -> None:
     file = machine.opened(process, call.arguments[0])
     assert call.result is not None
-    if _arguments.descriptor(call.arguments[0]) != call.result:
+    if argument_words.descriptor(call.arguments[0]) != call.result:
         closes = call.name == "dup3" and "O_CLOEXEC" in call.arguments[2]
         process.descriptors.put(call.result, file, closes=closes)
 
@@ -52,7 +52,7 @@ def _fcntl(machine: TracedMachine, process: Process, call: SystemCall) -> None:
         assert call.result is not None
         process.descriptors.put(call.result, file, closes=what == "F_DUPFD_CLOEXEC")
         return
-    number = _arguments.descriptor(call.arguments[0])
+    number = argument_words.descriptor(call.arguments[0])
     opened = process.descriptors.files.get(number)
     if opened is None:
         return
@@ -70,7 +70,7 @@ def _exec(machine: TracedMachine, process: Process, call: SystemCall) -> None:
 
 
 def _chdir(machine: TracedMachine, process: Process, call: SystemCall) -> None:
-    content = _arguments.buffer(call.arguments[0])
+    content = argument_words.buffer(call.arguments[0])
     if process.cwd.location is None and not content.startswith(b"/"):
         return
     place = machine.place(process, call.arguments[0], follow=True)
@@ -79,7 +79,7 @@ def _chdir(machine: TracedMachine, process: Process, call: SystemCall) -> None:
 
 def _fchdir(machine: TracedMachine, process: Process, call: SystemCall) -> None:
     file = machine.file(process, call.arguments[0])
-    shown = _arguments.path_of_descriptor(call.arguments[0])
+    shown = argument_words.path_of_descriptor(call.arguments[0])
     if file is not None and file.inode is not None:
         process.cwd.location = file.inode
     else:
@@ -88,7 +88,7 @@ def _fchdir(machine: TracedMachine, process: Process, call: SystemCall) -> None:
 
 def _unshare(machine: TracedMachine, process: Process, call: SystemCall) -> None:
     del machine
-    flags = _arguments.flags(call.arguments[0])
+    flags = argument_words.flags(call.arguments[0])
     if "CLONE_FILES" in flags:
         process.descriptors = process.descriptors.copy()
     if "CLONE_FS" in flags:

@@ -20,8 +20,8 @@ from attrs import frozen
 from wavetank.sim.disk.sim_disk import SimDisk
 from wavetank.sim.image import DiskImage
 from wavetank.sim.ops import CallSite, Record
-from wavetank.sim.traces.fuse_filesystem import FuseFilesystem
-from wavetank.sim.traces.fuse_messages import (
+from wavetank.sim.traces.fuse.filesystem import FuseFilesystem
+from wavetank.sim.traces.fuse.messages import (
     BUFFER_BYTES,
     Opcode,
     Request,

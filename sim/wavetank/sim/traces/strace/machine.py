@@ -6,10 +6,10 @@ from collections.abc import Callable, Collection
 from typing import Final, TypeAlias
 
 from wavetank.sim.disk.sim_disk import SimDisk
-from wavetank.sim.traces import _arguments
-from wavetank.sim.traces._places import ConflictError, Inside, Links, Outside, Place, Places
-from wavetank.sim.traces._processes import Location, OpenFile, Process
-from wavetank.sim.traces._rebuilt import is_rebuilt
+from wavetank.sim.traces.rebuilt import is_rebuilt
+from wavetank.sim.traces.strace import argument_words
+from wavetank.sim.traces.strace.places import ConflictError, Inside, Links, Outside, Place, Places
+from wavetank.sim.traces.strace.processes import Location, OpenFile, Process
 
 __all__ = ["OutsideReads", "RefusalError", "TracedMachine"]
 
@@ -62,9 +62,9 @@ class TracedMachine:
         self.left_out: set[str] = set()
         self.outside_reads = outside_reads
         self.heard: list[bytes] = []
-        self._acks = None if acks is None else _arguments.to_hex(acks)
+        self._acks = None if acks is None else argument_words.to_hex(acks)
         self._rebuilt = tuple(rebuilt)
-        self._root_hex = _arguments.to_hex(root)
+        self._root_hex = argument_words.to_hex(root)
         self._special: set[tuple[int, str]] = set()
 
     # Paths
@@ -88,16 +88,16 @@ class TracedMachine:
         Raises:
             ConflictError: a directory on the way is not there.
         """
-        content = _arguments.buffer(path)
+        content = argument_words.buffer(path)
         start: Location = b""
         if not content.startswith(b"/"):
             start = self._base(process, base)
         return self.places.walk(process, start, content, follow=follow)
 
     def _base(self, process: Process, text: str) -> Location:
-        number = _arguments.descriptor(text)
-        shown = _arguments.path_of_descriptor(text)
-        if number == _arguments.AT_FDCWD:
+        number = argument_words.descriptor(text)
+        shown = argument_words.path_of_descriptor(text)
+        if number == argument_words.AT_FDCWD:
             if process.cwd.location is None and shown is not None:
                 process.cwd.location = self.location(process, shown)
             if process.cwd.location is None:
@@ -172,7 +172,7 @@ class TracedMachine:
         path = text.partition("<")[2].partition(">")[0]
         if path in self.outside or self.is_acks(path):
             return
-        name = _arguments.from_hex(path)
+        name = argument_words.from_hex(path)
         if name.startswith(b"/") and not name.startswith(_NO_FILES):
             self.outside.add(path)
 

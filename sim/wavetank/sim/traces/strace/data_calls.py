@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from typing import Final
 
 from wavetank.sim.ops import SyncKind
-from wavetank.sim.traces import _arguments
-from wavetank.sim.traces._machine import RefusalError, TracedMachine
-from wavetank.sim.traces._name_calls import Effect
-from wavetank.sim.traces._places import Inside
-from wavetank.sim.traces._processes import OpenFile, Process
-from wavetank.sim.traces.system_calls import SystemCall
+from wavetank.sim.traces.strace import argument_words
+from wavetank.sim.traces.strace.machine import RefusalError, TracedMachine
+from wavetank.sim.traces.strace.name_calls import Effect
+from wavetank.sim.traces.strace.places import Inside
+from wavetank.sim.traces.strace.processes import OpenFile, Process
+from wavetank.sim.traces.strace.system_calls import SystemCall
 
 __all__ = ["DATA_CALLS", "failed_sync"]
 
@@ -29,13 +29,13 @@ def _write(machine: TracedMachine, process: Process, call: SystemCall) -> None:
         return
     if not call.result:
         return
-    decode = _arguments.iovec if call.name in _VECTORS else _arguments.buffer
+    decode = argument_words.iovec if call.name in _VECTORS else argument_words.buffer
     content = decode(arguments[1])[: call.result]
     if len(content) != call.result:
         raise RefusalError(f"expected {call.result} bytes but the trace shows {len(content)}")
     offset = None
     if len(arguments) > _FIRST_OFFSET:
-        offset = _arguments.number(arguments[_FIRST_OFFSET])
+        offset = argument_words.number(arguments[_FIRST_OFFSET])
     words = arguments[4] if call.name == "pwritev2" else ""
     kinds = [kind for word, kind in _SYNC_WORDS.items() if word in words]
     _put(machine, file, content, None if offset == -1 else offset, appends="RWF_APPEND" in words)
@@ -68,7 +68,7 @@ def _read(machine: TracedMachine, process: Process, call: SystemCall) -> None:
     if file is not None and call.result:
         offset = -1
         if call.name == "preadv2":
-            offset = _arguments.number(call.arguments[3]) or 0
+            offset = argument_words.number(call.arguments[3]) or 0
         if offset == -1:
             file.offset += call.result
 
@@ -102,7 +102,7 @@ def _copy(
     origin, destination = machine.opened(process, source[0]), machine.file(process, target[0])
     if not length:
         return
-    offset = _arguments.number(source[1])
+    offset = argument_words.number(source[1])
     at = offset
     if origin is not None and offset is None:
         at = origin.offset
@@ -116,7 +116,7 @@ def _copy(
             f"expected {call.name} between files of the directory, or from one that has not "
             f"changed since, but got {length} bytes that the trace does not show"
         )
-    _put(machine, destination, content, _arguments.number(target[1]), appends=False)
+    _put(machine, destination, content, argument_words.number(target[1]), appends=False)
     _sync_after_write(machine, destination, destination.sync)
 
 
@@ -132,7 +132,7 @@ def _content(
     if origin is not None and origin.inode is not None and offset is not None:
         content = machine.disk.read(origin.inode, offset, length)
     elif (origin is None or origin.is_outside) and offset is not None:
-        path = _arguments.path_of_descriptor(text)
+        path = argument_words.path_of_descriptor(text)
         content = machine.outside_reads(path, offset, length) if path else None
     return content if content is not None and len(content) == length else None
 
@@ -175,7 +175,7 @@ def _clone(
         length = machine.disk.size(origin.inode) - start if length is None else length
         content = machine.disk.read(origin.inode, start, length)
     else:
-        path = _arguments.path_of_descriptor(text)
+        path = argument_words.path_of_descriptor(text)
         content = machine.outside_reads(path, start, length or _WHOLE) if path else None
     if content is None:
         raise RefusalError("expected clones of files that have not changed since")
@@ -202,7 +202,7 @@ def _fallocate(machine: TracedMachine, process: Process, call: SystemCall) -> No
     file = machine.file(process, call.arguments[0])
     if file is None or file.inode is None:
         return
-    modes = _arguments.flags(call.arguments[1])
+    modes = argument_words.flags(call.arguments[1])
     offset, length = int(call.arguments[2], 0), int(call.arguments[3], 0)
     size = machine.disk.size(file.inode)
     shift = modes & {"FALLOC_FL_COLLAPSE_RANGE", "FALLOC_FL_INSERT_RANGE"}

@@ -27,11 +27,11 @@ from wavetank.sim.attributes import Attributes
 from wavetank.sim.crashes._apply import apply
 from wavetank.sim.image import DiskImage, FileContent, LinkContent
 from wavetank.sim.ops import Mark, Sync
-from wavetank.sim.traces._fuse_mount import mount, unmount, write_back_pages
-from wavetank.sim.traces._fuse_server import FuseServer, Served
 from wavetank.sim.traces.directories import directory_image
-from wavetank.sim.traces.fuse_filesystem import ACKS_NAME
-from wavetank.sim.traces.strace_recorder import called
+from wavetank.sim.traces.fuse.filesystem import ACKS_NAME
+from wavetank.sim.traces.fuse.mount import mount, unmount, write_back_pages
+from wavetank.sim.traces.fuse.server import FuseServer, Served
+from wavetank.sim.traces.strace.recorder import called
 from wavetank.sim.traces.trace import Program, ProgramError, Trace, TraceError
 
 __all__ = ["FuseRecorder"]

@@ -24,9 +24,9 @@ from attrs import evolve
 
 from wavetank.sim.image import DiskImage
 from wavetank.sim.ops import Mark, Sync
-from wavetank.sim.traces._rebuilt import is_rebuilt
 from wavetank.sim.traces.directories import difference, directory_image
-from wavetank.sim.traces.interpreter import TraceInterpreter
+from wavetank.sim.traces.rebuilt import is_rebuilt
+from wavetank.sim.traces.strace.interpreter import TraceInterpreter
 from wavetank.sim.traces.trace import (
     Program,
     ProgramError,

@@ -13,7 +13,7 @@ from typing import Final, TypeAlias
 
 from attrs import define, frozen
 
-from wavetank.sim.traces.system_calls import (
+from wavetank.sim.traces.strace.system_calls import (
     CallBegun,
     Superseded,
     SystemCall,

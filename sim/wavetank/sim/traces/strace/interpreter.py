@@ -10,17 +10,17 @@ from attrs import evolve
 from wavetank.sim.disk.sim_disk import SimDisk
 from wavetank.sim.image import DiskImage
 from wavetank.sim.ops import CallSite
-from wavetank.sim.traces._acks import AckLines
-from wavetank.sim.traces._arguments import descriptor, from_hex, readable
-from wavetank.sim.traces._data_calls import DATA_CALLS, failed_sync
-from wavetank.sim.traces._effective_order import EffectiveOrder, Forked, OrderedEvent
-from wavetank.sim.traces._machine import OutsideReads, RefusalError, TracedMachine
-from wavetank.sim.traces._name_calls import NAME_CALLS, Effect
-from wavetank.sim.traces._places import ConflictError, Links, to_name
-from wavetank.sim.traces._process_calls import PROCESS_CALLS, close
-from wavetank.sim.traces._processes import OpenFile, Process, WorkingDirectory
-from wavetank.sim.traces._source_lines import places_of
-from wavetank.sim.traces.system_calls import (
+from wavetank.sim.traces.acknowledgements import AckLines
+from wavetank.sim.traces.strace.argument_words import descriptor, from_hex, readable
+from wavetank.sim.traces.strace.data_calls import DATA_CALLS, failed_sync
+from wavetank.sim.traces.strace.effective_order import EffectiveOrder, Forked, OrderedEvent
+from wavetank.sim.traces.strace.machine import OutsideReads, RefusalError, TracedMachine
+from wavetank.sim.traces.strace.name_calls import NAME_CALLS, Effect
+from wavetank.sim.traces.strace.places import ConflictError, Links, to_name
+from wavetank.sim.traces.strace.process_calls import PROCESS_CALLS, close
+from wavetank.sim.traces.strace.processes import OpenFile, Process, WorkingDirectory
+from wavetank.sim.traces.strace.source_lines import places_of
+from wavetank.sim.traces.strace.system_calls import (
     CallBegun,
     CallReader,
     Superseded,

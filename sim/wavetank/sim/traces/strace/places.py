@@ -15,7 +15,7 @@ from attrs import frozen
 
 from wavetank.sim.disk.sim_disk import SimDisk
 from wavetank.sim.image import ROOT_INODE
-from wavetank.sim.traces._processes import Location, Process
+from wavetank.sim.traces.strace.processes import Location, Process
 
 __all__ = ["ConflictError", "Inside", "Links", "Outside", "Place", "Places", "to_name"]
 

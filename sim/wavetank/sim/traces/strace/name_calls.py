@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping
 from typing import Final, TypeAlias
 
 from wavetank.sim.ops import SyncKind
-from wavetank.sim.traces import _arguments
-from wavetank.sim.traces._machine import RefusalError, TracedMachine
-from wavetank.sim.traces._places import ConflictError, Inside, Outside, to_name
-from wavetank.sim.traces._processes import OpenFile, Process
-from wavetank.sim.traces.system_calls import SystemCall
+from wavetank.sim.traces.strace import argument_words
+from wavetank.sim.traces.strace.machine import RefusalError, TracedMachine
+from wavetank.sim.traces.strace.places import ConflictError, Inside, Outside, to_name
+from wavetank.sim.traces.strace.processes import OpenFile, Process
+from wavetank.sim.traces.strace.system_calls import SystemCall
 
 __all__ = ["NAME_CALLS", "Effect", "file_at"]
 
@@ -31,7 +31,7 @@ def _open(machine: TracedMachine, process: Process, call: SystemCall) -> None:
         words = "O_WRONLY|O_CREAT|O_TRUNC"
     if call.name == "openat2":
         words = words.partition("flags=")[2].partition(",")[0]
-    flags = _arguments.flags(words)
+    flags = argument_words.flags(words)
     number = call.result
     assert number is not None
     file = None
@@ -59,7 +59,7 @@ def _open_inside(
     follow = "O_NOFOLLOW" not in flags and not is_exclusive
     place = machine.place(process, path, base, follow=follow)
     if isinstance(place, Outside):
-        shown = _arguments.from_hex(call.result_path)
+        shown = argument_words.from_hex(call.result_path)
         place = machine.places.walk(process, b"", shown, follow=False)
         assert isinstance(place, Inside)
     if "O_TMPFILE" in flags:
@@ -99,7 +99,7 @@ def _rename(machine: TracedMachine, process: Process, call: SystemCall) -> None:
     bases, paths = (_CWD, _CWD), arguments[:2]
     if call.name != "rename":
         bases, paths = (arguments[0], arguments[2]), (arguments[1], arguments[3])
-    flags = _arguments.flags(arguments[4]) if call.name == "renameat2" else frozenset[str]()
+    flags = argument_words.flags(arguments[4]) if call.name == "renameat2" else frozenset[str]()
     source = machine.place(process, paths[0], bases[0])
     target = machine.place(process, paths[1], bases[1])
     if "RENAME_WHITEOUT" in flags:
@@ -233,7 +233,7 @@ def _link(machine: TracedMachine, process: Process, call: SystemCall) -> None:
         source = machine.place(process, arguments[0])
         target = machine.place(process, arguments[1])
     else:
-        flags = _arguments.flags(arguments[4])
+        flags = argument_words.flags(arguments[4])
         target = machine.place(process, arguments[3], arguments[2])
         if arguments[1] == '""' and "AT_EMPTY_PATH" in flags:
             file = machine.file(process, arguments[0])
@@ -263,7 +263,7 @@ def _symlink(machine: TracedMachine, process: Process, call: SystemCall) -> None
         place = machine.place(process, arguments[2], arguments[1])
     if isinstance(place, Inside):
         _free(place)
-        target = to_name(_arguments.buffer(arguments[0]))
+        target = to_name(argument_words.buffer(arguments[0]))
         machine.disk.symlink(place.directory, place.name, target, path=place.path)
 
 

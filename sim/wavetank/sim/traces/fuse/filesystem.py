@@ -22,8 +22,8 @@ from wavetank.sim.disk._path_walk import Place
 from wavetank.sim.disk.sim_disk import SimDisk
 from wavetank.sim.image import ROOT_INODE
 from wavetank.sim.ops import CallSite, SyncKind
-from wavetank.sim.traces._acks import AckLines
-from wavetank.sim.traces.fuse_messages import (
+from wavetank.sim.traces.acknowledgements import AckLines
+from wavetank.sim.traces.fuse.messages import (
     WRITE_OF_MAPPING,
     Opcode,
     Request,
