@@ -1,5 +1,6 @@
 """What the README prints is what happens: its examples run, its excerpt is real."""
 
+import os
 import re
 import shlex
 import subprocess
@@ -22,8 +23,14 @@ EXAMPLES: Final = [
 
 
 def run(*arguments: str, directory: Path) -> subprocess.CompletedProcess[str]:
+    environment = {name: value for name, value in os.environ.items() if name != "COLUMNS"}
     return subprocess.run(
-        [sys.executable, *arguments], cwd=directory, capture_output=True, text=True, check=False
+        [sys.executable, *arguments],
+        cwd=directory,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
     )
 
 
