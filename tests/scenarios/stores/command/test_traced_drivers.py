@@ -1,6 +1,7 @@
 """Traced drivers: what they do in a real directory is done to the simulated disk."""
 
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -140,6 +141,27 @@ def test_a_forgotten_sync_is_found_and_its_cure_named(forgotten: str, cure: str)
     story = explain(recording, POSIX, findings[0])
     assert story.cure is not None
     assert str(story.cure).startswith(cure)
+
+
+@needs_gcc
+def test_a_killed_driver_is_reaped() -> None:
+    """A container may have nobody who reaps orphans, and only so many process numbers."""
+    with on_simulated_disk(find_store(f"command:{journal()} {{dir}}")) as adapter:
+        before = _defunct()
+        for _ in range(5):
+            opened(adapter, SimDisk())
+    assert _defunct() - before == set()
+
+
+def _defunct() -> set[str]:
+    """Return the numbers of the drivers that have ended and are still there."""
+    found = set()
+    for status in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            name, _, rest = status.read_text().partition("(")[2].rpartition(")")
+            if (name, rest.split()[0]) == ("journal", "Z"):
+                found.add(status.parent.name)
+    return found
 
 
 def test_a_shared_mapping_is_refused(tmp_path: Path) -> None:

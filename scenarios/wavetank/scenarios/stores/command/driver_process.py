@@ -13,6 +13,7 @@ import signal
 import subprocess
 from collections.abc import Sequence
 from contextlib import suppress
+from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Final, Protocol
 
@@ -26,6 +27,7 @@ from wavetank.scenarios.stores.command.errors import (
 __all__ = ["DriverProcess", "Witness"]
 
 _CHUNK_BYTES: Final = 1 << 16
+_REAPING_S: Final = 1.0
 _SHOWN_BYTES: Final = 120
 _TOLD_BYTES: Final = 300
 
@@ -181,6 +183,8 @@ class DriverProcess:
         if self._is_over:
             return
         self._is_over = True
+        if self._witness is not None:
+            self._kill_children()
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
@@ -189,6 +193,19 @@ class DriverProcess:
             stream.close()
         if self._witness is not None:
             self._witness.end()
+
+    def _kill_children(self) -> None:
+        """Kill what the witness's program has started, so that it can reap that and end.
+
+        Killed together with it, the driver would be left to whoever inherits orphans, and a
+        container may have nobody who reaps them.
+        """
+        children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children")
+        with suppress(OSError):
+            for pid in children.read_text(encoding="ascii").split():
+                os.kill(int(pid), signal.SIGKILL)
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(_REAPING_S)
 
     def _require_silence(self, verb: str) -> None:
         poll = select.poll()
