@@ -26,7 +26,7 @@ _MOST_ROUNDS: Final = 100
 def begin_alone() -> None:
     """Lead a new session, adopt what descendants leave behind, and die with the parent.
 
-    Without a standard input: nobody is there to type.
+    Without a standard input: it must not wait for one.
     """
     os.setsid()
     if _CONTROL is not None:

@@ -1,7 +1,7 @@
 """What a recorder saw a program do to a directory, as a value; and why it could not see it.
 
 The program ran on the real machine. Its directory stands in the trace's disk under its own name
-alone: what happened in ``/srv/data`` is told of ``/data``, on every machine.
+alone: ``/srv/data`` is called ``/data``, on every machine.
 """
 
 from __future__ import annotations

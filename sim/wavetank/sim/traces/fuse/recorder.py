@@ -311,7 +311,7 @@ def _shown(image: DiskImage) -> dict[str, tuple[object, ...]]:
 
 
 def _write_back(image: DiskImage, directory: str) -> None:
-    """Let the real directory be as the program left it.
+    """Write into the real directory what the program left.
 
     All is written beside what is there before anything is removed.
     """

@@ -105,7 +105,7 @@ class EffectiveOrder:
         self._place(event)
 
     def _find_parent(self, pid: int) -> bool:
-        """Let an unknown thread be known, if its fork is; a pid may have another name inside."""
+        """Make a new thread known if its fork has been seen; its pid may differ inside a namespace."""
         if len(self._begun) == 1:
             parent, begun = self._begun.popitem()
             self._fork(begun, parent, pid)

@@ -138,7 +138,7 @@ class TracedMachine:
         self.left_out.add(place.path)
 
     def forget(self, place: Inside) -> None:
-        """Let a name that was left out be gone."""
+        """Forget a name that was left out."""
         self._special.discard((place.directory, place.name))
 
     # Descriptors
