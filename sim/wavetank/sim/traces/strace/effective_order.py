@@ -105,7 +105,7 @@ class EffectiveOrder:
         self._place(event)
 
     def _find_parent(self, pid: int) -> bool:
-        """Make a new thread known if its fork has been seen; its pid may differ inside a namespace."""
+        """Make a new thread known if its fork was seen; its pid may differ in a namespace."""
         if len(self._begun) == 1:
             parent, begun = self._begun.popitem()
             self._fork(begun, parent, pid)
