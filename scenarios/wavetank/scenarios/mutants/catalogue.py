@@ -33,7 +33,7 @@ from wavetank.scenarios.mutants.small_repro import (
     small_repro,
 )
 from wavetank.scenarios.mutants.spreading import Progress, Spread
-from wavetank.scenarios.raft.oracle import INVARIANTS
+from wavetank.scenarios.raft.judging.oracle import INVARIANTS
 from wavetank.sim import EXT4, POSIX, SAFE_PROFILES, Profile
 
 __all__ = [

@@ -18,7 +18,7 @@ from wavetank.scenarios.exploration.recovery_graph import Limits
 from wavetank.scenarios.exploration.violation import Violation
 from wavetank.scenarios.mutants.mutant_run import Trial, record_trial
 from wavetank.scenarios.raft.recording import Recording
-from wavetank.scenarios.raft.recovery import RaftSubject
+from wavetank.scenarios.raft.reopening.recovery import RaftSubject
 from wavetank.scenarios.stores.adapter import StoreAdapter
 from wavetank.sim import Profile
 

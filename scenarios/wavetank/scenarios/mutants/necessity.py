@@ -29,7 +29,7 @@ from wavetank.scenarios.mutants.missing_syncs import (
 from wavetank.scenarios.mutants.mutant_run import Trial, record_trial, store_of
 from wavetank.scenarios.mutants.planted_bug import BUILTIN
 from wavetank.scenarios.mutants.spreading import Progress, Spread
-from wavetank.scenarios.raft.fitted_workload import fitted
+from wavetank.scenarios.raft.workloads.fitted_workload import fitted
 from wavetank.scenarios.replay import judge_again, tell
 from wavetank.scenarios.shrinking import look_for
 from wavetank.scenarios.stores.adapter import StoreAdapter

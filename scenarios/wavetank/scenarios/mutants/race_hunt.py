@@ -19,7 +19,7 @@ from wavetank.scenarios.concurrency.exploration import glance
 from wavetank.scenarios.concurrency.schedules import Player, portfolio_runs, shrunk
 from wavetank.scenarios.exploration.recovery_graph import Limits
 from wavetank.scenarios.exploration.subject import Problem
-from wavetank.scenarios.raft.recovery import RaftSubject
+from wavetank.scenarios.raft.reopening.recovery import RaftSubject
 from wavetank.scenarios.stores.adapter import StoreAdapter
 from wavetank.sim import POSIX
 

@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from typing import Final
 
 from wavetank.scenarios.exploration.subject import Problem
+from wavetank.scenarios.raft.judging.observation import Observation
 from wavetank.scenarios.raft.model import EMPTY, ModelState, Possible
-from wavetank.scenarios.raft.observation import Observation
 
 __all__ = ["is_tolerated", "unnoticed"]
 

@@ -24,10 +24,10 @@ from wavetank.engine import (
     verify_directory,
 )
 from wavetank.scenarios.exploration.subject import Problem
-from wavetank.scenarios.raft.live_checks import MeteredStore
+from wavetank.scenarios.raft.driving.live_checks import MeteredStore
+from wavetank.scenarios.raft.judging.observation import check_points, observe
+from wavetank.scenarios.raft.judging.oracle import Knowledge, is_as_promised
 from wavetank.scenarios.raft.model import ModelState
-from wavetank.scenarios.raft.observation import check_points, observe
-from wavetank.scenarios.raft.oracle import Knowledge, is_as_promised
 from wavetank.scenarios.stores.adapter import Site
 
 __all__ = ["inspection_problems"]

@@ -21,8 +21,8 @@ from wavetank.engine import (
     Storage,
 )
 from wavetank.scenarios.exploration.subject import Problem
+from wavetank.scenarios.raft.judging.tolerated_losses import NOTHING_TOLERATED, ToleratedLosses
 from wavetank.scenarios.raft.model import ModelState
-from wavetank.scenarios.raft.tolerated_losses import NOTHING_TOLERATED, ToleratedLosses
 
 __all__ = [
     "Observation",

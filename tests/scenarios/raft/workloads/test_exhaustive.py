@@ -18,7 +18,7 @@ from wavetank.scenarios import (
     record,
     run,
 )
-from wavetank.scenarios.raft.exhaustive import ALPHABET
+from wavetank.scenarios.raft.workloads.exhaustive import ALPHABET
 from wavetank.sim import SEQUENTIAL
 
 TWO = FAMILIES["exhaustive-2"]

@@ -26,7 +26,7 @@ from wavetank.scenarios import (
     Workload,
     record,
 )
-from wavetank.scenarios.raft.live_checks import (
+from wavetank.scenarios.raft.driving.live_checks import (
     MeteredStore,
     descriptor_problems,
     metered,

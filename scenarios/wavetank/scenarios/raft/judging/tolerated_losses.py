@@ -21,7 +21,7 @@ from wavetank.engine import (
     StoreDump,
     dump_directory,
 )
-from wavetank.scenarios.raft.reported_losses import ReportedLosses
+from wavetank.scenarios.raft.judging.reported_losses import ReportedLosses
 
 __all__ = [
     "NOTHING_TOLERATED",

@@ -19,13 +19,13 @@ from attrs import evolve, frozen
 from wavetank.faults import InjectorState
 from wavetank.scenarios.exploration.causes import Breach, BrokenPromise, PromiseKind
 from wavetank.scenarios.exploration.subject import Interval, NewWork, Problem, RecoveryRun
-from wavetank.scenarios.raft.actions import new_work
+from wavetank.scenarios.raft.driving.step_calls import call
+from wavetank.scenarios.raft.judging.observation import Observation, check_points
+from wavetank.scenarios.raft.judging.oracle import Knowledge, judge
 from wavetank.scenarios.raft.model import Possible, acknowledge
-from wavetank.scenarios.raft.observation import Observation, check_points
-from wavetank.scenarios.raft.oracle import Knowledge, judge
-from wavetank.scenarios.raft.recovery_run import LiveStore, RecoveryCache
-from wavetank.scenarios.raft.step_calls import call
+from wavetank.scenarios.raft.reopening.recovery_run import LiveStore, RecoveryCache
 from wavetank.scenarios.raft.steps import Step, Workload
+from wavetank.scenarios.raft.workloads.actions import new_work
 from wavetank.scenarios.stores.adapter import StoreAdapter
 from wavetank.sim import Cell, DiskImage, MicroOp, PendingOps, Profile, ReadTrace, Settling
 

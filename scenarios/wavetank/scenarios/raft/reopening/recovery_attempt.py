@@ -14,15 +14,15 @@ from attrs import evolve
 from wavetank.engine import Storage, StorageError
 from wavetank.faults import CrashSignal, FaultPlan, InjectorState
 from wavetank.scenarios.raft.contract import Contract
-from wavetank.scenarios.raft.fault_timeline import FaultTimeline
-from wavetank.scenarios.raft.observation import Observation, observe
-from wavetank.scenarios.raft.steps import Workload
-from wavetank.scenarios.raft.tolerated_losses import (
+from wavetank.scenarios.raft.driving.fault_timeline import FaultTimeline
+from wavetank.scenarios.raft.judging.observation import Observation, observe
+from wavetank.scenarios.raft.judging.tolerated_losses import (
     NOTHING_TOLERATED,
     ToleratedLosses,
     legible_end,
     tolerated_losses_of,
 )
+from wavetank.scenarios.raft.steps import Workload
 from wavetank.scenarios.stores.adapter import Site, StoreAdapter
 from wavetank.sim import SerialRuntime, SimDisk
 

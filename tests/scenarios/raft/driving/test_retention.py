@@ -11,8 +11,8 @@ from wavetank.scenarios import (
     TruncateSuffix,
     acknowledge,
 )
+from wavetank.scenarios.raft.driving.retention import Retention
 from wavetank.scenarios.raft.model import Possible
-from wavetank.scenarios.raft.retention import Retention
 
 OPTIONS = FileStorageOptions(retained_log_size=1)
 FIVE = Append(tuple(LogEntry(index, 1, b"") for index in range(1, 6)))

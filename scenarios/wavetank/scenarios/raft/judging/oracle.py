@@ -22,9 +22,9 @@ from wavetank.engine import FileStorageOptions, LogEntry, SnapshotMetadata
 from wavetank.scenarios.exploration.causes import Breach, BrokenPromise, PromiseKind
 from wavetank.scenarios.exploration.subject import Problem
 from wavetank.scenarios.raft.contract import Contract
-from wavetank.scenarios.raft.loss_rules import is_tolerated, unnoticed
+from wavetank.scenarios.raft.judging.loss_rules import is_tolerated, unnoticed
+from wavetank.scenarios.raft.judging.observation import Observation
 from wavetank.scenarios.raft.model import ModelState, Possible
-from wavetank.scenarios.raft.observation import Observation
 
 __all__ = ["INVARIANTS", "Knowledge", "is_as_promised", "judge", "judge_parts"]
 

@@ -11,12 +11,13 @@ from typing import Final
 
 from wavetank.engine import FileSystem
 from wavetank.faults import FaultPlan
-from wavetank.scenarios.raft.fault_timeline import FaultTimeline
+from wavetank.scenarios.raft.driving.fault_timeline import FaultTimeline
 from wavetank.sim import POSIX, DiskImage, PendingOps, SerialRuntime, SimDisk, call_site
 
 __all__ = ["Machine"]
 
-_DRIVER: Final = f"{__name__.rpartition('.')[0]}."
+_DRIVER: Final = "wavetank.scenarios.raft."
+"""Modules between which and the disk a store's own calls lie."""
 
 
 class Machine:

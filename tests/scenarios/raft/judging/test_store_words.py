@@ -4,7 +4,7 @@ from attrs import evolve
 
 from wavetank.engine import LogBounds, LogEntry, PersistentState, SnapshotMetadata
 from wavetank.scenarios import EMPTY, ModelState, Observation
-from wavetank.scenarios.raft.store_words import promised_lines, shown_lines
+from wavetank.scenarios.raft.judging.store_words import promised_lines, shown_lines
 
 ONE, TWO = LogEntry(1, 1, b"one"), LogEntry(2, 1, b"two" * 20)
 MODEL = ModelState(

@@ -12,7 +12,6 @@ from random import Random  # noqa: TID251 - named, seeded streams only
 from typing import Final
 
 from wavetank.engine import LogEntry, PersistentState, SnapshotMetadata
-from wavetank.scenarios.raft.boundary_values import LogFill
 from wavetank.scenarios.raft.steps import (
     Append,
     Cancelled,
@@ -27,6 +26,7 @@ from wavetank.scenarios.raft.steps import (
     TruncatePrefix,
     TruncateSuffix,
 )
+from wavetank.scenarios.raft.workloads.boundary_values import LogFill
 
 __all__ = ["ScriptedNode"]
 

@@ -16,7 +16,9 @@ from typing import Final, TypeAlias
 from attrs import evolve, field, frozen, validators
 
 from wavetank.engine import FileStorageOptions
-from wavetank.scenarios.raft.actions import (
+from wavetank.scenarios.raft.model import EMPTY, ModelState, acknowledge
+from wavetank.scenarios.raft.steps import KillProcess, Reopen, Step, Workload
+from wavetank.scenarios.raft.workloads.actions import (
     append_move,
     compaction_move,
     conflict_move,
@@ -24,8 +26,6 @@ from wavetank.scenarios.raft.actions import (
     snapshot_move,
     vote_move,
 )
-from wavetank.scenarios.raft.model import EMPTY, ModelState, acknowledge
-from wavetank.scenarios.raft.steps import KillProcess, Reopen, Step, Workload
 
 __all__ = ["ALPHABET", "Family"]
 

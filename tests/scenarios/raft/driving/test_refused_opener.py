@@ -4,8 +4,8 @@ import pytest
 
 from wavetank.engine import FileStorage, FileStorageOptions, OpenFlag, StorageConfig
 from wavetank.scenarios import BUILTIN, OpenStore, Refused, Site, Workload, record
-from wavetank.scenarios.raft.fitted_workload import fitted
 from wavetank.scenarios.raft.steps import OpenAgain
+from wavetank.scenarios.raft.workloads.fitted_workload import fitted
 from wavetank.scenarios.stores.adapter import StoreAdapter
 from wavetank.scenarios.stores.registry import BUILTIN_OS, RAFTLOCK_PUBLISHED
 from wavetank.sim import SimFileSystem

@@ -31,8 +31,8 @@ from wavetank.scenarios import (
     explore,
     record,
 )
-from wavetank.scenarios.raft.actions import new_work
-from wavetank.scenarios.raft.boundary_values import (
+from wavetank.scenarios.raft.workloads.actions import new_work
+from wavetank.scenarios.raft.workloads.boundary_values import (
     COMMAND_SIZES,
     DEEP_DIRECTORY,
     INDICES,

@@ -27,9 +27,9 @@ from wavetank.engine import (
 from wavetank.faults import CrashEnd, CrashSignal
 from wavetank.scenarios.exploration.loss import Loss, kept_after
 from wavetank.scenarios.exploration.subject import Problem
-from wavetank.scenarios.raft.history import History, LiveProblem
-from wavetank.scenarios.raft.inspection import inspection_problems
-from wavetank.scenarios.raft.live_checks import (
+from wavetank.scenarios.raft.driving.history import History, LiveProblem
+from wavetank.scenarios.raft.driving.inspection import inspection_problems
+from wavetank.scenarios.raft.driving.live_checks import (
     MeteredStore,
     closed_problems,
     descriptor_problems,
@@ -40,9 +40,15 @@ from wavetank.scenarios.raft.live_checks import (
     poison_problems,
     report_problems,
 )
-from wavetank.scenarios.raft.machine import Machine
-from wavetank.scenarios.raft.model import ModelState, Possible, acknowledge, begin
-from wavetank.scenarios.raft.observation import (
+from wavetank.scenarios.raft.driving.machine import Machine
+from wavetank.scenarios.raft.driving.retention import Retention
+from wavetank.scenarios.raft.driving.step_calls import (
+    CountedToken,
+    call,
+    refusal,
+    with_data_that_sets,
+)
+from wavetank.scenarios.raft.judging.observation import (
     Observation,
     check_ahead,
     check_points,
@@ -50,10 +56,13 @@ from wavetank.scenarios.raft.observation import (
     observe_parts,
     points_ahead,
 )
-from wavetank.scenarios.raft.option_choices import with_overrides
-from wavetank.scenarios.raft.oracle import Knowledge, is_as_promised, judge, judge_parts
-from wavetank.scenarios.raft.retention import Retention
-from wavetank.scenarios.raft.step_calls import CountedToken, call, refusal, with_data_that_sets
+from wavetank.scenarios.raft.judging.oracle import Knowledge, is_as_promised, judge, judge_parts
+from wavetank.scenarios.raft.judging.tolerated_losses import (
+    NOTHING_TOLERATED,
+    legible_end,
+    tolerated_losses_of,
+)
+from wavetank.scenarios.raft.model import ModelState, Possible, acknowledge, begin
 from wavetank.scenarios.raft.steps import (
     AfterFailure,
     Append,
@@ -73,11 +82,7 @@ from wavetank.scenarios.raft.steps import (
     TruncateSuffix,
     Workload,
 )
-from wavetank.scenarios.raft.tolerated_losses import (
-    NOTHING_TOLERATED,
-    legible_end,
-    tolerated_losses_of,
-)
+from wavetank.scenarios.raft.workloads.option_choices import with_overrides
 from wavetank.scenarios.stores.adapter import Site, StoreAdapter
 from wavetank.scenarios.stores.capabilities import Capability
 from wavetank.sim import POSIX, DiskImage, PendingOps, SimDisk, SimFileSystem

@@ -12,9 +12,9 @@ from attrs import evolve, frozen
 
 from wavetank.engine import LogEntry
 from wavetank.scenarios.exploration.subject import Interval, Problem
+from wavetank.scenarios.raft.judging.observation import Observation
+from wavetank.scenarios.raft.judging.oracle import Knowledge
 from wavetank.scenarios.raft.model import EMPTY, ModelState, Possible
-from wavetank.scenarios.raft.observation import Observation
-from wavetank.scenarios.raft.oracle import Knowledge
 
 __all__ = ["History", "LiveProblem"]
 

@@ -17,12 +17,12 @@ from wavetank.engine import Storage, StorageError
 from wavetank.faults import InjectorState
 from wavetank.scenarios.exploration.causes import Breach, BrokenPromise, PromiseKind
 from wavetank.scenarios.exploration.subject import Problem, RecoveryRun, Refusal
-from wavetank.scenarios.raft.fault_timeline import FaultTimeline
-from wavetank.scenarios.raft.live_checks import descriptor_problems
-from wavetank.scenarios.raft.observation import Observation
-from wavetank.scenarios.raft.recovery_attempt import Attempt
+from wavetank.scenarios.raft.driving.fault_timeline import FaultTimeline
+from wavetank.scenarios.raft.driving.live_checks import descriptor_problems
+from wavetank.scenarios.raft.judging.observation import Observation
+from wavetank.scenarios.raft.judging.tolerated_losses import NOTHING_TOLERATED
+from wavetank.scenarios.raft.reopening.recovery_attempt import Attempt
 from wavetank.scenarios.raft.steps import Workload
-from wavetank.scenarios.raft.tolerated_losses import NOTHING_TOLERATED
 from wavetank.scenarios.stores.adapter import StoreAdapter
 from wavetank.scenarios.stores.capabilities import Capability
 from wavetank.sim import (

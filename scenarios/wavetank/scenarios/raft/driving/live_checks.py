@@ -29,9 +29,9 @@ from wavetank.engine import (
     dump_directory,
 )
 from wavetank.scenarios.exploration.subject import Problem
-from wavetank.scenarios.raft.boundary_values import LARGEST
-from wavetank.scenarios.raft.call_account import Account
+from wavetank.scenarios.raft.driving.call_account import Account
 from wavetank.scenarios.raft.model import ModelState
+from wavetank.scenarios.raft.workloads.boundary_values import LARGEST
 from wavetank.sim import SimDisk
 
 __all__ = [

@@ -31,7 +31,7 @@ from wavetank.faults import (
     Stale,
 )
 from wavetank.scenarios.exploration.subject import NO_FAULTS, FaultCourse
-from wavetank.scenarios.raft.tolerated_losses import ToleratedLosses
+from wavetank.scenarios.raft.judging.tolerated_losses import ToleratedLosses
 from wavetank.sim import SerialRuntime, SimDisk, SimFileSystem
 
 __all__ = ["FaultTimeline"]

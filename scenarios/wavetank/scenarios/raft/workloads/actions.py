@@ -8,7 +8,6 @@ the same ones mean something on any store.
 from __future__ import annotations
 
 from wavetank.engine import LogEntry, PersistentState, SnapshotMetadata
-from wavetank.scenarios.raft.boundary_values import LARGEST
 from wavetank.scenarios.raft.model import ModelState
 from wavetank.scenarios.raft.steps import (
     Append,
@@ -20,6 +19,7 @@ from wavetank.scenarios.raft.steps import (
     TruncatePrefix,
     TruncateSuffix,
 )
+from wavetank.scenarios.raft.workloads.boundary_values import LARGEST
 
 __all__ = [
     "append_move",

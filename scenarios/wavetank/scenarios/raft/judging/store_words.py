@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from typing import Final
 
 from wavetank.engine import LogEntry, PersistentState, SnapshotMetadata
+from wavetank.scenarios.raft.judging.observation import Observation
 from wavetank.scenarios.raft.model import ModelState, Possible
-from wavetank.scenarios.raft.observation import Observation
 
 __all__ = ["promised_lines", "shown_lines", "told_log", "told_snapshot", "told_state"]
 
