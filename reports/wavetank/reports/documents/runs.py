@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from wavetank.reports.commands.inventory import Detail, Item
+from wavetank.reports.commands.listing.inventory import Detail, Item
 from wavetank.reports.documents.writing import Write, shape, writer
 from wavetank.reports.failures import StoredFailure
 from wavetank.reports.next_commands import remaining_commands, replay_command

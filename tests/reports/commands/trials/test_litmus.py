@@ -18,7 +18,7 @@ from wavetank.sim import PROFILES, read_litmus, shipped_litmus
 
 Json = dict[str, Any]
 
-DOCUMENTATION = Path(__file__).parents[3] / "docs" / "cli.md"
+DOCUMENTATION = Path(__file__).parents[4] / "docs" / "cli.md"
 
 
 def invoke(*arguments: str) -> Result:

@@ -7,7 +7,7 @@ import pytest
 from wavetank.reports.commands.checking.markdown import check_markdown, scorecard_path
 from wavetank.scenarios.conformance import check_backend, find_store, shipped_names
 
-DIRECTORY = Path(__file__).parents[3] / "docs" / "scorecards"
+DIRECTORY = Path(__file__).parents[4] / "docs" / "scorecards"
 MAX_IMAGES = 6000
 
 

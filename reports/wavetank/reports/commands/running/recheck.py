@@ -29,7 +29,7 @@ Examples:
 @workers_option
 @format_option
 def recheck_command(*, run: str, workers: int, output_format: str) -> None:
-    from wavetank.reports.commands.kept_runs_execution import execute_recheck
+    from wavetank.reports.commands.running.kept_runs_execution import execute_recheck
 
     code = execute_recheck(run, workers=workers, as_json=output_format == "json")
     click.get_current_context().exit(code)

@@ -14,7 +14,7 @@ from console import wavetank
 
 from wavetank.reports.documents import schema
 
-PROGRAMS = Path(__file__).parents[2] / "support" / "traced"
+PROGRAMS = Path(__file__).parents[3] / "support" / "traced"
 CHECK = f"{sys.executable} {PROGRAMS / 'check_saver.py'} {{dir}} {{acked}}"
 BOTH = ("file", "directory")
 

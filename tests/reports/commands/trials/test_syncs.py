@@ -7,7 +7,7 @@ import jsonschema
 import pytest
 from console import wavetank
 
-from wavetank.reports.commands.syncs import syncs_text
+from wavetank.reports.commands.trials.syncs import syncs_text
 from wavetank.reports.documents import schema, to_text
 from wavetank.reports.documents.syncs import syncs_document
 from wavetank.scenarios import find_store

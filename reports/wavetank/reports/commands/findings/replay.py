@@ -25,6 +25,6 @@ Example:
 @click.argument("failure")
 @format_option
 def replay_command(failure: str, output_format: str) -> None:
-    from wavetank.reports.commands.replay_execution import execute
+    from wavetank.reports.commands.findings.replay_execution import execute
 
     click.get_current_context().exit(execute(failure, as_json=output_format == "json"))

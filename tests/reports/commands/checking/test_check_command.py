@@ -26,7 +26,7 @@ from wavetank.reports.cli import cli
 from wavetank.reports.documents import schema
 from wavetank.scenarios.stores.command import DRIVER_CAPABILITIES
 
-PAGE = Path(__file__).parents[3] / "docs" / "driver-protocol.md"
+PAGE = Path(__file__).parents[4] / "docs" / "driver-protocol.md"
 CONFORMANCE = ("basics", "truncate", "vote", "snapshot", "open_close")
 
 

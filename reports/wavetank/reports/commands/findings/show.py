@@ -34,6 +34,6 @@ Examples:
     "page to open in a browser.",
 )
 def show_command(failure: str, shape: str) -> None:
-    from wavetank.reports.commands.show_execution import execute
+    from wavetank.reports.commands.findings.show_execution import execute
 
     click.get_current_context().exit(execute(failure, shape))

@@ -107,7 +107,7 @@ def fuzz_command(
     output_format: str,
     reports: Mapping[str, Path],
 ) -> None:
-    from wavetank.reports.commands.fuzz_execution import FuzzRequest, execute
+    from wavetank.reports.commands.running.fuzz_execution import FuzzRequest, execute
     from wavetank.sim import ProfileFileError
 
     if night and max_time is not None:

@@ -13,7 +13,7 @@ from wavetank.reports.commands.options import format_option
 from wavetank.reports.outputs.tables import table
 
 if TYPE_CHECKING:
-    from wavetank.reports.commands.inventory import Item
+    from wavetank.reports.commands.listing.inventory import Item
 
 __all__ = ["list_command"]
 
@@ -57,7 +57,7 @@ _MATRICES: Final = {
 @format_option
 def list_command(kind: str, name: str | None, output_format: str) -> None:
     from wavetank.reports._version import version
-    from wavetank.reports.commands.inventory import KINDS
+    from wavetank.reports.commands.listing.inventory import KINDS
     from wavetank.reports.documents import to_text
     from wavetank.reports.documents.runs import list_document
     from wavetank.scenarios import scenario_text

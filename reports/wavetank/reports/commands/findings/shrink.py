@@ -35,7 +35,7 @@ Example:
 )
 @format_option
 def shrink_command(failure: str, budget: int, output_format: str) -> None:
-    from wavetank.reports.commands.shrink_execution import execute
+    from wavetank.reports.commands.findings.shrink_execution import execute
 
     as_json = output_format == "json"
     click.get_current_context().exit(execute(failure, budget=budget, as_json=as_json))

@@ -122,7 +122,7 @@ def test_the_time_ends_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         asked.append(max_time_s)
         raise RuntimeError(plan.backend)
 
-    monkeypatch.setattr("wavetank.reports.commands.fuzz_execution.run_fuzz_session", run)
+    monkeypatch.setattr("wavetank.reports.commands.running.fuzz_execution.run_fuzz_session", run)
     for arguments in ((), ("--night",), ("--max-time", "15m"), ("--runs", "5")):
         with pytest.raises(RuntimeError):
             wavetank("fuzz", *arguments, cwd=tmp_path)

@@ -10,7 +10,7 @@ from attrs import evolve
 from click.testing import CliRunner, Result
 
 from wavetank.reports.cli import cli
-from wavetank.reports.commands.zoo import zoo_text
+from wavetank.reports.commands.trials.zoo import zoo_text
 from wavetank.reports.documents import schema
 from wavetank.reports.documents.injections import zoo_document
 from wavetank.reports.patch_hunt import PatchHunt, PatchResults

@@ -27,7 +27,7 @@ Examples:
 @click.argument("second", metavar="B")
 @format_option
 def diff_command(*, first: str, second: str, output_format: str) -> None:
-    from wavetank.reports.commands.kept_runs_execution import execute_diff
+    from wavetank.reports.commands.running.kept_runs_execution import execute_diff
 
     code = execute_diff(first, second, as_json=output_format == "json")
     click.get_current_context().exit(code)

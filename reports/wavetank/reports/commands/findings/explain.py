@@ -28,6 +28,6 @@ Examples:
 @click.argument("failure")
 @format_option
 def explain_command(failure: str, output_format: str) -> None:
-    from wavetank.reports.commands.explain_execution import execute
+    from wavetank.reports.commands.findings.explain_execution import execute
 
     click.get_current_context().exit(execute(failure, as_json=output_format == "json"))

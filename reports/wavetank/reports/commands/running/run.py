@@ -19,8 +19,8 @@ from wavetank.reports.commands.options import (
 )
 
 if TYPE_CHECKING:  # what stands here is heavy; the function that needs it imports it
-    from wavetank.reports.commands.run_execution import RunRequest
-    from wavetank.reports.commands.settings import Settings
+    from wavetank.reports.commands.running.run_execution import RunRequest
+    from wavetank.reports.commands.running.settings import Settings
 
 __all__ = ["run_command"]
 
@@ -203,7 +203,7 @@ def run_command(
     strict: bool | None,
 ) -> None:
     from wavetank.faults import FaultSyntaxError
-    from wavetank.reports.commands.run_execution import RunRequest, execute, plan_of
+    from wavetank.reports.commands.running.run_execution import RunRequest, execute, plan_of
     from wavetank.scenarios import OptionError, ScenarioFileError
     from wavetank.sim import ProfileFileError
 
@@ -256,7 +256,7 @@ def _given() -> frozenset[str]:
 
 
 def _settings() -> Settings:
-    from wavetank.reports.commands.settings import SettingsError, read_settings
+    from wavetank.reports.commands.running.settings import SettingsError, read_settings
 
     try:
         return read_settings(_SETTINGS_FILE)
