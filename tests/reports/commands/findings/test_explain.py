@@ -9,7 +9,7 @@ from attrs import evolve
 from console import wavetank
 
 from wavetank.reports.documents import schema
-from wavetank.reports.sentences import chain_sentences, cure_sentence, first_sentence
+from wavetank.reports.telling.sentences import chain_sentences, cure_sentence, first_sentence
 from wavetank.scenarios import (
     Action,
     Breach,

@@ -16,9 +16,9 @@ from wavetank import sim
 from wavetank.engine import FileStorageOptions, RecoveryMode, StorageFeatureFlags
 from wavetank.faults.strategies import fault_plans
 from wavetank.reports.cli import cli
-from wavetank.reports.failures import FailureStore, StoredFailure
-from wavetank.reports.python_values import PythonSource
-from wavetank.reports.regressions import regression_test
+from wavetank.reports.stored.failures import FailureStore, StoredFailure
+from wavetank.reports.stored.python_values import PythonSource
+from wavetank.reports.stored.regressions import regression_test
 from wavetank.scenarios import (
     Case,
     CrashPoint,

@@ -8,20 +8,20 @@ from typing import Final
 
 import click
 
-from wavetank.reports._choices import import_from_here
 from wavetank.reports._version import version
+from wavetank.reports.arguments.choices import import_from_here
 from wavetank.reports.documents import to_text
 from wavetank.reports.documents.explanation import explain_document
 from wavetank.reports.exit_codes import ExitCode
-from wavetank.reports.failures import (
+from wavetank.reports.stored.failures import (
     FailureStore,
     StoredFailure,
     UnknownFailureError,
     UnreadableFailureError,
 )
-from wavetank.reports.next_commands import replay_command
-from wavetank.reports.sentences import chain_sentences, cure_sentence, first_sentence
-from wavetank.reports.test_findings import TestFinding
+from wavetank.reports.stored.test_findings import TestFinding
+from wavetank.reports.telling.next_commands import replay_command
+from wavetank.reports.telling.sentences import chain_sentences, cure_sentence, first_sentence
 from wavetank.scenarios import (
     Case,
     StoreNotFoundError,

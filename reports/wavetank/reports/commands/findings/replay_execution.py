@@ -13,20 +13,20 @@ from typing import Final
 import click
 from attrs import evolve
 
-from wavetank.reports._choices import import_from_here
 from wavetank.reports._version import version
+from wavetank.reports.arguments.choices import import_from_here
 from wavetank.reports.documents import to_text
 from wavetank.reports.documents.runs import replay_document
 from wavetank.reports.exit_codes import ExitCode
-from wavetank.reports.failures import (
+from wavetank.reports.outputs.run_text import screen_width
+from wavetank.reports.stored.failures import (
     FailureStore,
     StoredFailure,
     UnknownFailureError,
     UnreadableFailureError,
 )
-from wavetank.reports.outputs.run_text import screen_width
-from wavetank.reports.story import render_story
-from wavetank.reports.test_findings import TestFinding
+from wavetank.reports.stored.test_findings import TestFinding
+from wavetank.reports.telling.story import render_story
 from wavetank.scenarios import ALL_SCENARIOS, ReplayResult, ReplayVerdict, replay
 
 __all__ = ["execute"]

@@ -7,21 +7,21 @@ from pathlib import Path
 import click
 from attrs import evolve
 
-from wavetank.reports._choices import import_from_here
 from wavetank.reports._version import version
+from wavetank.reports.arguments.choices import import_from_here
 from wavetank.reports.exit_codes import ExitCode
-from wavetank.reports.failures import (
+from wavetank.reports.outputs.run_text import screen_width
+from wavetank.reports.page.failure_pages import failure_page
+from wavetank.reports.page.rendering import render_page
+from wavetank.reports.stored.failures import (
     FailureStore,
     StoredFailure,
     UnknownFailureError,
     UnreadableFailureError,
 )
-from wavetank.reports.outputs.run_text import screen_width
-from wavetank.reports.page.failure_pages import failure_page
-from wavetank.reports.page.rendering import render_page
-from wavetank.reports.regressions import regression_test
-from wavetank.reports.story import render_story
-from wavetank.reports.test_findings import TestFinding
+from wavetank.reports.stored.regressions import regression_test
+from wavetank.reports.stored.test_findings import TestFinding
+from wavetank.reports.telling.story import render_story
 from wavetank.scenarios import (
     Case,
     Evidence,

@@ -6,15 +6,19 @@ from pathlib import Path
 
 import click
 
-from wavetank.reports._choices import import_from_here
 from wavetank.reports._version import version
+from wavetank.reports.arguments.choices import import_from_here
 from wavetank.reports.documents import to_text
 from wavetank.reports.documents.runs import shrink_document
 from wavetank.reports.exit_codes import ExitCode
-from wavetank.reports.failures import FailureStore, UnknownFailureError, UnreadableFailureError
 from wavetank.reports.outputs.run_text import screen_width
-from wavetank.reports.shrunk_failures import made_smaller
-from wavetank.reports.story import render_story
+from wavetank.reports.stored.failures import (
+    FailureStore,
+    UnknownFailureError,
+    UnreadableFailureError,
+)
+from wavetank.reports.stored.shrunk_failures import made_smaller
+from wavetank.reports.telling.story import render_story
 from wavetank.scenarios import StoreNotFoundError
 from wavetank.scenarios.shrinking import ClusterCaseError, NotShownError
 

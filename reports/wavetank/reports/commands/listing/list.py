@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from wavetank.reports._choices import choose
+from wavetank.reports.arguments.choices import choose
 from wavetank.reports.commands.options import format_option
 from wavetank.reports.outputs.tables import table
 

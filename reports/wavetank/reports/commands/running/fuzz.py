@@ -8,7 +8,7 @@ from typing import Final
 
 import click
 
-from wavetank.reports._choices import UnknownChoiceError
+from wavetank.reports.arguments.choices import UnknownChoiceError
 from wavetank.reports.commands.options import (
     duration,
     format_option,

@@ -9,20 +9,20 @@ from typing import Final
 import click
 from attrs import field, frozen
 
-from wavetank.reports._choices import choose_store
 from wavetank.reports._version import version
+from wavetank.reports.arguments.choices import choose_store
+from wavetank.reports.arguments.profile_files import choose_profiles
 from wavetank.reports.commands.html_report import typed_command, write_html
 from wavetank.reports.documents import to_text
 from wavetank.reports.documents.fuzz import fuzz_document
 from wavetank.reports.exit_codes import ExitCode
-from wavetank.reports.failures import StoredFailure
 from wavetank.reports.fuzzing.corpus_files import CORPUS_DIRECTORY, CorpusFiles
 from wavetank.reports.fuzzing.session import FuzzSession, run_fuzz_session
 from wavetank.reports.fuzzing.text import fuzz_first_line, render_fuzz
 from wavetank.reports.outputs.run_text import screen_width
 from wavetank.reports.page.fuzz_page import fuzz_page
-from wavetank.reports.profile_files import choose_profiles
 from wavetank.reports.runs.keeping import store_failures
+from wavetank.reports.stored.failures import StoredFailure
 from wavetank.scenarios import Case, FuzzPlan, OwnProfile, evidence_of
 from wavetank.sim import SAFE_PROFILES
 

@@ -8,14 +8,12 @@ from collections.abc import Iterator, Sequence
 
 import click
 
-from wavetank.reports._choices import choose_store
 from wavetank.reports._version import version
+from wavetank.reports.arguments.choices import choose_store
 from wavetank.reports.documents import to_text
 from wavetank.reports.documents.events import EventError, read_events
 from wavetank.reports.documents.kept_runs import diff_document, recheck_document
 from wavetank.reports.exit_codes import ExitCode
-from wavetank.reports.failures import StoredFailure
-from wavetank.reports.next_commands import replay_command
 from wavetank.reports.outputs.event_lines import short_line
 from wavetank.reports.outputs.progress import progress_on
 from wavetank.reports.runs.differences import Difference, first_difference
@@ -23,6 +21,8 @@ from wavetank.reports.runs.folders import RunFolders
 from wavetank.reports.runs.keeping import store_failures
 from wavetank.reports.runs.rechecking import FoundEvent, NoPlanError, Recheck, recheck
 from wavetank.reports.runs.session import Session, run_session
+from wavetank.reports.stored.failures import StoredFailure
+from wavetank.reports.telling.next_commands import replay_command
 from wavetank.scenarios import (
     OptionError,
     PlainStoreError,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from wavetank.reports._choices import UnknownChoiceError
+from wavetank.reports.arguments.choices import UnknownChoiceError
 from wavetank.reports.commands.options import (
     available_workers,
     crash_depth,

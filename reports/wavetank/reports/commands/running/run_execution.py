@@ -12,13 +12,13 @@ import click
 from attrs import evolve, field, frozen
 
 from wavetank.engine import FileStorageOptions
-from wavetank.reports._choices import UnknownChoiceError, choose_all, choose_store
 from wavetank.reports._version import version
+from wavetank.reports.arguments.choices import UnknownChoiceError, choose_all, choose_store
+from wavetank.reports.arguments.own_files import is_own_file, read_scenario
+from wavetank.reports.arguments.profile_files import choose_profiles
 from wavetank.reports.documents import to_text
 from wavetank.reports.documents.runs import run_document
 from wavetank.reports.exit_codes import ExitCode
-from wavetank.reports.failures import StoredFailure
-from wavetank.reports.next_commands import recheck_command
 from wavetank.reports.outputs.event_lines import short_line
 from wavetank.reports.outputs.files import write_run_reports
 from wavetank.reports.outputs.progress import progress_on
@@ -28,11 +28,11 @@ from wavetank.reports.outputs.run_text import (
     render_session,
     screen_width,
 )
-from wavetank.reports.own_files import is_own_file, read_scenario
-from wavetank.reports.profile_files import choose_profiles
 from wavetank.reports.runs.keeping import KeptRun, kept_run, store_failures
 from wavetank.reports.runs.session import Session, compare, run_session, untouched
-from wavetank.reports.shrunk_failures import with_first_made_smaller
+from wavetank.reports.stored.failures import StoredFailure
+from wavetank.reports.stored.shrunk_failures import with_first_made_smaller
+from wavetank.reports.telling.next_commands import recheck_command
 from wavetank.scenarios import (
     ALL_SCENARIOS,
     CONCURRENT_SCENARIOS,

@@ -12,7 +12,7 @@ from typing import Final, TypeVar
 
 from attrs import frozen
 
-from wavetank.reports._choices import nearest
+from wavetank.reports.arguments.choices import nearest
 from wavetank.reports.commands.options import FIXPOINT, available_workers
 
 __all__ = ["Settings", "SettingsError", "read_settings"]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from wavetank.reports._choices import UnknownChoiceError
+from wavetank.reports.arguments.choices import UnknownChoiceError
 from wavetank.reports.commands.options import format_option
 from wavetank.reports.exit_codes import ExitCode
 from wavetank.reports.outputs.tables import table
@@ -118,7 +118,7 @@ def litmus_command(
     output_format: str,
 ) -> None:
     _refuse_real_options(context, real=bool(real))
-    from wavetank.reports.profile_files import choose_profiles
+    from wavetank.reports.arguments.profile_files import choose_profiles
     from wavetank.sim import PROFILES, ProfileFileError
 
     try:

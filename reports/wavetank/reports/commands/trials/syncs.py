@@ -54,13 +54,13 @@ def syncs_command(
     workers: int,
     output_format: str,
 ) -> None:
-    from wavetank.reports._choices import choose_all, import_from_here
     from wavetank.reports._version import version
+    from wavetank.reports.arguments.choices import choose_all, import_from_here
     from wavetank.reports.commands.progress_lines import ProgressLines
     from wavetank.reports.documents import to_text
     from wavetank.reports.documents.syncs import syncs_document
-    from wavetank.reports.failures import FailureStore, StoredFailure
     from wavetank.reports.runs.workers import work_executor
+    from wavetank.reports.stored.failures import FailureStore, StoredFailure
     from wavetank.scenarios import SCENARIOS, Capability, StoreNotFoundError, find_store
     from wavetank.scenarios.mutants import SYNC_TRIALS, Trial, run_syncs
 
@@ -131,7 +131,7 @@ def _need(result: NecessityResult) -> str:
 
 
 def _losses(result: SyncsResult) -> Iterator[str]:
-    from wavetank.reports.sentences import first_sentence
+    from wavetank.reports.telling.sentences import first_sentence
 
     for each in result.syncs:
         if each.image is not None:

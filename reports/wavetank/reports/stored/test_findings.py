@@ -10,7 +10,7 @@ from typing import Final, Self
 
 from attrs import asdict, frozen
 
-from wavetank.reports._fields import Fields
+from wavetank.reports.stored._fields import Fields
 from wavetank.scenarios import CodeFinding
 
 __all__ = ["TestFinding"]

@@ -1,6 +1,6 @@
 """Sentences about findings stay short, whatever names the workload takes."""
 
-from wavetank.reports.sentences import first_sentence
+from wavetank.reports.telling.sentences import first_sentence
 from wavetank.scenarios import Violation
 
 

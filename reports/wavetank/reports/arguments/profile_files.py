@@ -7,8 +7,8 @@ from typing import Final
 
 from attrs import frozen
 
-from wavetank.reports._choices import choose
-from wavetank.reports.own_files import is_own_file, read_own_file
+from wavetank.reports.arguments.choices import choose
+from wavetank.reports.arguments.own_files import is_own_file, read_own_file
 from wavetank.sim import PROFILES, Profile, ProfileFileError, profile_from_toml
 
 __all__ = ["ChosenProfile", "choose_profiles", "read_profile"]

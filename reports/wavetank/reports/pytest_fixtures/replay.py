@@ -12,14 +12,14 @@ from typing import Final
 
 import pytest
 
-from wavetank.reports.failures import (
+from wavetank.reports.stored.failures import (
     DIRECTORY,
     FailureStore,
     StoredFailure,
     UnknownFailureError,
     UnreadableFailureError,
 )
-from wavetank.reports.test_findings import TestFinding
+from wavetank.reports.stored.test_findings import TestFinding
 from wavetank.scenarios import ReplayVerdict, replay
 
 __all__ = ["NEW_RUN", "chosen"]

@@ -9,7 +9,7 @@ from crash_cases import cases
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from wavetank.reports.failures import (
+from wavetank.reports.stored.failures import (
     FailureStore,
     StoredFailure,
     UnknownFailureError,

@@ -12,7 +12,7 @@ from typing import Final
 
 from attrs import evolve, fields
 
-from wavetank.reports.python_values import PythonSource, is_default
+from wavetank.reports.stored.python_values import PythonSource, is_default
 from wavetank.scenarios import Case, Workload, find_store, judge_again, record, trace_digest
 from wavetank.sim import PROFILES, Tearing
 

@@ -15,8 +15,8 @@ from attrs import asdict, field, frozen
 from cattrs import BaseValidationError, transform_error
 from cattrs.preconf.json import make_converter
 
-from wavetank.reports._choices import nearest
-from wavetank.reports._fields import Fields
+from wavetank.reports.arguments.choices import nearest
+from wavetank.reports.stored._fields import Fields
 from wavetank.scenarios import Case, Chain, Violation
 from wavetank.scenarios.concurrency.history import Call, History
 from wavetank.scenarios.shrinking import Shrinking, ShrinkNote

@@ -8,7 +8,7 @@ import pytest
 from attrs import evolve
 from concurrent_objects import OBJECTS, random_history
 
-from wavetank.reports.lanes import draw_lanes
+from wavetank.reports.telling.lanes import draw_lanes
 from wavetank.scenarios.concurrency.history import Call, Event, EventKind, History
 
 APPEND = Call(

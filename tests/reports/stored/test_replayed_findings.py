@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from attrs import evolve
 
-from wavetank.reports.regressions import regression_test
+from wavetank.reports.stored.regressions import regression_test
 from wavetank.scenarios import Case, ReplayVerdict, RunPlan, replay, run
 from wavetank.sim import SAFE_PROFILES
 

@@ -10,17 +10,17 @@ import pytest
 from attrs import evolve
 from console import wavetank
 
+from wavetank.reports.arguments.own_files import is_own_file
+from wavetank.reports.arguments.profile_files import read_profile
 from wavetank.reports.documents import schema
-from wavetank.reports.failures import (
+from wavetank.reports.runs.session import untouched
+from wavetank.reports.stored.failures import (
     FailureStore,
     StoredFailure,
     UnreadableFailureError,
     read_failure,
 )
-from wavetank.reports.next_commands import remaining_commands
-from wavetank.reports.own_files import is_own_file
-from wavetank.reports.profile_files import read_profile
-from wavetank.reports.runs.session import untouched
+from wavetank.reports.telling.next_commands import remaining_commands
 from wavetank.scenarios import (
     SCENARIOS,
     Case,

@@ -13,9 +13,9 @@ from typing import Final
 
 from attrs import frozen
 
-from wavetank.reports.lanes import draw_lanes
-from wavetank.reports.next_commands import replay_command, run_command, shrink_command
-from wavetank.reports.sentences import first_sentence
+from wavetank.reports.telling.lanes import draw_lanes
+from wavetank.reports.telling.next_commands import replay_command, run_command, shrink_command
+from wavetank.reports.telling.sentences import first_sentence
 from wavetank.scenarios import (
     ALL_SCENARIOS,
     CLUSTER_INVARIANTS,

@@ -10,11 +10,11 @@ from typing import Final, Unpack, cast
 import pytest
 from attrs import frozen
 
-from wavetank.reports._pytest_replay import NEW_RUN
 from wavetank.reports._version import version
-from wavetank.reports.failures import DIRECTORY, FailureStore, StoredFailure
-from wavetank.reports.story import render_story
-from wavetank.reports.test_findings import TestFinding
+from wavetank.reports.pytest_fixtures.replay import NEW_RUN
+from wavetank.reports.stored.failures import DIRECTORY, FailureStore, StoredFailure
+from wavetank.reports.stored.test_findings import TestFinding
+from wavetank.reports.telling.story import render_story
 from wavetank.scenarios import (
     CrashFinding,
     CrashReport,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from attrs import evolve
 
 from wavetank.reports._version import version
-from wavetank.reports.failures import StoredFailure
 from wavetank.reports.runs.session import Session
+from wavetank.reports.stored.failures import StoredFailure
 from wavetank.scenarios.shrinking import (
     ClusterCaseError,
     NotShownError,
