@@ -91,7 +91,8 @@ from wavetank.scenarios.exploration.causes import (
     Tried,
 )
 from wavetank.scenarios.exploration.crash_point import CrashPoint
-from wavetank.scenarios.exploration.explain import explain, explain_live
+from wavetank.scenarios.exploration.explaining.explain import explain, explain_live
+from wavetank.scenarios.exploration.explaining.violation import Violation
 from wavetank.scenarios.exploration.explorer import Exploration, Finding, explore
 from wavetank.scenarios.exploration.judging import judge_crash
 from wavetank.scenarios.exploration.loss import Loss, kept_after
@@ -107,7 +108,6 @@ from wavetank.scenarios.exploration.subject import (
     Refusal,
     Subject,
 )
-from wavetank.scenarios.exploration.violation import Violation
 from wavetank.scenarios.fault_sweep.operation_faults import (
     OPERATION_FAULTS,
     OperationCounts,

@@ -23,7 +23,7 @@ from wavetank.scenarios.conformance.check import (
     group_of,
 )
 from wavetank.scenarios.conformance.store_harness import StoreHarness
-from wavetank.scenarios.exploration.explain import explain
+from wavetank.scenarios.exploration.explaining.explain import explain
 from wavetank.scenarios.exploration.explorer import Finding, explore
 from wavetank.scenarios.exploration.recovery_graph import Limits
 from wavetank.scenarios.exploration.subject import Problem

@@ -20,7 +20,7 @@ from wavetank.scenarios.corruption.damages import DamagedFiles, damages, inflict
 from wavetank.scenarios.corruption.lives import life_of
 from wavetank.scenarios.corruption.opened import Shown, look
 from wavetank.scenarios.evidence import Evidence
-from wavetank.scenarios.exploration.disk_evidence import changed_files, files_seen
+from wavetank.scenarios.exploration.explaining.disk_evidence import changed_files, files_seen
 from wavetank.scenarios.exploration.subject import Problem
 from wavetank.scenarios.raft.judging.store_words import (
     promised_lines,

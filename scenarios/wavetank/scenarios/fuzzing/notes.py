@@ -8,8 +8,8 @@ from typing import Final
 from attrs import evolve, frozen
 
 from wavetank.scenarios.case import Case
+from wavetank.scenarios.exploration.explaining.violation import Violation
 from wavetank.scenarios.exploration.subject import Problem, RecoveryRun
-from wavetank.scenarios.exploration.violation import Violation
 from wavetank.scenarios.fuzzing.coverage import Feature, branch_of
 from wavetank.scenarios.raft.judging.observation import Observation
 

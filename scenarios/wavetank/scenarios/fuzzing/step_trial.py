@@ -10,7 +10,7 @@ from typing import Final
 from attrs import evolve
 
 from wavetank.scenarios.case import Case
-from wavetank.scenarios.exploration.explain import explain, explain_live
+from wavetank.scenarios.exploration.explaining.explain import explain, explain_live
 from wavetank.scenarios.exploration.explorer import explore
 from wavetank.scenarios.exploration.recovery_graph import Limits, Look
 from wavetank.scenarios.fuzzing.coverage import features

@@ -17,7 +17,7 @@ from typing import Final
 from attrs import evolve, field, frozen
 
 from wavetank.scenarios.case import Case
-from wavetank.scenarios.exploration.violation import Violation
+from wavetank.scenarios.exploration.explaining.violation import Violation
 from wavetank.scenarios.mutants.hunt import Hunt, Kill, TrialRun, hunts, trial_run
 from wavetank.scenarios.mutants.missing_syncs import (
     SYNC_TRIALS,

@@ -10,7 +10,7 @@ from attrs import evolve, frozen
 
 from wavetank.scenarios.case import Case
 from wavetank.scenarios.catalogue import CONCURRENT_SCENARIOS
-from wavetank.scenarios.exploration.violation import ShrinkNote, Violation
+from wavetank.scenarios.exploration.explaining.violation import ShrinkNote, Violation
 from wavetank.scenarios.mutants.hunt import Hunt
 from wavetank.scenarios.mutants.mutant_run import store_of
 from wavetank.scenarios.mutants.planted_bug import PlantedBug

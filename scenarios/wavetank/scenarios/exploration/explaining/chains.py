@@ -10,8 +10,8 @@ from attrs import evolve
 
 from wavetank.scenarios.exploration.causes import Action, Chain, LostWork
 from wavetank.scenarios.exploration.crash_point import CrashTrail, Stretch
+from wavetank.scenarios.exploration.explaining.lost_ops import Losses, LostOp
 from wavetank.scenarios.exploration.judging import Finding, judge_trail
-from wavetank.scenarios.exploration.lost_ops import Losses, LostOp
 from wavetank.scenarios.exploration.op_words import describe_ops
 from wavetank.scenarios.exploration.subject import Known, Problem, RecordedRun, Shown, Subject
 from wavetank.sim import Data, Dirent, Kept, Mark, MicroOp, PendingOps, Profile, Size, Sync

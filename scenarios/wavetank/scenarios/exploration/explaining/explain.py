@@ -13,19 +13,19 @@ from typing import Generic
 
 from attrs import evolve
 
-from wavetank.scenarios.exploration.allowing import Allowing
-from wavetank.scenarios.exploration.chains import chain_of, live_chain, mattering
 from wavetank.scenarios.exploration.crash_point import (
     CrashPoint,
     follow,
 )
-from wavetank.scenarios.exploration.cure_search import search_cure
-from wavetank.scenarios.exploration.cures import first_cure
+from wavetank.scenarios.exploration.explaining.allowing import Allowing
+from wavetank.scenarios.exploration.explaining.chains import chain_of, live_chain, mattering
+from wavetank.scenarios.exploration.explaining.cure_search import search_cure
+from wavetank.scenarios.exploration.explaining.cures import first_cure
+from wavetank.scenarios.exploration.explaining.lost_ops import Losses
+from wavetank.scenarios.exploration.explaining.second_crash import second_crash
+from wavetank.scenarios.exploration.explaining.violation import Violation
 from wavetank.scenarios.exploration.judging import Finding
-from wavetank.scenarios.exploration.lost_ops import Losses
-from wavetank.scenarios.exploration.second_crash import second_crash
 from wavetank.scenarios.exploration.subject import Known, Problem, RecordedRun, Shown
-from wavetank.scenarios.exploration.violation import Violation
 from wavetank.sim import (
     PROFILES,
     Profile,

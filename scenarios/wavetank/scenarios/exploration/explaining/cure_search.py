@@ -16,10 +16,10 @@ from typing import Final, Generic, Literal
 from attrs import evolve, frozen
 
 from wavetank.scenarios.exploration.causes import Cure, CureKind, Tried
-from wavetank.scenarios.exploration.chains import needed_losses
 from wavetank.scenarios.exploration.crash_point import Cause, CrashTrail, Stretch
+from wavetank.scenarios.exploration.explaining.chains import needed_losses
+from wavetank.scenarios.exploration.explaining.lost_ops import Losses, LostOp, lost_in
 from wavetank.scenarios.exploration.judging import judge_trail
-from wavetank.scenarios.exploration.lost_ops import Losses, LostOp, lost_in
 from wavetank.scenarios.exploration.op_words import describe_ops
 from wavetank.scenarios.exploration.subject import (
     Known,

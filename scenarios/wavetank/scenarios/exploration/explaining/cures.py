@@ -7,7 +7,7 @@ from typing import Generic
 
 from attrs import evolve
 
-from wavetank.scenarios.exploration.lost_ops import Losses, LostOp
+from wavetank.scenarios.exploration.explaining.lost_ops import Losses, LostOp
 from wavetank.scenarios.exploration.subject import Known, Shown
 from wavetank.sim import Kept, Mark, PendingOps, SyncKind
 

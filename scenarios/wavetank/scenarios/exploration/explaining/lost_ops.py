@@ -8,9 +8,9 @@ from typing import Generic
 from attrs import frozen
 
 from wavetank.scenarios.exploration.crash_point import CrashTrail, Stretch
+from wavetank.scenarios.exploration.explaining.second_crash import is_of_new_work
 from wavetank.scenarios.exploration.judging import Finding
 from wavetank.scenarios.exploration.op_words import describe_ops
-from wavetank.scenarios.exploration.second_crash import is_of_new_work
 from wavetank.scenarios.exploration.subject import Known, RecordedRun, Shown
 from wavetank.sim import Dirent, Mark, MicroOp, Profile, Sync, SyncKind
 

@@ -21,7 +21,7 @@ from wavetank.scenarios import (
     find_store,
     record,
 )
-from wavetank.scenarios.exploration.explain import explain
+from wavetank.scenarios.exploration.explaining.explain import explain
 from wavetank.scenarios.mutants import planted_case, store_name
 from wavetank.sim import POSIX
 
