@@ -19,8 +19,8 @@ from wavetank.reports.commands.tracing.text import trace_text
 from wavetank.reports.documents import to_text
 from wavetank.reports.documents.trace import trace_document
 from wavetank.reports.exit_codes import ExitCode
+from wavetank.scenarios.code.crashing.verdicts import Extent
 from wavetank.scenarios.code.errors import CheckError, WorkloadError
-from wavetank.scenarios.code.verdicts import Extent
 from wavetank.scenarios.traced import (
     CheckCommand,
     CommandError,

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Final
 
-from wavetank.scenarios.code.cure import Cure, lost_ops
-from wavetank.scenarios.code.exploration import FoundImage
-from wavetank.scenarios.code.judging import Judge
+from wavetank.scenarios.code.asking.judging import Judge
+from wavetank.scenarios.code.crashing.cure import Cure, lost_ops
+from wavetank.scenarios.code.crashing.exploration import FoundImage
 from wavetank.scenarios.code.recording import CodeRecording
 from wavetank.scenarios.code.report import CodeFinding
 from wavetank.scenarios.code.work import CodeWork

@@ -14,9 +14,9 @@ from typing import Final
 
 from attrs import frozen
 
-from wavetank.scenarios.code.answers import Answer, Probing
+from wavetank.scenarios.code.asking.answers import Answer, Probing
+from wavetank.scenarios.code.asking.judging import Complaint, Demand, everything
 from wavetank.scenarios.code.errors import CheckError
-from wavetank.scenarios.code.judging import Complaint, Demand, everything
 from wavetank.scenarios.code.recording import CodeRecording
 from wavetank.sim import PROCESS_KILL, Cell, DiskImage, FileContent, Mark, PendingOps
 

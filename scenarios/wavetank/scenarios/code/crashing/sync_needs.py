@@ -13,9 +13,9 @@ from typing import TypeAlias
 
 from attrs import frozen
 
-from wavetank.scenarios.code.exploration import CodeExploration, GrownLog
+from wavetank.scenarios.code.crashing.exploration import CodeExploration, GrownLog
+from wavetank.scenarios.code.crashing.verdicts import Extent, Judged, explored_under
 from wavetank.scenarios.code.recording import CodeRecording
-from wavetank.scenarios.code.verdicts import Extent, Judged, explored_under
 from wavetank.sim import Profile, Sync
 
 __all__ = ["Need", "SyncNeed", "sync_needs"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pickle
 from collections.abc import Callable
 
-from wavetank.scenarios.code.answers import Answer, Raised
+from wavetank.scenarios.code.asking.answers import Answer, Raised
 from wavetank.scenarios.code.errors import CheckError
 from wavetank.scenarios.code.recording import absent_threads, finished_result
 from wavetank.scenarios.code.user_code import (

@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Final
 
-from wavetank.scenarios.code.answers import Answer, NotRunError, Raised, TooSlowError
-from wavetank.scenarios.code.probe_ends import (
+from wavetank.scenarios.code.asking.answers import Answer, NotRunError, Raised, TooSlowError
+from wavetank.scenarios.code.asking.probe_ends import (
     answer_of_end,
     called,
     is_answer,

@@ -11,7 +11,7 @@ from typing import Final, Protocol
 
 from attrs import frozen
 
-from wavetank.scenarios.code.answers import Answer, NotRunError, Probing
+from wavetank.scenarios.code.asking.answers import Answer, NotRunError, Probing
 from wavetank.scenarios.code.errors import CheckError
 from wavetank.scenarios.code.recording import CodeRecording
 from wavetank.scenarios.code.report import FindingKind

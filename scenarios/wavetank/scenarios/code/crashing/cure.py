@@ -17,9 +17,9 @@ from typing import Final
 
 from attrs import evolve, frozen
 
-from wavetank.scenarios.code.answers import NotRunError
-from wavetank.scenarios.code.exploration import FoundImage, GrownLog, Key, explore_code
-from wavetank.scenarios.code.judging import Judge
+from wavetank.scenarios.code.asking.answers import NotRunError
+from wavetank.scenarios.code.asking.judging import Judge
+from wavetank.scenarios.code.crashing.exploration import FoundImage, GrownLog, Key, explore_code
 from wavetank.scenarios.code.recording import CodeRecording
 from wavetank.sim import (
     BLOCK_SIZE,

@@ -16,8 +16,8 @@ from typing import Final, TypeAlias
 from attrs import field, frozen
 
 from wavetank.faults import CrashEnd, InjectorState
-from wavetank.scenarios.code.answers import NotRunError, TooSlowError
-from wavetank.scenarios.code.judging import Complaint, Demand, Judge, everything
+from wavetank.scenarios.code.asking.answers import NotRunError, TooSlowError
+from wavetank.scenarios.code.asking.judging import Complaint, Demand, Judge, everything
 from wavetank.scenarios.code.recording import CodeRecording
 from wavetank.scenarios.exploration.causes import BrokenPromise
 from wavetank.scenarios.exploration.explorer import Finding, explore

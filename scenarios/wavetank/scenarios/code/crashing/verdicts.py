@@ -13,17 +13,17 @@ from typing import Final
 
 from attrs import evolve, frozen
 
-from wavetank.scenarios.code.answers import NotRunError
-from wavetank.scenarios.code.cure import Cures
-from wavetank.scenarios.code.explain import explain_code
-from wavetank.scenarios.code.exploration import (
+from wavetank.scenarios.code.asking.answers import NotRunError
+from wavetank.scenarios.code.asking.judging import Judge, everything
+from wavetank.scenarios.code.crashing.cure import Cures
+from wavetank.scenarios.code.crashing.explain import explain_code
+from wavetank.scenarios.code.crashing.exploration import (
     PLAIN,
     CodeExploration,
     FoundImage,
     GrownLog,
     explore_code,
 )
-from wavetank.scenarios.code.judging import Judge, everything
 from wavetank.scenarios.code.recording import CodeRecording
 from wavetank.scenarios.code.report import (
     ComplaintKind,

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Final
 
+from wavetank.scenarios.code.asking.judging import Judge
 from wavetank.scenarios.code.errors import CheckError, WorkloadError
 from wavetank.scenarios.code.faulty_calls import Circumstances
-from wavetank.scenarios.code.interleavings import InterleavingFinding
-from wavetank.scenarios.code.judging import Judge
 from wavetank.scenarios.code.recording import (
     CodeRecording,
     Course,
     FailedCourseError,
     record_code,
 )
+from wavetank.scenarios.code.threads.interleavings import InterleavingFinding
 from wavetank.scenarios.code.user_code import Workload, user_modules
 from wavetank.sim import DiskImage
 from wavetank.sim.python_files import Processes, PythonFiles
