@@ -12,7 +12,7 @@ from wavetank.reports.documents import schema, to_text
 from wavetank.reports.documents.syncs import syncs_document
 from wavetank.scenarios import find_store
 from wavetank.scenarios.mutants import Trial, run_syncs
-from wavetank.scenarios.mutants.small_steps import append, workload
+from wavetank.scenarios.mutants.bug_families.small_steps import append, workload
 
 APPENDS = (Trial(workload=workload("appends", append(1), append(2))),)
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 from typing import Final
 
 from wavetank.engine import FileSystem
+from wavetank.scenarios.mutants.bug_families.small_steps import save, workload
 from wavetank.scenarios.mutants.mutant_run import Trial
 from wavetank.scenarios.mutants.planted_bug import PlantedBug, by_deceit
-from wavetank.scenarios.mutants.small_steps import save, workload
 from wavetank.scenarios.stores.adapter import Site
 from wavetank.scenarios.stores.interposed_filesystem import Deceit, call_site
 

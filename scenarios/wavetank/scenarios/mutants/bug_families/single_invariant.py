@@ -21,9 +21,15 @@ from wavetank.engine import (
     StorageConfig,
     VerifyReport,
 )
+from wavetank.scenarios.mutants.bug_families.small_steps import (
+    NO_COMPACTION,
+    append,
+    save,
+    snapshot,
+    workload,
+)
 from wavetank.scenarios.mutants.mutant_run import Trial
 from wavetank.scenarios.mutants.planted_bug import PlantedBug, by_deceit, by_variant
-from wavetank.scenarios.mutants.small_steps import NO_COMPACTION, append, save, snapshot, workload
 from wavetank.scenarios.raft.steps import Reopen, TruncateSuffix
 from wavetank.scenarios.stores.adapter import Site
 from wavetank.scenarios.stores.interposed_filesystem import Deceit, call_site

@@ -16,9 +16,9 @@ from wavetank.engine import (
     Storage,
     StorageConfig,
 )
+from wavetank.scenarios.mutants.bug_families.small_steps import AT_ONCE, append, snapshot, workload
 from wavetank.scenarios.mutants.mutant_run import Trial
 from wavetank.scenarios.mutants.planted_bug import PlantedBug, by_deceit, by_variant
-from wavetank.scenarios.mutants.small_steps import AT_ONCE, append, snapshot, workload
 from wavetank.scenarios.raft.steps import TruncateSuffix
 from wavetank.scenarios.stores.adapter import Site
 from wavetank.scenarios.stores.interposed_filesystem import Deceit, MisledFile, call_site

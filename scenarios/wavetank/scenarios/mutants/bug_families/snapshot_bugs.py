@@ -5,9 +5,14 @@ from __future__ import annotations
 from typing import Final
 
 from wavetank.engine import File, FileSystem, OpenFlag
+from wavetank.scenarios.mutants.bug_families.small_steps import (
+    NO_COMPACTION,
+    append,
+    snapshot,
+    workload,
+)
 from wavetank.scenarios.mutants.mutant_run import Trial
 from wavetank.scenarios.mutants.planted_bug import PlantedBug, by_deceit
-from wavetank.scenarios.mutants.small_steps import NO_COMPACTION, append, snapshot, workload
 from wavetank.scenarios.stores.adapter import Site
 from wavetank.scenarios.stores.interposed_filesystem import Deceit, call_site
 

@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from wavetank.scenarios.mutants.append_bugs import APPEND_BUGS
-from wavetank.scenarios.mutants.log_bugs import LOG_BUGS
+from wavetank.scenarios.mutants.bug_families.append_bugs import APPEND_BUGS
+from wavetank.scenarios.mutants.bug_families.log_bugs import LOG_BUGS
+from wavetank.scenarios.mutants.bug_families.recovery_bugs import RECOVERY_BUGS
+from wavetank.scenarios.mutants.bug_families.single_invariant import WITNESSES
+from wavetank.scenarios.mutants.bug_families.snapshot_bugs import SNAPSHOT_BUGS
+from wavetank.scenarios.mutants.bug_families.state_bugs import STATE_BUGS
 from wavetank.scenarios.mutants.planted_bug import PlantedBug
-from wavetank.scenarios.mutants.recovery_bugs import RECOVERY_BUGS
-from wavetank.scenarios.mutants.single_invariant import WITNESSES
-from wavetank.scenarios.mutants.snapshot_bugs import SNAPSHOT_BUGS
-from wavetank.scenarios.mutants.state_bugs import STATE_BUGS
 
 __all__ = ["BUGS"]
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Final
 
 from wavetank.engine import Buffer
+from wavetank.scenarios.mutants.bug_families.small_steps import append, workload
 from wavetank.scenarios.mutants.mutant_run import Trial
 from wavetank.scenarios.mutants.planted_bug import PlantedBug, by_deceit
-from wavetank.scenarios.mutants.small_steps import append, workload
 from wavetank.scenarios.stores.adapter import Site
 from wavetank.scenarios.stores.interposed_filesystem import Deceit, MisledFile, call_site
 
