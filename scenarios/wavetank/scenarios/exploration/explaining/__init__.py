@@ -5,8 +5,7 @@ violation.py      one broken promise with its story, as a value
 lost_ops.py       what the power cuts lost, who issued it, which sync it needed
 chains.py         the chain from a promise to its loss
 second_crash.py   the power cut after new work, run again for a story
-cures.py          the first sync that makes an image impossible
-cure_search.py    the cheapest cure that is verified: every sync, orders, several together
+curing/           the cheapest cure of it, found by trying
 allowing.py       which profiles allow a crash
 disk_evidence.py  what became of each op of a stretch of work, and which files differ
 """

@@ -19,8 +19,8 @@ from wavetank.scenarios.exploration.crash_point import (
 )
 from wavetank.scenarios.exploration.explaining.allowing import Allowing
 from wavetank.scenarios.exploration.explaining.chains import chain_of, live_chain, mattering
-from wavetank.scenarios.exploration.explaining.cure_search import search_cure
-from wavetank.scenarios.exploration.explaining.cures import first_cure
+from wavetank.scenarios.exploration.explaining.curing.cure_search import search_cure
+from wavetank.scenarios.exploration.explaining.curing.cures import first_cure
 from wavetank.scenarios.exploration.explaining.lost_ops import Losses
 from wavetank.scenarios.exploration.explaining.second_crash import second_crash
 from wavetank.scenarios.exploration.explaining.violation import Violation
