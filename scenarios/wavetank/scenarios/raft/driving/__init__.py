@@ -1,6 +1,8 @@
 """Steps running on a live store, held against the model after each.
 
 driver.py          one run, step by step, with and without faults; start reading here
+running_store.py   the store under it: opened, and asked what it shows
+step_answers.py    reads, refusals and cancelled calls, judged by what is answered
 step_calls.py      a step as a call on a store, and its refusal as a finding
 machine.py         the disk and the process below the store
 fault_timeline.py  the faults that strike it, and where they stand at each position

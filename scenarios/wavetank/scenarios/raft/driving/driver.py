@@ -14,66 +14,47 @@ from contextlib import nullcontext, suppress
 from functools import partial
 from typing import Final
 
-from attrs import evolve
-
 from wavetank.engine import (
-    FileSystem,
-    OperationCancelledError,
     Storage,
     StorageError,
     StorageIOError,
     StoragePoisonedError,
 )
 from wavetank.faults import CrashEnd, CrashSignal
-from wavetank.scenarios.exploration.loss import Loss, kept_after
+from wavetank.scenarios.exploration.loss import Loss
 from wavetank.scenarios.exploration.subject import Problem
 from wavetank.scenarios.raft.driving.history import History, LiveProblem
-from wavetank.scenarios.raft.driving.inspection import inspection_problems
 from wavetank.scenarios.raft.driving.live_checks import (
     MeteredStore,
     closed_problems,
-    descriptor_problems,
     is_poisoned,
     litter_problems,
-    metered,
     metrics_problems,
     poison_problems,
     report_problems,
 )
 from wavetank.scenarios.raft.driving.machine import Machine
 from wavetank.scenarios.raft.driving.retention import Retention
+from wavetank.scenarios.raft.driving.running_store import PART, RunningStore
+from wavetank.scenarios.raft.driving.step_answers import StepAnswers
 from wavetank.scenarios.raft.driving.step_calls import (
-    CountedToken,
     call,
+    not_poisoned,
+    poisoned_for_room,
     refusal,
-    with_data_that_sets,
 )
 from wavetank.scenarios.raft.judging.observation import (
     Observation,
-    check_ahead,
-    check_points,
-    observe,
-    observe_parts,
-    points_ahead,
 )
 from wavetank.scenarios.raft.judging.oracle import Knowledge, is_as_promised, judge, judge_parts
-from wavetank.scenarios.raft.judging.tolerated_losses import (
-    NOTHING_TOLERATED,
-    legible_end,
-    tolerated_losses_of,
-)
 from wavetank.scenarios.raft.model import ModelState, Possible, acknowledge, begin
 from wavetank.scenarios.raft.steps import (
     AfterFailure,
     Append,
     Cancelled,
-    Inspect,
     Interrupted,
     KillProcess,
-    OpenAgain,
     OpenStore,
-    Read,
-    Refused,
     Reopen,
     SaveSnapshot,
     SaveState,
@@ -82,10 +63,8 @@ from wavetank.scenarios.raft.steps import (
     TruncateSuffix,
     Workload,
 )
-from wavetank.scenarios.raft.workloads.option_choices import with_overrides
-from wavetank.scenarios.stores.adapter import Site, StoreAdapter
-from wavetank.scenarios.stores.capabilities import Capability
-from wavetank.sim import POSIX, DiskImage, PendingOps, SimDisk, SimFileSystem
+from wavetank.scenarios.stores.adapter import StoreAdapter
+from wavetank.sim import DiskImage, SimFileSystem
 
 __all__ = ["LiveRun"]
 
@@ -100,8 +79,6 @@ _CHANGES: Final = (
 )
 """Steps that a store takes only if it is fit for any change."""
 _KILLS_A_STEP: Final = 3
-_PART: Final = 16
-"""Entries in each of the two parts of a long log that are read after an append."""
 
 
 class LiveRun:
@@ -133,30 +110,33 @@ class LiveRun:
         backend.require_simulated(faults=bool(workload.faults.faults))
         self.machine = Machine(workload.seed, workload.faults, image)
         self._promises = workload.promises
-        self._disk_may_lie = not (self._promises.media_sound and self._promises.syncs_honest)
+        self._running = RunningStore(workload, backend, self.machine)
         self.history = History(
-            lambda: len(self.machine.disk.log), keeps_past=self._disk_may_lie, known=known
+            lambda: len(self.machine.disk.log),
+            keeps_past=self._running.disk_may_lie,
+            known=known,
         )
         self.problems: list[LiveProblem] = []
         self.compactions = 0
         self.steps_run = 0
         self.ended_by: CrashEnd | None = None
         self._workload = workload
-        self._options = workload.options
-        self._backend = backend
-        self._store: Storage | None = None
+        self._number = 0
         self._step: Step = OpenStore()
         self._first_index = 1
         self._is_running = False
-        self._named = NOTHING_TOLERATED
         self._retention = Retention(workload.options)
-        self._legible_end: int | None = None
-        # Where the next part of a long log begins that is read after an append.
-        self._next_part = 1
+        self._answers = StepAnswers(
+            workload,
+            self.machine,
+            self._running,
+            self.history,
+            lambda problem: self._live(self._number, problem),
+        )
 
     def take(self, number: int, step: Step) -> bool:
         """Run one step; False if the store is in no state to go on, or the power has gone."""
-        self._step = step
+        self._number, self._step = number, step
         work = partial(self._take, number, step)
         for _ in range(_KILLS_A_STEP):
             try:
@@ -183,7 +163,7 @@ class LiveRun:
             answered = self._perform(number, step)
         except Exception as error:  # noqa: BLE001 - whatever a backend raises is a finding
             if not self.machine.faults.explains(error):
-                self._live(number, refusal(step, error, self._when))
+                self._live(number, refusal(step, error, self.machine.when))
                 return self._resynchronise(number, step)
             if not self._goes_on or isinstance(step, (OpenStore, Reopen, KillProcess)):
                 return self._recover(number, step)
@@ -206,23 +186,14 @@ class LiveRun:
         # An error is as good as a call that came that far: nobody is told of it.
         with suppress(StorageError):
             call(self._store, step.step)
-        self._store = None
-        self.machine.cut_power(self._left(begun + step.after, step))
+        self._running.store = None
+        loss = Loss(newest=step.newest, also=step.also, torn_sectors=step.torn_sectors)
+        self.machine.cut_power(self.machine.left_at(begun + step.after, step.profile, loss))
         self.history.begin_again()
         self.history.know(number, self._during(before, step))
-        self._options = self._workload.options
+        self._running.override()
         self._retention.take(step, before[-1])
         return self._recover(number, step.step)
-
-    def _left(self, position: int, step: Interrupted) -> DiskImage:
-        """Return what a power cut leaves at a position, or at the next that lies in no group."""
-        pending = PendingOps(self.machine.image, step.profile)
-        for taken, record in enumerate(self.machine.disk.log):
-            if taken >= position and pending.whole:
-                break
-            pending.take(record)
-        loss = Loss(newest=step.newest, also=step.also, torn_sectors=step.torn_sectors)
-        return pending.image(kept_after(pending, loss))
 
     def _succeeds_again(self, number: int, step: Step, error_before: Exception) -> bool:
         """Look at a store that has refused a step, and call it once more in the same process.
@@ -234,10 +205,10 @@ class LiveRun:
         before = self.history.possible
         must_poison = isinstance(self._store, MeteredStore) and faults.poisons(error_before)
         try:
-            seen = self._observe()
+            seen = self._running.observe()
         except Exception as error:  # noqa: BLE001 - whatever a backend raises is a finding
             if not faults.explains(error):
-                self._live(number, refusal("read everything back", error, self._when))
+                self._live(number, refusal("read everything back", error, self.machine.when))
             return False
         for problem in judge_parts(seen, self._during(before[-1:], step)):
             self._live(number, problem)
@@ -255,11 +226,11 @@ class LiveRun:
                 self._live(number, refusal(step, error, "a second time, after a fault"))
             if isinstance(error, StoragePoisonedError):
                 if faults.leaves_room_to_go_on(error_before):
-                    self._live(number, _poisoned_for_room(step, error_before))
+                    self._live(number, poisoned_for_room(step, error_before))
                 self._try_poisoned(number, before[-1])
             return False
         if must_poison:
-            self._live(number, _not_poisoned(step, error_before))
+            self._live(number, not_poisoned(step, error_before))
         if answered is not None:
             self._live(number, answered)
         return True
@@ -284,14 +255,12 @@ class LiveRun:
                 self._live(number, problem)
 
     @property
-    def _goes_on(self) -> bool:
-        return self._workload.after_failure is AfterFailure.RETRY
+    def _store(self) -> Storage | None:
+        return self._running.store
 
     @property
-    def _when(self) -> str:
-        faults = self.machine.faults
-        is_struck = faults.has_failed or faults.is_damaged or faults.has_lied
-        return "after a fault" if is_struck else "without a crash"
+    def _goes_on(self) -> bool:
+        return self._workload.after_failure is AfterFailure.RETRY
 
     def _perform(self, number: int, step: Step) -> Problem | None:
         if isinstance(step, OpenStore):
@@ -299,14 +268,14 @@ class LiveRun:
             return None
         if isinstance(step, KillProcess):
             self.machine.kill()
-            self._options = with_overrides(self._workload.options, step.overrides)
+            self._running.override(step.overrides)
             self._open(number)
             return None
         assert self._store is not None, "a workload opens its store first"
         if isinstance(step, Reopen):
             self._reopen(number, self._store, step)
             return None
-        return self._ask(number, self._store, step)
+        return self._answers.ask(number, self._store, step)
 
     def _reopen(self, number: int, store: Storage, step: Reopen) -> None:
         store.close()
@@ -317,122 +286,16 @@ class LiveRun:
         self._acknowledge(number, closed=True)
         # What is known right after the close holds until the opening does something.
         self.history.know(number, self.history.possible, ahead=1)
-        self._options = with_overrides(self._workload.options, step.overrides)
+        self._running.override(step.overrides)
         self._open(number)
 
-    def _ask(self, number: int, store: Storage, step: Step) -> Problem | None:
-        """Let the open store do a step, and return what is wrong with its answer."""
-        match step:
-            case Read():
-                return self._read(store, step)
-            case Refused():
-                return self._refuse(store, step)
-            case Cancelled():
-                return self._cancel(number, store, step)
-            case Inspect():
-                self._inspect(number, store, step)
-            case _:
-                call(store, step)
-        return None
-
-    def _refuse(self, store: Storage, step: Refused) -> Problem | None:
-        if isinstance(step.step, OpenAgain):
-            return self._refuse_opener()
-        try:
-            call(store, step.step)
-        except (StorageError, ValueError):
-            return None
-        if isinstance(step.step, (SaveState, SaveSnapshot)):
-            # A store that takes it shows that in what it holds from now on.
-            return None
-        what = type(step.step).__name__
-        return Problem("O2", f"{what} was not refused", f"'{step}', but it returned")
-
-    def _refuse_opener(self) -> Problem | None:
-        try:
-            self._backend.open(self._site(self.machine.filesystem())).close()
-        except StorageError:
-            return None
-        return Problem(
-            "O16",
-            "a second opener was let in",
-            "the directory is open, and was opened again; expected that it is refused",
-        )
-
-    def _cancel(self, number: int, store: Storage, step: Cancelled) -> Problem | None:
-        token = CountedToken(step.looks, only_set=step.in_data)
-        asked = with_data_that_sets(step.step, token) if step.in_data else step.step
-        try:
-            call(store, asked, cancel=token)
-        except OperationCancelledError as error:
-            if not token.was_seen_set:
-                return refusal(step, error, self._when)
-            self._look_at_refused(number, store)
-            call(store, step.step)
-            return None
-        return _not_cancelled(step) if step.must_end and self._has_tokens else None
-
-    def _look_at_refused(self, number: int, store: Storage) -> None:
-        """Hold a store that has just ended a call halfway to what it held before."""
-        fs = SimFileSystem(self.machine.disk)
-        for problem in (
-            *self._judged(self._observe(), self.history.now),
-            *litter_problems(store, fs, self._workload.directory),
-        ):
-            self._live(number, problem)
-
-    @property
-    def _has_tokens(self) -> bool:
-        return isinstance(self._store, MeteredStore) and not self._workload.faults.faults
-
-    def _inspect(self, number: int, store: Storage, step: Inspect) -> None:
-        faults = self.machine.faults
-        if faults.is_damaged or faults.has_lied:
-            return
-        site = self._site(SimFileSystem(self.machine.disk))
-        with faults.healthy():
-            copy = f"/copy-{number}" if step.backup else ""
-            shown = self.history.possible[-1]
-            for problem in inspection_problems(store, shown, site, copy, self._after_power_cut):
-                self._live(number, problem)
-
-    def _after_power_cut(self) -> FileSystem:
-        """Return a filesystem with what is durable, and nothing else."""
-        pending = PendingOps(self.machine.image, POSIX)
-        pending.take_all(self.machine.disk.log)
-        return SimFileSystem(SimDisk(pending.durable))
-
     def _open(self, number: int) -> None:
-        self._store = None
         self.history.opens(number)
-        if self._disk_may_lie:
-            reader = self.machine.faults.uncounted(self.machine.disk)
-            self._legible_end = legible_end(reader, self._workload.directory)
-        site = self._site(self.machine.filesystem())
-        before = self.machine.disk.open_paths
-        try:
-            self._store = metered(self._backend.open(site), self.machine.runtime)
-        except Exception:
-            if not before:
-                self._look_at_descriptors(number, "after a failed open")
-            raise
-        if self._disk_may_lie:
-            named = tolerated_losses_of(self._store, self._workload.directory, NOTHING_TOLERATED)
-            self._named = named.after(self._named)
-
-    def _site(self, fs: FileSystem) -> Site:
-        return Site(
-            fs=fs,
-            runtime=self.machine.runtime,
-            directory=self._workload.directory,
-            options=self._options,
-        )
+        self._running.open(lambda: self._look_at_descriptors(number, "after a failed open"))
 
     def _look_at_descriptors(self, number: int, when: str) -> None:
-        """Tell what is open though no store is; one of plain Python has a process of its own."""
-        if self._backend.has(Capability.SITE_FILESYSTEM):
-            for problem in descriptor_problems(self.machine.disk, when):
-                self._live(number, problem)
+        for problem in self._running.left_open(when):
+            self._live(number, problem)
 
     def finish(self) -> None:
         """Close the store on a copy of the machine's past, and look at what that leaves open."""
@@ -444,24 +307,17 @@ class LiveRun:
                 self._store.close()
             except Exception as error:  # noqa: BLE001 - whatever a backend raises is a finding
                 if not self.machine.faults.explains(error):
-                    self._live(number, refusal("close the store", error, self._when))
+                    self._live(number, refusal("close the store", error, self.machine.when))
         self._look_at_descriptors(number, "after a close")
-
-    def _read(self, store: Storage, step: Read) -> Problem | None:
-        came = tuple(store.get_log_entries(step.start, step.end))
-        shown = self.history.possible[-1]
-        if came == shown.log_from(step.start)[: step.end - step.start]:
-            return None
-        return Problem("O2", "read returned other entries", f"{step}: other entries came back")
 
     def _check(self, number: int) -> bool:
         """Hold the running store against the model, and go on from what it shows if it is wrong."""
         try:
-            seen = self._observe_after(number)
+            seen = self._running.observe_after(number, self.history.possible[-1])
         except Exception as error:  # noqa: BLE001 - whatever a backend raises is a finding
             if self.machine.faults.explains(error):
                 return self._check_the_truth(number)
-            self._live(number, refusal("read everything back", error, self._when))
+            self._live(number, refusal("read everything back", error, self.machine.when))
             return False
         return self._hold(number, seen) and self._check_reports(number)
 
@@ -476,7 +332,7 @@ class LiveRun:
                 problems += self._retention.problems(self._store.log_bounds())
             if isinstance(self._step, _CHANGES):
                 problems += litter_problems(self._store, fs, self._workload.directory)
-            is_small = len(shown.entries) <= 2 * _PART
+            is_small = len(shown.entries) <= 2 * PART
             if is_small and not (faults.is_damaged or faults.has_lied):
                 problems += report_problems(self._store, shown, fs, self._workload.directory)
         for problem in problems:
@@ -484,7 +340,7 @@ class LiveRun:
         return True
 
     def _hold(self, number: int, seen: Observation) -> bool:
-        self._named = NOTHING_TOLERATED
+        self._running.forget_losses()
         problems = self._judged(seen, self.history.now)
         for problem in problems:
             self._live(number, problem)
@@ -504,7 +360,7 @@ class LiveRun:
             return True
         with self.machine.faults.healthy():
             try:
-                seen = self._observe()
+                seen = self._running.observe()
             except Exception as error:  # noqa: BLE001 - whatever a backend raises is a finding
                 self._live(number, refusal("read everything back", error, "after a fault"))
                 return False
@@ -515,7 +371,7 @@ class LiveRun:
         if self._store is None:
             return False
         try:
-            seen = self._observe()
+            seen = self._running.observe()
         except Exception:  # noqa: BLE001 - the refusal itself is already a finding
             return False
         self.steps_run = number + 1
@@ -530,7 +386,7 @@ class LiveRun:
         except Exception as error:  # noqa: BLE001 - whatever a backend raises is a finding
             if self.machine.faults.explains(error):
                 return True
-            self._live(number, refusal("background work", error, self._when))
+            self._live(number, refusal("background work", error, self.machine.when))
             return False
         return True
 
@@ -551,7 +407,7 @@ class LiveRun:
                 try:
                     self._restart(number, kill=lifted or kill)
                     if step is None:
-                        return self._hold(number, self._observe())
+                        return self._hold(number, self._running.observe())
                     return self._resume(number, step)
                 except Exception as error:  # noqa: BLE001 - whatever a backend raises is a finding
                     if self._promises.allows_refusal(error):
@@ -568,7 +424,7 @@ class LiveRun:
     def _resume(self, number: int, step: Step) -> bool:
         """Find out whether the step that failed has happened; if not, do it again."""
         before = self.history.possible
-        seen = self._observe()
+        seen = self._running.observe()
         unknown = self._during(before, step)
         left = tuple(
             state
@@ -617,55 +473,6 @@ class LiveRun:
             self.machine.kill()
         self._open(number)
 
-    def _observe_after(self, number: int) -> Observation:
-        """Return what the store shows after a step.
-
-        Reading a whole log after each append would make a run quadratic in its steps. Of a log of
-        more than two parts the newest entries are read, and others in turn; after the last step,
-        and after any that is no append, state, or read, the whole log is.
-        """
-        steps, shown = self._workload.steps, self.history.possible[-1]
-        is_small = len(shown.entries) <= 2 * _PART
-        if is_small or number + 1 >= len(steps) or self._workload.faults.faults:
-            return self._observe()
-        if not isinstance(steps[number], (Append, SaveState, Read)):
-            return self._observe()
-        assert self._store is not None
-        seen = observe_parts(self._store, shown, self._parts(shown))
-        return self._observe() if seen is None else seen
-
-    def _parts(self, shown: ModelState) -> tuple[range, range]:
-        newest, first = shown.last_index - _PART + 1, shown.base_index + 1
-        start = max(first, min(self._next_part, newest - _PART))
-        # Behind the last of the older entries, the turn begins anew.
-        self._next_part = start + _PART if start + _PART < newest else first
-        return range(start, start + _PART), range(newest, shown.last_index + 1)
-
-    def _observe(self) -> Observation:
-        """Return what the store shows while no operation fails; damage it shows as it is."""
-        faults = self.machine.faults
-        with faults.only_damage():
-            seen = self._look()
-        if not (faults.is_damaged or faults.has_lied):
-            return seen
-        assert self._store is not None
-        disk = evolve(faults.tolerated_by_disk, legible_end=self._legible_end)
-        tolerated = tolerated_losses_of(self._store, self._workload.directory, disk).after(
-            self._named
-        )
-        # What the last opening made of damage stays, so that the same without damage proves little.
-        with faults.healthy():
-            sound = None if faults.is_damaged_for_good else self._look()
-        return evolve(seen, tolerated=tolerated, sound=None if sound == seen else sound)
-
-    def _look(self) -> Observation:
-        assert self._store is not None
-        # Single entries first: what a store has kept from earlier reads is what it answers with.
-        ahead = points_ahead(self._store)
-        seen = observe(self._store)
-        found = (*check_ahead(ahead, seen), *check_points(self._store, seen))
-        return evolve(seen, problems=(*seen.problems, *found))
-
     def _finish_step(self, number: int, after: Possible) -> None:
         self.steps_run = number + 1
         self.history.forget_removed(after)
@@ -688,32 +495,6 @@ class LiveRun:
 
     def _judged(self, seen: Observation, knowledge: Knowledge) -> tuple[Problem, ...]:
         return judge(seen, knowledge, self._workload.options, promises=self._promises)
-
-
-def _not_poisoned(step: Step, error: Exception) -> Problem:
-    what = f"'{step}' failed with {type(error).__name__}: {error}"
-    return Problem(
-        "O19",
-        "not poisoned by what has failed",
-        f"{what}; expected StoragePoisonedError for every later change, but the next one succeeded",
-    )
-
-
-def _poisoned_for_room(step: Step, error: Exception) -> Problem:
-    return Problem(
-        "O19",
-        "poisoned by what only lacked room",
-        f"'{step}' found no room for a temporary file ({error}); expected that work goes on, but "
-        f"the store is poisoned",
-    )
-
-
-def _not_cancelled(step: Cancelled) -> Problem:
-    return Problem(
-        "O21",
-        f"{type(step.step).__name__} went on though it was cancelled",
-        f"'{step}', but it returned; expected OperationCancelledError",
-    )
 
 
 def _append_in(step: Step) -> Append | None:

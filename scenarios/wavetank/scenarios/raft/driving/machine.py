@@ -11,8 +11,17 @@ from typing import Final
 
 from wavetank.engine import FileSystem
 from wavetank.faults import FaultPlan
+from wavetank.scenarios.exploration.loss import Loss, kept_after
 from wavetank.scenarios.raft.driving.fault_timeline import FaultTimeline
-from wavetank.sim import POSIX, DiskImage, PendingOps, SerialRuntime, SimDisk, call_site
+from wavetank.sim import (
+    POSIX,
+    DiskImage,
+    PendingOps,
+    Profile,
+    SerialRuntime,
+    SimDisk,
+    call_site,
+)
 
 __all__ = ["Machine"]
 
@@ -52,6 +61,27 @@ class Machine:
         pending = PendingOps(self.image, POSIX)
         pending.take_all(self.disk.log)
         return pending.full
+
+    @property
+    def when(self) -> str:
+        """When something wrong is found now, in words: whether a fault has struck before."""
+        is_struck = self.faults.has_failed or self.faults.is_damaged or self.faults.has_lied
+        return "after a fault" if is_struck else "without a crash"
+
+    def left_at(self, position: int, profile: Profile, loss: Loss) -> DiskImage:
+        """Return what a power cut leaves at a position, or at the next that lies in no group.
+
+        Args:
+            position: how many records of the op log were written.
+            profile: the filesystem's promises.
+            loss: what the cut takes.
+        """
+        pending = PendingOps(self.image, profile)
+        for taken, record in enumerate(self.disk.log):
+            if taken >= position and pending.whole:
+                break
+            pending.take(record)
+        return pending.image(kept_after(pending, loss))
 
     def strike(self, faults: FaultPlan) -> None:
         """Let other faults strike the processes that begin from now on."""

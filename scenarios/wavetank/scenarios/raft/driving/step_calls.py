@@ -1,4 +1,4 @@
-"""A step of a workload as a call on a store, and a refusal of it as a finding."""
+"""A step of a workload as a call on a store, and what a wrong answer to it is called."""
 
 from __future__ import annotations
 
@@ -25,7 +25,15 @@ from wavetank.scenarios.raft.steps import (
     TruncateSuffix,
 )
 
-__all__ = ["CountedToken", "call", "refusal", "with_data_that_sets"]
+__all__ = [
+    "CountedToken",
+    "call",
+    "not_cancelled",
+    "not_poisoned",
+    "poisoned_for_room",
+    "refusal",
+    "with_data_that_sets",
+]
 
 _WIDE: Final = 4
 """Bytes of the items of a view that does not count in bytes."""
@@ -145,4 +153,33 @@ def refusal(what: Step | str, error: Exception, when: str = "without a crash") -
         invariant,
         f"{step} refused {when}: {kind}",
         f"{any_crash}, '{what}' was refused: {kind}: {error}",
+    )
+
+
+def not_poisoned(step: Step, error: Exception) -> Problem:
+    """Return the finding that a store goes on after a failure that must poison it."""
+    what = f"'{step}' failed with {type(error).__name__}: {error}"
+    return Problem(
+        "O19",
+        "not poisoned by what has failed",
+        f"{what}; expected StoragePoisonedError for every later change, but the next one succeeded",
+    )
+
+
+def poisoned_for_room(step: Step, error: Exception) -> Problem:
+    """Return the finding that a store is poisoned though it only lacked room."""
+    return Problem(
+        "O19",
+        "poisoned by what only lacked room",
+        f"'{step}' found no room for a temporary file ({error}); expected that work goes on, but "
+        f"the store is poisoned",
+    )
+
+
+def not_cancelled(step: Cancelled) -> Problem:
+    """Return the finding that a call went on though its token was set."""
+    return Problem(
+        "O21",
+        f"{type(step.step).__name__} went on though it was cancelled",
+        f"'{step}', but it returned; expected OperationCancelledError",
     )
