@@ -22,7 +22,7 @@ from wavetank.scenarios import (
     scenario_from_toml,
 )
 from wavetank.scenarios.raft.contract import STORE_PROMISES
-from wavetank.scenarios.raft.exhaustive import ALPHABET
+from wavetank.scenarios.raft.workloads.exhaustive import ALPHABET
 from wavetank.scenarios.scenario_files.words import CALLS, FORMS, STEPS
 
 PAGE: Final = (Path(__file__).parents[2] / "docs" / "scenario-files.md").read_text(encoding="utf-8")

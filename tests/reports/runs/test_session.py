@@ -5,8 +5,8 @@ import errno
 import pytest
 from attrs import evolve
 
-from wavetank.reports.next_commands import remaining_commands
 from wavetank.reports.runs.session import Session, Unit, compare, run_session, untouched
+from wavetank.reports.telling.next_commands import remaining_commands
 from wavetank.scenarios import (
     Event,
     News,

@@ -26,7 +26,7 @@ from wavetank.scenarios import (
 )
 from wavetank.scenarios.cluster.cluster_run import ClusterRun, run_cluster
 from wavetank.scenarios.cluster.stories import cluster_story
-from wavetank.scenarios.mutants.bugs import BUGS
+from wavetank.scenarios.mutants.bug_families.bugs import BUGS
 from wavetank.scenarios.stores.capabilities import Capability
 from wavetank.sim import POSIX, SAFE_PROFILES, SEQUENTIAL, Profile
 

@@ -12,7 +12,7 @@ import pytest
 from traced.images import data_image
 
 from wavetank.scenarios import CheckError
-from wavetank.scenarios.code.answers import Answer
+from wavetank.scenarios.code.asking.answers import Answer
 from wavetank.scenarios.traced import CommandError, CommandRuns, PersistentCheck
 
 LIMIT_S: Final = 30.0

@@ -10,7 +10,7 @@ from typing import Final, TypeVar
 
 import click
 
-from wavetank.reports._choices import nearest
+from wavetank.reports.arguments.choices import nearest
 
 __all__ = [
     "FIXPOINT",

@@ -17,12 +17,12 @@ from wavetank.scenarios.catalogue import CONCURRENT_SCENARIOS, SCENARIOS
 from wavetank.scenarios.cluster.cluster_run import require_fit
 from wavetank.scenarios.cluster.exploration import explore_cluster
 from wavetank.scenarios.concurrency.concurrent_run import is_schedulable, require_schedulable
-from wavetank.scenarios.exploration.explain import explain_all, explain_live
+from wavetank.scenarios.exploration.explaining.explain import explain_all, explain_live
 from wavetank.scenarios.exploration.explorer import Finding, explore
-from wavetank.scenarios.raft.fitted_workload import fitted
 from wavetank.scenarios.raft.recording import LiveProblem, Recording, record
-from wavetank.scenarios.raft.recovery import RaftSubject
+from wavetank.scenarios.raft.reopening.recovery import RaftSubject
 from wavetank.scenarios.raft.steps import Workload
+from wavetank.scenarios.raft.workloads.fitted_workload import fitted
 from wavetank.scenarios.replay import live_problems
 from wavetank.scenarios.reproduction import limits_of, log_digest
 from wavetank.scenarios.runs.damage_run import run_damage_of

@@ -9,8 +9,8 @@ from functools import partial
 from pathlib import Path
 from typing import IO, TypeAlias
 
+from wavetank.scenarios.code.asking.probe_ends import called, is_answer, raised_by
 from wavetank.scenarios.code.errors import CheckError
-from wavetank.scenarios.code.probe_ends import called, is_answer, raised_by
 from wavetank.sim.python_files import Died, Forks, Hung
 
 __all__ = ["serve_checks"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from wavetank.reports.outputs.tables import table
-from wavetank.scenarios.code.sync_needs import SyncNeed
+from wavetank.scenarios.code.crashing.sync_needs import SyncNeed
 from wavetank.scenarios.traced import TraceVerdict
 from wavetank.sim.traces import Trace
 
