@@ -55,7 +55,7 @@ def units(session: Session) -> tuple[Unit, ...]:
     return tuple(Unit(scenario=each.name, seed=each.seed) for each in session.result.results)
 
 
-@pytest.mark.slow
+@pytest.mark.minutes
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_whole_plan_gives_what_running_it_gives(workers: int) -> None:
     audience = Audience()
@@ -76,7 +76,7 @@ def test_no_more_workers_than_units_are_used() -> None:
     assert run_session(plan, workers=64, listener=Audience()).workers == 1
 
 
-@pytest.mark.slow
+@pytest.mark.minutes
 @pytest.mark.parametrize("workers", [1, 2])
 def test_an_early_stop_keeps_the_beginning_of_the_plan(workers: int) -> None:
     whole = run(PLAN)
@@ -170,7 +170,7 @@ def test_sessions_that_differ_are_told_apart_by_their_first_event() -> None:
     ]
 
 
-@pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.minutes)])
 @pytest.mark.parametrize("max_failures", [None, 3])
 def test_events_come_in_the_order_of_the_plan_and_are_those_of_what_is_kept(
     workers: int, max_failures: int | None

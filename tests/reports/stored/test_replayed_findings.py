@@ -53,7 +53,7 @@ def test_findings_inside_recoveries_are_found_again() -> None:
     require_that_each_is_found_again(cases)
 
 
-@pytest.mark.slow
+@pytest.mark.minutes
 def test_what_a_recovery_showed_and_lost_is_found_again() -> None:
     plan = evolve(FEW, backend="wrong_stores:unsynced_names", profiles=("btrfs",), max_images=80)
     cases = cases_of(plan)
@@ -80,7 +80,7 @@ def test_two_runs_with_other_faults_share_no_case() -> None:
     assert plain.isdisjoint(faulty)
 
 
-@pytest.mark.slow
+@pytest.mark.minutes
 @pytest.mark.parametrize("profile", [profile.name for profile in SAFE_PROFILES])
 def test_every_violation_of_the_published_store_is_found_again(profile: str) -> None:
     plan = RunPlan(

@@ -57,7 +57,7 @@ def test_the_engine_keeps_every_invariant(scenario: str) -> None:
     assert seen.commits > 20
 
 
-@pytest.mark.slow
+@pytest.mark.minutes
 @pytest.mark.parametrize("profile", SAFE_PROFILES, ids=lambda profile: profile.name)
 @pytest.mark.parametrize("scenario", CLUSTER_SCENARIOS)
 def test_the_engine_keeps_every_invariant_in_many_runs(scenario: str, profile: Profile) -> None:

@@ -215,7 +215,7 @@ def test_images_beyond_the_budget_are_counted_and_leave_the_answer_open() -> Non
 
 
 # Each of its 1,313 images is another one to the check, which runs in a process each time.
-@pytest.mark.slow
+@pytest.mark.minutes
 def test_after_a_finding_too_many_sets_are_chosen_from() -> None:
     """Following the check's reads would judge 1,364 images here, with two runs for most of them."""
 

@@ -74,7 +74,7 @@ def installed(package: str) -> str | None:
 
 
 def marked(name: str) -> list[pytest.MarkDecorator]:
-    return [pytest.mark.slow] if name in LONG else []
+    return [pytest.mark.minutes] if name in LONG else []
 
 
 def test_every_case_has_its_row() -> None:

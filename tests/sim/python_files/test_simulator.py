@@ -573,7 +573,7 @@ def test_code_that_does_not_end_is_stopped(in_thread: bool) -> None:  # noqa: FB
     assert [str(error) for error in caught] == ["expected an end within 0.2 s but it ran on"]
 
 
-@pytest.mark.slow
+@pytest.mark.minutes
 def test_code_that_swallows_every_exception_is_stopped_too() -> None:
     def spin() -> None:
         started = clocks[0]()

@@ -91,7 +91,7 @@ def test_the_crash_part_finds_a_sync_that_a_driver_in_c_forgets(
 
 @needs_strace
 @needs_go
-@pytest.mark.slow
+@pytest.mark.minutes
 @pytest.mark.parametrize(("forgotten", "code"), [("", 0), (" forget-directory", 1)])
 def test_the_crash_part_finds_a_sync_that_a_driver_in_go_forgets(forgotten: str, code: int) -> None:
     arguments = ("vote.durable_before_return", "crash", "--profile", "posix", "--max-images", "15")

@@ -25,7 +25,7 @@ def test_each_store_that_ships_has_its_scorecard_and_no_other() -> None:
     assert set(DIRECTORY.iterdir()) == {scorecard_path(DIRECTORY, name) for name in SCORED}
 
 
-@pytest.mark.slow
+@pytest.mark.minutes
 @pytest.mark.parametrize("name", SCORED)
 def test_the_scorecard_is_what_a_run_gives(name: str) -> None:
     held(name)

@@ -85,7 +85,7 @@ def require_that_each_fails_until_it_is_fixed(found: list[tuple[Case, Violation]
         test_of(source.replace(STORE, FIXED))()
 
 
-@pytest.mark.slow
+@pytest.mark.minutes
 def test_every_failure_of_a_published_store_becomes_a_test() -> None:
     found = found_by(SEQUENTIAL)
     assert len(found) > 5
@@ -127,7 +127,7 @@ def test_a_workload_ends_with_the_step_of_the_crash() -> None:
     assert len(shown) == len(told)
 
 
-@pytest.mark.slow
+@pytest.mark.minutes
 def test_it_shows_text_and_a_test_that_pytest_runs(tmp_path: Path) -> None:
     arguments = ("wavetank", "run", "follower-catchup", "--profile", "sequential")
     wavetank(*arguments, "--backend", "raftlock-published", directory=tmp_path)

@@ -285,7 +285,7 @@ def rewrite(directory: SimulatedDirectory, ack: Acknowledge) -> None:
 
 
 # Hundreds of images that are shown in a process each; right code below ends by the same budget.
-@pytest.mark.slow
+@pytest.mark.minutes
 def test_a_large_rewrite_is_found_within_a_few_images() -> None:
     report = crash_test(
         rewrite, observe=lambda d: (d / "x").read_bytes(), profiles=["ext4"], raise_on_finding=False

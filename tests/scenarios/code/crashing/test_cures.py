@@ -91,7 +91,7 @@ def one_write_of_two_calls(directory: str, _ack: Acknowledge) -> None:
 
 
 # All cures that could be are tried before one is known to be none: hundreds of processes.
-@pytest.mark.slow
+@pytest.mark.minutes
 def test_no_cure_lies_inside_a_write() -> None:
     """Only a sync between the two calls would help, and nobody can write one there."""
 

@@ -39,7 +39,7 @@ def test_a_race_is_shown_by_its_scenario_within_its_bound(race: str) -> None:
     assert hunt.sighting.runs == hunt.runs <= bound
 
 
-@pytest.mark.slow
+@pytest.mark.minutes
 @pytest.mark.parametrize("race", RACES)
 def test_every_race_is_shown_by_the_scenarios_in_turn(race: str) -> None:
     hunt = hunt_race(race, RACES[race].backend, shrink_runs=0)

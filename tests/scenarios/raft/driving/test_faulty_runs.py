@@ -79,7 +79,7 @@ def test_the_engine_gets_well_after_faults_of_every_form(line: str) -> None:
     assert recording.faults_fired[line] > 0
 
 
-@pytest.mark.slow
+@pytest.mark.minutes
 @pytest.mark.idle_faults("mkdir #9: fail EIO")
 def test_a_run_under_a_failing_sync_is_swept_and_counted() -> None:
     lines = (FAILING_SYNC, "mkdir #9: fail EIO")
@@ -284,18 +284,18 @@ def swept(line: str, backend: str, scenario: str = "election-storm") -> Scenario
     return result
 
 
-@pytest.mark.slow
+@pytest.mark.minutes
 @pytest.mark.parametrize(
     "line",
     [
         PAYLOAD_BIT,
-        pytest.param("read log.dat: flip bit 0 at 3", marks=pytest.mark.slow),
-        pytest.param("read log.dat: flip bit 6 at 500", marks=pytest.mark.slow),
+        pytest.param("read log.dat: flip bit 0 at 3", marks=pytest.mark.minutes),
+        pytest.param("read log.dat: flip bit 6 at 500", marks=pytest.mark.minutes),
         "read state.json: flip bit 2 at 40",
-        pytest.param("read state*: flip bit 2 at 40", marks=pytest.mark.slow),
+        pytest.param("read state*: flip bit 2 at 40", marks=pytest.mark.minutes),
         "read metadata.json: flip bit 2 at 40",
         "read snapshot*: flip bit 0 at 10",
-        pytest.param("read: flip bit 0 at 100", marks=pytest.mark.slow),
+        pytest.param("read: flip bit 0 at 100", marks=pytest.mark.minutes),
     ],
 )
 def test_the_engine_stands_every_flipped_bit(line: str) -> None:
@@ -318,15 +318,15 @@ def test_a_store_that_takes_a_flipped_byte_for_what_was_written_is_found_out() -
     "line",
     [
         "write log.dat #9: lost",
-        pytest.param("write log.dat #9: torn first 0 sectors", marks=pytest.mark.slow),
+        pytest.param("write log.dat #9: torn first 0 sectors", marks=pytest.mark.minutes),
         "write log.dat #9: misdirected to 100",
-        pytest.param("write state*: lost from now on", marks=pytest.mark.slow),
-        pytest.param("read log.dat: unreadable 300..400", marks=pytest.mark.slow),
-        pytest.param("read log.dat #5: zeroed 0..4096", marks=pytest.mark.slow),
+        pytest.param("write state*: lost from now on", marks=pytest.mark.minutes),
+        pytest.param("read log.dat: unreadable 300..400", marks=pytest.mark.minutes),
+        pytest.param("read log.dat #5: zeroed 0..4096", marks=pytest.mark.minutes),
         "read state.json: stale 0..4096",
         "open snapshot.dat: missing",
-        pytest.param("open log.dat #4: shortened to 300 bytes", marks=pytest.mark.slow),
-        pytest.param("open *: lengthened by 49 bytes from now on", marks=pytest.mark.slow),
+        pytest.param("open log.dat #4: shortened to 300 bytes", marks=pytest.mark.minutes),
+        pytest.param("open *: lengthened by 49 bytes from now on", marks=pytest.mark.minutes),
         # The loss was told by an opening whose first look was then refused.
         "read log.dat #13: misdirected to 10 2 times",
     ],
@@ -359,7 +359,7 @@ def test_the_engine_shows_what_once_was_after_a_sync_that_lied(line: str) -> Non
     assert dict(result.faults_fired)[line] > 0
 
 
-@pytest.mark.slow
+@pytest.mark.minutes
 def test_where_syncs_lie_from_now_on_fewer_images_are_chosen_and_none_reports_the_engine() -> None:
     plan = RunPlan(
         scenarios=("restart-loop",),

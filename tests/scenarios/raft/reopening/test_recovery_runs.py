@@ -110,10 +110,10 @@ def test_whoever_counts_the_looks_gets_all_of_them() -> None:
     assert traces[0].cells == traces[1].cells
 
 
-@pytest.mark.slow
+@pytest.mark.minutes
 @pytest.mark.parametrize(
     ("backend", "depth"),
-    [pytest.param("builtin", 1, marks=pytest.mark.slow), ("raftlock-published", 0)],
+    [pytest.param("builtin", 1, marks=pytest.mark.minutes), ("raftlock-published", 0)],
 )
 def test_profiles_share_openings_and_no_verdict_changes(backend: str, depth: int) -> None:
     recording = recording_of(backend)

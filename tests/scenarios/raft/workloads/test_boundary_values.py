@@ -190,7 +190,7 @@ def test_crashes_are_explored_from_the_step_on_that_a_workload_names() -> None:
     assert sum(recording.interval_at(each).step >= first for each in positions) >= late.crash_points
 
 
-@pytest.mark.slow
+@pytest.mark.minutes
 @pytest.mark.parametrize("name", [name for name in SCENARIOS if SCENARIOS[name].unusual])
 def test_every_image_of_a_boundary_scenario_is_judged(name: str) -> None:
     recording = record(SCENARIOS[name].workload(0), BUILTIN)

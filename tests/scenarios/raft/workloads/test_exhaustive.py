@@ -86,7 +86,7 @@ def test_a_run_counts_a_family_as_one() -> None:
     assert result.legal >= result.distinct
 
 
-@pytest.mark.slow
+@pytest.mark.minutes
 def test_a_family_finds_a_store_out_and_tells_each_kind_once() -> None:
     plan = RunPlan(
         scenarios=("exhaustive-2",),

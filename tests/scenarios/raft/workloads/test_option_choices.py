@@ -116,7 +116,7 @@ def plan(
 # The orderly disk is looked at whole in a second; posix leaves twenty times as many images.
 @pytest.mark.parametrize(
     ("profile", "least"),
-    [("sequential", 100), pytest.param("posix", 500, marks=pytest.mark.slow)],
+    [("sequential", 100), pytest.param("posix", 500, marks=pytest.mark.minutes)],
 )
 @pytest.mark.parametrize("name", OPTION_CHOICES)
 def test_the_engine_keeps_what_each_choice_leaves_of_its_contract(
@@ -130,7 +130,7 @@ def test_the_engine_keeps_what_each_choice_leaves_of_its_contract(
     assert result.judged > least
 
 
-@pytest.mark.slow
+@pytest.mark.minutes
 @pytest.mark.parametrize("scenario", SCENARIOS)
 def test_the_engine_passes_with_any_two_choices(scenario: str) -> None:
     assert all(
@@ -139,7 +139,7 @@ def test_the_engine_passes_with_any_two_choices(scenario: str) -> None:
     )
 
 
-@pytest.mark.slow
+@pytest.mark.minutes
 def test_runs_with_other_options_have_other_digests() -> None:
     whole = run(plan((), ("json_log",)))
     assert [result.options for result in whole.results] == [(), ("json_log",)]
