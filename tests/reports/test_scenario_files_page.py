@@ -82,6 +82,7 @@ def test_an_example_runs_and_finds_what_the_page_says(number: int) -> None:
     assert len(FILES) == 5
 
 
+@pytest.mark.slow
 def test_the_python_example_prints_what_stands_below_it() -> None:
     examples = [
         (source, printed)

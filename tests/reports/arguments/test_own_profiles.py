@@ -50,6 +50,7 @@ def images(scenario: dict[str, Any]) -> list[object]:
     return [scenario["name"], scenario["images"], found]
 
 
+@pytest.mark.slow
 def test_a_profile_file_is_run_by_workers_and_replayed_without_the_file(tmp_path: Path) -> None:
     file = tmp_path / "mine.toml"
     file.write_text(MINE, encoding="utf-8")

@@ -147,6 +147,7 @@ def test_the_document_says_what_was_asked_for_and_leaves_the_directory_clean(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_a_peer_that_is_not_installed_is_named_and_left_out(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

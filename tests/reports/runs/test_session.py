@@ -97,7 +97,7 @@ def test_as_many_failures_as_there_are_stop_nothing() -> None:
     assert session.remaining == ()
 
 
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_an_interrupted_plan_keeps_what_was_finished(workers: int) -> None:
     audience = Audience(interrupt_after=2)
     session = run_session(PLAN, workers=workers, listener=audience)
@@ -108,7 +108,7 @@ def test_an_interrupted_plan_keeps_what_was_finished(workers: int) -> None:
     assert session.result.digest == ""
 
 
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_a_plan_that_an_error_ends_keeps_what_was_finished(workers: int) -> None:
     error = RuntimeError("a worker died")
     session = run_session(PLAN, workers=workers, listener=Audience(2, error))

@@ -45,6 +45,7 @@ FEW = RunPlan(
 )
 
 
+@pytest.mark.slow
 def test_findings_inside_recoveries_are_found_again() -> None:
     cases = cases_of(FEW)
     crashes = [case.crash for case in cases if case.crash is not None]
@@ -61,6 +62,7 @@ def test_what_a_recovery_showed_and_lost_is_found_again() -> None:
     require_that_each_is_found_again(cases[:2])
 
 
+@pytest.mark.slow
 def test_a_finding_inside_a_recovery_that_does_other_things_by_now_is_searched_for() -> None:
     case = next(case for case in cases_of(FEW) if case.crash is not None and case.crash.then)
     old = evolve(case, trace="of an older recovery")

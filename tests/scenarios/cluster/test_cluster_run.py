@@ -134,6 +134,7 @@ def test_the_published_store_breaks_safety() -> None:
         assert answer.violation is None  # the same run: its story has not changed
 
 
+@pytest.mark.slow
 def test_a_case_survives_its_text_and_is_fixed_by_another_store() -> None:
     number, seen = first_violated("cluster-3", find_store(RAFTLOCK_PUBLISHED.name), most=6)
     assert seen.violated is not None

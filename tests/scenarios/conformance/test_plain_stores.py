@@ -64,6 +64,7 @@ def test_a_rename_that_is_not_synced_is_found_and_its_cure_named() -> None:
     assert "cure: a sync of the directory /store" in card["acked_survives"].reason
 
 
+@pytest.mark.slow
 def test_a_buffer_that_is_never_flushed_is_lost_when_the_process_is_killed() -> None:
     card = check_backend(handle_without_sync, capabilities=PLAIN, checks=["crash"])
     assert failed(card) == {"crash.acked_survives"}

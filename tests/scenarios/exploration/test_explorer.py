@@ -93,6 +93,7 @@ def test_without_directory_syncs_votes_are_lost_where_nothing_else_syncs_names()
     assert invariants(explore(recording, POSIX)) >= {"O1", "O2", "O4"}
 
 
+@pytest.mark.slow
 def test_without_log_syncs_acknowledged_entries_are_lost_wherever_a_crash_loses_anything() -> None:
     backend = builtin_over(lambda fs: NoFileSync(fs, "/store/log.dat"))
     recording = record(FEW_STEPS, backend)
@@ -238,6 +239,7 @@ def test_a_recovery_is_to_blame_for_what_it_found_of_a_step_that_had_not_returne
     )
 
 
+@pytest.mark.slow
 def test_a_sync_that_is_missing_names_the_file_as_it_was_called_at_the_write() -> None:
     backend = builtin_over(lambda fs: NoFileSync(fs, "/store/state.json.tmp"))
     recording = record(evolve(FEW_STEPS, steps=FEW_STEPS.steps[:2]), backend)

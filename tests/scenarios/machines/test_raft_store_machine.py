@@ -72,6 +72,7 @@ def test_a_planted_bug_is_found_and_made_short(bug: str) -> None:
     assert 1 <= len(is_found(bug, FEW)) <= STEPS_AT_MOST
 
 
+@pytest.mark.slow
 def test_a_race_is_found_by_calls_beside_one_another() -> None:
     with pytest.raises(BrokenPromiseError, match="which no order of the calls explains") as caught:
         run(machine_of(RACES["L2"].backend, schedules=4), FEW)

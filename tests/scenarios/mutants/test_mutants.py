@@ -230,6 +230,7 @@ def sites() -> dict[tuple[str, str, str], tuple[SyncSite, tuple[int, ...]]]:
     }
 
 
+@pytest.mark.slow
 def test_every_kind_of_sync_is_reached(
     sites: dict[tuple[str, str, str], tuple[SyncSite, tuple[int, ...]]],
 ) -> None:

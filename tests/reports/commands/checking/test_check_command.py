@@ -69,6 +69,7 @@ def test_a_right_driver_in_c_passes_every_check_that_it_declares() -> None:
     }
 
 
+@pytest.mark.slow
 @needs_strace
 @needs_gcc
 @pytest.mark.parametrize(
@@ -116,6 +117,7 @@ def test_a_right_driver_in_go_passes_what_needs_no_trace(monkeypatch: pytest.Mon
     )
 
 
+@pytest.mark.slow
 def test_the_driver_of_the_page_passes(tmp_path: Path) -> None:
     command = python_driver(tmp_path / "driver.py", example())
     done = check(command, "basics", "open_close", "crash", "--max-images", "10")
@@ -154,6 +156,7 @@ def test_a_command_that_starts_no_driver_exits_2(arguments: tuple[str, ...], sai
     assert said in done.output
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("end", ["limit", "interrupt"])
 def test_nothing_is_left_running(tmp_path: Path, end: str) -> None:
     """A driver that hangs, and ignores the end of its input, is killed with the check."""

@@ -92,6 +92,7 @@ def test_every_failure_of_a_published_store_becomes_a_test() -> None:
     require_that_each_fails_until_it_is_fixed(found)
 
 
+@pytest.mark.slow
 def test_a_crash_inside_a_recovery_becomes_a_test() -> None:
     found = found_by(evolve(SEQUENTIAL, depth=1, max_images=300))
     inner = [each for each in found if each[0].crash and each[0].crash.then]

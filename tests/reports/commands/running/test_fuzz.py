@@ -34,6 +34,7 @@ def test_the_engine_passes_and_its_coverage_is_in_the_document(tmp_path: Path) -
     assert done.stderr.startswith("wavetank ")
 
 
+@pytest.mark.slow
 def test_equal_runs_have_equal_digests_for_any_number_of_workers(tmp_path: Path) -> None:
     digests = set()
     for workers in ("1", "2"):

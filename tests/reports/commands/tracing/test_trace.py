@@ -37,7 +37,7 @@ def saver_in_c(tmp_path_factory: pytest.TempPathFactory) -> str:
     return str(program)
 
 
-@pytest.fixture(params=["c", "python", "node"])
+@pytest.fixture(params=["c", "python", pytest.param("node", marks=pytest.mark.slow)])
 def saver(request: pytest.FixtureRequest) -> list[str]:
     if request.param == "c":
         return [request.getfixturevalue("saver_in_c")]
@@ -84,6 +84,7 @@ def test_a_forgotten_sync_is_found_with_the_same_cure_in_each_language(
     assert cures(found) == ["fsync of the directory /data after the "]
 
 
+@pytest.mark.slow
 def test_content_that_comes_after_its_name_is_found_in_each_language(
     saver: list[str], tmp_path: Path
 ) -> None:
@@ -94,6 +95,7 @@ def test_content_that_comes_after_its_name_is_found_in_each_language(
     assert cures(found)[0].startswith("fsync of /data/config.new after the write")
 
 
+@pytest.mark.slow
 def test_the_line_of_source_is_named(saver_in_c: str, tmp_path: Path) -> None:
     found = traced([saver_in_c], ("file",), tmp_path, "--profile", "posix")
     source = (PROGRAMS / "saver.c").read_text().splitlines()
@@ -103,6 +105,7 @@ def test_the_line_of_source_is_named(saver_in_c: str, tmp_path: Path) -> None:
     assert f"after the renameat at saver.c:{line}, system call " in finding["cure"]
 
 
+@pytest.mark.slow
 def test_the_syncs_that_are_needed_are_told(saver_in_c: str, tmp_path: Path) -> None:
     found = traced([saver_in_c], BOTH, tmp_path, "--syncs", "--profile", "posix")
     assert [(each["path"], each["times"], each["need"]) for each in found["syncs"]] == [
@@ -123,6 +126,7 @@ def test_a_saved_trace_is_judged_again_and_its_images_laid_out(
     assert (tmp_path / "left" / "1" / "config.new").read_text() == "1\n"
 
 
+@pytest.mark.slow
 def test_a_persistent_checker_says_the_same(saver_in_c: str, tmp_path: Path) -> None:
     checker = tmp_path / "checker.py"
     checker.write_text(

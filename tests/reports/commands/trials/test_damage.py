@@ -54,6 +54,7 @@ def invoke(*arguments: str) -> Result:
     return CliRunner().invoke(cli, ["damage", *arguments])
 
 
+@pytest.mark.slow
 def test_the_document_counts_each_outcome() -> None:
     done = invoke("batches, killed", "--workers", "1", "--format", "json")
     assert done.exit_code == 0

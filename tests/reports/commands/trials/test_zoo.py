@@ -108,6 +108,7 @@ def test_the_text_is_a_matrix_and_a_story_for_each_bug() -> None:
     assert lines[-1] == "PASS: 1 of 1 bugs killed, 0 false alarms"
 
 
+@pytest.mark.slow
 def test_repros_are_shrunk_if_asked_and_their_sizes_told() -> None:
     done = invoke("A7", "W12", "--shrink", "--workers", "1", "--format", "json")
     document: Json = json.loads(done.stdout)

@@ -74,8 +74,8 @@ def load(directory: SimulatedDirectory) -> object:
     return json.loads(path.read_text()) if path.exists() else None
 
 
-@pytest.mark.parametrize("observe", [load, None])
-@pytest.mark.parametrize("acks", [True, False])
+@pytest.mark.parametrize("observe", [load, pytest.param(None, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("acks", [True, pytest.param(False, marks=pytest.mark.slow)])
 @pytest.mark.parametrize(
     ("save", "expected"),
     [
@@ -109,6 +109,7 @@ def test_what_never_was_is_shown_beside_what_was_possible() -> None:
     assert "-{'number': 0}" in finding.story()
 
 
+@pytest.mark.slow
 def test_an_older_state_is_a_loss_once_a_newer_was_acknowledged() -> None:
     report = crash_test(
         saving(save_unsynced, acks=True), observe=load, profiles=["posix"], raise_on_finding=False
@@ -117,6 +118,7 @@ def test_an_older_state_is_a_loss_once_a_newer_was_acknowledged() -> None:
     assert ("lost", "None came back, expected {'number': 0} or {'number': 1}") in kinds
 
 
+@pytest.mark.slow
 def test_without_an_acknowledgement_an_older_state_is_right() -> None:
     def rename_only(directory: SimulatedDirectory, value: object) -> None:
         with open(directory / "new", "w") as file:
@@ -129,6 +131,7 @@ def test_without_an_acknowledgement_an_older_state_is_right() -> None:
     assert outcomes(explored(saving(rename_only, acks=True), load)) == ["pass", "pass", "fail"]
 
 
+@pytest.mark.slow
 def test_an_error_in_the_middle_of_the_work_is_no_state_of_the_program() -> None:
     """The workload itself opens the file, which is empty until it has written."""
 
@@ -142,6 +145,7 @@ def test_an_error_in_the_middle_of_the_work_is_no_state_of_the_program() -> None
     assert report.findings[0].sentence.startswith("JSONDecodeError")
 
 
+@pytest.mark.slow
 def test_two_files_that_belong_together_must_not_be_mixed() -> None:
     def workload(directory: SimulatedDirectory, _ack: Acknowledge) -> None:
         for value in ("a", "b"):
@@ -161,6 +165,7 @@ def test_two_files_that_belong_together_must_not_be_mixed() -> None:
     assert report.findings[0].kind == "damaged"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("observe", "told"),
     [
@@ -185,6 +190,7 @@ def test_a_check_and_an_observer_are_one_too_many() -> None:
         crash_test(saving(save_safely, acks=True), lambda _d, _a: None, observe=load)
 
 
+@pytest.mark.slow
 def test_a_workload_of_one_step_is_told_as_that() -> None:
     """Its second save shows what no moment showed; the story says why that counts as wrong."""
 
@@ -198,6 +204,7 @@ def test_a_workload_of_one_step_is_told_as_that() -> None:
     assert not explored(saving(save_safely, acks=False), load).one_step
 
 
+@pytest.mark.slow
 def test_an_acknowledgement_of_nothing_written_is_told() -> None:
     def workload(directory: SimulatedDirectory, ack: Acknowledge) -> None:
         with open(directory / "config", "w") as file:
@@ -215,6 +222,7 @@ def test_an_acknowledgement_of_nothing_written_is_told() -> None:
 # What a test begins with, and what a crash left.
 
 
+@pytest.mark.slow
 def test_what_is_there_at_the_beginning_is_durable() -> None:
     def workload(directory: SimulatedDirectory, _ack: Acknowledge) -> None:
         save_unsynced(directory, {"number": 1})
@@ -226,6 +234,7 @@ def test_what_is_there_at_the_beginning_is_durable() -> None:
     assert dict(report.findings[0].files)["/simulated/cache/old"] == 1
 
 
+@pytest.mark.slow
 def test_a_real_directory_can_be_the_beginning(tmp_path: Path) -> None:
     (tmp_path / "config").write_text('{"number": 0}')
     (tmp_path / "below").mkdir()
@@ -239,6 +248,7 @@ def test_a_real_directory_can_be_the_beginning(tmp_path: Path) -> None:
     assert (tmp_path / "config").read_text() == '{"number": 0}'
 
 
+@pytest.mark.slow
 def test_pyfakefs_can_be_the_beginning_and_the_end() -> None:
     fake_filesystem = pytest.importorskip("pyfakefs.fake_filesystem")
     fs = fake_filesystem.FakeFilesystem()
@@ -249,6 +259,7 @@ def test_pyfakefs_can_be_the_beginning_and_the_end() -> None:
     assert fs.get_object("/left/config").contents == ""
 
 
+@pytest.mark.slow
 def test_what_a_crash_left_is_laid_out_as_a_directory(tmp_path: Path) -> None:
     finding = explored(saving(save_in_place, acks=False), load).findings[0]
     finding.lay_out(tmp_path / "left")
@@ -257,6 +268,7 @@ def test_what_a_crash_left_is_laid_out_as_a_directory(tmp_path: Path) -> None:
         finding.lay_out(tmp_path / "left")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("initial", "error", "told"),
     [
@@ -296,6 +308,7 @@ def test_a_large_rewrite_is_found_within_a_few_images() -> None:
     assert "stopped after the first findings" in verdict.line()
 
 
+@pytest.mark.slow
 def test_right_code_with_many_images_ends_too() -> None:
     def workload(directory: SimulatedDirectory, _ack: Acknowledge) -> None:
         rewrite(directory, lambda _: None)
@@ -308,6 +321,7 @@ def test_right_code_with_many_images_ends_too() -> None:
     assert (verdict.outcome, verdict.complete, verdict.images) == ("pass", False, 3000)
 
 
+@pytest.mark.slow
 def test_the_time_can_be_limited() -> None:
     with pytest.raises(ValueError, match="max_seconds: expected seconds > 0 but got 0"):
         explored(rewrite, max_seconds=0)

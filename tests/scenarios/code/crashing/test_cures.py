@@ -47,6 +47,7 @@ def reads_state(directory: str, acked: list[object]) -> str | None:
     return "state lost" if acked and Path(directory, "state").read_text() != "1" else None
 
 
+@pytest.mark.slow
 def test_of_two_files_written_by_one_line_the_cure_names_the_right_one(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -62,6 +63,7 @@ def test_of_two_files_written_by_one_line_the_cure_names_the_right_one(
     assert found(two_files, reads_state, "lazyfs") == ()
 
 
+@pytest.mark.slow
 def test_where_every_file_of_a_line_matters_the_cure_says_so() -> None:
     names = ("blue", "green", "red", "white", "black", "pink")
 
@@ -135,6 +137,7 @@ def test_a_rename_is_told_as_one() -> None:
     assert finding.cure.startswith("fsync of the directory /simulated after the os.replace at ")
 
 
+@pytest.mark.slow
 def test_directories_in_which_nothing_is_left_are_told() -> None:
     def workload(directory: str, _ack: Acknowledge) -> None:
         os.makedirs(f"{directory}/db/index")
@@ -153,6 +156,7 @@ def test_directories_in_which_nothing_is_left_are_told() -> None:
     )
 
 
+@pytest.mark.slow
 def test_every_kind_of_complaint_is_counted() -> None:
     """Only the first sixteen are explained; none is dropped."""
     letters = "abcdefghijklmnopqrst"
@@ -174,6 +178,7 @@ def test_every_kind_of_complaint_is_counted() -> None:
     assert "; and 3 more kinds of complaint, not explained" in report.story()
 
 
+@pytest.mark.slow
 def test_a_log_that_began_empty_is_a_log() -> None:
     def workload(directory: str, _ack: Acknowledge) -> None:
         for letter in "ab":

@@ -163,7 +163,11 @@ PROGRAMS = [
 
 
 @pytest.mark.parametrize(
-    ("program", "error"), PROGRAMS, ids=[program.__name__ for program, _ in PROGRAMS]
+    ("program", "error"),
+    [
+        pytest.param(*each, id=each[0].__name__, marks=pytest.mark.slow if number else ())
+        for number, each in enumerate(PROGRAMS)
+    ],
 )
 def test_wrong_programs_fail_and_right_ones_pass(program: Callable[..., None], error: str) -> None:
     def right(disk: InterleavedDisk) -> None:
@@ -184,6 +188,7 @@ def test_wrong_programs_fail_and_right_ones_pass(program: Callable[..., None], e
     )
 
 
+@pytest.mark.slow
 def test_a_failure_tells_its_schedule_and_where_it_departs() -> None:
     def run(disk: InterleavedDisk) -> None:
         lost_update(disk, right=False)
@@ -203,6 +208,7 @@ def test_a_failure_tells_its_schedule_and_where_it_departs() -> None:
     assert isinstance(caught.value.__cause__, AssertionError)
 
 
+@pytest.mark.slow
 def test_a_thread_that_ends_with_an_error_fails() -> None:
     def run(disk: InterleavedDisk) -> None:
         thread = threading.Thread(target=(disk.directory / "none").read_text)
@@ -217,6 +223,7 @@ def test_a_thread_that_ends_with_an_error_fails() -> None:
         threading.excepthook = hook
 
 
+@pytest.mark.slow
 def test_two_explorations_are_equal_and_another_seed_is_another_one() -> None:
     def run(disk: InterleavedDisk) -> None:
         def write(name: str) -> None:
@@ -230,6 +237,7 @@ def test_two_explorations_are_equal_and_another_seed_is_another_one() -> None:
     assert once.digest != explore_interleavings(run, schedules=20, seed=1).digest
 
 
+@pytest.mark.slow
 def test_what_calls_return_comes_back_in_their_order() -> None:
     def run(disk: InterleavedDisk) -> None:
         assert disk.together(lambda: 1, lambda: 2) == [1, 2]

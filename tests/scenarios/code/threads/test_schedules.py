@@ -65,6 +65,7 @@ def check(directory: SimulatedDirectory, acked: list[object]) -> str | None:
     return f"lost {lost}" if lost else None
 
 
+@pytest.mark.slow
 def test_a_finding_of_a_schedule_names_it_and_comes_again() -> None:
     assert crash_test(workload(right=False), check, profiles=PROFILES).outcome == "pass"
     with pytest.raises(CrashFinding) as caught:
@@ -111,6 +112,7 @@ def counts(directory: SimulatedDirectory, acked: list[object]) -> str | None:
     return f"{shown} came back" if acked and shown != "2" else None
 
 
+@pytest.mark.slow
 def test_what_is_wrong_without_a_crash_is_the_finding_of_its_schedule() -> None:
     crash_test(racing, counts, profiles=PROFILES)
     with pytest.raises(InterleavingFinding, match="CheckError: ") as caught:
@@ -146,6 +148,7 @@ def test_a_deadlock_is_the_finding_of_its_schedule() -> None:
     assert 1 <= len(caught.value.places) <= 2
 
 
+@pytest.mark.slow
 def test_what_fails_in_the_usual_schedule_is_no_finding() -> None:
     def fails(directory: SimulatedDirectory, _: Acknowledge) -> None:
         (directory / "f").touch()
@@ -169,6 +172,7 @@ def test_coroutines_sleep_in_virtual_time() -> None:
     assert (report.outcome, report.difference) == ("pass", "")
 
 
+@pytest.mark.slow
 def test_threads_are_repeatable_and_daemons_that_write_on_are_cut() -> None:
     def write(directory: SimulatedDirectory, ack: Acknowledge) -> None:
         def log() -> None:

@@ -343,6 +343,7 @@ def test_a_store_may_refuse_for_damage_that_work_in_the_background_met() -> None
     assert recorded(line, scenario="snapshot-compaction").problems == ()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "line",
     [
