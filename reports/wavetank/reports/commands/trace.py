@@ -119,6 +119,27 @@ Examples:
     help="Also take out each sync of the program in turn and tell which are needed.",
 )
 @click.option(
+    "--recover",
+    metavar="COMMAND",
+    help="What the program does first after a restart: runs in {dir} before the check, which then "
+    "only looks. Without it the check recovers by itself.",
+)
+@click.option(
+    "--depth",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    metavar="N",
+    help="Crash recoveries, too, N times one inside the other: the command of --recover, or the "
+    "check with nothing acknowledged, runs under the recorder on what each crash left.",
+)
+@click.option(
+    "--max-recoveries",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="With --depth, crash at most N recoveries per profile; 200 unless --exhaustive.",
+)
+@click.option(
     "--limit",
     "limit_s",
     type=click.FloatRange(min=0.0, min_open=True),
@@ -176,6 +197,9 @@ def trace_command(
     max_images: int | None,
     max_seconds: float | None,
     syncs: bool,
+    recover: str | None,
+    depth: int,
+    max_recoveries: int | None,
     limit_s: float,
     check_limit_s: float,
     save: Path | None,
@@ -192,6 +216,13 @@ def trace_command(
         raise click.UsageError("expected a COMMAND to run, or a file for --trace, and not both")
     if (check is None) is (observe is None):
         raise click.UsageError("expected a command for --check, or for --observe, and not both")
+    if max_recoveries is not None and not depth:
+        raise click.UsageError("--max-recoveries: expected --depth 1 or more beside it")
+    if depth and recover is None and checker == "persistent":
+        raise click.UsageError(
+            "--depth: expected a command for --recover, since the recorder cannot tell what a "
+            "persistent checker does to one image"
+        )
     settings = TraceSettings(
         command=command,
         check=check or observe or "",
@@ -207,6 +238,9 @@ def trace_command(
         max_images=max_images,
         max_seconds=max_seconds,
         with_syncs=syncs,
+        recover=recover,
+        depth=depth,
+        max_recoveries=max_recoveries,
         limit_s=limit_s,
         check_limit_s=check_limit_s,
         save=save,

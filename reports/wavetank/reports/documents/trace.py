@@ -7,7 +7,7 @@ from typing import Final
 from wavetank.reports.documents import document
 from wavetank.reports.documents.writing import Write, shape, writer
 from wavetank.scenarios import CodeFinding, ProfileVerdict
-from wavetank.scenarios.code.report import ComplaintKind
+from wavetank.scenarios.code.report import ComplaintKind, EarlierCrash
 from wavetank.scenarios.code.sync_needs import SyncNeed
 from wavetank.scenarios.traced import TraceVerdict
 from wavetank.sim import CallSite, Mark, Sync
@@ -29,6 +29,16 @@ _write: Final[Write] = writer(
         "stopped",
         "complete",
         "kinds",
+        "recoveries",
+        "recoveries_left",
+        unrecorded=lambda each: len(each.unrecorded),
+    ),
+    shape(
+        EarlierCrash,
+        "crash",
+        "lost",
+        files=lambda each: [{"path": path, "bytes": size} for path, size in each.files],
+        others="others",
     ),
     shape(
         CodeFinding,
@@ -45,6 +55,8 @@ _write: Final[Write] = writer(
         "why",
         "cure",
         "is_flaky",
+        "after",
+        "earlier",
         acked=lambda each: [str(token) for token in each.acked],
         files=lambda each: [{"path": path, "bytes": size} for path, size in each.files],
         others="others",

@@ -28,6 +28,9 @@ from wavetank.scenarios.traced import (
     ImageProbing,
     NoRoomError,
     PersistentCheck,
+    RecoveredCheck,
+    RecoveryError,
+    TracedRecoveries,
     TraceVerdict,
     crash_trace,
     recorder_named,
@@ -73,6 +76,9 @@ class TraceSettings:
     max_images: int | None
     max_seconds: float | None
     with_syncs: bool
+    recover: str | None
+    depth: int
+    max_recoveries: int | None
     limit_s: float
     check_limit_s: float
     save: Path | None
@@ -96,11 +102,12 @@ def execute(settings: TraceSettings, *, as_json: bool) -> ExitCode:
     with _told_plainly():
         kind = PersistentCheck if settings.is_persistent else CheckCommand
         check = kind.of(settings.check, is_observed=settings.is_observed)
+        recovery = _recovery(settings, check)
         extent = _extent(settings)
         trace = _trace(settings)
         if settings.save is not None:
             settings.save.write_bytes(trace_file(trace))
-        verdict = _judged(settings, trace, check, extent)
+        verdict = _judged(settings, trace, check, recovery, extent)
     _lay_out(settings, verdict)
     if as_json:
         click.echo(to_text(trace_document(trace, verdict, version())))
@@ -125,6 +132,7 @@ def _told_plainly() -> Iterator[None]:
         NoRoomError,
         OSError,
         RecorderMissingError,
+        RecoveryError,
         TraceError,
         WorkloadError,
     ) as error:
@@ -137,6 +145,8 @@ def _extent(settings: TraceSettings) -> Extent:
         profiles=tuple(each.profile for each in chosen),
         exhaustive=settings.exhaustive,
         max_images=settings.max_images,
+        depth=settings.depth,
+        max_recoveries=settings.max_recoveries,
         is_over=_clock(settings.max_seconds),
     )
 
@@ -166,14 +176,16 @@ def _judged(
     settings: TraceSettings,
     trace: Trace,
     check: CheckCommand | PersistentCheck,
+    recovery: CheckCommand | None,
     extent: Extent,
 ) -> TraceVerdict:
     with ExitStack() as stack:
         if isinstance(check, PersistentCheck):
             stack.enter_context(check)
+        is_apart = settings.recover is not None and recovery is not None
         runs = stack.enter_context(
             CommandRuns(
-                check,
+                RecoveredCheck(recovery, check) if is_apart and recovery else check,
                 trace.directory,
                 trace.tokens,
                 limit_s=settings.check_limit_s,
@@ -186,8 +198,34 @@ def _judged(
             extent,
             is_observed=settings.is_observed,
             check_limit_s=settings.check_limit_s,
+            recoveries=_recoveries(settings, trace, recovery, stack),
             with_syncs=settings.with_syncs,
         )
+
+
+def _recovery(
+    settings: TraceSettings, check: CheckCommand | PersistentCheck
+) -> CheckCommand | None:
+    """Return the command that recovers; None if nobody needs one."""
+    if settings.recover is not None:
+        return CheckCommand.of(settings.recover, name="recovery")
+    return check if settings.depth and isinstance(check, CheckCommand) else None
+
+
+def _recoveries(
+    settings: TraceSettings, trace: Trace, recovery: CheckCommand | None, stack: ExitStack
+) -> TracedRecoveries | None:
+    if not settings.depth or recovery is None:
+        return None
+    recoveries = TracedRecoveries(
+        recovery,
+        trace.directory,
+        recorder=recorder_named(settings.recorder, stacks=False),
+        located=recorder_named(settings.recorder, stacks=settings.with_stacks),
+        rebuilt=settings.rebuilt,
+        limit_s=settings.check_limit_s,
+    )
+    return stack.enter_context(recoveries)
 
 
 def _lay_out(settings: TraceSettings, verdict: TraceVerdict) -> None:
