@@ -210,6 +210,7 @@ def trace_command(
     output_format: str,
     reports: Mapping[str, Path],
 ) -> None:
+    from wavetank.reports.commands.tracing.checks import AskedCheck
     from wavetank.reports.commands.tracing.execution import TraceSettings, execute
 
     if bool(command) is (saved is not None):
@@ -225,24 +226,26 @@ def trace_command(
         )
     settings = TraceSettings(
         command=command,
-        check=check or observe or "",
-        is_observed=observe is not None,
-        is_persistent=checker == "persistent",
+        check=AskedCheck(
+            command=check or observe or "",
+            is_observed=observe is not None,
+            is_persistent=checker == "persistent",
+            recover=recover or "",
+            limit_s=check_limit_s,
+            recorder=recorder,
+            rebuilt=rebuilt,
+            with_stacks=stacks,
+        ),
         directory=directory,
         ack=ack,
-        recorder=recorder,
-        rebuilt=rebuilt,
-        with_stacks=stacks,
         profiles=profiles,
         exhaustive=exhaustive,
         max_images=max_images,
         max_seconds=max_seconds,
         with_syncs=syncs,
-        recover=recover,
         depth=depth,
         max_recoveries=max_recoveries,
         limit_s=limit_s,
-        check_limit_s=check_limit_s,
         save=save,
         saved=saved,
         lay_out=lay_out,

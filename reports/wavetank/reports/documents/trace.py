@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from wavetank.reports.documents import document
@@ -65,8 +66,17 @@ _write: Final[Write] = writer(
 )
 
 
-def trace_document(trace: Trace, verdict: TraceVerdict, version: str) -> dict[str, object]:
-    """Return what was traced and what came of its crashes as ``wavetank.trace/1``."""
+def trace_document(
+    trace: Trace, verdict: TraceVerdict, stored: Sequence[str], version: str
+) -> dict[str, object]:
+    """Return what was traced and what came of its crashes as ``wavetank.trace/1``.
+
+    Args:
+        trace: what the program did.
+        verdict: what came of its crashes.
+        stored: ids of the findings, in their order; () if they could not be stored.
+        version: of wavetank.
+    """
     report = verdict.report
     return document(
         "trace",
@@ -84,6 +94,7 @@ def trace_document(trace: Trace, verdict: TraceVerdict, version: str) -> dict[st
             "notes": list(report.notes()),
             "profiles": _write(tuple(report.verdicts.values())),
             "findings": _write(report.findings),
+            "stored": list(stored),
             "syncs": _write(verdict.syncs),
         },
     )

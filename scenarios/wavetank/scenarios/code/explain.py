@@ -67,6 +67,7 @@ def explain_code(
         schedule=recording.schedule,
         departures=recording.departures,
         directory=recording.directory,
+        moments=(found.demand.earliest, found.demand.latest),
         image=image,
         work=CodeWork(
             image=recording.image,

@@ -13,6 +13,7 @@ from attrs import evolve, frozen
 
 from wavetank.scenarios.code.answers import NotRunError
 from wavetank.scenarios.code.cure import Cures
+from wavetank.scenarios.code.errors import WorkloadError
 from wavetank.scenarios.code.explain import (
     explain_code,
     lost_in_words,
@@ -31,14 +32,14 @@ from wavetank.scenarios.code.exploration import (
 )
 from wavetank.scenarios.code.judging import Judge, everything
 from wavetank.scenarios.code.recording import CodeRecording
-from wavetank.scenarios.code.recoveries import CodeRecovery
-from wavetank.scenarios.code.report import CodeFinding, EarlierCrash
+from wavetank.scenarios.code.recoveries import CodeRecovery, Recoveries
+from wavetank.scenarios.code.report import CodeFinding, EarlierCrash, Restart
 from wavetank.scenarios.code.work import CodeWork
 from wavetank.scenarios.exploration.allowing import Allowing
 from wavetank.scenarios.exploration.crash_point import Stretch, follow
 from wavetank.sim import PROFILES, DiskImage, Profile
 
-__all__ = ["explain_nested"]
+__all__ = ["explain_nested", "restarted"]
 
 _INSIDE: Final = "inside the recovery"
 _BEHIND: Final = "right after the recovery"
@@ -109,6 +110,7 @@ def explain_nested(
         profiles=tuple(each.name for each in chosen if allows(trail, profile, each)),
         crash=f"{last.where()}; {told_acked(last.recording, image)}",
         why=_why(last, finding.why),
+        restart=Restart(image=last.recording.image, position=last.killed_at or 0),
         work=evolve(finding.work, title="the recovery", earlier=tuple(earlier)),
     )
 
@@ -133,15 +135,32 @@ def _works(
         if killed_at is None:
             yield _Work(recording=recording, stretch=stretch, killed_at=None)
             continue
-        image, first = stretch.image, 0
-        if number == 0:
-            image, first = _at_kill(recording, killed_at), len(recording.log)
-        recovery = nested.recoveries.on(image, first=first, located=True)
+        restart = Restart(image=stretch.image, position=killed_at)
         yield _Work(
-            recording=_continued(recording, stretch.image, killed_at, recovery),
+            recording=restarted(recording, restart, nested.recoveries),
             stretch=stretch,
             killed_at=killed_at,
         )
+
+
+def restarted(recording: CodeRecording, restart: Restart, recoveries: Recoveries) -> CodeRecording:
+    """Return the recovery that starts from a crash or a kill, with what it continues.
+
+    Args:
+        recording: what the workload did.
+        restart: from what the recovery starts.
+        recoveries: runs it.
+
+    Raises:
+        WorkloadError: the recovery failed under the recorder.
+    """
+    image, first = restart.image, 0
+    if restart.position:
+        image, first = _at_kill(recording, restart.position), len(recording.log)
+    recovery = recoveries.on(image, first=first, located=True)
+    if recovery.failed:
+        raise WorkloadError(f"recovery: {recovery.failed}")
+    return _continued(recording, restart.image, restart.position, recovery)
 
 
 def _at_kill(recording: CodeRecording, position: int) -> DiskImage:

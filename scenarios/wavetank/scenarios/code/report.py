@@ -24,6 +24,7 @@ __all__ = [
     "FindingKind",
     "Outcome",
     "ProfileVerdict",
+    "Restart",
     "merged",
 ]
 
@@ -61,6 +62,20 @@ class EarlierCrash:
 
 
 @frozen(kw_only=True)
+class Restart:
+    """From what a recovery started that was crashed.
+
+    Attributes:
+        image: the disk, all of it durable.
+        position: records of the workload's log that were done to it, and pending as the disk has
+            them, when its process was killed; 0 after a power cut.
+    """
+
+    image: DiskImage = field(eq=False, repr=False)
+    position: int = 0
+
+
+@frozen(kw_only=True)
 class CodeFinding:
     """A crash after which the check was not content.
 
@@ -91,10 +106,13 @@ class CodeFinding:
         schedule: of the workload's threads in that run, for ``crash_test(schedule=...)``; "" if
             each ran until it waited.
         departures: from which thread to which each departure of that leads, and where.
+        moments: the moments of the code without a crash that may have come back, the first and the
+            last, by their number.
         after: what the last crash interrupted, if that was no plain crash of the code, such as "a
             crash inside recovery"; "" for a plain one. `crash`, `position`, `kept`, `lost` and
             `cure` are then those of the recovery.
         earlier: the crashes before that recovery, in order.
+        restart: from what that recovery started; None for a plain crash.
         image: the disk that the crash left.
         work: what had been done to the disk when the power went.
     """
@@ -123,8 +141,10 @@ class CodeFinding:
     directory: str
     schedule: str = ""
     departures: tuple[str, ...] = ()
+    moments: tuple[int, int] = (0, 0)
     after: str = ""
     earlier: tuple[EarlierCrash, ...] = ()
+    restart: Restart | None = None
     image: DiskImage = field(eq=False, repr=False, kw_only=True)
     work: CodeWork = field(eq=False, repr=False, kw_only=True)
 

@@ -17,7 +17,7 @@ from wavetank.scenarios.code.sync_needs import SyncNeed, sync_needs
 from wavetank.scenarios.code.verdicts import Extent, Judged, report_of, too_slow_at_once
 from wavetank.scenarios.traced.recoveries import TracedRecoveries
 
-__all__ = ["TraceVerdict", "crash_trace"]
+__all__ = ["TraceVerdict", "crash_trace", "judge_of"]
 
 
 @frozen(kw_only=True)
@@ -60,9 +60,7 @@ def crash_trace(
         CheckError: the check is wrong without any crash, or accepts everything.
         RecoveryError: the recovery cannot be recorded.
     """
-    judge: Judge = (
-        ObserveJudge(probing, recording) if is_observed else CheckJudge(probing, recording)
-    )
+    judge = judge_of(recording, probing, is_observed=is_observed)
     nested = None
     if recoveries is not None and extent.depth:
         nested = Nested(
@@ -79,6 +77,11 @@ def crash_trace(
     report = report_of([judged], extent, check_limit_s=check_limit_s, refuses=refuses)
     syncs = sync_needs(judged, extent, on_sync=on_sync) if with_syncs else ()
     return TraceVerdict(report=report, syncs=syncs)
+
+
+def judge_of(recording: CodeRecording, probing: Probing, *, is_observed: bool) -> Judge:
+    """Return what judges the images of a trace; arguments as for `crash_trace`."""
+    return ObserveJudge(probing, recording) if is_observed else CheckJudge(probing, recording)
 
 
 def _try_recovery_out(recoveries: TracedRecoveries, recording: CodeRecording, judge: Judge) -> None:
