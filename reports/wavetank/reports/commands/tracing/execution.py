@@ -21,6 +21,7 @@ from wavetank.reports.documents import to_text
 from wavetank.reports.documents.trace import trace_document
 from wavetank.reports.exit_codes import ExitCode
 from wavetank.reports.profile_files import choose_profiles
+from wavetank.reports.termination import terminated_as_interrupted
 from wavetank.scenarios.code.errors import CheckError, WorkloadError
 from wavetank.scenarios.code.verdicts import Extent
 from wavetank.scenarios.traced import (
@@ -88,7 +89,7 @@ def execute(settings: TraceSettings, *, as_json: bool) -> ExitCode:
     Raises:
         NotJudgedError: the message says why.
     """
-    with _told_plainly():
+    with _told_plainly(), terminated_as_interrupted():
         settings.check.require_runnable()
         extent = _extent(settings)
         trace = _trace(settings)
