@@ -28,6 +28,7 @@ exits with 0 if all is well; otherwise its last line says what is wrong. docs/tr
 Examples:
   wavetank trace --ack acks --check 'python check.py {dir} {acked}' -- ./store data acks
   wavetank trace --observe 'cat {dir}/config' -- python save.py {dir}
+  wavetank trace --depth 1 --recover './store fix {dir}' --check './check {dir}' -- ./store {dir}
   wavetank trace --save t.trace --check './check {dir}' --syncs -- ./store {dir}
   wavetank trace --trace t.trace --check './check {dir}' --profile ext4
 """

@@ -11,9 +11,11 @@ General layout, from the bottom up::
     probing.py        check or observe, run on each image once, in processes of their own
     judging.py        what is wrong with an image, by a check
     observing.py      the same by what the program shows, or by the files
+    recoveries.py     what a recovery does to an image, where that is crashed, too
     exploration.py    every crash point and image under one profile
     cure.py           the sync that makes a finding go away, found by trying
     explain.py        a refused image told to a person
+    nested.py         one that a crash inside a recovery left
     courses.py        many schedules of a workload's threads
     crash_run.py      one crash test from its arguments to its report
     crash_testing.py  crash_test
