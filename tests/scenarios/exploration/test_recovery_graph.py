@@ -174,6 +174,15 @@ def test_equal_sweeps_are_equal_at_depth() -> None:
     assert explore(recording, BTRFS, limits=FIXPOINT) == first
 
 
+def test_recoveries_may_be_crashed_on_a_few_images_alone() -> None:
+    recording = record(FEW_STEPS, BUILTIN)
+    all_of_them = explore(recording, BTRFS, limits=Limits(depth=1))
+    few = explore(recording, BTRFS, limits=Limits(depth=1, max_crashed=10))
+    assert (all_of_them.uncrashed, all_of_them.complete) == (0, True)
+    assert (few.crashed, few.complete) == (10, False)
+    assert few.crashed < few.crashed + few.uncrashed < all_of_them.crashed
+
+
 def test_a_budget_holds_at_depth_too() -> None:
     recording = record(FEW_STEPS, BUILTIN)
     cut = explore(recording, BTRFS, limits=Limits(depth=None, max_images=40))

@@ -12,6 +12,7 @@ General layout, from the bottom up::
     crashing/         recordings crashed everywhere: findings, their stories and cures
     work.py           what was done to the disk when the power went, for the evidence of a finding
     threads/          schedules of a workload's threads, and of one's own without crashes
+    recoveries.py     what a recovery does to an image, where that is crashed, too
     crash_run.py      one crash test from its arguments to its report
     crash_testing.py  crash_test
     crash_disk.py     CrashDisk: a disk that crashes when a test says so

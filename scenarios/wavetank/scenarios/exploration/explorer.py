@@ -90,6 +90,8 @@ class Exploration:
             problem; crash points behind that were not looked at.
         recoveries: recoveries really run, second generations and findings judged again among them.
         depth: the most crashes inside recoveries that an image needs to be reached.
+        crashed: images inside whose recovery crashes were tried.
+        uncrashed: images inside whose recovery none was tried, since enough had been.
         findings: per kind of problem the one that lost least, in the order of their discovery.
         points: what each crash point came to, by position.
         digest: a hash of every image and verdict, in order.
@@ -113,6 +115,8 @@ class Exploration:
     points: tuple[PointOutcome, ...]
     digest: str
     faults_fired: Mapping[str, int] = MappingProxyType({})
+    crashed: int = 0
+    uncrashed: int = 0
 
 
 def explore(
@@ -211,6 +215,7 @@ class _Explorer(Generic[Shown, Known]):
             if self._has_stopped or self._is_over():
                 return
             pending.take(record)
+            self._graph.crashable = self._crashable_by(position)
             if self._is_before(position) or isinstance(record, Sync) or not pending.whole:
                 continue
             chance = None
@@ -230,7 +235,13 @@ class _Explorer(Generic[Shown, Known]):
             if look.alone and self._limits.depth != 0 and not isinstance(record, Mark):
                 self._kill(pending, position)
         if not look.alone:
+            self._graph.crashable = self._limits.max_crashed
             self._legal = self._cache_hits = 0
+
+    def _crashable_by(self, position: int) -> int | None:
+        """Return how many recoveries may have been crashed so far, to spread them over the log."""
+        most = self._limits.max_crashed
+        return None if most is None else -(-most * position // len(self._run.log))
 
     def _walk(self) -> None:
         pending = PendingOps(self._run.image, self._profile)
@@ -275,7 +286,10 @@ class _Explorer(Generic[Shown, Known]):
             profile=self._profile,
             crash_points=self._crash_points,
             legal=self._legal if counted else None,
-            complete=self._complete and not choice.points and not unjudged,
+            complete=self._complete
+            and not choice.points
+            and not unjudged
+            and not self._graph.uncrashed,
             forked_points=self._forked,
             choice=choice,
             distinct=len(self._graph) + unjudged,
@@ -289,6 +303,8 @@ class _Explorer(Generic[Shown, Known]):
             points=self._judge.points.all(),
             digest=self._judge.digest,
             faults_fired=self._graph.fired(),
+            crashed=self._graph.crashed,
+            uncrashed=len(self._graph.uncrashed),
         )
 
     @property
@@ -394,6 +410,9 @@ class _Explorer(Generic[Shown, Known]):
 
     def _kill(self, pending: PendingOps, position: int) -> None:
         """Kill the process here, recover on the cache, and cut the power during that."""
+        since = self._run.fault_course.at(position)
+        if not self._graph.may_crash(name_of(pending.full, since)):
+            return
         recovery = recover_after_kill(self._run, self._subject, position, pending)
         inner, choice = images_during(pending.fork(), recovery.log, self._limits, recovery.course)
         self._choice += choice

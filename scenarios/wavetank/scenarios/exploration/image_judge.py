@@ -6,7 +6,7 @@ the crash, once for all images that show the same; so is what crashes inside tha
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from hashlib import blake2b
 from itertools import islice
 from typing import Final, Generic
@@ -135,10 +135,20 @@ class ImageJudge(Generic[Shown, Known]):
             self._keep(problem, root.crash, pending)
         for start in dict.fromkeys((name, *expanded)):
             self._judge_lost_after(start, root, pending)
-            for parent, child in self._graph.descendants(start, self._seen):
+            for parent, child in self._prepared(self._graph.descendants(start, self._seen)):
                 for problem in problems_of(self._verdict(child), Cause.RECOVERY):
                     self._keep_inner(problem, root, pending, parent, child, at_end=False)
                 self._judge_lost_after(child, root, pending)
+
+    def _prepared(self, inner: Iterable[tuple[bytes, bytes]]) -> Iterable[tuple[bytes, bytes]]:
+        """Return nested images once the subject has seen all that they show."""
+        if self._subject.width <= 1:
+            return inner
+        assert self._interval is not None
+        listed = list(inner)
+        shown = [self._graph[child].observation for _, child in listed]
+        self._subject.prepare_shown([each for each in shown if each is not None], self._interval)
+        return listed
 
     def judge_close(self, pending: PendingOps, crash: CrashPoint, image: DiskImage) -> None:
         """Report a clean close that left behind what this crash undoes."""

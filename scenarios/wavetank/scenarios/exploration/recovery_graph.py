@@ -85,6 +85,7 @@ class Limits:
     Attributes:
         depth: crashes inside recoveries, one inside the other; None: until no new image comes.
         max_images: distinct images recovered at most; None: all.
+        max_crashed: distinct images inside whose recovery crashes are tried at most; None: all.
         max_after_first: distinct images recovered at most once the first problem has been found:
             as many as before it, and at least this many; 0: none, and where the budget of images
             ends the walk ends, too; None: all.
@@ -103,6 +104,7 @@ class Limits:
 
     depth: int | None = 0
     max_images: int | None = None
+    max_crashed: int | None = None
     max_after_first: int | None = None
     look: Look | None = None
     max_sets_per_point: int = 512
@@ -196,6 +198,9 @@ class RecoveryGraph(Generic[Shown, Known]):
         choice: where too many images were legal, how large the choice of them was.
         budget: distinct images recovered at most; None: all.
         unjudged: names of the images left over when the budget ended.
+        crashable: distinct images inside whose recovery crashes may have been tried by now; None:
+            all.
+        uncrashed: names of the images inside whose recovery no crash was tried for that reason.
     """
 
     def __init__(
@@ -208,6 +213,9 @@ class RecoveryGraph(Generic[Shown, Known]):
         self.choice = Choice()
         self.budget = limits.max_images
         self.unjudged: set[bytes] = set()
+        self.crashable = limits.max_crashed
+        self.uncrashed: set[bytes] = set()
+        self._crashed: set[bytes] = set()
         self._subject = subject
         self._profile = profile
         self._settling = Settling(profile)
@@ -245,6 +253,22 @@ class RecoveryGraph(Generic[Shown, Known]):
         """Whether the budget has ended."""
         return self.budget is not None and len(self._outcomes) >= self.budget
 
+    @property
+    def crashed(self) -> int:
+        """How many images there are inside whose recovery crashes were tried."""
+        return len(self._crashed)
+
+    def may_crash(self, name: bytes) -> bool:
+        """Whether crashes may be tried inside the recovery from an image; counts it if so."""
+        if name in self._crashed:
+            return True
+        if self.crashable is not None and len(self._crashed) >= self.crashable:
+            self.uncrashed.add(name)
+            return False
+        self.uncrashed.discard(name)
+        self._crashed.add(name)
+        return True
+
     def fired(self) -> Mapping[str, int]:
         """Return how often each fault struck the recoveries, each image counted once."""
         counts: dict[str, int] = {}
@@ -274,7 +298,8 @@ class RecoveryGraph(Generic[Shown, Known]):
                 self.unjudged.add(start.name)
                 continue
             is_new = outcome is None or depth < outcome.depth
-            wanted = self._limits.depth is None or depth < self._limits.depth
+            is_shallow = self._limits.depth is None or depth < self._limits.depth
+            wanted = is_shallow and self.may_crash(start.name)
             if outcome is not None and outcome.expanded:
                 if is_new:
                     todo.extend(self._come_nearer(outcome, depth))
@@ -354,7 +379,7 @@ class RecoveryGraph(Generic[Shown, Known]):
         if outcome is not None and not expand:
             outcome.depth = depth
             return []
-        run = self._subject.recover(start.image, since=start.since)
+        run = self._subject.recover(start.image, since=start.since, is_crashed=expand)
         if outcome is None:
             outcome = self._outcomes[start.name] = self._outcome_of(run, start.image, depth)
             self._on_image(len(self._outcomes))

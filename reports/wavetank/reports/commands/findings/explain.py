@@ -12,10 +12,11 @@ __all__ = ["explain_command"]
 
 _HELP: Final = """Say why a failure came about, and what would have prevented it.
 
-FAILURE is the id that `wavetank run` printed, a file, or a bug that `wavetank zoo` plants. The
-failure is judged again. For its cure a sync of each file and directory is tried between any two
-calls, and orders of what is there; the cheapest is named with which no image of that crash point
-shows the failure. Exits with 0, or 3 if the failure does not show any more.
+FAILURE is the id that `wavetank run` or `wavetank trace` printed, a file, or a bug that `wavetank
+zoo` plants. The failure is judged again. For its cure a sync of each file and directory is tried
+between any two calls, and orders of what is there; the cheapest is named with which no image of
+that crash point shows the failure. Exits with 0, or 3 if the failure does not show any more. What
+`wavetank trace` found is told as it was stored, with its cure.
 
 \b
 Examples:

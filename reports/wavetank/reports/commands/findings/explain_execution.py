@@ -10,6 +10,7 @@ import click
 
 from wavetank.reports._version import version
 from wavetank.reports.arguments.choices import import_from_here
+from wavetank.reports.commands.tracing.findings import TraceFinding, traced_finding
 from wavetank.reports.documents import to_text
 from wavetank.reports.documents.explanation import explain_document
 from wavetank.reports.exit_codes import ExitCode
@@ -47,6 +48,9 @@ def execute(name: str, *, as_json: bool) -> ExitCode:
     finding = TestFinding.find(Path.cwd(), name)
     if finding is not None:
         return _explain_test(finding, as_json=as_json)
+    traced = traced_finding(name)
+    if traced is not None:
+        return _explain_trace(traced, as_json=as_json)
     case = _case(name)
     try:
         story = explain_case(case)
@@ -90,6 +94,17 @@ def _explain_test(finding: TestFinding, *, as_json: bool) -> ExitCode:
             f"--format json: {finding.id} was found by a test, {finding.test}, whose report has it"
         )
     click.echo(f"{finding.id}: {finding.test}\n\n{finding.story}")
+    return ExitCode.OK
+
+
+def _explain_trace(finding: TraceFinding, *, as_json: bool) -> ExitCode:
+    """Show a finding of `wavetank trace`, whose cure was found by trying when it was stored."""
+    if as_json:
+        raise click.UsageError(
+            f"--format json: {finding.id} was found by `wavetank trace`, whose document has its "
+            f"cause and cure: {finding.command or 'wavetank trace'} --format json"
+        )
+    click.echo(finding.text())
     return ExitCode.OK
 
 

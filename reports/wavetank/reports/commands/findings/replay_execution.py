@@ -15,6 +15,8 @@ from attrs import evolve
 
 from wavetank.reports._version import version
 from wavetank.reports.arguments.choices import import_from_here
+from wavetank.reports.commands.tracing.findings import TraceFindingError, TraceFindings
+from wavetank.reports.commands.tracing.replaying import replayed
 from wavetank.reports.documents import to_text
 from wavetank.reports.documents.runs import replay_document
 from wavetank.reports.exit_codes import ExitCode
@@ -57,6 +59,13 @@ def _answer(name: str) -> tuple[StoredFailure | None, ReplayResult]:
     finding = TestFinding.find(Path.cwd(), name)
     if finding is not None:
         return None, _tested_again(finding)
+    findings = TraceFindings()
+    try:
+        traced = findings.find(name)
+    except TraceFindingError as error:
+        return None, ReplayResult(verdict=ReplayVerdict.ERROR, explanation=str(error))
+    if traced is not None:
+        return None, replayed(traced, findings)
     try:
         stored = FailureStore().find(name)
     except UnknownFailureError as error:

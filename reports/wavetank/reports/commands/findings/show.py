@@ -10,10 +10,10 @@ __all__ = ["show_command"]
 
 _HELP: Final = """Show a stored failure.
 
-FAILURE is the id that `wavetank run` printed, or a file. With --as pytest, prints a test that fails
-while the bug is there and passes once it is fixed. With --as toml, prints what was run as a
-scenario file (docs/scenario-files.md), to run it in another way. With --as html, runs it once more
-and prints a page with its timeline (docs/html-report.md).
+FAILURE is the id that `wavetank run` or `wavetank trace` printed, or a file. With --as pytest,
+prints a test that fails while the bug is there and passes once it is fixed. With --as toml, prints
+what was run as a scenario file (docs/scenario-files.md), to run it in another way. With --as html,
+runs it once more and prints a page with its timeline (docs/html-report.md).
 
 \b
 Examples:

@@ -9,6 +9,7 @@ from attrs import evolve
 
 from wavetank.reports._version import version
 from wavetank.reports.arguments.choices import import_from_here
+from wavetank.reports.commands.tracing.findings import TraceFinding, traced_finding
 from wavetank.reports.exit_codes import ExitCode
 from wavetank.reports.outputs.run_text import screen_width
 from wavetank.reports.page.failure_pages import failure_page
@@ -50,6 +51,9 @@ def execute(name: str, shape: str) -> ExitCode:
     finding = TestFinding.find(Path.cwd(), name)
     if finding is not None:
         return _show_test(finding, shape)
+    traced = traced_finding(name)
+    if traced is not None:
+        return _show_trace(traced, shape)
     try:
         stored = FailureStore().find(name)
     except (UnknownFailureError, UnreadableFailureError) as error:
@@ -136,4 +140,15 @@ def _show_test(finding: TestFinding, shape: str) -> ExitCode:
             f"pytest '{finding.test}' --wavetank-replay {finding.id}"
         )
     click.echo(f"{finding.id}: {finding.test}\n\n{finding.story}")
+    return ExitCode.OK
+
+
+def _show_trace(finding: TraceFinding, shape: str) -> ExitCode:
+    """Show a finding of `wavetank trace`, which is a program's and no scenario's."""
+    if shape != "text":
+        raise click.UsageError(
+            f"--as {shape}: {finding.id} was found by `wavetank trace`, of whose findings there is "
+            f"text; a page is made by --report html=FILE of that command"
+        )
+    click.echo(finding.text())
     return ExitCode.OK

@@ -28,6 +28,7 @@ exits with 0 if all is well; otherwise its last line says what is wrong. docs/tr
 Examples:
   wavetank trace --ack acks --check 'python check.py {dir} {acked}' -- ./store data acks
   wavetank trace --observe 'cat {dir}/config' -- python save.py {dir}
+  wavetank trace --depth 1 --recover './store fix {dir}' --check './check {dir}' -- ./store {dir}
   wavetank trace --save t.trace --check './check {dir}' --syncs -- ./store {dir}
   wavetank trace --trace t.trace --check './check {dir}' --profile ext4
 """
@@ -119,6 +120,27 @@ Examples:
     help="Also take out each sync of the program in turn and tell which are needed.",
 )
 @click.option(
+    "--recover",
+    metavar="COMMAND",
+    help="What the program does first after a restart: runs in {dir} before the check, which then "
+    "only looks. Without it the check recovers by itself.",
+)
+@click.option(
+    "--depth",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    metavar="N",
+    help="Crash recoveries, too, N times one inside the other: the command of --recover, or the "
+    "check with nothing acknowledged, runs under the recorder on what each crash left.",
+)
+@click.option(
+    "--max-recoveries",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="With --depth, crash at most N recoveries per profile; 200 unless --exhaustive.",
+)
+@click.option(
     "--limit",
     "limit_s",
     type=click.FloatRange(min=0.0, min_open=True),
@@ -176,6 +198,9 @@ def trace_command(
     max_images: int | None,
     max_seconds: float | None,
     syncs: bool,
+    recover: str | None,
+    depth: int,
+    max_recoveries: int | None,
     limit_s: float,
     check_limit_s: float,
     save: Path | None,
@@ -186,29 +211,42 @@ def trace_command(
     output_format: str,
     reports: Mapping[str, Path],
 ) -> None:
+    from wavetank.reports.commands.tracing.checks import AskedCheck
     from wavetank.reports.commands.tracing.execution import TraceSettings, execute
 
     if bool(command) is (saved is not None):
         raise click.UsageError("expected a COMMAND to run, or a file for --trace, and not both")
     if (check is None) is (observe is None):
         raise click.UsageError("expected a command for --check, or for --observe, and not both")
+    if max_recoveries is not None and not depth:
+        raise click.UsageError("--max-recoveries: expected --depth 1 or more beside it")
+    if depth and recover is None and checker == "persistent":
+        raise click.UsageError(
+            "--depth: expected a command for --recover, since the recorder cannot tell what a "
+            "persistent checker does to one image"
+        )
     settings = TraceSettings(
         command=command,
-        check=check or observe or "",
-        is_observed=observe is not None,
-        is_persistent=checker == "persistent",
+        check=AskedCheck(
+            command=check or observe or "",
+            is_observed=observe is not None,
+            is_persistent=checker == "persistent",
+            recover=recover or "",
+            limit_s=check_limit_s,
+            recorder=recorder,
+            rebuilt=rebuilt,
+            with_stacks=stacks,
+        ),
         directory=directory,
         ack=ack,
-        recorder=recorder,
-        rebuilt=rebuilt,
-        with_stacks=stacks,
         profiles=profiles,
         exhaustive=exhaustive,
         max_images=max_images,
         max_seconds=max_seconds,
         with_syncs=syncs,
+        depth=depth,
+        max_recoveries=max_recoveries,
         limit_s=limit_s,
-        check_limit_s=check_limit_s,
         save=save,
         saved=saved,
         lay_out=lay_out,

@@ -19,7 +19,13 @@ from attrs import evolve, frozen
 
 from wavetank.scenarios.code.asking.answers import NotRunError
 from wavetank.scenarios.code.asking.judging import Judge
-from wavetank.scenarios.code.crashing.exploration import FoundImage, GrownLog, Key, explore_code
+from wavetank.scenarios.code.crashing.exploration import (
+    FoundImage,
+    GrownLog,
+    Key,
+    Window,
+    explore_code,
+)
 from wavetank.scenarios.code.recording import CodeRecording
 from wavetank.sim import (
     BLOCK_SIZE,
@@ -87,6 +93,7 @@ class Cures:
         profile: what crashes may lose.
         tearing: what the device does below a block.
         max_images: distinct images judged for each cure that is tried.
+        window: which crashes count; None for all.
     """
 
     def __init__(
@@ -97,16 +104,19 @@ class Cures:
         *,
         tearing: Tearing,
         max_images: int,
+        window: Window | None = None,
     ) -> None:
         self._judge = judge
         self._recording = recording
         self._profile = profile
         self._tearing = tearing
         self._max_images = max_images
+        self._window = window
 
     def find(self, key: Key, found: FoundImage) -> Cure:
         """Return what makes a finding go away: a flush, a sync, several; or what else to do."""
-        flush = _unflushed_file(self._judge, self._recording, found)
+        # Nobody acknowledges anything in a recovery.
+        flush = "" if self._window else _unflushed_file(self._judge, self._recording, found)
         if flush:
             return Cure(words=f"flush {flush} before acknowledging what stands in it", flush=flush)
         chosen = self._search(key, found)
@@ -145,12 +155,24 @@ class Cures:
 
     def _untried(self, found: FoundImage) -> list[_Remedy]:
         by_syncs: dict[tuple[tuple[int, SyncKind, int], ...], _Remedy] = {}
-        for remedy in _remedies(self._recording, found):
+        for remedy in self._candidates(found):
             same = tuple(
                 sorted({(at, each.kind, each.inode) for at, each in remedy.syncs}, key=repr)
             )
             by_syncs.setdefault(same, remedy)
         return list(by_syncs.values())[:_MOST_TRIED]
+
+    def _candidates(self, found: FoundImage) -> Iterator[_Remedy]:
+        """Yield every sync worth trying; after a kill, only those that the recovery can make."""
+        since = self._window.since if self._window else 0
+        if since:
+            for index, op in lost_ops(self._recording, found):
+                if index < since:
+                    yield _first_thing(self._recording, index, op, since)
+        for remedy in _remedies(self._recording, found):
+            syncs = tuple((at, sync) for at, sync in remedy.syncs if at > since)
+            if remedy.index >= since and syncs:
+                yield evolve(remedy, syncs=syncs)
 
     def _left(self, key: Key, found: FoundImage, remedies: list[_Remedy]) -> FoundImage | None:
         """Return the finding as it is with the remedies, None if it has gone.
@@ -170,6 +192,7 @@ class Cures:
             tearing=self._tearing,
             max_images=self._max_images,
             max_after_first=_AFTER_FIRST,
+            window=self._window,
         )
         left = seen.found.get(key)
         if left is not None:
@@ -346,6 +369,16 @@ def _remedies(recording: CodeRecording, found: FoundImage) -> Iterator[_Remedy]:
         yield from _early(recording, index)
 
 
+def _first_thing(recording: CodeRecording, index: int, op: MicroOp, since: int) -> _Remedy:
+    """Return the sync of what a killed process had done, before its recovery changes anything."""
+    if isinstance(op, Dirent):
+        sync, which = _directory_sync(op), f"the directory {_directory(recording.name_at(index))}"
+    else:
+        sync, which = _file_sync(recording, index), recording.name_at(index)
+    words = f"fsync of {which} at the start of the recovery, before it changes anything"
+    return _Remedy(syncs=((since, sync),), words=words, index=index)
+
+
 def _late(recording: CodeRecording, index: int, alike: Callable[[str, str], bool]) -> _Remedy:
     """Return the syncs of what a line writes, each just before it is renamed or acknowledged."""
     found = list(_same_line(recording, index, alike))
@@ -368,8 +401,8 @@ def _late(recording: CodeRecording, index: int, alike: Callable[[str, str], bool
 def _early(recording: CodeRecording, index: int) -> Iterator[_Remedy]:
     """Yield the syncs of what a line writes, each as soon as the line is done."""
     site = recording.site_of(index)
-    if site is None or not site.place:
-        return  # there is no line to write it after
+    if site is None or not (site.place or site.number):
+        return  # nobody could tell where to write it
     found = list(_same_line(recording, index, _same_name))
     yield _Remedy(
         syncs=tuple((_end_of_line(recording, at), _file_sync(recording, at)) for at in found),

@@ -27,7 +27,7 @@ from wavetank.sim import (
     Sync,
 )
 
-__all__ = ["explain_code"]
+__all__ = ["explain_code", "lost_in_words", "others_left", "told_acked", "where_it_crashed"]
 
 _MOST_EXPECTED: Final = 8
 """Lines of what had to come back."""
@@ -52,21 +52,22 @@ def explain_code(
         is_flaky=not judge.is_steady(image, found.demand),
         profile=profile.name,
         profiles=tuple(_profiles(recording, profile, pending, found)),
-        crash=_crash(recording, found, index),
+        crash=f"{where_it_crashed(recording, found.position)}; {told_acked(recording, found)}",
         operation=site.call if site else "",
         path=path,
         place=site.place if site else "",
         position=found.position,
         kept=found.kept,
         acked=recording.tokens[: found.acked],
-        lost=tuple(dict.fromkeys(_lost(recording, found))),
+        lost=tuple(dict.fromkeys(lost_in_words(recording, found))),
         why=_why(recording, found, cure),
         cure=cure.words,
         files=tuple((path, len(content)) for path, content in image.files().items()),
-        others=tuple(_others(recording, image)),
+        others=tuple(others_left(recording, image)),
         schedule=recording.schedule,
         departures=recording.departures,
         directory=recording.directory,
+        moments=(found.demand.earliest, found.demand.latest),
         image=image,
         work=CodeWork(
             image=recording.image,
@@ -91,7 +92,7 @@ def _promised(recording: CodeRecording, found: FoundImage) -> Iterator[str]:
         yield f"{token!r} was acknowledged"
 
 
-def _others(recording: CodeRecording, image: DiskImage) -> Iterator[str]:
+def others_left(recording: CodeRecording, image: DiskImage) -> Iterator[str]:
     """Yield the directories and links that a crash left, but for those that were there before."""
     before = {path for path, _, _ in recording.image.walk()}
     for path, _, node in image.walk():
@@ -135,17 +136,24 @@ def _path(recording: CodeRecording, index: int) -> str:
     return arriving[0] if arriving else recording.name_at(index)
 
 
-def _crash(recording: CodeRecording, found: FoundImage, index: int | None) -> str:
+def told_acked(recording: CodeRecording, found: FoundImage) -> str:
+    """Return how much had been acknowledged in words."""
     told = f"{found.acked} acknowledged"
     if found.acked:
         told += f", the last {recording.tokens[found.acked - 1]!r}"
+    return told
+
+
+def where_it_crashed(recording: CodeRecording, position: int) -> str:
+    """Return the crash point after so many records in words."""
+    index = _last_change(recording, position)
     if index is None:
-        return f"before anything was written; {told}"
+        return "before anything was written"
     site = recording.site_of(index)
     call = site.call if site else "a call"
     where = str(site).removeprefix(call) if site else ""
-    inside = "inside" if _is_inside(recording, found.position) else "after"
-    return f"{inside} {call} of {_path(recording, index)}{where}; {told}"
+    inside = "inside" if _is_inside(recording, position) else "after"
+    return f"{inside} {call} of {_path(recording, index)}{where}"
 
 
 def _is_inside(recording: CodeRecording, position: int) -> bool:
@@ -155,7 +163,8 @@ def _is_inside(recording: CodeRecording, position: int) -> bool:
     return site is not None and site.position > position
 
 
-def _lost(recording: CodeRecording, found: FoundImage) -> Iterator[str]:
+def lost_in_words(recording: CodeRecording, found: FoundImage) -> Iterator[str]:
+    """Yield what a crash lost or tore, each with the call that had done it."""
     torn = {tear.number for tear in found.kept.tears}
     for index, op in lost_ops(recording, found):
         site = recording.site_of(index)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from enum import Enum
 from typing import TypeAlias
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from wavetank.scenarios.code.crashing.exploration import CodeExploration, GrownLog
 from wavetank.scenarios.code.crashing.verdicts import Extent, Judged, explored_under
@@ -72,6 +72,8 @@ def sync_needs(
         extent: how far each is explored; its profiles are tried in turn.
         on_sync: called with how many syncs were tried, and of how many.
     """
+    # What crashes inside recoveries need is theirs, and not the program's.
+    judged = evolve(judged, nested=None)
     before = {each.name: explored_under(judged, each, extent) for each in extent.profiles}
     groups = _groups(judged.recording)
     needs = []

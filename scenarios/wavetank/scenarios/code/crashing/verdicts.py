@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import islice
 from typing import Final
 
 from attrs import evolve, frozen
@@ -22,10 +23,13 @@ from wavetank.scenarios.code.crashing.exploration import (
     CodeExploration,
     FoundImage,
     GrownLog,
+    Nested,
     explore_code,
 )
+from wavetank.scenarios.code.crashing.nested import explain_nested
 from wavetank.scenarios.code.recording import CodeRecording
 from wavetank.scenarios.code.report import (
+    CodeFinding,
     ComplaintKind,
     CrashReport,
     Outcome,
@@ -42,6 +46,8 @@ _AFTER_FIRST: Final = 500
 """Images judged at least, once something was found: another kind may come."""
 _MOST_IMAGES: Final = 3000
 """Images judged under a profile, unless all are asked for."""
+_MOST_RECOVERIES: Final = 200
+"""Recoveries crashed under a profile, unless all are asked for: each runs under a recorder."""
 _FOR_A_CURE: Final = 1000
 """Images judged at least for each cure that is tried."""
 _ONE_STEP: Final = 2
@@ -56,6 +62,8 @@ class Extent:
         profiles: what filesystems promise.
         exhaustive: whether every image is judged.
         max_images: distinct images judged per profile at most; None for what is usual.
+        depth: crashes inside recoveries, one inside the other, where recoveries are recorded.
+        max_recoveries: recoveries crashed per profile at most; None for what is usual.
         tearing: what the device does below a block; None for what is usual.
         is_over: whether the time for the whole test is over.
     """
@@ -63,6 +71,8 @@ class Extent:
     profiles: tuple[Profile, ...]
     exhaustive: bool = False
     max_images: int | None = None
+    depth: int = 0
+    max_recoveries: int | None = None
     tearing: Tearing | None = None
     is_over: Callable[[], bool] = bool
 
@@ -70,6 +80,11 @@ class Extent:
     def most_images(self) -> int | None:
         """Distinct images judged per profile at most."""
         return self.max_images if self.exhaustive or self.max_images else _MOST_IMAGES
+
+    @property
+    def most_recoveries(self) -> int | None:
+        """Recoveries crashed per profile at most."""
+        return self.max_recoveries if self.exhaustive or self.max_recoveries else _MOST_RECOVERIES
 
     @property
     def max_after_first(self) -> int | None:
@@ -84,10 +99,11 @@ class Extent:
 
 @frozen
 class Judged:
-    """A recording, and what judges its images."""
+    """A recording, what judges its images, and how its recoveries are crashed; None: not at all."""
 
     recording: CodeRecording
     judge: Judge
+    nested: Nested | None = None
 
 
 def explored_under(
@@ -117,6 +133,7 @@ def explored_under(
         max_after_first=extent.max_after_first,
         is_over=extent.is_over,
         on_progress=on_progress,
+        nested=judged.nested,
     )
 
 
@@ -204,16 +221,16 @@ def _verdict(judged: Judged, profile: Profile, extent: Extent) -> ProfileVerdict
             explain_code(judged.judge, judged.recording, profile, found, cures.find(key, found))
             for key, found in explained.items()
         )
-    is_open = seen.not_run or seen.too_slow or seen.stopped
-    is_open = is_open or (seen.unjudged and extent.max_images is not None)
-    open_: Outcome = "inconclusive" if is_open else "pass"
+        findings += tuple(_nested_findings(judged, profile, seen))
+    kinds = [(each.complaint, each.count) for each in seen.found.values()]
+    kinds += [(each.complaint, each.count) for each in seen.nested.values()]
+    open_: Outcome = "inconclusive" if _is_open(seen, extent) else "pass"
     return ProfileVerdict(
         profile=profile.name,
         outcome="fail" if findings else open_,
         findings=findings,
         kinds=tuple(
-            ComplaintKind(found.complaint.kind, found.complaint.sentence, found.count)
-            for found in seen.found.values()
+            ComplaintKind(complaint.kind, complaint.sentence, count) for complaint, count in kinds
         ),
         crash_points=seen.crash_points,
         images=seen.images,
@@ -222,7 +239,37 @@ def _verdict(judged: Judged, profile: Profile, extent: Extent) -> ProfileVerdict
         stopped=seen.stopped,
         complete=seen.complete,
         choice=seen.choice,
+        recoveries=seen.crashed - len(seen.unrecorded),
+        recoveries_left=seen.uncrashed,
+        unrecorded=seen.unrecorded,
     )
+
+
+def _is_open(seen: CodeExploration, extent: Extent) -> bool:
+    """Whether an exploration that found nothing has left out what was asked for."""
+    if seen.not_run or seen.too_slow or seen.stopped or seen.unrecorded:
+        return True
+    if seen.unjudged and extent.max_images is not None:
+        return True
+    return bool(seen.uncrashed) and extent.max_recoveries is not None
+
+
+def _nested_findings(
+    judged: Judged, profile: Profile, seen: CodeExploration
+) -> Iterator[CodeFinding]:
+    """Yield what crashes inside recoveries came to."""
+    if judged.nested is None:
+        return
+    for key, found in islice(seen.nested.items(), _EXPLAINED):
+        yield explain_nested(
+            judged.judge,
+            judged.recording,
+            profile,
+            found,
+            key,
+            nested=judged.nested,
+            max_images=max(_FOR_A_CURE, seen.images),
+        )
 
 
 def _read(judged: Judged, profile: Profile, found: FoundImage) -> frozenset[int]:

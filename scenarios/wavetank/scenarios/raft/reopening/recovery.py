@@ -74,9 +74,15 @@ class RaftSubject:
         return self._cache.count
 
     def recover(
-        self, image: DiskImage, *, first: int = 0, since: InjectorState | None = None
+        self,
+        image: DiskImage,
+        *,
+        first: int = 0,
+        since: InjectorState | None = None,
+        is_crashed: bool = True,
     ) -> RecoveryRun[Observation]:
-        """Open a store on `image`; arguments as for `RecoveryCache.open`."""
+        """Open a store on `image`; arguments as for `RecoveryCache.open`; it always has its log."""
+        del is_crashed
         self.images.add(image.digest())
         recovered = self._cache.open(image, first=first, since=since)
         if self._on_recovery is not None:
@@ -136,6 +142,9 @@ class RaftSubject:
         return 1
 
     def prepare(self, images: Sequence[DiskImage], interval: Interval[Knowledge]) -> None:
+        """See `Subject`: there is nothing to prepare."""
+
+    def prepare_shown(self, shown: Sequence[Observation], interval: Interval[Knowledge]) -> None:
         """See `Subject`: there is nothing to prepare."""
 
     @property

@@ -32,7 +32,13 @@ from wavetank.sim.traces.fuse.filesystem import ACKS_NAME
 from wavetank.sim.traces.fuse.mount import mount, unmount, write_back_pages
 from wavetank.sim.traces.fuse.server import FuseServer, Served
 from wavetank.sim.traces.strace.recorder import called
-from wavetank.sim.traces.trace import Program, ProgramError, Trace, TraceError
+from wavetank.sim.traces.trace import (
+    Program,
+    ProgramError,
+    ProgramUnchangedError,
+    Trace,
+    TraceError,
+)
 
 __all__ = ["FuseRecorder"]
 
@@ -79,7 +85,7 @@ class FuseRecorder:
         if ended:
             raise ProgramError(f"work: {ended}{_last_words(text)}")
         if all(isinstance(each, (Mark, Sync)) for each in served.log):
-            raise ProgramError(
+            raise ProgramUnchangedError(
                 f"work: expected a program that changes files below {directory!r} but it changed "
                 f"nothing there"
             )
