@@ -18,11 +18,14 @@ from wavetank.reports.bench.environment import find_peers
 from wavetank.reports.bench.report import BenchReport, Machine, Peer
 from wavetank.reports.bench.rounds import Spread, order_of_round, ratios, units_within
 from wavetank.reports.cli import cli
-from wavetank.reports.commands.bench import BEGIN, END, bench_markdown, bench_text
+from wavetank.reports.commands.bench_engine import COMMAND, bench_markdown, bench_text
+from wavetank.reports.commands.page_blocks import marks_of
 from wavetank.reports.documents import schema
 from wavetank.reports.documents.bench import bench_document
 
 Json = dict[str, Any]
+
+BEGIN, END = marks_of(COMMAND)
 
 TINY: Final = Scale(
     quick=True, rounds=2, log_entries=1000, snapshot_bytes=1 << 16, share=0.02, budget_s=0.01

@@ -1,278 +1,32 @@
-"""`wavetank bench`: time the engine and its peers on a real disk.
-
-The cells of a row are the same in the text and in the table of a page.
-"""
+"""`wavetank bench`: measurements of the engine and of the exploration, a command for each."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import click
 
-from wavetank.reports.arguments.choices import choose_all
-from wavetank.reports.commands.html_report import typed_command, write_html
-from wavetank.reports.commands.options import format_option, report_option
-from wavetank.reports.exit_codes import ExitCode
-from wavetank.reports.outputs.tables import table
+from wavetank.reports.commands.bench_engine import engine_command
+from wavetank.reports.commands.bench_explore import explore_command
+from wavetank.reports.commands.bench_soak import soak_command
 
-if TYPE_CHECKING:
-    from wavetank.reports.bench.report import BenchReport, BenchRow
-    from wavetank.reports.bench.rounds import Spread
+__all__ = ["bench_command"]
 
-__all__ = [
-    "BEGIN",
-    "END",
-    "LEAST_ROUNDS",
-    "MissingMarksError",
-    "bench_command",
-    "bench_markdown",
-    "bench_text",
-    "replace_between_marks",
-]
-
-LEAST_ROUNDS: Final = 7
-BEGIN: Final = "<!-- wavetank bench engine: begin -->"
-END: Final = "<!-- wavetank bench engine: end -->"
-
-_HELP: Final = """Time the engine and other stores on a real disk.
-
-Every figure is a ratio to another store (a peer) in the same run: the contenders take turns in
-rounds, and the median ratio of the rounds is shown with the lowest and the highest. Peers are bare
-system calls, SQLite, lmdb, the journal of PySyncObj and rocksdict; those that are not installed are
-named. Exits with 0 whatever the figures are, with 1 if the engine returns wrong data or refuses.
+_HELP: Final = """Measure the engine, the exploration of crashes, and long runs.
 
 \b
 Examples:
   wavetank bench engine --quick
-  wavetank bench engine --only 'append-*' --directory DIR --format json
+  wavetank bench explore --quick --format json
+  wavetank bench soak --appends 20000
 """
 
-_MET: Final = {True: "yes", False: "no", None: "-"}
-_LEGEND: Final = (
-    "ratio: the peer's time for the same work divided by the engine's; above 1 the engine is faster"
-)
+
+@click.group("bench", help=_HELP)
+def bench_command() -> None:
+    """Run the measurement that is named."""
 
 
-@click.command("bench", help=_HELP)
-@click.argument("subject", type=click.Choice(["engine"]))
-@click.option(
-    "--quick", is_flag=True, help="Do less work in each round; the whole run takes under a minute."
-)
-@click.option(
-    "--rounds",
-    type=click.IntRange(min=LEAST_ROUNDS),
-    default=LEAST_ROUNDS,
-    show_default=True,
-    metavar="N",
-    help="Rounds, in each of which every contender takes one turn.",
-)
-@click.option(
-    "--only",
-    "patterns",
-    multiple=True,
-    metavar="PATTERN",
-    help="Run only this measurement, or those that match a shell pattern; may be repeated.",
-)
-@click.option(
-    "--entries",
-    type=click.IntRange(min=1000),
-    metavar="N",
-    help="Length of the log that is read and opened; 1,000,000 by default, 100,000 with --quick.",
-)
-@click.option(
-    "--directory",
-    type=click.Path(exists=True, file_okay=False, writable=True, path_type=Path),
-    default=Path(),
-    show_default="the working directory",
-    metavar="DIR",
-    help="Directory on the disk to measure; a temporary directory is made in it.",
-)
-@click.option(
-    "--markdown",
-    type=click.Path(exists=True, dir_okay=False, writable=True, path_type=Path),
-    metavar="FILE",
-    help="Also replace the table between the marks in FILE, a page such as docs/performance.md.",
-)
-@format_option
-@report_option("html")
-@click.pass_context
-def bench_command(
-    context: click.Context,
-    *,
-    subject: str,  # noqa: ARG001 - there is only one so far
-    quick: bool,
-    rounds: int,
-    patterns: tuple[str, ...],
-    entries: int | None,
-    directory: Path,
-    markdown: Path | None,
-    output_format: str,
-    reports: Mapping[str, Path],
-) -> None:
-    from wavetank.reports._version import version
-    from wavetank.reports.bench.comparison import Scale
-    from wavetank.reports.bench.engine_bench import MEASUREMENTS, BenchError, measure_engine
-    from wavetank.reports.commands.progress_lines import ProgressLines
-    from wavetank.reports.documents import to_text
-    from wavetank.reports.documents.bench import bench_document
-    from wavetank.reports.page.bench_page import bench_page
-
-    names = choose_all("measurement", patterns, MEASUREMENTS) if patterns else tuple(MEASUREMENTS)
-    scale = Scale.of(quick=quick, rounds=rounds, log_entries=entries)
-    if markdown is not None:
-        _replace_table(markdown, None)
-    try:
-        with TemporaryDirectory(prefix=".wavetank-bench-", dir=directory) as work:
-            report = measure_engine(names, scale, Path(work), on_progress=ProgressLines())
-    except BenchError as error:
-        click.echo(f"wavetank bench: {error}", err=True)
-        context.exit(ExitCode.VIOLATION)
-    for note in report.notes:
-        click.echo(f"note: {note}", err=True)
-    if markdown is not None:
-        _replace_table(markdown, bench_markdown(report, version()))
-    as_json = output_format == "json"
-    document = bench_document(report, version())
-    click.echo(to_text(document) if as_json else bench_text(report, version()))
-    write_html(reports, lambda: bench_page(report, version(), command=typed_command()))
-
-
-def _replace_table(page: Path, content: str | None) -> None:
-    """Replace a page's table; None: only check that there is a place for one."""
-    text = page.read_text(encoding="utf-8")
-    try:
-        replaced = replace_between_marks(text, content or "")
-    except MissingMarksError as error:
-        raise click.UsageError(f"--markdown {page}: {error}") from error
-    if content is not None:
-        page.write_text(replaced, encoding="utf-8")
-
-
-def bench_text(report: BenchReport, version: str) -> str:
-    """Return everything as text.
-
-    Args:
-        report: what was measured.
-        version: of wavetank.
-    """
-    rows = [
-        ("measurement", "peer", "ratio", "spread", "goal", "met"),
-        *((row.name, row.peer, *_cells(row)) for row in report.rows),
-    ]
-    lines = [
-        f"wavetank {version}, the engine against its peers, {_circumstances(report)}",
-        _LEGEND,
-        "",
-        *table(rows),
-        "",
-        *(f"{row.name}: {_times(row.engine_ms)}" for row in report.rows if row.engine_ms),
-        *_missing_peers(report),
-        *(f"note: {note}" for note in report.notes),
-        f"{_summary(report)}, in {report.elapsed_s:.1f} s",
-    ]
-    return "\n".join(lines)
-
-
-def _cells(row: BenchRow) -> tuple[str, str, str, str]:
-    """Return ratio, spread, goal and whether it is met, as in every table."""
-    goal = "-" if row.goal is None else f"{row.goal:g}"
-    if row.limit_ms is not None:
-        goal = f"< {row.limit_ms:g} ms"
-    spread = f"{_number(row.ratio.low)} to {_number(row.ratio.high)}"
-    return _number(row.ratio.median), spread, goal, _MET[row.met]
-
-
-def _circumstances(report: BenchReport) -> str:
-    """Return the machine, the peers' versions and the size of the run on one line."""
-    machine = report.machine
-    peers = ", ".join(f"{peer.name} {peer.version}" for peer in report.peers if peer.version)
-    size = "quick" if report.quick else "full"
-    return (
-        f"{machine.implementation} {machine.python} on {machine.system}, "
-        f"{machine.processors} processors, {machine.filesystem}; {peers}; "
-        f"{size} run of {report.rounds} rounds"
-    )
-
-
-def _missing_peers(report: BenchReport) -> Iterator[str]:
-    """Yield a line on each peer that is not installed."""
-    for peer in report.peers:
-        if peer.version is None:
-            yield f"skipped: {peer.name} is not installed (the extra `bench` brings it)"
-
-
-def _summary(report: BenchReport) -> str:
-    """Return how many goals were met.
-
-    A row that is too small to be judged counts neither way.
-    """
-    met = sum(row.met is True for row in report.judged)
-    return f"{met} of {len(report.judged)} goals met"
-
-
-def _times(spread: Spread) -> str:
-    return f"{spread.median:.1f} ms ({spread.low:.1f} to {spread.high:.1f})"
-
-
-def _number(ratio: float) -> str:
-    return f"{ratio:.0f}" if ratio >= 10 else f"{ratio:.2f}"  # noqa: PLR2004 - digits that matter
-
-
-class MissingMarksError(ValueError):
-    """A page does not have the mark `BEGIN` before the mark `END`, each once."""
-
-
-def replace_between_marks(page: str, content: str) -> str:
-    r"""Return a page with other content between its marks.
-
-    Args:
-        page: with `BEGIN` and `END`, each once.
-        content: of whole lines.
-
-    Raises:
-        MissingMarksError: the marks are not there.
-
-    >>> page = f"# Speed\n{BEGIN}\nold\n{END}\nmore\n"
-    >>> replace_between_marks(page, "new\n").splitlines()[2:4]
-    ['new', '<!-- wavetank bench engine: end -->']
-    """
-    counts = page.count(BEGIN), page.count(END)
-    if counts != (1, 1) or page.index(BEGIN) > page.index(END):
-        raise MissingMarksError(
-            f"expected the lines {BEGIN!r} and {END!r}, each once and in this order, "
-            f"got {counts[0]} and {counts[1]} of them"
-        )
-    before, _, rest = page.partition(BEGIN)
-    _, _, behind = rest.partition(END)
-    return f"{before}{BEGIN}\n{content}{END}{behind}"
-
-
-def bench_markdown(report: BenchReport, version: str) -> str:
-    """Return the table with what a reader must know about it.
-
-    Args:
-        report: what was measured.
-        version: of wavetank.
-    """
-    return "\n".join([*_page_lines(report, version), ""])
-
-
-def _page_lines(report: BenchReport, version: str) -> Iterator[str]:
-    yield f"wavetank {version}; {_circumstances(report)}. {_summary(report)}."
-    yield ""
-    yield "| measurement | work | peer | ratio | spread | goal | met |"
-    yield "|---|---|---|---|---|---|---|"
-    for row in report.rows:
-        work = row.detail
-        if row.engine_ms is not None:
-            work += f"; the engine took {row.engine_ms.median:.1f} ms"
-        ratio, *rest = _cells(row)
-        cells = (f"`{row.name}`: {row.title}", work, row.peer, f"**{ratio}**", *rest)
-        yield f"| {' | '.join(cells)} |"
-    skipped = list(_missing_peers(report))
-    if skipped or report.notes:
-        yield ""
-        yield from (f"- {line}" for line in [*skipped, *report.notes])
+bench_command.add_command(engine_command)
+bench_command.add_command(explore_command)
+bench_command.add_command(soak_command)

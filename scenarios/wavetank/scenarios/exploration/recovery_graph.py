@@ -100,6 +100,8 @@ class Limits:
         disabled: invariants that are not judged, to test the tester.
         from_step: crashes in earlier steps are not judged.
         reported: invariants whose findings are told, though all are judged; empty: all.
+        new_work: whether a recovered subject is given work and crashed once more; without it only
+            the recovery and what it shows are judged.
     """
 
     depth: int | None = 0
@@ -113,6 +115,7 @@ class Limits:
     disabled: frozenset[str] = frozenset()
     from_step: int = 0
     reported: frozenset[str] = frozenset()
+    new_work: bool = True
 
     def tells(self, invariant: str) -> bool:
         """Whether findings of an invariant are told."""
@@ -414,7 +417,9 @@ class RecoveryGraph(Generic[Shown, Known]):
     ) -> RecoveryOutcome[Shown]:
         if run.observation is None:
             return RecoveryOutcome(None, run.problems, depth, fired=run.fired)
-        problems = run.problems + self._subject.go_on(image, run, self._settling)
+        problems = run.problems
+        if self._limits.new_work:
+            problems += self._subject.go_on(image, run, self._settling)
         number, observation = self._shown.setdefault(
             run.observation, (len(self._shown), run.observation)
         )
