@@ -15,13 +15,13 @@ from typing import Final
 
 import click
 
-from wavetank.reports.commands.bench import bench_command
 from wavetank.reports.commands.checking.check import check_command
 from wavetank.reports.commands.findings.explain import explain_command
 from wavetank.reports.commands.findings.replay import replay_command
 from wavetank.reports.commands.findings.show import show_command
 from wavetank.reports.commands.findings.shrink import shrink_command
 from wavetank.reports.commands.listing.list import list_command
+from wavetank.reports.commands.measuring.bench import bench_command
 from wavetank.reports.commands.running.diff import diff_command
 from wavetank.reports.commands.running.fuzz import fuzz_command
 from wavetank.reports.commands.running.recheck import recheck_command

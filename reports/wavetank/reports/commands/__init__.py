@@ -9,7 +9,7 @@
     trials/            damage, sweep, syncs: the engine tried; zoo, litmus: the testbed
     store_files/       verify, dump: a store's directory on the real machine
     listing/           list
-    bench.py           bench
+    measuring/         bench engine, bench explore, bench soak
     options.py         options that several commands have
     html_report.py     ``--report html=FILE``
     progress_lines.py  progress on stderr

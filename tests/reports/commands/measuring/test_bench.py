@@ -18,8 +18,8 @@ from wavetank.reports.bench.environment import find_peers
 from wavetank.reports.bench.report import BenchReport, Machine, Peer
 from wavetank.reports.bench.rounds import Spread, order_of_round, ratios, units_within
 from wavetank.reports.cli import cli
-from wavetank.reports.commands.bench_engine import COMMAND, bench_markdown, bench_text
-from wavetank.reports.commands.page_blocks import marks_of
+from wavetank.reports.commands.measuring.bench_engine import COMMAND, bench_markdown, bench_text
+from wavetank.reports.commands.measuring.page_blocks import marks_of
 from wavetank.reports.documents import schema
 from wavetank.reports.documents.bench import bench_document
 

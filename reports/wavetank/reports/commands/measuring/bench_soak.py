@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from wavetank.reports.commands.measuring.page_blocks import write_block
 from wavetank.reports.commands.options import format_option
-from wavetank.reports.commands.page_blocks import write_block
 from wavetank.reports.exit_codes import ExitCode
 from wavetank.reports.outputs.tables import table
 

@@ -9,11 +9,11 @@ from typing import Final
 
 import click
 
-from wavetank.reports._choices import choose_all
-from wavetank.reports.commands.bench_engine import LEAST_ROUNDS
+from wavetank.reports.arguments.choices import choose_all
 from wavetank.reports.commands.html_report import typed_command, write_html
+from wavetank.reports.commands.measuring.bench_engine import LEAST_ROUNDS
+from wavetank.reports.commands.measuring.page_blocks import write_block
 from wavetank.reports.commands.options import format_option, report_option
-from wavetank.reports.commands.page_blocks import write_block
 from wavetank.reports.exit_codes import ExitCode
 
 __all__ = ["COMMAND", "explore_command"]

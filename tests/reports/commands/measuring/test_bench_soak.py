@@ -12,8 +12,8 @@ from click.testing import CliRunner, Result
 from wavetank.engine import FileStorage
 from wavetank.reports.bench.soak import SoakReport, SoakScale, soak
 from wavetank.reports.cli import cli
-from wavetank.reports.commands.bench_soak import COMMAND, soak_text
-from wavetank.reports.commands.page_blocks import marks_of
+from wavetank.reports.commands.measuring.bench_soak import COMMAND, soak_text
+from wavetank.reports.commands.measuring.page_blocks import marks_of
 from wavetank.reports.documents import schema
 
 Json = dict[str, Any]

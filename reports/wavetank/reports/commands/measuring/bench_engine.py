@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from wavetank.reports._choices import choose_all
+from wavetank.reports.arguments.choices import choose_all
 from wavetank.reports.commands.html_report import typed_command, write_html
+from wavetank.reports.commands.measuring.page_blocks import write_block
 from wavetank.reports.commands.options import format_option, report_option
-from wavetank.reports.commands.page_blocks import write_block
 from wavetank.reports.exit_codes import ExitCode
 from wavetank.reports.outputs.tables import table
 

@@ -27,8 +27,8 @@ from wavetank.reports.bench.exploring.trace import (
 )
 from wavetank.reports.bench.exploring.zoo_search import crash_bugs, search_zoo
 from wavetank.reports.cli import cli
-from wavetank.reports.commands.bench_explore import COMMAND
-from wavetank.reports.commands.page_blocks import marks_of
+from wavetank.reports.commands.measuring.bench_explore import COMMAND
+from wavetank.reports.commands.measuring.page_blocks import marks_of
 from wavetank.reports.documents import schema
 from wavetank.reports.documents.bench_explore import bench_explore_document
 from wavetank.reports.outputs.explore_tables import explore_markdown, explore_text

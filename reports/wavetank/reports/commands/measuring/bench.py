@@ -6,9 +6,9 @@ from typing import Final
 
 import click
 
-from wavetank.reports.commands.bench_engine import engine_command
-from wavetank.reports.commands.bench_explore import explore_command
-from wavetank.reports.commands.bench_soak import soak_command
+from wavetank.reports.commands.measuring.bench_engine import engine_command
+from wavetank.reports.commands.measuring.bench_explore import explore_command
+from wavetank.reports.commands.measuring.bench_soak import soak_command
 
 __all__ = ["bench_command"]
 
