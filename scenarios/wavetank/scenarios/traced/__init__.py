@@ -8,7 +8,6 @@
     command_runs.py   the check runs in processes,
     check_command.py  each of which is a command,
     persistent_check.py  or a process that is asked about one image after the other
-    serving.py        the other side of that, for checks in Python
     function_runs.py  the check runs in forks, as a Python function
     crash_functions.py  `crash_test` of functions on the real machine
     crash_trace.py    all of it: verdicts, findings, and which syncs are needed
@@ -29,7 +28,7 @@ from wavetank.scenarios.traced.function_runs import FunctionRuns
 from wavetank.scenarios.traced.persistent_check import PersistentCheck
 from wavetank.scenarios.traced.probing import ImageProbing, ImageRuns
 from wavetank.scenarios.traced.recording import recording_of
-from wavetank.scenarios.traced.serving import serve_checks
+from wavetank.serving import serve_checks
 from wavetank.sim.traces.images import ImageDirectory, NoRoomError
 
 __all__ = [
