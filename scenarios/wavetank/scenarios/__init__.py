@@ -231,19 +231,15 @@ from wavetank.scenarios.stores.registry import (
     find_store,
     shipped_names,
 )
+from wavetank.serving import serve_checks
 
 if TYPE_CHECKING:
     from wavetank.scenarios.machines import CrashingDiskMachine as CrashingDiskMachine
     from wavetank.scenarios.machines import RaftStoreMachine as RaftStoreMachine
-    from wavetank.scenarios.traced.serving import serve_checks as serve_checks
 else:
 
     def __getattr__(name: str) -> object:
-        """Import what is asked for: the machines need hypothesis, serving needs the simulation."""
-        if name == "serve_checks":
-            from wavetank.scenarios.traced.serving import serve_checks  # noqa: PLC0415 - see above
-
-            return serve_checks
+        """Import what is asked for: the machines need hypothesis."""
         if name not in ("CrashingDiskMachine", "RaftStoreMachine"):
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         from wavetank.scenarios import machines  # noqa: PLC0415 - see above

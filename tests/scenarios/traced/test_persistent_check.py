@@ -74,7 +74,7 @@ def test_a_checker_in_a_shell_is_one_process_for_all_images() -> None:
 
 SERVED: Final = """
 import os, sys, time
-from wavetank.scenarios import serve_checks
+from wavetank.serving import serve_checks
 
 seen = []
 

@@ -131,7 +131,7 @@ def test_a_persistent_checker_says_the_same(saver_in_c: str, tmp_path: Path) -> 
     checker = tmp_path / "checker.py"
     checker.write_text(
         "from pathlib import Path\n"
-        "from wavetank.scenarios.traced import serve_checks\n"
+        "from wavetank.serving import serve_checks\n"
         "def check(directory, acked):\n"
         "    config = Path(directory, 'config')\n"
         "    if acked and not config.exists():\n"

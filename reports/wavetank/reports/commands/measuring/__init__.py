@@ -1,1 +1,1 @@
-"""`wavetank bench`: the engine, the exploration and long runs measured, and tables of pages written."""
+"""`wavetank bench`: engine, exploration and long runs measured, and tables of pages written."""

@@ -88,7 +88,7 @@ def kill_marked(mark: str, value: str) -> None:
 
 def _pids() -> list[int]:
     try:
-        return [int(name) for name in os.listdir("/proc") if name.isdecimal()]
+        return [int(each.name) for each in Path("/proc").iterdir() if each.name.isdecimal()]
     except OSError:
         return []
 
