@@ -35,25 +35,29 @@ _NESTED_PART_IMAGES: Final = 500
 
 
 def parts_of(
-    run: RecordedRun[Shown, Known], profiles: Iterable[tuple[Profile, Limits]]
+    run: RecordedRun[Shown, Known],
+    profiles: Iterable[tuple[Profile, Limits]],
+    *,
+    least: int | None = None,
 ) -> tuple[Positions, ...]:
     """Return the parts in which a recorded run is explored; one, if it is small or has no seams.
 
     Args:
         run: the recorded run.
         profiles: under which it is explored, with how far that goes.
+        least: images that make a part of their own; None: as many as are worth it.
     """
     last = len(run.log)
     # Where attributes count once somebody has looked at them, what was seen before matters.
     whole = run.ended_by is not None or run.image.attribute_reads is not None
     weights = [0] * (last + 1)
     seams = set(range(1, last + 1))
-    least = 1
+    worth = _PART_IMAGES
     for profile, limits in profiles:
         # A budget is spent in the order of the whole walk, and so is a look.
         if whole or limits.max_images is not None or limits.look is not None:
             return (Positions(0, last),)
-        least = _PART_IMAGES if limits.depth == 0 else _NESTED_PART_IMAGES
+        worth = _PART_IMAGES if limits.depth == 0 else _NESTED_PART_IMAGES
         is_seam = True
         for position, record, images in _surveyed(run, profile, limits):
             # Too many images are remembered by the explorer, as far as the next sync.
@@ -61,7 +65,7 @@ def parts_of(
             weights[position] += 0 if isinstance(record, Mark) else len(images.images)
             if not is_seam:
                 seams.discard(position + 1)
-    return cut_positions(weights, sorted(seams), least=least)
+    return cut_positions(weights, sorted(seams), least=least or worth)
 
 
 def cut_positions(

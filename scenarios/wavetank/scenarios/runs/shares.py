@@ -184,7 +184,8 @@ def _explore_part(unit: Unit, positions: Positions) -> ExploredPart:
 
 def _parts(unit: Unit, recording: Recording) -> tuple[Positions, ...]:
     cases = [case_of(unit, recording.workload, own) for own in unit.profiles]
-    return parts_of(recording, [(case.profile, limits_of_unit(unit, case)) for case in cases])
+    profiles = [(case.profile, limits_of_unit(unit, case)) for case in cases]
+    return parts_of(recording, profiles, least=unit.part_images)
 
 
 # Recorded anew it would be the same, which takes a while: the parts that a process explores one
