@@ -208,6 +208,8 @@ from wavetank.scenarios.runs.plan import (
 )
 from wavetank.scenarios.runs.results import ClusterCounts, RunResult, ScenarioResult, Verdict
 from wavetank.scenarios.runs.runner import default_scenarios, run, runnable_scenarios
+from wavetank.scenarios.runs.shares import Share, ShareOutcome, count_shares
+from wavetank.scenarios.runs.spreading import FinishedShares, LostShareError, Workers
 from wavetank.scenarios.runs.stream import EventStream, events_of
 from wavetank.scenarios.runs.unit import Unit, profile_named, units_of
 from wavetank.scenarios.scenario_files.reading import ScenarioFileError, scenario_from_toml
@@ -312,6 +314,7 @@ __all__ = [
     "Finding",
     "FindingEvent",
     "FindingFound",
+    "FinishedShares",
     "FuzzCounts",
     "FuzzFinding",
     "FuzzPlan",
@@ -330,6 +333,7 @@ __all__ = [
     "LiveProblem",
     "LiveStore",
     "Loss",
+    "LostShareError",
     "LostWork",
     "ModelState",
     "NewWork",
@@ -380,6 +384,8 @@ __all__ = [
     "ScenarioResult",
     "ScenarioStartedEvent",
     "ScheduleRun",
+    "Share",
+    "ShareOutcome",
     "SharedPythonFiles",
     "Site",
     "SlowCall",
@@ -408,11 +414,13 @@ __all__ = [
     "Verify",
     "Violation",
     "Wait",
+    "Workers",
     "Workload",
     "WorkloadError",
     "acknowledge",
     "adapter_of",
     "begin",
+    "count_shares",
     "crash_test",
     "default_scenarios",
     "describe_op",

@@ -198,7 +198,8 @@ class RecoveryGraph(Generic[Shown, Known]):
         on_image: called after each recovered image with their number.
 
     Attributes:
-        choice: where too many images were legal, how large the choice of them was.
+        choices: where a recovery had too many images of crashes inside it, how large the choice of
+            them was, by the name of the image that it began on.
         budget: distinct images recovered at most; None: all.
         unjudged: names of the images left over when the budget ended.
         crashable: distinct images inside whose recovery crashes may have been tried by now; None:
@@ -213,7 +214,7 @@ class RecoveryGraph(Generic[Shown, Known]):
         limits: Limits,
         on_image: Callable[[int], None],
     ) -> None:
-        self.choice = Choice()
+        self.choices: dict[bytes, Choice] = {}
         self.budget = limits.max_images
         self.unjudged: set[bytes] = set()
         self.crashable = limits.max_crashed
@@ -236,6 +237,10 @@ class RecoveryGraph(Generic[Shown, Known]):
     def __len__(self) -> int:
         return len(self._outcomes)
 
+    def __iter__(self) -> Iterator[bytes]:
+        """Yield the names of all images that were recovered from, in the order of meeting them."""
+        return iter(self._outcomes)
+
     def __contains__(self, name: bytes) -> bool:
         return name in self._outcomes
 
@@ -257,9 +262,9 @@ class RecoveryGraph(Generic[Shown, Known]):
         return self.budget is not None and len(self._outcomes) >= self.budget
 
     @property
-    def crashed(self) -> int:
-        """How many images there are inside whose recovery crashes were tried."""
-        return len(self._crashed)
+    def crashed(self) -> frozenset[bytes]:
+        """The names of the images inside whose recovery crashes were tried."""
+        return frozenset(self._crashed)
 
     def may_crash(self, name: bytes) -> bool:
         """Whether crashes may be tried inside the recovery from an image; counts it if so."""
@@ -393,7 +398,7 @@ class RecoveryGraph(Generic[Shown, Known]):
                 self._frontier[start.name] = start
             return []
         self._frontier.pop(start.name, None)
-        return [(child, depth + 1) for child in self._expand(outcome, run, start.image)]
+        return [(child, depth + 1) for child in self._expand(outcome, run, start)]
 
     def _come_nearer(
         self, outcome: RecoveryOutcome[Shown], depth: int
@@ -431,11 +436,12 @@ class RecoveryGraph(Generic[Shown, Known]):
         return images_during(pending, run.log, self._limits, run.course)[0]
 
     def _expand(
-        self, outcome: RecoveryOutcome[Shown], run: RecoveryRun[Shown], image: DiskImage
+        self, outcome: RecoveryOutcome[Shown], run: RecoveryRun[Shown], start: _Start
     ) -> list[_Start]:
-        pending = PendingOps(image, self._profile)
+        pending = PendingOps(start.image, self._profile)
         inner, choice = images_during(pending, run.log, self._limits, run.course)
-        self.choice += choice
+        if choice.points:
+            self.choices[start.name] = choice
         recovered = run.observation is not None
         ends = [(self._number(each.name), each.at_end and recovered) for each in inner]
         outcome.during = array("I", dict.fromkeys(number for number, ended in ends if not ended))

@@ -57,6 +57,8 @@ Examples:
   wavetank run --options json_log,no_index_map --profile posix
   wavetank run mixed --fault 'fsync log.dat #3: fail EIO ext4'
   wavetank run my.toml mixed --seeds 0:3
+  wavetank run --executor dask://10.0.0.7:8786 --seeds 0:1000
+  wavetank run --seeds 0:1000 --resume
   wavetank run --report html=run.html,junit=run.xml,ndjson=run.ndjson
 """
 
@@ -132,6 +134,17 @@ Examples:
     metavar="N|auto",
     help="Processes; 1 runs everything in this one.  [default: auto]",
 )
+@click.option(
+    "--executor",
+    metavar="dask://HOST:PORT",
+    help="Run on the workers of a dask cluster instead of processes here (docs/scale.md).",
+)
+@click.option(
+    "--resume",
+    "resumes",
+    is_flag=True,
+    help="Go on with the newest run of the same plan that was killed or interrupted.",
+)
 @click.option("-x", "stop_at_first", is_flag=True, help="The same as --max-failures 1.")
 @click.option(
     "--max-failures",
@@ -192,6 +205,8 @@ def run_command(
     schedules: int | None,
     cluster_runs: int | None,
     workers: int | None,
+    executor: str | None,
+    resumes: bool,
     max_failures: int | None,
     output_format: str,
     log: str,
@@ -204,11 +219,18 @@ def run_command(
 ) -> None:
     from wavetank.faults import FaultSyntaxError
     from wavetank.reports.commands.running.run_execution import RunRequest, execute, plan_of
+    from wavetank.reports.runs.cluster import ClusterError
+    from wavetank.reports.runs.unfinished import ResumeError
     from wavetank.scenarios import OptionError, ScenarioFileError
     from wavetank.sim import ProfileFileError
 
     if seed is not None and seeds is not None:
         raise click.UsageError("expected --seed or --seeds, got both")
+    if executor is not None and (workers is not None or check_determinism):
+        other = "--check-determinism" if check_determinism else "--workers"
+        raise click.UsageError(f"expected --executor or {other}, got both")
+    if resumes and check_determinism:
+        raise click.UsageError("expected --resume or --check-determinism, got both")
     settings = _settings()
     if seeds is None:
         one = seed if seed is not None else settings.seed or 0
@@ -231,6 +253,8 @@ def run_command(
         cluster_runs=cluster_runs,
         as_json=output_format == "json",
         logs_events=log == "short",
+        executor=executor,
+        resumes=resumes,
         reports=reports,
         strict=strict if strict is not None else settings.strict or False,
         given=_given(),
@@ -241,7 +265,13 @@ def run_command(
         raise click.UsageError(_sourced(error, request, settings)) from error
     except (ProfileFileError, ScenarioFileError, OptionError, FaultSyntaxError) as error:
         raise click.UsageError(str(error)) from error
-    click.get_current_context().exit(execute(request, plan))
+    try:
+        code = execute(request, plan)
+    except ClusterError as error:
+        raise click.UsageError(f"--executor: {error}") from error
+    except ResumeError as error:
+        raise click.UsageError(f"--resume: {error}") from error
+    click.get_current_context().exit(code)
 
 
 def _given() -> frozenset[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os  # noqa: TID251 - NO_COLOR is part of the environment
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -28,8 +29,10 @@ from wavetank.reports.outputs.run_text import (
     render_session,
     screen_width,
 )
+from wavetank.reports.runs.cluster import Cluster, dask_cluster
 from wavetank.reports.runs.keeping import KeptRun, kept_run, store_failures
 from wavetank.reports.runs.session import Session, compare, run_session, untouched
+from wavetank.reports.runs.unfinished import UnfinishedRun, UnfinishedRuns
 from wavetank.reports.stored.failures import StoredFailure
 from wavetank.reports.stored.shrunk_failures import with_first_made_smaller
 from wavetank.reports.telling.next_commands import recheck_command
@@ -96,6 +99,8 @@ class RunRequest:
         given: which settings of a scenario were typed, and so win over those in its file.
         shrinks: whether the first finding is made smaller.
         logs_events: show each event in a line of its own.
+        executor: ``dask://HOST:PORT``; None: processes here.
+        resumes: go on with the newest unfinished run of the same plan.
         reports: files to write, by kind.
     """
 
@@ -118,6 +123,8 @@ class RunRequest:
     given: frozenset[str] = frozenset()
     shrinks: bool = True
     logs_events: bool = False
+    executor: str | None = None
+    resumes: bool = False
     reports: Mapping[str, Path] = field(factory=dict)
 
 
@@ -280,10 +287,18 @@ def execute(request: RunRequest, plan: RunPlan) -> ExitCode:
 
     Raises:
         click.FileError: a file of `--report` cannot be written.
+        ClusterError: the cluster cannot be used; nothing was run.
+        ResumeError: there is no run to resume; nothing was run.
         Exception: what has ended the run.
     """
-    with kept_run(request.reports) as kept:
-        session = _session(request, plan, kept)
+    with (
+        _cluster(request, plan) as cluster,
+        _finished(request, plan) as finished,
+        kept_run(request.reports) as kept,
+    ):
+        session = _session(request, plan, kept, _Place(cluster, finished))
+        if finished is not None and not session.is_broken_off:
+            finished.delete()
         small = None
         if request.shrinks:
             session, small = with_first_made_smaller(session, budget=_SHRINK_BUDGET)
@@ -305,7 +320,43 @@ def execute(request: RunRequest, plan: RunPlan) -> ExitCode:
     return _exit_code(session, strict=request.strict)
 
 
-def _session(request: RunRequest, plan: RunPlan, kept: KeptRun) -> Session:
+@frozen
+class _Place:
+    """Where a plan runs, and where its finished shares are kept; None: processes here, nowhere."""
+
+    cluster: Cluster | None
+    finished: UnfinishedRun | None
+
+
+def _cluster(request: RunRequest, plan: RunPlan) -> AbstractContextManager[Cluster | None]:
+    if request.executor is None:
+        return nullcontext()
+    return dask_cluster(request.executor, plan.backend)
+
+
+@contextmanager
+def _finished(request: RunRequest, plan: RunPlan) -> Iterator[UnfinishedRun | None]:
+    """Give what keeps the finished shares of the run: a new one, or the one to resume.
+
+    Raises:
+        ResumeError: there is no run to resume.
+    """
+    runs = UnfinishedRuns()
+    with ExitStack() as stack:
+        finished = None
+        if request.resumes:
+            finished = stack.enter_context(runs.resume(plan))
+            click.echo(f"resumed from {finished.path}: {finished.count} shares are done", err=True)
+        # Of two runs with different hash seeds, neither may know what came of the other.
+        elif not request.check_determinism:
+            try:
+                finished = stack.enter_context(runs.begin(plan))
+            except OSError as error:
+                click.echo(f"shares cannot be kept in {runs.directory}: {error}", err=True)
+        yield finished
+
+
+def _session(request: RunRequest, plan: RunPlan, kept: KeptRun, place: _Place) -> Session:
     """Run the plan, twice if that was asked for; a run that was interrupted ends early."""
 
     def on_event(event: Event) -> None:
@@ -316,11 +367,11 @@ def _session(request: RunRequest, plan: RunPlan, kept: KeptRun) -> Session:
     try:
         click.echo(first_line(version(), plan), err=request.as_json)
         if not request.check_determinism:
-            return _once(request, plan, on_event)
-        first = _once(request, plan, on_event, _HASH_SEEDS[0])
+            return _once(request, plan, place, on_event)
+        first = _once(request, plan, place, on_event, _HASH_SEEDS[0])
         if first.is_broken_off:
             return first
-        second = _once(request, plan, None, _HASH_SEEDS[1])
+        second = _once(request, plan, place, None, _HASH_SEEDS[1])
     except KeyboardInterrupt:
         return untouched(plan)
     if second.is_broken_off:
@@ -331,6 +382,7 @@ def _session(request: RunRequest, plan: RunPlan, kept: KeptRun) -> Session:
 def _once(
     request: RunRequest,
     plan: RunPlan,
+    place: _Place,
     on_event: Callable[[Event], None] | None,
     with_hash_seed: int | None = None,
 ) -> Session:
@@ -345,6 +397,8 @@ def _once(
             on_event=on_event,
             max_failures=request.max_failures,
             with_hash_seed=with_hash_seed,
+            cluster=place.cluster,
+            finished=place.finished,
         )
 
 
