@@ -47,10 +47,6 @@ class Fields:
             raise self._error(name, "a list of text", value)
         return tuple(str(each) for each in value)
 
-    def texts_or_none(self, name: str) -> tuple[str, ...]:
-        """Return a field that is a list of text; empty if, as in older files, it is not there."""
-        return self.texts(name) if name in self.value else ()
-
     def wholes(self, name: str) -> tuple[int, ...]:
         """Return a field that is a list of whole numbers."""
         value = self._get(name)
@@ -85,17 +81,9 @@ class Fields:
             raise self._error(name, "true or false", value)
         return value
 
-    def flag_or_false(self, name: str) -> bool:
-        """Return a field that is true or false, or, as in files from before it, is not there."""
-        return name in self.value and self.flag(name)
-
     def whole_or_none(self, name: str) -> int | None:
         """Return a field that is a whole number or null."""
         return None if self._get(name) is None else self.whole(name)
-
-    def wholes_or_none(self, name: str) -> tuple[int, ...] | None:
-        """Return a field that is a list of whole numbers or null."""
-        return None if self._get(name) is None else self.wholes(name)
 
     def _get(self, name: str) -> object:
         if name not in self.value:

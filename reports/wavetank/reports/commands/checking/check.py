@@ -8,7 +8,7 @@ from typing import Final
 
 import click
 
-from wavetank.reports.commands.options import format_option, report_option
+from wavetank.reports.commands.options import format_option, profile_option, report_option
 
 __all__ = ["check_command"]
 
@@ -48,16 +48,11 @@ Examples:
     help="Check the store that this program opens, in place of BACKEND; {dir} among its arguments "
     "stands for the store's directory. Crashes need strace.",
 )
-@click.option(
-    "--profile",
-    "--profiles",
-    "profiles",
-    multiple=True,
-    default=("process-kill", "posix"),
-    show_default=True,
-    metavar="NAME|FILE",
-    help="Crash model for the checks of the group crash; may be repeated; 'all' means every model "
+@profile_option(
+    "Crash model for the checks of the group crash; may be repeated; 'all' means every model "
     "that is not a control.",
+    name="profiles",
+    default=("process-kill", "posix"),
 )
 @click.option(
     "--max-images",

@@ -12,6 +12,7 @@ from wavetank.reports.arguments.choices import UnknownChoiceError
 from wavetank.reports.commands.options import (
     duration,
     format_option,
+    profile_option,
     report_option,
     workers_option,
 )
@@ -64,12 +65,8 @@ Examples:
     show_default=True,
     help="The store under test: its name (wavetank list stores), or package.module:factory.",
 )
-@click.option(
-    "--profile",
-    "--profiles",
-    multiple=True,
-    metavar="NAME|FILE",
-    help="Crash model, by name or TOML file; may be repeated.  [default: every model that is not "
+@profile_option(
+    "Crash model, by name or TOML file; may be repeated.  [default: every model that is not "
     "a control]",
 )
 @click.option(

@@ -13,6 +13,7 @@ from wavetank.reports.commands.options import (
     available_workers,
     crash_depth,
     image_limit,
+    profile_option,
     report_option,
     seed_range,
     worker_count,
@@ -72,12 +73,8 @@ Examples:
     metavar="A:B",
     help="Run each scenario with the seeds A to B - 1.",
 )
-@click.option(
-    "--profile",
-    "--profiles",
-    multiple=True,
-    metavar="NAME|FILE",
-    help="Crash model, by name or TOML file; may be repeated; 'all' means every model that is not "
+@profile_option(
+    "Crash model, by name or TOML file; may be repeated; 'all' means every model that is not "
     "a control.  [default: sequential, ext4 and posix]",
 )
 @click.option(

@@ -8,7 +8,12 @@ from typing import Final
 
 import click
 
-from wavetank.reports.commands.options import format_option, report_option, workers_option
+from wavetank.reports.commands.options import (
+    format_option,
+    profile_option,
+    report_option,
+    workers_option,
+)
 
 __all__ = ["trace_command"]
 
@@ -87,15 +92,10 @@ Examples:
     show_default=True,
     help="Record the source lines of system calls; strace is faster without.",
 )
-@click.option(
-    "--profile",
-    "--profiles",
-    "profiles",
-    multiple=True,
+@profile_option(
+    "Crash model; may be repeated; 'all' means every model that is not a control.",
+    name="profiles",
     default=("process-kill", "ext4", "posix"),
-    show_default=True,
-    metavar="NAME|FILE",
-    help="Crash model; may be repeated; 'all' means every model that is not a control.",
 )
 @click.option(
     "--exhaustive",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from wavetank.reports.arguments.choices import UnknownChoiceError
-from wavetank.reports.commands.options import format_option
+from wavetank.reports.commands.options import format_option, profile_option
 from wavetank.reports.exit_codes import ExitCode
 from wavetank.reports.outputs.tables import table
 
@@ -62,12 +62,8 @@ _SHOWN_STATES: Final = 20
     metavar="FILE",
     help="Read litmus tests from this JSON file.  [default: the tests that ship]",
 )
-@click.option(
-    "--profile",
-    "--profiles",
-    multiple=True,
-    metavar="NAME|FILE",
-    help="Compare only the sets of this profile, by its name or its TOML file; may be repeated. "
+@profile_option(
+    "Compare only the sets of this profile, by its name or its TOML file; may be repeated. "
     "With --real: the profile to compare with.  [default: every profile that a test names]",
 )
 @click.option(
