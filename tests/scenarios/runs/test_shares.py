@@ -189,7 +189,7 @@ class Deadly(Executor):
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         if self._broken:
             raise BrokenProcessPool("a child process terminated abruptly")
-        (share,) = args
+        share, *_ = args
         assert isinstance(share, Share)
         self._started.append(share.key)
         future: Future[T] = Future()

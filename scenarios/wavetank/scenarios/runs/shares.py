@@ -147,14 +147,18 @@ def _explore_unit(
     workload = next(unit.workloads())
     faults = bool(workload.faults.faults)
     # A worker process is told the store's name, since a store itself cannot be sent there.
-    with on_simulated_disk(find_store(unit.backend), faults=faults) as store:
-        recording = record(fitted(workload, store), store)
+    found = find_store(unit.backend)
+    with on_simulated_disk(found, faults=faults) as store:
+        is_itself = store is found
+        recording = _recorded(unit) if is_itself else record(fitted(workload, store), store)
         facts = facts_of(recording)
         live = [live_problems(recording, each.profile) for each in unit.profiles]
         if may_cut and not any(live):
             parts = _parts(unit, recording)
             if len(parts) > 1:
                 return UnitCuts(facts=facts, parts=parts)
+        # Who runs a unit twice wants to see it recorded twice.
+        _recorded.cache_clear()
         # What the store does on an image is the same under every profile.
         subject = recording.subject()
         results = tuple(
@@ -188,8 +192,8 @@ def _parts(unit: Unit, recording: Recording) -> tuple[Positions, ...]:
     return parts_of(recording, profiles, least=unit.part_images)
 
 
-# Recorded anew it would be the same, which takes a while: the parts that a process explores one
-# after the other are mostly of one unit.
+# The parts that a process explores one after the other are mostly of one unit, and recording that
+# for each of them would take as long as some of the parts.
 @lru_cache(maxsize=_KEPT_RECORDINGS)
 def _recorded(unit: Unit) -> Recording:
     store = find_store(unit.backend)
