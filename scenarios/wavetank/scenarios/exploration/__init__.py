@@ -4,6 +4,8 @@ loss.py             a crash that a person or hypothesis chooses
 crash_point.py      the name of one image, and the image rebuilt from its name
 recovery_graph.py   images, and the images that crashes inside their recoveries leave
 explorer.py         every crash point of a recording, every image, one verdict each
+partial.py          what an exploration saw, and several parts of one put together
+cuts.py             where an exploration is cut into such parts
 second_crash.py     the power cut after new work, run again for a story
 violation.py        one broken promise with its story, as a value
 op_words.py         micro-ops in words
