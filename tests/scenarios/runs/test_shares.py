@@ -114,7 +114,7 @@ def test_the_results_of_the_parts_are_those_of_the_whole() -> None:
 @pytest.mark.parametrize(
     "cut",
     [
-        evolve(CUT, profiles=("posix",)),
+        pytest.param(evolve(CUT, profiles=("posix",)), marks=pytest.mark.slow),
         evolve(CUT, profiles=("ext4",), faults=("fsync log.dat #3: fail EIO ext4",)),
         pytest.param(evolve(CUT, depth=1, part_images=25), marks=pytest.mark.slow),
         pytest.param(evolve(CUT, depth=None, part_images=25), marks=pytest.mark.slow),
