@@ -41,7 +41,13 @@ def programs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def crashed(
-    programs: Path, remembered: str, cwd: Path, *more: str, store: str = "", depth: int = 1
+    programs: Path,
+    remembered: str,
+    cwd: Path,
+    *more: str,
+    store: str = "",
+    depth: int = 1,
+    saving: tuple[str, ...] = (),
 ) -> Found:
     """Return what came of a store whose recovery remembers some of its syncs."""
     store = store or str(programs / "journaled")
@@ -49,7 +55,7 @@ def crashed(
     words = ["--format", "json", "--ack", "acks", "--profile", "ext4", "--depth", str(depth)]
     words += ["--check", f"{programs / 'check_journaled'} {{dir}} {{count}}", "--dir", "data"]
     words += ["--recover", f"{store} recover {{dir}} {remembered}", *more]
-    done = wavetank("trace", *words, "--", *store.split(), "save", "data", "acks", cwd=cwd)
+    done = wavetank("trace", *words, "--", *store.split(), "save", "data", "acks", *saving, cwd=cwd)
     assert done.stderr == ""
     found: Found = json.loads(done.stdout)
     jsonschema.validate(found, schema("trace"))
@@ -104,6 +110,15 @@ def test_without_a_depth_it_is_not_seen(programs: Path, tmp_path: Path) -> None:
     assert found["profiles"][0]["recoveries"] == 0
 
 
+def test_a_complaint_that_takes_one_crash_is_not_told_again_with_two(
+    programs: Path, tmp_path: Path
+) -> None:
+    found = crashed(programs, "journal", tmp_path, saving=("forgetful",))
+    told = [(each["after"], each["sentence"]) for each in found["findings"]]
+    assert ("", "left holds 0 but right holds 1") in told
+    assert all(not after for after, _ in told)
+
+
 def test_what_a_limit_leaves_out_is_told(programs: Path, tmp_path: Path) -> None:
     found = crashed(programs, SYNCED, tmp_path, "--max-recoveries", "3")
     assert found["verdict"] == "inconclusive"
@@ -153,9 +168,12 @@ def test_a_recovery_after_a_kill_must_sync_what_it_relies_on(
 
 @pytest.mark.slow
 def test_recoveries_of_recoveries_are_crashed_at_depth_two(programs: Path, tmp_path: Path) -> None:
-    found = crashed(programs, SYNCED, tmp_path, depth=2)
-    assert found["verdict"] == "pass"
-    assert found["profiles"][0]["complete"]
+    (tmp_path / "once").mkdir()
+    [once] = crashed(programs, SYNCED, tmp_path / "once", "--profile", "posix")["profiles"][1:]
+    [twice] = crashed(programs, SYNCED, tmp_path, "--profile", "posix", depth=2)["profiles"][1:]
+    assert (once["outcome"], twice["outcome"]) == ("pass", "pass")
+    assert twice["complete"]
+    assert twice["recoveries"] > once["recoveries"]
 
 
 @pytest.mark.slow

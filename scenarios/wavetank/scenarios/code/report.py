@@ -424,8 +424,8 @@ class CrashReport:
         unrecorded = [why for each in self.verdicts.values() for why in each.unrecorded]
         if unrecorded:
             told.append(
-                f"no crash was tried inside {len(unrecorded)} recoveries that could not be "
-                f"recorded, the first of them since: {unrecorded[0]}"
+                f"no crash was tried inside {len(unrecorded)} recoveries that failed or could not "
+                f"be recorded, the first of them since: {unrecorded[0]}"
             )
         return told
 

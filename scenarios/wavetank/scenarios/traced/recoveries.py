@@ -63,6 +63,13 @@ class RecoveredCheck:
         return self.check.run(place, limit_s)
 
 
+def _in_one_line(error: Exception) -> str:
+    """Return what went wrong, and the last line of the program's output, if that is behind it."""
+    first, *output = str(error).removeprefix("work: ").splitlines()
+    told = " ".join([first, *output[-1:]])
+    return told if len(told) <= _TOLD else f"{told[:_TOLD]}..."
+
+
 class TracedRecoveries:
     """Runs the recovery on images under a recorder, and remembers what it did; see `Recoveries`.
 
@@ -148,8 +155,7 @@ class TracedRecoveries:
             except ProgramUnchangedError:
                 self._known[digest] = None
             except (ProgramError, TraceError) as error:
-                told = " ".join(str(error).removeprefix("work: ").split())
-                self._known[digest] = told if len(told) <= _TOLD else f"{told[:_TOLD]}..."
+                self._known[digest] = _in_one_line(error)
         return self._known[digest]
 
     def _with_source_lines(self, image: DiskImage, found: Trace) -> Trace:
