@@ -197,6 +197,7 @@ def test_a_check_that_recovers_by_itself_is_crashed_as_the_recovery(
         (["--max-recoveries", "3", "--check", "true {dir}"], "--depth"),
         (["--depth", "1", "--recover", "true", "--check", "true {dir}"], "{dir}"),
         (["--depth", "1", "--recover", "nothing {dir}", "--check", "true {dir}"], "nothing"),
+        (["--recover", "cat {dir} {acked}", "--check", "true {dir}"], "expected {dir} alone"),
         (["--recover", "false {dir}", "--check", "true {dir}"], "recovery failed"),
         (
             ["--depth", "1", "--check", "sh -c 'test ! -e $1/seen && touch $1/seen' - {dir}"],
