@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import errno
 from enum import Enum
-from typing import ClassVar
+from typing import ClassVar, TypeAlias
 
 from attrs import field, frozen
 from attrs.validators import ge, instance_of
@@ -22,7 +22,15 @@ from wavetank.faults.operations import (
 )
 from wavetank.sim import FsyncFailure
 
-__all__ = ["Fail", "FaultErrno", "FillUp", "OpenLimit", "ReadOnly", "Short"]
+__all__ = [
+    "Fail",
+    "Failure",
+    "FaultErrno",
+    "FillUp",
+    "OpenLimit",
+    "ReadOnly",
+    "Short",
+]
 
 
 class FaultErrno(Enum):
@@ -177,3 +185,7 @@ class Short:
 
     def __str__(self) -> str:
         return f"short {self.max_bytes} bytes"
+
+
+Failure: TypeAlias = Fail | FillUp | OpenLimit | ReadOnly | Short
+"""The operation does less than it was asked to, and says so."""

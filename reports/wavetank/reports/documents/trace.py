@@ -8,8 +8,8 @@ from typing import Final
 from wavetank.reports.documents import document
 from wavetank.reports.documents.writing import Write, shape, writer
 from wavetank.scenarios import CodeFinding, ProfileVerdict
+from wavetank.scenarios.code.crashing.sync_needs import SyncNeed
 from wavetank.scenarios.code.report import ComplaintKind, EarlierCrash
-from wavetank.scenarios.code.sync_needs import SyncNeed
 from wavetank.scenarios.traced import TraceVerdict
 from wavetank.sim import CallSite, Mark, Sync
 from wavetank.sim.traces import Trace

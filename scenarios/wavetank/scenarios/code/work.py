@@ -9,7 +9,11 @@ from attrs import field, frozen
 
 from wavetank.scenarios.evidence import Evidence, Span, StretchSeen
 from wavetank.scenarios.exploration.crash_point import Stretch
-from wavetank.scenarios.exploration.disk_evidence import changed_files, files_seen, stretch_seen
+from wavetank.scenarios.exploration.explaining.disk_evidence import (
+    changed_files,
+    files_seen,
+    stretch_seen,
+)
 from wavetank.sim import CallSite, DiskImage, Kept, Mark, Profile, Record
 
 __all__ = ["CodeWork"]

@@ -8,7 +8,6 @@
     command_runs.py   the check runs in processes,
     check_command.py  each of which is a command,
     persistent_check.py  or a process that is asked about one image after the other
-    serving.py        the other side of that, for checks in Python
     function_runs.py  the check runs in forks, as a Python function
     judged_again.py   the image of a stored finding, or its recovery
     recoveries.py     what the recovery does to an image, under the recorder
@@ -33,7 +32,7 @@ from wavetank.scenarios.traced.persistent_check import PersistentCheck
 from wavetank.scenarios.traced.probing import ImageProbing, ImageRuns
 from wavetank.scenarios.traced.recording import recording_of
 from wavetank.scenarios.traced.recoveries import RecoveredCheck, RecoveryError, TracedRecoveries
-from wavetank.scenarios.traced.serving import serve_checks
+from wavetank.serving import serve_checks
 from wavetank.sim.traces.images import ImageDirectory, NoRoomError
 
 __all__ = [

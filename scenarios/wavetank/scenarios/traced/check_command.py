@@ -18,7 +18,7 @@ from typing import IO, Final
 
 from attrs import frozen
 
-from wavetank.scenarios.code.answers import Answer, Raised
+from wavetank.scenarios.code.asking.answers import Answer, Raised
 from wavetank.scenarios.code.errors import CheckError
 from wavetank.scenarios.traced.benches import Place
 from wavetank.sim.python_files import kill_marked

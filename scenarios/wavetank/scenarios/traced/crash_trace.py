@@ -6,15 +6,15 @@ from collections.abc import Callable
 
 from attrs import frozen
 
-from wavetank.scenarios.code.answers import Probing, TooSlowError
+from wavetank.scenarios.code.asking.answers import Probing, TooSlowError
+from wavetank.scenarios.code.asking.judging import CheckJudge, Demand, Judge
+from wavetank.scenarios.code.asking.observing import ObserveJudge
+from wavetank.scenarios.code.crashing.exploration import Nested
+from wavetank.scenarios.code.crashing.sync_needs import SyncNeed, sync_needs
+from wavetank.scenarios.code.crashing.verdicts import Extent, Judged, report_of, too_slow_at_once
 from wavetank.scenarios.code.errors import CheckError
-from wavetank.scenarios.code.exploration import Nested
-from wavetank.scenarios.code.judging import CheckJudge, Demand, Judge
-from wavetank.scenarios.code.observing import ObserveJudge
 from wavetank.scenarios.code.recording import CodeRecording
 from wavetank.scenarios.code.report import CrashReport
-from wavetank.scenarios.code.sync_needs import SyncNeed, sync_needs
-from wavetank.scenarios.code.verdicts import Extent, Judged, report_of, too_slow_at_once
 from wavetank.scenarios.traced.recoveries import TracedRecoveries
 
 __all__ = ["TraceVerdict", "crash_trace", "judge_of"]

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from wavetank.scenarios.code.answers import NotRunError
-from wavetank.scenarios.code.exploration import Window, explore_code
-from wavetank.scenarios.code.judging import Demand, Judge
-from wavetank.scenarios.code.nested import restarted
+from wavetank.scenarios.code.asking.answers import NotRunError
+from wavetank.scenarios.code.asking.judging import Demand, Judge
+from wavetank.scenarios.code.crashing.exploration import Window, explore_code
+from wavetank.scenarios.code.crashing.nested import restarted
 from wavetank.scenarios.code.recording import CodeRecording
 from wavetank.scenarios.code.recoveries import Recoveries
 from wavetank.scenarios.code.report import Restart

@@ -12,7 +12,7 @@ from typing import Final, Self
 
 from attrs import frozen
 
-from wavetank.scenarios.code.answers import Answer
+from wavetank.scenarios.code.asking.answers import Answer
 from wavetank.scenarios.code.recoveries import CodeRecovery
 from wavetank.scenarios.traced.benches import Benches, Place
 from wavetank.scenarios.traced.check_command import (

@@ -12,6 +12,7 @@ import click
 from attrs import frozen
 
 from wavetank.reports._version import version
+from wavetank.reports.arguments.profile_files import choose_profiles
 from wavetank.reports.commands.html_report import typed_command, write_html
 from wavetank.reports.commands.tracing.checks import AskedCheck
 from wavetank.reports.commands.tracing.findings import TraceFindings, trace_findings
@@ -20,10 +21,9 @@ from wavetank.reports.commands.tracing.text import trace_text
 from wavetank.reports.documents import to_text
 from wavetank.reports.documents.trace import trace_document
 from wavetank.reports.exit_codes import ExitCode
-from wavetank.reports.profile_files import choose_profiles
 from wavetank.reports.termination import terminated_as_interrupted
+from wavetank.scenarios.code.crashing.verdicts import Extent
 from wavetank.scenarios.code.errors import CheckError, WorkloadError
-from wavetank.scenarios.code.verdicts import Extent
 from wavetank.scenarios.traced import (
     CommandError,
     NoRoomError,

@@ -23,8 +23,8 @@ from cattrs import BaseValidationError, transform_error
 from cattrs.preconf.json import make_converter
 
 from wavetank.reports.commands.tracing.checks import AskedCheck
-from wavetank.reports.failures import DIRECTORY
-from wavetank.reports.next_commands import replay_command
+from wavetank.reports.stored.failures import DIRECTORY
+from wavetank.reports.telling.next_commands import replay_command
 from wavetank.scenarios import CodeFinding
 from wavetank.sim import DiskImage, Profile
 from wavetank.sim.traces import Trace, read_trace_file, trace_file

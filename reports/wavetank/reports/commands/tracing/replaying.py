@@ -10,8 +10,8 @@ from wavetank.reports.commands.tracing.findings import (
     TraceFindings,
 )
 from wavetank.scenarios import ReplayResult, ReplayVerdict
+from wavetank.scenarios.code.asking.judging import Demand
 from wavetank.scenarios.code.errors import CheckError, WorkloadError
-from wavetank.scenarios.code.judging import Demand
 from wavetank.scenarios.code.report import Restart
 from wavetank.scenarios.traced import (
     CommandError,

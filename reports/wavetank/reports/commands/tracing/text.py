@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from wavetank.reports.next_commands import replay_command
 from wavetank.reports.outputs.tables import table
-from wavetank.scenarios.code.sync_needs import SyncNeed
+from wavetank.reports.telling.next_commands import replay_command
+from wavetank.scenarios.code.crashing.sync_needs import SyncNeed
 from wavetank.scenarios.traced import TraceVerdict
 from wavetank.sim.traces import Trace
 

@@ -77,7 +77,9 @@ class FuseRecorder:
             text = output.read_text(encoding="utf-8", errors="replace")
         if program.acks in _STANDARD:
             text = served.ack_text.decode("utf-8", "replace") + text
-        _check_seen(start, served, seen)
+        if not ended:
+            # What a program that was killed has asked for last may come after we have looked.
+            _check_seen(start, served, seen)
         _write_back(seen, directory)
         if acks is not None:
             acks.write_bytes(served.ack_text)
