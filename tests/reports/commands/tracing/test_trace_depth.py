@@ -15,7 +15,7 @@ from console import wavetank
 
 from wavetank.reports.documents import schema
 
-PROGRAMS = Path(__file__).parents[2] / "support" / "traced"
+PROGRAMS = Path(__file__).parents[3] / "support" / "traced"
 SYNCED = "journal data"
 NO_FUSE = not os.access("/dev/fuse", os.R_OK | os.W_OK)
 

@@ -11,7 +11,7 @@ from console import wavetank
 
 from wavetank.reports.documents import schema
 
-PROGRAMS = Path(__file__).parents[2] / "support" / "traced"
+PROGRAMS = Path(__file__).parents[3] / "support" / "traced"
 STORED = Path(".wavetank") / "failures" / "traces"
 REFUSES = """
 last=$(tail -n 1 $2)
