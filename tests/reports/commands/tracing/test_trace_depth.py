@@ -73,7 +73,8 @@ def test_a_recovery_that_remembers_its_syncs_passes(programs: Path, tmp_path: Pa
     assert found["verdict"] == "pass"
     [profile] = found["profiles"]
     assert profile["complete"]
-    assert profile["recoveries"] > 10
+    # Before and after the work there is no journal.
+    assert (profile["recoveries"], profile["recoveries_idle"]) == (12, 2)
     assert (profile["recoveries_left"], profile["unrecorded"]) == (0, 0)
 
 
@@ -124,12 +125,20 @@ def test_what_a_limit_leaves_out_is_told(programs: Path, tmp_path: Path) -> None
     assert found["verdict"] == "inconclusive"
     [profile] = found["profiles"]
     assert not profile["complete"]
-    assert (profile["recoveries"], profile["recoveries_left"] > 5) == (3, True)
+    assert profile["recoveries"] + profile["recoveries_idle"] == 3
+    assert profile["recoveries_left"] > 5
     assert any(
         note.startswith("no crash was tried inside the recovery of at least")
         and "raise --max-recoveries for more" in note
         for note in found["notes"]
     )
+
+
+def test_recoveries_that_change_nothing_are_told(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    words = ["--depth", "1", "--profile", "process-kill", "--check", "true {dir}", "--dir", "data"]
+    done = wavetank("trace", *words, "--", "touch", "data/f", cwd=tmp_path)
+    assert "note: no recovery changed the directory, on 2 images, " in done.stdout
 
 
 @pytest.mark.slow
