@@ -217,7 +217,7 @@ def machine_runs(store: object, examples: int) -> None:
     )
 
 
-@pytest.mark.slow
+@pytest.mark.minutes
 def test_a_machine_drives_a_plain_store_and_finds_its_bug() -> None:
     machine_runs(PLAIN_STORE, 1)
     with pytest.raises(BrokenPromiseError):

@@ -1,0 +1,35 @@
+"""What judging an image costs, counted: recoveries, and Python calls.
+
+Counts do not depend on the machine's load, so each is held to the value that was seen, or to a
+small margin above it. What the engine's own operations cost is in tests/engine/test_costs.py.
+"""
+
+from typing import Final
+
+import pytest
+from counting import calls_made
+
+from wavetank.scenarios.catalogue import SCENARIOS
+from wavetank.scenarios.exploration.explorer import Exploration, explore
+from wavetank.scenarios.raft.recording import record
+from wavetank.scenarios.stores.registry import BUILTIN
+from wavetank.sim import EXT4, SEQUENTIAL, Profile
+
+RUN: Final = record(SCENARIOS["election-storm"].workload(0), BUILTIN)
+
+
+@pytest.mark.parametrize(
+    ("profile", "legal", "recoveries"), [(SEQUENTIAL, 167, 204), (EXT4, 767, 565)]
+)
+def test_images_share_recoveries(profile: Profile, legal: int, recoveries: int) -> None:
+    explored = explore(RUN, profile)
+    assert (explored.legal, explored.judged) == (legal, legal)
+    # Each image has a recovery and a second crash, and many are equal in all that these read.
+    assert explored.recoveries <= recoveries
+
+
+def test_an_image_takes_at_most_3900_calls_of_python() -> None:
+    explored: list[Exploration] = []
+    calls = calls_made(lambda: explored.append(explore(RUN, SEQUENTIAL)))
+    # Those written in C count too; where images share recoveries, as under other profiles, fewer.
+    assert 1000 < calls / explored[0].judged <= 3900
