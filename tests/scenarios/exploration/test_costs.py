@@ -12,6 +12,8 @@ from counting import calls_made
 from wavetank.scenarios.catalogue import SCENARIOS
 from wavetank.scenarios.exploration.explorer import Exploration, explore
 from wavetank.scenarios.raft.recording import record
+from wavetank.scenarios.raft.recovery import RaftSubject
+from wavetank.scenarios.raft.recovery_run import RecoveryCache
 from wavetank.scenarios.stores.registry import BUILTIN
 from wavetank.sim import EXT4, SEQUENTIAL, Profile
 
@@ -33,3 +35,13 @@ def test_an_image_takes_at_most_3900_calls_of_python() -> None:
     calls = calls_made(lambda: explored.append(explore(RUN, SEQUENTIAL)))
     # Those written in C count too; where images share recoveries, as under other profiles, fewer.
     assert 1000 < calls / explored[0].judged <= 3900
+
+
+def test_forgetting_recoveries_costs_recoveries_and_changes_no_verdict() -> None:
+    cache = RecoveryCache(RUN.workload, RUN.backend)
+    cache.most_remembered = 10
+    subject = RaftSubject(RUN.workload, RUN.backend, cache=cache)
+    forgetful, usual = explore(RUN, SEQUENTIAL, subject=subject), explore(RUN, SEQUENTIAL)
+    assert forgetful.digest == usual.digest
+    assert forgetful.points == usual.points
+    assert usual.recoveries < forgetful.recoveries < 2 * usual.recoveries
