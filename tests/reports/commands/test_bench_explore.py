@@ -32,6 +32,8 @@ from wavetank.reports.commands.page_blocks import marks_of
 from wavetank.reports.documents import schema
 from wavetank.reports.documents.bench_explore import bench_explore_document
 from wavetank.reports.outputs.explore_tables import explore_markdown, explore_text
+from wavetank.reports.page.bench_page import bench_explore_page
+from wavetank.reports.page.blocks import Ratios
 from wavetank.scenarios.exploration.crash_point import pending_at
 from wavetank.scenarios.mutants import BUGS
 from wavetank.sim import LYING_FSYNC, POSIX, SEQUENTIAL, all_images
@@ -179,6 +181,15 @@ def test_the_document_the_text_and_the_page_hold_the_same(report: ExploreReport)
         assert f"- `{row.name}`: {row.title}" in page
     assert f"{sum(report.judged)} of 4 goals met" in text
     assert "not met" in page
+
+
+def test_the_html_page_draws_each_contender_against_wavetank(report: ExploreReport) -> None:
+    page = bench_explore_page(report, "1.0", command="wavetank bench explore")
+    assert [each.id for each in page.sections] == ["ratios", "growth", "zoo", "scheduler"]
+    (ratios,) = (each for each in page.sections[0].blocks if isinstance(each, Ratios))
+    assert [(row.name, row.goal) for row in ratios.rows] == [
+        (row.name, row.goal) for row in report.rates[1:]
+    ]
 
 
 def test_a_contender_that_is_not_installed_is_named_and_left_out(report: ExploreReport) -> None:

@@ -128,8 +128,8 @@ class ExploreScale:
             return cls(
                 quick=True,
                 rounds=rounds,
-                moves=8,
-                samples={NEW_PROCESS: 2, FORK: 25, TMPFS: 80, PYFAKEFS: 10, REPLAY: 40},
+                moves=4,
+                samples={NEW_PROCESS: 2, FORK: 20, TMPFS: 80, PYFAKEFS: 6, REPLAY: 20},
                 growth_moves=(14, 70),
                 bugs=crash_bugs(),
                 seeds=3,
