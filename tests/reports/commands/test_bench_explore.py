@@ -1,7 +1,8 @@
 """`wavetank bench explore`: all contenders judge the same images alike. No test looks at times."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -10,8 +11,10 @@ import pytest
 from attrs import evolve
 from click.testing import CliRunner
 
+from wavetank.reports.bench.exploring import explore_bench
 from wavetank.reports.bench.exploring.contenders import (
     PEERS,
+    Judging,
     draw_everywhere,
     explore_all,
     judge_in_memory,
@@ -54,7 +57,7 @@ def tiny(*, quick: bool, rounds: int) -> ExploreScale:
     return ExploreScale(
         quick=quick,
         rounds=rounds,
-        moves=1,
+        workload=workload_with(2, ending=False),
         samples=dict.fromkeys(SAMPLE, 1),
         growth_moves=(2,),
         bugs=("A7", "W12"),
@@ -226,6 +229,28 @@ def test_the_command_prints_a_document_and_fills_the_page(
     assert "old" not in page.read_text()
     assert "wavetank bench explore" in html.read_text()
     assert str(tmp_path) not in done.stdout
+
+
+def test_a_contender_that_judges_otherwise_ends_the_run_with_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @contextmanager
+    def mistaken(
+        trace: Trace, images: Sequence[CrashedImage], directory: Path
+    ) -> Iterator[Judging]:
+        del trace, directory
+        yield lambda: [(("O2", "acknowledged entry lost"),) for _ in images]
+
+    monkeypatch.setattr(ExploreScale, "of", tiny)
+    monkeypatch.setattr(explore_bench, "PEERS", {"tmpfs": mistaken})
+    arguments = ["bench", "explore", "--only", "images", "--directory", str(tmp_path)]
+    done = CliRunner().invoke(cli, arguments)
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert (
+        "wavetank bench: tmpfs: expected 1 images to be right, as the exploration found, got 1 "
+        "verdicts, of which 1 are wrong"
+    ) in done.stderr
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(
