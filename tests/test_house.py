@@ -95,7 +95,25 @@ def test_nothing_but_portions_and_the_entry_point_stands_beside_a_room() -> None
         for path in (ROOT / room).glob("wavetank/*")
         if path.name not in (room, "__pycache__")
     }
-    assert beside == {"reports/wavetank/__main__.py"}
+    assert beside == {"reports/wavetank/__main__.py", "sim/wavetank/serving"}
+
+
+def test_a_persistent_checker_brings_the_standard_library_alone() -> None:
+    script = (
+        "import sys\n"
+        "before = set(sys.modules)\n"
+        "import wavetank.serving\n"
+        "names = {name.partition('.')[0] for name in set(sys.modules) - before}\n"
+        "print(*sorted(names - sys.stdlib_module_names))\n"
+        "print(*sorted(name for name in sys.modules if name.startswith('wavetank')))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.splitlines() == [
+        "wavetank",
+        "wavetank wavetank.serving wavetank.serving.leftovers wavetank.serving.serving",
+    ]
 
 
 def test_the_engine_brings_no_test_or_screen_library_along() -> None:
@@ -196,7 +214,6 @@ def test_only_what_checks_images_in_real_directories_knows_the_machine_they_stan
         "check_command.py": {"os", "shutil", "signal", "subprocess", "tempfile"},
         "crash_functions.py": {"pathlib", "tempfile"},
         "persistent_check.py": {"os", "subprocess", "tempfile", "time"},
-        "serving.py": {"os", "pathlib"},
     }
 
 

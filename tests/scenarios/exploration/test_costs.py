@@ -14,8 +14,8 @@ from counting import calls_made
 from wavetank.scenarios.catalogue import SCENARIOS
 from wavetank.scenarios.exploration.explorer import Exploration, explore
 from wavetank.scenarios.raft.recording import record
-from wavetank.scenarios.raft.recovery import RaftSubject
-from wavetank.scenarios.raft.recovery_run import RecoveryCache
+from wavetank.scenarios.raft.reopening.recovery import RaftSubject
+from wavetank.scenarios.raft.reopening.recovery_run import RecoveryCache
 from wavetank.scenarios.stores.registry import BUILTIN
 from wavetank.sim import EXT4, SEQUENTIAL, Profile
 

@@ -12,7 +12,7 @@ import pytest
 from traced.images import data_image
 
 from wavetank.scenarios import CheckError
-from wavetank.scenarios.code.answers import Answer
+from wavetank.scenarios.code.asking.answers import Answer
 from wavetank.scenarios.traced import CommandError, CommandRuns, PersistentCheck
 
 LIMIT_S: Final = 30.0
@@ -74,7 +74,7 @@ def test_a_checker_in_a_shell_is_one_process_for_all_images() -> None:
 
 SERVED: Final = """
 import os, sys, time
-from wavetank.scenarios import serve_checks
+from wavetank.serving import serve_checks
 
 seen = []
 

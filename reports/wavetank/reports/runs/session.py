@@ -7,17 +7,20 @@ What is kept after an early stop depends on the plan alone, never on which worke
 from __future__ import annotations
 
 import signal
+import sys
 import threading  # noqa: TID251 - progress from workers comes in a thread; no run sees it
 import time  # noqa: TID251 - people want to know how long a run took; no run sees it
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
+from itertools import islice
 from types import FrameType
 from typing import Final
 
 from attrs import evolve, frozen
 
 from wavetank.reports.outputs.event_lines import short_line
+from wavetank.reports.runs.cluster import Cluster
 from wavetank.reports.runs.differences import first_difference
 from wavetank.reports.runs.workers import hash_seed, worker_pool
 from wavetank.scenarios import (
@@ -25,6 +28,7 @@ from wavetank.scenarios import (
     Event,
     EventStream,
     FindingFound,
+    FinishedShares,
     Listener,
     News,
     RunPlan,
@@ -33,6 +37,7 @@ from wavetank.scenarios import (
     ScenarioResult,
     Verdict,
     Violation,
+    count_shares,
     events_of,
     run,
     tell,
@@ -138,6 +143,8 @@ def run_session(
     on_event: Callable[[Event], None] | None = None,
     max_failures: int | None = None,
     with_hash_seed: int | None = None,
+    cluster: Cluster | None = None,
+    finished: FinishedShares | None = None,
     clock: Callable[[], float] = time.monotonic,
 ) -> Session:
     """Run a plan and keep whatever gets finished, also if an error ends it.
@@ -151,23 +158,31 @@ def run_session(
         max_failures: stop after the unit, in the order of the plan, with which so many violations
             have been found; None: run everything.
         with_hash_seed: PYTHONHASHSEED of the workers.
+        cluster: where the shares of the plan run, instead of in processes here.
+        finished: what came of shares in an earlier run of the plan, and keeps what comes of them.
         clock: gives seconds.
     """
     start_s = clock()
     shown = _OneAtATime(listener)
     collector = _Collector(plan, max_failures, on_event)
     listeners = (shown, collector)
-    workers = min(workers, len(collector.units))
+    workers = min(workers, _most_workers(plan)) if cluster is None else cluster.threads
     interrupted = False
     error: Exception | None = None
     digest = ""
     try:
-        if workers == 1 and with_hash_seed is None:
-            digest = run(plan, listeners=listeners).digest
+        if cluster is not None:
+            done = run(plan, listeners=listeners, executor=cluster.workers, finished=finished)
+            digest = done.digest
+        elif workers == 1 and with_hash_seed is None:
+            digest = run(plan, listeners=listeners, finished=finished).digest
         else:
             setting = nullcontext() if with_hash_seed is None else hash_seed(with_hash_seed)
-            with setting, worker_pool(workers, shown.handle) as (executor, sink):
-                digest = run(plan, listeners=listeners, executor=executor, progress=sink).digest
+            with setting, worker_pool(workers, shown.handle) as (pool, sink):
+                done = run(
+                    plan, listeners=listeners, executor=pool, progress=sink, finished=finished
+                )
+                digest = done.digest
     except _EnoughFailures:
         pass
     except KeyboardInterrupt:
@@ -189,6 +204,12 @@ def run_session(
         workers=workers,
         error=error,
     )
+
+
+def _most_workers(plan: RunPlan) -> int:
+    """Return how many processes a plan can use: new ones cost more than a small scenario."""
+    units = list(islice(units_of(plan), 2))
+    return count_shares(units[0]) if len(units) == 1 else sys.maxsize
 
 
 def untouched(plan: RunPlan) -> Session:

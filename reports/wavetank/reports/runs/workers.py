@@ -19,11 +19,15 @@ from typing import Final, TypeAlias
 
 from attrs import frozen
 
-from wavetank.scenarios import RunningNews
+from wavetank.scenarios import RunningNews, Workers
 
 __all__ = ["ProgressQueue", "hash_seed", "work_executor", "worker_pool"]
 
 _HASH_SEED: Final = "PYTHONHASHSEED"
+
+_AT_ONCE: Final = 2
+"""Shares given to each process at once, so that none waits for its next; the fewer, the fewer are
+lost with a process."""
 
 _Messages: TypeAlias = "Queue[RunningNews | None]"
 
@@ -39,11 +43,36 @@ class ProgressQueue:
         self.queue.put(event)
 
 
+class _Pools:
+    """Executors of new processes, one after the other: a pool that has lost a process is broken."""
+
+    def __init__(self, workers: int) -> None:
+        self._workers = workers
+        self._context = multiprocessing.get_context("spawn")
+        self._others = set(multiprocessing.active_children())
+        self.current = self._new()
+
+    def renew(self) -> Executor:
+        """Return a new pool instead of the broken one."""
+        self.current.shutdown(wait=False, cancel_futures=True)
+        self.current = self._new()
+        return self.current
+
+    def terminate(self) -> None:
+        """End all processes where they stand."""
+        self.current.shutdown(wait=False, cancel_futures=True)
+        for process in set(multiprocessing.active_children()) - self._others:
+            process.terminate()
+
+    def _new(self) -> ProcessPoolExecutor:
+        return ProcessPoolExecutor(self._workers, self._context, initializer=_begin_work)
+
+
 @contextmanager
 def worker_pool(
     workers: int, on_progress: Callable[[RunningNews], None]
-) -> Iterator[tuple[Executor, ProgressQueue]]:
-    """Give an executor of new processes, and the sink by which they tell of their progress.
+) -> Iterator[tuple[Workers, ProgressQueue]]:
+    """Give new processes that run shares, and the sink by which they tell of their progress.
 
     When the block ends normally, all work is waited for; when it ends by an exception, the workers
     are ended where they stand.
@@ -59,17 +88,15 @@ def worker_pool(
         queue: _Messages = manager.Queue()
         drain = threading.Thread(target=_drain, args=(queue, on_progress), daemon=True)
         drain.start()
-        others = set(multiprocessing.active_children())
-        executor = ProcessPoolExecutor(workers, context, initializer=_begin_work)
+        pools = _Pools(workers)
+        given = Workers(executor=pools.current, at_once=_AT_ONCE * workers, renew=pools.renew)
         try:
-            yield executor, ProgressQueue(queue)
+            yield given, ProgressQueue(queue)
         except BaseException:
-            executor.shutdown(wait=False, cancel_futures=True)
-            for process in set(multiprocessing.active_children()) - others:
-                process.terminate()
+            pools.terminate()
             raise
         finally:
-            executor.shutdown(wait=True, cancel_futures=True)
+            pools.current.shutdown(wait=True, cancel_futures=True)
             queue.put(None)
             drain.join()
 
@@ -84,8 +111,8 @@ def work_executor(workers: int) -> Iterator[Executor | None]:
     if workers == 1:
         yield None
         return
-    with worker_pool(workers, lambda _: None) as (executor, _):
-        yield executor
+    with worker_pool(workers, lambda _: None) as (given, _):
+        yield given.executor
 
 
 @contextmanager

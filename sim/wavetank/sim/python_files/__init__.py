@@ -15,13 +15,13 @@ General layout, from the bottom up::
     _replacing.py         put in the place of the real ones wherever they are held, and taken out
     _guard.py             what gets past them is stopped
     _limit.py             an end to code that does not end
-    leftovers.py          what a process has left running, killed
     forks.py              processes for the code under test: forks, or none
     simulator.py          PythonFiles: what opens all of it
 
 It knows nothing of workloads and verdicts. Start reading at simulator.py, then _process.py.
 """
 
+from wavetank.serving.leftovers import kill_marked
 from wavetank.sim.python_files._limit import Deadline, StepLimit
 from wavetank.sim.python_files._simulation import CallHook, RunningProcess
 from wavetank.sim.python_files.directory import SimulatedDirectory, unused_directory
@@ -42,7 +42,6 @@ from wavetank.sim.python_files.forks import (
     Processes,
     quietly,
 )
-from wavetank.sim.python_files.leftovers import kill_marked
 from wavetank.sim.python_files.os_functions import (
     COMPOSED,
     HARMLESS,

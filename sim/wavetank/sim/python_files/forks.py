@@ -28,8 +28,8 @@ from typing import Final, NoReturn, Protocol, TypeAlias, TypeVar, cast
 
 from attrs import frozen
 
+from wavetank.serving.leftovers import begin_alone, kill_descendants
 from wavetank.sim.python_files.errors import PythonFilesError
-from wavetank.sim.python_files.leftovers import begin_alone, kill_descendants
 
 __all__ = ["Died", "Forks", "Hung", "OneProcess", "ProcessEnd", "Processes", "quietly"]
 

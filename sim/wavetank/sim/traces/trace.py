@@ -18,6 +18,7 @@ from wavetank.sim.ops import CallSite, Record
 __all__ = [
     "Program",
     "ProgramError",
+    "ProgramUnchangedError",
     "Recorder",
     "RecorderMissingError",
     "Trace",
@@ -39,6 +40,10 @@ class RecorderMissingError(RuntimeError):
 
 class ProgramError(RuntimeError):
     """The program failed, was killed, did not end in time, or changed nothing in its directory."""
+
+
+class ProgramUnchangedError(ProgramError):
+    """The program ended as it should, and changed nothing in its directory."""
 
 
 @frozen(kw_only=True)

@@ -37,8 +37,8 @@ from wavetank.reports.bench.exploring.verdicts import (
 from wavetank.scenarios.exploration.crash_point import pending_at
 from wavetank.scenarios.exploration.explorer import Exploration, explore
 from wavetank.scenarios.exploration.recovery_graph import Limits
-from wavetank.scenarios.raft.observation import Observation
-from wavetank.scenarios.raft.recovery import RaftSubject
+from wavetank.scenarios.raft.judging.observation import Observation
+from wavetank.scenarios.raft.reopening.recovery import RaftSubject
 from wavetank.sim import DirectoryContent, DiskImage, FileContent, PendingOps, Sync
 
 __all__ = [

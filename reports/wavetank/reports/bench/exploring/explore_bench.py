@@ -49,7 +49,7 @@ from wavetank.reports.bench.exploring.trace import (
 )
 from wavetank.reports.bench.exploring.zoo_search import crash_bugs, search_zoo
 from wavetank.reports.bench.report import Peer
-from wavetank.reports.bench.rounds import Spread, ratios, time_rounds
+from wavetank.reports.bench.rounds import Spread, processor_s, ratios, time_rounds
 from wavetank.scenarios.exploration.explorer import Exploration
 from wavetank.scenarios.raft.steps import Workload
 from wavetank.scenarios.stores.adapter import Site
@@ -242,7 +242,10 @@ def _with_rates(
         _IMAGES: partial(_works, lambda: crashed(trace.recording, trace.profile)),
     }
     times_s = time_rounds(
-        attempts, rounds=scale.rounds, on_round=lambda done: on_progress(done, scale.rounds)
+        attempts,
+        rounds=scale.rounds,
+        on_round=lambda done: on_progress(done, scale.rounds),
+        clock=processor_s,
     )
     counts = {
         _OURS: explored.judged,
@@ -306,11 +309,11 @@ class _RecoveryClock:
         backend = trace.recording.backend
 
         def timed(site: Site) -> Storage:
-            started_s = time.perf_counter()
+            started_s = time.process_time()
             try:
                 return backend.open(site)
             finally:
-                self.times_s[-1] += time.perf_counter() - started_s
+                self.times_s[-1] += time.process_time() - started_s
 
         recording = evolve(trace.recording, backend=evolve(backend, factory=timed))
         self._trace = evolve(trace, recording=recording)
@@ -385,6 +388,7 @@ def _scheduler_rows(
             each.attempts(units),
             rounds=scale.rounds,
             on_round=partial(_progress_from, on_progress, before, total),
+            clock=processor_s,
         )
         yield SchedulerRow(
             name=each.name,

@@ -15,8 +15,8 @@ from attrs import frozen
 from wavetank.engine import FileSystem
 from wavetank.reports.bench.exploring.trace import CrashedImage, Trace
 from wavetank.scenarios.exploration.subject import Problem
-from wavetank.scenarios.raft.observation import Observation, observe
-from wavetank.scenarios.raft.oracle import judge
+from wavetank.scenarios.raft.judging.observation import Observation, observe
+from wavetank.scenarios.raft.judging.oracle import judge
 from wavetank.scenarios.stores.adapter import Site
 from wavetank.sim import SerialRuntime
 

@@ -30,6 +30,7 @@ from wavetank.sim.traces.strace.interpreter import TraceInterpreter
 from wavetank.sim.traces.trace import (
     Program,
     ProgramError,
+    ProgramUnchangedError,
     RecorderMissingError,
     Trace,
     TraceError,
@@ -161,7 +162,7 @@ class _Run:
         mine = os.path.realpath(self._output)
         trace = evolve(trace, outside=tuple(path for path in trace.outside if path != mine))
         if all(isinstance(each, (Mark, Sync)) for each in trace.log):
-            raise ProgramError(
+            raise ProgramUnchangedError(
                 f"work: expected a program that changes files below {self._directory!r} but it "
                 f"changed nothing there"
             )
