@@ -136,18 +136,19 @@ def test_a_disk_in_order_leaves_fewer_images(right: Trace) -> None:
 
 def test_random_drawing_misses_what_is_torn_below_a_block_and_crashes_in_recovery() -> None:
     zoo = search_zoo(
-        ["A7", "W6", "R3"],
+        ["A7", "W12", "W6", "R3"],
         seeds=2,
         most_draws=40,
         on_progress=lambda _: None,
     )
     assert [(row.bug, row.wavetank, row.found, row.depth) for row in zoo.rows] == [
         ("A7", 1, 2, 0),
+        ("W12", 12, 2, 0),
         ("W6", 14, 0, 0),
         ("R3", 3, 0, 1),
     ]
-    assert [row.drawing for row in zoo.rows] == [1, 40, 40]
-    assert (zoo.ratio, zoo.met) == (0.35, False)
+    assert [row.drawing for row in zoo.rows] == [1, 11, 40, 40]
+    assert (zoo.ratio, zoo.met) == (0.675, False)
 
 
 def test_bugs_that_show_without_a_crash_are_left_out() -> None:
