@@ -20,11 +20,13 @@ from wavetank.reports.bench.exploring.contenders import (
     judge_in_memory,
 )
 from wavetank.reports.bench.exploring.explore_bench import ExploreScale, measure_exploration
+from wavetank.reports.bench.exploring.growth import measure_growth
 from wavetank.reports.bench.exploring.report import ExploreReport
 from wavetank.reports.bench.exploring.trace import (
     CrashedImage,
     Trace,
     crashed,
+    op_count,
     trace_of,
     workload_with,
 )
@@ -211,7 +213,7 @@ def test_the_command_prints_a_document_and_fills_the_page(
     begin, end = marks_of(COMMAND)
     page, html = tmp_path / "page.md", tmp_path / "bench.html"
     page.write_text(f"# Speed\n{begin}\nold\n{end}\n")
-    arguments = ["bench", "explore", "--quick", "--only", "scheduler", "--only", "growth"]
+    arguments = ["bench", "explore", "--quick", "--only", "sched*"]
     outputs = ["--format", "json", "--markdown", str(page), "--report", f"html={html}"]
     done = CliRunner().invoke(
         cli, [*arguments, *outputs, "--directory", str(tmp_path)], catch_exceptions=False
@@ -220,16 +222,23 @@ def test_the_command_prints_a_document_and_fills_the_page(
     document: Json = json.loads(done.stdout)
     jsonschema.validate(document, schema("bench-explore"))
     assert (document["trace"], document["rates"], document["zoo"]) == (None, [], None)
-    (growth,) = document["growth"]
-    assert (
-        growth["images"]
-        == explore_all(trace_of(workload_with(2, ending=False)), new_work=True).judged
-    )
+    assert document["growth"] == []
     assert [row["name"] for row in document["scheduler"]] == ["runs", "switches"]
-    assert "| micro-ops | images |" in page.read_text()
+    assert "| scheduler | per second |" in page.read_text()
     assert "old" not in page.read_text()
     assert "wavetank bench explore" in html.read_text()
     assert str(tmp_path) not in done.stdout
+
+
+@pytest.mark.slow
+def test_growth_is_measured_in_a_process_of_its_own() -> None:
+    told: list[int] = []
+    (growth,) = measure_growth([2], told.append)
+    twin = explore_all(trace_of(workload_with(2, ending=False)), new_work=True)
+    assert (growth.images, growth.recoveries) == (twin.judged, twin.recoveries)
+    assert growth.ops == op_count(trace_of(workload_with(2, ending=False)).recording)
+    assert growth.peak_mb < 50
+    assert told == [0]
 
 
 def test_a_contender_that_judges_otherwise_ends_the_run_with_one(
