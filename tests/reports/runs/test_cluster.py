@@ -90,7 +90,7 @@ class KillsWorker:
 @pytest.mark.slow
 def test_a_worker_of_a_cluster_that_is_killed_changes_nothing(cluster: LocalCluster) -> None:
     killer = KillsWorker(cluster)
-    with dask_cluster(url_of(cluster), PLAN.backend) as workers:
+    with dask_cluster(url_of(cluster), (PLAN.backend,)) as workers:
         assert workers.threads == 2
         session = run_session(PLAN, workers=1, listener=killer, cluster=workers)
     assert session.error is None

@@ -78,11 +78,12 @@ def test_a_killed_run_goes_on_and_ends_as_if_nothing_had_been(tmp_path: Path, sh
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_share_that_was_not_written_whole_runs_again(tmp_path: Path) -> None:
+def test_shares_that_are_damaged_run_again(tmp_path: Path) -> None:
     kill_after(3, tmp_path)
     with UnfinishedRuns(tmp_path).resume(PLAN) as unfinished:
-        path = min(unfinished.path.glob("*.pickle"))
-        path.write_bytes(path.read_bytes()[:-20])
+        damaged = (b"", b"\0" * 9, b"I1e\n.")
+        for path, content in zip(unfinished.path.glob("*.pickle"), damaged, strict=True):
+            path.write_bytes(content)
         assert run(PLAN, finished=unfinished) == run(PLAN)
 
 
@@ -126,6 +127,26 @@ def test_other_code_does_not_resume(tmp_path: Path) -> None:
     about.write_text(json.dumps(begun))
     with pytest.raises(ResumeError, match=r"0\.0\.1 .*, got wavetank .* start the run without"):
         resume(tmp_path, PLAN)
+
+
+@pytest.mark.parametrize(
+    ("store", "file"), [("command:python driver.py {dir}", "driver.py"), ("own:open", "own.py")]
+)
+def test_neither_does_another_store(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, store: str, file: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    Path(file).write_text("first")
+    scenario = scenario_from_toml(f"{TOML}store = '{store}'")
+    plan = evolve(PLAN, own_scenarios=(OwnScenario(scenario),))
+    runs = UnfinishedRuns(tmp_path / "runs")
+    with runs.begin(plan):
+        pass
+    resume(tmp_path / "runs", plan)
+    Path(file).write_text("other")
+    with pytest.raises(ResumeError, match="expected the code that began the unfinished run"):
+        resume(tmp_path / "runs", plan)
 
 
 def test_the_command_says_that_there_is_nothing_to_resume(tmp_path: Path) -> None:

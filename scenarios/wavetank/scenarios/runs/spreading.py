@@ -129,8 +129,10 @@ class SharesRun:
             Exception: whatever a share raises.
         """
         while self._waiting or self._running:
-            yield from self._known()
-            self._fill()
+            while self._waiting:
+                yield from self._known()
+                if not self._submit_next():
+                    break
             if not self._running:
                 continue
             wait(self._running, return_when=FIRST_COMPLETED)
@@ -159,24 +161,26 @@ class SharesRun:
             self._finished.save(share, outcome)
         return outcome
 
-    def _fill(self) -> None:
-        """Submit the shares that wait next, as many as may run at once."""
+    def _submit_next(self) -> bool:
+        """Submit the share that waits next; return whether another one may run beside it."""
         at_once = self._workers.at_once
-        while self._waiting and (at_once is None or len(self._running) < at_once):
-            if self._running and any(map(self._is_suspect, self._next_and_running())):
-                return
-            share = self._waiting[0]
-            is_part = share.positions is not None
-            is_here = self._workers.only_parts and not is_part
-            executor = HERE.executor if is_here else self._workers.executor
-            try:
-                future = executor.submit(run_share, share, None if is_part else self._progress)
-            except BrokenExecutor as error:
-                # It broke before the futures of the others told so.
-                if not self._running:
-                    self._again([(self._waiting.popleft(), error)])
-                return
-            self._running[future] = self._waiting.popleft()
+        if not self._waiting or (at_once is not None and len(self._running) >= at_once):
+            return False
+        if self._running and any(map(self._is_suspect, self._next_and_running())):
+            return False
+        share = self._waiting[0]
+        is_part = share.positions is not None
+        is_here = self._workers.only_parts and not is_part
+        executor = HERE.executor if is_here else self._workers.executor
+        try:
+            future = executor.submit(run_share, share, None if is_part else self._progress)
+        except BrokenExecutor as error:
+            # It broke before the futures of the others told so.
+            if not self._running:
+                self._again([(self._waiting.popleft(), error)])
+            return False
+        self._running[future] = self._waiting.popleft()
+        return True
 
     def _next_and_running(self) -> Iterator[Share]:
         yield self._waiting[0]

@@ -160,7 +160,9 @@ def test_a_finding_that_is_damaged_is_told(found: tuple[Path, str]) -> None:
         assert f"{ident}.json cannot be read and is kept" in done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("words", [["show", "--as", "pytest"], ["explain", "--format", "json"]])
+@pytest.mark.parametrize(
+    "words", [["show", "--as", "pytest"], ["explain", "--format", "json"], ["shrink"]]
+)
 def test_what_there_is_not_of_it_is_told(found: tuple[Path, str], words: list[str]) -> None:
     folder, ident = found
     done = wavetank(words[0], ident, *words[1:], cwd=folder)
@@ -168,6 +170,7 @@ def test_what_there_is_not_of_it_is_told(found: tuple[Path, str], words: list[st
     assert "was found by `wavetank trace`" in done.stderr
 
 
+@pytest.mark.slow
 def test_a_recovery_that_was_mended_is_crashed_again(tmp_path: Path) -> None:
     store, check = (compiled(each, tmp_path) for each in ("journaled", "check_journaled"))
     (tmp_path / "data").mkdir()
