@@ -43,6 +43,7 @@ class FaultErrno(Enum):
     EACCES = errno.EACCES
     EROFS = errno.EROFS
     EINTR = errno.EINTR
+    EFBIG = errno.EFBIG
 
 
 @frozen(kw_only=True)

@@ -1,7 +1,8 @@
 """`wavetank bench explore`: all contenders judge the same images alike. No test looks at times."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -10,18 +11,22 @@ import pytest
 from attrs import evolve
 from click.testing import CliRunner
 
+from wavetank.reports.bench.exploring import explore_bench
 from wavetank.reports.bench.exploring.contenders import (
     PEERS,
+    Judging,
     draw_everywhere,
     explore_all,
     judge_in_memory,
 )
 from wavetank.reports.bench.exploring.explore_bench import ExploreScale, measure_exploration
+from wavetank.reports.bench.exploring.growth import measure_growth
 from wavetank.reports.bench.exploring.report import ExploreReport
 from wavetank.reports.bench.exploring.trace import (
     CrashedImage,
     Trace,
     crashed,
+    op_count,
     trace_of,
     workload_with,
 )
@@ -32,6 +37,8 @@ from wavetank.reports.commands.measuring.page_blocks import marks_of
 from wavetank.reports.documents import schema
 from wavetank.reports.documents.bench_explore import bench_explore_document
 from wavetank.reports.outputs.explore_tables import explore_markdown, explore_text
+from wavetank.reports.page.bench_page import bench_explore_page
+from wavetank.reports.page.blocks import Ratios
 from wavetank.scenarios.exploration.crash_point import pending_at
 from wavetank.scenarios.mutants import BUGS
 from wavetank.sim import LYING_FSYNC, POSIX, SEQUENTIAL, all_images
@@ -52,7 +59,7 @@ def tiny(*, quick: bool, rounds: int) -> ExploreScale:
     return ExploreScale(
         quick=quick,
         rounds=rounds,
-        moves=1,
+        workload=workload_with(2, ending=False),
         samples=dict.fromkeys(SAMPLE, 1),
         growth_moves=(2,),
         bugs=("A7", "W12"),
@@ -131,18 +138,19 @@ def test_a_disk_in_order_leaves_fewer_images(right: Trace) -> None:
 
 def test_random_drawing_misses_what_is_torn_below_a_block_and_crashes_in_recovery() -> None:
     zoo = search_zoo(
-        ["A7", "W6", "R3"],
+        ["A7", "W12", "W6", "R3"],
         seeds=2,
         most_draws=40,
         on_progress=lambda _: None,
     )
     assert [(row.bug, row.wavetank, row.found, row.depth) for row in zoo.rows] == [
         ("A7", 1, 2, 0),
+        ("W12", 12, 2, 0),
         ("W6", 14, 0, 0),
         ("R3", 3, 0, 1),
     ]
-    assert [row.drawing for row in zoo.rows] == [1, 40, 40]
-    assert (zoo.ratio, zoo.met) == (0.35, False)
+    assert [row.drawing for row in zoo.rows] == [1, 11, 40, 40]
+    assert (zoo.ratio, zoo.met) == (0.675, False)
 
 
 def test_bugs_that_show_without_a_crash_are_left_out() -> None:
@@ -181,6 +189,15 @@ def test_the_document_the_text_and_the_page_hold_the_same(report: ExploreReport)
     assert "not met" in page
 
 
+def test_the_html_page_draws_each_contender_against_wavetank(report: ExploreReport) -> None:
+    page = bench_explore_page(report, "1.0", command="wavetank bench explore")
+    assert [each.id for each in page.sections] == ["ratios", "growth", "zoo", "scheduler"]
+    (ratios,) = (each for each in page.sections[0].blocks if isinstance(each, Ratios))
+    assert [(row.name, row.goal) for row in ratios.rows] == [
+        (row.name, row.goal) for row in report.rates[1:]
+    ]
+
+
 def test_a_contender_that_is_not_installed_is_named_and_left_out(report: ExploreReport) -> None:
     missing = evolve(report, peers=(evolve(report.peers[0], version=None),))
     assert "note: skipped: pyfakefs is not installed" in explore_text(missing, "1.0")
@@ -196,7 +213,7 @@ def test_the_command_prints_a_document_and_fills_the_page(
     begin, end = marks_of(COMMAND)
     page, html = tmp_path / "page.md", tmp_path / "bench.html"
     page.write_text(f"# Speed\n{begin}\nold\n{end}\n")
-    arguments = ["bench", "explore", "--quick", "--only", "scheduler", "--only", "growth"]
+    arguments = ["bench", "explore", "--quick", "--only", "sched*"]
     outputs = ["--format", "json", "--markdown", str(page), "--report", f"html={html}"]
     done = CliRunner().invoke(
         cli, [*arguments, *outputs, "--directory", str(tmp_path)], catch_exceptions=False
@@ -205,16 +222,45 @@ def test_the_command_prints_a_document_and_fills_the_page(
     document: Json = json.loads(done.stdout)
     jsonschema.validate(document, schema("bench-explore"))
     assert (document["trace"], document["rates"], document["zoo"]) == (None, [], None)
-    (growth,) = document["growth"]
-    assert (
-        growth["images"]
-        == explore_all(trace_of(workload_with(2, ending=False)), new_work=True).judged
-    )
+    assert document["growth"] == []
     assert [row["name"] for row in document["scheduler"]] == ["runs", "switches"]
-    assert "| micro-ops | images |" in page.read_text()
+    assert "| scheduler | per second |" in page.read_text()
     assert "old" not in page.read_text()
     assert "wavetank bench explore" in html.read_text()
     assert str(tmp_path) not in done.stdout
+
+
+@pytest.mark.slow
+def test_growth_is_measured_in_a_process_of_its_own() -> None:
+    told: list[int] = []
+    (growth,) = measure_growth([2], told.append)
+    twin = explore_all(trace_of(workload_with(2, ending=False)), new_work=True)
+    assert (growth.images, growth.recoveries) == (twin.judged, twin.recoveries)
+    assert growth.ops == op_count(trace_of(workload_with(2, ending=False)).recording)
+    assert growth.peak_mb < 50
+    assert told == [0]
+
+
+def test_a_contender_that_judges_otherwise_ends_the_run_with_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @contextmanager
+    def mistaken(
+        trace: Trace, images: Sequence[CrashedImage], directory: Path
+    ) -> Iterator[Judging]:
+        del trace, directory
+        yield lambda: [(("O2", "acknowledged entry lost"),) for _ in images]
+
+    monkeypatch.setattr(ExploreScale, "of", tiny)
+    monkeypatch.setattr(explore_bench, "PEERS", {"tmpfs": mistaken})
+    arguments = ["bench", "explore", "--only", "images", "--directory", str(tmp_path)]
+    done = CliRunner().invoke(cli, arguments)
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert (
+        "wavetank bench: tmpfs: expected 1 images to be right, as the exploration found, got 1 "
+        "verdicts, of which 1 are wrong"
+    ) in done.stderr
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(

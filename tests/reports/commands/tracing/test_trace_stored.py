@@ -69,6 +69,15 @@ def test_the_same_image_is_refused_again(found: tuple[Path, str]) -> None:
     assert document["verdict"] == "failed"
 
 
+def test_it_can_be_named_by_its_file_wherever_that_was_copied(found: tuple[Path, str]) -> None:
+    folder, ident = found
+    (folder / STORED).rename(folder / "copied")
+    done = wavetank("replay", f"copied/{ident}.json", cwd=folder)
+    assert done.returncode == 1
+    assert "the check refuses the same image: the number 1 is gone" in done.stdout
+    assert wavetank("show", f"copied/{ident}.json", cwd=folder).returncode == 0
+
+
 @pytest.mark.parametrize("command", ["show", "explain"])
 def test_it_is_shown_and_explained(found: tuple[Path, str], command: str) -> None:
     folder, ident = found

@@ -59,11 +59,16 @@ class CrashableFiles:
         if not isinstance(record, (Mark, Sync)):
             self._ops.add(record)
         elif isinstance(record, Sync) and not record.failed:
-            seen = self._ops.full
+            seen = self.seen
             if record.kind is SyncKind.EVERYTHING:
                 self._durable, self._synced = seen, {}
             elif (node := seen.node(record.inode)) is not None:
                 self._synced[record.inode] = node
+
+    @property
+    def seen(self) -> DiskImage:
+        """What programs see."""
+        return self._ops.full
 
     def copy(self) -> CrashableFiles:
         """Return the same with a future of its own."""
@@ -74,7 +79,7 @@ class CrashableFiles:
 
     def draw(self, chance: Random) -> DiskImage:
         """Return the disk after a crash here, drawn by `chance`."""
-        seen = self._ops.full
+        seen = self.seen
         drawn: dict[int, Node] = {}
         todo = [ROOT_INODE]
         while todo:

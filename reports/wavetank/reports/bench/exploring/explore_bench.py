@@ -49,8 +49,9 @@ from wavetank.reports.bench.exploring.trace import (
 )
 from wavetank.reports.bench.exploring.zoo_search import crash_bugs, search_zoo
 from wavetank.reports.bench.report import Peer
-from wavetank.reports.bench.rounds import Spread, ratios, time_rounds
+from wavetank.reports.bench.rounds import Spread, processor_s, ratios, time_rounds
 from wavetank.scenarios.exploration.explorer import Exploration
+from wavetank.scenarios.raft.steps import Workload
 from wavetank.scenarios.stores.adapter import Site
 from wavetank.sim.scheduling.switching import Greenlets
 
@@ -94,7 +95,7 @@ class ExploreScale:
     Attributes:
         quick: do less.
         rounds: in which contenders take turns.
-        moves: random moves of the trace.
+        workload: whose crash images are judged.
         samples: images that a contender judges in a round, by name.
         growth_moves: random moves of the traces of growing length.
         bugs: ids of planted bugs that are hunted.
@@ -105,7 +106,7 @@ class ExploreScale:
 
     quick: bool
     rounds: int
-    moves: int
+    workload: Workload
     samples: Mapping[str, int]
     growth_moves: tuple[int, ...]
     bugs: tuple[str, ...]
@@ -128,8 +129,8 @@ class ExploreScale:
             return cls(
                 quick=True,
                 rounds=rounds,
-                moves=8,
-                samples={NEW_PROCESS: 2, FORK: 25, TMPFS: 80, PYFAKEFS: 10, REPLAY: 40},
+                workload=workload_with(4),
+                samples={NEW_PROCESS: 2, FORK: 20, TMPFS: 80, PYFAKEFS: 6, REPLAY: 20},
                 growth_moves=(14, 70),
                 bugs=crash_bugs(),
                 seeds=3,
@@ -139,7 +140,7 @@ class ExploreScale:
         return cls(
             quick=False,
             rounds=rounds,
-            moves=MOVES,
+            workload=workload_with(MOVES),
             samples={NEW_PROCESS: 10, FORK: 150, TMPFS: 600, PYFAKEFS: 60, REPLAY: 150},
             growth_moves=(14, 140, 1400),
             bugs=crash_bugs(),
@@ -218,7 +219,7 @@ def _with_rates(
     on_progress: Callable[[int, int], None],
 ) -> ExploreReport:
     on_progress(0, scale.rounds)
-    trace = trace_of(workload_with(scale.moves))
+    trace = trace_of(scale.workload)
     # The first exploration also loads what is loaded only once, and is not timed.
     explored, whole = explore_all(trace, new_work=False), explore_all(trace, new_work=True)
     if explored.judged != len(trace.images):
@@ -241,7 +242,10 @@ def _with_rates(
         _IMAGES: partial(_works, lambda: crashed(trace.recording, trace.profile)),
     }
     times_s = time_rounds(
-        attempts, rounds=scale.rounds, on_round=lambda done: on_progress(done, scale.rounds)
+        attempts,
+        rounds=scale.rounds,
+        on_round=lambda done: on_progress(done, scale.rounds),
+        clock=processor_s,
     )
     counts = {
         _OURS: explored.judged,
@@ -305,11 +309,11 @@ class _RecoveryClock:
         backend = trace.recording.backend
 
         def timed(site: Site) -> Storage:
-            started_s = time.perf_counter()
+            started_s = time.process_time()
             try:
                 return backend.open(site)
             finally:
-                self.times_s[-1] += time.perf_counter() - started_s
+                self.times_s[-1] += time.process_time() - started_s
 
         recording = evolve(trace.recording, backend=evolve(backend, factory=timed))
         self._trace = evolve(trace, recording=recording)
@@ -384,6 +388,7 @@ def _scheduler_rows(
             each.attempts(units),
             rounds=scale.rounds,
             on_round=partial(_progress_from, on_progress, before, total),
+            clock=processor_s,
         )
         yield SchedulerRow(
             name=each.name,

@@ -28,8 +28,10 @@ __all__ = ["explore_length", "measure_growth"]
 _REPLAYED: Final = 20
 """Images that are rebuilt from the start of the log, spread over it."""
 
-_KILOBYTES: Final = 1 if sys.platform == "darwin" else 1024
+_MAXRSS_UNIT: Final = 1 if sys.platform == "darwin" else 1024
 """Bytes in the unit of `ru_maxrss`."""
+
+_STATUS: Final = Path("/proc/self/status")
 
 
 def measure_growth(moves: Sequence[int], on_progress: Callable[[int], None]) -> Iterator[GrowthRow]:
@@ -53,11 +55,11 @@ def explore_length(moves: int) -> GrowthRow:
         moves: random moves of `mixed`, without what follows them.
     """
     recording = record(workload_with(moves, ending=False), BUILTIN)
-    before_kb = _peak_kb()
+    before = _peak_bytes()
     started_s = time.process_time()
     explored = explore(recording, POSIX)
     took_s = time.process_time() - started_s
-    peak_kb = _peak_kb()
+    peak = _peak_bytes()
     trace = Trace(recording=recording, profile=POSIX, legal=0, images=())
     with PEERS[REPLAY](trace, _few_images(trace), Path()) as replay:
         started_s = time.process_time()
@@ -69,12 +71,16 @@ def explore_length(moves: int) -> GrowthRow:
         recoveries=explored.recoveries,
         us_per_image=1e6 * took_s / explored.judged,
         replay_us_per_image=1e6 * replay_s / replayed,
-        peak_mb=(peak_kb - before_kb) * _KILOBYTES / 1e6,
+        peak_mb=(peak - before) / 1e6,
     )
 
 
-def _peak_kb() -> int:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+def _peak_bytes() -> int:
+    if _STATUS.exists():
+        # What `getrusage` tells begins with the peak of the parent.
+        peak = next(line for line in _STATUS.read_text().splitlines() if line.startswith("VmHWM"))
+        return int(peak.split()[1]) * 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _MAXRSS_UNIT
 
 
 def _few_images(trace: Trace) -> tuple[CrashedImage, ...]:

@@ -55,7 +55,7 @@ class RateRow:
         name: of the contender.
         title: the same in words.
         images: distinct images that it judges in a round.
-        per_s: images a second.
+        per_s: images a second of processor time.
         ratio: wavetank's images a second divided by these, round by round.
         goal: the least ratio asked for; None: this row is information.
         met: None: nothing is asked for.
@@ -160,7 +160,7 @@ class SchedulerRow:
     Attributes:
         name: of what was timed.
         title: the same in words.
-        per_s: how many a second, on greenlets.
+        per_s: how many a second of processor time, on greenlets.
         ratio: that divided by the same on threads that pass a baton.
     """
 

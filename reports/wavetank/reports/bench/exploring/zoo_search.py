@@ -14,6 +14,7 @@ from typing import Final
 from wavetank.reports.bench.exploring.crashable_files import CrashableFiles
 from wavetank.reports.bench.exploring.report import BugRow, ZooFacts
 from wavetank.scenarios.exploration.explorer import explore
+from wavetank.scenarios.exploration.judging import is_changed
 from wavetank.scenarios.exploration.recovery_graph import Limits
 from wavetank.scenarios.mutants import BUGS, PlantedBug
 from wavetank.scenarios.mutants.hunt import TrialRun, trial_run
@@ -77,14 +78,14 @@ def _row(bug: PlantedBug, seeds: int, most_draws: int) -> BugRow:
 def _draws(run: TrialRun, seed: int, most: int) -> int | None:
     """Return how many images were drawn until one was wrong; None: none of so many was."""
     drawn = _drawn_images(run, Random(f"zoo/{seed}"))  # noqa: S311 - reproducible on purpose
-    for number, (position, image) in zip(range(1, most + 1), drawn, strict=False):
-        if _is_wrong(run, position, image):
+    for number, (position, seen, image) in zip(range(1, most + 1), drawn, strict=False):
+        if _is_wrong(run, position, seen, image):
             return number
     return None
 
 
-def _drawn_images(run: TrialRun, chance: Random) -> Iterator[tuple[int, DiskImage]]:
-    """Yield images without end, each of a crash point that is drawn too."""
+def _drawn_images(run: TrialRun, chance: Random) -> Iterator[tuple[int, DiskImage, DiskImage]]:
+    """Yield images without end: a crash point, what programs saw there, and what was drawn."""
     recording = run.recording
     states: list[tuple[int, CrashableFiles]] = []
     files = CrashableFiles(recording.image)
@@ -96,14 +97,17 @@ def _drawn_images(run: TrialRun, chance: Random) -> Iterator[tuple[int, DiskImag
             states.append((position, files.copy()))
     while True:
         position, state = chance.choice(states)
-        yield position, state.draw(chance)
+        yield position, state.seen, state.draw(chance)
 
 
-def _is_wrong(run: TrialRun, position: int, image: DiskImage) -> bool:
+def _is_wrong(run: TrialRun, position: int, seen: DiskImage, image: DiskImage) -> bool:
     subject = run.subject
+    interval = run.recording.interval_at(position)
+    if subject.is_settled(interval) and is_changed(seen, image):
+        return True
     recovery = subject.recover(image)
     if recovery.problems or recovery.observation is None:
         return bool(recovery.problems)
-    if subject.judge(recovery.observation, run.recording.interval_at(position)):
+    if subject.judge(recovery.observation, interval):
         return True
     return bool(subject.go_on(image, recovery, Settling(POSIX)))

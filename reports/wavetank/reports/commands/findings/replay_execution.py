@@ -63,7 +63,7 @@ def _answer(name: str) -> tuple[StoredFailure | None, ReplayResult]:
     finding = TestFinding.find(Path.cwd(), name)
     if finding is not None:
         return None, _tested_again(finding)
-    findings = TraceFindings()
+    findings = TraceFindings.holding(name)
     try:
         traced = findings.find(name)
     except TraceFindingError as error:

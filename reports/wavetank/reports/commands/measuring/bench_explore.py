@@ -21,7 +21,7 @@ __all__ = ["COMMAND", "explore_command"]
 COMMAND: Final = "bench explore"
 _TMPFS: Final = Path("/dev/shm")  # noqa: S108 - where Linux has a tmpfs for everybody
 
-_HELP: Final = """Time the exploration of crashes beside other ways to judge crash images.
+_HELP: Final = """Time the exploration of crashes beside other ways.
 
 All judge the same crash images of one recorded run of the scenario `mixed`: each opens the engine
 on an image, reads everything, and holds it against the model. The contenders are a new process

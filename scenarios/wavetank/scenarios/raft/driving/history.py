@@ -10,8 +10,8 @@ from collections.abc import Callable
 
 from attrs import evolve, frozen
 
-from wavetank.engine import LogEntry
 from wavetank.scenarios.exploration.subject import Interval, Problem
+from wavetank.scenarios.raft.driving.removed_entries import RemovedEntries
 from wavetank.scenarios.raft.judging.observation import Observation
 from wavetank.scenarios.raft.judging.oracle import Knowledge
 from wavetank.scenarios.raft.model import EMPTY, ModelState, Possible
@@ -47,7 +47,7 @@ class History:
         self.intervals: list[Interval[Knowledge]] = []
         self._position = position
         self._keeps_past = keeps_past
-        self._removed: frozenset[LogEntry] = frozenset() if known is None else known.removed
+        self._removed = RemovedEntries(() if known is None else known.removed)
         self._earlier: dict[ModelState, None] = {}
         self._opened_at = 0
 
@@ -109,16 +109,16 @@ class History:
         if all(_extends(state, self.possible) for state in after):
             # Most steps only append. Entries that all of `possible` have were no removed ones.
             added = {entry for state in after for entry in state.entries[kept:]}
-            self._removed -= added
+            self._removed = self._removed.changed(drop=added)
             return
         before = {entry for state in self.possible for entry in state.entries}
         left = {entry for state in after for entry in state.entries}
-        self._removed = (self._removed | (before - left)) - left
+        self._removed = self._removed.changed(add=before - left, drop=left)
 
     def adopt(self, number: int, seen: Observation) -> None:
         """Go on from what the store shows, though it is not what it should be."""
         self.possible = (_with_compaction(seen.as_model(), self.possible),)
-        self._removed -= frozenset(seen.entries)
+        self._removed = self._removed.changed(drop=seen.entries)
         self.know(number, self.possible, acknowledged=True)
 
     def lose(self, number: int, seen: Observation) -> None:

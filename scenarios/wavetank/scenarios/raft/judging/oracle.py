@@ -14,6 +14,7 @@ finds the best name for it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Final
 
 from attrs import evolve, frozen
@@ -66,7 +67,7 @@ class Knowledge:
     """
 
     possible: Possible
-    removed: frozenset[LogEntry] = frozenset()
+    removed: AbstractSet[LogEntry] = frozenset()
     closed: bool = False
     earlier: Possible = ()
 

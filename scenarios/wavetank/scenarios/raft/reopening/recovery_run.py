@@ -36,6 +36,13 @@ from wavetank.sim import (
 
 __all__ = ["LiveStore", "RecoveryCache"]
 
+_MOST_REMEMBERED: Final = 20_000
+"""Recoveries after which all of them are forgotten: about 12 MB, and more than most runs have.
+
+What is forgotten is run again if it is met again. Images that can be met again come soon, since a
+sync ends what they have in common.
+"""
+
 _LITTER: Final = (".tmp", "snapshot.marker")
 
 
@@ -65,6 +72,7 @@ class RecoveryCache:
 
     Attributes:
         count: how many stores were opened.
+        most_remembered: recoveries after which all of them are forgotten.
     """
 
     def __init__(
@@ -72,6 +80,8 @@ class RecoveryCache:
     ) -> None:
         backend.require_simulated(faults=bool(workload.faults.faults))
         self.count = 0
+        self.most_remembered = _MOST_REMEMBERED
+        self._remembered = 0
         self._workload = workload
         self._backend = backend
         self._reads = reads
@@ -111,9 +121,17 @@ class RecoveryCache:
         if recovered.observation is not None and recovered.observation.tolerated.is_damaged:
             recovered = self._without_excuse(recovered, lambda: self._try(attempt(None)))
         if self._reads is None:
+            if self._remembered >= self.most_remembered:
+                self._forget()
+            self._remembered += 1
             memory = self._memories.setdefault(since, ReadMemory())
             memory.remember(image, reads.cells, evolve(recovered, live=None), first=first)
         return recovered
+
+    def _forget(self) -> None:
+        self._remembered = 0
+        for each in (self._memories, self._logs, self._shown):
+            each.clear()
 
     def _try(self, attempt: Attempt) -> RecoveryRun[Observation]:
         try:
