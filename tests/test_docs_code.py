@@ -39,7 +39,7 @@ NEEDS: Final = {
 SLOW: Final = {
     *("docs/cluster.md", "docs/suite.md", "docs/trace.md", "docs/how-to/trace-my-go-program.md"),
     *("docs/how-to/plug-in-my-store.md", "docs/how-to/read-a-report.md"),
-    *("docs/how-to/write-a-profile.md", "docs/how-to/write-files-safely.md"),
+    *("docs/how-to/write-a-profile.md", "docs/how-to/write-files-safely.md", "docs/tutorial.md"),
 }
 """Pages that take more than a second or two; `.ci/run` has them run."""
 

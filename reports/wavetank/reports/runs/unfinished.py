@@ -98,7 +98,11 @@ class UnfinishedRuns:
         new = Path(tempfile.mkdtemp(prefix=".new-", dir=self.directory))
         about = {"plan": plan_to_json(plan), "code": code_identity(*stores_of(plan))}
         (new / _RUN).write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
-        path = new.replace(self.directory / name)
+        try:
+            path = new.replace(self.directory / name)
+        except OSError:  # another run of the same plan began at the same moment
+            shutil.rmtree(new, ignore_errors=True)
+            raise
         with ExitStack() as stack:
             stack.enter_context(_in_use(path))
             for old in self._newest_first()[_KEPT:]:
