@@ -107,5 +107,5 @@ def nearest(name: str, known: Collection[str]) -> str:
     >>> nearest("posiks", ["sequential", "posix"])
     '; nearest match: posix'
     """
-    matches = get_close_matches(name, known, n=1, cutoff=0.3)
+    matches = get_close_matches(name, known, n=1, cutoff=0.5)
     return f"; nearest match: {matches[0]}" if matches else ""
