@@ -114,7 +114,7 @@ def test_the_results_of_the_parts_are_those_of_the_whole() -> None:
 @pytest.mark.parametrize(
     "cut",
     [
-        evolve(CUT, profiles=("posix",)),
+        pytest.param(evolve(CUT, profiles=("posix",)), marks=pytest.mark.slow),
         evolve(CUT, profiles=("ext4",), faults=("fsync log.dat #3: fail EIO ext4",)),
         pytest.param(evolve(CUT, depth=1, part_images=25), marks=pytest.mark.slow),
         pytest.param(evolve(CUT, depth=None, part_images=25), marks=pytest.mark.slow),
@@ -189,7 +189,7 @@ class Deadly(Executor):
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         if self._broken:
             raise BrokenProcessPool("a child process terminated abruptly")
-        (share,) = args
+        share, *_ = args
         assert isinstance(share, Share)
         self._started.append(share.key)
         future: Future[T] = Future()
