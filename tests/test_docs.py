@@ -19,6 +19,9 @@ from wavetank.sim import PROFILES, DirentCover, Profile
 ROOT: Final = Path(__file__).parents[1]
 PAPERS: Final = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("tests/*.md")])
 
+FILES_OF_OTHERS: Final = {"upstream-reports.md": ["pysyncobj/journal.py"]}
+"""Files of other packages that a page names."""
+
 
 def text_of(name: str) -> str:
     return (ROOT / name).read_text(encoding="utf-8")
@@ -75,7 +78,7 @@ def test_every_file_that_a_paper_names_is_there(paper: Path) -> None:
     words = re.findall(r"`((?:\w+/)+[\w.]+\.\w+)`", paper.read_text(encoding="utf-8"))
     places = [ROOT, ROOT / "tests"]
     missing = [word for word in words if not any((place / word).exists() for place in places)]
-    assert missing == []
+    assert missing == FILES_OF_OTHERS.get(paper.name, [])
 
 
 def test_each_scenario_has_its_section() -> None:

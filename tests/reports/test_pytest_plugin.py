@@ -119,9 +119,20 @@ def test_the_commands_take_the_id_of_a_finding_too(tmp_path: Path) -> None:
     (tmp_path / "test_it.py").write_text(synced)
     fixed = wavetank(tmp_path, "replay", failure)
     assert (fixed.returncode, fixed.stdout.partition(" ")[0]) == (0, "FIXED")
+    assert re.search(r"and passed: [1-9]\d* images judged$", fixed.stdout.strip())
     (tmp_path / "test_it.py").write_text(CRASH_TEST.replace("check(directory, acked)", "check()"))
     broken = wavetank(tmp_path, "replay", failure)
     assert (broken.returncode, broken.stdout.partition(" ")[0]) == (3, "ERROR")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mark", ["skip", "xfail"])
+def test_a_finding_whose_test_judges_nothing_is_not_fixed(tmp_path: Path, mark: str) -> None:
+    failure = reproducing(run(tmp_path, CRASH_TEST))
+    marked = CRASH_TEST.replace("def test_config", f"@pytest.mark.{mark}\ndef test_config")
+    (tmp_path / "test_it.py").write_text(f"import pytest\n{marked}")
+    done = wavetank(tmp_path, "replay", failure)
+    assert (done.returncode, done.stdout.partition(" ")[0]) == (4, "INCONCLUSIVE")
 
 
 @pytest.mark.slow

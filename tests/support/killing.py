@@ -32,7 +32,7 @@ class KillsOnce:
     flag: str
     function: Callable[..., object]
 
-    def __call__(self, share: Share) -> object:
+    def __call__(self, share: Share, *arguments: object) -> object:
         if share.positions is not None:
             try:
                 os.close(os.open(self.flag, os.O_CREAT | os.O_EXCL))
@@ -40,7 +40,7 @@ class KillsOnce:
                 pass
             else:
                 os.kill(os.getpid(), signal.SIGKILL)
-        return self.function(share)
+        return self.function(share, *arguments)
 
 
 class KillsOnePool(ProcessPoolExecutor):

@@ -83,7 +83,9 @@ def run_page(page: Path, directory: Path, path: str) -> None:
         if block.file:
             (directory / block.file).write_text(block.text, encoding="utf-8")
         elif block.kind == "python":
-            _compare(next(printed), below.text if below.kind == "text" else "", "the block")
+            said = next(printed)
+            if below.kind == "text":
+                _compare(said, below.text, "the block")
         elif block.kind == "console":
             for command, expected in commands_of(block):
                 _compare(_output(command, directory, environment), expected, command)

@@ -23,6 +23,7 @@ __all__ = [
     "pytest_collection_modifyitems",
     "pytest_configure",
     "pytest_runtest_makereport",
+    "pytest_terminal_summary",
     "sim_fs",
     "sweep_store",
     "wavetank_seed",
@@ -134,6 +135,17 @@ def pytest_runtest_makereport(
         if told:
             report.sections.append((_SECTION, "\n".join(told)))
     return report
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Tell how many images were judged again; `wavetank replay` reads it."""
+    if terminalreporter.config.getoption("wavetank_replay") is None:
+        return
+    from wavetank.reports.pytest_fixtures.replay import images_judged_again  # noqa: PLC0415 - only who asks pays
+
+    images = images_judged_again(terminalreporter.stats.get("passed", ()))
+    if images:
+        terminalreporter.write_line(f"wavetank: {images} images judged again, none was refused")
 
 
 @pytest.fixture

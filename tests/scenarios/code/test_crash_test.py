@@ -187,7 +187,7 @@ def test_two_processes_tell_the_same_story() -> None:
         "report = crash_test(case.workload, case.check, raise_on_finding=False)\n"
         "print(report.checks, report.story())\n"
     )
-    support = str(Path(__file__).parents[3] / "support")
+    support = str(Path(__file__).parents[2] / "support")
     stories = [
         subprocess.run(
             [sys.executable, "-c", script],

@@ -181,6 +181,9 @@ def test_recoveries_may_be_crashed_on_a_few_images_alone() -> None:
     assert (all_of_them.uncrashed, all_of_them.complete) == (0, True)
     assert (few.crashed, few.complete) == (10, False)
     assert few.crashed < few.crashed + few.uncrashed < all_of_them.crashed
+    without = {point.position: point.images for point in explore(recording, BTRFS).points}
+    nested = {each.position for each in few.points if each.images > without[each.position]}
+    assert len({recording.interval_at(position).step for position in nested}) > 2
 
 
 def test_a_budget_holds_at_depth_too() -> None:

@@ -114,7 +114,7 @@ def test_the_results_of_the_parts_are_those_of_the_whole() -> None:
 @pytest.mark.parametrize(
     "cut",
     [
-        evolve(CUT, profiles=("posix",)),
+        pytest.param(evolve(CUT, profiles=("posix",)), marks=pytest.mark.slow),
         evolve(CUT, profiles=("ext4",), faults=("fsync log.dat #3: fail EIO ext4",)),
         pytest.param(evolve(CUT, depth=1, part_images=25), marks=pytest.mark.slow),
         pytest.param(evolve(CUT, depth=None, part_images=25), marks=pytest.mark.slow),
@@ -162,6 +162,18 @@ def test_what_was_finished_before_is_not_run_again() -> None:
     assert kept.loaded == Counter({key: 1 for key in kept.outcomes if key != parts[1]})
 
 
+def test_shares_that_were_finished_are_not_given_to_an_executor_that_takes_all_at_once() -> None:
+    kept = Kept()
+    run(CUT, finished=kept)
+    first, *others = part_keys()
+    del kept.outcomes[first]
+    started: list[str] = []
+    workers = Workers(executor=Deadly(Counter(), started))
+    assert run(CUT, executor=workers, finished=kept) == result_of(CUT)
+    assert started == [first]
+    assert all(kept.loaded[key] for key in others)
+
+
 def test_an_outcome_tells_of_each_image_by_a_few_bytes() -> None:
     (unit,) = units_of(CUT)
     cuts = run_share(Share(number=0, unit=unit))
@@ -189,7 +201,7 @@ class Deadly(Executor):
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         if self._broken:
             raise BrokenProcessPool("a child process terminated abruptly")
-        (share,) = args
+        share, *_ = args
         assert isinstance(share, Share)
         self._started.append(share.key)
         future: Future[T] = Future()

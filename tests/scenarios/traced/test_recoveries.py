@@ -17,18 +17,21 @@ pytestmark = pytest.mark.skipif(
 IMAGE = data_image(new=b"12", old=b"1")
 
 
-@pytest.fixture
-def recoveries() -> Iterator[TracedRecoveries]:
-    command = """sh -c 'cd $1; test -e old || exit 3; test -e new || exit 0
-        mv new old; sync old; touch done' - {dir}"""
-    made = TracedRecoveries(
+def recoveries_by(command: str, limit_s: float) -> TracedRecoveries:
+    return TracedRecoveries(
         CheckCommand.of(command, name="recovery"),
         "/data",
         recorder=record,
         located=record,
-        limit_s=60.0,
+        limit_s=limit_s,
     )
-    with made:
+
+
+@pytest.fixture
+def recoveries() -> Iterator[TracedRecoveries]:
+    command = """sh -c 'cd $1; test -e old || exit 3; test -e new || exit 0
+        mv new old; sync old; touch done' - {dir}"""
+    with recoveries_by(command, limit_s=60.0) as made:
         yield made
 
 
@@ -63,3 +66,11 @@ def test_a_recovery_that_fails_is_told(recoveries: TracedRecoveries) -> None:
     assert recoveries.on(image).failed == "expected a normal end but it exited with 3"
     with pytest.raises(RecoveryError, match=r"without a crash but: .* exited with 3"):
         recoveries.try_out(image)
+
+
+def test_once_three_had_to_be_stopped_none_is_run_any_more() -> None:
+    with recoveries_by("sh -c 'exec sleep 60' - {dir}", limit_s=0.1) as recoveries:
+        told = [recoveries.on(data_image(old=bytes([each]))).failed for each in range(5)]
+        assert recoveries.runs == 3
+    assert told[0] == "expected an end within 0.1 s but it goes on"
+    assert told[3:] == ["3 recoveries had to be stopped, so that no more were recorded"] * 2

@@ -1,6 +1,7 @@
 /* Keeps one number in two files, DIR/left and DIR/right, by way of a journal, DIR/journal.
  *
- * usage: journaled save DIR ACKS                    saves 1 and acknowledges it
+ * usage: journaled save DIR ACKS [forgetful]        saves 1 and acknowledges it; whether it removes
+ *                                                   the journal without a sync of what it wrote
  *        journaled recover DIR [journal] [data]     applies a journal that is whole, and removes it
  *
  * The words are the syncs that the recovery remembers: of the journal, which the next crash must not
@@ -43,13 +44,13 @@ static void apply(const char *text, int syncs)
     must(fsync(directory) == 0, "fsync of the directory");
 }
 
-static void save(const char *acks_name)
+static void save(const char *acks_name, int syncs)
 {
     int acks = open(acks_name, O_WRONLY | O_CREAT | O_APPEND, 0644);
     must(acks >= 0, "open ACKS");
     put("journal", "00000001\n", 1);
     must(fsync(directory) == 0, "fsync of the directory");
-    apply("00000001\n", 1);
+    apply("00000001\n", syncs);
     must(write(acks, "ACK 1\n", 6) == 6, "write ACKS");
 }
 
@@ -81,7 +82,7 @@ int main(int count, char **words)
     directory = open(words[2], O_RDONLY | O_DIRECTORY);
     must(directory >= 0, "open DIR");
     if (strcmp(words[1], "save") == 0)
-        save(words[3]);
+        save(words[3], count < 5);
     else
         recover(syncs_journal, syncs_data);
     return 0;

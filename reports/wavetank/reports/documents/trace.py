@@ -31,6 +31,7 @@ _write: Final[Write] = writer(
         "complete",
         "kinds",
         "recoveries",
+        "recoveries_idle",
         "recoveries_left",
         unrecorded=lambda each: len(each.unrecorded),
     ),

@@ -6,7 +6,7 @@ A failure of a sweep, or of `wavetank run`, needs no test and becomes one.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -22,10 +22,28 @@ from wavetank.reports.stored.failures import (
 from wavetank.reports.stored.test_findings import TestFinding
 from wavetank.scenarios import ReplayVerdict, replay
 
-__all__ = ["NEW_RUN", "chosen"]
+__all__ = ["JUDGED_AGAIN", "NEW_RUN", "chosen", "images_judged_again"]
 
 NEW_RUN: Final = pytest.StashKey["TestFinding"]()
 """In the configuration of a run that replays: the finding that is looked for."""
+
+JUDGED_AGAIN: Final = "wavetank images judged again"
+"""Property of a test in such a run: the images of a `crash_test` that has passed."""
+
+
+def images_judged_again(reports: Iterable[object]) -> int:
+    """Return how many images the tests that passed have judged in a run that replays.
+
+    Args:
+        reports: of the tests that passed.
+    """
+    return sum(
+        int(value)
+        for report in reports
+        if isinstance(report, pytest.TestReport)
+        for name, value in report.user_properties
+        if name == JUDGED_AGAIN and isinstance(value, int)
+    )
 
 
 def chosen(name: str, session: pytest.Session, items: Sequence[pytest.Item]) -> list[pytest.Item]:

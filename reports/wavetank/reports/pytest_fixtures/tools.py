@@ -11,7 +11,7 @@ import pytest
 from attrs import frozen
 
 from wavetank.reports._version import version
-from wavetank.reports.pytest_fixtures.replay import NEW_RUN
+from wavetank.reports.pytest_fixtures.replay import JUDGED_AGAIN, NEW_RUN
 from wavetank.reports.stored.failures import DIRECTORY, FailureStore, StoredFailure
 from wavetank.reports.stored.test_findings import TestFinding
 from wavetank.reports.telling.story import render_story
@@ -147,7 +147,7 @@ class CrashTests:
             chosen = [each for each in chosen if _name(each) == case.profile] or [case.profile]
         limit = max_images or config.getoption("wavetank_max_images")
         try:
-            return crash_test(workload, check, profiles=chosen, max_images=limit, **options)
+            report = crash_test(workload, check, profiles=chosen, max_images=limit, **options)
         except CrashFinding as found:
             for finding in found.report.findings:
                 stored = TestFinding.of(self._node.nodeid, finding)
@@ -157,6 +157,11 @@ class CrashTests:
                     f"Reproduce: pytest --wavetank-replay {stored.id}"
                 )
             raise
+        if case is not None and report.outcome == "pass":
+            images = sum(verdict.images for verdict in report.verdicts.values())
+            # Properties of a test reach the process that xdist's workers report to.
+            self._node.user_properties.append((JUDGED_AGAIN, images))
+        return report
 
 
 class Interleavings:

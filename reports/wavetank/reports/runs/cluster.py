@@ -60,12 +60,12 @@ def scheduler_address(url: str) -> str:
 
 
 @contextmanager
-def dask_cluster(url: str, store: str) -> Iterator[Cluster]:
+def dask_cluster(url: str, stores: tuple[str, ...]) -> Iterator[Cluster]:
     """Give the workers of a dask cluster, all of which run the code that runs here.
 
     Args:
         url: of its scheduler, ``dask://HOST:PORT``.
-        store: that will be run.
+        stores: names of those that will be run.
 
     Raises:
         ClusterError: the URL is none, dask is not installed, nobody answers there, there are no
@@ -93,7 +93,7 @@ def dask_cluster(url: str, store: str) -> Iterator[Cluster]:
                 f"expected workers at {address}, got a scheduler without any; start them with "
                 f"`dask worker {address} --nthreads 1`"
             )
-        _require_same_code(client.run(code_identity, store, on_error="return"), store)
+        _require_same_code(client.run(code_identity, *stores, on_error="return"), stores)
         yield Cluster(
             workers=Workers(
                 executor=client.get_executor(), at_once=_AT_ONCE * threads, lost=(KilledWorker,)
@@ -102,8 +102,8 @@ def dask_cluster(url: str, store: str) -> Iterator[Cluster]:
         )
 
 
-def _require_same_code(found: dict[str, object], store: str) -> None:
-    here = code_identity(store)
+def _require_same_code(found: dict[str, object], stores: tuple[str, ...]) -> None:
+    here = code_identity(*stores)
     for worker, identity in found.items():
         if identity != here:
             raise ClusterError(

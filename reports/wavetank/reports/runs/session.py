@@ -7,22 +7,25 @@ What is kept after an early stop depends on the plan alone, never on which worke
 from __future__ import annotations
 
 import signal
-import sys
 import threading  # noqa: TID251 - progress from workers comes in a thread; no run sees it
 import time  # noqa: TID251 - people want to know how long a run took; no run sees it
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
-from itertools import islice
 from types import FrameType
 from typing import Final
 
-from attrs import evolve, frozen
+from attrs import define, evolve, frozen
 
 from wavetank.reports.outputs.event_lines import short_line
 from wavetank.reports.runs.cluster import Cluster
 from wavetank.reports.runs.differences import first_difference
-from wavetank.reports.runs.workers import hash_seed, worker_pool
+from wavetank.reports.runs.workers import (
+    ProgressQueue,
+    hash_seed,
+    process_pools,
+    worker_pool,
+)
 from wavetank.scenarios import (
     Case,
     Event,
@@ -31,13 +34,14 @@ from wavetank.scenarios import (
     FinishedShares,
     Listener,
     News,
+    RunningNews,
     RunPlan,
     RunResult,
     ScenarioFinished,
     ScenarioResult,
     Verdict,
     Violation,
-    count_shares,
+    Workers,
     events_of,
     run,
     tell,
@@ -166,23 +170,23 @@ def run_session(
     shown = _OneAtATime(listener)
     collector = _Collector(plan, max_failures, on_event)
     listeners = (shown, collector)
-    workers = min(workers, _most_workers(plan)) if cluster is None else cluster.threads
+    place = _Place(workers=1)
     interrupted = False
     error: Exception | None = None
     digest = ""
     try:
         if cluster is not None:
-            done = run(plan, listeners=listeners, executor=cluster.workers, finished=finished)
-            digest = done.digest
-        elif workers == 1 and with_hash_seed is None:
-            digest = run(plan, listeners=listeners, finished=finished).digest
+            opened = _on_cluster(cluster, len(collector.units))
         else:
-            setting = nullcontext() if with_hash_seed is None else hash_seed(with_hash_seed)
-            with setting, worker_pool(workers, shown.handle) as (pool, sink):
-                done = run(
-                    plan, listeners=listeners, executor=pool, progress=sink, finished=finished
-                )
-                digest = done.digest
+            opened = _on_processes(workers, len(collector.units), shown.handle, with_hash_seed)
+        with opened as place:
+            digest = run(
+                plan,
+                listeners=listeners,
+                executor=place.executor,
+                progress=place.progress,
+                finished=finished,
+            ).digest
     except _EnoughFailures:
         pass
     except KeyboardInterrupt:
@@ -201,15 +205,48 @@ def run_session(
         found=tuple((each.case, tell(each.case, each.problem)) for each in collector.found()),
         interrupted=interrupted,
         elapsed_s=clock() - start_s,
-        workers=workers,
+        workers=place.workers,
         error=error,
     )
 
 
-def _most_workers(plan: RunPlan) -> int:
-    """Return how many processes a plan can use: new ones cost more than a small scenario."""
-    units = list(islice(units_of(plan), 2))
-    return count_shares(units[0]) if len(units) == 1 else sys.maxsize
+@define(kw_only=True)
+class _Place:
+    """Where the shares of a plan run.
+
+    Attributes:
+        workers: processes used by now; 1 is this one.
+        executor: where they run; None: here.
+        progress: brings progress from there.
+    """
+
+    workers: int
+    executor: Workers | None = None
+    progress: ProgressQueue | None = None
+
+
+@contextmanager
+def _on_cluster(cluster: Cluster, units: int) -> Iterator[_Place]:
+    executor = evolve(cluster.workers, only_parts=units == 1)
+    yield _Place(workers=cluster.threads, executor=executor)
+
+
+@contextmanager
+def _on_processes(
+    workers: int, units: int, on_progress: Callable[[RunningNews], None], seed: int | None
+) -> Iterator[_Place]:
+    """Give new processes, or none where a plan of one unit or one worker needs none."""
+    if seed is None and workers == 1:
+        yield _Place(workers=1)
+    elif seed is None and units == 1:
+        with process_pools(workers) as pools:
+            place = _Place(workers=1, executor=pools.workers(only_parts=True))
+            yield place
+            place.workers = pools.count if pools.is_used else 1
+    else:
+        setting = nullcontext() if seed is None else hash_seed(seed)
+        with setting, worker_pool(workers, on_progress) as (executor, progress):
+            yield _Place(workers=workers, executor=executor, progress=progress)
 
 
 def untouched(plan: RunPlan) -> Session:

@@ -22,7 +22,7 @@ from typing import Final
 
 from attrs import field, frozen
 
-from wavetank.reports.runs.code_identity import code_identity
+from wavetank.reports.runs.code_identity import code_identity, stores_of
 from wavetank.scenarios import RunPlan, Share, ShareOutcome, plan_to_json
 
 __all__ = ["UNFINISHED", "ResumeError", "UnfinishedRun", "UnfinishedRuns"]
@@ -60,7 +60,7 @@ class UnfinishedRun:
         try:
             data = (self.path / f"{share.key}.pickle").read_bytes()
             outcome: ShareOutcome = pickle.loads(data)  # noqa: S301 - of this program's own making
-        except (OSError, EOFError, pickle.UnpicklingError):
+        except Exception:  # noqa: BLE001 - damaged bytes may be of any opcode, and end in any error
             return None
         return outcome
 
@@ -96,7 +96,7 @@ class UnfinishedRuns:
         number = 1 + max((_number(path) for path in self._newest_first()), default=0)
         name = f"{number}-{_plan_digest(plan)}"
         new = Path(tempfile.mkdtemp(prefix=".new-", dir=self.directory))
-        about = {"plan": plan_to_json(plan), "code": code_identity(plan.backend)}
+        about = {"plan": plan_to_json(plan), "code": code_identity(*stores_of(plan))}
         (new / _RUN).write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
         path = new.replace(self.directory / name)
         with ExitStack() as stack:
@@ -123,7 +123,7 @@ class UnfinishedRuns:
                 "start the run without --resume"
             )
         begun = json.loads((path / _RUN).read_text(encoding="utf-8"))["code"]
-        now = code_identity(plan.backend)
+        now = code_identity(*stores_of(plan))
         if begun != now:
             raise ResumeError(
                 f"expected the code that began the unfinished run {path}, {begun}, got {now}; "

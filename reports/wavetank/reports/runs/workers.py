@@ -11,17 +11,27 @@ import os  # noqa: TID251 - workers take their hash seed from the environment
 import signal
 import threading  # noqa: TID251 - one thread brings progress from the workers; no run sees it
 from collections.abc import Callable, Iterator
-from concurrent.futures import Executor, ProcessPoolExecutor
+from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from contextlib import contextmanager
 from multiprocessing.managers import SyncManager
 from queue import Queue
-from typing import Final, TypeAlias
+from typing import Final, ParamSpec, TypeAlias, TypeVar
 
 from attrs import frozen
 
 from wavetank.scenarios import RunningNews, Workers
 
-__all__ = ["ProgressQueue", "hash_seed", "work_executor", "worker_pool"]
+__all__ = [
+    "ProcessPools",
+    "ProgressQueue",
+    "hash_seed",
+    "process_pools",
+    "work_executor",
+    "worker_pool",
+]
+
+_Arguments = ParamSpec("_Arguments")
+_Result = TypeVar("_Result")
 
 _HASH_SEED: Final = "PYTHONHASHSEED"
 
@@ -43,18 +53,42 @@ class ProgressQueue:
         self.queue.put(event)
 
 
-class _Pools:
-    """Executors of new processes, one after the other: a pool that has lost a process is broken."""
+class ProcessPools:
+    """Pools of new processes, one after the other: one that has lost a process is broken.
+
+    Args:
+        workers: processes, at least 1; each starts when there is work for it.
+    """
 
     def __init__(self, workers: int) -> None:
-        self._workers = workers
+        self.count = workers
         self._context = multiprocessing.get_context("spawn")
         self._others = set(multiprocessing.active_children())
+        self._was_used = False
         self.current = self._new()
+
+    def workers(self, *, only_parts: bool = False) -> Workers:
+        """Return where shares run.
+
+        Args:
+            only_parts: see `Workers`.
+        """
+        return Workers(
+            executor=self.current,
+            at_once=_AT_ONCE * self.count,
+            renew=self.renew,
+            only_parts=only_parts,
+        )
+
+    @property
+    def is_used(self) -> bool:
+        """Whether any work was given to them."""
+        return self._was_used or self.current.is_used
 
     def renew(self) -> Executor:
         """Return a new pool instead of the broken one."""
         self.current.shutdown(wait=False, cancel_futures=True)
+        self._was_used = True
         self.current = self._new()
         return self.current
 
@@ -64,8 +98,41 @@ class _Pools:
         for process in set(multiprocessing.active_children()) - self._others:
             process.terminate()
 
-    def _new(self) -> ProcessPoolExecutor:
-        return ProcessPoolExecutor(self._workers, self._context, initializer=_begin_work)
+    def _new(self) -> _Pool:
+        return _Pool(self.count, self._context, initializer=_begin_work)
+
+
+class _Pool(ProcessPoolExecutor):
+    """A pool that remembers whether it was ever given work."""
+
+    is_used = False
+
+    def submit(
+        self,
+        fn: Callable[_Arguments, _Result],
+        /,
+        *args: _Arguments.args,
+        **kwargs: _Arguments.kwargs,
+    ) -> Future[_Result]:
+        self.is_used = True
+        return super().submit(fn, *args, **kwargs)
+
+
+@contextmanager
+def process_pools(workers: int) -> Iterator[ProcessPools]:
+    """Give new processes that run shares; they end as those of `worker_pool`.
+
+    Args:
+        workers: processes, at least 1.
+    """
+    pools = ProcessPools(workers)
+    try:
+        yield pools
+    except BaseException:
+        pools.terminate()
+        raise
+    finally:
+        pools.current.shutdown(wait=True, cancel_futures=True)
 
 
 @contextmanager
@@ -88,15 +155,10 @@ def worker_pool(
         queue: _Messages = manager.Queue()
         drain = threading.Thread(target=_drain, args=(queue, on_progress), daemon=True)
         drain.start()
-        pools = _Pools(workers)
-        given = Workers(executor=pools.current, at_once=_AT_ONCE * workers, renew=pools.renew)
         try:
-            yield given, ProgressQueue(queue)
-        except BaseException:
-            pools.terminate()
-            raise
+            with process_pools(workers) as pools:
+                yield pools.workers(), ProgressQueue(queue)
         finally:
-            pools.current.shutdown(wait=True, cancel_futures=True)
             queue.put(None)
             drain.join()
 

@@ -249,6 +249,7 @@ class ProfileVerdict:
         complete: whether every legal image was checked, or one that stands for it.
         choice: where images were chosen that do not stand for all, how large the choice was.
         recoveries: images inside whose recovery crashes were tried, too.
+        recoveries_idle: images whose recovery changed nothing, so that no crash can come inside.
         recoveries_left: images inside whose recovery none was tried, since enough had been.
         unrecorded: why the recovery of each further image could not be crashed.
     """
@@ -265,6 +266,7 @@ class ProfileVerdict:
     complete: bool
     choice: Choice = field(factory=Choice)
     recoveries: int = 0
+    recoveries_idle: int = 0
     recoveries_left: int = 0
     unrecorded: tuple[str, ...] = ()
 
@@ -309,6 +311,7 @@ def merged(verdicts: Sequence[ProfileVerdict]) -> ProfileVerdict:
         complete=all(each.complete for each in verdicts),
         choice=max((each.choice for each in verdicts), key=lambda choice: choice.points),
         recoveries=sum(each.recoveries for each in verdicts),
+        recoveries_idle=sum(each.recoveries_idle for each in verdicts),
         recoveries_left=sum(each.recoveries_left for each in verdicts),
         unrecorded=tuple(why for each in verdicts for why in each.unrecorded),
     )
@@ -418,14 +421,21 @@ class CrashReport:
         if left:
             told.append(
                 f"no crash was tried inside the recovery of at least {left[0].recoveries_left} "
-                f"images under {left[0].profile}, since {left[0].recoveries} had been crashed; "
-                f"raise --max-recoveries for more"
+                f"images under {left[0].profile}, since enough had been tried; raise "
+                f"--max-recoveries for more"
+            )
+        idle = sum(each.recoveries_idle for each in self.verdicts.values())
+        if idle and not any(each.recoveries for each in self.verdicts.values()):
+            told.append(
+                f"no recovery changed the directory, on {idle} images, so that no crash came "
+                f"inside one; if the check does less with nothing acknowledged, name the recovery "
+                f"with --recover"
             )
         unrecorded = [why for each in self.verdicts.values() for why in each.unrecorded]
         if unrecorded:
             told.append(
-                f"no crash was tried inside {len(unrecorded)} recoveries that could not be "
-                f"recorded, the first of them since: {unrecorded[0]}"
+                f"no crash was tried inside {len(unrecorded)} recoveries that failed or could not "
+                f"be recorded, the first of them since: {unrecorded[0]}"
             )
         return told
 

@@ -26,12 +26,15 @@ from wavetank.sim import (
 
 __all__ = ["cut_positions", "parts_of"]
 
-_PART_IMAGES: Final = 4000
-"""Images that are worth a part of their own: some seconds of recoveries, beside which recording the
-run again and walking to the part take little."""
+_PART_IMAGES: Final = 1000
+"""Images that are worth a part of their own: half a second of recoveries, beside which walking to
+the part takes little."""
 
-_NESTED_PART_IMAGES: Final = 500
-"""The same with crashes inside recoveries, where each image costs many times as much."""
+_NESTED_PART_IMAGES: Final = 400
+"""The same with crashes inside recoveries, where each image costs several times as much."""
+
+_FEWEST_PARTS: Final = 6
+"""What would make fewer parts is not cut: one process has explored it before others are there."""
 
 
 def parts_of(
@@ -45,7 +48,8 @@ def parts_of(
     Args:
         run: the recorded run.
         profiles: under which it is explored, with how far that goes.
-        least: images that make a part of their own; None: as many as are worth it.
+        least: images that make a part of their own; None: as many as are worth it, and a run with
+            few of these is not cut.
     """
     last = len(run.log)
     # Where attributes count once somebody has looked at them, what was seen before matters.
@@ -66,6 +70,8 @@ def parts_of(
             weights[position] += 0 if isinstance(record, Mark) else len(images.images)
             if not is_seam:
                 seams.discard(position + 1)
+    if least is None and sum(weights) < _FEWEST_PARTS * worth:
+        return (Positions(0, last),)
     return cut_positions(weights, sorted(seams), least=least or worth)
 
 

@@ -230,13 +230,19 @@ class _Explorer(Generic[Shown, Known]):
             self._graph.crashable = self._limits.max_crashed
             self._legal = self._cache_hits = 0
 
+    def _spread_crashes(self, position: int) -> None:
+        """Let the walk come with recoveries to crash to its end, unless a look has been there."""
+        if self._limits.look is None:
+            self._graph.crashable = self._crashable_by(position)
+
     def _crashable_by(self, position: int) -> int | None:
         """Return how many recoveries may have been crashed so far, to spread them over the log."""
         most = self._limits.max_crashed
-        return None if most is None else -(-most * position // len(self._run.log))
+        return None if most is None else -(-most * (position + 1) // (len(self._run.log) + 1))
 
     def _walk(self) -> None:
         pending = PendingOps(self._run.image, self._profile)
+        self._spread_crashes(0)
         if not self._is_before(0):
             self._visit(pending, 0, self._images(pending, 0, all_images))
         for position, record in enumerate(islice(self._run.log, self._positions.last), start=1):
@@ -244,6 +250,7 @@ class _Explorer(Generic[Shown, Known]):
                 self._complete = False
                 return
             pending.take(record)
+            self._spread_crashes(position)
             if self._is_before(position):
                 continue
             if isinstance(record, Mark):

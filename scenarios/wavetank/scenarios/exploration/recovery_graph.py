@@ -264,13 +264,15 @@ class RecoveryGraph(Generic[Shown, Known]):
     @property
     def crashed(self) -> frozenset[bytes]:
         """The names of the images inside whose recovery crashes were tried."""
+        if self.crashable is None:
+            return frozenset(name for name, each in self._outcomes.items() if each.expanded)
         return frozenset(self._crashed)
 
     def may_crash(self, name: bytes) -> bool:
         """Whether crashes may be tried inside the recovery from an image; counts it if so."""
-        if name in self._crashed:
+        if self.crashable is None or name in self._crashed:
             return True
-        if self.crashable is not None and len(self._crashed) >= self.crashable:
+        if len(self._crashed) >= self.crashable:
             self.uncrashed.add(name)
             return False
         self.uncrashed.discard(name)
@@ -371,6 +373,9 @@ class RecoveryGraph(Generic[Shown, Known]):
         seen = {start.name}
         while todo:
             start, crashes = todo.popleft()
+            # Recoveries that were not crashed may cost much, and lead nowhere.
+            if self.crashable is not None and start.name not in self._crashed:
+                continue
             for inner in self._images_inside(start):
                 chain = (*crashes, CrashPoint(position=inner.position, kept=inner.kept))
                 is_last = start.name == parent and inner.name == target

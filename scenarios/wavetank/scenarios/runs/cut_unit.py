@@ -35,7 +35,10 @@ class CutUnit:
 
     def shares(self) -> tuple[Share, ...]:
         """Return the shares that explore the parts."""
-        return tuple(evolve(self.share, positions=each) for each in self.cuts.parts)
+        recording = self.cuts.recording
+        return tuple(
+            evolve(self.share, positions=each, recording=recording) for each in self.cuts.parts
+        )
 
     def give_up(self) -> Share:
         """Return the share that runs the unit as a whole; parts do not count any more."""

@@ -69,8 +69,8 @@ class RunPlan:
         schedules: runs of each scenario whose tasks run beside one another, each under another
             schedule, shared among the profiles.
         cluster_runs: runs of each cluster scenario, shared among the profiles.
-        part_images: an exploration is cut into parts of about so many images, as far as it has as
-            many; None: 4,000, or 500 with crashes inside recoveries.
+        part_images: an exploration is cut into parts of about so many images; None: 1,000, or 400
+            with crashes inside recoveries, and one with fewer than 6 such parts is not cut.
     """
 
     scenarios: tuple[str, ...]

@@ -20,7 +20,7 @@ from wavetank.scenarios.runs.cut_unit import CutUnit
 from wavetank.scenarios.runs.listening import Listener, News, ScenarioFinished
 from wavetank.scenarios.runs.plan import RunPlan
 from wavetank.scenarios.runs.results import RunResult, ScenarioResult
-from wavetank.scenarios.runs.shares import ExploredPart, Share, UnitCuts, run_share
+from wavetank.scenarios.runs.shares import ExploredPart, Share, UnitCuts
 from wavetank.scenarios.runs.spreading import HERE, FinishedShares, SharesRun, Workers
 from wavetank.scenarios.runs.unit import ProgressSink, Unit, units_of
 from wavetank.scenarios.stores.adapter import StoreAdapter
@@ -49,7 +49,7 @@ def run(
         executor: where the shares of the plan run (docs/scale.md); None runs them here, one after
             the other.
         progress: told of progress from inside the shares; it must be picklable if the executor
-            needs that. For shares that run here it may be left out, the listeners are told anyway.
+            needs that. Where whole units run here, it may be left out: the listeners are told.
         finished: gives what came of shares in an earlier run of the same plan, and keeps what
             comes of them now; None: nobody does.
 
@@ -69,12 +69,12 @@ def run(
     workers = HERE if executor is None else executor
     if not isinstance(workers, Workers):
         workers = Workers(executor=workers)
-    if workers is HERE and progress is None:
+    if (workers is HERE or workers.only_parts) and progress is None:
         progress = partial(_tell, listeners)
     for listener in listeners:
         listener.start(plan)
     done: dict[int, tuple[ScenarioResult, ...]] = {}
-    spread = SharesRun(workers, partial(run_share, progress=progress), finished)
+    spread = SharesRun(workers, progress, finished)
     for number, results in _run_units(units, spread, listeners):
         done[number] = results
         for result in results:

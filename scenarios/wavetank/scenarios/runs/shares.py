@@ -8,10 +8,11 @@ itself; cut_unit.py makes the unit's results of what they saw.
 
 from __future__ import annotations
 
+import pickle
 from functools import lru_cache
 from typing import TypeAlias
 
-from attrs import evolve, frozen
+from attrs import evolve, field, frozen
 
 from wavetank.scenarios.exploration.cuts import parts_of
 from wavetank.scenarios.exploration.explorer import explore_part
@@ -32,7 +33,7 @@ from wavetank.scenarios.runs.results import ScenarioResult
 from wavetank.scenarios.runs.tasks_run import run_tasks_of
 from wavetank.scenarios.runs.unit import ProgressSink, Unit, case_of
 from wavetank.scenarios.stores.python_stores import on_simulated_disk
-from wavetank.scenarios.stores.registry import find_store
+from wavetank.scenarios.stores.registry import BUILTIN, find_store
 
 __all__ = [
     "ExploredPart",
@@ -55,12 +56,14 @@ class Share:
         unit: what is run.
         positions: the crash points to explore; None: all of them.
         is_whole: whether the unit is run without being cut, since a part of it had findings.
+        recording: of a part, the recorded run, packed; b"": it is recorded again.
     """
 
     number: int
     unit: Unit
     positions: Positions | None = None
     is_whole: bool = False
+    recording: bytes = field(default=b"", repr=False)
 
     @property
     def key(self) -> str:
@@ -84,10 +87,12 @@ class UnitCuts:
     Attributes:
         facts: of the recorded run.
         parts: ranges of positions that are explored each by itself.
+        recording: the recorded run, packed; b"" if it cannot be.
     """
 
     facts: RecordedFacts
     parts: tuple[Positions, ...]
+    recording: bytes = field(repr=False)
 
 
 @frozen(kw_only=True)
@@ -121,7 +126,8 @@ def run_share(share: Share, progress: ProgressSink | None = None) -> ShareOutcom
     """
     unit = share.unit
     if share.positions is not None:
-        return _explore_part(unit, share.positions)
+        recording = _unpacked(unit, share.recording) if share.recording else _recorded(unit)
+        return _explore_part(unit, recording, share.positions)
     if unit.scenario.family is not None:
         return run_family_of(unit, progress)
     if unit.scenario.has_tasks:
@@ -138,7 +144,7 @@ def count_shares(unit: Unit) -> int:
     """Return into how many shares a unit is cut; it is recorded to find that out."""
     if not unit.scenario.is_life:
         return 1
-    return len(_parts(unit, _recorded(unit)))
+    return len(_parts(unit, _record(unit)))
 
 
 def _explore_unit(
@@ -154,7 +160,7 @@ def _explore_unit(
         if may_cut and not any(live):
             parts = _parts(unit, recording)
             if len(parts) > 1:
-                return UnitCuts(facts=facts, parts=parts)
+                return UnitCuts(facts=facts, parts=parts, recording=_packed(recording))
         # What the store does on an image is the same under every profile.
         subject = recording.subject()
         results = tuple(
@@ -165,10 +171,9 @@ def _explore_unit(
     return (evolve(results[0], events=facts.events), *results[1:])
 
 
-def _explore_part(unit: Unit, positions: Positions) -> ExploredPart:
+def _explore_part(unit: Unit, recording: Recording, positions: Positions) -> ExploredPart:
     seen: list[PartialExploration] = []
     recoveries: list[int] = []
-    recording = _recorded(unit)
     with recording.runnable() as runnable:
         subject = runnable.subject()
         for own in unit.profiles:
@@ -188,9 +193,29 @@ def _parts(unit: Unit, recording: Recording) -> tuple[Positions, ...]:
     return parts_of(recording, profiles, least=unit.part_images)
 
 
-# Recorded anew it would be the same, which takes a while: the parts that a process explores one
-# after the other are mostly of one unit.
-@lru_cache(maxsize=_KEPT_RECORDINGS)
-def _recorded(unit: Unit) -> Recording:
+def _record(unit: Unit) -> Recording:
     store = find_store(unit.backend)
     return record(fitted(next(unit.workloads()), store), store)
+
+
+# The parts that a process explores one after the other are mostly of one unit, and recording or
+# unpacking that for each of them would take as long as some of the parts.
+@lru_cache(maxsize=_KEPT_RECORDINGS)
+def _recorded(unit: Unit) -> Recording:
+    return _record(unit)
+
+
+@lru_cache(maxsize=_KEPT_RECORDINGS)
+def _unpacked(unit: Unit, packed: bytes) -> Recording:
+    recording: Recording = pickle.loads(packed)  # noqa: S301 - of this run's own making
+    return evolve(recording, backend=find_store(unit.backend))
+
+
+def _packed(recording: Recording) -> bytes:
+    """Return a recorded run as bytes, which take a tenth of the time that recording it takes."""
+    try:
+        # A worker finds the store by its name.
+        return pickle.dumps(evolve(recording, backend=BUILTIN, faults_fired={}))
+    except (TypeError, AttributeError, pickle.PicklingError):
+        # A step or an error of a store can hold what has no name.
+        return b""

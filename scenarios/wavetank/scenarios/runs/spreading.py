@@ -14,7 +14,8 @@ from typing import Final, ParamSpec, Protocol, TypeVar
 
 from attrs import define, evolve, field, frozen
 
-from wavetank.scenarios.runs.shares import Share, ShareOutcome
+from wavetank.scenarios.runs.shares import Share, ShareOutcome, run_share
+from wavetank.scenarios.runs.unit import ProgressSink
 
 __all__ = ["HERE", "FinishedShares", "LostShareError", "SharesRun", "Workers"]
 
@@ -52,12 +53,15 @@ class Workers:
         renew: gives another executor when this one is broken, as a process pool is that has lost a
             process; None: there is no other.
         lost: exceptions of a future that say that its worker is gone.
+        only_parts: whether only parts of units are submitted, and whole units run here. That suits
+            a plan of one unit: nobody waits meanwhile, and where it is not cut nobody is needed.
     """
 
     executor: Executor
     at_once: int | None = None
     renew: Callable[[], Executor] | None = None
     lost: tuple[type[Exception], ...] = (BrokenExecutor,)
+    only_parts: bool = False
 
 
 class _Here(Executor):
@@ -88,12 +92,12 @@ class SharesRun:
 
     Args:
         workers: where they run.
-        run: does what a share asks for; it is submitted to the executor.
+        progress: told of progress from inside whole units.
         finished: keeps what came of shares; None: nobody does.
     """
 
     _workers: Workers
-    _run: Callable[[Share], ShareOutcome]
+    _progress: ProgressSink | None
     _finished: FinishedShares | None = None
     _waiting: deque[Share] = field(factory=deque, init=False)
     _running: dict[Future[ShareOutcome], Share] = field(factory=dict, init=False)
@@ -125,8 +129,10 @@ class SharesRun:
             Exception: whatever a share raises.
         """
         while self._waiting or self._running:
-            yield from self._known()
-            self._fill()
+            while self._waiting:
+                yield from self._known()
+                if not self._submit_next():
+                    break
             if not self._running:
                 continue
             wait(self._running, return_when=FIRST_COMPLETED)
@@ -155,21 +161,26 @@ class SharesRun:
             self._finished.save(share, outcome)
         return outcome
 
-    def _fill(self) -> None:
-        """Submit the shares that wait next, as many as may run at once."""
+    def _submit_next(self) -> bool:
+        """Submit the share that waits next; return whether another one may run beside it."""
         at_once = self._workers.at_once
-        while self._waiting and (at_once is None or len(self._running) < at_once):
-            if self._running and any(map(self._is_suspect, self._next_and_running())):
-                return
-            share = self._waiting[0]
-            try:
-                future = self._workers.executor.submit(self._run, share)
-            except BrokenExecutor as error:
-                # It broke before the futures of the others told so.
-                if not self._running:
-                    self._again([(self._waiting.popleft(), error)])
-                return
-            self._running[future] = self._waiting.popleft()
+        if not self._waiting or (at_once is not None and len(self._running) >= at_once):
+            return False
+        if self._running and any(map(self._is_suspect, self._next_and_running())):
+            return False
+        share = self._waiting[0]
+        is_part = share.positions is not None
+        is_here = self._workers.only_parts and not is_part
+        executor = HERE.executor if is_here else self._workers.executor
+        try:
+            future = executor.submit(run_share, share, None if is_part else self._progress)
+        except BrokenExecutor as error:
+            # It broke before the futures of the others told so.
+            if not self._running:
+                self._again([(self._waiting.popleft(), error)])
+            return False
+        self._running[future] = self._waiting.popleft()
+        return True
 
     def _next_and_running(self) -> Iterator[Share]:
         yield self._waiting[0]

@@ -97,6 +97,9 @@ def recovery_judged_again(
             f"not all that crashes inside the recovery leave could be judged: {seen.images} images"
         )
         return ReplayResult(verdict=ReplayVerdict.INCONCLUSIVE, explanation=told)
+    if not seen.images:
+        told = "the recovery changes nothing any more, so there is no crash inside it to judge"
+        return ReplayResult(verdict=ReplayVerdict.INCONCLUSIVE, explanation=told)
     images = f"all {seen.images} images that crashes inside the recovery, run again, can leave"
     return _accepted(images, refuses=refuses)
 

@@ -25,6 +25,7 @@ from wavetank.sim import PROCESS_KILL, DiskImage, PendingOps
 from wavetank.sim.traces import (
     Program,
     ProgramError,
+    ProgramSlowError,
     ProgramUnchangedError,
     Recorder,
     Trace,
@@ -35,6 +36,8 @@ from wavetank.sim.traces import (
 __all__ = ["RecoveredCheck", "RecoveryError", "TracedRecoveries"]
 
 _TOLD: Final = 200
+_MOST_STOPPED: Final = 3
+"""Each recovery that had to be stopped has cost as long as it may take."""
 
 
 class RecoveryError(RuntimeError):
@@ -61,6 +64,13 @@ class RecoveredCheck:
         if recovered.value is not None:
             return Answer(value=f"recovery failed: {recovered.value}")
         return self.check.run(place, limit_s)
+
+
+def _in_one_line(error: Exception) -> str:
+    """Return what went wrong, and the last line of the program's output, if that is behind it."""
+    first, *output = str(error).removeprefix("work: ").splitlines()
+    told = " ".join([first, *output[-1:]])
+    return told if len(told) <= _TOLD else f"{told[:_TOLD]}..."
 
 
 class TracedRecoveries:
@@ -98,6 +108,7 @@ class TracedRecoveries:
         self._benches = Benches(directory, 1)
         self._known: dict[bytes, Trace | str | None] = {}
         self._with_lines: dict[bytes, Trace] = {}
+        self._stopped = 0
         self.runs = 0
 
     def __enter__(self) -> Self:
@@ -142,14 +153,18 @@ class TracedRecoveries:
     def _traced(self, image: DiskImage) -> Trace | str | None:
         """Return what the recovery did; None if it changed nothing, or why nobody knows."""
         digest = image.digest()
+        if digest not in self._known and self._stopped >= _MOST_STOPPED:
+            return f"{self._stopped} recoveries had to be stopped, so that no more were recorded"
         if digest not in self._known:
             try:
                 self._known[digest] = self._run(image, self._recorder)
             except ProgramUnchangedError:
                 self._known[digest] = None
+            except ProgramSlowError as error:
+                self._stopped += 1
+                self._known[digest] = _in_one_line(error)
             except (ProgramError, TraceError) as error:
-                told = " ".join(str(error).removeprefix("work: ").split())
-                self._known[digest] = told if len(told) <= _TOLD else f"{told[:_TOLD]}..."
+                self._known[digest] = _in_one_line(error)
         return self._known[digest]
 
     def _with_source_lines(self, image: DiskImage, found: Trace) -> Trace:

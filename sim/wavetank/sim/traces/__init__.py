@@ -23,6 +23,7 @@ from wavetank.sim.traces.strace.system_calls import CallReader, SystemCall
 from wavetank.sim.traces.trace import (
     Program,
     ProgramError,
+    ProgramSlowError,
     ProgramUnchangedError,
     Recorder,
     RecorderMissingError,
@@ -37,6 +38,7 @@ __all__ = [
     "CallReader",
     "Program",
     "ProgramError",
+    "ProgramSlowError",
     "ProgramUnchangedError",
     "Recorder",
     "RecorderMissingError",

@@ -162,8 +162,12 @@ def test_what_is_observed_must_have_been_there_without_a_crash(
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (["--check", "cat {dir}/x"], "expected a COMMAND to run"),
-        (["--", "true"], "expected a command for --check, or for --observe"),
+        (
+            ["--check", "cat {dir}/x"],
+            "expected a COMMAND to run, or a file for --trace, but neither",
+        ),
+        (["--", "true"], "expected a command for --check, or for --observe, but neither came"),
+        (["--check", "a", "--observe", "b", "--", "true"], "or for --observe, and not both"),
         (["--check", "cat {dri}", "--", "true", "data"], "{dri}"),
         (["--check", "cat x", "--", "true", "data"], "expected {dir}"),
         (["--check", "no-such-program {dir}", "--", "true", "data"], "no-such-program"),

@@ -15,7 +15,7 @@ from console import wavetank
 
 from wavetank.reports.documents import schema
 
-PROGRAMS = Path(__file__).parents[2] / "support" / "traced"
+PROGRAMS = Path(__file__).parents[3] / "support" / "traced"
 SYNCED = "journal data"
 NO_FUSE = not os.access("/dev/fuse", os.R_OK | os.W_OK)
 
@@ -41,7 +41,13 @@ def programs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def crashed(
-    programs: Path, remembered: str, cwd: Path, *more: str, store: str = "", depth: int = 1
+    programs: Path,
+    remembered: str,
+    cwd: Path,
+    *more: str,
+    store: str = "",
+    depth: int = 1,
+    saving: tuple[str, ...] = (),
 ) -> Found:
     """Return what came of a store whose recovery remembers some of its syncs."""
     store = store or str(programs / "journaled")
@@ -49,7 +55,7 @@ def crashed(
     words = ["--format", "json", "--ack", "acks", "--profile", "ext4", "--depth", str(depth)]
     words += ["--check", f"{programs / 'check_journaled'} {{dir}} {{count}}", "--dir", "data"]
     words += ["--recover", f"{store} recover {{dir}} {remembered}", *more]
-    done = wavetank("trace", *words, "--", *store.split(), "save", "data", "acks", cwd=cwd)
+    done = wavetank("trace", *words, "--", *store.split(), "save", "data", "acks", *saving, cwd=cwd)
     assert done.stderr == ""
     found: Found = json.loads(done.stdout)
     jsonschema.validate(found, schema("trace"))
@@ -67,7 +73,8 @@ def test_a_recovery_that_remembers_its_syncs_passes(programs: Path, tmp_path: Pa
     assert found["verdict"] == "pass"
     [profile] = found["profiles"]
     assert profile["complete"]
-    assert profile["recoveries"] > 10
+    # Before and after the work there is no journal.
+    assert (profile["recoveries"], profile["recoveries_idle"]) == (12, 2)
     assert (profile["recoveries_left"], profile["unrecorded"]) == (0, 0)
 
 
@@ -104,17 +111,34 @@ def test_without_a_depth_it_is_not_seen(programs: Path, tmp_path: Path) -> None:
     assert found["profiles"][0]["recoveries"] == 0
 
 
+def test_a_complaint_that_takes_one_crash_is_not_told_again_with_two(
+    programs: Path, tmp_path: Path
+) -> None:
+    found = crashed(programs, "journal", tmp_path, saving=("forgetful",))
+    told = [(each["after"], each["sentence"]) for each in found["findings"]]
+    assert ("", "left holds 0 but right holds 1") in told
+    assert all(not after for after, _ in told)
+
+
 def test_what_a_limit_leaves_out_is_told(programs: Path, tmp_path: Path) -> None:
     found = crashed(programs, SYNCED, tmp_path, "--max-recoveries", "3")
     assert found["verdict"] == "inconclusive"
     [profile] = found["profiles"]
     assert not profile["complete"]
-    assert (profile["recoveries"], profile["recoveries_left"] > 5) == (3, True)
+    assert profile["recoveries"] + profile["recoveries_idle"] == 3
+    assert profile["recoveries_left"] > 5
     assert any(
         note.startswith("no crash was tried inside the recovery of at least")
         and "raise --max-recoveries for more" in note
         for note in found["notes"]
     )
+
+
+def test_recoveries_that_change_nothing_are_told(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    words = ["--depth", "1", "--profile", "process-kill", "--check", "true {dir}", "--dir", "data"]
+    done = wavetank("trace", *words, "--", "touch", "data/f", cwd=tmp_path)
+    assert "note: no recovery changed the directory, on 2 images, " in done.stdout
 
 
 @pytest.mark.slow
@@ -153,9 +177,12 @@ def test_a_recovery_after_a_kill_must_sync_what_it_relies_on(
 
 @pytest.mark.slow
 def test_recoveries_of_recoveries_are_crashed_at_depth_two(programs: Path, tmp_path: Path) -> None:
-    found = crashed(programs, SYNCED, tmp_path, depth=2)
-    assert found["verdict"] == "pass"
-    assert found["profiles"][0]["complete"]
+    (tmp_path / "once").mkdir()
+    [once] = crashed(programs, SYNCED, tmp_path / "once", "--profile", "posix")["profiles"][1:]
+    [twice] = crashed(programs, SYNCED, tmp_path, "--profile", "posix", depth=2)["profiles"][1:]
+    assert (once["outcome"], twice["outcome"]) == ("pass", "pass")
+    assert twice["complete"]
+    assert twice["recoveries"] > once["recoveries"]
 
 
 @pytest.mark.slow
@@ -179,6 +206,7 @@ def test_a_check_that_recovers_by_itself_is_crashed_as_the_recovery(
         (["--max-recoveries", "3", "--check", "true {dir}"], "--depth"),
         (["--depth", "1", "--recover", "true", "--check", "true {dir}"], "{dir}"),
         (["--depth", "1", "--recover", "nothing {dir}", "--check", "true {dir}"], "nothing"),
+        (["--recover", "cat {dir} {acked}", "--check", "true {dir}"], "expected {dir} alone"),
         (["--recover", "false {dir}", "--check", "true {dir}"], "recovery failed"),
         (
             ["--depth", "1", "--check", "sh -c 'test ! -e $1/seen && touch $1/seen' - {dir}"],

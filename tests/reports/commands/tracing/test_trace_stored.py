@@ -11,7 +11,7 @@ from console import wavetank
 
 from wavetank.reports.documents import schema
 
-PROGRAMS = Path(__file__).parents[2] / "support" / "traced"
+PROGRAMS = Path(__file__).parents[3] / "support" / "traced"
 STORED = Path(".wavetank") / "failures" / "traces"
 REFUSES = """
 last=$(tail -n 1 $2)
@@ -67,6 +67,15 @@ def test_the_same_image_is_refused_again(found: tuple[Path, str]) -> None:
     document = json.loads(done.stdout)
     jsonschema.validate(document, schema("replay"))
     assert document["verdict"] == "failed"
+
+
+def test_it_can_be_named_by_its_file_wherever_that_was_copied(found: tuple[Path, str]) -> None:
+    folder, ident = found
+    (folder / STORED).rename(folder / "copied")
+    done = wavetank("replay", f"copied/{ident}.json", cwd=folder)
+    assert done.returncode == 1
+    assert "the check refuses the same image: the number 1 is gone" in done.stdout
+    assert wavetank("show", f"copied/{ident}.json", cwd=folder).returncode == 0
 
 
 @pytest.mark.parametrize("command", ["show", "explain"])
@@ -151,7 +160,9 @@ def test_a_finding_that_is_damaged_is_told(found: tuple[Path, str]) -> None:
         assert f"{ident}.json cannot be read and is kept" in done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("words", [["show", "--as", "pytest"], ["explain", "--format", "json"]])
+@pytest.mark.parametrize(
+    "words", [["show", "--as", "pytest"], ["explain", "--format", "json"], ["shrink"]]
+)
 def test_what_there_is_not_of_it_is_told(found: tuple[Path, str], words: list[str]) -> None:
     folder, ident = found
     done = wavetank(words[0], ident, *words[1:], cwd=folder)
@@ -159,6 +170,7 @@ def test_what_there_is_not_of_it_is_told(found: tuple[Path, str], words: list[st
     assert "was found by `wavetank trace`" in done.stderr
 
 
+@pytest.mark.slow
 def test_a_recovery_that_was_mended_is_crashed_again(tmp_path: Path) -> None:
     store, check = (compiled(each, tmp_path) for each in ("journaled", "check_journaled"))
     (tmp_path / "data").mkdir()

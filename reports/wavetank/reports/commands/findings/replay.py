@@ -12,8 +12,9 @@ __all__ = ["replay_command"]
 
 _HELP: Final = """Check whether a stored failure still happens.
 
-FAILURE is the id that `wavetank run` or `wavetank trace` printed, or a file. Prints FIXED (exit
-code 0), FAILED (1), ERROR (3: it cannot be replayed) or DIVERGED (3: two equal runs differ).
+FAILURE is the id that `wavetank run`, `wavetank trace` or a test printed, or a file. Prints FIXED
+(exit code 0), FAILED (1), INCONCLUSIVE (4: not all could be judged again), ERROR (3: it cannot be
+replayed) or DIVERGED (3: two equal runs differ).
 
 \b
 Example:

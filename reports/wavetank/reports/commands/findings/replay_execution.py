@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import traceback
@@ -43,6 +44,9 @@ _EXIT_CODES: Final[Mapping[ReplayVerdict, ExitCode]] = MappingProxyType(
     }
 )
 
+_JUDGED: Final = re.compile(r"^wavetank: (\d+) images judged again", re.MULTILINE)
+"""What the pytest plugin prints."""
+
 
 def execute(name: str, *, as_json: bool) -> ExitCode:
     """Replay the failure of an id or file, show the answer, and return what to exit with."""
@@ -59,7 +63,7 @@ def _answer(name: str) -> tuple[StoredFailure | None, ReplayResult]:
     finding = TestFinding.find(Path.cwd(), name)
     if finding is not None:
         return None, _tested_again(finding)
-    findings = TraceFindings()
+    findings = TraceFindings.holding(name)
     try:
         traced = findings.find(name)
     except TraceFindingError as error:
@@ -86,7 +90,12 @@ def _tested_again(finding: TestFinding) -> ReplayResult:
     )
     told = f"the test {finding.test} was run again under {finding.profile}"
     if done.returncode == 0:
-        return ReplayResult(verdict=ReplayVerdict.FIXED, explanation=f"{told} and passed")
+        judged = _JUDGED.search(done.stdout)
+        if judged is not None:
+            told = f"{told} and passed: {judged[1]} images judged"
+            return ReplayResult(verdict=ReplayVerdict.FIXED, explanation=told)
+        told = f"{told} and did not fail, but it judged no image to the end; was it skipped?"
+        return ReplayResult(verdict=ReplayVerdict.INCONCLUSIVE, explanation=told)
     if "CrashFinding" in done.stdout:
         story = done.stdout.rstrip()
         return ReplayResult(verdict=ReplayVerdict.FAILED, explanation=f"{told} and fails\n{story}")
@@ -112,7 +121,7 @@ def _replayed(stored: StoredFailure) -> ReplayResult:
 def _how_to_store(name: str) -> str:
     scenario = name.rpartition("-")[0]
     if scenario not in ALL_SCENARIOS:
-        return "Failures are stored by `wavetank run` in the directory where it runs."
+        return "Failures are stored in the directory in which the run that found them began."
     return (
         "A failure found on another machine or in another directory is stored here by running "
         "the same scenario here, with the seed, profile and backend that its report names:\n"

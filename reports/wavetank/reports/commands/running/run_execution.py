@@ -30,6 +30,7 @@ from wavetank.reports.outputs.run_text import (
     screen_width,
 )
 from wavetank.reports.runs.cluster import Cluster, dask_cluster
+from wavetank.reports.runs.code_identity import stores_of
 from wavetank.reports.runs.keeping import KeptRun, kept_run, store_failures
 from wavetank.reports.runs.session import Session, compare, run_session, untouched
 from wavetank.reports.runs.unfinished import UnfinishedRun, UnfinishedRuns
@@ -331,7 +332,7 @@ class _Place:
 def _cluster(request: RunRequest, plan: RunPlan) -> AbstractContextManager[Cluster | None]:
     if request.executor is None:
         return nullcontext()
-    return dask_cluster(request.executor, plan.backend)
+    return dask_cluster(request.executor, stores_of(plan))
 
 
 @contextmanager

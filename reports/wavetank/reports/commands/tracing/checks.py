@@ -9,6 +9,7 @@ from attrs import frozen
 
 from wavetank.scenarios.traced import (
     CheckCommand,
+    CommandError,
     CommandRuns,
     ImageCheck,
     ImageProbing,
@@ -52,6 +53,12 @@ class AskedCheck:
             CommandError: it cannot be run.
         """
         if self.recover:
+            for place in ("{acked}", "{count}"):
+                if place in self.recover:
+                    raise CommandError(
+                        f"expected {{dir}} alone but got {place} in {self.recover!r}: a recovery "
+                        f"does not know what was acknowledged"
+                    )
             return CheckCommand.of(self.recover, name="recovery")
         return CheckCommand.of(self.command, is_observed=self.is_observed)
 

@@ -88,7 +88,7 @@ def traced_finding(name: str) -> TraceFinding | None:
         click.UsageError: it is damaged.
     """
     try:
-        return TraceFindings().find(name)
+        return TraceFindings.holding(name).find(name)
     except TraceFindingError as error:
         raise click.UsageError(str(error)) from error
 
@@ -146,6 +146,11 @@ class TraceFindings:
     """
 
     directory: Path = DIRECTORY / "traces"
+
+    @classmethod
+    def holding(cls, name: str) -> TraceFindings:
+        """Return the directory that a file lies in; that of this working directory for an id."""
+        return cls(Path(name).parent) if Path(name).is_file() else cls()
 
     def save(self, finding: TraceFinding, trace: bytes, image: bytes) -> None:
         """Store a finding with the files that it needs.

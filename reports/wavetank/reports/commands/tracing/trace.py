@@ -215,9 +215,11 @@ def trace_command(
     from wavetank.reports.commands.tracing.execution import TraceSettings, execute
 
     if bool(command) is (saved is not None):
-        raise click.UsageError("expected a COMMAND to run, or a file for --trace, and not both")
+        raise click.UsageError(
+            f"expected a COMMAND to run, or a file for --trace, {_came(command)}"
+        )
     if (check is None) is (observe is None):
-        raise click.UsageError("expected a command for --check, or for --observe, and not both")
+        raise click.UsageError(f"expected a command for --check, or for --observe, {_came(check)}")
     if max_recoveries is not None and not depth:
         raise click.UsageError("--max-recoveries: expected --depth 1 or more beside it")
     if depth and recover is None and checker == "persistent":
@@ -255,3 +257,8 @@ def trace_command(
         reports=reports,
     )
     click.get_current_context().exit(execute(settings, as_json=output_format == "json"))
+
+
+def _came(one_of_two: object) -> str:
+    """Return the end of a message on two arguments of which exactly one was expected."""
+    return "and not both" if one_of_two else "but neither came"

@@ -162,7 +162,8 @@ class CodeExploration:
         stopped: whether it ended early, since it had failed and nothing new came, or in time.
         complete: whether every legal image was checked, or one that stands for it.
         choice: where images were chosen that do not stand for all, how large the choice was.
-        crashed: images inside whose recovery crashes were tried.
+        crashed: images inside whose recovery, which changed the disk, crashes were tried.
+        idle: images whose recovery changed nothing.
         uncrashed: images inside whose recovery none was tried, since enough had been.
         unrecorded: why the recovery of each further image could not be crashed.
     """
@@ -178,6 +179,7 @@ class CodeExploration:
     complete: bool
     choice: Choice
     crashed: int = 0
+    idle: int = 0
     uncrashed: int = 0
     unrecorded: tuple[str, ...] = ()
 
@@ -239,7 +241,8 @@ def explore_code(
         stopped=seen.stopped_after_first or (is_over is not None and is_over()),
         complete=seen.complete and not unjudged and not subject.too_slow and not subject.unrecorded,
         choice=seen.choice,
-        crashed=seen.crashed,
+        crashed=seen.crashed - len(subject.idle) - len(subject.unrecorded),
+        idle=len(subject.idle),
         uncrashed=seen.uncrashed,
         unrecorded=tuple(subject.unrecorded.values()),
     )
@@ -369,12 +372,14 @@ class _CodeSubject:
         too_slow: digests of the images on which the check did not end in time.
         not_run: digests of those on which it was not run any more.
         unrecorded: digests of those whose recovery failed under the recorder, and how.
+        idle: digests of those whose recovery changed nothing.
     """
 
     def __init__(self, judge: Judge, recoveries: Recoveries | None) -> None:
         self.too_slow: set[bytes] = set()
         self.not_run: set[bytes] = set()
         self.unrecorded: dict[bytes, str] = {}
+        self.idle: set[bytes] = set()
         self._judge = judge
         self._recoveries = recoveries
         self._complaints: dict[Key, dict[tuple[bytes, Demand], Complaint]] = {}
@@ -423,6 +428,8 @@ class _CodeSubject:
             log = recovery.log
             if recovery.failed:
                 self.unrecorded.setdefault(shown.digest, recovery.failed)
+            elif not log:
+                self.idle.add(shown.digest)
         return RecoveryRun(observation=shown, refusal=None, problems=(), log=log)
 
     def go_on(

@@ -239,7 +239,8 @@ def _verdict(judged: Judged, profile: Profile, extent: Extent) -> ProfileVerdict
         stopped=seen.stopped,
         complete=seen.complete,
         choice=seen.choice,
-        recoveries=seen.crashed - len(seen.unrecorded),
+        recoveries=seen.crashed,
+        recoveries_idle=seen.idle,
         recoveries_left=seen.uncrashed,
         unrecorded=seen.unrecorded,
     )

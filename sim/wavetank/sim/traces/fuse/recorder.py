@@ -35,6 +35,7 @@ from wavetank.sim.traces.strace.recorder import called
 from wavetank.sim.traces.trace import (
     Program,
     ProgramError,
+    ProgramSlowError,
     ProgramUnchangedError,
     Trace,
     TraceError,
@@ -83,7 +84,8 @@ class FuseRecorder:
         if acks is not None:
             acks.write_bytes(served.ack_text)
         if ended:
-            raise ProgramError(f"work: {ended}{_last_words(text)}")
+            kind = ProgramSlowError if ended == _took_too_long(program) else ProgramError
+            raise kind(f"work: {ended}{_last_words(text)}")
         if all(isinstance(each, (Mark, Sync)) for each in served.log):
             raise ProgramUnchangedError(
                 f"work: expected a program that changes files below {directory!r} but it changed "
@@ -164,7 +166,7 @@ class _Run:
             if ended is None:
                 os.waitpid(child, 0)
         if ended is None:
-            return f"expected an end within {self._program.limit_s:g} s but it goes on"
+            return _took_too_long(self._program)
         return ended
 
     def _wait(self, child: int) -> str | None:
@@ -227,6 +229,10 @@ class _Run:
             os.dup2(opened, acks)
             if opened != acks:
                 os.close(opened)
+
+
+def _took_too_long(program: Program) -> str:
+    return f"expected an end within {program.limit_s:g} s but it goes on"
 
 
 def _acks_path(program: Program, directory: str) -> Path | None:

@@ -30,6 +30,7 @@ from wavetank.sim.traces.strace.interpreter import TraceInterpreter
 from wavetank.sim.traces.trace import (
     Program,
     ProgramError,
+    ProgramSlowError,
     ProgramUnchangedError,
     RecorderMissingError,
     Trace,
@@ -63,7 +64,8 @@ def record(program: Program, *, stacks: bool = False, keep: Path | None = None) 
 
     Raises:
         RecorderMissingError: there is no strace, or it may not trace.
-        ProgramError: the program failed, did not end in time, or changed nothing.
+        ProgramError: the program failed, did not end in time (`ProgramSlowError`), or changed
+            nothing (`ProgramUnchangedError`).
         TraceError: the trace cannot be trusted.
     """
     strace = shutil.which("strace")
@@ -262,7 +264,7 @@ class _Run:
                         break
                     now = time.monotonic()
                     if now > limit:
-                        raise ProgramError(
+                        raise ProgramSlowError(
                             f"work: expected an end within {self._program.limit_s:g} s but it goes "
                             f"on{self._last_words()}"
                         )
