@@ -139,7 +139,7 @@ def explore_code(
     run = _CodeRun(judge, recording, grown or GrownLog(recording.log))
     subject = run.subject()
     limits = Limits(
-        look=None if max_after_first is None else Look(),
+        look=None if max_after_first is None else _first_look(run.log, max_images),
         max_images=max_images,
         max_after_first=max_after_first,
         tearing=tearing,
@@ -163,6 +163,16 @@ def explore_code(
         complete=seen.complete and not unjudged and not subject.too_slow,
         choice=seen.choice,
     )
+
+
+def _first_look(log: OpLog, max_images: int | None) -> Look:
+    """Return a look at so few images of each crash point that half the budget lasts to the end."""
+    look = Look()
+    if max_images is None:
+        return look
+    points = sum(not isinstance(record, Sync) for record in log)
+    each = max(1, max_images // (2 * points or 1))
+    return look if each >= look.images else Look(images=each, spread=True)
 
 
 class GrownLog:
