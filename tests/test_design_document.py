@@ -36,7 +36,7 @@ def functions_of(path: Path) -> dict[str, bool]:
     """Return the functions of a test file, and whether each is run only if asked for."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     return {
-        node.name: any(ast.unparse(each) == "pytest.mark.slow" for each in node.decorator_list)
+        node.name: any(ast.unparse(each) == "pytest.mark.minutes" for each in node.decorator_list)
         for node in ast.walk(tree)
         if isinstance(node, ast.FunctionDef)
     }

@@ -51,7 +51,7 @@ def test_every_python_block_is_followed_by_what_it_prints() -> None:
     assert len(EXAMPLES) == sum(kind == "python" for kind, _ in BLOCKS) == 3
 
 
-@pytest.mark.parametrize(("source", "printed"), EXAMPLES, ids=["engine", "any-code", "own-store"])
+@pytest.mark.parametrize(("source", "printed"), EXAMPLES, ids=["function", "engine", "own-store"])
 def test_an_example_prints_what_stands_below_it(source: str, printed: str, tmp_path: Path) -> None:
     done = run("-W", "error", "-c", source, directory=tmp_path)
     assert done.stderr == ""

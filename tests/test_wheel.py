@@ -1,8 +1,10 @@
-"""The wheel: what is in it, and that it gets along with other people's packages."""
+"""Sdist and wheel: what is in them, and that they get along with other people's packages."""
 
 import os
+import re
 import subprocess
 import sys
+import tarfile
 import zipfile
 from pathlib import Path
 from typing import Final
@@ -41,14 +43,19 @@ def python(*arguments: str, directory: Path, path: str = "") -> str:
 
 
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A wheel built from this tree, as its users get it."""
-    directory = tmp_path_factory.mktemp("wheel")
+def distributions(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the sdist of this tree, and a wheel built from that sdist."""
+    directory = tmp_path_factory.mktemp("distributions")
     python(
-        *("-m", "build", "--wheel", "--no-isolation", "--outdir", str(directory), str(ROOT)),
+        *("-m", "build", "--no-isolation", "--outdir", str(directory), str(ROOT)),
         directory=directory,
     )
-    (built,) = directory.glob("*.whl")
+    return directory
+
+
+@pytest.fixture(scope="module")
+def wheel(distributions: Path) -> Path:
+    (built,) = distributions.glob("*.whl")
     return built
 
 
@@ -62,6 +69,23 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         directory=directory,
     )
     return directory
+
+
+def test_the_sdist_holds_all_that_is_needed_to_build_test_and_read_it(distributions: Path) -> None:
+    (built,) = distributions.glob("*.tar.gz")
+    with tarfile.open(built) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
+    papers = {path.name for path in ROOT.glob("*.md")}
+    assert {"README.md", "SECURITY.md", "CHANGELOG.md"} <= papers
+    files = {"pyproject.toml", "LICENSE", ".ci/run", "docs/cli.md", "tests/conftest.py"}
+    assert files | papers <= names
+    assert not {name for name in names if ".wavetank/" in name or "__pycache__" in name}
+
+
+def test_the_version_heads_the_changelog(wheel: Path) -> None:
+    version = wheel.name.split("-")[1]
+    changes = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert re.findall(r"^## \[([^]]+)\]", changes, re.MULTILINE)[:2] == ["Unreleased", version]
 
 
 def test_it_holds_one_package_with_types_and_data_and_nothing_else(wheel: Path) -> None:

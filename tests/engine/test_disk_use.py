@@ -144,7 +144,7 @@ class Life:
     [
         ("real", 10, 60, 97),
         ("simulated", 10, 60, 97),
-        pytest.param("simulated", 100, 1000, 397, marks=pytest.mark.slow),
+        pytest.param("simulated", 100, 1000, 397, marks=pytest.mark.minutes),
     ],
 )
 def test_a_long_life_takes_no_more_room_than_what_is_live(

@@ -15,6 +15,7 @@ from engine_site import EngineSite
 from format_reader import read_store
 from golden_stores import CASES, EXPECTED, GOLDEN, STORE, contents_of, make_golden
 from google_crc32c import extend
+from packaging.version import Version
 
 from wavetank.engine import (
     FileStorage,
@@ -29,7 +30,7 @@ from wavetank.engine import (
 )
 
 ALL = sorted(path.parent for path in GOLDEN.glob(f"*/*/{EXPECTED}"))
-NEWEST = max(GOLDEN.iterdir(), key=lambda path: [int(part) for part in path.name.split(".")])
+NEWEST = max(GOLDEN.iterdir(), key=lambda path: Version(path.name))
 ROOT = Path(__file__).parents[2]
 READ_ONLY = FileStorageOptions(read_only=True)
 golden = pytest.mark.parametrize("case", ALL, ids=lambda path: f"{path.parent.name}-{path.name}")

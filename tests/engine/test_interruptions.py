@@ -469,7 +469,7 @@ def test_an_open_that_an_error_ends_leaves_nothing_open_and_loses_nothing(
         check_next_open(run, [acknowledged])
 
 
-@pytest.mark.slow
+@pytest.mark.minutes
 def test_no_crash_after_an_interrupted_save_leaves_a_store_that_does_not_open() -> None:
     operation = OPERATIONS["save_state"]
     disk = prepared(operation)

@@ -109,6 +109,7 @@ def test_a_batch_of_more_than_a_gib_is_refused_before_anything_is_touched() -> N
     store.close()
 
 
+@pytest.mark.slow
 def test_what_is_not_synced_never_exceeds_a_gib() -> None:
     store, filesystem = open_counting(sync=False)
     count = GIB // LARGEST - 1
@@ -119,6 +120,7 @@ def test_what_is_not_synced_never_exceeds_a_gib() -> None:
     assert GIB - LARGEST - FRAME_SIZE < filesystem.most_unsynced <= GIB
 
 
+@pytest.mark.slow
 def test_a_truncation_of_what_is_not_synced_counts_too() -> None:
     store, filesystem = open_counting(sync=False)
     count = GIB // LARGEST - 1

@@ -459,7 +459,7 @@ def test_a_length_beyond_the_file_is_refused_before_memory_is_taken(site: Engine
 
 
 @pytest.mark.parametrize(
-    "count", [100_000, pytest.param(1_000_000, marks=pytest.mark.slow)], ids=str
+    "count", [100_000, pytest.param(1_000_000, marks=pytest.mark.minutes)], ids=str
 )
 def test_a_long_log_opens_without_its_commands_in_memory(site: EngineSite, count: int) -> None:
     store = site.open()

@@ -596,7 +596,7 @@ def test_whatever_was_flipped_aggressive_shows_a_true_prefix_and_tells_what_is_g
     assert (last == 9) or report.lost or (report.cut and report.cut.ambiguous)
 
 
-@pytest.mark.slow
+@pytest.mark.minutes
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_aggressive_is_never_reported_where_nothing_is_damaged(name: str) -> None:
     workload = SCENARIOS[name].workload(0)

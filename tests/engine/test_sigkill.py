@@ -139,7 +139,7 @@ def look(directory: Path) -> list[Message]:
     return messages_in(output.splitlines(keepends=True))
 
 
-@pytest.mark.parametrize("rounds", [20, pytest.param(200, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("rounds", [20, pytest.param(200, marks=pytest.mark.minutes)])
 def test_whatever_was_acknowledged_survives_every_kill(tmp_path: Path, rounds: int) -> None:
     random = Random(rounds)
     auditor = Auditor()

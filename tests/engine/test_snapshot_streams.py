@@ -161,7 +161,7 @@ def test_a_snapshot_is_saved_recovered_and_loaded_a_chunk_at_a_time(tmp_path: Pa
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs /proc/self/status")
-@pytest.mark.parametrize("mebibytes", [64, pytest.param(1024, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("mebibytes", [64, pytest.param(1024, marks=pytest.mark.minutes)])
 def test_a_large_snapshot_is_saved_and_loaded_within_64_mib(tmp_path: Path, mebibytes: int) -> None:
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     try:

@@ -285,11 +285,12 @@ def test_a_fault_has_a_family(line: str, family: FaultFamily) -> None:
 
 @pytest.mark.idle_faults
 def test_the_examples_of_the_page_print_their_output(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.chdir(tmp_path)
     found = re.findall(r"^```(\w+)\n(.*?)^```$", PAGE.read_text("utf-8"), re.MULTILINE | re.DOTALL)
     blocks = [(language, text) for language, text in found if language != "sh"]
     assert [language for language, _ in blocks] == ["python", "text"] * 2
     for (_, source), (_, printed) in zip(blocks[::2], blocks[1::2], strict=True):
-        exec(source, {"directory": str(tmp_path)})
+        exec(source, {})
         assert capsys.readouterr().out == printed

@@ -59,6 +59,7 @@ def test_a_run_without_violations_passes(tmp_path: Path) -> None:
     assert not (tmp_path / ".wavetank" / "failures").exists()
 
 
+@pytest.mark.slow
 def test_a_scenario_with_faults_of_its_own_is_shown_like_any_other(tmp_path: Path) -> None:
     done = wavetank("run", "full-disk", "--profile", "sequential", cwd=tmp_path)
     assert done.returncode == 0
@@ -66,6 +67,7 @@ def test_a_scenario_with_faults_of_its_own_is_shown_like_any_other(tmp_path: Pat
     assert "fault" not in done.stdout
 
 
+@pytest.mark.slow
 def test_a_family_says_how_many_workloads_and_images_it_had(tmp_path: Path) -> None:
     done = wavetank("run", "exhaustive-2", "--profile", "sequential", cwd=tmp_path)
     assert done.returncode == 0
@@ -75,6 +77,7 @@ def test_a_family_says_how_many_workloads_and_images_it_had(tmp_path: Path) -> N
     ) in done.stdout
 
 
+@pytest.mark.slow
 def test_files_that_cannot_be_read_are_kept_and_told_in_one_line(tmp_path: Path) -> None:
     folder = tmp_path / ".wavetank" / "failures"
     folder.mkdir(parents=True)
@@ -114,6 +117,7 @@ def test_images_left_over_fail_a_strict_run_only(tmp_path: Path) -> None:
     assert document["scenarios"][0]["unjudged"] == images["distinct"] - 3
 
 
+@pytest.mark.slow
 def test_the_digest_is_the_same_for_every_number_of_workers_and_every_hash_seed(
     tmp_path: Path,
 ) -> None:
@@ -134,6 +138,7 @@ def test_another_seed_gives_another_digest(tmp_path: Path) -> None:
     assert len({each["digest"] for each in document["scenarios"]}) == 2
 
 
+@pytest.mark.slow
 def test_a_violation_is_replayed_in_a_new_process(tmp_path: Path) -> None:
     document = run_document([*SMALL, *CANARY], tmp_path)
     for violation in document["scenarios"][0]["violations"][:1]:
@@ -145,6 +150,7 @@ def test_a_violation_is_replayed_in_a_new_process(tmp_path: Path) -> None:
         assert answer["violation"] == violation
 
 
+@pytest.mark.slow
 def test_determinism_is_checked_in_new_processes(tmp_path: Path) -> None:
     document = run_document([*SMALL, "--check-determinism"], tmp_path)
     assert document["determinism"] == {
@@ -191,6 +197,7 @@ def unsteady(
     )
 
 
+@pytest.mark.slow
 def test_a_store_that_depends_on_the_hash_seed_is_told_from_a_deterministic_one(
     tmp_path: Path,
 ) -> None:
@@ -208,6 +215,7 @@ def test_a_store_that_depends_on_the_hash_seed_is_told_from_a_deterministic_one(
     assert event != instead
 
 
+@pytest.mark.slow
 def test_a_store_that_is_never_the_same_cannot_be_replayed(tmp_path: Path) -> None:
     wavetank("run", *SMALL, *CANARY, cwd=tmp_path)
     stored = min((tmp_path / ".wavetank" / "failures").iterdir())
@@ -257,6 +265,7 @@ def test_an_interrupted_run_says_how_to_go_on(tmp_path: Path, workers: str) -> N
     assert command.endswith(":10000 --profile sequential --backend builtin")
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("interruptible")
 def test_an_interrupted_run_writes_its_reports_and_is_kept(tmp_path: Path) -> None:
     reports = ("--report", "html=H,junit=J,ndjson=N,markdown=M", "--log", "short")

@@ -99,6 +99,7 @@ def test_a_table_of_another_kind_is_refused() -> None:
     assert "pyproject.toml: tool.wavetank: expected a table, got 3 (int)" in done.stderr
 
 
+@pytest.mark.slow
 def test_settings_apply_and_the_command_line_wins() -> None:
     write_settings(
         "seed = 4\nprofile = 'sequential'\nbackend = 'raftlock-published'\n"
@@ -260,6 +261,7 @@ def test_options_are_listed_with_their_defaults() -> None:
     assert told["no_sync_on_append"][2] == ("gives up", "appends_durable")
 
 
+@pytest.mark.slow
 def test_options_are_turned_told_and_part_of_the_command_that_reproduces() -> None:
     arguments = (
         "run",
@@ -280,6 +282,7 @@ def test_options_are_turned_told_and_part_of_the_command_that_reproduces() -> No
     assert "restart-loop [json_log,chunk_size=512]" in invoke(*arguments).stdout
 
 
+@pytest.mark.slow
 def test_a_failure_under_turned_options_is_replayed_under_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -298,6 +301,7 @@ def test_a_failure_under_turned_options_is_replayed_under_them(
     assert again["case"]["id"] == violation["id"]
 
 
+@pytest.mark.slow
 @pytest.mark.idle_faults("mkdir #9: fail EIO")
 def test_faults_are_counted_and_one_that_never_fires_is_warned_of() -> None:
     arguments = (
@@ -325,6 +329,7 @@ def test_faults_are_counted_and_one_that_never_fires_is_warned_of() -> None:
     assert f"\nfired {sum(fired)} times: fsync log.dat #3: fail EIO ext4\n{warning}" in text
 
 
+@pytest.mark.slow
 def test_a_fault_that_never_fires_in_some_scenarios_is_warned_of_with_their_names() -> None:
     line = "rename snapshot.dat.tmp #4: fail EIO"
     done = invoke(
@@ -336,6 +341,7 @@ def test_a_fault_that_never_fires_in_some_scenarios_is_warned_of_with_their_name
     assert f"warning: {warning}\n" in done.stderr
 
 
+@pytest.mark.slow
 def test_a_failure_under_faults_is_told_and_replayed_with_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -52,6 +52,7 @@ def race(
     return found
 
 
+@pytest.mark.slow
 def test_the_document_tells_schedule_and_calls(
     document: dict[str, Any], race: dict[str, Any]
 ) -> None:
@@ -80,6 +81,7 @@ def test_show_draws_the_calls_as_lanes(race: dict[str, Any]) -> None:
     assert all(len(line) <= 100 for line in shown.splitlines() if "Elsewhere" not in line)
 
 
+@pytest.mark.slow
 def test_the_written_test_fails_on_the_store_and_passes_on_the_engine(race: dict[str, Any]) -> None:
     source = invoke("show", race["id"], "--as", "pytest").stdout
     written: dict[str, Any] = {}

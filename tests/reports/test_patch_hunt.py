@@ -31,6 +31,6 @@ def test_two_patches_are_found_and_the_engine_is_not_reported() -> None:
     hunt(QUICK, 1)
 
 
-@pytest.mark.slow
+@pytest.mark.minutes
 def test_every_patch_is_found() -> None:
     hunt(tuple(PATCHES), 2)

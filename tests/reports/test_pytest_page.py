@@ -23,7 +23,11 @@ def test_every_example_says_how_it_ends() -> None:
 
 
 @pytest.mark.parametrize(
-    ("source", "shown"), EXAMPLES, ids=["fixture", "disk", "own-code", "own-store"]
+    ("source", "shown"),
+    [
+        pytest.param(*each, id=name, marks=pytest.mark.slow if "own" in name else ())
+        for each, name in zip(EXAMPLES, ("fixture", "disk", "own-code", "own-store"), strict=True)
+    ],
 )
 def test_an_example_ends_as_it_says(source: str, shown: str, tmp_path: Path) -> None:
     (tmp_path / "test_it.py").write_text(source)

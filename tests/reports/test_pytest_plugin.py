@@ -102,6 +102,7 @@ def wavetank(directory: Path, *arguments: str) -> subprocess.CompletedProcess[st
     )
 
 
+@pytest.mark.slow
 def test_the_commands_take_the_id_of_a_finding_too(tmp_path: Path) -> None:
     failure = reproducing(run(tmp_path, CRASH_TEST))
     shown = wavetank(tmp_path, "show", failure)
@@ -118,11 +119,23 @@ def test_the_commands_take_the_id_of_a_finding_too(tmp_path: Path) -> None:
     (tmp_path / "test_it.py").write_text(synced)
     fixed = wavetank(tmp_path, "replay", failure)
     assert (fixed.returncode, fixed.stdout.partition(" ")[0]) == (0, "FIXED")
+    assert re.search(r"and passed: [1-9]\d* images judged$", fixed.stdout.strip())
     (tmp_path / "test_it.py").write_text(CRASH_TEST.replace("check(directory, acked)", "check()"))
     broken = wavetank(tmp_path, "replay", failure)
     assert (broken.returncode, broken.stdout.partition(" ")[0]) == (3, "ERROR")
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("mark", ["skip", "xfail"])
+def test_a_finding_whose_test_judges_nothing_is_not_fixed(tmp_path: Path, mark: str) -> None:
+    failure = reproducing(run(tmp_path, CRASH_TEST))
+    marked = CRASH_TEST.replace("def test_config", f"@pytest.mark.{mark}\ndef test_config")
+    (tmp_path / "test_it.py").write_text(f"import pytest\n{marked}")
+    done = wavetank(tmp_path, "replay", failure)
+    assert (done.returncode, done.stdout.partition(" ")[0]) == (4, "INCONCLUSIVE")
+
+
+@pytest.mark.slow
 def test_a_finding_is_the_same_on_a_worker(tmp_path: Path) -> None:
     alone, spread = run(tmp_path, CRASH_TEST), run(tmp_path, CRASH_TEST, "-n", "2")
     assert spread.returncode == 1
@@ -131,6 +144,7 @@ def test_a_finding_is_the_same_on_a_worker(tmp_path: Path) -> None:
     assert "1 failed" in again.stdout
 
 
+@pytest.mark.slow
 def test_a_sweep_of_a_store_is_stored_for_both_ways_to_replay(tmp_path: Path) -> None:
     done = run(tmp_path, SWEEP)
     assert done.returncode == 1
@@ -187,6 +201,7 @@ def test_lost(crash_disk):
     assert "Reproduce: pytest 'test_it.py::test_lost' --wavetank-seed 0" in done.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("marker", "reason"),
     [
@@ -206,6 +221,7 @@ def test_a_marker_that_says_nothing_is_a_usage_error(
     assert reason in done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("marker", "options"), [("profil='posix'", ()), ("", ("--wavetank-replay", "nothing"))]
 )
@@ -235,6 +251,7 @@ def test_an_option_that_makes_no_sense_is_a_usage_error(
     assert reason in done.stderr
 
 
+@pytest.mark.slow
 def test_a_test_that_is_gone_cannot_be_replayed(tmp_path: Path) -> None:
     failure = reproducing(run(tmp_path, CRASH_TEST))
     done = run(tmp_path, "def test_it(): pass", "--wavetank-replay", failure)
@@ -289,6 +306,7 @@ def test_counter(interleavings):
 """
 
 
+@pytest.mark.slow
 def test_interleavings_tell_the_schedule_that_fails(tmp_path: Path) -> None:
     told = run(tmp_path, RACE)
     assert told.returncode == 1

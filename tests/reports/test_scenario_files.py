@@ -6,7 +6,7 @@ import pytest
 from attrs import evolve
 from console import wavetank
 
-from wavetank.reports.failures import FailureStore
+from wavetank.reports.stored.failures import FailureStore
 from wavetank.scenarios import SCENARIOS, ReplayVerdict, replay, scenario_from_toml, scenario_text
 from wavetank.scenarios.case import AtRest
 

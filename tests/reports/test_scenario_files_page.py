@@ -22,7 +22,7 @@ from wavetank.scenarios import (
     scenario_from_toml,
 )
 from wavetank.scenarios.raft.contract import STORE_PROMISES
-from wavetank.scenarios.raft.exhaustive import ALPHABET
+from wavetank.scenarios.raft.workloads.exhaustive import ALPHABET
 from wavetank.scenarios.scenario_files.words import CALLS, FORMS, STEPS
 
 PAGE: Final = (Path(__file__).parents[2] / "docs" / "scenario-files.md").read_text(encoding="utf-8")
@@ -82,6 +82,7 @@ def test_an_example_runs_and_finds_what_the_page_says(number: int) -> None:
     assert len(FILES) == 5
 
 
+@pytest.mark.slow
 def test_the_python_example_prints_what_stands_below_it() -> None:
     examples = [
         (source, printed)

@@ -11,6 +11,7 @@ import pytest
 PAGE: Final = (Path(__file__).parents[2] / "docs/threads.md").read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_the_example_fails_as_it_says(tmp_path: Path) -> None:
     (_, source), (_, shown) = re.findall(r"^```(\w+)\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
     (tmp_path / "test_it.py").write_text(source)

@@ -44,7 +44,7 @@ def told(hash_seed: str, back_end: str) -> list[str]:
     return done.stdout.splitlines()
 
 
-@pytest.mark.slow
+@pytest.mark.minutes
 def test_every_scenario_does_the_same_in_every_process_and_on_both_back_ends() -> None:
     with ThreadPoolExecutor(2) as pool:
         one, other = pool.map(told, ("1", "2"), ("greenlets", "threads"))

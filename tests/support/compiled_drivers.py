@@ -12,11 +12,11 @@ import pytest
 
 DRIVERS = Path(__file__).with_name("drivers")
 _PATH = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
-_GO = shutil.which("go", path=_PATH)
+GO = shutil.which("go", path=_PATH)
 
 needs_strace = pytest.mark.skipif(shutil.which("strace") is None, reason="strace is missing")
 needs_gcc = pytest.mark.skipif(shutil.which("gcc") is None, reason="gcc is missing")
-needs_go = pytest.mark.skipif(_GO is None, reason="go is missing")
+needs_go = pytest.mark.skipif(GO is None, reason="go is missing")
 
 
 @cache
@@ -36,9 +36,9 @@ def journal() -> str:
 @cache
 def renames() -> str:
     """Return the path of the driver in Go."""
-    assert _GO is not None
+    assert GO is not None
     program = _folder() / "renames"
-    subprocess.run([_GO, "build", "-o", program, DRIVERS / "renames.go"], check=True)
+    subprocess.run([GO, "build", "-o", program, DRIVERS / "renames.go"], check=True)
     return str(program)
 
 

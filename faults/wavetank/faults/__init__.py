@@ -23,6 +23,9 @@ reading at fault.py.
 
 from wavetank.faults.at_rest import AtRest, DamagedBlock, FormerContent, HiddenName, WrongLength
 from wavetank.faults.damages import (
+    BlockDamage,
+    Damage,
+    FileDamage,
     FlipBit,
     Lengthened,
     LostWrite,
@@ -43,22 +46,12 @@ from wavetank.faults.environment import (
     CrashEnd,
     CrashSignal,
     DiskHooks,
+    EnvironmentFault,
     Evict,
     Stall,
 )
-from wavetank.faults.failures import Fail, FaultErrno, FillUp, OpenLimit, ReadOnly, Short
-from wavetank.faults.fault import (
-    BlockDamage,
-    Damage,
-    EnvironmentFault,
-    Failure,
-    Fault,
-    FaultFamily,
-    FaultPlan,
-    FileDamage,
-    OperationFault,
-    What,
-)
+from wavetank.faults.failures import Fail, Failure, FaultErrno, FillUp, OpenLimit, ReadOnly, Short
+from wavetank.faults.fault import Fault, FaultFamily, FaultPlan, OperationFault, What
 from wavetank.faults.faulty_filesystem import FaultyFile, FaultyFileSystem
 from wavetank.faults.injector import FaultInjector, InjectorState
 from wavetank.faults.language import (

@@ -16,8 +16,7 @@ from attrs import evolve, frozen
 
 from wavetank.engine import FileKind, FileStat, FileSystem
 from wavetank.faults.counting import Tally
-from wavetank.faults.damages import Missing, Stale, Unreadable
-from wavetank.faults.fault import BlockDamage, FileDamage
+from wavetank.faults.damages import BlockDamage, FileDamage, Missing, Stale, Unreadable
 from wavetank.faults.matching import ByteRange
 from wavetank.faults.operations import Operation
 

@@ -14,7 +14,7 @@ again. The disk below keeps the truth: lift the faults, and it shows.
 from __future__ import annotations
 
 from enum import Enum
-from typing import ClassVar, Final
+from typing import ClassVar, Final, TypeAlias
 
 from attrs import field, frozen
 from attrs.validators import deep_iterable, ge, instance_of, min_len
@@ -24,6 +24,9 @@ from wavetank.faults.operations import FaultClass, Kinds, OperationKind, kinds_o
 from wavetank.sim import SECTOR_SIZE
 
 __all__ = [
+    "BlockDamage",
+    "Damage",
+    "FileDamage",
     "FlipBit",
     "Lengthened",
     "LostWrite",
@@ -337,3 +340,15 @@ class Lengthened:
 
     def __str__(self) -> str:
         return f"lengthened by {self.added_bytes} bytes"
+
+
+BlockDamage: TypeAlias = Unreadable | Zeroed | Stale
+"""Bytes of a file are not what was written."""
+
+FileDamage: TypeAlias = Missing | Shortened | Lengthened
+"""A file is gone, or not as long as it was written."""
+
+Damage: TypeAlias = (
+    FlipBit | TornWrite | LostWrite | Misdirected | SyncLie | BlockDamage | FileDamage
+)
+"""The disk reports success, and shows or keeps something else than was written."""

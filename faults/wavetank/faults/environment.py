@@ -12,7 +12,7 @@ for all.
 from __future__ import annotations
 
 from enum import Enum
-from typing import ClassVar, Protocol
+from typing import ClassVar, Protocol, TypeAlias
 
 from attrs import field, frozen
 from attrs.validators import ge, instance_of
@@ -27,6 +27,7 @@ __all__ = [
     "CrashEnd",
     "CrashSignal",
     "DiskHooks",
+    "EnvironmentFault",
     "Evict",
     "Stall",
 ]
@@ -166,3 +167,7 @@ class ClockHooks(Protocol):
     def jump_wall_clock(self, jump_s: float) -> None:
         """Set the wall clock `jump_s` seconds forwards, or back if negative."""
         ...
+
+
+EnvironmentFault: TypeAlias = Evict | Stall | ClockJump
+"""Cache or clock do something they may do at any time; the operation goes on."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import errno
 from enum import Enum
-from typing import ClassVar
+from typing import ClassVar, TypeAlias
 
 from attrs import field, frozen
 from attrs.validators import ge, instance_of
@@ -22,7 +22,15 @@ from wavetank.faults.operations import (
 )
 from wavetank.sim import FsyncFailure
 
-__all__ = ["Fail", "FaultErrno", "FillUp", "OpenLimit", "ReadOnly", "Short"]
+__all__ = [
+    "Fail",
+    "Failure",
+    "FaultErrno",
+    "FillUp",
+    "OpenLimit",
+    "ReadOnly",
+    "Short",
+]
 
 
 class FaultErrno(Enum):
@@ -35,6 +43,7 @@ class FaultErrno(Enum):
     EACCES = errno.EACCES
     EROFS = errno.EROFS
     EINTR = errno.EINTR
+    EFBIG = errno.EFBIG
 
 
 @frozen(kw_only=True)
@@ -177,3 +186,7 @@ class Short:
 
     def __str__(self) -> str:
         return f"short {self.max_bytes} bytes"
+
+
+Failure: TypeAlias = Fail | FillUp | OpenLimit | ReadOnly | Short
+"""The operation does less than it was asked to, and says so."""

@@ -12,53 +12,24 @@ from typing import Final, TypeAlias
 from attrs import Factory, field, frozen
 
 from wavetank.faults.damages import (
+    BlockDamage,
+    Damage,
+    FileDamage,
     FlipBit,
-    Lengthened,
     LostWrite,
     Misdirected,
     Missing,
-    Shortened,
-    Stale,
     SyncLie,
     TornWrite,
     Unreadable,
-    Zeroed,
 )
-from wavetank.faults.environment import ClockJump, Crash, Evict, Stall
-from wavetank.faults.failures import Fail, FillUp, OpenLimit, ReadOnly, Short
+from wavetank.faults.environment import Crash, EnvironmentFault
+from wavetank.faults.failures import Fail, Failure, FillUp, OpenLimit, ReadOnly, Short
 from wavetank.faults.matching import OperationMatcher, Trigger
 from wavetank.faults.operations import OperationKind
 from wavetank.sim import FsyncFailure
 
-__all__ = [
-    "BlockDamage",
-    "Damage",
-    "EnvironmentFault",
-    "Failure",
-    "Fault",
-    "FaultFamily",
-    "FaultPlan",
-    "FileDamage",
-    "OperationFault",
-    "What",
-]
-
-Failure: TypeAlias = Fail | FillUp | OpenLimit | ReadOnly | Short
-"""The operation does less than it was asked to, and says so."""
-
-BlockDamage: TypeAlias = Unreadable | Zeroed | Stale
-"""Bytes of a file are not what was written."""
-
-FileDamage: TypeAlias = Missing | Shortened | Lengthened
-"""A file is gone, or not as long as it was written."""
-
-Damage: TypeAlias = (
-    FlipBit | TornWrite | LostWrite | Misdirected | SyncLie | BlockDamage | FileDamage
-)
-"""The disk reports success, and shows or keeps something else than was written."""
-
-EnvironmentFault: TypeAlias = Evict | Stall | ClockJump
-"""Cache or clock do something they may do at any time; the operation goes on."""
+__all__ = ["Fault", "FaultFamily", "FaultPlan", "OperationFault", "What"]
 
 
 class FaultFamily(Enum):

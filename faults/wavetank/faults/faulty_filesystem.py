@@ -14,18 +14,26 @@ from typing import NoReturn, TypeVar
 
 from wavetank.engine import Buffer, File, FileStat, FileSystem, OpenFlag
 from wavetank.faults.damaged_filesystem import DamagedFile, DamagedFileSystem
-from wavetank.faults.damages import LostWrite, Misdirected, SyncLie, TornWrite
+from wavetank.faults.damages import (
+    BlockDamage,
+    FileDamage,
+    LostWrite,
+    Misdirected,
+    SyncLie,
+    TornWrite,
+)
 from wavetank.faults.environment import (
     ClockHooks,
     ClockJump,
     Crash,
     CrashSignal,
     DiskHooks,
+    EnvironmentFault,
     Evict,
     Stall,
 )
 from wavetank.faults.failures import Fail, Short
-from wavetank.faults.fault import BlockDamage, EnvironmentFault, FileDamage, OperationFault
+from wavetank.faults.fault import OperationFault
 from wavetank.faults.injector import FaultInjector
 from wavetank.faults.operations import Operation, OperationKind, When
 

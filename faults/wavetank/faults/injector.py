@@ -17,8 +17,9 @@ from wavetank.engine import FileSystem, Lock
 from wavetank.faults.at_rest import AtRest, DamageAtRest
 from wavetank.faults.counting import Tally
 from wavetank.faults.damages import FlipBit
+from wavetank.faults.environment import EnvironmentFault
 from wavetank.faults.failures import Fail, FaultErrno, FillUp, OpenLimit, ReadOnly, Short
-from wavetank.faults.fault import EnvironmentFault, Fault, FaultPlan, OperationFault
+from wavetank.faults.fault import Fault, FaultPlan, OperationFault
 from wavetank.faults.operations import FaultClass, Operation, OperationKind, kinds_of
 
 __all__ = ["FaultInjector", "InjectorState"]

@@ -447,7 +447,8 @@ VOCABULARY: Final = (
     _effect(
         "fail EIO",
         "rename state.json",
-        "reports the error and has no effect; also ENOSPC, EDQUOT, EMFILE, EACCES, EROFS, EINTR",
+        "reports the error and has no effect; also ENOSPC, EDQUOT, EMFILE, EACCES, EROFS, EINTR, "
+        "EFBIG",
     ),
     _effect("fail EIO after effect", "rename state.json", "is done, and reports the error"),
     _effect("fail EIO after 512 bytes", "write log.dat", "writes so much, then reports the error"),

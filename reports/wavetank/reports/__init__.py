@@ -3,17 +3,17 @@
 General layout::
 
     cli.py              the program: its commands, and the exit code of an error
-    commands/           a module for each command
+    commands/           the commands, by family
     documents/          results as JSON; schemas/ says what each document may hold
     runs/               a run over processes; what is kept of it, compared and run again
     outputs/            what is made of a run: screen, event lines, NDJSON, JUnit, Markdown
     page/               what is made of anything: one HTML page
     fuzzing/            a fuzzing run over processes, and what it prints
-    story.py, lanes.py, next_commands.py    a failure in text, its callers as lanes, what to type
-    failures.py, _fields.py    .wavetank/failures, written and read back
-    regressions.py, python_values.py    a failure as a pytest file
-    pytest_plugin.py, _pytest_tools.py, _pytest_replay.py    fixtures, marker and options for pytest
-    profile_files.py, _choices.py    names and files that a person typed, checked
+    telling/            a failure in text, and what to type next
+    stored/             failures in .wavetank/failures, written and read back, and as tests
+    arguments/          names and files that a person typed, checked
+    pytest_plugin.py    fixtures, marker and options for pytest; pytest_fixtures/ is behind them
+    patch_hunt.py       planted patches, each hunted by a command in a process of its own
     kernel/             litmus programs on real filesystems
     bench/              the engine timed against its peers
 

@@ -15,25 +15,25 @@ from typing import Final
 
 import click
 
-from wavetank.reports.commands.bench import bench_command
-from wavetank.reports.commands.check import check_command
-from wavetank.reports.commands.damage import damage_command
-from wavetank.reports.commands.diff import diff_command
-from wavetank.reports.commands.dump import dump_command
-from wavetank.reports.commands.explain import explain_command
-from wavetank.reports.commands.fuzz import fuzz_command
-from wavetank.reports.commands.list import list_command
-from wavetank.reports.commands.litmus import litmus_command
-from wavetank.reports.commands.recheck import recheck_command
-from wavetank.reports.commands.replay import replay_command
-from wavetank.reports.commands.run import run_command
-from wavetank.reports.commands.show import show_command
-from wavetank.reports.commands.shrink import shrink_command
-from wavetank.reports.commands.sweep import sweep_command
-from wavetank.reports.commands.syncs import syncs_command
-from wavetank.reports.commands.trace import trace_command
-from wavetank.reports.commands.verify import verify_command
-from wavetank.reports.commands.zoo import zoo_command
+from wavetank.reports.commands.checking.check import check_command
+from wavetank.reports.commands.findings.explain import explain_command
+from wavetank.reports.commands.findings.replay import replay_command
+from wavetank.reports.commands.findings.show import show_command
+from wavetank.reports.commands.findings.shrink import shrink_command
+from wavetank.reports.commands.listing.list import list_command
+from wavetank.reports.commands.measuring.bench import bench_command
+from wavetank.reports.commands.running.diff import diff_command
+from wavetank.reports.commands.running.fuzz import fuzz_command
+from wavetank.reports.commands.running.recheck import recheck_command
+from wavetank.reports.commands.running.run import run_command
+from wavetank.reports.commands.store_files.dump import dump_command
+from wavetank.reports.commands.store_files.verify import verify_command
+from wavetank.reports.commands.tracing.trace import trace_command
+from wavetank.reports.commands.trials.damage import damage_command
+from wavetank.reports.commands.trials.litmus import litmus_command
+from wavetank.reports.commands.trials.sweep import sweep_command
+from wavetank.reports.commands.trials.syncs import syncs_command
+from wavetank.reports.commands.trials.zoo import zoo_command
 from wavetank.reports.exit_codes import ExitCode
 
 __all__ = ["cli", "main"]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, cast
 import pytest
 
 if TYPE_CHECKING:
-    from wavetank.reports._pytest_tools import CrashTests, Interleavings, StoreSweeps
+    from wavetank.reports.pytest_fixtures.tools import CrashTests, Interleavings, StoreSweeps
     from wavetank.scenarios import CrashDisk
     from wavetank.sim import SimFileSystem
 
@@ -23,6 +23,7 @@ __all__ = [
     "pytest_collection_modifyitems",
     "pytest_configure",
     "pytest_runtest_makereport",
+    "pytest_terminal_summary",
     "sim_fs",
     "sweep_store",
     "wavetank_seed",
@@ -83,7 +84,7 @@ def pytest_collection_modifyitems(
             _check_markers(item)
         name = config.getoption("wavetank_replay")
         if name is not None:
-            from wavetank.reports._pytest_replay import chosen  # noqa: PLC0415 - only who asks pays
+            from wavetank.reports.pytest_fixtures.replay import chosen  # noqa: PLC0415 - only who asks pays
 
             kept = chosen(name, session, items)
             config.hook.pytest_deselected(items=[item for item in items if item not in kept])
@@ -97,7 +98,7 @@ def pytest_collection_modifyitems(
 
 def _check_markers(item: pytest.Item) -> None:
     for mark in item.iter_markers("wavetank"):
-        from wavetank.reports._pytest_tools import Asked  # noqa: PLC0415 - only who asks pays
+        from wavetank.reports.pytest_fixtures.tools import Asked  # noqa: PLC0415 - only who asks pays
 
         try:
             Asked.of(mark.args, mark.kwargs)
@@ -136,6 +137,17 @@ def pytest_runtest_makereport(
     return report
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Tell how many images were judged again; `wavetank replay` reads it."""
+    if terminalreporter.config.getoption("wavetank_replay") is None:
+        return
+    from wavetank.reports.pytest_fixtures.replay import images_judged_again  # noqa: PLC0415 - only who asks pays
+
+    images = images_judged_again(terminalreporter.stats.get("passed", ()))
+    if images:
+        terminalreporter.write_line(f"wavetank: {images} images judged again, none was refused")
+
+
 @pytest.fixture
 def wavetank_seed(request: pytest.FixtureRequest) -> int:
     """The number given as ``--wavetank-seed``; 0 by default."""
@@ -153,7 +165,7 @@ def sim_fs() -> SimFileSystem:
 @pytest.fixture
 def crash_disk(request: pytest.FixtureRequest) -> Iterator[CrashDisk]:
     """A `wavetank.scenarios.CrashDisk` under the marker's profile; `posix` by default."""
-    from wavetank.reports._pytest_tools import asked_of, only_profile  # noqa: PLC0415 - see sim_fs
+    from wavetank.reports.pytest_fixtures.tools import asked_of, only_profile  # noqa: PLC0415 - see sim_fs
     from wavetank.scenarios import CrashDisk  # noqa: PLC0415 - see sim_fs
 
     with CrashDisk(only_profile(asked_of(request.node))) as disk:
@@ -163,7 +175,7 @@ def crash_disk(request: pytest.FixtureRequest) -> Iterator[CrashDisk]:
 @pytest.fixture
 def crash_test(request: pytest.FixtureRequest) -> CrashTests:
     """`wavetank.scenarios.crash_test` under the marker's profiles and the options."""
-    from wavetank.reports._pytest_tools import CrashTests  # noqa: PLC0415 - see sim_fs
+    from wavetank.reports.pytest_fixtures.tools import CrashTests  # noqa: PLC0415 - see sim_fs
 
     return CrashTests(request.node, request.node.stash.setdefault(_TOLD, []))
 
@@ -171,7 +183,7 @@ def crash_test(request: pytest.FixtureRequest) -> CrashTests:
 @pytest.fixture
 def interleavings(request: pytest.FixtureRequest) -> Interleavings:
     """Runs a function under many schedules of its threads, over a simulated disk."""
-    from wavetank.reports._pytest_tools import Interleavings  # noqa: PLC0415 - see sim_fs
+    from wavetank.reports.pytest_fixtures.tools import Interleavings  # noqa: PLC0415 - see sim_fs
 
     return Interleavings(request.node)
 
@@ -179,6 +191,6 @@ def interleavings(request: pytest.FixtureRequest) -> Interleavings:
 @pytest.fixture
 def sweep_store(request: pytest.FixtureRequest) -> StoreSweeps:
     """Sweeps a scenario on a store that ships, under the marker's profiles and the options."""
-    from wavetank.reports._pytest_tools import StoreSweeps  # noqa: PLC0415 - see sim_fs
+    from wavetank.reports.pytest_fixtures.tools import StoreSweeps  # noqa: PLC0415 - see sim_fs
 
     return StoreSweeps(request.node, request.node.stash.setdefault(_TOLD, []))

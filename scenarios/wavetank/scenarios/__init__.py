@@ -91,7 +91,8 @@ from wavetank.scenarios.exploration.causes import (
     Tried,
 )
 from wavetank.scenarios.exploration.crash_point import CrashPoint
-from wavetank.scenarios.exploration.explain import explain, explain_live
+from wavetank.scenarios.exploration.explaining.explain import explain, explain_live
+from wavetank.scenarios.exploration.explaining.violation import Violation
 from wavetank.scenarios.exploration.explorer import Exploration, Finding, explore
 from wavetank.scenarios.exploration.judging import judge_crash
 from wavetank.scenarios.exploration.loss import Loss, kept_after
@@ -107,7 +108,6 @@ from wavetank.scenarios.exploration.subject import (
     Refusal,
     Subject,
 )
-from wavetank.scenarios.exploration.violation import Violation
 from wavetank.scenarios.fault_sweep.operation_faults import (
     OPERATION_FAULTS,
     OperationCounts,
@@ -121,22 +121,13 @@ from wavetank.scenarios.fuzzing.coverage import Coverage, Feature
 from wavetank.scenarios.fuzzing.fuzzer import BrokenRun, FuzzCounts, Fuzzer, FuzzPlan, FuzzResult
 from wavetank.scenarios.fuzzing.notes import FuzzFinding
 from wavetank.scenarios.raft.contract import Contract
-from wavetank.scenarios.raft.exhaustive import Family
-from wavetank.scenarios.raft.fitted_workload import fitted
-from wavetank.scenarios.raft.history import LiveProblem
+from wavetank.scenarios.raft.driving.history import LiveProblem
+from wavetank.scenarios.raft.judging.observation import Observation, observe
+from wavetank.scenarios.raft.judging.oracle import INVARIANTS, Knowledge, judge
 from wavetank.scenarios.raft.model import EMPTY, ModelState, acknowledge, begin
-from wavetank.scenarios.raft.observation import Observation, observe
-from wavetank.scenarios.raft.option_choices import (
-    OPTION_CHOICES,
-    OptionChoice,
-    OptionError,
-    pairwise,
-    with_overrides,
-)
-from wavetank.scenarios.raft.oracle import INVARIANTS, Knowledge, judge
 from wavetank.scenarios.raft.recording import Recording, record
-from wavetank.scenarios.raft.recovery import RaftSubject
-from wavetank.scenarios.raft.recovery_run import LiveStore, RecoveryCache
+from wavetank.scenarios.raft.reopening.recovery import RaftSubject
+from wavetank.scenarios.raft.reopening.recovery_run import LiveStore, RecoveryCache
 from wavetank.scenarios.raft.steps import (
     AfterFailure,
     Append,
@@ -167,6 +158,15 @@ from wavetank.scenarios.raft.steps import (
     Workload,
 )
 from wavetank.scenarios.raft.store_life import StoreLife
+from wavetank.scenarios.raft.workloads.exhaustive import Family
+from wavetank.scenarios.raft.workloads.fitted_workload import fitted
+from wavetank.scenarios.raft.workloads.option_choices import (
+    OPTION_CHOICES,
+    OptionChoice,
+    OptionError,
+    pairwise,
+    with_overrides,
+)
 from wavetank.scenarios.replay import explain_case, judge_again, replay, tell
 from wavetank.scenarios.reproduction import (
     ReplayResult,
@@ -208,6 +208,8 @@ from wavetank.scenarios.runs.plan import (
 )
 from wavetank.scenarios.runs.results import ClusterCounts, RunResult, ScenarioResult, Verdict
 from wavetank.scenarios.runs.runner import default_scenarios, run, runnable_scenarios
+from wavetank.scenarios.runs.shares import Share, ShareOutcome, count_shares
+from wavetank.scenarios.runs.spreading import FinishedShares, LostShareError, Workers
 from wavetank.scenarios.runs.stream import EventStream, events_of
 from wavetank.scenarios.runs.unit import Unit, profile_named, units_of
 from wavetank.scenarios.scenario_files.reading import ScenarioFileError, scenario_from_toml
@@ -312,6 +314,7 @@ __all__ = [
     "Finding",
     "FindingEvent",
     "FindingFound",
+    "FinishedShares",
     "FuzzCounts",
     "FuzzFinding",
     "FuzzPlan",
@@ -330,6 +333,7 @@ __all__ = [
     "LiveProblem",
     "LiveStore",
     "Loss",
+    "LostShareError",
     "LostWork",
     "ModelState",
     "NewWork",
@@ -380,6 +384,8 @@ __all__ = [
     "ScenarioResult",
     "ScenarioStartedEvent",
     "ScheduleRun",
+    "Share",
+    "ShareOutcome",
     "SharedPythonFiles",
     "Site",
     "SlowCall",
@@ -408,11 +414,13 @@ __all__ = [
     "Verify",
     "Violation",
     "Wait",
+    "Workers",
     "Workload",
     "WorkloadError",
     "acknowledge",
     "adapter_of",
     "begin",
+    "count_shares",
     "crash_test",
     "default_scenarios",
     "describe_op",

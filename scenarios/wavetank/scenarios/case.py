@@ -114,11 +114,6 @@ class Case:
         digest = blake2b(self.to_text().encode(), digest_size=6).hexdigest()
         return f"{self.workload.name or 'workload'}-{digest}"
 
-    @property
-    def is_finding(self) -> bool:
-        """Whether something was wrong."""
-        return bool(self.invariant)
-
     def without_finding(self) -> Case:
         """Return the case of the whole exploration in which this was found."""
         return evolve(

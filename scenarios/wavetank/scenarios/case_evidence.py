@@ -10,7 +10,7 @@ from wavetank.scenarios.cluster.cluster_evidence import cluster_evidence
 from wavetank.scenarios.concurrency.task_evidence import task_evidence
 from wavetank.scenarios.corruption.damage_evidence import damage_evidence
 from wavetank.scenarios.evidence import Evidence
-from wavetank.scenarios.exploration.disk_evidence import step_spans
+from wavetank.scenarios.exploration.explaining.disk_evidence import step_spans
 from wavetank.scenarios.exploration.subject import Problem
 from wavetank.scenarios.raft.recording import record
 from wavetank.scenarios.raft.run_evidence import crash_evidence, uncut_evidence

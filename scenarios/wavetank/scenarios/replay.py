@@ -25,11 +25,11 @@ from wavetank.scenarios.corruption.damaged_cases import (
     replay_damage,
     tell_damage,
 )
-from wavetank.scenarios.exploration.explain import explain, explain_live
+from wavetank.scenarios.exploration.explaining.explain import explain, explain_live
+from wavetank.scenarios.exploration.explaining.violation import Violation
 from wavetank.scenarios.exploration.explorer import Exploration, Finding, explore
 from wavetank.scenarios.exploration.judging import judge_crash
 from wavetank.scenarios.exploration.subject import Problem
-from wavetank.scenarios.exploration.violation import Violation
 from wavetank.scenarios.raft.crash_cycles import crash_cycle_problems
 from wavetank.scenarios.raft.recording import LiveProblem, Recording, record
 from wavetank.scenarios.reproduction import (

@@ -10,9 +10,9 @@ from attrs import evolve, frozen
 
 from wavetank.scenarios.case import Case
 from wavetank.scenarios.exploration.crash_point import CrashPoint, CrashTrail, follow
+from wavetank.scenarios.exploration.explaining.violation import Violation
 from wavetank.scenarios.exploration.recovery_graph import Limits
 from wavetank.scenarios.exploration.subject import Known, RecordedRun, Shown
-from wavetank.scenarios.exploration.violation import Violation
 from wavetank.scenarios.raft.recording import Recording
 from wavetank.sim import Profile
 

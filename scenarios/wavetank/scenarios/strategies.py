@@ -21,7 +21,9 @@ from hypothesis import strategies as st
 
 from wavetank.engine import FileStorageOptions, LogEntry
 from wavetank.scenarios.exploration.loss import Loss
-from wavetank.scenarios.raft.actions import (
+from wavetank.scenarios.raft.model import EMPTY, Possible, acknowledge
+from wavetank.scenarios.raft.steps import KillProcess, OpenStore, Reopen, Step, Workload
+from wavetank.scenarios.raft.workloads.actions import (
     append_move,
     compaction_move,
     conflict_move,
@@ -30,9 +32,7 @@ from wavetank.scenarios.raft.actions import (
     snapshot_move,
     vote_move,
 )
-from wavetank.scenarios.raft.boundary_values import COMMAND_SIZES, NAMES, TERMS
-from wavetank.scenarios.raft.model import EMPTY, Possible, acknowledge
-from wavetank.scenarios.raft.steps import KillProcess, OpenStore, Reopen, Step, Workload
+from wavetank.scenarios.raft.workloads.boundary_values import COMMAND_SIZES, NAMES, TERMS
 from wavetank.sim import PROFILES, SAFE_PROFILES, Profile
 
 __all__ = ["batches", "candidates", "command_sizes", "entries", "losses", "profiles", "workloads"]

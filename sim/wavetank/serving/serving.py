@@ -86,13 +86,17 @@ def _forked(check: _DirectoryCheck, line: bytes) -> bytes:
 def _all_of(pipe: int, pid: int) -> bytes:
     """Read what a process says until it ends; what it has started may hold the pipe longer."""
     parts = []
+    has_ended = False
     while True:
-        if select.select([pipe], [], [], _LOOK_S)[0]:
+        if select.select([pipe], [], [], 0.0 if has_ended else _LOOK_S)[0]:
             parts.append(os.read(pipe, _CHUNK))
             if not parts[-1]:
                 break
-        elif os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT | os.WNOHANG) is not None:
+        elif has_ended:
             break
+        else:
+            # It may have spoken since; what a process wrote can still be read after its end.
+            has_ended = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT | os.WNOHANG) is not None
     return b"".join(parts)
 
 

@@ -242,16 +242,19 @@ class CallSite:
         call: its name, such as ``os.replace``.
         place: file name and line; "" if nobody knows.
         number: of the call among all that a recorder saw, from 1; 0 where nobody counts them.
+        of: what is counted so, such as "the recovery"; "" for the program itself.
     """
 
     position: int
     call: str
     place: str
     number: int = 0
+    of: str = ""
 
     def __str__(self) -> str:
         at = f" at {self.place}" if self.place else ""
-        return f"{self.call}{at}" + (f", system call {self.number}" if self.number else "")
+        of = f" of {self.of}" if self.of else ""
+        return f"{self.call}{at}" + (f", system call {self.number}{of}" if self.number else of)
 
 
 class OpLog:

@@ -19,7 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wavetank.reports.cli import cli
-from wavetank.reports.commands.litmus import render_real
+from wavetank.reports.commands.trials.litmus import render_real
 from wavetank.reports.documents import schema
 from wavetank.reports.documents.litmus import litmus_real_document
 from wavetank.reports.kernel.crash_images import (

@@ -7,7 +7,7 @@ from session_examples import CASE, PLAN, RESULT, VIOLATION, finished
 
 from wavetank.reports.outputs.junit import check_junit, run_junit
 from wavetank.reports.runs.session import Unit, untouched
-from wavetank.reports.story import render_story
+from wavetank.reports.telling.story import render_story
 from wavetank.scenarios.conformance import CheckResult, Outcome, Scorecard
 
 CHILDREN = {

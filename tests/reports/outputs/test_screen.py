@@ -13,7 +13,7 @@ from session_examples import CASE, PLAN, RESULT, VIOLATION, finished
 
 from wavetank.reports.outputs.progress import BarProgress, LineProgress, progress_on
 from wavetank.reports.outputs.run_text import first_line, render_session
-from wavetank.reports.story import STORY_LINES, render_story
+from wavetank.reports.telling.story import STORY_LINES, render_story
 from wavetank.scenarios import (
     INVARIANTS,
     FindingFound,

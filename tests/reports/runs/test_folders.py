@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from wavetank.reports._choices import UnknownChoiceError
+from wavetank.reports.arguments.choices import UnknownChoiceError
 from wavetank.reports.runs import folders as module
 from wavetank.reports.runs.folders import RunFolders
 

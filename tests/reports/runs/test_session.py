@@ -5,8 +5,8 @@ import errno
 import pytest
 from attrs import evolve
 
-from wavetank.reports.next_commands import remaining_commands
 from wavetank.reports.runs.session import Session, Unit, compare, run_session, untouched
+from wavetank.reports.telling.next_commands import remaining_commands
 from wavetank.scenarios import (
     Event,
     News,
@@ -55,7 +55,7 @@ def units(session: Session) -> tuple[Unit, ...]:
     return tuple(Unit(scenario=each.name, seed=each.seed) for each in session.result.results)
 
 
-@pytest.mark.slow
+@pytest.mark.minutes
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_whole_plan_gives_what_running_it_gives(workers: int) -> None:
     audience = Audience()
@@ -76,7 +76,7 @@ def test_no_more_workers_than_units_are_used() -> None:
     assert run_session(plan, workers=64, listener=Audience()).workers == 1
 
 
-@pytest.mark.slow
+@pytest.mark.minutes
 @pytest.mark.parametrize("workers", [1, 2])
 def test_an_early_stop_keeps_the_beginning_of_the_plan(workers: int) -> None:
     whole = run(PLAN)
@@ -97,7 +97,7 @@ def test_as_many_failures_as_there_are_stop_nothing() -> None:
     assert session.remaining == ()
 
 
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_an_interrupted_plan_keeps_what_was_finished(workers: int) -> None:
     audience = Audience(interrupt_after=2)
     session = run_session(PLAN, workers=workers, listener=audience)
@@ -108,7 +108,7 @@ def test_an_interrupted_plan_keeps_what_was_finished(workers: int) -> None:
     assert session.result.digest == ""
 
 
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_a_plan_that_an_error_ends_keeps_what_was_finished(workers: int) -> None:
     error = RuntimeError("a worker died")
     session = run_session(PLAN, workers=workers, listener=Audience(2, error))
@@ -170,7 +170,7 @@ def test_sessions_that_differ_are_told_apart_by_their_first_event() -> None:
     ]
 
 
-@pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.minutes)])
 @pytest.mark.parametrize("max_failures", [None, 3])
 def test_events_come_in_the_order_of_the_plan_and_are_those_of_what_is_kept(
     workers: int, max_failures: int | None

@@ -26,7 +26,7 @@ from wavetank.scenarios import (
 )
 from wavetank.scenarios.cluster.cluster_run import ClusterRun, run_cluster
 from wavetank.scenarios.cluster.stories import cluster_story
-from wavetank.scenarios.mutants.bugs import BUGS
+from wavetank.scenarios.mutants.bug_families.bugs import BUGS
 from wavetank.scenarios.stores.capabilities import Capability
 from wavetank.sim import POSIX, SAFE_PROFILES, SEQUENTIAL, Profile
 
@@ -57,7 +57,7 @@ def test_the_engine_keeps_every_invariant(scenario: str) -> None:
     assert seen.commits > 20
 
 
-@pytest.mark.slow
+@pytest.mark.minutes
 @pytest.mark.parametrize("profile", SAFE_PROFILES, ids=lambda profile: profile.name)
 @pytest.mark.parametrize("scenario", CLUSTER_SCENARIOS)
 def test_the_engine_keeps_every_invariant_in_many_runs(scenario: str, profile: Profile) -> None:
@@ -134,6 +134,7 @@ def test_the_published_store_breaks_safety() -> None:
         assert answer.violation is None  # the same run: its story has not changed
 
 
+@pytest.mark.slow
 def test_a_case_survives_its_text_and_is_fixed_by_another_store() -> None:
     number, seen = first_violated("cluster-3", find_store(RAFTLOCK_PUBLISHED.name), most=6)
     assert seen.violated is not None

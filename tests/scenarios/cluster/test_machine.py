@@ -12,7 +12,7 @@ from wavetank.scenarios.cluster.messages import Message, VoteRequest
 from wavetank.scenarios.cluster.network import Network, Timeline
 from wavetank.scenarios.cluster.plan import ClusterPlan
 from wavetank.scenarios.cluster.state_machine import AppliedState
-from wavetank.scenarios.mutants.bugs import BUGS
+from wavetank.scenarios.mutants.bug_families.bugs import BUGS
 from wavetank.sim import POSIX
 
 VOTE = VoteRequest(term=3, last_index=0, last_term=0, is_pre_vote=False)

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from wavetank.scenarios import Evidence, Fate, Span, crash_test
 from wavetank.sim.python_files import SimulatedDirectory
 
@@ -46,6 +48,7 @@ def test_each_op_has_its_fate_and_each_call_its_span() -> None:
     ]
 
 
+@pytest.mark.slow
 def test_bytes_that_never_came_are_shown() -> None:
     [changed] = found("damaged").changed
     assert (changed.path, changed.before, changed.after) == (

@@ -88,11 +88,13 @@ def test_half_a_record_behind_a_full_disk_is_found() -> None:
     assert "fault    a disk of 16384 bytes" in story
 
 
+@pytest.mark.slow
 def test_a_short_write_and_an_error_in_the_middle_are_found() -> None:
     report = explored(push, faults=["write #2: fail EIO after 100 bytes"])
     assert told(report) == [("write #2: fail EIO after 100 bytes", "a record of 1633771873 bytes")]
 
 
+@pytest.mark.slow
 def test_each_operation_can_fail_in_turn() -> None:
     """Each of the three records takes two writes: the first buffer, and what is left."""
     report = explored(push, faults=[every("write: fail ENOSPC after 10 bytes")])
@@ -101,6 +103,7 @@ def test_each_operation_can_fail_in_turn() -> None:
     assert {line for line, _ in told(report)} <= set(lines)
 
 
+@pytest.mark.slow
 def test_code_that_takes_back_what_it_could_not_write_passes_at_once() -> None:
     """A kill inside the write still leaves half a record; without one nothing is left."""
     faults = [every("write: fail ENOSPC after 10 bytes"), every("fsync: fail EIO")]
@@ -147,6 +150,7 @@ def load(directory: SimulatedDirectory) -> object:
 FAULTS = [every("write: fail ENOSPC"), every("fsync: fail EIO"), every("open: fail EMFILE")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("observe", [load, None])
 def test_right_code_is_right_under_each_failure(
     observe: Callable[[SimulatedDirectory], object] | None,
@@ -163,6 +167,7 @@ def test_right_code_is_right_under_each_failure(
     assert len(report.faulty_runs) == 2 + 2 + 4, "2 writes, 2 syncs of files, 4 opens"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("observe", [load, None])
 def test_a_file_emptied_before_a_write_that_fails_is_found(
     observe: Callable[[SimulatedDirectory], object] | None,
@@ -202,6 +207,7 @@ def whole(directory: SimulatedDirectory, _acked: list[object]) -> str | None:
     return f"half a file: {path.stat().st_size} bytes"
 
 
+@pytest.mark.slow
 def test_a_move_from_another_filesystem_is_a_copy() -> None:
     assert crash_test(move, whole, profiles=["process-kill"]).outcome == "pass"
     report = crash_test(
@@ -214,6 +220,7 @@ def test_a_move_from_another_filesystem_is_a_copy() -> None:
     assert report.findings[0].sentence.startswith("half a file")
 
 
+@pytest.mark.slow
 def test_no_rename_and_no_link_leads_to_another_filesystem() -> None:
     def workload(directory: SimulatedDirectory, ack: Acknowledge) -> None:
         (directory / "a").mkdir()
@@ -237,6 +244,7 @@ def test_no_rename_and_no_link_leads_to_another_filesystem() -> None:
 # What is refused, and what tests nothing.
 
 
+@pytest.mark.slow
 def test_a_fault_that_never_fires_is_told() -> None:
     with pytest.warns(UserWarning, match="faults that never fired: rename #9: fail EIO"):
         report = explored(push, faults=["rename #9: fail EIO"])

@@ -62,6 +62,7 @@ def test_a_crash_before_an_acknowledgement_takes_that_back() -> None:
         disk.crash(back=-1)
 
 
+@pytest.mark.slow
 def test_unmodified_code_sees_the_same_disk() -> None:
     with CrashDisk() as disk:
         with disk.process():
@@ -83,6 +84,7 @@ def test_a_call_that_no_disk_sees_is_refused_even_if_swallowed() -> None:
         swallowing_a_refusal(disk)
 
 
+@pytest.mark.slow
 def test_two_disks_cannot_have_pythons_files_at_once() -> None:
     with CrashDisk() as first, CrashDisk() as second:
         with first.process():

@@ -96,11 +96,13 @@ def test_a_rename_without_a_sync_of_the_directory_is_forgotten() -> None:
     assert "process-kill" not in lost.profiles
 
 
+@pytest.mark.slow
 def test_the_cure_really_cures() -> None:
     """What the findings ask for, all of it, is what `write_safely` does."""
     assert set(outcomes(swept(write_safely, newest_config, *SAFE)).values()) == {"pass"}
 
 
+@pytest.mark.slow
 def test_what_no_buffer_has_flushed_is_lost_to_a_kill() -> None:
     def workload(directory: str, ack: Acknowledge) -> None:
         with open(f"{directory}/log", "w") as file:
@@ -112,6 +114,7 @@ def test_what_no_buffer_has_flushed_is_lost_to_a_kill() -> None:
     assert finding.cure == "flush /simulated/log before acknowledging what stands in it"
 
 
+@pytest.mark.slow
 def test_a_kill_in_the_middle_of_a_rewrite_needs_no_power_cut() -> None:
     def workload(directory: str, ack: Acknowledge) -> None:
         for text in ("one", "one\ntwo"):
@@ -147,6 +150,7 @@ def test_a_sector_of_garbage_is_reported_only_if_it_is_asked_for() -> None:
         crash_test(workload, check, profiles=["ext4-ordered"], tearing=Tearing())
 
 
+@pytest.mark.slow
 def test_findings_are_raised_with_their_story() -> None:
     with pytest.raises(CrashFinding, match="LOST: the configuration is gone") as caught:
         crash_test(write_and_rename, newest_config)
@@ -166,12 +170,14 @@ def test_nobody_who_does_not_ask_loads_the_machinery() -> None:
     assert done.stdout == "False\n"
 
 
+@pytest.mark.slow
 def test_two_runs_are_equal() -> None:
     first, second = (swept(write_and_rename, newest_config, "lazyfs", "xfs") for _ in range(2))
     assert first == second
     assert set(outcomes(first).values()) == {"fail"}
 
 
+@pytest.mark.slow
 def test_two_processes_tell_the_same_story() -> None:
     """Nothing hangs on the hash seed, the clock or an address."""
     script = (
@@ -181,7 +187,7 @@ def test_two_processes_tell_the_same_story() -> None:
         "report = crash_test(case.workload, case.check, raise_on_finding=False)\n"
         "print(report.checks, report.story())\n"
     )
-    support = str(Path(__file__).parents[3] / "support")
+    support = str(Path(__file__).parents[2] / "support")
     stories = [
         subprocess.run(
             [sys.executable, "-c", script],
@@ -200,12 +206,14 @@ def test_two_processes_tell_the_same_story() -> None:
     assert "LOST" in stories[0]
 
 
+@pytest.mark.slow
 def test_an_image_is_checked_once_for_all_profiles() -> None:
     xfs = swept(write_safely, newest_config, "xfs")
     twice = swept(write_safely, newest_config, "xfs", "data-journal", "sequential")
     assert xfs.checks == twice.checks
 
 
+@pytest.mark.slow
 def test_images_beyond_the_budget_are_counted_and_leave_the_answer_open() -> None:
     whole = swept(write_safely, newest_config, "posix").verdicts["posix"]
     report = crash_test(write_safely, newest_config, profiles=["posix"], max_images=10)
@@ -238,7 +246,7 @@ def test_a_budget_that_is_too_small_for_all_images_lasts_to_the_last_crash_point
 
 
 # Each of its 1,313 images is another one to the check, which runs in a process each time.
-@pytest.mark.slow
+@pytest.mark.minutes
 def test_after_a_finding_too_many_sets_are_chosen_from() -> None:
     """Following the check's reads would judge 1,364 images here, with two runs for most of them."""
 
@@ -260,6 +268,7 @@ def test_after_a_finding_too_many_sets_are_chosen_from() -> None:
     assert (early.outcome, early.images, early.stopped) == ("fail", 505, True)
 
 
+@pytest.mark.slow
 def test_a_workload_that_raises_is_no_finding() -> None:
     def workload(directory: str, _: Acknowledge) -> None:
         Path(directory, "missing").read_text()
@@ -268,6 +277,7 @@ def test_a_workload_that_raises_is_no_finding() -> None:
         swept(workload, newest_config)
 
 
+@pytest.mark.slow
 def test_a_database_in_c_is_refused() -> None:
     def workload(directory: str, _: Acknowledge) -> None:
         sqlite3 = pytest.importorskip("sqlite3")
@@ -277,6 +287,7 @@ def test_a_database_in_c_is_refused() -> None:
         swept(workload, newest_config)
 
 
+@pytest.mark.slow
 def test_a_check_must_answer_with_a_sentence() -> None:
     with pytest.raises(TypeError, match="expected None or a sentence but it returned True"):
         swept(write_safely, lambda *_: True, "process-kill")  # type: ignore[arg-type]

@@ -74,6 +74,7 @@ def fails_by_pytest(_directory: str, _acked: list[object]) -> None:
     pytest.fail("the fixture is broken")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("check", "told"),
     [
@@ -91,12 +92,14 @@ def test_an_error_without_a_crash_is_told_with_its_traceback(check: Check, told:
     assert "judging.py" not in message, "our own lines are of no use to the user"
 
 
+@pytest.mark.slow
 def test_a_check_with_wrong_parameters_is_told_how_it_is_called() -> None:
     message = refused(lambda _directory: None)  # type: ignore[arg-type,misc] # the mistake
     assert "takes 1 positional argument but 2 were given" in message
     assert message.endswith("it is called as check(directory, acked)")
 
 
+@pytest.mark.slow
 def test_a_sentence_without_a_crash_is_no_finding() -> None:
     assert "it returned 'never right'" in refused(lambda _, acked: "never right" if acked else None)
 
@@ -114,6 +117,7 @@ def test_a_check_must_be_content_with_an_empty_directory(check: Check) -> None:
     assert "an empty directory, as a crash before the first write leaves it" in message
 
 
+@pytest.mark.slow
 def test_nothing_is_explored_with_a_wrong_check() -> None:
     runs = []
 
@@ -126,6 +130,7 @@ def test_nothing_is_explored_with_a_wrong_check() -> None:
     assert runs == [[1]]
 
 
+@pytest.mark.slow
 def test_a_wrong_name_is_a_mistake_wherever_it_stands() -> None:
     def check(directory: str, acked: list[object]) -> None:
         if acked and not read(directory):
@@ -162,6 +167,7 @@ def recover(text: str) -> None:
         misspelt()  # type: ignore[name-defined]  # noqa: F821 - a bug of the code under test
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("check", "sentence"),
     [
@@ -188,6 +194,7 @@ def accepts_a_missing_file(directory: str, _acked: list[object]) -> str | None:
     return "damaged" if path.exists() and path.read_text() not in {"", "1"} else None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("check", [lambda _directory, _acked: None, accepts_a_missing_file])
 def test_a_check_that_does_not_miss_what_was_acknowledged_is_refused(check: Check) -> None:
     message = refused(check)
@@ -203,6 +210,7 @@ def wants_the_file(directory: str, acked: list[object]) -> str | None:
     return "gone" if acked and not os.listdir(directory) else None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("workload", "check"), [(write_unacknowledged, accepts_a_missing_file), (write, wants_the_file)]
 )
@@ -212,6 +220,7 @@ def test_a_check_that_refuses_anything_is_left_alone(workload: Workload, check: 
     assert report.notes() == ()
 
 
+@pytest.mark.slow
 def test_without_an_acknowledgement_a_content_check_is_told_in_the_report_only() -> None:
     report = crash_test(lambda d, _: Path(d, "f").touch(), lambda _d, _acked: None)
     assert not report.check_refuses
@@ -230,6 +239,7 @@ def polls_for_ever(directory: str, acked: list[object]) -> None:
         pass
 
 
+@pytest.mark.slow
 def test_too_much_real_time_is_no_damage() -> None:
     with pytest.warns(CrashTestWarning, match="raise check_limit_s= if it needs longer") as warned:
         report = explored(never_ends, check_limit_s=0.1)
@@ -240,6 +250,7 @@ def test_too_much_real_time_is_no_damage() -> None:
     assert "it was stopped after 0.1 s of real time" in report.story()
 
 
+@pytest.mark.slow
 def test_a_check_that_is_too_slow_without_a_crash_leaves_the_answer_open() -> None:
     with pytest.warns(CrashTestWarning, match="too slow"):
         report = explored(lambda _, _acked: sum(1 for _ in itertools.count()), check_limit_s=0.1)
@@ -247,11 +258,13 @@ def test_a_check_that_is_too_slow_without_a_crash_leaves_the_answer_open() -> No
     assert report.checks == 1
 
 
+@pytest.mark.slow
 def test_too_many_calls_are_a_finding_on_any_machine() -> None:
     (finding,) = explored(polls_for_ever).findings
     assert finding.sentence.startswith("the check did not end: expected an end within 20,000")
 
 
+@pytest.mark.slow
 def test_a_check_may_ask_for_the_time_and_sleep() -> None:
     import time  # noqa: PLC0415 - it is replaced while the test runs
 
@@ -264,6 +277,7 @@ def test_a_check_may_ask_for_the_time_and_sleep() -> None:
     assert crash_test(write, check, profiles=["process-kill"]).outcome == "pass"
 
 
+@pytest.mark.slow
 def test_endless_checks_end_after_a_few() -> None:
     def many(directory: str, _ack: Acknowledge) -> None:
         for number in range(20):
@@ -303,6 +317,7 @@ async def async_generator(directory: str, ack: Acknowledge) -> AsyncIterator[Non
     yield
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("workload", "told"),
     [
@@ -317,6 +332,7 @@ def test_a_workload_that_has_not_run_is_refused(workload: Workload, told: str) -
         crash_test(workload, wants_the_file)
 
 
+@pytest.mark.slow
 def test_a_check_that_has_not_run_is_refused() -> None:
     def check(_directory: str, _acked: list[object]) -> Iterator[None]:
         yield None
@@ -329,6 +345,7 @@ async def async_check(directory: str, acked: list[object]) -> str | None:
     return wants_the_file(directory, acked)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "workload", [coroutine, lambda directory, ack: asyncio.run(coroutine(directory, ack))]
 )
@@ -338,6 +355,7 @@ def test_coroutines_are_run(workload: Workload, check: Check) -> None:
     assert (report.outcome, report.acked, report.check_refuses) == ("pass", 1, True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workload", [lambda _d, _ack: None, lambda d, ack: ack(os.listdir(d))])
 def test_a_workload_that_changes_nothing_is_refused(workload: Workload) -> None:
     with pytest.raises(EmptyWorkloadError, match="nothing was changed on the simulated disk"):
@@ -372,6 +390,7 @@ def test_an_exit_without_an_error_ends_workload_and_check() -> None:
     assert [(each.kind, each.sentence) for each in report.findings] == [("lost", "SystemExit: 3")]
 
 
+@pytest.mark.slow
 def test_an_exit_with_an_error_is_no_workload() -> None:
     def workload(directory: str, ack: Acknowledge) -> None:
         write(directory, ack)

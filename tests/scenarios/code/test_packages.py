@@ -74,7 +74,7 @@ def installed(package: str) -> str | None:
 
 
 def marked(name: str) -> list[pytest.MarkDecorator]:
-    return [pytest.mark.slow] if name in LONG else []
+    return [pytest.mark.minutes] if name in LONG else []
 
 
 def test_every_case_has_its_row() -> None:
@@ -109,6 +109,7 @@ def test_published_code_is_as_the_table_says(row: dict[str, str]) -> None:
     assert found == expected
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [pytest.param(name, marks=marked(name)) for name in SAFE])
 def test_what_is_right_is_right_under_every_safe_profile(name: str) -> None:
     case = CASES[name]

@@ -75,8 +75,11 @@ def read_by_class(path: Path) -> str:
 
 @pytest.mark.parametrize(
     "read",
-    [read_by_dict, read_by_class, lambda path: load(str(path))],
-    ids=["dict", "class", "lru"],
+    [
+        pytest.param(read_by_dict, id="dict"),
+        pytest.param(read_by_class, id="class", marks=pytest.mark.slow),
+        pytest.param(lambda path: load(str(path)), id="lru", marks=pytest.mark.slow),
+    ],
 )
 def test_a_cache_is_empty_after_a_crash(read: Callable[[Path], str]) -> None:
     def workload(directory: SimulatedDirectory, ack: Acknowledge) -> None:
@@ -131,6 +134,7 @@ def pool_from_before() -> Iterator[ThreadPoolExecutor]:
         yield pool
 
 
+@pytest.mark.slow
 def test_a_pool_from_before_is_told_and_writes_nothing(
     pool_from_before: ThreadPoolExecutor,
 ) -> None:
@@ -170,6 +174,7 @@ def test_a_thread_from_before_that_is_waited_for_is_named() -> None:
         server.join()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ended_by_itself", ["pool", "daemon"])
 def test_threads_that_end_with_the_interpreter_are_no_error(ended_by_itself: str) -> None:
     def workload(directory: SimulatedDirectory, ack: Acknowledge) -> None:
@@ -189,6 +194,7 @@ def test_threads_that_end_with_the_interpreter_are_no_error(ended_by_itself: str
 # Chance, time, numbers of processes.
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "draw",
     [
@@ -260,6 +266,7 @@ def test_a_workload_whose_process_ends_is_told() -> None:
         outcomes(workload, lambda _d, acked: "gone" if acked else None)
 
 
+@pytest.mark.slow
 def test_a_check_that_waits_for_ever_is_told() -> None:
     def check(directory: SimulatedDirectory, acked: list[object]) -> str | None:
         if acked and not (directory / "settings").read_text():
@@ -292,6 +299,7 @@ def test_a_token_is_taken_as_it_is_when_it_is_acknowledged() -> None:
     assert report.outcome == "pass"
 
 
+@pytest.mark.slow
 def test_a_token_that_cannot_be_sent_is_refused_at_once() -> None:
     def workload(directory: SimulatedDirectory, ack: Acknowledge) -> None:
         (directory / "f").touch()
@@ -334,6 +342,7 @@ def test_runs_that_differ_are_told() -> None:
     assert "note: the workload is not the same each time: write at test_" in report.story()
 
 
+@pytest.mark.slow
 def test_an_error_of_the_check_comes_from_the_process_as_it_was() -> None:
     def check(_directory: SimulatedDirectory, acked: list[object]) -> None:
         assert acked != ["settings"], "never right"

@@ -44,6 +44,7 @@ def test_it_is_written_as_a_page(report: CrashReport, tmp_path: Path) -> None:
     assert "rename /simulated/config.tmp to /simulated/config" in page
 
 
+@pytest.mark.slow
 def test_a_notebook_shows_the_page_in_a_frame(report: CrashReport) -> None:
     shown = report._repr_html_()
     assert shown.startswith('<iframe title="wavetank" ')

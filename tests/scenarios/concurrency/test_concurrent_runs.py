@@ -45,7 +45,7 @@ def test_the_engine_is_right_under_schedules_at_both_grains(name: str) -> None:
     assert len(seen.distinct) >= 1
 
 
-@pytest.mark.slow
+@pytest.mark.minutes
 @pytest.mark.parametrize("name", NAMES)
 def test_the_engine_is_right_under_many_schedules(name: str) -> None:
     with player(name) as runs:

@@ -282,6 +282,7 @@ def test_too_many_configurations_are_an_error_that_tells_the_number() -> None:
     assert (error.value.count, error.value.limit) == (1001, 1000)
 
 
+@pytest.mark.slow
 def test_a_reduction_that_grows_too_large_keeps_the_call_and_tells() -> None:
     puts = [(f"t{n}", ("put", n), n, 100 + n, "ok") for n in range(1, 8)]
     history = History(calls=calls(*puts, ("r", ("take",), 200, 201, 9)))

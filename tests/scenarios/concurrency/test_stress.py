@@ -17,7 +17,7 @@ NAMES = [
 
 
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("runs", [2, pytest.param(60, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("runs", [2, pytest.param(60, marks=pytest.mark.minutes)])
 def test_a_history_of_real_threads_is_linearizable(name: str, runs: int, tmp_path: Path) -> None:
     start = start_of(CONCURRENT_SCENARIOS[name].workload(0), BUILTIN)
     for number in range(runs):
@@ -25,7 +25,7 @@ def test_a_history_of_real_threads_is_linearizable(name: str, runs: int, tmp_pat
         assert verdict.failure is None, verdict.failure
 
 
-@pytest.mark.slow
+@pytest.mark.minutes
 def test_real_threads_may_meet_an_index_that_is_shown_too_early(tmp_path: Path) -> None:
     """What a scheduler finds at once takes threads some luck: here a sync is slow enough."""
     start = start_of(CONCURRENT_SCENARIOS["concurrent-readers"].workload(0), EARLY_INDEX)

@@ -32,13 +32,13 @@ def failed(card: Scorecard) -> set[str]:
             plain,
             PLAIN,
             ["basics", "open_close", "torn.missing_tail_file", "concurrent", "crash"],
-            marks=pytest.mark.slow,
+            marks=pytest.mark.minutes,
         ),
         pytest.param(
             handle,
             PLAIN - {Capability.REFUSES_GAPS},
             ["open_close", "crash"],
-            marks=pytest.mark.slow,
+            marks=pytest.mark.minutes,
         ),
         (lazy, PLAIN, ["open_close", "crash"]),
     ],
@@ -51,7 +51,7 @@ def test_a_right_store_of_plain_python_is_not_reported(
     assert card["crash.lying_fsync_is_noticed"].outcome is Outcome.PASS
 
 
-@pytest.mark.slow
+@pytest.mark.minutes
 def test_a_rename_that_is_not_synced_is_found_and_its_cure_named() -> None:
     card = check_backend(
         plain_without_directory_sync,
@@ -64,6 +64,7 @@ def test_a_rename_that_is_not_synced_is_found_and_its_cure_named() -> None:
     assert "cure: a sync of the directory /store" in card["acked_survives"].reason
 
 
+@pytest.mark.slow
 def test_a_buffer_that_is_never_flushed_is_lost_when_the_process_is_killed() -> None:
     card = check_backend(handle_without_sync, capabilities=PLAIN, checks=["crash"])
     assert failed(card) == {"crash.acked_survives"}
@@ -71,7 +72,7 @@ def test_a_buffer_that_is_never_flushed_is_lost_when_the_process_is_killed() -> 
     assert "no crash was tried" in card["removed_never_returns"].reason
 
 
-@pytest.mark.slow
+@pytest.mark.minutes
 def test_the_example_of_the_page_fails_as_the_page_says(
     capsys: pytest.CaptureFixture[str],
 ) -> None:

@@ -330,7 +330,7 @@ def test_cells_of_every_store_are_right(part: int) -> None:
     assert result.cells > 120
 
 
-@pytest.mark.slow
+@pytest.mark.minutes
 @pytest.mark.parametrize("name", STORES)
 def test_every_cell_is_right(name: str) -> None:
     result = run_damage([name])

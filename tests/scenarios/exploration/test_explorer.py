@@ -71,7 +71,7 @@ def kinds(sweep: Exploration) -> set[tuple[str, str]]:
 
 @pytest.mark.parametrize(
     "profile",
-    [SEQUENTIAL, pytest.param(POSIX, marks=pytest.mark.slow)],
+    [SEQUENTIAL, pytest.param(POSIX, marks=pytest.mark.minutes)],
     ids=lambda profile: profile.name,
 )
 @pytest.mark.parametrize("name", SCENARIOS)
@@ -85,7 +85,7 @@ def test_the_engine_is_never_reported(name: str, profile: Profile, seed: int) ->
     assert sweep.judged == sweep.distinct > sweep.crash_points / 3
 
 
-@pytest.mark.slow
+@pytest.mark.minutes
 def test_without_directory_syncs_votes_are_lost_where_nothing_else_syncs_names() -> None:
     backend = builtin_over(NoDirectorySync)
     recording = record(FEW_STEPS, backend)
@@ -93,6 +93,7 @@ def test_without_directory_syncs_votes_are_lost_where_nothing_else_syncs_names()
     assert invariants(explore(recording, POSIX)) >= {"O1", "O2", "O4"}
 
 
+@pytest.mark.slow
 def test_without_log_syncs_acknowledged_entries_are_lost_wherever_a_crash_loses_anything() -> None:
     backend = builtin_over(lambda fs: NoFileSync(fs, "/store/log.dat"))
     recording = record(FEW_STEPS, backend)
@@ -104,7 +105,7 @@ def test_without_log_syncs_acknowledged_entries_are_lost_wherever_a_crash_loses_
 @pytest.mark.parametrize(
     "name",
     [
-        pytest.param(name, marks=[] if name == "leader-steady" else [pytest.mark.slow])
+        pytest.param(name, marks=[] if name == "leader-steady" else [pytest.mark.minutes])
         for name in SCENARIOS
     ],
 )
@@ -113,7 +114,7 @@ def test_the_published_store_is_reported_in_every_scenario(name: str) -> None:
     assert "O1" in invariants(explore(recording, POSIX, limits=Limits(max_images=400)))
 
 
-@pytest.mark.slow
+@pytest.mark.minutes
 def test_a_budget_leaves_the_rest_unjudged_and_says_so() -> None:
     recording = record(SCENARIOS["leader-steady"].workload(0), BUILTIN)
     whole, cut = explore(recording, POSIX), explore(recording, POSIX, limits=Limits(max_images=50))
@@ -155,7 +156,7 @@ def test_remembering_outcomes_changes_no_verdict() -> None:
     assert kinds
 
 
-@pytest.mark.slow
+@pytest.mark.minutes
 def test_a_finding_tells_what_was_lost_why_where_and_what_would_cure_it() -> None:
     """The forgotten directory sync behind a vote, told as the README promises."""
     backend = builtin_over(NoDirectorySync)
@@ -238,6 +239,7 @@ def test_a_recovery_is_to_blame_for_what_it_found_of_a_step_that_had_not_returne
     )
 
 
+@pytest.mark.slow
 def test_a_sync_that_is_missing_names_the_file_as_it_was_called_at_the_write() -> None:
     backend = builtin_over(lambda fs: NoFileSync(fs, "/store/state.json.tmp"))
     recording = record(evolve(FEW_STEPS, steps=FEW_STEPS.steps[:2]), backend)
@@ -271,7 +273,7 @@ def test_the_cure_of_new_work_that_was_lost_is_searched_behind_the_recovery() ->
         (5, EXT4_ORDERED, 64, 1, (71, 71)),
         (5, XFS, 64, 3, (119, 112)),
         (4, BTRFS, 64, 1, (106, 106)),
-        pytest.param(3, POSIX, 256, 5, (3613, 1513), marks=pytest.mark.slow),
+        pytest.param(3, POSIX, 256, 5, (3613, 1513), marks=pytest.mark.minutes),
     ],
 )
 def test_images_chosen_by_what_is_read_show_all_that_can_go_wrong(

@@ -91,7 +91,7 @@ def test_the_engine_converges_and_is_never_reported_at_any_depth(profile: Profil
     assert found.depth <= 4
 
 
-@pytest.mark.slow
+@pytest.mark.minutes
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_the_engine_converges_on_the_catalogue(name: str) -> None:
     found = explore(record(SCENARIOS[name].workload(0), BUILTIN), POSIX, limits=FIXPOINT)
@@ -167,11 +167,23 @@ def test_a_chain_of_crashes_is_told_step_by_step() -> None:
     assert any(step.startswith("the process is killed") for step in told)
 
 
-@pytest.mark.slow
+@pytest.mark.minutes
 def test_equal_sweeps_are_equal_at_depth() -> None:
     recording = record(FEW_STEPS, BUILTIN)
     first = explore(recording, BTRFS, limits=FIXPOINT)
     assert explore(recording, BTRFS, limits=FIXPOINT) == first
+
+
+def test_recoveries_may_be_crashed_on_a_few_images_alone() -> None:
+    recording = record(FEW_STEPS, BUILTIN)
+    all_of_them = explore(recording, BTRFS, limits=Limits(depth=1))
+    few = explore(recording, BTRFS, limits=Limits(depth=1, max_crashed=10))
+    assert (all_of_them.uncrashed, all_of_them.complete) == (0, True)
+    assert (few.crashed, few.complete) == (10, False)
+    assert few.crashed < few.crashed + few.uncrashed < all_of_them.crashed
+    without = {point.position: point.images for point in explore(recording, BTRFS).points}
+    nested = {each.position for each in few.points if each.images > without[each.position]}
+    assert len({recording.interval_at(position).step for position in nested}) > 2
 
 
 def test_a_budget_holds_at_depth_too() -> None:
@@ -182,7 +194,7 @@ def test_a_budget_holds_at_depth_too() -> None:
     assert not cut.complete
 
 
-@pytest.mark.slow
+@pytest.mark.minutes
 def test_rules_that_would_forbid_an_image_are_found_by_trying() -> None:
     recording = record(FEW_STEPS, builtin_over(NoDirectorySyncOnceMade))
     finding = next(
@@ -209,7 +221,7 @@ def reached(root: object, known: dict[int, object]) -> dict[int, object]:
     return found
 
 
-@pytest.mark.slow
+@pytest.mark.minutes
 def test_an_image_is_remembered_in_two_kibibytes() -> None:
     """Its outcome, edges and what stores do on it, block contents included."""
     recording = record(SCENARIOS["election-storm"].workload(0), BUILTIN)

@@ -24,7 +24,7 @@ def test_a_choice_by_groups_finds_what_single_ops_do_not() -> None:
     assert (single.all_kinds, single.all_ops, single.all_images) == (2, 6, 827)
 
 
-@pytest.mark.slow
+@pytest.mark.minutes
 def test_over_all_missing_syncs() -> None:
     grouped, single = {8: Missed(), 32: Missed()}, {8: Missed(), 32: Missed()}
     for recording in zoo_recordings():

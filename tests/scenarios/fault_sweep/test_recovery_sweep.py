@@ -55,7 +55,7 @@ def test_recoveries_from_snapshots_half_replaced_fail_at_each_operation(name: st
     assert sweep.images > 50
 
 
-@pytest.mark.slow
+@pytest.mark.minutes
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_the_engine_recovers_from_each_point_of_150_operations(name: str) -> None:
     assert sweep_recoveries(short(name, 150), ENGINE).problems == ()

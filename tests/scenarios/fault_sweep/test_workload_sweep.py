@@ -41,6 +41,7 @@ def test_the_engine_copes_with_each_fault_at_each_operation(name: str) -> None:
     assert sweep.refused > 40 * 7
 
 
+@pytest.mark.slow
 def test_a_snapshot_and_its_compaction_fail_at_each_operation() -> None:
     workload = shorten(SCENARIOS["snapshot-compaction"].workload(seed=1), ENGINE, 100)
     assert {"SaveSnapshot", "TruncatePrefix"} <= set(workload.kinds())
@@ -48,7 +49,7 @@ def test_a_snapshot_and_its_compaction_fail_at_each_operation() -> None:
     assert sweep_operations(workload, ENGINE, faults).problems == ()
 
 
-@pytest.mark.slow
+@pytest.mark.minutes
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_the_engine_copes_with_each_fault_at_each_of_150_operations(name: str) -> None:
     workload = shorten(SCENARIOS[name].workload(seed=1), ENGINE)

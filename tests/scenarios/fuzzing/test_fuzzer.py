@@ -88,6 +88,7 @@ def test_it_ends_when_it_is_over_and_keeps_what_it_has() -> None:
     assert fuzzer.result().counts.runs == 3
 
 
+@pytest.mark.slow
 def test_inputs_of_earlier_runs_are_changed_further() -> None:
     corpus = fuzzed(PLAN).corpus
     fuzzer = Fuzzer(evolve(PLAN, seed=5, runs=4), corpus)

@@ -2,6 +2,8 @@
 
 from random import Random
 
+import pytest
+
 from wavetank.faults import FaultPlan
 from wavetank.scenarios import BUILTIN, Case, OwnProfile, find_store, record
 from wavetank.scenarios.fuzzing.inputs import InputDrawer
@@ -49,6 +51,7 @@ def test_a_swarm_leaves_things_out() -> None:
     assert not any(draw_swarm(Random(n), faults=False).faults for n in range(50))
 
 
+@pytest.mark.slow
 def test_a_store_that_does_little_is_asked_for_little() -> None:
     store = find_store("plain_stores:PLAIN_STORE")
     drawer = InputDrawer(store=store, profiles=DRAWER.profiles, names=())

@@ -72,6 +72,7 @@ def test_a_planted_bug_is_found_and_made_short(bug: str) -> None:
     assert 1 <= len(is_found(bug, FEW)) <= STEPS_AT_MOST
 
 
+@pytest.mark.slow
 def test_a_race_is_found_by_calls_beside_one_another() -> None:
     with pytest.raises(BrokenPromiseError, match="which no order of the calls explains") as caught:
         run(machine_of(RACES["L2"].backend, schedules=4), FEW)
@@ -85,19 +86,19 @@ def test_what_takes_its_threads_from_elsewhere_is_not_asked_to_work_beside() -> 
     run(machine_of(RACES["L2"].backend, schedules=4, capabilities=declared), 30)
 
 
-@pytest.mark.slow
+@pytest.mark.minutes
 @pytest.mark.parametrize("fails", [True, False])
 def test_a_tail_of_few_bytes_is_found_and_made_short(*, fails: bool) -> None:
     assert 2 <= len(is_found("A2", MANY, fails=fails)) <= STEPS_AT_MOST
 
 
-@pytest.mark.slow
+@pytest.mark.minutes
 @pytest.mark.parametrize(("bug", "rules"), [("S2", CUTS), ("T3", COMPACTIONS)])
 def test_without_the_rules_that_it_needs_a_bug_survives(bug: str, rules: Sequence[str]) -> None:
     run(machine_of(BUG_BACKENDS[bug], **dict.fromkeys(rules)), FEW)
 
 
-@pytest.mark.slow
+@pytest.mark.minutes
 @pytest.mark.parametrize("rule", ["cut_power_during", "append_up_to_block"])
 def test_without_a_rule_that_it_needs_a_tail_of_few_bytes_survives(rule: str) -> None:
     # A write that fails after one byte leaves such a tail, too.
@@ -108,7 +109,7 @@ def test_the_engine_is_not_reported() -> None:
     run(machine_of(BUILTIN), 100)
 
 
-@pytest.mark.slow
+@pytest.mark.minutes
 def test_the_engine_is_not_reported_in_many_examples() -> None:
     run(machine_of(BUILTIN), 20_000)
 

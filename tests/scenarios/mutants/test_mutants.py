@@ -117,7 +117,7 @@ def each_bug() -> pytest.MarkDecorator:
     return pytest.mark.parametrize("bug", BUGS.values(), ids=lambda bug: bug.id)
 
 
-@pytest.mark.slow
+@pytest.mark.minutes
 def test_every_bug_is_killed_where_it_can_be_and_the_engine_is_never_reported(
     whole: ZooResult,
 ) -> None:
@@ -187,7 +187,7 @@ def test_each_opening_of_a_variant_opens_the_engine(bug: PlantedBug) -> None:
     assert all(isinstance(store, FileStorage) for store in stores)
 
 
-@pytest.mark.slow
+@pytest.mark.minutes
 def test_with_an_invariant_switched_off_a_bug_survives(whole: ZooResult) -> None:
     missed = {
         invariant: [bug for bug, _ in missed_without(invariant, whole.bugs).survivors]
@@ -196,7 +196,7 @@ def test_with_an_invariant_switched_off_a_bug_survives(whole: ZooResult) -> None
     assert missed == MISSED
 
 
-@pytest.mark.slow
+@pytest.mark.minutes
 def test_the_whole_tester_switched_off_reports_nobody() -> None:
     off = Limits(depth=1, disabled=frozenset(INVARIANTS))
     for bug in BUGS.values():
@@ -230,6 +230,7 @@ def sites() -> dict[tuple[str, str, str], tuple[SyncSite, tuple[int, ...]]]:
     }
 
 
+@pytest.mark.slow
 def test_every_kind_of_sync_is_reached(
     sites: dict[tuple[str, str, str], tuple[SyncSite, tuple[int, ...]]],
 ) -> None:
@@ -253,7 +254,7 @@ def test_a_filesystem_that_misleads_nobody_changes_nothing() -> None:
     assert log_digest(record(workload, without(nowhere))) == log_digest(record(workload, BUILTIN))
 
 
-@pytest.mark.slow
+@pytest.mark.minutes
 @pytest.mark.parametrize(
     ("key", "necessity", "profiles"),
     [
@@ -275,7 +276,7 @@ def test_a_sync_is_necessary_or_redundant(
     assert (result.kill is None) == (necessity is Necessity.REDUNDANT)
 
 
-@pytest.mark.slow
+@pytest.mark.minutes
 def test_the_engine_without_one_sync_is_right_without_crashes(
     sites: dict[tuple[str, str, str], tuple[SyncSite, tuple[int, ...]]],
 ) -> None:
@@ -284,14 +285,14 @@ def test_the_engine_without_one_sync_is_right_without_crashes(
             assert record(SCENARIOS[name].workload(0), without(site)).problems == ()
 
 
-@pytest.mark.slow
+@pytest.mark.minutes
 def test_the_engine_is_not_reported_on_any_trial_of_its_syncs() -> None:
     for trial in SYNC_TRIALS:
         sweep = explore(record_trial(trial, BUILTIN), POSIX, limits=Limits(depth=trial.depth))
         assert (sweep.findings, sweep.complete) == ((), True)
 
 
-@pytest.mark.slow
+@pytest.mark.minutes
 def test_the_necessity_of_every_sync() -> None:
     results = run_zoo().necessity
     assert {

@@ -2,7 +2,7 @@
 
 from wavetank.scenarios import find_store, judge_again
 from wavetank.scenarios.mutants import Necessity, SyncsResult, Trial, run_syncs
-from wavetank.scenarios.mutants.small_steps import append, workload
+from wavetank.scenarios.mutants.bug_families.small_steps import append, workload
 
 CONTROL = find_store("raftlock-published")
 APPENDS = (Trial(workload=workload("appends", append(1), append(2))),)

@@ -19,7 +19,7 @@ BUILTIN = find_store("builtin")
 
 
 def slow(*values: object) -> object:
-    return pytest.param(*values, marks=pytest.mark.slow)
+    return pytest.param(*values, marks=pytest.mark.minutes)
 
 
 FLAGS = ("binary_format", "index_map", "chunked_io", "metrics")
@@ -59,7 +59,7 @@ def test_without_an_optimisation_every_promise_holds(
     assert result.judged > 100
 
 
-@pytest.mark.slow
+@pytest.mark.minutes
 @pytest.mark.parametrize("name", SCENARIOS)
 @pytest.mark.parametrize("flag", FLAGS)
 def test_so_it_does_when_the_recovery_crashes_too(name: str, flag: str) -> None:
@@ -76,7 +76,7 @@ def test_with_space_reserved_ahead_every_promise_holds(name: str, preallocate: i
     assert result.judged > 100
 
 
-@pytest.mark.slow
+@pytest.mark.minutes
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_so_they_do_when_the_recovery_crashes_too(name: str) -> None:
     assert sweep(name, FileStorageOptions(preallocate=700), Limits(depth=1)).findings == ()
@@ -90,7 +90,7 @@ def test_without_atomic_writes_an_open_shows_nothing_wrong(name: str) -> None:
     assert sweep(name, options, Limits()).findings == ()
 
 
-@pytest.mark.slow
+@pytest.mark.minutes
 def test_without_atomic_writes_an_open_may_refuse_a_damaged_snapshot_and_nothing_else() -> None:
     """All that is given up is that the store opens (O7), and with it what needs an open store."""
     workload = workload_of("restart-loop", 1, ("in_place_writes",))
@@ -107,7 +107,7 @@ def test_without_atomic_writes_an_open_may_refuse_a_damaged_snapshot_and_nothing
     assert kinds == {("CorruptedSnapshotError", True)}
 
 
-@pytest.mark.slow
+@pytest.mark.minutes
 def test_without_atomic_writes_term_vote_and_log_survive_all_the_same() -> None:
     """One of the two copies of the state is whole at any moment, and the log is made anew aside."""
     workload = SCENARIOS["election-storm"].workload(1)

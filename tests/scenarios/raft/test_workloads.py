@@ -91,7 +91,7 @@ def test_each_compacts_and_ends_with_twenty_entries_in_eight_frames_and_a_snapsh
 
 
 @pytest.mark.parametrize(
-    "seeds", [range(5), pytest.param(range(5, 25), marks=pytest.mark.slow)], ids=["few", "more"]
+    "seeds", [range(5), pytest.param(range(5, 25), marks=pytest.mark.minutes)], ids=["few", "more"]
 )
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_every_seed_gives_a_workload_that_a_right_store_can_do(name: str, seeds: range) -> None:

@@ -46,7 +46,7 @@ class Diary:
         self.results.append(result)
 
 
-@pytest.mark.slow
+@pytest.mark.minutes
 def test_results_come_in_the_order_of_the_plan_and_listeners_hear_of_each() -> None:
     diary = Diary()
     result = run(PLAN, listeners=[diary])
@@ -65,7 +65,7 @@ def test_results_come_in_the_order_of_the_plan_and_listeners_hear_of_each() -> N
 
 @pytest.mark.parametrize(
     "plan",
-    [FEW, pytest.param(PLAN, marks=pytest.mark.slow)],
+    [FEW, pytest.param(PLAN, marks=pytest.mark.minutes)],
     ids=["two-units", "whole"],
 )
 def test_other_processes_give_the_same_result(plan: RunPlan) -> None:

@@ -96,6 +96,7 @@ def test_every_op_and_sync_of_the_log_is_an_event_once(events: list[Event]) -> N
         assert (what.call, what.path) == (each.call, each.path)
 
 
+@pytest.mark.slow
 def test_steps_begin_and_end_around_their_ops(events: list[Event]) -> None:
     steps = [
         event.what

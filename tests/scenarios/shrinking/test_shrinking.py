@@ -259,7 +259,7 @@ def race() -> Case:
     raise AssertionError("no schedule shows the race")
 
 
-@pytest.mark.slow
+@pytest.mark.minutes
 def test_a_race_is_three_calls_and_one_departure() -> None:
     now = shrink(race(), budget=10_000)
     workload, schedule = now.case.workload, now.case.schedule

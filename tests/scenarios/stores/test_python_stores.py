@@ -81,6 +81,26 @@ def test_a_plain_store_and_what_it_spawns_are_recorded_on_the_simulated_disk() -
     assert not REAL.exists()
 
 
+class ReadingStore(PlainStore):
+    """Reads the last term from its directory each time that it is asked."""
+
+    capabilities = PLAIN
+
+    def __init__(self, site: Site) -> None:
+        super().__init__(site.directory)
+
+    @property
+    def last_log_term(self) -> int:
+        assert Path(self.directory).is_dir(), "asked outside the simulation"
+        last = self.last_log_index
+        return self.get_log_entries(last, last + 1)[0].term if last >= self.first_log_index else 0
+
+
+def test_a_property_that_reads_files_finds_those_of_the_simulated_disk() -> None:
+    recording = record(FEW_STEPS, ReadingStore)
+    assert (recording.problems, recording.steps_run) == ((), len(FEW_STEPS.steps))
+
+
 def test_a_finding_on_a_plain_store_is_found_told_and_judged_again() -> None:
     recording = record(FEW_STEPS, PLAIN_WITHOUT_DIRECTORY_SYNC)
     sweep = explore(recording, SEQUENTIAL)
@@ -197,7 +217,7 @@ def machine_runs(store: object, examples: int) -> None:
     )
 
 
-@pytest.mark.slow
+@pytest.mark.minutes
 def test_a_machine_drives_a_plain_store_and_finds_its_bug() -> None:
     machine_runs(PLAIN_STORE, 1)
     with pytest.raises(BrokenPromiseError):

@@ -63,6 +63,7 @@ def test_every_name_that_ships_is_the_name_of_its_store() -> None:
     assert [find_store(name).name for name in shipped_names()] == list(shipped_names())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("store", "invariants"),
     [

@@ -9,7 +9,7 @@ import pytest
 from traced.images import data_image
 
 from wavetank.scenarios import CheckError
-from wavetank.scenarios.code.answers import Answer, NotRunError, TooSlowError
+from wavetank.scenarios.code.asking.answers import Answer, NotRunError, TooSlowError
 from wavetank.scenarios.traced import CheckCommand, CommandError, CommandRuns, ImageProbing
 
 LIMIT_S = 30.0

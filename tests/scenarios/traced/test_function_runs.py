@@ -13,7 +13,7 @@ import pytest
 from traced.images import data_image
 
 from wavetank.scenarios import CheckError
-from wavetank.scenarios.code.answers import Answer
+from wavetank.scenarios.code.asking.answers import Answer
 from wavetank.scenarios.traced import FunctionRuns, ImageProbing
 from wavetank.sim.python_files import SimulatedDirectory
 

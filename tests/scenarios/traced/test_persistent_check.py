@@ -12,7 +12,7 @@ import pytest
 from traced.images import data_image
 
 from wavetank.scenarios import CheckError
-from wavetank.scenarios.code.answers import Answer
+from wavetank.scenarios.code.asking.answers import Answer
 from wavetank.scenarios.traced import CommandError, CommandRuns, PersistentCheck
 
 LIMIT_S: Final = 30.0
@@ -130,6 +130,29 @@ def test_each_image_has_a_fork_of_its_own_in_python(tmp_path: Path) -> None:
         "''",
         "one two",
     ]
+
+
+LATE: Final = """
+import os, select
+from wavetank.serving import serve_checks
+
+real, looks = select.select, []
+
+def late(*streams):
+    looks.append(streams)
+    if len(looks) > 1:
+        return real(*streams)
+    os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOWAIT)
+    return [], [], []
+
+select.select = late
+serve_checks(lambda directory, acked: "spoken")
+"""
+"""A checker that looks for an answer, sees none, and looks again when the fork has ended."""
+
+
+def test_a_fork_that_speaks_and_ends_between_two_looks_is_heard(tmp_path: Path) -> None:
+    assert said(script(tmp_path, LATE), b"") == ["spoken"]
 
 
 def test_what_is_wrong_with_a_served_check_itself_is_no_complaint(tmp_path: Path) -> None:

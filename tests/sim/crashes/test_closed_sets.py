@@ -123,7 +123,7 @@ def test_the_fast_enumeration_agrees_with_the_rules_read_literally(
     assert {present - idle for present in _fast(records, profile)} == literal
 
 
-@pytest.mark.slow
+@pytest.mark.minutes
 @settings(max_examples=8000)
 @given(program=programs, profile=st.sampled_from(PROFILES))
 def test_the_fast_enumeration_agrees_on_thousands_of_programs(

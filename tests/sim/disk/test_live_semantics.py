@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Final
 
 import pytest
-from fake_os_filesystem import FakeOsFileSystem
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
@@ -26,6 +25,7 @@ from pyfakefs.fake_os import FakeOsModule
 from pyfakefs_differences import DIFFERENCES, VERSION, Answered, Difference
 
 from wavetank.engine import OpenFlag, OsFileSystem
+from wavetank.reports.bench.exploring.pyfakefs_files import FakeOsFileSystem
 from wavetank.sim import SimDisk, SimFileSystem
 
 ALL_FLAGS: Final = [OpenFlag(bits) for bits in range(64)]

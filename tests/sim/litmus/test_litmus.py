@@ -369,7 +369,7 @@ def test_the_twin_agrees_where_truncations_may_forget(
     check_against_the_twin(program_of(chosen), evolve(profile, truncate_discards=True))
 
 
-@pytest.mark.slow
+@pytest.mark.minutes
 @settings(max_examples=10_000)
 @given(chosen=draws, profile=st.sampled_from(PROFILES))
 def test_the_rules_read_literally_leave_the_same_states_thousands_of_times(

@@ -45,6 +45,7 @@ LOOKS: dict[str, tuple[Callable[[str], object], tuple[AttributeKind, ...]]] = {
 }
 
 
+@pytest.mark.slow
 def test_a_look_is_one_that_may_decide_something() -> None:
     seen = {}
     with PythonFiles() as files:
@@ -75,6 +76,7 @@ def test_a_look_in_a_forked_process_counts_here() -> None:
     assert image.attribute_reads.seen == (AttributeKind.TIMES,)
 
 
+@pytest.mark.slow
 def test_attributes_outlive_the_process() -> None:
     with PythonFiles() as files:
         disk = SimDisk(files.empty_image())
@@ -116,6 +118,7 @@ def test_a_change_dates_its_file_and_its_directory() -> None:
             before = after
 
 
+@pytest.mark.slow
 def test_each_call_is_one_micro_op() -> None:
     with PythonFiles() as files:
         disk = SimDisk(files.empty_image())
@@ -164,6 +167,7 @@ def test_extended_attributes_are_those_of_linux() -> None:
         assert (os.listxattr(path), os.listxattr(path + "2")) == ([], ["user.a"])
 
 
+@pytest.mark.slow
 def test_what_stat_gives_is_a_stat_result_to_everybody() -> None:
     with PythonFiles() as files, files.process(SimDisk(files.empty_image())):
         pathlib.Path(files.directory, "f").write_text("abc")

@@ -71,6 +71,7 @@ def test_other_calls_of_c_are_made() -> None:
         assert files.refusal is None
 
 
+@pytest.mark.slow
 def test_nothing_is_watched_afterwards(tmp_path: pathlib.Path) -> None:
     with PythonFiles() as files, files.process(SimDisk(files.empty_image())):
         ctypes.CDLL(None).getpid()
@@ -100,6 +101,7 @@ def test_a_thread_from_before_is_refused_as_well() -> None:
     assert len(told) == 1
 
 
+@pytest.mark.slow
 def test_what_c_code_has_made_at_the_directory_is_noticed(tmp_path: pathlib.Path) -> None:
     directory = tmp_path / "simulated"
     unwatched = ctypes._CFuncPtr.__call__  # type: ignore[attr-defined] # as an extension calls

@@ -69,6 +69,7 @@ def simulated(seed: int) -> list[bytes]:
         return use_mappings(files.directory, seed)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(4))
 def test_mappings_show_what_real_ones_show(seed: int, tmp_path: Path) -> None:
     assert simulated(seed) == use_mappings(str(tmp_path), seed)
@@ -92,6 +93,7 @@ def test_mappings_are_the_same_where_no_kernel_tells_what_was_written(tmp_path: 
     )
 
 
+@pytest.mark.slow
 def test_a_write_through_a_buffer_is_recorded_before_the_next_call_and_once() -> None:
     with PythonFiles() as files:
         disk = SimDisk(files.empty_image())

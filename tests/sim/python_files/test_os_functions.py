@@ -133,6 +133,7 @@ PROCESSES: list[Callable[[], object]] = [
 ]
 
 
+@pytest.mark.slow
 def test_another_process_is_refused() -> None:
     with PythonFiles() as files:
         for call, _ in processes(files, PROCESSES):
@@ -166,6 +167,7 @@ def test_a_program_is_missing_unless_it_would_see_the_directory() -> None:
             assert files.refusal is refused.value, name
 
 
+@pytest.mark.slow
 def test_a_program_in_the_directory_is_refused() -> None:
     cases: list[dict[str, Any]] = [{"cwd": "/simulated"}, {"env": {"HOME": "/simulated/home"}}]
     with PythonFiles() as files:
@@ -188,6 +190,7 @@ def test_what_asks_the_machine_through_a_program_goes_on_without() -> None:
 MEMORIES = [":memory:", "", "file::memory:?cache=shared", "file:a?mode=memory&cache=shared"]
 
 
+@pytest.mark.slow
 def test_a_database_in_memory_is_used_as_it_is() -> None:
     with PythonFiles() as files:
         for name, disk in processes(files, MEMORIES):
@@ -210,6 +213,7 @@ def test_a_database_in_memory_gets_no_file() -> None:
             assert "VFS" in str(files.refusal), words
 
 
+@pytest.mark.slow
 def test_sqlite_is_refused_and_told_the_way() -> None:
     names = ["/simulated/db", "file:/simulated/db", "file:/db?vfs=memdb"]
     with PythonFiles() as files:
@@ -234,6 +238,7 @@ def test_what_gets_past_the_routes_is_stopped() -> None:
     assert not os.path.exists("leak")
 
 
+@pytest.mark.slow
 def test_a_refusal_is_remembered_though_it_was_swallowed() -> None:
     with PythonFiles() as files:
         with files.process(SimDisk(files.empty_image())), contextlib.suppress(Exception):

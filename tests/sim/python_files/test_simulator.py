@@ -93,6 +93,7 @@ def test_the_classical_replacement_is_the_ops_that_it_promises() -> None:
     ]
 
 
+@pytest.mark.slow
 def test_a_rename_over_is_one_call() -> None:
     def code(directory: str) -> None:
         for name in ("a", "b"):
@@ -107,6 +108,7 @@ def test_a_rename_over_is_one_call() -> None:
     assert (gone.inode, arrives.replaces, leaves.inode) == (None, True, None)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("flag", "expected"), [(os.O_DSYNC, SyncKind.DATA), (os.O_SYNC, SyncKind.FILE)]
 )
@@ -132,6 +134,7 @@ def test_what_was_not_flushed_never_reaches_the_disk() -> None:
     assert shown(disk) == {"/simulated/f": b""}
 
 
+@pytest.mark.slow
 def test_a_file_of_an_earlier_process_cannot_be_read() -> None:
     with PythonFiles() as files:
         disk = SimDisk(files.empty_image())
@@ -173,6 +176,7 @@ def test_pointers_and_positions_are_those_of_linux() -> None:
     disk_after(code)
 
 
+@pytest.mark.slow
 def test_appending_goes_to_the_end_whatever_the_offset() -> None:
     def code(directory: str) -> None:
         descriptor = os.open(f"{directory}/f", os.O_CREAT | os.O_RDWR | os.O_APPEND)
@@ -215,6 +219,7 @@ def test_directories_links_and_descriptors_of_directories() -> None:
     ]
 
 
+@pytest.mark.slow
 def test_two_openers_stand_in_each_others_way() -> None:
     def code(directory: str) -> None:
         with open(f"{directory}/lock", "w") as one, open(f"{directory}/lock", "w") as other:
@@ -233,6 +238,7 @@ def test_two_openers_stand_in_each_others_way() -> None:
     disk_after(code)
 
 
+@pytest.mark.slow
 def test_a_mapping_and_its_file_are_one() -> None:
     def code(directory: str) -> None:
         with open(f"{directory}/f", "w+b") as file:
@@ -256,6 +262,7 @@ def test_a_mapping_and_its_file_are_one() -> None:
     ]
 
 
+@pytest.mark.slow
 def test_what_was_written_to_a_mapping_stays_though_nobody_holds_it() -> None:
     def code(directory: str) -> None:
         with open(f"{directory}/f", "w+b") as file:
@@ -286,6 +293,7 @@ def test_temporary_files_land_on_the_simulated_disk_with_names_that_repeat() -> 
     assert not pathlib.Path(tempfile.gettempdir(), "tmp-simulated-000001").exists()
 
 
+@pytest.mark.slow
 def test_real_files_are_read_and_never_changed(tmp_path: pathlib.Path) -> None:
     there = tmp_path / "there"
     there.write_text("real")
@@ -510,6 +518,7 @@ def test_a_thread_with_the_number_of_an_ended_outsider_is_inside(
     assert shown(disk) == {f"{tmp_path}/leak": b"x"}
 
 
+@pytest.mark.slow
 def test_a_thread_from_before_the_process_is_refused_the_simulated_directory() -> None:
     calls: list[Callable[[], object]] = []
     errors: list[str] = []
@@ -573,7 +582,7 @@ def test_code_that_does_not_end_is_stopped(in_thread: bool) -> None:  # noqa: FB
     assert [str(error) for error in caught] == ["expected an end within 0.2 s but it ran on"]
 
 
-@pytest.mark.slow
+@pytest.mark.minutes
 def test_code_that_swallows_every_exception_is_stopped_too() -> None:
     def spin() -> None:
         started = clocks[0]()

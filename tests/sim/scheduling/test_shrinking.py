@@ -93,7 +93,9 @@ def replaying(plan: Plan, wanted: Outcome) -> Callable[[ReplaySwitches], tuple[b
 
 
 @pytest.mark.parametrize(
-    "seeds", [range(12), pytest.param(range(12, 40), marks=pytest.mark.slow)], ids=["few", "more"]
+    "seeds",
+    [range(12), pytest.param(range(12, 40), marks=pytest.mark.minutes)],
+    ids=["few", "more"],
 )
 def test_with_enough_runs_no_schedule_has_fewer(seeds: range) -> None:
     for seed in seeds:

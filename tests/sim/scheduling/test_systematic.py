@@ -73,7 +73,9 @@ def outcomes(plan: Plan, *, preemptions: int | None) -> tuple[set[object], Certi
 
 
 @pytest.mark.parametrize(
-    "seeds", [range(20), pytest.param(range(20, 120), marks=pytest.mark.slow)], ids=["few", "more"]
+    "seeds",
+    [range(20), pytest.param(range(20, 120), marks=pytest.mark.minutes)],
+    ids=["few", "more"],
 )
 def test_the_reduction_misses_nothing_that_all_schedules_show(seeds: range) -> None:
     reduced = every = 0

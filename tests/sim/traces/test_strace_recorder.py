@@ -568,6 +568,7 @@ def test_a_replay_that_differs_is_told_with_its_first_difference(directory: Path
     assert difference(disk, str(directory)) == "'/data/f': expected a file but it is a directory"
 
 
+@pytest.mark.slow
 def test_writes_that_overlap_are_named_where_the_replay_differs(directory: Path) -> None:
     """Whether appends of threads come out in the order of the trace is up to the machine."""
 

@@ -1,4 +1,4 @@
-"""Measures the engine against its peers on a real disk, each figure a ratio within one run.
+"""Measures the engine and the exploration against their peers, each figure a ratio within one run.
 
 General layout, from values to work::
 
@@ -9,6 +9,8 @@ General layout, from values to work::
     logs.py          the entries that are written, the check of what comes back, shared long logs
     appends.py, reads.py, opens.py, snapshots.py    the measurements, by the work they time
     engine_bench.py  every measurement with its goals; times and reports them; start reading here
+    exploring/       images judged a second beside other ways: `wavetank bench explore`
+    soak.py          a long life of a store: `wavetank bench soak`
 
 Times depend on the machine, so this stands in `wavetank.reports`. It uses the engine through its
 public API alone. Commands import it only when they run, so this package imports nothing.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import time  # noqa: TID251 - a benchmark reads the clock of the machine
 from collections.abc import Callable, Mapping, Sequence
 from statistics import median
@@ -10,7 +11,15 @@ from attrs import frozen
 
 from wavetank.reports.bench.comparison import Attempt, Comparison, Scale
 
-__all__ = ["Spread", "choose_units", "order_of_round", "ratios", "time_rounds", "units_within"]
+__all__ = [
+    "Spread",
+    "choose_units",
+    "order_of_round",
+    "processor_s",
+    "ratios",
+    "time_rounds",
+    "units_within",
+]
 
 
 @frozen(kw_only=True)
@@ -118,7 +127,11 @@ def units_within(
 
 
 def time_rounds(
-    contenders: Mapping[str, Attempt], *, rounds: int, on_round: Callable[[int], None]
+    contenders: Mapping[str, Attempt],
+    *,
+    rounds: int,
+    on_round: Callable[[int], None],
+    clock: Callable[[], float] = time.perf_counter,
 ) -> dict[str, list[float]]:
     """Time every contender once a round.
 
@@ -126,6 +139,7 @@ def time_rounds(
         contenders: by name.
         rounds: how many.
         on_round: told of the number of rounds that are over.
+        clock: in seconds.
 
     Returns:
         The seconds of each contender, by round.
@@ -134,7 +148,7 @@ def time_rounds(
     for number in range(rounds):
         on_round(number)
         for name in order_of_round(list(contenders), number):
-            times[name].append(_work_s(contenders[name]))
+            times[name].append(_work_s(contenders[name], clock))
     return times
 
 
@@ -158,8 +172,14 @@ def choose_units(comparison: Comparison, scale: Scale) -> int:
     )
 
 
-def _work_s(attempt: Attempt) -> float:
+def _work_s(attempt: Attempt, clock: Callable[[], float] = time.perf_counter) -> float:
     with attempt() as work:
-        started_s = time.perf_counter()
+        started_s = clock()
         work()
-        return time.perf_counter() - started_s
+        return clock() - started_s
+
+
+def processor_s() -> float:
+    """Return the processor time of this process and of its children that have ended, in seconds."""
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(each.ru_utime + each.ru_stime for each in used)

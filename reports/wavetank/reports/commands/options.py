@@ -10,7 +10,7 @@ from typing import Final, TypeVar
 
 import click
 
-from wavetank.reports._choices import nearest
+from wavetank.reports.arguments.choices import nearest
 
 __all__ = [
     "FIXPOINT",
@@ -19,6 +19,7 @@ __all__ = [
     "duration",
     "format_option",
     "image_limit",
+    "profile_option",
     "report_option",
     "seed_range",
     "worker_count",
@@ -154,6 +155,28 @@ def format_option(command: _Command) -> _Command:
         show_default=True,
         help="json prints one document on stdout.",
     )(command)
+
+
+def profile_option(
+    text: str, *, name: str = "profile", default: Sequence[str] | None = None
+) -> Callable[[_Command], _Command]:
+    """Let a command be told under which profiles crashes happen, each by its name or its file.
+
+    Args:
+        text: what it says of itself.
+        name: of the argument that the command gets, a tuple of texts.
+        default: what is shown, and taken, where none is named; None: none, and `text` tells it.
+    """
+    return click.option(
+        "--profile",
+        "--profiles",
+        name,
+        multiple=True,
+        default=default,
+        show_default=default is not None,
+        metavar="NAME|FILE",
+        help=text,
+    )
 
 
 def report_option(*kinds: str) -> Callable[[_Command], _Command]:

@@ -13,6 +13,8 @@ General layout::
     syncs.py       wavetank.syncs/1
     trace.py       wavetank.trace/1
     bench.py       wavetank.bench/1
+    bench_explore.py  wavetank.bench-explore/1
+    bench_soak.py  wavetank.bench-soak/1
 
 Each module imports what its documents are made of, so this package imports none of them.
 """

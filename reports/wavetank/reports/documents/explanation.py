@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from wavetank.reports.documents import document
 from wavetank.reports.documents.writing import shape, writer
-from wavetank.reports.next_commands import replay_command
-from wavetank.reports.sentences import chain_sentences, cure_sentence, first_sentence
+from wavetank.reports.telling.next_commands import replay_command
+from wavetank.reports.telling.sentences import chain_sentences, cure_sentence, first_sentence
 from wavetank.scenarios import BrokenPromise, Case, Cure, LostWork, Tried, Violation
 
 __all__ = ["explain_document"]

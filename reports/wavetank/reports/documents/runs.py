@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from wavetank.reports.commands.inventory import Detail, Item
+from wavetank.reports.commands.listing.inventory import Detail, Item
 from wavetank.reports.documents.writing import Write, shape, writer
-from wavetank.reports.failures import StoredFailure
-from wavetank.reports.next_commands import remaining_commands, replay_command
 from wavetank.reports.outputs.run_text import fault_warnings
 from wavetank.reports.runs.session import Determinism, Session
+from wavetank.reports.stored.failures import StoredFailure
+from wavetank.reports.telling.next_commands import remaining_commands, replay_command
 from wavetank.scenarios import (
     ClusterCounts,
     ReplayResult,

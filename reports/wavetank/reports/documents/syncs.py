@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from wavetank.reports.documents import document
 from wavetank.reports.documents.writing import shape, writer
-from wavetank.reports.sentences import first_sentence
+from wavetank.reports.telling.sentences import first_sentence
 from wavetank.scenarios.mutants import LosingImage, NecessityResult, SyncsResult
 
 __all__ = ["syncs_document"]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from wavetank.reports.documents import document
 from wavetank.reports.documents.writing import Write, shape, writer
 from wavetank.scenarios import CodeFinding, ProfileVerdict
-from wavetank.scenarios.code.report import ComplaintKind
-from wavetank.scenarios.code.sync_needs import SyncNeed
+from wavetank.scenarios.code.crashing.sync_needs import SyncNeed
+from wavetank.scenarios.code.report import ComplaintKind, EarlierCrash
 from wavetank.scenarios.traced import TraceVerdict
 from wavetank.sim import CallSite, Mark, Sync
 from wavetank.sim.traces import Trace
@@ -29,6 +30,17 @@ _write: Final[Write] = writer(
         "stopped",
         "complete",
         "kinds",
+        "recoveries",
+        "recoveries_idle",
+        "recoveries_left",
+        unrecorded=lambda each: len(each.unrecorded),
+    ),
+    shape(
+        EarlierCrash,
+        "crash",
+        "lost",
+        files=lambda each: [{"path": path, "bytes": size} for path, size in each.files],
+        others="others",
     ),
     shape(
         CodeFinding,
@@ -45,6 +57,8 @@ _write: Final[Write] = writer(
         "why",
         "cure",
         "is_flaky",
+        "after",
+        "earlier",
         acked=lambda each: [str(token) for token in each.acked],
         files=lambda each: [{"path": path, "bytes": size} for path, size in each.files],
         others="others",
@@ -53,8 +67,17 @@ _write: Final[Write] = writer(
 )
 
 
-def trace_document(trace: Trace, verdict: TraceVerdict, version: str) -> dict[str, object]:
-    """Return what was traced and what came of its crashes as ``wavetank.trace/1``."""
+def trace_document(
+    trace: Trace, verdict: TraceVerdict, stored: Sequence[str], version: str
+) -> dict[str, object]:
+    """Return what was traced and what came of its crashes as ``wavetank.trace/1``.
+
+    Args:
+        trace: what the program did.
+        verdict: what came of its crashes.
+        stored: ids of the findings, in their order; () if they could not be stored.
+        version: of wavetank.
+    """
     report = verdict.report
     return document(
         "trace",
@@ -72,6 +95,7 @@ def trace_document(trace: Trace, verdict: TraceVerdict, version: str) -> dict[st
             "notes": list(report.notes()),
             "profiles": _write(tuple(report.verdicts.values())),
             "findings": _write(report.findings),
+            "stored": list(stored),
             "syncs": _write(verdict.syncs),
         },
     )

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
 from wavetank.reports.fuzzing.session import FuzzSession
-from wavetank.reports.story import render_story
+from wavetank.reports.telling.story import render_story
 from wavetank.scenarios import Feature, FuzzPlan
 
 __all__ = ["PARTS", "fuzz_first_line", "render_fuzz"]

@@ -37,12 +37,12 @@ from wavetank.reports.kernel.machine import (
 )
 from wavetank.reports.kernel.mounts import (
     enter_private_mounts,
-    terminated_as_interrupted,
     work_folder,
 )
 from wavetank.reports.kernel.observed_states import judge, program_letters, read_files
 from wavetank.reports.kernel.program_run import ProgramRun, Trigger, plan_triggers, run_program
 from wavetank.reports.kernel.results import MachineError, ObservedState, RealOutcome, RealResult
+from wavetank.reports.termination import terminated_as_interrupted
 from wavetank.sim import LitmusState, LitmusTest
 
 __all__ = ["RealPlan", "observe"]

@@ -34,7 +34,6 @@ __all__ = [
     "leave_private_mounts",
     "loop_device",
     "mounted",
-    "terminated_as_interrupted",
     "uninterrupted",
     "unmount",
     "work_folder",
@@ -139,16 +138,6 @@ def unmount(folder: Path) -> None:
     path = os.fsencode(folder)
     if _libc.umount2(path, 0) and _libc.umount2(path, _MNT_DETACH):
         raise MachineError(f"unmounting {folder}: {_reason()}")
-
-
-@contextmanager
-def terminated_as_interrupted() -> Iterator[None]:
-    """Let a request to terminate end this process as Ctrl-C does, so that it cleans up."""
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 @contextmanager

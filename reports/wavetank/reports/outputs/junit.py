@@ -13,9 +13,9 @@ from xml.etree import ElementTree as ET
 
 from attrs import frozen
 
-from wavetank.reports.next_commands import replay_command
 from wavetank.reports.runs.session import Session, Unit
-from wavetank.reports.story import render_story
+from wavetank.reports.telling.next_commands import replay_command
+from wavetank.reports.telling.story import render_story
 from wavetank.scenarios import Case, ScenarioResult, Verdict, Violation
 from wavetank.scenarios.conformance import Outcome, Scorecard
 

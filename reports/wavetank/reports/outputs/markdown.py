@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import Final
 
-from wavetank.reports.next_commands import replay_command
 from wavetank.reports.runs.session import Session
+from wavetank.reports.telling.next_commands import replay_command
 from wavetank.scenarios import RunPlan, ScenarioResult
 
 __all__ = ["run_markdown"]

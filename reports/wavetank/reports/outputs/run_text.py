@@ -11,10 +11,10 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from wavetank.reports.next_commands import remaining_commands
 from wavetank.reports.outputs.sweep_table import shown_name, sweep_table
 from wavetank.reports.runs.session import Session
-from wavetank.reports.story import render_story
+from wavetank.reports.telling.next_commands import remaining_commands
+from wavetank.reports.telling.story import render_story
 from wavetank.scenarios import Case, RunPlan, ScenarioResult, Verdict, Violation
 from wavetank.sim import Choice
 

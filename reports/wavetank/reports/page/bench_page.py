@@ -1,13 +1,21 @@
-"""The page of `wavetank bench`: the engine beside its peers on one scale."""
+"""The pages of `wavetank bench`: the engine, and the exploration, beside others on one scale."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
+from wavetank.reports.bench.exploring.report import ExploreReport, RateRow, ZooFacts
 from wavetank.reports.bench.report import BenchReport, BenchRow
+from wavetank.reports.outputs.explore_tables import (
+    bug_rows,
+    growth_rows,
+    task_rows,
+    zoo_sentence,
+)
 from wavetank.reports.page.blocks import Fact, Notice, Page, Ratio, Ratios, Section, Table, Tone
 
-__all__ = ["bench_page"]
+__all__ = ["bench_explore_page", "bench_page"]
 
 _TONES: Final = {True: Tone.GOOD, False: Tone.BAD, None: Tone.PLAIN}
 _DIGITS_FROM: Final = 10
@@ -65,6 +73,84 @@ def bench_page(report: BenchReport, version: str, *, command: str) -> Page:
                 ),
             ),
         ),
+    )
+
+
+def bench_explore_page(report: ExploreReport, version: str, *, command: str) -> Page:
+    """Return the page of a benchmark of the exploration.
+
+    Args:
+        report: what was measured.
+        version: of wavetank.
+        command: what a person typed.
+    """
+    machine = report.machine
+    return Page(
+        title="wavetank bench explore",
+        verdict="measured",
+        sentence=f"{sum(report.judged)} of {len(report.judged)} goals were met.",
+        command=command,
+        facts=(
+            Fact("version", version),
+            Fact("python", f"{machine.implementation} {machine.python}"),
+            Fact("machine", f"{machine.system}, {machine.processors} processors"),
+            Fact("rounds", f"{report.rounds}, {'quick' if report.quick else 'full'}"),
+        ),
+        sections=(
+            Section(
+                id="ratios",
+                title="Distinct images judged a second",
+                lead="Wavetank's images a second divided by those of each contender.",
+                blocks=(
+                    *map(Notice, report.notes),
+                    Ratios(tuple(_rate(row) for row in report.rates[1:])),
+                ),
+            ),
+            Section(
+                id="growth",
+                title="Growth",
+                lead="Time and memory of an exploration by the length of the run.",
+                blocks=(_table(growth_rows(report.growth)),),
+            ),
+            *(() if report.zoo is None else (_zoo_section(report.zoo),)),
+            Section(
+                id="scheduler",
+                title="Tasks",
+                lead="Schedules and switches a second.",
+                blocks=(_table(task_rows(report.scheduler)),),
+            ),
+        ),
+    )
+
+
+def _zoo_section(zoo: ZooFacts) -> Section:
+    return Section(
+        id="zoo",
+        title="Images until a planted bug is found",
+        lead=zoo_sentence(zoo),
+        blocks=(_table(bug_rows(zoo)),),
+    )
+
+
+def _table(rows: Sequence[tuple[str, ...]]) -> Table:
+    return Table(columns=rows[0], rows=tuple(rows[1:]))
+
+
+def _rate(row: RateRow) -> Ratio:
+    ratio = row.ratio
+    told = f"{_number(ratio.median)} times as many ({_number(ratio.low)} to {_number(ratio.high)})"
+    if row.goal is not None:
+        told += f", goal {row.goal:g}"
+    return Ratio(
+        name=row.name,
+        title=row.title,
+        peer=f"{row.per_s.median:,.0f} a second",
+        low=ratio.low,
+        median=ratio.median,
+        high=ratio.high,
+        goal=row.goal,
+        tone=_TONES[row.met],
+        told=told,
     )
 
 

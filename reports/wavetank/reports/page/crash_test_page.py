@@ -140,7 +140,7 @@ def _finding(ident: str, found: CodeFinding, limit: int) -> Finding:
     return Finding(
         id=ident,
         sentence=found.sentence,
-        label=found.kind,
+        label=f"{found.kind} after {found.after}" if found.after else found.kind,
         promise=_PROMISES[found.kind],
         broken=found.sentence,
         place=tuple(_place(found)),
@@ -160,6 +160,8 @@ def _finding(ident: str, found: CodeFinding, limit: int) -> Finding:
 
 def _place(found: CodeFinding) -> Iterator[tuple[str, str]]:
     yield "crash model", found.profile
+    for each in found.earlier:
+        yield "before it", each.crash
     yield "crash", found.crash
     if found.place:
         yield "last call before it", f"{found.operation} at {found.place}"

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final, TypeAlias
 
-from wavetank.reports.failures import StoredFailure
-from wavetank.reports.next_commands import replay_command, shrink_command
 from wavetank.reports.page.blocks import Fact, Page, Section
 from wavetank.reports.page.files import HexDiff, TreeRow, hex_diff, tree_of
 from wavetank.reports.page.finding import Finding
 from wavetank.reports.page.history import HistoryDrawing, draw_history
 from wavetank.reports.page.timeline import Timeline, timeline_of
-from wavetank.reports.sentences import chain_sentences, cure_sentence, first_sentence
+from wavetank.reports.stored.failures import StoredFailure
+from wavetank.reports.telling.next_commands import replay_command, shrink_command
+from wavetank.reports.telling.sentences import chain_sentences, cure_sentence, first_sentence
 from wavetank.scenarios import (
     CLUSTER_INVARIANTS,
     DAMAGE_INVARIANTS,

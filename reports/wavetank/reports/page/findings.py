@@ -7,13 +7,13 @@ from typing import Final, TypeAlias
 
 from attrs import evolve, frozen
 
-from wavetank.reports.next_commands import replay_command
 from wavetank.reports.page.blocks import Block, Table
 from wavetank.reports.page.failure_pages import EVENTS, EvidenceOf, finding_of
 from wavetank.reports.page.files import HexDiff, TreeRow
 from wavetank.reports.page.finding import Finding
 from wavetank.reports.page.timeline import Timeline
-from wavetank.reports.sentences import first_sentence
+from wavetank.reports.telling.next_commands import replay_command
+from wavetank.reports.telling.sentences import first_sentence
 from wavetank.scenarios import Case, Evidence, StoreNotFoundError, Violation
 
 __all__ = ["ToldFindings", "tell_findings"]

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from wavetank.reports.next_commands import recheck_command
 from wavetank.reports.page.blocks import (
     Block,
     Cell,
@@ -25,6 +24,7 @@ from wavetank.reports.page.blocks import (
 from wavetank.reports.page.failure_pages import FINDINGS_LEAD, EvidenceOf
 from wavetank.reports.page.findings import ToldFindings, tell_findings
 from wavetank.reports.runs.session import Session
+from wavetank.reports.telling.next_commands import recheck_command
 from wavetank.scenarios import PointOutcome, ScenarioResult, Verdict, Violation
 from wavetank.scenarios import evidence_of as evidence_of_case
 

@@ -22,7 +22,7 @@ from typing import Final
 
 from attrs import field, frozen
 
-from wavetank.reports._choices import UnknownChoiceError, nearest
+from wavetank.reports.arguments.choices import UnknownChoiceError, nearest
 from wavetank.reports.documents import to_text
 
 __all__ = ["EVENTS", "KEPT", "RUNS", "NewFolder", "RunFolders"]

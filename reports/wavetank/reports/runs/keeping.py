@@ -9,10 +9,10 @@ from pathlib import Path
 import click
 from attrs import frozen
 
-from wavetank.reports.failures import FailureStore, StoredFailure
 from wavetank.reports.outputs.event_log import EventLog
 from wavetank.reports.runs.folders import NewFolder, RunFolders
 from wavetank.reports.runs.session import Session
+from wavetank.reports.stored.failures import FailureStore, StoredFailure
 from wavetank.scenarios import Event
 
 __all__ = ["KeptRun", "kept_run", "store_failures"]

@@ -15,24 +15,33 @@ from contextlib import contextmanager, nullcontext
 from types import FrameType
 from typing import Final
 
-from attrs import evolve, frozen
+from attrs import define, evolve, frozen
 
 from wavetank.reports.outputs.event_lines import short_line
+from wavetank.reports.runs.cluster import Cluster
 from wavetank.reports.runs.differences import first_difference
-from wavetank.reports.runs.workers import hash_seed, worker_pool
+from wavetank.reports.runs.workers import (
+    ProgressQueue,
+    hash_seed,
+    process_pools,
+    worker_pool,
+)
 from wavetank.scenarios import (
     Case,
     Event,
     EventStream,
     FindingFound,
+    FinishedShares,
     Listener,
     News,
+    RunningNews,
     RunPlan,
     RunResult,
     ScenarioFinished,
     ScenarioResult,
     Verdict,
     Violation,
+    Workers,
     events_of,
     run,
     tell,
@@ -138,6 +147,8 @@ def run_session(
     on_event: Callable[[Event], None] | None = None,
     max_failures: int | None = None,
     with_hash_seed: int | None = None,
+    cluster: Cluster | None = None,
+    finished: FinishedShares | None = None,
     clock: Callable[[], float] = time.monotonic,
 ) -> Session:
     """Run a plan and keep whatever gets finished, also if an error ends it.
@@ -151,23 +162,31 @@ def run_session(
         max_failures: stop after the unit, in the order of the plan, with which so many violations
             have been found; None: run everything.
         with_hash_seed: PYTHONHASHSEED of the workers.
+        cluster: where the shares of the plan run, instead of in processes here.
+        finished: what came of shares in an earlier run of the plan, and keeps what comes of them.
         clock: gives seconds.
     """
     start_s = clock()
     shown = _OneAtATime(listener)
     collector = _Collector(plan, max_failures, on_event)
     listeners = (shown, collector)
-    workers = min(workers, len(collector.units))
+    place = _Place(workers=1)
     interrupted = False
     error: Exception | None = None
     digest = ""
     try:
-        if workers == 1 and with_hash_seed is None:
-            digest = run(plan, listeners=listeners).digest
+        if cluster is not None:
+            opened = _on_cluster(cluster, len(collector.units))
         else:
-            setting = nullcontext() if with_hash_seed is None else hash_seed(with_hash_seed)
-            with setting, worker_pool(workers, shown.handle) as (executor, sink):
-                digest = run(plan, listeners=listeners, executor=executor, progress=sink).digest
+            opened = _on_processes(workers, len(collector.units), shown.handle, with_hash_seed)
+        with opened as place:
+            digest = run(
+                plan,
+                listeners=listeners,
+                executor=place.executor,
+                progress=place.progress,
+                finished=finished,
+            ).digest
     except _EnoughFailures:
         pass
     except KeyboardInterrupt:
@@ -186,9 +205,48 @@ def run_session(
         found=tuple((each.case, tell(each.case, each.problem)) for each in collector.found()),
         interrupted=interrupted,
         elapsed_s=clock() - start_s,
-        workers=workers,
+        workers=place.workers,
         error=error,
     )
+
+
+@define(kw_only=True)
+class _Place:
+    """Where the shares of a plan run.
+
+    Attributes:
+        workers: processes used by now; 1 is this one.
+        executor: where they run; None: here.
+        progress: brings progress from there.
+    """
+
+    workers: int
+    executor: Workers | None = None
+    progress: ProgressQueue | None = None
+
+
+@contextmanager
+def _on_cluster(cluster: Cluster, units: int) -> Iterator[_Place]:
+    executor = evolve(cluster.workers, only_parts=units == 1)
+    yield _Place(workers=cluster.threads, executor=executor)
+
+
+@contextmanager
+def _on_processes(
+    workers: int, units: int, on_progress: Callable[[RunningNews], None], seed: int | None
+) -> Iterator[_Place]:
+    """Give new processes, or none where a plan of one unit or one worker needs none."""
+    if seed is None and workers == 1:
+        yield _Place(workers=1)
+    elif seed is None and units == 1:
+        with process_pools(workers) as pools:
+            place = _Place(workers=1, executor=pools.workers(only_parts=True))
+            yield place
+            place.workers = pools.count if pools.is_used else 1
+    else:
+        setting = nullcontext() if seed is None else hash_seed(seed)
+        with setting, worker_pool(workers, on_progress) as (executor, progress):
+            yield _Place(workers=workers, executor=executor, progress=progress)
 
 
 def untouched(plan: RunPlan) -> Session:

@@ -11,19 +11,33 @@ import os  # noqa: TID251 - workers take their hash seed from the environment
 import signal
 import threading  # noqa: TID251 - one thread brings progress from the workers; no run sees it
 from collections.abc import Callable, Iterator
-from concurrent.futures import Executor, ProcessPoolExecutor
+from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from contextlib import contextmanager
 from multiprocessing.managers import SyncManager
 from queue import Queue
-from typing import Final, TypeAlias
+from typing import Final, ParamSpec, TypeAlias, TypeVar
 
 from attrs import frozen
 
-from wavetank.scenarios import RunningNews
+from wavetank.scenarios import RunningNews, Workers
 
-__all__ = ["ProgressQueue", "hash_seed", "work_executor", "worker_pool"]
+__all__ = [
+    "ProcessPools",
+    "ProgressQueue",
+    "hash_seed",
+    "process_pools",
+    "work_executor",
+    "worker_pool",
+]
+
+_Arguments = ParamSpec("_Arguments")
+_Result = TypeVar("_Result")
 
 _HASH_SEED: Final = "PYTHONHASHSEED"
+
+_AT_ONCE: Final = 2
+"""Shares given to each process at once, so that none waits for its next; the fewer, the fewer are
+lost with a process."""
 
 _Messages: TypeAlias = "Queue[RunningNews | None]"
 
@@ -39,11 +53,93 @@ class ProgressQueue:
         self.queue.put(event)
 
 
+class ProcessPools:
+    """Pools of new processes, one after the other: one that has lost a process is broken.
+
+    Args:
+        workers: processes, at least 1; each starts when there is work for it.
+    """
+
+    def __init__(self, workers: int) -> None:
+        self.count = workers
+        self._context = multiprocessing.get_context("spawn")
+        self._others = set(multiprocessing.active_children())
+        self._was_used = False
+        self.current = self._new()
+
+    def workers(self, *, only_parts: bool = False) -> Workers:
+        """Return where shares run.
+
+        Args:
+            only_parts: see `Workers`.
+        """
+        return Workers(
+            executor=self.current,
+            at_once=_AT_ONCE * self.count,
+            renew=self.renew,
+            only_parts=only_parts,
+        )
+
+    @property
+    def is_used(self) -> bool:
+        """Whether any work was given to them."""
+        return self._was_used or self.current.is_used
+
+    def renew(self) -> Executor:
+        """Return a new pool instead of the broken one."""
+        self.current.shutdown(wait=False, cancel_futures=True)
+        self._was_used = True
+        self.current = self._new()
+        return self.current
+
+    def terminate(self) -> None:
+        """End all processes where they stand."""
+        self.current.shutdown(wait=False, cancel_futures=True)
+        for process in set(multiprocessing.active_children()) - self._others:
+            process.terminate()
+
+    def _new(self) -> _Pool:
+        return _Pool(self.count, self._context, initializer=_begin_work)
+
+
+class _Pool(ProcessPoolExecutor):
+    """A pool that remembers whether it was ever given work."""
+
+    is_used = False
+
+    def submit(
+        self,
+        fn: Callable[_Arguments, _Result],
+        /,
+        *args: _Arguments.args,
+        **kwargs: _Arguments.kwargs,
+    ) -> Future[_Result]:
+        self.is_used = True
+        return super().submit(fn, *args, **kwargs)
+
+
+@contextmanager
+def process_pools(workers: int) -> Iterator[ProcessPools]:
+    """Give new processes that run shares; they end as those of `worker_pool`.
+
+    Args:
+        workers: processes, at least 1.
+    """
+    pools = ProcessPools(workers)
+    try:
+        yield pools
+    except BaseException:
+        pools.terminate()
+        raise
+    finally:
+        pools.current.shutdown(wait=True, cancel_futures=True)
+
+
 @contextmanager
 def worker_pool(
     workers: int, on_progress: Callable[[RunningNews], None]
-) -> Iterator[tuple[Executor, ProgressQueue]]:
-    """Give an executor of new processes, and the sink by which they tell of their progress.
+) -> Iterator[tuple[Workers, ProgressQueue]]:
+    """Give new processes that run shares, and the sink by which they tell of their progress.
 
     When the block ends normally, all work is waited for; when it ends by an exception, the workers
     are ended where they stand.
@@ -59,17 +155,10 @@ def worker_pool(
         queue: _Messages = manager.Queue()
         drain = threading.Thread(target=_drain, args=(queue, on_progress), daemon=True)
         drain.start()
-        others = set(multiprocessing.active_children())
-        executor = ProcessPoolExecutor(workers, context, initializer=_begin_work)
         try:
-            yield executor, ProgressQueue(queue)
-        except BaseException:
-            executor.shutdown(wait=False, cancel_futures=True)
-            for process in set(multiprocessing.active_children()) - others:
-                process.terminate()
-            raise
+            with process_pools(workers) as pools:
+                yield pools.workers(), ProgressQueue(queue)
         finally:
-            executor.shutdown(wait=True, cancel_futures=True)
             queue.put(None)
             drain.join()
 
@@ -84,8 +173,8 @@ def work_executor(workers: int) -> Iterator[Executor | None]:
     if workers == 1:
         yield None
         return
-    with worker_pool(workers, lambda _: None) as (executor, _):
-        yield executor
+    with worker_pool(workers, lambda _: None) as (given, _):
+        yield given.executor
 
 
 @contextmanager

@@ -11,9 +11,13 @@ from wavetank.scenarios.cluster.machine import StorageLoss
 from wavetank.scenarios.cluster.node_store import NotedCall
 from wavetank.scenarios.cluster.stories import smallest_loss
 from wavetank.scenarios.evidence import Evidence, Span
-from wavetank.scenarios.exploration.disk_evidence import changed_files, files_seen, stretch_seen
+from wavetank.scenarios.exploration.explaining.disk_evidence import (
+    changed_files,
+    files_seen,
+    stretch_seen,
+)
+from wavetank.scenarios.raft.judging.store_words import promised_lines, shown_lines
 from wavetank.scenarios.raft.steps import Workload
-from wavetank.scenarios.raft.store_words import promised_lines, shown_lines
 from wavetank.scenarios.stores.adapter import StoreAdapter
 from wavetank.sim import Profile
 

@@ -11,7 +11,7 @@ from attrs import evolve
 from wavetank.scenarios.case import Case
 from wavetank.scenarios.cluster.cluster_run import ClusterRun, run_cluster
 from wavetank.scenarios.cluster.stories import cluster_story
-from wavetank.scenarios.exploration.violation import Violation
+from wavetank.scenarios.exploration.explaining.violation import Violation
 from wavetank.scenarios.runs.events import ClusterRunEvent
 from wavetank.scenarios.runs.listening import FindingFound, RunningNews, ScenarioProgress
 from wavetank.scenarios.runs.results import ClusterCounts, ScenarioResult

@@ -31,10 +31,10 @@ from wavetank.scenarios.cluster.state_machine import AppliedState
 from wavetank.scenarios.exploration.crash_point import Stretch
 from wavetank.scenarios.exploration.loss import Loss, kept_after
 from wavetank.scenarios.exploration.subject import Problem
+from wavetank.scenarios.raft.driving.step_calls import refusal
+from wavetank.scenarios.raft.judging.observation import Observation, observe
+from wavetank.scenarios.raft.judging.oracle import Knowledge, judge
 from wavetank.scenarios.raft.model import ModelState, Possible
-from wavetank.scenarios.raft.observation import Observation, observe
-from wavetank.scenarios.raft.oracle import Knowledge, judge
-from wavetank.scenarios.raft.step_calls import refusal
 from wavetank.scenarios.raft.steps import Append, OpenStore, TruncatePrefix
 from wavetank.scenarios.stores.adapter import STORE_DIRECTORY, Site, StoreAdapter
 from wavetank.sim import (

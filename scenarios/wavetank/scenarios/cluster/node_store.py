@@ -18,9 +18,9 @@ from wavetank.engine import (
     SnapshotMetadata,
     Storage,
 )
+from wavetank.scenarios.raft.driving.step_calls import call
+from wavetank.scenarios.raft.judging.observation import Observation
 from wavetank.scenarios.raft.model import EMPTY, ModelState, Possible, acknowledge, begin
-from wavetank.scenarios.raft.observation import Observation
-from wavetank.scenarios.raft.step_calls import call
 from wavetank.scenarios.raft.steps import (
     Append,
     SaveSnapshot,

@@ -15,8 +15,8 @@ from wavetank.scenarios.case import Case
 from wavetank.scenarios.cluster.cluster_run import ClusterRun, run_cluster
 from wavetank.scenarios.cluster.exploration import case_of_run
 from wavetank.scenarios.cluster.stories import cluster_story
+from wavetank.scenarios.exploration.explaining.violation import Violation
 from wavetank.scenarios.exploration.subject import Problem
-from wavetank.scenarios.exploration.violation import Violation
 from wavetank.scenarios.reproduction import ReplayResult, ReplayVerdict, diverged, fixed
 from wavetank.scenarios.stores.registry import find_store
 

@@ -16,12 +16,12 @@ from wavetank.scenarios.cluster.cluster_run import ClusterRun
 from wavetank.scenarios.cluster.machine import StorageLoss
 from wavetank.scenarios.cluster.node_store import NotedCall
 from wavetank.scenarios.exploration.crash_point import Stretch, loses_the_same
+from wavetank.scenarios.exploration.explaining.violation import Violation
 from wavetank.scenarios.exploration.loss import told_lost
 from wavetank.scenarios.exploration.op_words import describe_ops
-from wavetank.scenarios.exploration.violation import Violation
-from wavetank.scenarios.raft.observation import observe
-from wavetank.scenarios.raft.oracle import Knowledge, judge
-from wavetank.scenarios.raft.step_calls import refusal
+from wavetank.scenarios.raft.driving.step_calls import refusal
+from wavetank.scenarios.raft.judging.observation import observe
+from wavetank.scenarios.raft.judging.oracle import Knowledge, judge
 from wavetank.scenarios.raft.steps import Append, OpenStore, SaveSnapshot, SaveState
 from wavetank.scenarios.stores.adapter import STORE_DIRECTORY, Site, StoreAdapter
 from wavetank.sim import (

@@ -8,16 +8,13 @@ General layout, from the bottom up::
     user_code.py      the user's functions: their code, and the lines an error came through
     faulty_calls.py   calls that go wrong on purpose
     recording.py      a workload run once: op log, calls, acknowledgements, moments
-    probing.py        check or observe, run on each image once, in processes of their own
-    judging.py        what is wrong with an image, by a check
-    observing.py      the same by what the program shows, or by the files
-    exploration.py    every crash point and image under one profile
-    cure.py           the sync that makes a finding go away, found by trying
-    explain.py        a refused image told to a person
-    courses.py        many schedules of a workload's threads
+    asking/           what is wrong with an image: check or observe, run in processes of their own
+    crashing/         recordings crashed everywhere: findings, their stories and cures
+    work.py           what was done to the disk when the power went, for the evidence of a finding
+    threads/          schedules of a workload's threads, and of one's own without crashes
+    recoveries.py     what a recovery does to an image, where that is crashed, too
     crash_run.py      one crash test from its arguments to its report
     crash_testing.py  crash_test
-    interleavings.py  schedules of one's own threads, without crashes
     crash_disk.py     CrashDisk: a disk that crashes when a test says so
 
 The code runs in `wavetank.sim.python_files`; which images a crash may leave is decided in
@@ -33,17 +30,17 @@ from wavetank.scenarios.code.errors import (
     WorkloadError,
 )
 from wavetank.scenarios.code.faulty_calls import Every, every
-from wavetank.scenarios.code.interleavings import (
-    Explored,
-    InterleavedDisk,
-    InterleavingFinding,
-    explore_interleavings,
-)
 from wavetank.scenarios.code.report import (
     CodeFinding,
     ComplaintKind,
     CrashReport,
     ProfileVerdict,
+)
+from wavetank.scenarios.code.threads.interleavings import (
+    Explored,
+    InterleavedDisk,
+    InterleavingFinding,
+    explore_interleavings,
 )
 
 __all__ = [

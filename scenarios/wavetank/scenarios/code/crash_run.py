@@ -8,29 +8,29 @@ from typing import Final, TypeAlias
 
 from attrs import evolve, frozen
 
-from wavetank.scenarios.code.answers import Probing, TooSlowError
-from wavetank.scenarios.code.courses import Courses
-from wavetank.scenarios.code.exploration import (
+from wavetank.scenarios.code.asking.answers import Probing, TooSlowError
+from wavetank.scenarios.code.asking.judging import CheckJudge, Judge
+from wavetank.scenarios.code.asking.observing import FilesJudge, ObserveJudge
+from wavetank.scenarios.code.asking.probing import SimulatedProbing
+from wavetank.scenarios.code.crashing.exploration import (
     Key,
 )
-from wavetank.scenarios.code.faulty_calls import MOST_EVERY, Circumstances, Every
-from wavetank.scenarios.code.initial import Initial, initial_image
-from wavetank.scenarios.code.judging import CheckJudge, Judge
-from wavetank.scenarios.code.observing import FilesJudge, ObserveJudge
-from wavetank.scenarios.code.probing import SimulatedProbing
-from wavetank.scenarios.code.recording import CodeRecording, record_code
-from wavetank.scenarios.code.report import (
-    CrashReport,
-    ProfileVerdict,
-)
-from wavetank.scenarios.code.user_code import Check, Isolation, Observe, Workload
-from wavetank.scenarios.code.verdicts import (
+from wavetank.scenarios.code.crashing.verdicts import (
     Extent,
     Judged,
     explored_under,
     report_of,
     too_slow_at_once,
 )
+from wavetank.scenarios.code.faulty_calls import MOST_EVERY, Circumstances, Every
+from wavetank.scenarios.code.initial import Initial, initial_image
+from wavetank.scenarios.code.recording import CodeRecording, record_code
+from wavetank.scenarios.code.report import (
+    CrashReport,
+    ProfileVerdict,
+)
+from wavetank.scenarios.code.threads.courses import Courses
+from wavetank.scenarios.code.user_code import Check, Isolation, Observe, Workload
 from wavetank.sim import DiskImage, Profile
 from wavetank.sim.python_files import (
     Forks,

@@ -177,7 +177,7 @@ def crash_test(
     runs = fault_circumstances(faults, capacity_bytes, plain)
     # The machinery replaces names all over the interpreter: nobody who does not ask loads it.
     from wavetank.scenarios.code.crash_run import CrashRun, Settings  # noqa: PLC0415 - see above
-    from wavetank.scenarios.code.verdicts import Extent  # noqa: PLC0415 - see above
+    from wavetank.scenarios.code.crashing.verdicts import Extent  # noqa: PLC0415 - see above
     from wavetank.sim.python_files import (  # noqa: PLC0415 - see above
         Deadline,
         PythonFiles,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 from pathlib import Path
 from typing import Final, Literal, TypeAlias
@@ -20,9 +20,11 @@ __all__ = [
     "CodeFinding",
     "ComplaintKind",
     "CrashReport",
+    "EarlierCrash",
     "FindingKind",
     "Outcome",
     "ProfileVerdict",
+    "Restart",
     "merged",
 ]
 
@@ -40,6 +42,37 @@ _REFUSES_NOTHING: Final = (
     "the check was never seen to refuse anything: it accepted each file cut in half, and each with "
     "its bits flipped"
 )
+
+
+@frozen(kw_only=True)
+class EarlierCrash:
+    """What came before the recovery that was crashed: a power cut, or a kill that lost nothing.
+
+    Attributes:
+        crash: the crash point in words.
+        lost: the pending ops that it lost or tore, in words.
+        files: the files that it left, by path, with their size in bytes.
+        others: the directories that it left, each with a slash at its end, and symbolic links.
+    """
+
+    crash: str
+    lost: tuple[str, ...]
+    files: tuple[tuple[str, int], ...]
+    others: tuple[str, ...]
+
+
+@frozen(kw_only=True)
+class Restart:
+    """From what a recovery started that was crashed.
+
+    Attributes:
+        image: the disk, all of it durable.
+        position: records of the workload's log that were done to it, and pending as the disk has
+            them, when its process was killed; 0 after a power cut.
+    """
+
+    image: DiskImage = field(eq=False, repr=False)
+    position: int = 0
 
 
 @frozen(kw_only=True)
@@ -73,6 +106,13 @@ class CodeFinding:
         schedule: of the workload's threads in that run, for ``crash_test(schedule=...)``; "" if
             each ran until it waited.
         departures: from which thread to which each departure of that leads, and where.
+        moments: the moments of the code without a crash that may have come back, the first and the
+            last, by their number.
+        after: what the last crash interrupted, if that was no plain crash of the code, such as "a
+            crash inside recovery"; "" for a plain one. `crash`, `position`, `kept`, `lost` and
+            `cure` are then those of the recovery.
+        earlier: the crashes before that recovery, in order.
+        restart: from what that recovery started; None for a plain crash.
         image: the disk that the crash left.
         work: what had been done to the disk when the power went.
     """
@@ -101,6 +141,10 @@ class CodeFinding:
     directory: str
     schedule: str = ""
     departures: tuple[str, ...] = ()
+    moments: tuple[int, int] = (0, 0)
+    after: str = ""
+    earlier: tuple[EarlierCrash, ...] = ()
+    restart: Restart | None = None
     image: DiskImage = field(eq=False, repr=False, kw_only=True)
     work: CodeWork = field(eq=False, repr=False, kw_only=True)
 
@@ -132,27 +176,41 @@ class CodeFinding:
         """Return the finding as a person reads it."""
         others = [name for name in self.profiles if name != self.profile]
         allowed = f"{self.profile} (also {', '.join(others)})" if others else self.profile
+        after = f" after {self.after}" if self.after else ""
         lines = [
-            f"{self.kind.upper()}: {_short(self.sentence)}",
+            f"{self.kind.upper()}{after}: {_short(self.sentence)}",
             *([f"  raised   {self._raised()}"] if self.raised_at else []),
             *[f"           {each}" for each in self.differs],
             *(["  flaky    judged again, the same image was not refused so"] * self.is_flaky),
             *([f"  fault    {self.fault}"] if self.fault else []),
             f"  under    {allowed}",
-            f"  crash    {self.crash}",
-            *([f"  schedule {self.schedule}"] * bool(self.schedule)),
-            *[f"           {each}" for each in self.departures],
         ]
-        lines += [f"  lost     {each}" for each in self.lost[:_LOST_SHOWN]]
-        if len(self.lost) > _LOST_SHOWN:
-            lines.append(f"           and {len(self.lost) - _LOST_SHOWN} more")
-        sized = [f"{path} ({size} B)" for path, size in self.files]
-        left = ", ".join(sized + list(self.others)) or "nothing"
-        lines.append(f"  left     {_short(left)}")
+        for each in self.earlier:
+            lines += _crash_lines(each.crash, each.lost, each.files, each.others, ())
+        schedule = [f"  schedule {self.schedule}"] * bool(self.schedule)
+        schedule += [f"           {each}" for each in self.departures]
+        lines += _crash_lines(self.crash, self.lost, self.files, self.others, schedule)
         return "\n".join([*lines, f"  why      {self.why}", f"  cure     {self.cure}"])
 
     def _raised(self) -> str:
         return f"at {self.raised_at}" + (f": {self.raised_line}" if self.raised_line else "")
+
+
+def _crash_lines(
+    crash: str,
+    lost: Sequence[str],
+    files: Sequence[tuple[str, int]],
+    others: Sequence[str],
+    schedule: Sequence[str],
+) -> Iterator[str]:
+    """Yield what a crash came after, what it lost, and what it left."""
+    yield f"  crash    {crash}"
+    yield from schedule
+    yield from (f"  lost     {each}" for each in lost[:_LOST_SHOWN])
+    if len(lost) > _LOST_SHOWN:
+        yield f"           and {len(lost) - _LOST_SHOWN} more"
+    sized = [f"{path} ({size} B)" for path, size in files]
+    yield f"  left     {_short(', '.join([*sized, *others]) or 'nothing')}"
 
 
 @frozen
@@ -190,6 +248,10 @@ class ProfileVerdict:
             `max_seconds` were over.
         complete: whether every legal image was checked, or one that stands for it.
         choice: where images were chosen that do not stand for all, how large the choice was.
+        recoveries: images inside whose recovery crashes were tried, too.
+        recoveries_idle: images whose recovery changed nothing, so that no crash can come inside.
+        recoveries_left: images inside whose recovery none was tried, since enough had been.
+        unrecorded: why the recovery of each further image could not be crashed.
     """
 
     profile: str
@@ -203,11 +265,20 @@ class ProfileVerdict:
     stopped: bool
     complete: bool
     choice: Choice = field(factory=Choice)
+    recoveries: int = 0
+    recoveries_idle: int = 0
+    recoveries_left: int = 0
+    unrecorded: tuple[str, ...] = ()
 
     def line(self) -> str:
         """Return the verdict in one line."""
         told = f"{self.profile}: {self.outcome}, {self.images} images at "
         told += f"{self.crash_points} crash points"
+        if self.recoveries:
+            told += f", {self.recoveries} recoveries crashed"
+        left = self.recoveries_left + len(self.unrecorded)
+        if left:
+            told += f", at least {left} recoveries not crashed"
         if self.too_slow:
             told += f", the check too slow on {self.too_slow}"
         if self.stopped:
@@ -239,6 +310,10 @@ def merged(verdicts: Sequence[ProfileVerdict]) -> ProfileVerdict:
         stopped=any(each.stopped for each in verdicts),
         complete=all(each.complete for each in verdicts),
         choice=max((each.choice for each in verdicts), key=lambda choice: choice.points),
+        recoveries=sum(each.recoveries for each in verdicts),
+        recoveries_idle=sum(each.recoveries_idle for each in verdicts),
+        recoveries_left=sum(each.recoveries_left for each in verdicts),
+        unrecorded=tuple(why for each in verdicts for why in each.unrecorded),
     )
 
 
@@ -297,12 +372,12 @@ class CrashReport:
 
         Once more, if something went wrong on purpose.
         """
-        found: dict[tuple[str, str, str, bool], CodeFinding] = {}
+        found: dict[tuple[str, str, str, bool, str], CodeFinding] = {}
         for verdict in self.verdicts.values():
             for each in verdict.findings:
                 # A line is cured once, whichever of its executions was looked at.
                 cure = re.sub(r", system call \d+", "", each.cure)
-                key = each.kind, cure, each.place, bool(each.fault)
+                key = each.kind, cure, each.place, bool(each.fault), each.after
                 found.setdefault(key, each)
         return tuple(found.values())
 
@@ -325,6 +400,7 @@ class CrashReport:
             told.append(_ONE_STEP)
         if self.silent_faults:
             told.append(f"faults that never fired: {'; '.join(self.silent_faults)}")
+        told += self._recovery_notes()
         if any(each.is_flaky for each in self.findings):
             told.append("a finding did not come again when the same image was judged again")
         if any(verdict.too_slow for verdict in self.verdicts.values()):
@@ -337,6 +413,31 @@ class CrashReport:
         """Return the notes that everybody should read; the others stand in the story alone."""
         silent = {_REFUSES_NOTHING, _ONE_STEP, self._difference()}
         return tuple(each for each in self.notes() if each not in silent)
+
+    def _recovery_notes(self) -> list[str]:
+        """Return what was left out of the crashes inside recoveries."""
+        told = []
+        left = [each for each in self.verdicts.values() if each.recoveries_left]
+        if left:
+            told.append(
+                f"no crash was tried inside the recovery of at least {left[0].recoveries_left} "
+                f"images under {left[0].profile}, since enough had been tried; raise "
+                f"--max-recoveries for more"
+            )
+        idle = sum(each.recoveries_idle for each in self.verdicts.values())
+        if idle and not any(each.recoveries for each in self.verdicts.values()):
+            told.append(
+                f"no recovery changed the directory, on {idle} images, so that no crash came "
+                f"inside one; if the check does less with nothing acknowledged, name the recovery "
+                f"with --recover"
+            )
+        unrecorded = [why for each in self.verdicts.values() for why in each.unrecorded]
+        if unrecorded:
+            told.append(
+                f"no crash was tried inside {len(unrecorded)} recoveries that failed or could not "
+                f"be recorded, the first of them since: {unrecorded[0]}"
+            )
+        return told
 
     def _difference(self) -> str:
         return f"the workload is not the same each time: {self.difference}"

@@ -7,9 +7,13 @@ from typing import Final
 
 from attrs import field, frozen
 
-from wavetank.scenarios.evidence import Evidence, Span
+from wavetank.scenarios.evidence import Evidence, Span, StretchSeen
 from wavetank.scenarios.exploration.crash_point import Stretch
-from wavetank.scenarios.exploration.disk_evidence import changed_files, files_seen, stretch_seen
+from wavetank.scenarios.exploration.explaining.disk_evidence import (
+    changed_files,
+    files_seen,
+    stretch_seen,
+)
 from wavetank.sim import CallSite, DiskImage, Kept, Mark, Profile, Record
 
 __all__ = ["CodeWork"]
@@ -32,6 +36,8 @@ class CodeWork:
         kept: the pending ops that this kept.
         promised: what had to come back, one line each.
         shown: what came back, one line each.
+        title: of the work.
+        earlier: the work before it, up to the power cuts that it recovered from.
     """
 
     image: DiskImage = field(repr=False)
@@ -43,31 +49,39 @@ class CodeWork:
     kept: Kept
     promised: tuple[str, ...]
     shown: tuple[str, ...]
+    title: str = "the workload"
+    earlier: tuple[CodeWork, ...] = ()
 
     def evidence(self) -> Evidence:
         """Return what the disk was told, what became of it, and what came back."""
-        stretch = Stretch(image=self.image, log=self.log[: self.position], kept=self.kept)
-        acked, count = [], 0
-        for record in stretch.log:
-            acked.append(count)
-            count += isinstance(record, Mark)
+        stretch = self._stretch()
         pending = stretch.pending(self.profile)
         before, after = pending.full, pending.image(self.kept)
         return Evidence(
-            stretches=(
-                stretch_seen(
-                    stretch,
-                    self.profile,
-                    title="the workload",
-                    spans=(*self._steps(), *self._calls()),
-                    step_at=acked.__getitem__,
-                ),
-            ),
+            stretches=(*(each.stretch_seen() for each in self.earlier), self.stretch_seen()),
             before=files_seen(before),
             after=files_seen(after),
             changed=changed_files(before.files(), after.files()),
             promised=self.promised,
             shown=self.shown,
+        )
+
+    def _stretch(self) -> Stretch:
+        return Stretch(image=self.image, log=self.log[: self.position], kept=self.kept)
+
+    def stretch_seen(self) -> StretchSeen:
+        """Return this work alone, with what became of each op."""
+        stretch = self._stretch()
+        acked, count = [], 0
+        for record in stretch.log:
+            acked.append(count)
+            count += isinstance(record, Mark)
+        return stretch_seen(
+            stretch,
+            self.profile,
+            title=self.title,
+            spans=(*self._steps(), *self._calls()),
+            step_at=acked.__getitem__,
         )
 
     def _steps(self) -> Iterator[Span]:

@@ -25,10 +25,10 @@ from wavetank.scenarios.concurrency.specification import (
 )
 from wavetank.scenarios.concurrency.store_tasks import SharedStore
 from wavetank.scenarios.exploration.subject import Problem
-from wavetank.scenarios.raft.driver import LiveRun
+from wavetank.scenarios.raft.driving.driver import LiveRun
+from wavetank.scenarios.raft.judging.observation import observe
+from wavetank.scenarios.raft.judging.oracle import Knowledge, judge
 from wavetank.scenarios.raft.model import ModelState
-from wavetank.scenarios.raft.observation import observe
-from wavetank.scenarios.raft.oracle import Knowledge, judge
 from wavetank.scenarios.raft.steps import (
     Reopen,
     TaskStep,

@@ -13,8 +13,8 @@ from wavetank.scenarios.concurrency.history import EventKind
 from wavetank.scenarios.concurrency.possibilities import Possibilities
 from wavetank.scenarios.concurrency.specification import StoreState
 from wavetank.scenarios.exploration.subject import Interval
+from wavetank.scenarios.raft.judging.oracle import Knowledge
 from wavetank.scenarios.raft.model import ModelState, Possible
-from wavetank.scenarios.raft.oracle import Knowledge
 from wavetank.scenarios.raft.recording import Recording
 
 __all__ = ["recording_of"]

@@ -24,7 +24,7 @@ from wavetank.scenarios.concurrency.schedules import (
 from wavetank.scenarios.exploration.explorer import Exploration, Finding, explore
 from wavetank.scenarios.exploration.recovery_graph import Limits
 from wavetank.scenarios.raft.recording import Recording
-from wavetank.scenarios.raft.recovery import RaftSubject
+from wavetank.scenarios.raft.reopening.recovery import RaftSubject
 from wavetank.sim import Profile
 
 __all__ = ["CrashedRun", "TasksExploration", "TasksListener", "explore_tasks", "glance"]

@@ -11,10 +11,10 @@ from wavetank.scenarios.concurrency.concurrent_run import ConcurrentRun
 from wavetank.scenarios.concurrency.exploration import CrashedRun, TasksExploration
 from wavetank.scenarios.concurrency.schedules import Player
 from wavetank.scenarios.concurrency.stories import crash_story, live_story
-from wavetank.scenarios.exploration.explain import explain
+from wavetank.scenarios.exploration.explaining.explain import explain
+from wavetank.scenarios.exploration.explaining.violation import Violation
 from wavetank.scenarios.exploration.explorer import Finding
 from wavetank.scenarios.exploration.subject import Problem
-from wavetank.scenarios.exploration.violation import Violation
 from wavetank.scenarios.runs.unit import found_case
 from wavetank.sim.scheduling.strategies import UntilItWaits
 

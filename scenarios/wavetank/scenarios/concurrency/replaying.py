@@ -21,11 +21,11 @@ from wavetank.scenarios.concurrency.crashes import recording_of
 from wavetank.scenarios.concurrency.exploration import CrashedRun, explore_tasks
 from wavetank.scenarios.concurrency.schedules import Player
 from wavetank.scenarios.concurrency.stories import crash_story, live_story
-from wavetank.scenarios.exploration.explain import explain
+from wavetank.scenarios.exploration.explaining.explain import explain
+from wavetank.scenarios.exploration.explaining.violation import Violation
 from wavetank.scenarios.exploration.explorer import Finding
 from wavetank.scenarios.exploration.judging import judge_crash
 from wavetank.scenarios.exploration.subject import Problem
-from wavetank.scenarios.exploration.violation import Violation
 from wavetank.scenarios.reproduction import (
     ReplayResult,
     ReplayVerdict,

@@ -11,8 +11,8 @@ from wavetank.engine import LogEntry
 from wavetank.scenarios.concurrency.concurrent_run import ConcurrentRun
 from wavetank.scenarios.concurrency.history import History
 from wavetank.scenarios.exploration.causes import Chain
+from wavetank.scenarios.exploration.explaining.violation import Violation
 from wavetank.scenarios.exploration.subject import Problem
-from wavetank.scenarios.exploration.violation import Violation
 from wavetank.sim import PROFILES
 
 __all__ = ["crash_story", "live_story"]

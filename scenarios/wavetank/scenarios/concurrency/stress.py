@@ -19,7 +19,7 @@ from wavetank.scenarios.concurrency.history import Call, History
 from wavetank.scenarios.concurrency.linearizability import Verdict, check
 from wavetank.scenarios.concurrency.specification import StoreState
 from wavetank.scenarios.concurrency.store_tasks import SharedStore
-from wavetank.scenarios.raft.step_calls import call
+from wavetank.scenarios.raft.driving.step_calls import call
 from wavetank.scenarios.raft.steps import OpenStore, TaskPlan, TaskStep
 from wavetank.scenarios.stores.adapter import Site
 

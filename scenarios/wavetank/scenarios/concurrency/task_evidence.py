@@ -11,7 +11,7 @@ from wavetank.scenarios.concurrency.crashes import recording_of
 from wavetank.scenarios.concurrency.schedules import Player
 from wavetank.scenarios.evidence import Evidence, Span
 from wavetank.scenarios.exploration.crash_point import CrashPoint, Stretch
-from wavetank.scenarios.exploration.disk_evidence import files_seen, stretch_seen
+from wavetank.scenarios.exploration.explaining.disk_evidence import files_seen, stretch_seen
 from wavetank.scenarios.exploration.subject import Problem
 from wavetank.scenarios.raft.run_evidence import WORKLOAD, crash_evidence, uncut_stretch
 from wavetank.scenarios.raft.steps import Workload

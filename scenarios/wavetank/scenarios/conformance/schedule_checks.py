@@ -13,7 +13,7 @@ from wavetank.scenarios.concurrency.concurrent_run import start_of
 from wavetank.scenarios.concurrency.schedules import Player, explore_schedules
 from wavetank.scenarios.conformance.check import CheckFailure, group_of
 from wavetank.scenarios.conformance.store_harness import StoreHarness
-from wavetank.scenarios.raft.fitted_workload import fitted
+from wavetank.scenarios.raft.workloads.fitted_workload import fitted
 from wavetank.scenarios.stores.capabilities import Capability
 
 __all__ = ["SCHEDULED"]

@@ -23,12 +23,11 @@ from wavetank.scenarios.conformance.check import (
     group_of,
 )
 from wavetank.scenarios.conformance.store_harness import StoreHarness
-from wavetank.scenarios.exploration.explain import explain
+from wavetank.scenarios.exploration.explaining.explain import explain
 from wavetank.scenarios.exploration.explorer import Finding, explore
 from wavetank.scenarios.exploration.recovery_graph import Limits
 from wavetank.scenarios.exploration.subject import Problem
 from wavetank.scenarios.fault_sweep.workload_sweep import sweep_operations
-from wavetank.scenarios.raft.fitted_workload import undeclared_invariants
 from wavetank.scenarios.raft.recording import Recording, record
 from wavetank.scenarios.raft.steps import (
     Append,
@@ -42,6 +41,7 @@ from wavetank.scenarios.raft.steps import (
     TruncateSuffix,
     Workload,
 )
+from wavetank.scenarios.raft.workloads.fitted_workload import undeclared_invariants
 from wavetank.scenarios.stores.adapter import StoreAdapter
 from wavetank.scenarios.stores.capabilities import Capability
 from wavetank.sim import LYING_FSYNC, Profile

@@ -20,13 +20,18 @@ from wavetank.scenarios.corruption.damages import DamagedFiles, damages, inflict
 from wavetank.scenarios.corruption.lives import life_of
 from wavetank.scenarios.corruption.opened import Shown, look
 from wavetank.scenarios.evidence import Evidence
-from wavetank.scenarios.exploration.disk_evidence import changed_files, files_seen
+from wavetank.scenarios.exploration.explaining.disk_evidence import changed_files, files_seen
 from wavetank.scenarios.exploration.subject import Problem
+from wavetank.scenarios.raft.judging.store_words import (
+    promised_lines,
+    told_log,
+    told_snapshot,
+    told_state,
+)
 from wavetank.scenarios.raft.model import ModelState
 from wavetank.scenarios.raft.recording import record as record_run
 from wavetank.scenarios.raft.run_evidence import uncut_evidence
 from wavetank.scenarios.raft.steps import Workload
-from wavetank.scenarios.raft.store_words import promised_lines, told_log, told_snapshot, told_state
 from wavetank.scenarios.stores.registry import BUILTIN
 from wavetank.sim import Profile
 

@@ -13,8 +13,8 @@ from wavetank.scenarios.corruption.damaged_store import StoreRecord
 from wavetank.scenarios.corruption.damages import damages
 from wavetank.scenarios.corruption.lives import life_of
 from wavetank.scenarios.corruption.rules import Rule
+from wavetank.scenarios.exploration.explaining.violation import Violation
 from wavetank.scenarios.exploration.subject import Problem
-from wavetank.scenarios.exploration.violation import Violation
 from wavetank.scenarios.reproduction import ReplayResult, ReplayVerdict, fixed
 
 __all__ = [

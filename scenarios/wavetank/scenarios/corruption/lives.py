@@ -7,8 +7,8 @@ from attrs import frozen
 from wavetank.engine import FileStorageOptions, RecoveryMode
 from wavetank.scenarios.corruption.damaged_store import DIRECTORY, Files, StoreRecord, files_of
 from wavetank.scenarios.corruption.store_builder import content_of, older_versions
-from wavetank.scenarios.raft.driver import LiveRun
-from wavetank.scenarios.raft.history import LiveProblem
+from wavetank.scenarios.raft.driving.driver import LiveRun
+from wavetank.scenarios.raft.driving.history import LiveProblem
 from wavetank.scenarios.raft.steps import Workload
 from wavetank.scenarios.stores.registry import BUILTIN
 from wavetank.sim import SimFileSystem

@@ -30,7 +30,7 @@ from wavetank.scenarios.corruption.damages import DamagedFiles
 from wavetank.scenarios.corruption.expectation import Expectation
 from wavetank.scenarios.corruption.opened import Shown
 from wavetank.scenarios.corruption.rules import RULES, Outcome, Rule
-from wavetank.scenarios.raft.reported_losses import ReportedLosses
+from wavetank.scenarios.raft.judging.reported_losses import ReportedLosses
 
 __all__ = ["Judged", "judge"]
 

@@ -5,24 +5,29 @@ and judged; wherever something is acknowledged, all images of that interval are 
 more is demanded of them. With a depth, the same is asked of every image that a crash inside a
 recovery leaves, and of those after a process kill and a restart on the surviving cache.
 
-Here crash points and images are chosen; `ImageJudge` judges them.
+Here crash points and images are chosen; `ImageJudge` judges them. `explore_part` walks a range of
+the op log alone; `partial.py` puts such parts together.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from random import Random  # noqa: TID251 - seeded by the caller
-from types import MappingProxyType
 from typing import Final, Generic, Protocol, TypeVar
 
-from attrs import evolve, frozen
+from attrs import evolve
 
 from wavetank.faults import CrashEnd, InjectorState
 from wavetank.scenarios.exploration.crash_point import Cause, CrashPoint, recover_after_kill
 from wavetank.scenarios.exploration.image_judge import ImageJudge, Root
 from wavetank.scenarios.exploration.judging import Finding
-from wavetank.scenarios.exploration.point_outcomes import PointOutcome
+from wavetank.scenarios.exploration.partial import (
+    Exploration,
+    Meeting,
+    PartialExploration,
+    Positions,
+)
 from wavetank.scenarios.exploration.recovery_graph import (
     Limits,
     Look,
@@ -53,7 +58,7 @@ from wavetank.sim import (
     newest_images,
 )
 
-__all__ = ["Exploration", "Finding", "explore"]
+__all__ = ["Exploration", "Finding", "explore", "explore_part"]
 
 _Item = TypeVar("_Item")
 
@@ -68,51 +73,6 @@ class _Choice(Protocol):
     def __call__(
         self, pending: PendingOps, *, limit: int, tearing: Tearing, reader: Reader | None
     ) -> CrashImages: ...
-
-
-@frozen(kw_only=True)
-class Exploration:
-    """What the exploration of one recorded run under one profile saw.
-
-    Attributes:
-        profile: the profile.
-        crash_points: positions at which the op log grew, up to the last that was looked at.
-        legal: how many images the profile allows, each counted at the first point it is allowed
-            at; None where they were too many to count.
-        complete: whether every legal image was judged, or one that stands for it.
-        forked_points: at how many crash points images stand for all that recovery reads alike.
-        choice: where images were chosen that do not stand for all, how large the choice was.
-        distinct: different images met, those inside recoveries among them.
-        judged: images on which it is known what recovery does.
-        cache_hits: images met again, whose recovery outcome was known.
-        unjudged: images met and left over when the budget ended.
-        stopped_after_first: whether it ended since enough images had been judged after the first
-            problem; crash points behind that were not looked at.
-        recoveries: recoveries really run, second generations and findings judged again among them.
-        depth: the most crashes inside recoveries that an image needs to be reached.
-        findings: per kind of problem the one that lost least, in the order of their discovery.
-        points: what each crash point came to, by position.
-        digest: a hash of every image and verdict, in order.
-        faults_fired: how often each fault of the workload fired in recoveries, by its line.
-    """
-
-    profile: Profile
-    crash_points: int
-    legal: int | None
-    complete: bool
-    forked_points: int
-    choice: Choice
-    distinct: int
-    judged: int
-    cache_hits: int
-    unjudged: int
-    stopped_after_first: bool
-    recoveries: int
-    depth: int
-    findings: tuple[Finding, ...]
-    points: tuple[PointOutcome, ...]
-    digest: str
-    faults_fired: Mapping[str, int] = MappingProxyType({})
 
 
 def explore(
@@ -150,6 +110,38 @@ def explore(
         return explorer.finish()
 
 
+def explore_part(
+    run: RecordedRun[Shown, Known],
+    profile: Profile,
+    positions: Positions,
+    *,
+    limits: Limits,
+    subject: Subject[Shown, Known],
+) -> PartialExploration:
+    """Judge the images at some crash points of a recorded run, up to the first problem.
+
+    Args:
+        run: the recorded run; its store runs on the simulated disk.
+        profile: what a crash may lose.
+        positions: of the op log, behind a sync; see `Positions`.
+        limits: how far to go; without a budget of images, and without a look.
+        subject: of this run.
+
+    Raises:
+        ValueError: the limits have a budget or a look, or a planned crash ended the run.
+    """
+    if limits.max_images is not None or limits.look is not None or run.ended_by is not None:
+        raise ValueError("limits: expected no budget, no look and no planned crash in a part")
+    if not subject.bears_nested_crashes:
+        limits = evolve(limits, depth=0)
+    found: list[Finding] = []
+    explorer = _Explorer(
+        run, profile, limits, subject, None, found.append, lambda: bool(found), None, positions
+    )
+    explorer.run()
+    return explorer.finish_part()
+
+
 class _Explorer(Generic[Shown, Known]):
     """The walk of one exploration, and its counts."""
 
@@ -163,8 +155,12 @@ class _Explorer(Generic[Shown, Known]):
         on_finding: Callable[[Finding], None] | None,
         is_over: Callable[[], bool],
         on_step: Callable[[int], None] | None,
+        positions: Positions | None = None,
     ) -> None:
         self._run = run
+        self._positions = positions or Positions(0, len(run.log))
+        # How the images of a part were met is told of them, since others may have met them before.
+        self._meetings: dict[bytes, Meeting] | None = None if positions is None else {}
         self._profile = profile
         self._limits = limits
         self._subject = subject
@@ -212,6 +208,7 @@ class _Explorer(Generic[Shown, Known]):
             if self._has_stopped or self._is_over():
                 return
             pending.take(record)
+            self._graph.crashable = self._crashable_by(position)
             if self._is_before(position) or isinstance(record, Sync) or not pending.whole:
                 continue
             chance = None
@@ -236,17 +233,30 @@ class _Explorer(Generic[Shown, Known]):
             if look.alone and self._limits.depth != 0 and not isinstance(record, Mark):
                 self._kill(pending, position)
         if not look.alone:
+            self._graph.crashable = self._limits.max_crashed
             self._legal = self._cache_hits = 0
+
+    def _spread_crashes(self, position: int) -> None:
+        """Let the walk come with recoveries to crash to its end, unless a look has been there."""
+        if self._limits.look is None:
+            self._graph.crashable = self._crashable_by(position)
+
+    def _crashable_by(self, position: int) -> int | None:
+        """Return how many recoveries may have been crashed so far, to spread them over the log."""
+        most = self._limits.max_crashed
+        return None if most is None else -(-most * (position + 1) // (len(self._run.log) + 1))
 
     def _walk(self) -> None:
         pending = PendingOps(self._run.image, self._profile)
+        self._spread_crashes(0)
         if not self._is_before(0):
             self._visit(pending, 0, self._images(pending, 0, all_images))
-        for position, record in enumerate(self._run.log, start=1):
+        for position, record in enumerate(islice(self._run.log, self._positions.last), start=1):
             if self._has_stopped or self._is_over():
                 self._complete = False
                 return
             pending.take(record)
+            self._spread_crashes(position)
             if self._is_before(position):
                 continue
             if isinstance(record, Mark):
@@ -265,14 +275,16 @@ class _Explorer(Generic[Shown, Known]):
                         self._kill(pending, position)
 
     def _is_before(self, position: int) -> bool:
-        """Whether crashes here are not to be judged, since the step comes too early."""
+        """Whether crashes here are not to be judged, since the position or step is too early."""
+        if position < self._positions.first:
+            return True
         first = self._limits.from_step
         return bool(first) and self._run.interval_at(position).step < first
 
     def finish(self) -> Exploration:
         """Return the counts and findings; each finding is judged again by its crash alone."""
         unjudged = len(self._graph.unjudged)
-        choice = self._choice + self._graph.choice
+        choice = sum(self._graph.choices.values(), self._choice)
         counted = self._complete and not self._choice.points and not self._forked
         findings = self._judge.findings()
         again = self._judge.recoveries_again
@@ -281,7 +293,10 @@ class _Explorer(Generic[Shown, Known]):
             profile=self._profile,
             crash_points=max(self._crash_points, self._looked_at),
             legal=self._legal if counted else None,
-            complete=self._complete and not choice.points and not unjudged,
+            complete=self._complete
+            and not choice.points
+            and not unjudged
+            and not self._graph.uncrashed,
             forked_points=self._forked,
             choice=choice,
             distinct=len(self._graph) + unjudged,
@@ -295,6 +310,31 @@ class _Explorer(Generic[Shown, Known]):
             points=self._judge.points.all(),
             digest=self._judge.digest,
             faults_fired=self._graph.fired(),
+            crashed=len(self._graph.crashed),
+            uncrashed=len(self._graph.uncrashed),
+        )
+
+    def finish_part(self) -> PartialExploration:
+        """Return what the others have to know of this part."""
+        assert self._meetings is not None
+        names = tuple(self._graph)
+        outcomes = [self._graph[name] for name in names]
+        return PartialExploration(
+            crash_points=self._crash_points,
+            legal=self._legal,
+            complete=self._complete,
+            forked_points=self._forked,
+            choice=self._choice,
+            cache_hits=self._cache_hits,
+            points=self._judge.points.all(),
+            digests=self._judge.points.digests(),
+            names=names,
+            meetings=tuple(self._meetings.get(name, Meeting.INSIDE) for name in names),
+            depths=tuple(each.depth for each in outcomes) if self._limits.depth != 0 else (),
+            fired=tuple(each.fired for each in outcomes) if self._graph.fired() else (),
+            crashed=self._graph.crashed,
+            choices=tuple(self._graph.choices.items()),
+            has_findings=self._judge.first is not None,
         )
 
     @property
@@ -381,6 +421,8 @@ class _Explorer(Generic[Shown, Known]):
                 continue
             seen.add(name)
             self._judge.note(name)
+            if self._meetings is not None and not known:
+                self._meetings[name] = Meeting.NEW if new else Meeting.AGAIN
             crash = CrashPoint(position=position, kept=kept)
             self._judge.judge(pending, Root(crash, image, since, Cause.WORK), name)
             if name in self._graph:
@@ -401,6 +443,9 @@ class _Explorer(Generic[Shown, Known]):
 
     def _kill(self, pending: PendingOps, position: int) -> None:
         """Kill the process here, recover on the cache, and cut the power during that."""
+        since = self._run.fault_course.at(position)
+        if not self._graph.may_crash(name_of(pending.full, since)):
+            return
         recovery = recover_after_kill(self._run, self._subject, position, pending)
         inner, choice = images_during(pending.fork(), recovery.log, self._limits, recovery.course)
         self._choice += choice

@@ -6,10 +6,9 @@ the crash, once for all images that show the same; so is what crashes inside tha
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from hashlib import blake2b
+from collections.abc import Callable, Iterable
 from itertools import islice
-from typing import Final, Generic
+from typing import Generic
 
 from attrs import evolve, frozen
 
@@ -22,7 +21,7 @@ from wavetank.scenarios.exploration.judging import (
     judge_crash,
     problems_of,
 )
-from wavetank.scenarios.exploration.point_outcomes import PointOutcomes
+from wavetank.scenarios.exploration.point_outcomes import PointOutcomes, digest_of_points
 from wavetank.scenarios.exploration.recovery_graph import Limits, RecoveryGraph, RecoveryOutcome
 from wavetank.scenarios.exploration.subject import (
     Interval,
@@ -35,8 +34,6 @@ from wavetank.scenarios.exploration.subject import (
 from wavetank.sim import DiskImage, PendingOps, Profile
 
 __all__ = ["ImageJudge", "Root"]
-
-_DIGEST_BYTES: Final = 16
 
 
 @frozen
@@ -87,7 +84,6 @@ class ImageJudge(Generic[Shown, Known]):
         self._on_finding = on_finding
         self._on_step = on_step
         self._smallest: dict[tuple[str, str], Finding] = {}
-        self._digest = blake2b(digest_size=_DIGEST_BYTES)
         self._interval: Interval[Known] | None = None
         # Both are of this interval; equal observations are judged once.
         self._verdicts: dict[int, tuple[Problem, ...]] = {}
@@ -101,7 +97,7 @@ class ImageJudge(Generic[Shown, Known]):
     @property
     def digest(self) -> str:
         """A hash of every image and problem so far, in order."""
-        return self._digest.hexdigest()
+        return digest_of_points(self.points.digests())
 
     def findings(self) -> tuple[Finding, ...]:
         """Return the smallest finding of each kind, each judged again by its crash alone."""
@@ -122,7 +118,7 @@ class ImageJudge(Generic[Shown, Known]):
 
     def note(self, name: bytes) -> None:
         """Take the name of an image into the digest."""
-        self._digest.update(name)
+        self.points.take(name)
 
     def judge(self, pending: PendingOps, root: Root, name: bytes) -> None:
         """Judge an image, and all that crashes inside recoveries make of it."""
@@ -135,10 +131,20 @@ class ImageJudge(Generic[Shown, Known]):
             self._keep(problem, root.crash, pending)
         for start in dict.fromkeys((name, *expanded)):
             self._judge_lost_after(start, root, pending)
-            for parent, child in self._graph.descendants(start, self._seen):
+            for parent, child in self._prepared(self._graph.descendants(start, self._seen)):
                 for problem in problems_of(self._verdict(child), Cause.RECOVERY):
                     self._keep_inner(problem, root, pending, parent, child, at_end=False)
                 self._judge_lost_after(child, root, pending)
+
+    def _prepared(self, inner: Iterable[tuple[bytes, bytes]]) -> Iterable[tuple[bytes, bytes]]:
+        """Return nested images once the subject has seen all that they show."""
+        if self._subject.width <= 1:
+            return inner
+        assert self._interval is not None
+        listed = list(inner)
+        shown = [self._graph[child].observation for _, child in listed]
+        self._subject.prepare_shown([each for each in shown if each is not None], self._interval)
+        return listed
 
     def judge_close(self, pending: PendingOps, crash: CrashPoint, image: DiskImage) -> None:
         """Report a clean close that left behind what this crash undoes."""
@@ -211,7 +217,7 @@ class ImageJudge(Generic[Shown, Known]):
             return
         assert self._interval is not None
         self.points.note(problem.invariant)
-        self._digest.update(f"{crash.position} {problem.invariant} {problem.summary}\n".encode())
+        self.points.take(f"{crash.position} {problem.invariant} {problem.summary}\n".encode())
         key = (problem.invariant, problem.kind)
         best = self._smallest.get(key)
         if best is not None and (crash.killed_at is not None or crash.then):

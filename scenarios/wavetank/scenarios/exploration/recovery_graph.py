@@ -87,6 +87,7 @@ class Limits:
     Attributes:
         depth: crashes inside recoveries, one inside the other; None: until no new image comes.
         max_images: distinct images recovered at most; None: all.
+        max_crashed: distinct images inside whose recovery crashes are tried at most; None: all.
         max_after_first: distinct images recovered at most once the first problem has been found:
             as many as before it, and at least this many; 0: none, and where the budget of images
             ends the walk ends, too; None: all.
@@ -101,10 +102,13 @@ class Limits:
         disabled: invariants that are not judged, to test the tester.
         from_step: crashes in earlier steps are not judged.
         reported: invariants whose findings are told, though all are judged; empty: all.
+        new_work: whether a recovered subject is given work and crashed once more; without it only
+            the recovery and what it shows are judged.
     """
 
     depth: int | None = 0
     max_images: int | None = None
+    max_crashed: int | None = None
     max_after_first: int | None = None
     look: Look | None = None
     max_sets_per_point: int = 512
@@ -113,6 +117,7 @@ class Limits:
     disabled: frozenset[str] = frozenset()
     from_step: int = 0
     reported: frozenset[str] = frozenset()
+    new_work: bool = True
 
     def tells(self, invariant: str) -> bool:
         """Whether findings of an invariant are told."""
@@ -195,9 +200,13 @@ class RecoveryGraph(Generic[Shown, Known]):
         on_image: called after each recovered image with their number.
 
     Attributes:
-        choice: where too many images were legal, how large the choice of them was.
+        choices: where a recovery had too many images of crashes inside it, how large the choice of
+            them was, by the name of the image that it began on.
         budget: distinct images recovered at most; None: all.
         unjudged: names of the images left over when the budget ended.
+        crashable: distinct images inside whose recovery crashes may have been tried by now; None:
+            all.
+        uncrashed: names of the images inside whose recovery no crash was tried for that reason.
     """
 
     def __init__(
@@ -207,9 +216,12 @@ class RecoveryGraph(Generic[Shown, Known]):
         limits: Limits,
         on_image: Callable[[int], None],
     ) -> None:
-        self.choice = Choice()
+        self.choices: dict[bytes, Choice] = {}
         self.budget = limits.max_images
         self.unjudged: set[bytes] = set()
+        self.crashable = limits.max_crashed
+        self.uncrashed: set[bytes] = set()
+        self._crashed: set[bytes] = set()
         self._subject = subject
         self._profile = profile
         self._settling = Settling(profile)
@@ -226,6 +238,10 @@ class RecoveryGraph(Generic[Shown, Known]):
 
     def __len__(self) -> int:
         return len(self._outcomes)
+
+    def __iter__(self) -> Iterator[bytes]:
+        """Yield the names of all images that were recovered from, in the order of meeting them."""
+        return iter(self._outcomes)
 
     def __contains__(self, name: bytes) -> bool:
         return name in self._outcomes
@@ -246,6 +262,24 @@ class RecoveryGraph(Generic[Shown, Known]):
     def is_spent(self) -> bool:
         """Whether the budget has ended."""
         return self.budget is not None and len(self._outcomes) >= self.budget
+
+    @property
+    def crashed(self) -> frozenset[bytes]:
+        """The names of the images inside whose recovery crashes were tried."""
+        if self.crashable is None:
+            return frozenset(name for name, each in self._outcomes.items() if each.expanded)
+        return frozenset(self._crashed)
+
+    def may_crash(self, name: bytes) -> bool:
+        """Whether crashes may be tried inside the recovery from an image; counts it if so."""
+        if self.crashable is None or name in self._crashed:
+            return True
+        if len(self._crashed) >= self.crashable:
+            self.uncrashed.add(name)
+            return False
+        self.uncrashed.discard(name)
+        self._crashed.add(name)
+        return True
 
     def fired(self) -> Mapping[str, int]:
         """Return how often each fault struck the recoveries, each image counted once."""
@@ -276,7 +310,8 @@ class RecoveryGraph(Generic[Shown, Known]):
                 self.unjudged.add(start.name)
                 continue
             is_new = outcome is None or depth < outcome.depth
-            wanted = self._limits.depth is None or depth < self._limits.depth
+            is_shallow = self._limits.depth is None or depth < self._limits.depth
+            wanted = is_shallow and self.may_crash(start.name)
             if outcome is not None and outcome.expanded:
                 if is_new:
                     todo.extend(self._come_nearer(outcome, depth))
@@ -340,6 +375,9 @@ class RecoveryGraph(Generic[Shown, Known]):
         seen = {start.name}
         while todo:
             start, crashes = todo.popleft()
+            # Recoveries that were not crashed may cost much, and lead nowhere.
+            if self.crashable is not None and start.name not in self._crashed:
+                continue
             for inner in self._images_inside(start):
                 chain = (*crashes, CrashPoint(position=inner.position, kept=inner.kept))
                 is_last = start.name == parent and inner.name == target
@@ -356,7 +394,7 @@ class RecoveryGraph(Generic[Shown, Known]):
         if outcome is not None and not expand:
             outcome.depth = depth
             return []
-        run = self._subject.recover(start.image, since=start.since)
+        run = self._subject.recover(start.image, since=start.since, is_crashed=expand)
         if outcome is None:
             outcome = self._outcomes[start.name] = self._outcome_of(run, start.image, depth)
             self._on_image(len(self._outcomes))
@@ -367,7 +405,7 @@ class RecoveryGraph(Generic[Shown, Known]):
                 self._frontier[start.name] = start
             return []
         self._frontier.pop(start.name, None)
-        return [(child, depth + 1) for child in self._expand(outcome, run, start.image)]
+        return [(child, depth + 1) for child in self._expand(outcome, run, start)]
 
     def _come_nearer(
         self, outcome: RecoveryOutcome[Shown], depth: int
@@ -391,7 +429,9 @@ class RecoveryGraph(Generic[Shown, Known]):
     ) -> RecoveryOutcome[Shown]:
         if run.observation is None:
             return RecoveryOutcome(None, run.problems, depth, fired=run.fired)
-        problems = run.problems + self._subject.go_on(image, run, self._settling)
+        problems = run.problems
+        if self._limits.new_work:
+            problems += self._subject.go_on(image, run, self._settling)
         number, observation = self._shown.setdefault(
             run.observation, (len(self._shown), run.observation)
         )
@@ -403,11 +443,12 @@ class RecoveryGraph(Generic[Shown, Known]):
         return images_during(pending, run.log, self._limits, run.course)[0]
 
     def _expand(
-        self, outcome: RecoveryOutcome[Shown], run: RecoveryRun[Shown], image: DiskImage
+        self, outcome: RecoveryOutcome[Shown], run: RecoveryRun[Shown], start: _Start
     ) -> list[_Start]:
-        pending = PendingOps(image, self._profile)
+        pending = PendingOps(start.image, self._profile)
         inner, choice = images_during(pending, run.log, self._limits, run.course)
-        self.choice += choice
+        if choice.points:
+            self.choices[start.name] = choice
         recovered = run.observation is not None
         ends = [(self._number(each.name), each.at_end and recovered) for each in inner]
         outcome.during = array("I", dict.fromkeys(number for number, ended in ends if not ended))

@@ -182,8 +182,22 @@ class Subject(Protocol[Shown, Known]):
         """Whether crashes inside recoveries, and after a kill, can be judged."""
         ...
 
+    def prepare_shown(self, shown: Sequence[Shown], interval: Interval[Known]) -> None:
+        """Judge at once, on all cores, what recovered subjects show after nested crashes.
+
+        Args:
+            shown: what `judge` will be asked about, one after the other.
+            interval: the interval of the first crash.
+        """
+        ...
+
     def recover(
-        self, image: DiskImage, *, first: int = 0, since: InjectorState | None = None
+        self,
+        image: DiskImage,
+        *,
+        first: int = 0,
+        since: InjectorState | None = None,
+        is_crashed: bool = True,
     ) -> RecoveryRun[Shown]:
         """Return the recovery from an image.
 
@@ -191,6 +205,8 @@ class Subject(Protocol[Shown, Known]):
             image: the disk; after a kill, with all that was in the cache.
             first: calls and micro-ops are counted from here, for a log that continues another.
             since: where the faults stand; None: nothing goes wrong.
+            is_crashed: whether the recovery will be crashed, for which its log is needed; else the
+                log may be left empty where recording it costs much.
         """
         ...
 

@@ -13,10 +13,10 @@ from wavetank.engine import (
     StorageError,
 )
 from wavetank.faults import Fail, Fault, FaultInjector, FaultPlan, FaultyFileSystem
+from wavetank.scenarios.raft.driving.step_calls import call
+from wavetank.scenarios.raft.judging.observation import Observation, check_points, observe
+from wavetank.scenarios.raft.judging.oracle import Knowledge, judge, judge_parts
 from wavetank.scenarios.raft.model import EMPTY, Possible, acknowledge, begin
-from wavetank.scenarios.raft.observation import Observation, check_points, observe
-from wavetank.scenarios.raft.oracle import Knowledge, judge, judge_parts
-from wavetank.scenarios.raft.step_calls import call
 from wavetank.scenarios.raft.steps import (
     KillProcess,
     OpenAgain,

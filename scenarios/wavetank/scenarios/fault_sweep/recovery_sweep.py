@@ -28,11 +28,11 @@ from wavetank.scenarios.fault_sweep.operation_faults import (
     OperationProblem,
     OperationSweep,
 )
-from wavetank.scenarios.raft.live_checks import descriptor_problems
+from wavetank.scenarios.raft.driving.live_checks import descriptor_problems
+from wavetank.scenarios.raft.judging.observation import Observation, observe
 from wavetank.scenarios.raft.model import Possible
-from wavetank.scenarios.raft.observation import Observation, observe
 from wavetank.scenarios.raft.recording import Recording, record
-from wavetank.scenarios.raft.recovery import RaftSubject
+from wavetank.scenarios.raft.reopening.recovery import RaftSubject
 from wavetank.scenarios.raft.steps import Step, Workload
 from wavetank.scenarios.stores.adapter import StoreAdapter
 from wavetank.sim import POSIX, DiskImage, PendingOps, SimDisk, Tear, Tearing

@@ -27,11 +27,11 @@ from wavetank.scenarios.fault_sweep.operation_faults import (
     OperationProblem,
     OperationSweep,
 )
-from wavetank.scenarios.raft.actions import new_work
+from wavetank.scenarios.raft.driving.step_calls import call
+from wavetank.scenarios.raft.judging.observation import check_points, observe
 from wavetank.scenarios.raft.model import Possible, acknowledge
-from wavetank.scenarios.raft.observation import check_points, observe
-from wavetank.scenarios.raft.step_calls import call
 from wavetank.scenarios.raft.steps import KillProcess, Reopen, Step, Workload
+from wavetank.scenarios.raft.workloads.actions import new_work
 from wavetank.scenarios.stores.adapter import StoreAdapter
 from wavetank.sim import POSIX, PendingOps, SimDisk
 

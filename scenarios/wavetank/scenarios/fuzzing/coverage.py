@@ -15,7 +15,7 @@ from attrs import field, frozen
 
 from wavetank.faults import Fault
 from wavetank.scenarios.exploration.subject import RecoveryRun
-from wavetank.scenarios.raft.observation import Observation
+from wavetank.scenarios.raft.judging.observation import Observation
 from wavetank.scenarios.raft.steps import (
     Cancelled,
     Interrupted,

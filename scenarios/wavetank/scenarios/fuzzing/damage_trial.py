@@ -17,8 +17,8 @@ from wavetank.scenarios.corruption.damaged_cases import damage_problem, tell_dam
 from wavetank.scenarios.corruption.damaged_store import StoreRecord
 from wavetank.scenarios.corruption.damages import Damage, damages
 from wavetank.scenarios.corruption.lives import life_of
+from wavetank.scenarios.exploration.explaining.violation import Violation
 from wavetank.scenarios.exploration.subject import Problem
-from wavetank.scenarios.exploration.violation import Violation
 from wavetank.scenarios.fuzzing.coverage import DEFAULTS, Feature
 from wavetank.scenarios.fuzzing.notes import Course, Notes
 from wavetank.scenarios.stores.adapter import StoreAdapter

@@ -11,26 +11,6 @@ from attrs import evolve
 
 from wavetank.engine import FileStorageOptions, LogEntry, PersistentState, SnapshotMetadata
 from wavetank.scenarios.fuzzing.swarm import Swarm, by_chance, few_to_many
-from wavetank.scenarios.raft.actions import (
-    append_move,
-    compaction_move,
-    conflict_move,
-    installation_move,
-    read_move,
-    snapshot_move,
-    stale_snapshot_move,
-    stale_vote_move,
-    vote_move,
-)
-from wavetank.scenarios.raft.boundary_values import (
-    INDICES,
-    LARGEST,
-    NAMES,
-    TERMS,
-    LogFill,
-    around,
-    snapshot_sizes,
-)
 from wavetank.scenarios.raft.model import EMPTY, ModelState, acknowledge
 from wavetank.scenarios.raft.steps import (
     Append,
@@ -48,6 +28,26 @@ from wavetank.scenarios.raft.steps import (
     Step,
     TruncatePrefix,
     TruncateSuffix,
+)
+from wavetank.scenarios.raft.workloads.actions import (
+    append_move,
+    compaction_move,
+    conflict_move,
+    installation_move,
+    read_move,
+    snapshot_move,
+    stale_snapshot_move,
+    stale_vote_move,
+    vote_move,
+)
+from wavetank.scenarios.raft.workloads.boundary_values import (
+    INDICES,
+    LARGEST,
+    NAMES,
+    TERMS,
+    LogFill,
+    around,
+    snapshot_sizes,
 )
 from wavetank.sim import BLOCK_SIZE, SECTOR_SIZE, Profile
 

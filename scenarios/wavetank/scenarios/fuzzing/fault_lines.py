@@ -34,7 +34,18 @@ _KINDS: Final[Mapping[str, tuple[int, int]]] = MappingProxyType(
     }
 )
 """How often each kind of operation is chosen, and how many of it a short life has, about."""
-_ERRORS: Final = ("EIO", "EIO", "EIO", "ENOSPC", "EDQUOT", "EACCES", "EROFS", "EINTR", "EMFILE")
+_ERRORS: Final = (
+    "EIO",
+    "EIO",
+    "EIO",
+    "ENOSPC",
+    "EDQUOT",
+    "EACCES",
+    "EROFS",
+    "EINTR",
+    "EMFILE",
+    "EFBIG",
+)
 _NAMED: Final = 0.4
 
 

@@ -21,8 +21,6 @@ from wavetank.scenarios.fuzzing.swarm import (
     options_of,
 )
 from wavetank.scenarios.fuzzing.task_drawing import draw_tasks
-from wavetank.scenarios.raft.boundary_values import LARGEST
-from wavetank.scenarios.raft.fitted_workload import fitted
 from wavetank.scenarios.raft.steps import (
     AfterFailure,
     Inspect,
@@ -33,6 +31,8 @@ from wavetank.scenarios.raft.steps import (
     Step,
     Workload,
 )
+from wavetank.scenarios.raft.workloads.boundary_values import LARGEST
+from wavetank.scenarios.raft.workloads.fitted_workload import fitted
 from wavetank.scenarios.runs.plan import OwnProfile
 from wavetank.scenarios.stores.adapter import STORE_DIRECTORY, StoreAdapter
 from wavetank.scenarios.stores.capabilities import Capability

@@ -8,10 +8,10 @@ from typing import Final
 from attrs import evolve, frozen
 
 from wavetank.scenarios.case import Case
+from wavetank.scenarios.exploration.explaining.violation import Violation
 from wavetank.scenarios.exploration.subject import Problem, RecoveryRun
-from wavetank.scenarios.exploration.violation import Violation
 from wavetank.scenarios.fuzzing.coverage import Feature, branch_of
-from wavetank.scenarios.raft.observation import Observation
+from wavetank.scenarios.raft.judging.observation import Observation
 
 __all__ = ["Course", "FuzzFinding", "FuzzKey", "Notes"]
 

@@ -10,10 +10,10 @@ from wavetank.engine import FileStorageOptions, LogEntry, PersistentState
 from wavetank.scenarios.fuzzing.drawing import draw_steps
 from wavetank.scenarios.fuzzing.inputs import FUZZ, InputDrawer
 from wavetank.scenarios.fuzzing.swarm import OPERATIONS, VALUES, Swarm
-from wavetank.scenarios.raft.boundary_values import DEEP_DIRECTORY, LARGEST
-from wavetank.scenarios.raft.fitted_workload import fitted
 from wavetank.scenarios.raft.recording import Recording, record
 from wavetank.scenarios.raft.steps import Append, OpenStore, SaveState, Step, Workload
+from wavetank.scenarios.raft.workloads.boundary_values import DEEP_DIRECTORY, LARGEST
+from wavetank.scenarios.raft.workloads.fitted_workload import fitted
 from wavetank.scenarios.runs.plan import OwnProfile
 from wavetank.scenarios.stores.adapter import STORE_DIRECTORY, StoreAdapter
 from wavetank.scenarios.stores.registry import BUILTIN

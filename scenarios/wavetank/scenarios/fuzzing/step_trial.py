@@ -10,15 +10,15 @@ from typing import Final
 from attrs import evolve
 
 from wavetank.scenarios.case import Case
-from wavetank.scenarios.exploration.explain import explain, explain_live
+from wavetank.scenarios.exploration.explaining.explain import explain, explain_live
 from wavetank.scenarios.exploration.explorer import explore
 from wavetank.scenarios.exploration.recovery_graph import Limits, Look
 from wavetank.scenarios.fuzzing.coverage import features
 from wavetank.scenarios.fuzzing.notes import Course, Notes
 from wavetank.scenarios.raft.crash_cycles import crash_cycle_problems
-from wavetank.scenarios.raft.fitted_workload import undeclared_invariants
 from wavetank.scenarios.raft.recording import LiveProblem, Recording, record
-from wavetank.scenarios.raft.recovery import RaftSubject
+from wavetank.scenarios.raft.reopening.recovery import RaftSubject
+from wavetank.scenarios.raft.workloads.fitted_workload import undeclared_invariants
 from wavetank.scenarios.reproduction import limits_of, log_digest
 from wavetank.scenarios.runs.unit import found_case
 from wavetank.scenarios.stores.adapter import StoreAdapter

@@ -15,8 +15,8 @@ from typing import Final, TypeVar
 from attrs import frozen
 
 from wavetank.engine import FileStorageOptions
-from wavetank.scenarios.raft.boundary_values import DEEP_DIRECTORY, LARGEST
-from wavetank.scenarios.raft.option_choices import (
+from wavetank.scenarios.raft.workloads.boundary_values import DEEP_DIRECTORY, LARGEST
+from wavetank.scenarios.raft.workloads.option_choices import (
     LAYOUT_OPTIONS,
     OPTION_CHOICES,
     with_overrides,

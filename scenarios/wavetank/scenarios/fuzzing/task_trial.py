@@ -15,8 +15,8 @@ from wavetank.scenarios.concurrency.schedules import Player
 from wavetank.scenarios.exploration.recovery_graph import Limits, Look
 from wavetank.scenarios.fuzzing.coverage import features
 from wavetank.scenarios.fuzzing.notes import Course, Notes
-from wavetank.scenarios.raft.fitted_workload import undeclared_invariants
-from wavetank.scenarios.raft.recovery import RaftSubject
+from wavetank.scenarios.raft.reopening.recovery import RaftSubject
+from wavetank.scenarios.raft.workloads.fitted_workload import undeclared_invariants
 from wavetank.scenarios.reproduction import limits_of
 from wavetank.scenarios.stores.adapter import StoreAdapter
 

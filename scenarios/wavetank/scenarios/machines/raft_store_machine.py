@@ -27,19 +27,7 @@ from wavetank.scenarios.conformance import suite_options
 from wavetank.scenarios.exploration.loss import Loss
 from wavetank.scenarios.exploration.recovery_graph import Limits
 from wavetank.scenarios.exploration.subject import Problem
-from wavetank.scenarios.raft.actions import (
-    append_move,
-    compaction_move,
-    conflict_move,
-    installation_move,
-    read_move,
-    snapshot_move,
-    stale_snapshot_move,
-    stale_vote_move,
-    vote_move,
-)
-from wavetank.scenarios.raft.fitted_workload import undeclared_invariants
-from wavetank.scenarios.raft.recovery import RaftSubject
+from wavetank.scenarios.raft.reopening.recovery import RaftSubject
 from wavetank.scenarios.raft.steps import (
     Append,
     Close,
@@ -53,6 +41,18 @@ from wavetank.scenarios.raft.steps import (
     Workload,
 )
 from wavetank.scenarios.raft.store_life import StoreLife
+from wavetank.scenarios.raft.workloads.actions import (
+    append_move,
+    compaction_move,
+    conflict_move,
+    installation_move,
+    read_move,
+    snapshot_move,
+    stale_snapshot_move,
+    stale_vote_move,
+    vote_move,
+)
+from wavetank.scenarios.raft.workloads.fitted_workload import undeclared_invariants
 from wavetank.scenarios.stores.adapter import StoreAdapter, adapter_of
 from wavetank.scenarios.stores.capabilities import Capability
 from wavetank.scenarios.stores.python_stores import on_simulated_disk

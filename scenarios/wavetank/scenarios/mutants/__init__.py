@@ -2,27 +2,24 @@
 
 General layout::
 
-    mutant_run.py         the few steps on which a bug is hunted; small_steps.py writes them
-    planted_bug.py   a bug as a value
-    state_bugs.py, append_bugs.py, log_bugs.py, snapshot_bugs.py, recovery_bugs.py
-                     the bugs, a module per family
-    single_invariant.py     the smallest bugs that one invariant alone reports
-    bugs.py          all of them
-    races/, race_bugs.py     bugs that only tasks beside one another show
-    race_hunt.py     one of these, hunted by schedules
-    missing_syncs.py a store without one of its syncs, for every sync
-    necessity.py     whether a sync is needed, and what is lost without it
-    spreading.py     units of work in other processes
-    hunt.py          one variant on one trial under one profile
-    patches/, planted_patch.py     bugs as diffs of the engine, with the commands that find them
-    small_repro.py   a kill made small
-    planted_case.py  a bug's failure as a case, to replay and explain
-    catalogue.py           everything: kill matrix, necessity table, the oracle with parts missing
+    planted_bug.py     a bug as a value; start reading here
+    mutant_run.py      the few steps on which a bug is hunted
+    bug_families/      the bugs, and those that one invariant alone reports
+    hunt.py            one variant on one trial under one profile
+    races/             bugs that only tasks beside one another show, hunted by schedules
+    patches/, planted_patch.py, planted_code.py
+                       bugs as diffs of the engine, and how they are planted in it
+    missing_syncs.py   a store without one of its syncs, for every sync
+    necessity.py       whether a sync is needed, and what is lost without it
+    small_repro.py     a kill made small
+    planted_case.py    a bug's failure as a case, to replay and explain
+    spreading.py       units of work in other processes
+    catalogue.py       everything: kill matrix, necessity table, the oracle with parts missing
 
-The engine itself is never changed; a patch changes a copy of it. Start reading at planted_bug.py.
+The engine itself is never changed; a patch changes a copy of it.
 """
 
-from wavetank.scenarios.mutants.bugs import BUGS
+from wavetank.scenarios.mutants.bug_families.bugs import BUGS
 from wavetank.scenarios.mutants.catalogue import (
     BugResult,
     Witness,
@@ -50,9 +47,9 @@ from wavetank.scenarios.mutants.planted_patch import (
     PlantedPatch,
     write_patched_engine,
 )
-from wavetank.scenarios.mutants.race_bugs import RACES
-from wavetank.scenarios.mutants.race_hunt import MOST_RUNS, RaceHunt, Sighting, hunt_race
 from wavetank.scenarios.mutants.races.race import Race
+from wavetank.scenarios.mutants.races.race_bugs import RACES
+from wavetank.scenarios.mutants.races.race_hunt import MOST_RUNS, RaceHunt, Sighting, hunt_race
 from wavetank.scenarios.mutants.small_repro import ReproSizes, SmallRepro, small_repro
 from wavetank.scenarios.mutants.spreading import Progress
 

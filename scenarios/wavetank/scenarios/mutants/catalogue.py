@@ -18,14 +18,14 @@ from typing import Final
 from attrs import evolve, frozen
 
 from wavetank.scenarios.catalogue import CONCURRENT_SCENARIOS
-from wavetank.scenarios.mutants.bugs import BUGS
+from wavetank.scenarios.mutants.bug_families.bugs import BUGS
 from wavetank.scenarios.mutants.hunt import Hunt, hunts, reported
 from wavetank.scenarios.mutants.missing_syncs import SYNC_TRIALS
 from wavetank.scenarios.mutants.mutant_run import Trial
 from wavetank.scenarios.mutants.necessity import NecessityResult, necessity_units, need_of
 from wavetank.scenarios.mutants.planted_bug import BUILTIN
-from wavetank.scenarios.mutants.race_bugs import RACES
-from wavetank.scenarios.mutants.race_hunt import RaceHunt, hunt_race
+from wavetank.scenarios.mutants.races.race_bugs import RACES
+from wavetank.scenarios.mutants.races.race_hunt import RaceHunt, hunt_race
 from wavetank.scenarios.mutants.small_repro import (
     ReproSizes,
     SmallRepro,
@@ -33,7 +33,7 @@ from wavetank.scenarios.mutants.small_repro import (
     small_repro,
 )
 from wavetank.scenarios.mutants.spreading import Progress, Spread
-from wavetank.scenarios.raft.oracle import INVARIANTS
+from wavetank.scenarios.raft.judging.oracle import INVARIANTS
 from wavetank.sim import EXT4, POSIX, SAFE_PROFILES, Profile
 
 __all__ = [

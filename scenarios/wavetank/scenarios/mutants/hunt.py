@@ -12,13 +12,13 @@ from types import MappingProxyType
 
 from attrs import evolve, frozen
 
-from wavetank.scenarios.exploration.explain import explain, explain_live
+from wavetank.scenarios.exploration.explaining.explain import explain, explain_live
+from wavetank.scenarios.exploration.explaining.violation import Violation
 from wavetank.scenarios.exploration.explorer import Exploration, Finding, explore
 from wavetank.scenarios.exploration.recovery_graph import Limits
-from wavetank.scenarios.exploration.violation import Violation
 from wavetank.scenarios.mutants.mutant_run import Trial, record_trial
 from wavetank.scenarios.raft.recording import Recording
-from wavetank.scenarios.raft.recovery import RaftSubject
+from wavetank.scenarios.raft.reopening.recovery import RaftSubject
 from wavetank.scenarios.stores.adapter import StoreAdapter
 from wavetank.sim import Profile
 

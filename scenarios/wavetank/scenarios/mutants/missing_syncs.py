@@ -17,9 +17,15 @@ from attrs import astuple, evolve, frozen
 
 from wavetank.scenarios.exploration.explorer import explore
 from wavetank.scenarios.exploration.recovery_graph import Limits
+from wavetank.scenarios.mutants.bug_families.small_steps import (
+    NO_COMPACTION,
+    append,
+    save,
+    snapshot,
+    workload,
+)
 from wavetank.scenarios.mutants.mutant_run import Trial, is_new, record_trial
 from wavetank.scenarios.mutants.planted_bug import BUILTIN
-from wavetank.scenarios.mutants.small_steps import NO_COMPACTION, append, save, snapshot, workload
 from wavetank.scenarios.raft.steps import KillProcess, Reopen, TruncatePrefix, TruncateSuffix
 from wavetank.scenarios.stores.adapter import Site, StoreAdapter
 from wavetank.scenarios.stores.interposed_filesystem import Deceit, call_site, misled

@@ -17,7 +17,7 @@ from typing import Final
 from attrs import evolve, field, frozen
 
 from wavetank.scenarios.case import Case
-from wavetank.scenarios.exploration.violation import Violation
+from wavetank.scenarios.exploration.explaining.violation import Violation
 from wavetank.scenarios.mutants.hunt import Hunt, Kill, TrialRun, hunts, trial_run
 from wavetank.scenarios.mutants.missing_syncs import (
     SYNC_TRIALS,
@@ -29,7 +29,7 @@ from wavetank.scenarios.mutants.missing_syncs import (
 from wavetank.scenarios.mutants.mutant_run import Trial, record_trial, store_of
 from wavetank.scenarios.mutants.planted_bug import BUILTIN
 from wavetank.scenarios.mutants.spreading import Progress, Spread
-from wavetank.scenarios.raft.fitted_workload import fitted
+from wavetank.scenarios.raft.workloads.fitted_workload import fitted
 from wavetank.scenarios.replay import judge_again, tell
 from wavetank.scenarios.shrinking import look_for
 from wavetank.scenarios.stores.adapter import StoreAdapter

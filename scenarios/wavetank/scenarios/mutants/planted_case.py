@@ -12,12 +12,12 @@ from attrs import evolve
 
 from wavetank.scenarios.case import Case
 from wavetank.scenarios.exploration.explorer import explore
-from wavetank.scenarios.mutants.bugs import BUGS
+from wavetank.scenarios.mutants.bug_families.bugs import BUGS
 from wavetank.scenarios.mutants.hunt import effort
 from wavetank.scenarios.mutants.mutant_run import store_of
 from wavetank.scenarios.mutants.planted_bug import PlantedBug
-from wavetank.scenarios.mutants.race_bugs import RACES
-from wavetank.scenarios.mutants.race_hunt import hunt_race
+from wavetank.scenarios.mutants.races.race_bugs import RACES
+from wavetank.scenarios.mutants.races.race_hunt import hunt_race
 from wavetank.scenarios.mutants.small_repro import race_case
 from wavetank.scenarios.raft.recording import record
 from wavetank.scenarios.reproduction import limits_of

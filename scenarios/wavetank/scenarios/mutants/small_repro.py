@@ -10,12 +10,12 @@ from attrs import evolve, frozen
 
 from wavetank.scenarios.case import Case
 from wavetank.scenarios.catalogue import CONCURRENT_SCENARIOS
-from wavetank.scenarios.exploration.violation import ShrinkNote, Violation
+from wavetank.scenarios.exploration.explaining.violation import ShrinkNote, Violation
 from wavetank.scenarios.mutants.hunt import Hunt
 from wavetank.scenarios.mutants.mutant_run import store_of
 from wavetank.scenarios.mutants.planted_bug import PlantedBug
-from wavetank.scenarios.mutants.race_hunt import Sighting
 from wavetank.scenarios.mutants.races.race import Race
+from wavetank.scenarios.mutants.races.race_hunt import Sighting
 from wavetank.scenarios.shrinking import Shrinking, look_for, shrink, tell_shrunk
 from wavetank.scenarios.stores.adapter import StoreAdapter
 from wavetank.sim import POSIX, SAFE_PROFILES

@@ -1,16 +1,16 @@
 """Raft stores as a subject: workloads, reference model, oracle, and the driver of a store.
 
-steps.py, workloads.py              steps as values, and the scenarios that ship
-scripted_node.py, actions.py        step builders: a node's whole life, and its next step
-model.py, contract.py               which states are possible, and what a store promises
-observation.py, oracle.py           what a store shows, and which invariants that breaks
-driver.py, step_calls.py            a workload running on a store, held against the model
-recording.py, history.py            the op log of one run, and what was known at each position
-recovery_run.py, recovery.py        a store opened on a crash image, and given work there
-store_words.py, run_evidence.py     what a store shows in words, and all that a crash of it shows
-tolerated_losses.py, loss_rules.py  what may be missing where the disk lies
-reported_losses.py                  what a store's own report names as gone
-fault_timeline.py                   what goes wrong, and where the faults stand at a crash
-crash_cycles.py                     crash after crash without work
-option_choices.py                   engine options by name
+    contract.py      what a store promises of a crash, clause by clause
+    steps.py         what a Raft node asks of its store, as values; workloads
+    model.py         the reference model: which states are possible; start reading here
+    workloads/       who writes steps: a scripted node, a node's next step, every short life
+    judging/         what a store shows, and which invariants that breaks
+    driving/         steps running on a live store, held against the model after each
+    reopening/       a store opened on a crash image, and given work there
+    recording.py     one run written down: op log, and what was known at each position
+    store_life.py    a store driven through crash after crash
+    crash_cycles.py  crash after crash without work
+    run_evidence.py  all that a crash of a recorded run shows
+
+Each imports only what stands above it.
 """

@@ -22,12 +22,11 @@ from attrs import Factory, evolve, field, frozen
 from wavetank.faults import CrashEnd
 from wavetank.scenarios.exploration.causes import BrokenPromise, PromiseKind
 from wavetank.scenarios.exploration.subject import NO_FAULTS, FaultCourse, Interval
-from wavetank.scenarios.raft.driver import LiveRun
-from wavetank.scenarios.raft.fitted_workload import undeclared_invariants
-from wavetank.scenarios.raft.history import LiveProblem
+from wavetank.scenarios.raft.driving.driver import LiveRun
+from wavetank.scenarios.raft.driving.history import LiveProblem
+from wavetank.scenarios.raft.judging.oracle import Knowledge
 from wavetank.scenarios.raft.model import settles_log
-from wavetank.scenarios.raft.oracle import Knowledge
-from wavetank.scenarios.raft.recovery import RaftSubject
+from wavetank.scenarios.raft.reopening.recovery import RaftSubject
 from wavetank.scenarios.raft.steps import (
     Append,
     Cancelled,
@@ -39,6 +38,7 @@ from wavetank.scenarios.raft.steps import (
     TruncateSuffix,
     Workload,
 )
+from wavetank.scenarios.raft.workloads.fitted_workload import undeclared_invariants
 from wavetank.scenarios.stores.adapter import StoreAdapter, StoreFactory, adapter_of
 from wavetank.scenarios.stores.python_stores import on_simulated_disk
 from wavetank.sim import DiskImage, OpLog

@@ -9,20 +9,20 @@ from attrs import evolve, frozen
 
 from wavetank.scenarios.evidence import Evidence, Span, StretchSeen
 from wavetank.scenarios.exploration.crash_point import CrashPoint, CrashTrail, Stretch, follow
-from wavetank.scenarios.exploration.disk_evidence import (
+from wavetank.scenarios.exploration.explaining.disk_evidence import (
     changed_files,
     files_seen,
     recovery_spans,
     step_spans,
     stretch_seen,
 )
-from wavetank.scenarios.exploration.second_crash import second_crash
+from wavetank.scenarios.exploration.explaining.second_crash import second_crash
 from wavetank.scenarios.exploration.subject import Problem, RecoveryRun
+from wavetank.scenarios.raft.judging.observation import Observation
+from wavetank.scenarios.raft.judging.store_words import promised_lines, shown_lines
 from wavetank.scenarios.raft.model import Possible
-from wavetank.scenarios.raft.observation import Observation
 from wavetank.scenarios.raft.recording import Recording
-from wavetank.scenarios.raft.recovery import RaftSubject
-from wavetank.scenarios.raft.store_words import promised_lines, shown_lines
+from wavetank.scenarios.raft.reopening.recovery import RaftSubject
 from wavetank.sim import Kept, Profile
 
 __all__ = ["WORKLOAD", "crash_evidence", "uncut_evidence", "uncut_stretch"]

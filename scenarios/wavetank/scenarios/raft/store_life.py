@@ -18,12 +18,12 @@ from wavetank.engine import FileKind, FileStorageOptions, StorageError
 from wavetank.faults import Failure, FaultPlan
 from wavetank.scenarios.exploration.loss import Loss, kept_after, told_lost
 from wavetank.scenarios.exploration.subject import Problem
-from wavetank.scenarios.raft.driver import LiveRun
+from wavetank.scenarios.raft.driving.driver import LiveRun
+from wavetank.scenarios.raft.driving.step_calls import call
+from wavetank.scenarios.raft.judging.observation import Observation
+from wavetank.scenarios.raft.judging.oracle import INVARIANTS, Knowledge, is_as_promised, judge
 from wavetank.scenarios.raft.model import ModelState
-from wavetank.scenarios.raft.observation import Observation
-from wavetank.scenarios.raft.oracle import INVARIANTS, Knowledge, is_as_promised, judge
-from wavetank.scenarios.raft.recovery import RaftSubject
-from wavetank.scenarios.raft.step_calls import call
+from wavetank.scenarios.raft.reopening.recovery import RaftSubject
 from wavetank.scenarios.raft.steps import KillProcess, OpenStore, Step, Workload
 from wavetank.scenarios.stores.adapter import Site, StoreAdapter
 from wavetank.scenarios.stores.capabilities import Capability

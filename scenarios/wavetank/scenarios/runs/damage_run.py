@@ -22,8 +22,8 @@ from wavetank.scenarios.corruption.damaged_cases import damage_problem, tell_dam
 from wavetank.scenarios.corruption.damaged_store import StoreRecord
 from wavetank.scenarios.corruption.damages import Damage, damages
 from wavetank.scenarios.corruption.lives import is_ruled, life_of
+from wavetank.scenarios.exploration.explaining.violation import Violation
 from wavetank.scenarios.exploration.subject import Problem
-from wavetank.scenarios.exploration.violation import Violation
 from wavetank.scenarios.raft.steps import Workload
 from wavetank.scenarios.runs.events import DamageEvent
 from wavetank.scenarios.runs.listening import FindingFound, ScenarioProgress

@@ -13,9 +13,16 @@ from hashlib import blake2b
 from attrs import define, evolve, field
 
 from wavetank.scenarios.case import Case
+from wavetank.scenarios.raft.recording import Recording, record
+from wavetank.scenarios.raft.workloads.fitted_workload import fitted
+from wavetank.scenarios.runs.exploring import explore_profile, facts_of
+from wavetank.scenarios.runs.listening import FindingFound, RunningNews
 from wavetank.scenarios.runs.results import ScenarioResult
+from wavetank.scenarios.runs.unit import ProgressSink, Unit
+from wavetank.scenarios.stores.python_stores import on_simulated_disk
+from wavetank.scenarios.stores.registry import find_store
 
-__all__ = ["FamilyRun"]
+__all__ = ["FamilyRun", "run_family_of"]
 
 
 @define
@@ -104,3 +111,54 @@ def _first_of_each_kind(results: Sequence[ScenarioResult]) -> list[ScenarioResul
 
 def _kind_of(case: Case) -> tuple[str, str]:
     return case.invariant, case.kind
+
+
+def run_family_of(unit: Unit, progress: ProgressSink | None) -> tuple[ScenarioResult, ...]:
+    """Run each workload of a family, and explore what it does not share with the one before."""
+    results: list[ScenarioResult] = []
+    faults = bool(unit.faults or unit.scenario.faults)
+    with on_simulated_disk(find_store(unit.backend), faults=faults) as store:
+        asked = [
+            workload
+            for each in unit.workloads()
+            if len((workload := fitted(each, store)).steps) == len(each.steps)
+        ]
+        recordings: list[Recording] = [record(asked[0], store)]
+        facts = [facts_of(recordings[0])]
+        subject = recordings[0].subject()
+        for profile in unit.profiles:
+            subject.images.clear()
+            together = FamilyRun(unit.max_after_first)
+            told = _each_kind_once(progress)
+            for number, workload in enumerate(asked):
+                # Recorded as far as it is explored: a run may end with its first finding.
+                if number == len(recordings):
+                    recordings.append(record(workload, store))
+                    facts.append(facts_of(recordings[number], number=number))
+                live = recordings[number].problems
+                one = (recordings[number], facts[number], profile, subject)
+                together.add(explore_profile(unit, *one, progress=told, live=live))
+                if together.is_over:
+                    break
+            result = together.as_one(planned=len(asked), distinct=len(subject.images))
+            # Positions in many op logs, one after the other, name no crash point.
+            results.append(evolve(result, points=()))
+        events = tuple(event for each in facts for event in each.events)
+        results[0] = evolve(results[0], events=events)
+    return tuple(results)
+
+
+def _each_kind_once(progress: ProgressSink | None) -> ProgressSink:
+    """Return a sink that passes on of each kind of finding the first alone."""
+    kinds: set[tuple[str, str]] = set()
+
+    def tell(news: RunningNews) -> None:
+        if isinstance(news, FindingFound):
+            kind = news.case.invariant, news.case.kind
+            if kind in kinds:
+                return
+            kinds.add(kind)
+        if progress is not None:
+            progress(news)
+
+    return tell

@@ -69,6 +69,8 @@ class RunPlan:
         schedules: runs of each scenario whose tasks run beside one another, each under another
             schedule, shared among the profiles.
         cluster_runs: runs of each cluster scenario, shared among the profiles.
+        part_images: an exploration is cut into parts of about so many images; None: 1,000, or 400
+            with crashes inside recoveries, and one with fewer than 6 such parts is not cut.
     """
 
     scenarios: tuple[str, ...]
@@ -84,6 +86,7 @@ class RunPlan:
     faults: tuple[str, ...] = ()
     schedules: int = 516
     cluster_runs: int = 36
+    part_images: int | None = None
 
 
 def plan_to_json(plan: RunPlan) -> dict[str, object]:

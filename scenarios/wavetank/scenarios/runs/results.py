@@ -7,8 +7,8 @@ from enum import Enum
 from attrs import field, frozen
 
 from wavetank.scenarios.case import Case
+from wavetank.scenarios.exploration.explaining.violation import Violation
 from wavetank.scenarios.exploration.point_outcomes import PointOutcome
-from wavetank.scenarios.exploration.violation import Violation
 from wavetank.scenarios.runs.events import WorkEvent
 from wavetank.scenarios.runs.plan import RunPlan
 from wavetank.sim import Choice

@@ -12,7 +12,7 @@ from itertools import count, groupby
 from typing import Final
 
 from wavetank.scenarios.case import Case
-from wavetank.scenarios.exploration.violation import Violation
+from wavetank.scenarios.exploration.explaining.violation import Violation
 from wavetank.scenarios.raft.recording import Recording
 from wavetank.scenarios.runs.events import (
     ClusterRunEvent,

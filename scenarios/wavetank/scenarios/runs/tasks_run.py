@@ -19,11 +19,11 @@ from wavetank.scenarios.concurrency.findings import (
     task_findings,
 )
 from wavetank.scenarios.concurrency.schedules import Player
+from wavetank.scenarios.exploration.explaining.violation import Violation
 from wavetank.scenarios.exploration.explorer import Finding
 from wavetank.scenarios.exploration.subject import Problem
-from wavetank.scenarios.exploration.violation import Violation
-from wavetank.scenarios.raft.fitted_workload import fitted
-from wavetank.scenarios.raft.recovery import RaftSubject
+from wavetank.scenarios.raft.reopening.recovery import RaftSubject
+from wavetank.scenarios.raft.workloads.fitted_workload import fitted
 from wavetank.scenarios.reproduction import limits_of
 from wavetank.scenarios.runs.listening import FindingFound, ScenarioProgress
 from wavetank.scenarios.runs.plan import OwnProfile

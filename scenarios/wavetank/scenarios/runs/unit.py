@@ -43,6 +43,7 @@ class Unit:
     max_after_first: int | None
     schedules: int
     cluster_runs: int
+    part_images: int | None
 
     def workloads(self) -> Iterator[Workload]:
         """Yield the workloads of the scenario, with the unit's options and faults."""
@@ -79,6 +80,7 @@ def units_of(plan: RunPlan) -> Iterator[Unit]:
                 max_after_first=plan.max_after_first,
                 schedules=scenario.schedules or plan.schedules,
                 cluster_runs=scenario.cluster_runs or plan.cluster_runs,
+                part_images=plan.part_images,
             )
 
 

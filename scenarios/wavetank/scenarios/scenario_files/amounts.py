@@ -9,8 +9,8 @@ from typing import Any, TypeAlias
 import attrs
 from attrs import define, field, frozen, validators
 
-from wavetank.scenarios.raft.boundary_values import command_size_to_end_at
-from wavetank.scenarios.raft.scripted_node import ScriptedNode
+from wavetank.scenarios.raft.workloads.boundary_values import command_size_to_end_at
+from wavetank.scenarios.raft.workloads.scripted_node import ScriptedNode
 
 __all__ = [
     "Amount",

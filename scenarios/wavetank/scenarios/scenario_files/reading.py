@@ -14,7 +14,6 @@ import attrs
 
 from wavetank.engine import PersistentState
 from wavetank.scenarios.cluster.plan import ClusterPlan
-from wavetank.scenarios.raft.exhaustive import Family
 from wavetank.scenarios.raft.steps import (
     Append,
     Cancelled,
@@ -32,6 +31,7 @@ from wavetank.scenarios.raft.steps import (
     TruncatePrefix,
     TruncateSuffix,
 )
+from wavetank.scenarios.raft.workloads.exhaustive import Family
 from wavetank.scenarios.scenario_files import plain_values as plain
 from wavetank.scenarios.scenario_files import top_keys as keys
 from wavetank.scenarios.scenario_files.amounts import Amount, Size

@@ -15,9 +15,6 @@ from attrs import evolve, frozen
 from wavetank.engine import FileStorageOptions
 from wavetank.faults import fault_plan
 from wavetank.scenarios.cluster.plan import ClusterPlan
-from wavetank.scenarios.raft.exhaustive import Family
-from wavetank.scenarios.raft.option_choices import option_words, with_overrides
-from wavetank.scenarios.raft.scripted_node import ScriptedNode
 from wavetank.scenarios.raft.steps import (
     AfterFailure,
     OpenStore,
@@ -26,6 +23,9 @@ from wavetank.scenarios.raft.steps import (
     TaskStep,
     Workload,
 )
+from wavetank.scenarios.raft.workloads.exhaustive import Family
+from wavetank.scenarios.raft.workloads.option_choices import option_words, with_overrides
+from wavetank.scenarios.raft.workloads.scripted_node import ScriptedNode
 from wavetank.scenarios.scenario_files.amounts import Script
 from wavetank.scenarios.scenario_files.moves import BeginCrashes, ScriptStep, write
 from wavetank.scenarios.stores.adapter import STORE_DIRECTORY

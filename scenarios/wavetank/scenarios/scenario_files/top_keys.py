@@ -9,14 +9,14 @@ from wavetank.engine import FileStorageOptions
 from wavetank.faults import FaultSyntaxError, parse_fault
 from wavetank.scenarios.cluster.invariants import CLUSTER_INVARIANTS
 from wavetank.scenarios.raft.contract import STORE_PROMISES
-from wavetank.scenarios.raft.exhaustive import ALPHABET
-from wavetank.scenarios.raft.option_choices import (
+from wavetank.scenarios.raft.judging.oracle import INVARIANTS
+from wavetank.scenarios.raft.workloads.exhaustive import ALPHABET
+from wavetank.scenarios.raft.workloads.option_choices import (
     LAYOUT_OPTIONS,
     OptionError,
     with_overrides,
 )
-from wavetank.scenarios.raft.option_choices import option_words as words_of
-from wavetank.scenarios.raft.oracle import INVARIANTS
+from wavetank.scenarios.raft.workloads.option_choices import option_words as words_of
 from wavetank.scenarios.scenario_files import plain_values as plain
 from wavetank.scenarios.scenario_files.scenario import FIXPOINT
 from wavetank.scenarios.stores.adapter import STORE_DIRECTORY

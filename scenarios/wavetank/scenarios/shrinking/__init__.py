@@ -6,7 +6,7 @@ runs, with steps made legal again by `refitting.py`; `crashes.py` smaller crashe
 finding. `smaller_tasks.py` and `task_attempt.py` do the same for tasks beside one another.
 """
 
-from wavetank.scenarios.exploration.violation import ShrinkNote
+from wavetank.scenarios.exploration.explaining.violation import ShrinkNote
 from wavetank.scenarios.shrinking.shrink import (
     ClusterCaseError,
     NotShownError,

@@ -10,7 +10,7 @@ from wavetank.scenarios.exploration.explorer import Finding, explore
 from wavetank.scenarios.exploration.judging import judge_crash
 from wavetank.scenarios.exploration.recovery_graph import Limits, Look
 from wavetank.scenarios.raft.recording import Recording, record
-from wavetank.scenarios.raft.recovery import RaftSubject
+from wavetank.scenarios.raft.reopening.recovery import RaftSubject
 from wavetank.scenarios.replay import live_problems
 from wavetank.scenarios.reproduction import limits_of, trace_digest
 from wavetank.scenarios.runs.unit import found_case

@@ -14,10 +14,10 @@ from wavetank.scenarios.exploration.crash_point import (
     loses_the_same,
     pending_at,
 )
+from wavetank.scenarios.exploration.explaining.second_crash import second_crash
 from wavetank.scenarios.exploration.op_words import describe_ops
-from wavetank.scenarios.exploration.second_crash import second_crash
 from wavetank.scenarios.exploration.subject import Problem
-from wavetank.scenarios.raft.observation import Observation
+from wavetank.scenarios.raft.judging.observation import Observation
 from wavetank.scenarios.raft.recording import Recording
 from wavetank.sim import Kept, PendingOps, Profile
 

@@ -13,7 +13,6 @@ from typing import Final
 from attrs import evolve
 
 from wavetank.engine import FileStorageOptions, SnapshotMetadata
-from wavetank.scenarios.raft.fitted_workload import is_gap
 from wavetank.scenarios.raft.model import EMPTY, ModelState, acknowledge
 from wavetank.scenarios.raft.steps import (
     Append,
@@ -27,6 +26,7 @@ from wavetank.scenarios.raft.steps import (
     TruncatePrefix,
     TruncateSuffix,
 )
+from wavetank.scenarios.raft.workloads.fitted_workload import is_gap
 
 __all__ = ["is_legal", "refitted", "states_before"]
 

@@ -15,8 +15,8 @@ from typing import Final
 from attrs import evolve, frozen
 
 from wavetank.scenarios.case import Case
+from wavetank.scenarios.exploration.explaining.violation import ShrinkNote, Violation
 from wavetank.scenarios.exploration.subject import Problem
-from wavetank.scenarios.exploration.violation import ShrinkNote, Violation
 from wavetank.scenarios.raft.recording import Recording
 from wavetank.scenarios.replay import judge_again, tell
 from wavetank.scenarios.shrinking.attempt import Attempts, Candidate

@@ -13,7 +13,6 @@ from attrs import evolve, fields
 from wavetank.engine import FileStorageOptions, PersistentState, StorageFeatureFlags
 from wavetank.faults import FaultPlan
 from wavetank.scenarios.case import Case
-from wavetank.scenarios.raft.option_choices import with_overrides
 from wavetank.scenarios.raft.steps import (
     AfterFailure,
     Append,
@@ -23,6 +22,7 @@ from wavetank.scenarios.raft.steps import (
     StoreCall,
     Workload,
 )
+from wavetank.scenarios.raft.workloads.option_choices import with_overrides
 from wavetank.scenarios.shrinking.attempt import Candidate
 from wavetank.scenarios.shrinking.refitting import is_legal, refitted, states_before
 

@@ -19,7 +19,7 @@ from wavetank.scenarios.concurrency.crashes import recording_of
 from wavetank.scenarios.concurrency.schedules import Player, portfolio_runs
 from wavetank.scenarios.exploration.judging import judge_crash
 from wavetank.scenarios.raft.recording import Recording
-from wavetank.scenarios.raft.recovery import RaftSubject
+from wavetank.scenarios.raft.reopening.recovery import RaftSubject
 from wavetank.scenarios.reproduction import limits_of, trace_digest
 from wavetank.scenarios.runs.unit import found_case
 from wavetank.scenarios.shrinking.attempt import Candidate, Outcome, first_shown

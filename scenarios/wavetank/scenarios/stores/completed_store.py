@@ -134,7 +134,7 @@ class CompletedStore:
         self, index: int, *, timeout: float | None = None, cancel: CancelToken | None = None
     ) -> LogEntry:
         """See `Storage.get_log_entry`; by way of a range if the store has no such method."""
-        if hasattr(self._store, "get_log_entry"):
+        if self._has("get_log_entry"):
             try:
                 return cast(
                     "LogEntry", self._call("get_log_entry", index, **_given(timeout, cancel))
@@ -201,14 +201,14 @@ class CompletedStore:
     @property
     def last_log_term(self) -> int:
         """See `Storage.last_log_term`; that of the last entry if the store does not say."""
-        if hasattr(self._store, "last_log_term"):
+        if self._has("last_log_term"):
             return cast("int", self._value("last_log_term"))
         last = self.last_log_index
         return self.get_log_entry(last).term if last >= self.first_log_index else 0
 
     def log_bounds(self) -> LogBounds:
         """See `Storage.log_bounds`."""
-        if hasattr(self._store, "log_bounds"):
+        if self._has("log_bounds"):
             return cast("LogBounds", self._call("log_bounds"))
         return LogBounds(
             first_index=self.first_log_index,
@@ -231,10 +231,15 @@ class CompletedStore:
 
     def _value(self, name: str) -> object:
         """Return an attribute, a property, or what a method of that name returns."""
-        if not hasattr(type(self._store), name) and not hasattr(self._store, name):
+        if not self._has(name):
             raise MissingMethodError(f"{type(self._store).__name__}: expected a property {name}")
         found = self._translated(lambda: getattr(self._store, name))
         return self._translated(found) if callable(found) else found
+
+    def _has(self, name: str) -> bool:
+        """Whether the store has an attribute; to look for one may run its code, inside."""
+        with self._inside():
+            return hasattr(type(self._store), name) or hasattr(self._store, name)
 
     def _translated(self, act: Callable[[], _Result]) -> _Result:
         with translating(typed=Capability.TYPED_ERRORS in self._capabilities), self._inside():

@@ -10,7 +10,7 @@ from typing import Final, Self
 
 from attrs import evolve, frozen
 
-from wavetank.scenarios.code.answers import Answer
+from wavetank.scenarios.code.asking.answers import Answer
 from wavetank.sim import DiskImage
 from wavetank.sim.traces.images import ImageDirectory, room_for_images
 

@@ -18,7 +18,7 @@ from typing import IO, Final
 
 from attrs import frozen
 
-from wavetank.scenarios.code.answers import Answer, Raised
+from wavetank.scenarios.code.asking.answers import Answer, Raised
 from wavetank.scenarios.code.errors import CheckError
 from wavetank.scenarios.traced.benches import Place
 from wavetank.sim.python_files import kill_marked
@@ -28,6 +28,7 @@ __all__ = [
     "CommandError",
     "failed",
     "has_ended",
+    "kill_all_marked",
     "kill_all_of",
     "kill_running_checks",
     "last_line",
@@ -61,6 +62,7 @@ class CheckCommand:
     Attributes:
         words: program and arguments; ``{dir}``, ``{acked}`` and ``{count}`` stand for what changes.
         is_observed: whether what it prints is the answer, and not whether it is content.
+        name: what it is called in complaints.
 
     >>> CheckCommand.of("python check.py {dir} {count}").words
     ('python', 'check.py', '{dir}', '{count}')
@@ -68,14 +70,16 @@ class CheckCommand:
 
     words: tuple[str, ...]
     is_observed: bool = False
+    name: str = "check"
 
     @classmethod
-    def of(cls, text: str, *, is_observed: bool = False) -> CheckCommand:
+    def of(cls, text: str, *, is_observed: bool = False, name: str = "check") -> CheckCommand:
         """Return a command as it is written in one line.
 
         Args:
             text: words, split as a shell splits them; no shell runs it.
             is_observed: see `CheckCommand`.
+            name: likewise.
 
         Raises:
             CommandError: it is none, has no ``{dir}`` or an unknown place, or needs a shell.
@@ -95,7 +99,7 @@ class CheckCommand:
             raise CommandError(
                 f"expected {{dir}} in {text!r}, which stands for the directory to check"
             )
-        return cls(words, is_observed)
+        return cls(words, is_observed, name)
 
     def run(self, place: Place, limit_s: float) -> Answer:
         """Run the command on an image.
@@ -119,7 +123,9 @@ class CheckCommand:
                     start_new_session=True,
                 )
             except OSError as error:
-                raise CheckError(f"check: expected a program that runs but {error}") from error
+                raise CheckError(
+                    f"{self.name}: expected a program that runs but {error}"
+                ) from error
             try:
                 is_slow = not has_ended(process, limit_s)
             finally:
@@ -136,19 +142,21 @@ class CheckCommand:
     def _answer(self, code: int, output: IO[bytes], errors: IO[bytes]) -> Answer:
         if code in _NOT_RUN:
             told = last_line(errors) or last_line(output)
-            raise CheckError(f"check: expected a program that runs but exit code {code}: {told}")
+            raise CheckError(
+                f"{self.name}: expected a program that runs but exit code {code}: {told}"
+            )
         if code == 0:
             return Answer(value=_text(output) if self.is_observed else None)
-        told = _complaint(code, output, errors)
+        told = self._complaint(code, output, errors)
         return failed(told) if self.is_observed else Answer(value=told)
 
-
-def _complaint(code: int, output: IO[bytes], errors: IO[bytes]) -> str:
-    if code < 0:
-        return f"the check died of {told_signal(-code)}"
-    if _TRACEBACK in _text(errors):
-        return last_line(errors)
-    return last_line(output) or last_line(errors) or f"the check exited with code {code}"
+    def _complaint(self, code: int, output: IO[bytes], errors: IO[bytes]) -> str:
+        if code < 0:
+            return f"the {self.name} died of {told_signal(-code)}"
+        if _TRACEBACK in _text(errors):
+            return last_line(errors)
+        told = last_line(output) or last_line(errors)
+        return told or f"the {self.name} exited with code {code}"
 
 
 def failed(sentence: str) -> Answer:
@@ -199,6 +207,11 @@ def marked_environment() -> tuple[str, dict[str, str]]:
     return mark, {**os.environ, _MARK: mark, _RUN: str(os.getpid())}
 
 
+def kill_all_marked(mark: str) -> None:
+    """Kill all that was started with a mark, whatever session it has moved to."""
+    kill_marked(_MARK, mark)
+
+
 def kill_running_checks() -> None:
     """Kill all that checks of this process have started, so that nobody waits for their end."""
     kill_marked(_RUN, str(os.getpid()))
@@ -223,7 +236,7 @@ def kill_all_of(process: subprocess.Popen[bytes], mark: str) -> None:
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
-    kill_marked(_MARK, mark)
+    kill_all_marked(mark)
 
 
 def told_signal(number: int) -> str:

@@ -8,7 +8,7 @@ from queue import SimpleQueue
 from types import TracebackType
 from typing import Protocol, Self
 
-from wavetank.scenarios.code.answers import Answer
+from wavetank.scenarios.code.asking.answers import Answer
 from wavetank.scenarios.traced.benches import Bench, Benches, Place
 from wavetank.scenarios.traced.check_command import kill_running_checks
 from wavetank.sim import DiskImage

@@ -15,15 +15,15 @@ from typing import Final
 
 from attrs import frozen
 
-from wavetank.scenarios.code.answers import TooSlowError
+from wavetank.scenarios.code.asking.answers import TooSlowError
+from wavetank.scenarios.code.asking.judging import CheckJudge, Judge
+from wavetank.scenarios.code.asking.observing import FilesJudge, ObserveJudge
+from wavetank.scenarios.code.crashing.verdicts import Extent, Judged, report_of, too_slow_at_once
 from wavetank.scenarios.code.errors import WorkloadError
 from wavetank.scenarios.code.initial import Initial, initial_image
-from wavetank.scenarios.code.judging import CheckJudge, Judge
-from wavetank.scenarios.code.observing import FilesJudge, ObserveJudge
 from wavetank.scenarios.code.recording import CodeRecording, finished_result
 from wavetank.scenarios.code.report import CrashReport
 from wavetank.scenarios.code.user_code import Check, Observe, Workload
-from wavetank.scenarios.code.verdicts import Extent, Judged, report_of, too_slow_at_once
 from wavetank.scenarios.traced.function_runs import FunctionRuns
 from wavetank.scenarios.traced.probing import ImageProbing
 from wavetank.scenarios.traced.recording import recording_of

@@ -12,15 +12,15 @@ from functools import partial
 from types import TracebackType
 from typing import Self
 
-from wavetank.scenarios.code.answers import Answer
-from wavetank.scenarios.code.errors import CheckError
-from wavetank.scenarios.code.probe_ends import (
+from wavetank.scenarios.code.asking.answers import Answer
+from wavetank.scenarios.code.asking.probe_ends import (
     answer_of_end,
     called,
     is_answer,
     must_be_sent,
     raised_by,
 )
+from wavetank.scenarios.code.errors import CheckError
 from wavetank.scenarios.code.user_code import Check
 from wavetank.scenarios.traced.benches import Bench, Benches, Place
 from wavetank.sim import DiskImage

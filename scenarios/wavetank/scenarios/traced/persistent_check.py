@@ -19,7 +19,7 @@ from queue import Empty, SimpleQueue
 from types import TracebackType
 from typing import Final, Self
 
-from wavetank.scenarios.code.answers import Answer
+from wavetank.scenarios.code.asking.answers import Answer
 from wavetank.scenarios.code.errors import CheckError
 from wavetank.scenarios.traced.benches import Place
 from wavetank.scenarios.traced.check_command import (

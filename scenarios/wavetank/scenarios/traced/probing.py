@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final, Protocol
 
-from wavetank.scenarios.code.answers import Answer, NotRunError, TooSlowError
-from wavetank.scenarios.code.judging import everything
+from wavetank.scenarios.code.asking.answers import Answer, NotRunError, TooSlowError
+from wavetank.scenarios.code.asking.judging import everything
 from wavetank.sim import Cell, DiskImage
 
 __all__ = ["ImageProbing", "ImageRuns"]

@@ -173,11 +173,6 @@ class Process:
             if opened.file is not None:
                 opened.file.close()
 
-    def writable_files(self) -> list[OpenFile]:
-        """Return every open file that may be written, in the order of the opens."""
-        found = dict.fromkeys(self._descriptors.values())
-        return [each for each in found if each.file is not None and each.writes]
-
     # Locks that belong to an open file
 
     def try_lock(self, opened: OpenFile, *, shared: bool) -> bool:

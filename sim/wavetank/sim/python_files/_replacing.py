@@ -20,6 +20,7 @@ from contextlib import suppress
 from types import (
     BuiltinFunctionType,
     CellType,
+    ClassMethodDescriptorType,
     FrameType,
     FunctionType,
     GetSetDescriptorType,
@@ -42,8 +43,8 @@ __all__ = ["Replacing"]
 _Change = Callable[[object, "_Swap"], bool]
 _LRU: Final = type(functools.lru_cache(len))
 _NOBODYS: Final = (
-    *(type, ModuleType, BuiltinFunctionType, MethodDescriptorType, WrapperDescriptorType),
-    *(GetSetDescriptorType, MemberDescriptorType, TypeVar, FrameType),
+    *(type, ModuleType, BuiltinFunctionType, MethodDescriptorType, ClassMethodDescriptorType),
+    *(WrapperDescriptorType, GetSetDescriptorType, MemberDescriptorType, TypeVar, FrameType),
 )
 """What holds a function or a class by its nature: its own type, its own methods."""
 _MOST_LEVELS: Final = 6
@@ -86,6 +87,7 @@ class Replacing:
         self._swap = _Swap({})
         self._locks: Mapping[object, object] = {}
         self._stuck: list[object] = []
+        self._places: list[str] | None = None
 
     def put_in(
         self, functions: Mapping[str, Mapping[str, object]], locks: Mapping[object, object]
@@ -102,6 +104,7 @@ class Replacing:
         routes = {real: functions[at][name] for (at, name), real in self._real.items()}
         swap = _Swap({**routes, **locks})
         self._stuck = _exchange(swap, self._holders, self._is_spared)
+        self._places = None
         self._holders = []
         self._swap = swap
         for module, name in self._real:
@@ -121,10 +124,13 @@ class Replacing:
 
     def keepers_of(self, name: str) -> list[str]:
         """Return where functions of this name are kept and could not be replaced; "" for any."""
+        if self._places is None:
+            # Each search walks through all objects of the process, so that it is made once.
+            self._places = [_place_of(each) for each in self._stuck]
         real = [each for (_, known), each in self._real.items() if name in ("", known)]
         return [
-            _place_of(holder)
-            for holder in self._stuck
+            place
+            for holder, place in zip(self._stuck, self._places, strict=True)
             if any(held is each for held in gc.get_referents(holder) for each in real)
         ]
 
@@ -247,7 +253,19 @@ def _exchange(
             break
         holders = gc.get_referrers(*swap.olds[known:])
     _change_classes(spaces, swap)
-    return [each for each in stuck if each is not holders and not swap.knows(each)]
+    return [
+        each
+        for each in stuck
+        if each is not holders and not swap.knows(each) and _holds_more_than_its_type(each, swap)
+    ]
+
+
+def _holds_more_than_its_type(holder: object, swap: _Swap) -> bool:
+    """Tell what keeps a function from a mere instance of a class that is replaced, as of a lock."""
+    kind = type(holder)
+    return any(
+        held is not kind and swap.new_for(held) is not None for held in gc.get_referents(holder)
+    )
 
 
 def _place_of(holder: object) -> str:

@@ -18,6 +18,8 @@ from wavetank.sim.ops import CallSite, Record
 __all__ = [
     "Program",
     "ProgramError",
+    "ProgramSlowError",
+    "ProgramUnchangedError",
     "Recorder",
     "RecorderMissingError",
     "Trace",
@@ -39,6 +41,14 @@ class RecorderMissingError(RuntimeError):
 
 class ProgramError(RuntimeError):
     """The program failed, was killed, did not end in time, or changed nothing in its directory."""
+
+
+class ProgramSlowError(ProgramError):
+    """The program was stopped, since it had not ended in time."""
+
+
+class ProgramUnchangedError(ProgramError):
+    """The program ended as it should, and changed nothing in its directory."""
 
 
 @frozen(kw_only=True)

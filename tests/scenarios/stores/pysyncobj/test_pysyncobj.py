@@ -30,7 +30,7 @@ def test_without_crashes_the_file_journal_does_what_it_declares() -> None:
 
 
 # The checks of crashes under all profiles; docs/scorecards holds what they say.
-@pytest.mark.slow
+@pytest.mark.minutes
 def test_the_suite_finds_what_is_wrong_with_the_file_journal() -> None:
     card = check_backend(
         find_store("pysyncobj"), checks=["basics", "truncate", "crash"], max_images=300
@@ -184,7 +184,7 @@ def put(node: Node, key: str, acknowledged: set[str]) -> None:
         acknowledged.add(key)
 
 
-@pytest.mark.slow
+@pytest.mark.minutes
 def test_a_cluster_on_the_engine_loses_nothing_however_often_nodes_are_killed(
     cluster: list[Node],
 ) -> None:

@@ -154,7 +154,7 @@ def test_a_mode_of_each_kind_loses_what_its_documentation_says(
     held_to_its_documentation(mode, (PROCESS_KILL, LAZYFS, SEQUENTIAL), 150)
 
 
-@pytest.mark.slow
+@pytest.mark.minutes
 @pytest.mark.parametrize("mode", SQLITE_MODES, ids=lambda mode: mode.name)
 def test_each_mode_loses_what_its_documentation_says_and_no_more(mode: SqliteMode) -> None:
     held_to_its_documentation(mode)

@@ -59,6 +59,7 @@ def test_executors_work_on_scheduled_threads() -> None:
         assert run(code, RandomChoice(seed)) == ["asyncio_0", "asyncio_1", ["a", "abc"], 3]
 
 
+@pytest.mark.slow
 def test_sets_of_tasks_have_the_same_order_each_time() -> None:
     async def code(_: Path) -> list[str]:
         tasks = [asyncio.create_task(asyncio.sleep(1)) for _ in range(20)]
@@ -96,6 +97,7 @@ def test_sockets_and_subprocesses_are_refused(
         run(code)
 
 
+@pytest.mark.slow
 def test_a_loop_outside_is_a_real_one() -> None:
     with PythonFiles():
         loop = asyncio.new_event_loop()

@@ -239,6 +239,7 @@ def test_an_update_without_a_lock_is_lost_in_some_schedule(run: Run) -> None:
     assert {run(lost_update, RandomChoice(seed)) for seed in range(10)} == {"1", "2"}
 
 
+@pytest.mark.slow
 def test_a_thread_that_polls_lets_others_come(run: Run) -> None:
     def code(directory: Path) -> bool:
         def write() -> None:
@@ -308,6 +309,7 @@ def digest() -> str:
     return hashed.hexdigest()
 
 
+@pytest.mark.slow
 def test_two_processes_with_other_hash_seeds_do_the_same() -> None:
     program = PROGRAM.format(path=[str(Path(__file__).parent), *sys.path])
     told = {

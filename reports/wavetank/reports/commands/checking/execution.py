@@ -9,8 +9,9 @@ from typing import Final
 import click
 from attrs import evolve, field, frozen
 
-from wavetank.reports._choices import UnknownChoiceError, choose_store
 from wavetank.reports._version import version
+from wavetank.reports.arguments.choices import UnknownChoiceError, choose_store
+from wavetank.reports.arguments.profile_files import choose_profiles
 from wavetank.reports.commands.checking.corpus import CheckCorpus
 from wavetank.reports.commands.checking.markdown import check_markdown, scorecard_path
 from wavetank.reports.commands.checking.text import check_line, check_text
@@ -18,7 +19,6 @@ from wavetank.reports.documents import to_text
 from wavetank.reports.documents.check import check_document
 from wavetank.reports.exit_codes import ExitCode
 from wavetank.reports.outputs.files import write_check_reports
-from wavetank.reports.profile_files import choose_profiles
 from wavetank.scenarios import StoreAdapter, shipped_names
 from wavetank.scenarios.conformance import (
     CheckResult,

@@ -12,22 +12,22 @@ import click
 from attrs import frozen
 
 from wavetank.reports._version import version
+from wavetank.reports.arguments.profile_files import choose_profiles
 from wavetank.reports.commands.html_report import typed_command, write_html
+from wavetank.reports.commands.tracing.checks import AskedCheck
+from wavetank.reports.commands.tracing.findings import TraceFindings, trace_findings
 from wavetank.reports.commands.tracing.program import Asked, program_to_trace
 from wavetank.reports.commands.tracing.text import trace_text
 from wavetank.reports.documents import to_text
 from wavetank.reports.documents.trace import trace_document
 from wavetank.reports.exit_codes import ExitCode
-from wavetank.reports.profile_files import choose_profiles
+from wavetank.reports.termination import terminated_as_interrupted
+from wavetank.scenarios.code.crashing.verdicts import Extent
 from wavetank.scenarios.code.errors import CheckError, WorkloadError
-from wavetank.scenarios.code.verdicts import Extent
 from wavetank.scenarios.traced import (
-    CheckCommand,
     CommandError,
-    CommandRuns,
-    ImageProbing,
     NoRoomError,
-    PersistentCheck,
+    RecoveryError,
     TraceVerdict,
     crash_trace,
     recorder_named,
@@ -60,21 +60,17 @@ class TraceSettings:
     """What was asked for; see `wavetank trace --help`."""
 
     command: tuple[str, ...]
-    check: str
-    is_observed: bool
-    is_persistent: bool
+    check: AskedCheck
     directory: Path | None
     ack: str | None
-    recorder: str
-    rebuilt: tuple[str, ...]
-    with_stacks: bool
     profiles: tuple[str, ...]
     exhaustive: bool
     max_images: int | None
     max_seconds: float | None
     with_syncs: bool
+    depth: int
+    max_recoveries: int | None
     limit_s: float
-    check_limit_s: float
     save: Path | None
     saved: Path | None
     lay_out: Path | None
@@ -93,19 +89,19 @@ def execute(settings: TraceSettings, *, as_json: bool) -> ExitCode:
     Raises:
         NotJudgedError: the message says why.
     """
-    with _told_plainly():
-        kind = PersistentCheck if settings.is_persistent else CheckCommand
-        check = kind.of(settings.check, is_observed=settings.is_observed)
+    with _told_plainly(), terminated_as_interrupted():
+        settings.check.require_runnable()
         extent = _extent(settings)
         trace = _trace(settings)
         if settings.save is not None:
             settings.save.write_bytes(trace_file(trace))
-        verdict = _judged(settings, trace, check, extent)
+        verdict = _judged(settings, trace, extent)
     _lay_out(settings, verdict)
+    stored = _stored(settings, trace, verdict)
     if as_json:
-        click.echo(to_text(trace_document(trace, verdict, version())))
+        click.echo(to_text(trace_document(trace, verdict, stored, version())))
     else:
-        click.echo(trace_text(trace, verdict, version()))
+        click.echo(trace_text(trace, verdict, stored, version()))
     write_html(settings.reports, lambda: _page(trace, verdict))
     return _exit_code(settings, verdict)
 
@@ -125,6 +121,7 @@ def _told_plainly() -> Iterator[None]:
         NoRoomError,
         OSError,
         RecorderMissingError,
+        RecoveryError,
         TraceError,
         WorkloadError,
     ) as error:
@@ -137,6 +134,8 @@ def _extent(settings: TraceSettings) -> Extent:
         profiles=tuple(each.profile for each in chosen),
         exhaustive=settings.exhaustive,
         max_images=settings.max_images,
+        depth=settings.depth,
+        max_recoveries=settings.max_recoveries,
         is_over=_clock(settings.max_seconds),
     )
 
@@ -155,39 +154,49 @@ def _trace(settings: TraceSettings) -> Trace:
         command=settings.command,
         directory=settings.directory,
         ack=settings.ack,
-        rebuilt=settings.rebuilt,
+        rebuilt=settings.check.rebuilt,
         limit_s=settings.limit_s,
     )
     with program_to_trace(asked) as program:
-        return recorder_named(settings.recorder, stacks=settings.with_stacks)(program)
+        return recorder_named(settings.check.recorder, stacks=settings.check.with_stacks)(program)
 
 
-def _judged(
-    settings: TraceSettings,
-    trace: Trace,
-    check: CheckCommand | PersistentCheck,
-    extent: Extent,
-) -> TraceVerdict:
+def _judged(settings: TraceSettings, trace: Trace, extent: Extent) -> TraceVerdict:
+    check = settings.check
     with ExitStack() as stack:
-        if isinstance(check, PersistentCheck):
-            stack.enter_context(check)
-        runs = stack.enter_context(
-            CommandRuns(
-                check,
-                trace.directory,
-                trace.tokens,
-                limit_s=settings.check_limit_s,
-                workers=settings.workers,
-            )
-        )
+        probing = check.probing(trace.directory, trace.tokens, settings.workers)
+        recoveries = None
+        if settings.depth:
+            recoveries = stack.enter_context(check.recoveries(trace.directory))
         return crash_trace(
             recording_of(trace),
-            ImageProbing(runs),
+            stack.enter_context(probing),
             extent,
-            is_observed=settings.is_observed,
-            check_limit_s=settings.check_limit_s,
+            is_observed=check.is_observed,
+            check_limit_s=check.limit_s,
+            recoveries=recoveries,
             with_syncs=settings.with_syncs,
         )
+
+
+def _stored(settings: TraceSettings, trace: Trace, verdict: TraceVerdict) -> tuple[str, ...]:
+    """Store the findings for `wavetank replay` and return their ids; () if that fails."""
+    findings, ids = TraceFindings(), list[str]()
+    found = trace_findings(
+        trace,
+        verdict.report.findings,
+        check=settings.check,
+        command=typed_command(),
+        version=version(),
+    )
+    try:
+        for each, content, image in found:
+            findings.save(each, content, image)
+            ids.append(each.id)
+    except OSError as error:
+        click.echo(f"findings could not be stored in {findings.directory}: {error}", err=True)
+        return ()
+    return tuple(ids)
 
 
 def _lay_out(settings: TraceSettings, verdict: TraceVerdict) -> None:

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from wavetank.reports.outputs.tables import table
-from wavetank.scenarios.code.sync_needs import SyncNeed
+from wavetank.reports.telling.next_commands import replay_command
+from wavetank.scenarios.code.crashing.sync_needs import SyncNeed
 from wavetank.scenarios.traced import TraceVerdict
 from wavetank.sim.traces import Trace
 
 __all__ = ["trace_text"]
 
 
-def trace_text(trace: Trace, verdict: TraceVerdict, version: str) -> str:
-    """Return what was traced, the verdict of each profile, the findings and the syncs."""
+def trace_text(trace: Trace, verdict: TraceVerdict, stored: Sequence[str], version: str) -> str:
+    """Return what was traced, the verdict of each profile, the findings and the syncs.
+
+    Args:
+        trace: what the program did.
+        verdict: what came of its crashes.
+        stored: ids of the findings, in their order; () if they could not be stored.
+        version: of wavetank.
+    """
     report = verdict.report
     changed = f"{len(trace.sites):,} changed the directory or synced it"
     lines = [
@@ -26,6 +34,8 @@ def trace_text(trace: Trace, verdict: TraceVerdict, version: str) -> str:
     ]
     if verdict.syncs:
         lines += [*_syncs(verdict.syncs), ""]
+    if stored:
+        lines += [*(f"Reproduce: {replay_command(each)}" for each in stored), ""]
     images = sum(each.images for each in report.verdicts.values())
     word = report.outcome.upper()
     lines.append(f"{word}: {images:,} images, {report.checks:,} runs of the check")

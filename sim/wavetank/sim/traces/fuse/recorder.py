@@ -32,7 +32,14 @@ from wavetank.sim.traces.fuse.filesystem import ACKS_NAME
 from wavetank.sim.traces.fuse.mount import mount, unmount, write_back_pages
 from wavetank.sim.traces.fuse.server import FuseServer, Served
 from wavetank.sim.traces.strace.recorder import called
-from wavetank.sim.traces.trace import Program, ProgramError, Trace, TraceError
+from wavetank.sim.traces.trace import (
+    Program,
+    ProgramError,
+    ProgramSlowError,
+    ProgramUnchangedError,
+    Trace,
+    TraceError,
+)
 
 __all__ = ["FuseRecorder"]
 
@@ -70,14 +77,17 @@ class FuseRecorder:
             text = output.read_text(encoding="utf-8", errors="replace")
         if program.acks in _STANDARD:
             text = served.ack_text.decode("utf-8", "replace") + text
-        _check_seen(start, served, seen)
+        if not ended:
+            # What a program that was killed has asked for last may come after we have looked.
+            _check_seen(start, served, seen)
         _write_back(seen, directory)
         if acks is not None:
             acks.write_bytes(served.ack_text)
         if ended:
-            raise ProgramError(f"work: {ended}{_last_words(text)}")
+            kind = ProgramSlowError if ended == _took_too_long(program) else ProgramError
+            raise kind(f"work: {ended}{_last_words(text)}")
         if all(isinstance(each, (Mark, Sync)) for each in served.log):
-            raise ProgramError(
+            raise ProgramUnchangedError(
                 f"work: expected a program that changes files below {directory!r} but it changed "
                 f"nothing there"
             )
@@ -156,7 +166,7 @@ class _Run:
             if ended is None:
                 os.waitpid(child, 0)
         if ended is None:
-            return f"expected an end within {self._program.limit_s:g} s but it goes on"
+            return _took_too_long(self._program)
         return ended
 
     def _wait(self, child: int) -> str | None:
@@ -219,6 +229,10 @@ class _Run:
             os.dup2(opened, acks)
             if opened != acks:
                 os.close(opened)
+
+
+def _took_too_long(program: Program) -> str:
+    return f"expected an end within {program.limit_s:g} s but it goes on"
 
 
 def _acks_path(program: Program, directory: str) -> Path | None:

@@ -30,6 +30,8 @@ from wavetank.sim.traces.strace.interpreter import TraceInterpreter
 from wavetank.sim.traces.trace import (
     Program,
     ProgramError,
+    ProgramSlowError,
+    ProgramUnchangedError,
     RecorderMissingError,
     Trace,
     TraceError,
@@ -62,7 +64,8 @@ def record(program: Program, *, stacks: bool = False, keep: Path | None = None) 
 
     Raises:
         RecorderMissingError: there is no strace, or it may not trace.
-        ProgramError: the program failed, did not end in time, or changed nothing.
+        ProgramError: the program failed, did not end in time (`ProgramSlowError`), or changed
+            nothing (`ProgramUnchangedError`).
         TraceError: the trace cannot be trusted.
     """
     strace = shutil.which("strace")
@@ -161,7 +164,7 @@ class _Run:
         mine = os.path.realpath(self._output)
         trace = evolve(trace, outside=tuple(path for path in trace.outside if path != mine))
         if all(isinstance(each, (Mark, Sync)) for each in trace.log):
-            raise ProgramError(
+            raise ProgramUnchangedError(
                 f"work: expected a program that changes files below {self._directory!r} but it "
                 f"changed nothing there"
             )
@@ -261,7 +264,7 @@ class _Run:
                         break
                     now = time.monotonic()
                     if now > limit:
-                        raise ProgramError(
+                        raise ProgramSlowError(
                             f"work: expected an end within {self._program.limit_s:g} s but it goes "
                             f"on{self._last_words()}"
                         )

@@ -1,4 +1,8 @@
-"""From the stacks that strace notes to lines of source: addr2line, once for each binary."""
+"""From the stacks that strace notes to lines of source: addr2line, once for each binary.
+
+A program in Go makes its system calls through packages of its standard library, which are passed
+over. Its line tables are often newer than addr2line; Go's own tool reads them where `go` is there.
+"""
 
 from __future__ import annotations
 
@@ -15,9 +19,14 @@ from attrs import frozen
 
 __all__ = ["places_of"]
 
-_FRAME: Final = re.compile(r"(/.*)\(([^()+]*)(?:\+0x[0-9a-f]+)?\) \[0x([0-9a-f]+)\]")
+_FRAME: Final = re.compile(r"(/[^(]*)\((.*?)(?:\+0x[0-9a-f]+)?\) \[0x([0-9a-f]+)\]")
 _LINE: Final = re.compile(r"(?:.*/)?([^/]+):(\d+)(?: .*)?")
 _SYSTEM: Final = ("/lib/", "/lib32/", "/lib64/", "/usr/lib/", "/usr/lib64/")
+_GO_BOTTOM: Final = "runtime.goexit"
+_GO_RUNTIME: Final = re.compile(r"(/.*/src/)runtime/\w+\.(?:go|s):\d+")
+_GO_LIBRARY: Final = re.compile(
+    r"(internal/|runtime\.|syscall\.|os\.|io\.|io/|bufio\.|fmt\.|golang\.org/x/sys/).*"
+)
 _LOADED: Final = 1
 _HEADER: Final = struct.Struct("<4sBB10xHHIQQQIHHH")
 _SEGMENT: Final = struct.Struct("<IIQQQQQQ")
@@ -42,8 +51,9 @@ class _Frame:
 def places_of(stacks: Iterable[tuple[str, ...]]) -> Mapping[tuple[str, ...], str]:
     """Return for each stack the line of source that made the call, such as ``store.c:120``.
 
-    It is the innermost of the program or library that made the call, the system's libraries aside;
-    where no line is known, the name of the function; where that is not known either, the file's.
+    It is the innermost of the program or library that made the call, the libraries of the system
+    and of Go aside; where no line is known, the name of the function; where that is not known
+    either, the file's.
     """
     frames = {
         stack: [frame for text in stack if (frame := _frame(text)) is not None]
@@ -53,8 +63,9 @@ def places_of(stacks: Iterable[tuple[str, ...]]) -> Mapping[tuple[str, ...], str
     for each in frames.values():
         for frame in each:
             wanted.setdefault(frame.binary, {})[frame.offset] = ""
+    in_go = {frame.binary for each in frames.values() for frame in each if _is_go_bottom(frame)}
     for binary, lines in wanted.items():
-        _look_up(binary, lines)
+        _look_up(binary, lines, in_go=binary in in_go)
     return {stack: _place(found, wanted) for stack, found in frames.items()}
 
 
@@ -63,10 +74,24 @@ def _place(found: Sequence[_Frame], wanted: Mapping[str, Mapping[int, str]]) -> 
     if not found:
         return ""
     binary = found[0].binary
-    own = list(itertools.takewhile(lambda frame: frame.binary == binary, found))
+    own = _without_go_library(
+        list(itertools.takewhile(lambda frame: frame.binary == binary, found))
+    )
     lines = (line for frame in own if (line := wanted[binary][frame.offset]))
     symbols = (frame.symbol for frame in own if frame.symbol)
     return next(lines, None) or next(symbols, None) or binary.rpartition("/")[2]
+
+
+def _without_go_library(frames: list[_Frame]) -> list[_Frame]:
+    """Return frames from the program's own code on; all if there is none, or if it is not Go."""
+    if not any(map(_is_go_bottom, frames)):
+        return frames
+    in_library = itertools.dropwhile(lambda frame: _GO_LIBRARY.fullmatch(frame.symbol), frames)
+    return list(in_library) or frames
+
+
+def _is_go_bottom(frame: _Frame) -> bool:
+    return frame.symbol.startswith(_GO_BOTTOM)
 
 
 def _frame(text: str) -> _Frame | None:
@@ -76,25 +101,40 @@ def _frame(text: str) -> _Frame | None:
     return _Frame(found[1], found[2], int(found[3], 16))
 
 
-def _look_up(binary: str, lines: dict[int, str]) -> None:
+def _look_up(binary: str, lines: dict[int, str], *, in_go: bool) -> None:
     """Fill in the line of source for each offset in a binary."""
-    addr2line = shutil.which("addr2line")
-    if addr2line is None:
-        return
     segments = _segments(binary)
     # A call returns to the instruction behind it, which may be of the next line.
-    addresses = [_address(segments, offset - 1) for offset in lines]
+    addresses = [f"{_address(segments, offset - 1):#x}" for offset in lines]
+    told = _output("addr2line", ("-e", binary), addresses)
+    if in_go and not any(map(_line, told)):
+        # It names the function in a line before each.
+        told = _output("go", ("tool", "addr2line", binary), addresses)[1::2]
+    library = next((found[1] for text in told if (found := _GO_RUNTIME.fullmatch(text))), None)
+    for offset, text in zip(lines, told, strict=False):
+        # A function of the library that was inlined has a line there, and the name of its caller.
+        lines[offset] = "" if library and text.startswith(library) else _line(text)
+
+
+def _output(tool: str, arguments: tuple[str, ...], addresses: Sequence[str]) -> list[str]:
+    """Return what a tool says of addresses, line by line; nothing where it is not installed."""
+    path = shutil.which(tool)
+    if path is None:
+        return []
     done = subprocess.run(  # noqa: S603 - its arguments are ours
-        (addr2line, "-e", binary),
-        input="".join(f"{address:#x}\n" for address in addresses),
+        (path, *arguments),
+        input="".join(f"{address}\n" for address in addresses),
         capture_output=True,
         text=True,
         check=False,
     )
-    for offset, line in zip(lines, done.stdout.splitlines(), strict=False):
-        found = _LINE.fullmatch(line)
-        if found is not None and found[2] != "0":
-            lines[offset] = f"{found[1]}:{found[2]}"
+    return done.stdout.splitlines()
+
+
+def _line(text: str) -> str:
+    """Return a place that such a tool prints, such as ``store.c:120``; "" if it knows none."""
+    found = _LINE.fullmatch(text)
+    return "" if found is None or found[2] == "0" else f"{found[1]}:{found[2]}"
 
 
 def _address(segments: list[tuple[int, int, int]], offset: int) -> int:

@@ -1,0 +1,1 @@
+"""`wavetank list`: list.py has its options and text, inventory.py what there is to choose from."""
