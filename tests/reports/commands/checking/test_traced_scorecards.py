@@ -48,7 +48,7 @@ def is_installed(name: str, page: str) -> bool:
         return False
 
 
-@pytest.mark.slow
+@pytest.mark.minutes
 @pytest.mark.skipif(shutil.which("strace") is None, reason="needs strace")
 @pytest.mark.parametrize("name", MAKE.NAMES)
 def test_the_scorecard_of_a_traced_program_is_what_a_run_gives(name: str) -> None:
