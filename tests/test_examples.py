@@ -1,4 +1,4 @@
-"""The examples in the docstrings run, in every room.
+"""The examples in the docstrings run, in every package.
 
 Those of the engine may use `store`, a new store that is open, and `directory`, an empty directory
 of the machine.
@@ -15,13 +15,13 @@ import pytest
 from wavetank.engine import FileStorage, StorageConfig
 from wavetank.sim import SerialRuntime, SimDisk, SimFileSystem
 
-ROOMS = ("engine", "sim", "faults", "scenarios", "reports")
+PACKAGES = ("engine", "sim", "faults", "scenarios", "reports")
 
 
 def examples() -> Iterator[doctest.DocTest]:
     finder = doctest.DocTestFinder(exclude_empty=True)
-    for room in ROOMS:
-        package = import_module(f"wavetank.{room}")
+    for portion in PACKAGES:
+        package = import_module(f"wavetank.{portion}")
         names = [module.name for module in walk_packages(package.__path__, f"{package.__name__}.")]
         for name in [package.__name__, *sorted(names)]:
             yield from finder.find(import_module(name), name)
@@ -54,5 +54,5 @@ def test_an_example_does_what_it_shows(example: doctest.DocTest, tmp_path: Path)
     assert tried
 
 
-def test_every_room_has_examples() -> None:
-    assert {example.name.split(".")[1] for example in EXAMPLES} == set(ROOMS)
+def test_every_package_has_examples() -> None:
+    assert {example.name.split(".")[1] for example in EXAMPLES} == set(PACKAGES)

@@ -14,8 +14,8 @@ from typing import Final
 import pytest
 
 ROOT: Final = Path(__file__).parents[1]
-ROOMS: Final = ("engine", "sim", "faults", "scenarios", "reports")
-BELOW_REPORTS: Final = ROOMS[:-1]
+PACKAGES: Final = ("engine", "sim", "faults", "scenarios", "reports")
+BELOW_REPORTS: Final = PACKAGES[:-1]
 
 WORLD: Final = frozenset(
     {
@@ -39,8 +39,8 @@ REGISTRY_HOSTS: Final = (
 MACHINE_PATH: Final = re.compile("/(tmp|work|root|home|Users)" + "/[a-zA-Z]")
 
 
-def sources(room: str) -> Iterator[Path]:
-    return (path for path in sorted((ROOT / room / "wavetank" / room).rglob("*.py")))
+def sources(package: str) -> Iterator[Path]:
+    return (path for path in sorted((ROOT / package / "wavetank" / package).rglob("*.py")))
 
 
 def imported(path: Path) -> set[str]:
@@ -70,20 +70,20 @@ def builtins_called(path: Path) -> set[str]:
 def texts() -> Iterator[Path]:
     """Yield every text file of the project, but not what tools and runs leave behind."""
     yield from (path for path in sorted(ROOT.iterdir()) if path.is_file())
-    for folder in (*ROOMS, "tests", "docs", ".ci"):
+    for folder in (*PACKAGES, "tests", "docs", ".ci"):
         yield from (path for path in sorted((ROOT / folder).rglob("*")) if path.is_file())
 
 
-@pytest.mark.parametrize("room", ROOMS)
-def test_the_namespace_package_stays_one(room: str) -> None:
-    """With an ``__init__`` here, one room would hide the others from static checkers."""
-    assert not (ROOT / room / "wavetank" / "__init__.py").exists()
+@pytest.mark.parametrize("package", PACKAGES)
+def test_the_namespace_package_stays_one(package: str) -> None:
+    """With an ``__init__`` here, one package would hide the others from static checkers."""
+    assert not (ROOT / package / "wavetank" / "__init__.py").exists()
 
 
-@pytest.mark.parametrize("room", ROOMS)
-def test_each_room_is_typed_and_says_what_it_is_for(room: str) -> None:
-    assert (ROOT / room / "wavetank" / room / "py.typed").is_file()
-    docstring = import_module(f"wavetank.{room}").__doc__
+@pytest.mark.parametrize("package", PACKAGES)
+def test_each_room_is_typed_and_says_what_it_is_for(package: str) -> None:
+    assert (ROOT / package / "wavetank" / package / "py.typed").is_file()
+    docstring = import_module(f"wavetank.{package}").__doc__
     assert docstring is not None
     assert docstring.split()
 
@@ -91,9 +91,9 @@ def test_each_room_is_typed_and_says_what_it_is_for(room: str) -> None:
 def test_nothing_but_portions_and_the_entry_point_stands_beside_a_room() -> None:
     beside = {
         path.relative_to(ROOT).as_posix()
-        for room in ROOMS
-        for path in (ROOT / room).glob("wavetank/*")
-        if path.name not in (room, "__pycache__")
+        for package in PACKAGES
+        for path in (ROOT / package).glob("wavetank/*")
+        if path.name not in (package, "__pycache__")
     }
     assert beside == {"reports/wavetank/__main__.py", "sim/wavetank/serving"}
 
@@ -146,11 +146,13 @@ REAL_PROGRAMS = {"python_files", "traces", "traced", "command"}
 KEEPERS = (SUITE / "isolation.py", SUITE / "machines.py", SUITE / "thread_checks.py")
 
 
-@pytest.mark.parametrize("room", ["sim", "faults", "scenarios"])
-def test_what_is_simulated_takes_no_more_than_seeded_randomness_from_the_machine(room: str) -> None:
+@pytest.mark.parametrize("package", ["sim", "faults", "scenarios"])
+def test_what_is_simulated_takes_only_seeded_randomness_from_the_machine(
+    package: str,
+) -> None:
     found = {
         name
-        for path in sources(room)
+        for path in sources(package)
         if not REAL_PROGRAMS & set(path.parts) and path not in KEEPERS
         for name in from_the_world(path)
     }
@@ -217,15 +219,15 @@ def test_only_what_checks_images_in_real_directories_knows_the_machine_they_stan
     }
 
 
-@pytest.mark.parametrize("room", BELOW_REPORTS)
-def test_below_reports_nothing_prints_opens_or_depends_on_addresses(room: str) -> None:
-    found = {path.name: builtins_called(path) & WORLDLY_BUILTINS for path in sources(room)}
+@pytest.mark.parametrize("package", BELOW_REPORTS)
+def test_below_reports_nothing_prints_opens_or_depends_on_addresses(package: str) -> None:
+    found = {path.name: builtins_called(path) & WORLDLY_BUILTINS for path in sources(package)}
     assert {name: calls for name, calls in found.items() if calls} == {}
 
 
-@pytest.mark.parametrize("room", ROOMS)
-def test_every_public_name_of_a_portion_exists_and_is_described(room: str) -> None:
-    portion: ModuleType = import_module(f"wavetank.{room}")
+@pytest.mark.parametrize("package", PACKAGES)
+def test_every_public_name_of_a_portion_exists_and_is_described(package: str) -> None:
+    portion: ModuleType = import_module(f"wavetank.{package}")
     public: list[str] = portion.__all__
     assert len(set(public)) == len(public)
     assert [name for name in public if name.startswith("_")] == []
@@ -245,4 +247,4 @@ def test_no_file_names_a_registry_or_a_place_on_somebodys_machine() -> None:
         found = [host for host in REGISTRY_HOSTS if host in text]
         found += [match.group() for match in MACHINE_PATH.finditer(text)]
         assert found == [], path
-    assert looked_at > len([path for room in ROOMS for path in sources(room)])
+    assert looked_at > len([path for package in PACKAGES for path in sources(package)])

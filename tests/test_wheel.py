@@ -12,7 +12,7 @@ from typing import Final
 import pytest
 
 ROOT: Final = Path(__file__).parents[1]
-ROOMS: Final = ("engine", "sim", "faults", "scenarios", "reports")
+PACKAGES: Final = ("engine", "sim", "faults", "scenarios", "reports")
 
 STRANGERS_TEST: Final = """
 from pathlib import Path
@@ -95,13 +95,13 @@ def test_it_holds_one_package_with_types_and_data_and_nothing_else(wheel: Path) 
     assert tops == {"wavetank", "_wavetank_pytest.py", information}
 
     sources = {
-        path.relative_to(ROOT / room).as_posix()
-        for room in ROOMS
-        for path in (ROOT / room / "wavetank").rglob("*")
+        path.relative_to(ROOT / package).as_posix()
+        for package in PACKAGES
+        for path in (ROOT / package / "wavetank").rglob("*")
         if path.is_file() and path.suffix != ".pyc"
     }
     assert {name for name in names if name.startswith("wavetank/")} == sources
-    assert {f"wavetank/{room}/py.typed" for room in ROOMS} <= sources
+    assert {f"wavetank/{package}/py.typed" for package in PACKAGES} <= sources
     assert "wavetank/reports/schemas/run.schema.json" in sources
     assert "wavetank/scenarios/catalogue/lives/mixed.toml" in sources
 

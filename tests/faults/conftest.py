@@ -1,4 +1,4 @@
-"""OperationMatcher faults are tried: on a simulated disk and on the machine's own filesystem."""
+"""Faults are tried on a simulated disk and on the machine's own filesystem."""
 
 from collections.abc import Iterator
 from pathlib import Path

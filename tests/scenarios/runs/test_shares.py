@@ -123,7 +123,7 @@ def test_the_results_of_the_parts_are_those_of_the_whole() -> None:
     ],
     ids=["posix", "faults", "depth-1", "fixpoint", "mixed", "unsynced"],
 )
-def test_so_it_is_with_whatever_an_exploration_can_have(cut: RunPlan) -> None:
+def test_parts_make_the_whole_with_faults_depths_and_options_too(cut: RunPlan) -> None:
     whole = evolve(cut, part_images=WHOLE.part_images)
     assert count_shares(next(units_of(cut))) > 1
     assert without_recoveries(run(cut)) == without_recoveries(run(whole))

@@ -1,4 +1,4 @@
-"""Functions that were kept before the door opened are routed, wherever they are kept."""
+"""Functions that were kept before the simulation began are routed, wherever they are kept."""
 
 import errno
 import functools

@@ -624,7 +624,7 @@ def test_a_thread_that_outlives_its_process_touches_no_other_disk() -> None:
     assert not Path("/simulated").exists()
 
 
-def test_one_door_at_a_time() -> None:
+def test_one_simulation_at_a_time() -> None:
     with PythonFiles(), pytest.raises(PythonFilesError, match="one is open"), PythonFiles():
         pass
 

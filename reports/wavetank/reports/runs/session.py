@@ -241,8 +241,10 @@ def _on_processes(
     elif seed is None and units == 1:
         with process_pools(workers) as pools:
             place = _Place(workers=1, executor=pools.workers(only_parts=True))
-            yield place
-            place.workers = pools.count if pools.is_used else 1
+            try:
+                yield place
+            finally:
+                place.workers = pools.count if pools.is_used else 1
     else:
         setting = nullcontext() if seed is None else hash_seed(seed)
         with setting, worker_pool(workers, on_progress) as (executor, progress):

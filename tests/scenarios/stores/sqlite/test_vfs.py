@@ -1,4 +1,4 @@
-"""SQLite's door to the simulated machine, by SQLite itself and method by method."""
+"""SQLite's VFS on the simulated machine, by SQLite itself and method by method."""
 
 from __future__ import annotations
 
