@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable
@@ -463,6 +464,8 @@ def test_programs_that_fail(directory: Path, work: Callable[[], object], message
 def test_a_program_that_goes_on_is_stopped(directory: Path) -> None:
     with pytest.raises(ProgramError, match=r"expected an end within 0\.5 s but it goes on$"):
         record(Program(work=_sleep, directory=directory, limit_s=0.5))
+    with pytest.raises(ProgramError, match=r"goes on; it is faster without stacks"):
+        record(Program(work=_sleep, directory=directory, limit_s=0.5), stacks=True)
 
 
 def test_a_function_ends_with_the_process_that_records_it(directory: Path) -> None:
@@ -474,6 +477,7 @@ def test_a_function_ends_with_the_process_that_records_it(directory: Path) -> No
 
     recorder = os.fork()
     if not recorder:
+        tempfile.tempdir = str(directory.parent)  # nobody removes what a killed process has made
         record(Program(work=work, directory=directory))
         os._exit(0)
     traced_pid = int(os.read(reads, 20))
