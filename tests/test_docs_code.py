@@ -124,6 +124,7 @@ NOT_RUN: Final = (
     "python -m pip install . && wavetank run",  # .ci/run does
     "wavetank fuzz",  # minutes, or a night
     "wavetank run 'cluster-*'",
+    "wavetank run --seeds 0:",  # hours, on other machines
     "wavetank run cluster-5",
     "wavetank run --backend raftlock-published --profile all",
     "wavetank diff latest wavetank.ndjson",  # an artifact of a job

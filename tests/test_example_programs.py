@@ -45,12 +45,14 @@ def test_of_two_ways_to_save_settings_one_is_right(tmp_path: Path) -> None:
     assert all(place in cure for cure in cures)
 
 
+@pytest.mark.slow
 def test_the_tiny_store_passes_every_check_that_it_declares(tmp_path: Path) -> None:
     done = run("-m", "wavetank", "check", "tiny_store:TinyStore", directory=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.splitlines()[-1].startswith("PASS: 34 pass, 0 fail, ")
 
 
+@pytest.mark.slow
 def test_the_tests_of_the_key_value_service_pass(tmp_path: Path) -> None:
     shutil.copy(EXAMPLES / "test_key_value_service.py", tmp_path)
     done = run(
@@ -108,6 +110,7 @@ def is_cured_by_two_syncs(program: Path, source: str, directory: Path) -> None:
     assert careful.returncode == 0, careful.stdout + careful.stderr
 
 
+@pytest.mark.slow
 @needs_gcc
 @needs_strace
 def test_the_counter_in_c_is_cured_by_two_syncs(tmp_path: Path) -> None:

@@ -376,7 +376,10 @@ def test_profiles_are_listed_with_what_they_promise() -> None:
     ("name", "advice"),
     [
         ("mixed-00000000", "wavetank run mixed --seed N --profile NAME --backend NAME"),
-        ("nowhere.json", "Failures are stored by `wavetank run` in the directory where it runs."),
+        (
+            "nowhere.json",
+            "Failures are stored in the directory in which the run that found them began.",
+        ),
     ],
 )
 def test_a_failure_that_is_not_stored_here_cannot_be_replayed(name: str, advice: str) -> None:

@@ -264,8 +264,8 @@ def test_who_uses_nothing_of_it_loads_nothing_of_it(tmp_path: Path) -> None:
 import sys
 
 def test_it():
-    rooms = ("wavetank.engine", "wavetank.sim", "wavetank.scenarios", "attrs", "hypothesis")
-    assert [name for name in rooms if name in sys.modules] == []
+    packages = ("wavetank.engine", "wavetank.sim", "wavetank.scenarios", "attrs", "hypothesis")
+    assert [name for name in packages if name in sys.modules] == []
 """
     done = run(tmp_path, source, "-p", "no:hypothesispytest")
     assert done.returncode == 0, done.stdout

@@ -38,7 +38,7 @@ from wavetank.reports.exit_codes import ExitCode
 
 __all__ = ["cli", "main"]
 
-_HELP: Final = """Simulate crashes of Raft storage and judge what recovers from them.
+_HELP: Final = """Crash stores, programs and clusters on a simulated disk, and judge what is left.
 
 \b
 Example:

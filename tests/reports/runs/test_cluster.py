@@ -57,7 +57,7 @@ def cluster(tmp_path: Path) -> Iterator[LocalCluster]:
     with LocalCluster(
         n_workers=2,
         threads_per_worker=1,
-        dashboard_address=None,
+        dashboard_address=":0",  # any free port: two clusters may run at once
         local_directory=str(tmp_path),
     ) as cluster:
         yield cluster

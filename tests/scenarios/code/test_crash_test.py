@@ -222,6 +222,29 @@ def test_images_beyond_the_budget_are_counted_and_leave_the_answer_open() -> Non
     assert verdict.unjudged == whole.images - 10
 
 
+def test_a_budget_that_is_too_small_for_all_images_lasts_to_the_last_crash_point() -> None:
+    """The log that nobody syncs or reads gives each crash point more images than the budget has."""
+
+    def workload(directory: str, ack: Acknowledge) -> None:
+        with Path(directory, "log").open("ab", buffering=0) as log:
+            for number in range(10):
+                log.write(b"x" * 5000)
+                Path(directory, f"{number}").touch()
+        Path(directory, "new").write_text("important")
+        Path(directory, "new").replace(Path(directory, "important"))
+        ack("important")
+
+    def check(directory: str, acked: list[object]) -> str | None:
+        names = os.listdir(directory)
+        return "lost" if acked and "important" not in names else None
+
+    report = crash_test(
+        workload, check, profiles=["posix"], max_images=60, isolation="none", raise_on_finding=False
+    )
+    verdict = report.verdicts["posix"]
+    assert (verdict.outcome, verdict.images, verdict.crash_points) == ("fail", 60, 60)
+
+
 # Each of its 1,313 images is another one to the check, which runs in a process each time.
 @pytest.mark.minutes
 def test_after_a_finding_too_many_sets_are_chosen_from() -> None:

@@ -72,7 +72,7 @@ def ran(script: Path, *options: str) -> tuple[int, str]:
 @pytest.mark.parametrize(
     "script",
     [
-        pytest.param(each, id=each.stem, marks=[] if each.stem in QUICK else [pytest.mark.slow])
+        pytest.param(each, id=each.stem, marks=[] if each.stem in QUICK else [pytest.mark.minutes])
         for each in SCRIPTS
     ],
 )

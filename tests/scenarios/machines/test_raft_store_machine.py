@@ -140,10 +140,10 @@ def test_what_was_printed_runs_by_itself_and_fails_again(bug: str) -> None:
 def test_who_does_not_ask_for_a_machine_needs_no_hypothesis() -> None:
     script = (
         "import sys\n"
-        "import wavetank.scenarios as rooms\n"
+        "import wavetank.scenarios as package\n"
         "print('hypothesis' in sys.modules)\n"
-        "print(rooms.RaftStoreMachine.__name__, rooms.CrashingDiskMachine.__name__)\n"
-        "print(hasattr(rooms, 'NoMachine'))\n"
+        "print(package.RaftStoreMachine.__name__, package.CrashingDiskMachine.__name__)\n"
+        "print(hasattr(package, 'NoMachine'))\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=True

@@ -147,7 +147,7 @@ def _work(checks: tuple[Check, ...], session: CheckSession, sender: Connection) 
 
 
 def _notes(printed: IO[bytes], told: int) -> tuple[tuple[str, ...], int]:
-    """Return a note on what was printed since, and how much was printed in all."""
+    """Return a note on what was printed behind the first `told` bytes, and the size of all."""
     size = os.fstat(printed.fileno()).st_size
     if size <= told:
         return (), told

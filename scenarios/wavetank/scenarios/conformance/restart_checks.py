@@ -53,7 +53,7 @@ def _is_filled(harness: StoreHarness, store: Storage) -> None:
 
 
 def reopen_keeps_all(harness: StoreHarness) -> None:
-    """Restart after restart, everything is there."""
+    """Everything is still there after each of several restarts and a kill."""
     store = _filled(harness)
     for _ in range(3):
         store = harness.reopen(store)

@@ -200,7 +200,7 @@ class _Log:
 
     @property
     def _older_behind_header(self) -> LogView | None:
-        """What an older log holds that is whole but for its header, which metadata.json knows."""
+        """Return an older log that differs in its header alone, if metadata.json names that log."""
         known = self._known
         for version in self.record.older.get(LOG, ()):
             if known is None or version is None or len(version) <= HEADER_BYTES:

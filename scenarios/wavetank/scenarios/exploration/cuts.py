@@ -83,10 +83,10 @@ def cut_positions(
     Args:
         weights: of each position, from 0 on.
         seams: positions, ascending, at which a range may begin besides 0.
-        least: what a range weighs at least, as far as the seams allow.
+        least: what a range weighs on average, at least.
 
-    >>> cut_positions([0, 5, 5, 5, 5, 5, 5], [2, 3, 6], least=10)
-    (Positions(first=0, last=2), Positions(first=3, last=6))
+    >>> cut_positions([0, 5, 5, 5, 5, 5, 5], [2, 3, 5], least=10)
+    (Positions(first=0, last=2), Positions(first=3, last=4), Positions(first=5, last=6))
     """
     total = sum(weights)
     count = max(1, total // least)

@@ -179,6 +179,7 @@ class _Explorer(Generic[Shown, Known]):
             on_step=on_step,
         )
         self._crash_points = 0
+        self._looked_at = 0
         self._legal = 0
         self._complete = True
         self._forked = 0
@@ -216,13 +217,18 @@ class _Explorer(Generic[Shown, Known]):
             place = chance.randrange(look.every) if chance else position % look.every
             if place:
                 continue
-            self._crash_points += look.alone
+            self._looked_at += 1
             choose = all_images if isinstance(record, Mark) else newest_images
             limit = look.images if chance is None else look.images * _DRAWN_FROM
             images = choose(pending, limit=limit, tearing=self._limits.tearing, reader=None)
             few = images.images[: look.images]
             if chance is not None and len(images.images) > look.images:
                 few = tuple(chance.sample(images.images, look.images))
+            elif look.spread and len(images.images) > look.images:
+                last = len(images.images) - 1
+                few = tuple(
+                    images.images[(last * (at + 1)) // look.images] for at in range(look.images)
+                )
             self._visit(pending, position, evolve(images, images=few))
             if look.alone and self._limits.depth != 0 and not isinstance(record, Mark):
                 self._kill(pending, position)
@@ -285,7 +291,7 @@ class _Explorer(Generic[Shown, Known]):
         recoveries = self._subject.recoveries - self._recoveries_before + again
         return Exploration(
             profile=self._profile,
-            crash_points=self._crash_points,
+            crash_points=max(self._crash_points, self._looked_at),
             legal=self._legal if counted else None,
             complete=self._complete
             and not choice.points
@@ -342,7 +348,8 @@ class _Explorer(Generic[Shown, Known]):
         after_first = (
             self._judge.first is not None and self._budget_after_first == self._graph.budget
         )
-        return after_first or self._limits.look is not None
+        # Until an image is left over, everything that was met is among those that were judged.
+        return after_first or (self._limits.look is not None and bool(self._graph.unjudged))
 
     @property
     def _budget_after_first(self) -> int | None:

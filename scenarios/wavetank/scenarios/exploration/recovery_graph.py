@@ -70,12 +70,14 @@ class Look:
         every: only each crash point of so many is looked at.
         seed: which points and images these are is drawn; None: the first ones.
         alone: whether nothing else is judged behind it.
+        spread: whether images are taken evenly from first to last, and not the first ones.
     """
 
     images: int = 12
     every: int = 1
     seed: int | None = None
     alone: bool = False
+    spread: bool = False
 
 
 @frozen(kw_only=True)

@@ -38,7 +38,7 @@ def try_damage(case: Case, store: StoreAdapter, images: int, notes: Notes) -> Co
     Args:
         case: the input.
         store: of the input; the engine.
-        images: damaged stores opened, about.
+        images: about how many damaged stores are opened.
         notes: of the input.
     """
     del store  # Nobody else's files are known well enough to say what is right.

@@ -78,7 +78,7 @@ def _run(
 
 
 def _plain(names: Iterator[str]) -> Iterator[str]:
-    """Yield the names that a pattern of the fault language can be."""
+    """Yield the names that can stand in the fault language as a pattern of one file."""
     for name in names:
         if name and not set(name) & set(" #:*?[/") and name not in {"offset", "in", "while"}:
             yield name

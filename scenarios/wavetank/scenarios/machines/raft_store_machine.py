@@ -2,8 +2,8 @@
 
 Every rule takes small numbers that count from the end of the log, of the op log or of what is
 pending, so that a failing example is a short program that runs as it is printed, and shrinks to the
-least work and the smallest loss. What is promised is the model's business, and what may be lost the
-disk's (store_life.py).
+least work and the smallest loss. The model says what is promised, the disk what may be lost
+(store_life.py).
 """
 
 from __future__ import annotations

@@ -133,7 +133,7 @@ class Script:
     round: int = 1
 
     def number(self, amount: Amount) -> int:
-        """Return what an amount is here and now."""
+        """Return the number that an amount stands for: drawn, of this round, or fixed."""
         if isinstance(amount, Draw):
             return self.dice.randint(amount.low, amount.high)
         if isinstance(amount, ByRound):

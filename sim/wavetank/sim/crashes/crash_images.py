@@ -64,8 +64,8 @@ def all_images(
 
     Args:
         pending: what is durable and what is not.
-        limit: more closed sets than this, and images are chosen by what the reader looks at;
-            more of these, too, and at most so many sets are chosen to stand in for them.
+        limit: closed sets that are enumerated at most; of more than these, images are chosen by
+            what the reader looks at, and of more than `limit` such images `limit` are chosen.
         tearing: what the device does below a block.
         reader: opens an image and tells what it looked at; None if nobody can.
     """

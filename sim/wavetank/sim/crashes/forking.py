@@ -151,7 +151,7 @@ class _Forks:
         return (cell,)
 
     def settle(self, branch: _Branch, target: _Target) -> tuple[_Branch, list[_Branch]]:
-        """Decide that `target` is as in the branch's own image, and return the others too."""
+        """Fix `target` as the branch's image has it; return a branch for each other state."""
         ops = self._ops.get(target, [])
         there = sum(1 for op in ops if branch.kept & self._pending.bit(op.number))
         mine: _Branch | None = None

@@ -265,7 +265,7 @@ class _Races:
         return clock
 
     def _clock_behind(self, place: int) -> dict[int, int]:
-        """Return what comes before whatever needs a step; nothing before the first."""
+        """Return the clock of a step that depends on the one at `place`; {} if there is none."""
         return {} if place < 0 else {**self._clocks[place], self._nodes[place].chosen: place}
 
 

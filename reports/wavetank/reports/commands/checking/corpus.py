@@ -1,4 +1,4 @@
-"""The checks that a store has ever failed, kept so that they are asked first from then on.
+"""Keep the checks that a store has failed, so that later runs begin with them.
 
 One file per store in ``.wavetank/checks``. A check stays in it once it has failed, and says whether
 it still does.

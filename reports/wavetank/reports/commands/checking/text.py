@@ -10,7 +10,7 @@ __all__ = ["check_line", "check_text"]
 
 
 def check_line(result: CheckResult) -> Iterator[str]:
-    """Yield what is to be said of one result, as soon as it is there; nothing for a plain pass."""
+    """Yield the lines that report the result of one check; none for a plain pass."""
     if result.outcome is Outcome.FAIL:
         yield f"FAIL  {result.id}: {result.reason}"
     elif result.outcome is Outcome.SKIP:

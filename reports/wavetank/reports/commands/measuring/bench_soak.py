@@ -21,7 +21,7 @@ __all__ = ["COMMAND", "soak_command", "soak_markdown", "soak_text"]
 
 COMMAND: Final = "bench soak"
 
-_HELP: Final = """Let the engine live long, and see whether it grows.
+_HELP: Final = """Run the engine for long, with restarts and kills, and see whether it grows.
 
 Appends entries one by one, replaces older ones by a snapshot now and then, and ends the process
 and begins again; every second time it is killed with its store open. At each restart everything

@@ -370,7 +370,7 @@ def _remedies(recording: CodeRecording, found: FoundImage) -> Iterator[_Remedy]:
 
 
 def _first_thing(recording: CodeRecording, index: int, op: MicroOp, since: int) -> _Remedy:
-    """Return the sync of what a killed process had done, before its recovery changes anything."""
+    """Return a sync, first thing in the recovery, of what a killed process had changed."""
     if isinstance(op, Dirent):
         sync, which = _directory_sync(op), f"the directory {_directory(recording.name_at(index))}"
     else:

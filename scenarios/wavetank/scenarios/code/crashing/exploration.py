@@ -219,7 +219,7 @@ def explore_code(
         depth=0 if nested is None else nested.depth,
         max_crashed=None if nested is None else nested.max_recoveries,
         from_step=run.first_step,
-        look=None if max_after_first is None else Look(),
+        look=None if max_after_first is None else _first_look(run.log, max_images),
         max_images=max_images,
         max_after_first=max_after_first,
         tearing=tearing,
@@ -246,6 +246,16 @@ def explore_code(
         uncrashed=seen.uncrashed,
         unrecorded=tuple(subject.unrecorded.values()),
     )
+
+
+def _first_look(log: OpLog, max_images: int | None) -> Look:
+    """Return a look at so few images of each crash point that half the budget lasts to the end."""
+    look = Look()
+    if max_images is None:
+        return look
+    points = sum(not isinstance(record, Sync) for record in log)
+    each = max(1, max_images // (2 * points or 1))
+    return look if each >= look.images else Look(images=each, spread=True)
 
 
 class GrownLog:

@@ -51,7 +51,7 @@ class _ShowsFirst(StateStore):
 
 
 class _ReplacesInTwoSteps(SnapshotStore):
-    """Replaces what is known of the snapshot, and then its file, beside readers."""
+    """Replaces the snapshot's metadata and then its file; readers may come between the two."""
 
     def replace(
         self,

@@ -109,7 +109,7 @@ class _StaysQueued(LogWriter):
 
 
 class _SkipsASharedSync(LogWriter):
-    """Takes a sync that another caller has begun for its own, though it wrote after that began."""
+    """Counts on a sync that another caller began before this caller had written."""
 
     _is_syncing = False
 

@@ -132,7 +132,7 @@ def observe_parts(
 
 
 def points_ahead(store: Storage) -> tuple[LogEntry, ...]:
-    """Return the first and the last entry, read alone before anything else is.
+    """Return the first and the last entry, each read by itself before all other reads.
 
     Raises:
         StorageError: the store refused a question that it must answer.

@@ -121,7 +121,7 @@ class Database:
 
     @contextmanager
     def transaction(self, action: str) -> Iterator[apsw.Connection]:
-        """Let everything inside happen or nothing of it; errors as in `telling`."""
+        """Run the block as one transaction: all of it happens or none; errors as in `telling`."""
         connection = self.connection
         with self.telling(action):
             connection.execute("BEGIN IMMEDIATE")
