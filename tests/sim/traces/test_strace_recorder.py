@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable
@@ -182,7 +183,9 @@ def test_files_without_a_name_get_one(directory: Path) -> None:
         path = f"/proc/self/fd/{file}".encode()
         system_call("linkat", AT_FDCWD, path, AT_FDCWD, os.fsencode(directory / "f"), 0x400)
 
-    assert words(traced(directory, work).log) == ["/data 0 whole", "/data size 5", "+ /data/f"]
+    assert words(traced(directory, work).log) == [
+        *("/data/(unnamed) 0 whole", "/data/(unnamed) size 5", "+ /data/f"),
+    ]
 
 
 def test_bytes_that_the_kernel_copies_are_known(directory: Path, tmp_path: Path) -> None:
@@ -459,8 +462,35 @@ def test_programs_that_fail(directory: Path, work: Callable[[], object], message
 
 
 def test_a_program_that_goes_on_is_stopped(directory: Path) -> None:
-    with pytest.raises(ProgramError, match=r"expected an end within 0\.5 s"):
+    with pytest.raises(ProgramError, match=r"expected an end within 0\.5 s but it goes on$"):
         record(Program(work=_sleep, directory=directory, limit_s=0.5))
+    with pytest.raises(ProgramError, match=r"goes on; it is faster without stacks"):
+        record(Program(work=_sleep, directory=directory, limit_s=0.5), stacks=True)
+
+
+def test_a_function_ends_with_the_process_that_records_it(directory: Path) -> None:
+    reads, writes = os.pipe()
+
+    def work() -> None:
+        os.write(writes, b"%d" % os.getpid())
+        _sleep()
+
+    recorder = os.fork()
+    if not recorder:
+        tempfile.tempdir = str(directory.parent)  # nobody removes what a killed process has made
+        record(Program(work=work, directory=directory))
+        os._exit(0)
+    traced_pid = int(os.read(reads, 20))
+    os.kill(recorder, signal.SIGKILL)
+    os.waitpid(recorder, 0)
+    status = Path(f"/proc/{traced_pid}/status")
+    for _ in range(500):
+        if not status.exists() or "State:\tZ" in status.read_text(encoding="utf-8"):
+            break
+        time.sleep(0.01)
+    else:
+        os.kill(traced_pid, signal.SIGKILL)
+        raise AssertionError("it goes on")
 
 
 def test_daemons_are_killed(directory: Path) -> None:
@@ -517,6 +547,35 @@ def test_stacks_lead_to_lines_of_source(
     sites = [op.site for op in trace.log if isinstance(op, Data)]
     assert "libc.so" in sites[0]
     assert str(program) in sites[0]
+
+
+RUSTS_LIBRARY_C = """#include <unistd.h>
+void put(int file) { write(file, "x", 1); }
+"""
+ITS_CALLER_C = """#include <fcntl.h>
+int main(int count, char **arguments) {
+    int file = open(arguments[1], O_WRONLY | O_CREAT, 0644);
+    put(file);
+    return count != 2;
+}
+"""
+
+
+@pytest.mark.skipif(shutil.which("gcc") is None, reason="needs gcc")
+@pytest.mark.skipif(shutil.which("addr2line") is None, reason="needs addr2line")
+def test_lines_of_rusts_standard_library_are_passed_over(directory: Path, tmp_path: Path) -> None:
+    (tmp_path / "unix.c").write_text(RUSTS_LIBRARY_C)
+    (tmp_path / "store.c").write_text(ITS_CALLER_C)
+    library = f"-fdebug-prefix-map={tmp_path}=/rustc/59807616/library/std/src/sys/fs"
+    program = tmp_path / "store"
+    for command in (
+        ("gcc", "-w", "-O0", "-g", library, "-c", "unix.c"),
+        ("gcc", "-w", "-O0", "-g", "-o", str(program), "store.c", "unix.o"),
+    ):
+        subprocess.run(command, cwd=tmp_path, check=True)
+    work = (str(program), str(directory / "f"))
+    trace = record(Program(work=work, directory=directory), stacks=True)
+    assert [site.place for site in trace.sites] == ["store.c:3", "store.c:4"]
 
 
 def test_a_trace_that_was_kept_is_read_again(directory: Path, tmp_path: Path) -> None:

@@ -103,7 +103,8 @@ def crash_test(
             and then at most 3,000; under a profile that has failed, as many as before the first
             finding, and at least 500. `ProfileVerdict.complete` says whether that was all.
         max_images: distinct images judged per profile at most.
-        max_seconds: real seconds after which no further image is judged; None for no limit.
+        max_seconds: real seconds after which no further image is judged, from the first one on;
+            None for no limit.
         check_limit_s: real seconds after which one run of `check` or `observe` is stopped as too
             slow; the outcome is `inconclusive` then.
         isolation: "fork": a process for the workload and for each look; the default where the

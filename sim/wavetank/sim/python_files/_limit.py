@@ -30,15 +30,20 @@ class Deadline:
     """A point in real time.
 
     Args:
-        seconds: from now.
+        seconds: from the first question on, since what comes before is not what is limited: to
+            record a program takes its own time.
     """
 
     def __init__(self, seconds: float) -> None:
-        self._end = time.monotonic() + seconds
+        self._seconds = seconds
+        self._end: float | None = None
 
     def is_over(self) -> bool:
         """Whether it has passed."""
-        return time.monotonic() >= self._end
+        now = time.monotonic()
+        if self._end is None:
+            self._end = now + self._seconds
+        return now >= self._end
 
 
 class OutOfTime(BaseException):

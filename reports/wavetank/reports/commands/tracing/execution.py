@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time  # noqa: TID251 - how long a person is ready to wait is real time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -34,6 +33,7 @@ from wavetank.scenarios.traced import (
     recording_of,
 )
 from wavetank.sim import SAFE_PROFILES, ProfileFileError
+from wavetank.sim.python_files import Deadline
 from wavetank.sim.traces import (
     ProgramError,
     RecorderMissingError,
@@ -136,15 +136,8 @@ def _extent(settings: TraceSettings) -> Extent:
         max_images=settings.max_images,
         depth=settings.depth,
         max_recoveries=settings.max_recoveries,
-        is_over=_clock(settings.max_seconds),
+        is_over=bool if settings.max_seconds is None else Deadline(settings.max_seconds).is_over,
     )
-
-
-def _clock(max_seconds: float | None) -> Callable[[], bool]:
-    if max_seconds is None:
-        return bool
-    end_s = time.monotonic() + max_seconds
-    return lambda: time.monotonic() > end_s
 
 
 def _trace(settings: TraceSettings) -> Trace:

@@ -112,7 +112,7 @@ Examples:
     "--max-seconds",
     type=click.FloatRange(min=0.0, min_open=True),
     metavar="SECONDS",
-    help="Check no further image after this time.",
+    help="Check no further image after this time, which begins once the command has been traced.",
 )
 @click.option(
     "--syncs",

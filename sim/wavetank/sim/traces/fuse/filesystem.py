@@ -357,7 +357,7 @@ class FuseFilesystem:
 
     def _tmpfile(self, request: Request) -> bytes:
         _, mode, _, _ = request.fields("4I")
-        path = self._path(self._inode(request.node))
+        path = f"{self._path(self._inode(request.node))}/(unnamed)"
         inode = self.disk.create_unnamed(path=path, made=self._made(request, mode))
         self._parents[inode] = (self._inode(request.node), f"#{inode}")
         return self._entry(inode) + struct.pack("<Q2I", 0, _KEEP_CACHE, 0)

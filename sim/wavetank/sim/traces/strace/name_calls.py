@@ -63,7 +63,8 @@ def _open_inside(
         place = machine.places.walk(process, b"", shown, follow=False)
         assert isinstance(place, Inside)
     if "O_TMPFILE" in flags:
-        return file_at(disk.create_unnamed(path=place.path), place.path, flags)
+        unnamed = f"{place.path}/(unnamed)"
+        return file_at(disk.create_unnamed(path=unnamed), unnamed, flags)
     if place.name and machine.is_left_out(place):
         return file_at(None, place.path, flags)
     inode = place.inode

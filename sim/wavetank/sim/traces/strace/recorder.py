@@ -49,6 +49,7 @@ STRACE_OPTIONS: Final = (
 _PAUSE_S: Final = 0.01
 _GRACE_S: Final = 1.0
 _OUTPUT_LINES: Final = 20
+_PR_SET_PDEATHSIG: Final = 1
 _PR_SET_PTRACER: Final = 0x59616D61
 _PTRACER_ANY: Final = -1
 
@@ -132,6 +133,7 @@ class _Run:
         self._start_s = time.time()
         options = (*STRACE_OPTIONS, "-k") if stacks else STRACE_OPTIONS
         self._strace = (strace, *options, "-o", str(lines))
+        self._slow_words = "; it is faster without stacks (--no-stacks)" if stacks else ""
         self._first = 0
         self._living: set[int] = set()
         self._end = ""
@@ -237,7 +239,10 @@ class _Run:
         code = 1
         try:
             os.setpgid(0, 0)
-            ctypes.CDLL(None).prctl(_PR_SET_PTRACER, _PTRACER_ANY, 0, 0, 0)
+            libc = ctypes.CDLL(None)
+            libc.prctl(_PR_SET_PTRACER, _PTRACER_ANY, 0, 0, 0)
+            # Whoever kills the parent must not leave this running, nor strace, which ends with it.
+            libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
             os.dup2(output, 1)
             os.dup2(output, 2)
             acks = self._program.acks
@@ -266,7 +271,7 @@ class _Run:
                     if now > limit:
                         raise ProgramSlowError(
                             f"work: expected an end within {self._program.limit_s:g} s but it goes "
-                            f"on{self._last_words()}"
+                            f"on{self._slow_words}{self._last_words()}"
                         )
                     if self._end:
                         grace = grace or now + _GRACE_S

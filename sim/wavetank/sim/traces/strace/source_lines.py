@@ -2,6 +2,7 @@
 
 A program in Go makes its system calls through packages of its standard library, which are passed
 over. Its line tables are often newer than addr2line; Go's own tool reads them where `go` is there.
+Lines of Rust's standard library are passed over, too: its compiler notes where they came from.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ _LINE: Final = re.compile(r"(?:.*/)?([^/]+):(\d+)(?: .*)?")
 _SYSTEM: Final = ("/lib/", "/lib32/", "/lib64/", "/usr/lib/", "/usr/lib64/")
 _GO_BOTTOM: Final = "runtime.goexit"
 _GO_RUNTIME: Final = re.compile(r"(/.*/src/)runtime/\w+\.(?:go|s):\d+")
+_RUST_LIBRARY: Final = re.compile(r"(?:/rustc/[^/]+|.*/rustlib/src/rust)/library/.*")
 _GO_LIBRARY: Final = re.compile(
     r"(internal/|runtime\.|syscall\.|os\.|io\.|io/|bufio\.|fmt\.|golang\.org/x/sys/).*"
 )
@@ -51,9 +53,9 @@ class _Frame:
 def places_of(stacks: Iterable[tuple[str, ...]]) -> Mapping[tuple[str, ...], str]:
     """Return for each stack the line of source that made the call, such as ``store.c:120``.
 
-    It is the innermost of the program or library that made the call, the libraries of the system
-    and of Go aside; where no line is known, the name of the function; where that is not known
-    either, the file's.
+    It is the innermost of the program or library that made the call, the libraries of the system,
+    of Go and of Rust aside; where no line is known, the name of the function; where that is not
+    known either, the file's.
     """
     frames = {
         stack: [frame for text in stack if (frame := _frame(text)) is not None]
@@ -113,7 +115,8 @@ def _look_up(binary: str, lines: dict[int, str], *, in_go: bool) -> None:
     library = next((found[1] for text in told if (found := _GO_RUNTIME.fullmatch(text))), None)
     for offset, text in zip(lines, told, strict=False):
         # A function of the library that was inlined has a line there, and the name of its caller.
-        lines[offset] = "" if library and text.startswith(library) else _line(text)
+        in_library = library is not None and text.startswith(library)
+        lines[offset] = "" if in_library or _RUST_LIBRARY.fullmatch(text) else _line(text)
 
 
 def _output(tool: str, arguments: tuple[str, ...], addresses: Sequence[str]) -> list[str]:
