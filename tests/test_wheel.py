@@ -71,6 +71,7 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return directory
 
 
+@pytest.mark.slow
 def test_the_sdist_holds_all_that_is_needed_to_build_test_and_read_it(distributions: Path) -> None:
     (built,) = distributions.glob("*.tar.gz")
     with tarfile.open(built) as archive:
@@ -129,6 +130,7 @@ def test_it_works_beside_a_package_of_the_same_name_as_a_room(
     assert shown.startswith('name = "mixed"\n')
 
 
+@pytest.mark.slow
 def test_the_zoo_patches_the_engine_that_is_installed(installed: Path, tmp_path: Path) -> None:
     where = "import wavetank.scenarios as s, wavetank.engine as e; print(s.__file__, e.__file__)"
     found = python("-c", where, directory=tmp_path, path=str(installed)).split()

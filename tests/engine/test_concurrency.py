@@ -50,6 +50,7 @@ def run_beside(store: FileStorage, write: Callable[[], None], read: Callable[[],
     store.close()
 
 
+@pytest.mark.slow
 def test_readers_see_whole_batches_while_the_log_grows_and_is_compacted(tmp_path: Path) -> None:
     site = EngineSite(OsFileSystem(), ThreadRuntime, f"{tmp_path}/store")
     store = site.open(OPTIONS)

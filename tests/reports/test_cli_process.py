@@ -8,7 +8,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from time import sleep
 from typing import Any
@@ -237,14 +237,6 @@ def test_an_internal_error_exits_with_3_behind_what_there_is(tmp_path: Path) -> 
     assert [event.kind for event in read_events(tmp_path / "N")] == ["run_finished"]
     assert (tmp_path / "M").read_text().startswith("## wavetank: inconclusive\n")
     assert "The run ended with an error: RuntimeError." in (tmp_path / "H").read_text()
-
-
-@pytest.fixture
-def interruptible() -> Iterator[None]:
-    """Let children take SIGINT: who is started in the background ignores it, and so do they."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
 
 
 @pytest.mark.usefixtures("interruptible")

@@ -66,6 +66,7 @@ def test_the_document_tells_schedule_and_calls(
     assert all(call["result"] is not None for call in race["calls"])
 
 
+@pytest.mark.slow
 def test_replay_runs_the_same_schedule(race: dict[str, Any]) -> None:
     done = invoke("replay", race["id"])
     assert done.exit_code == ExitCode.VIOLATION

@@ -25,7 +25,7 @@ def test_every_example_says_how_it_ends() -> None:
 @pytest.mark.parametrize(
     ("source", "shown"),
     [
-        pytest.param(*each, id=name, marks=pytest.mark.slow if "own" in name else ())
+        pytest.param(*each, id=name, marks=() if name == "disk" else pytest.mark.slow)
         for each, name in zip(EXAMPLES, ("fixture", "disk", "own-code", "own-store"), strict=True)
     ],
 )

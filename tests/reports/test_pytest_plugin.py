@@ -77,6 +77,7 @@ def reproducing(done: subprocess.CompletedProcess[str]) -> str:
     return found.group(1)
 
 
+@pytest.mark.slow
 def test_a_finding_carries_its_story_and_is_replayed_by_its_id(tmp_path: Path) -> None:
     done = run(tmp_path, CRASH_TEST)
     assert done.returncode == 1
@@ -271,6 +272,7 @@ def test_it():
     assert done.returncode == 0, done.stdout
 
 
+@pytest.mark.slow
 def test_an_entry_point_and_an_option_register_it_once(tmp_path: Path) -> None:
     information = tmp_path / "site" / "wavetank_twin-1.dist-info"
     information.mkdir(parents=True)

@@ -222,6 +222,7 @@ def without_attributes(disk: SimDisk) -> list[object]:
 APART = [each for each in PROFILES if not each.metadata_ordered or each is PROCESS_KILL]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(4))
 def test_nobody_who_never_looks_is_shown_other_images(seed: int) -> None:
     chance = Random(seed)

@@ -203,6 +203,7 @@ def test_two_files_may_not_give_one_name_to_two_profiles(tmp_path: Path) -> None
     assert f"Error: {expected}\n" in done.stderr
 
 
+@pytest.mark.slow
 def test_all_and_a_file_are_every_profile_to_be_safe_on_and_that_one(tmp_path: Path) -> None:
     (tmp_path / "mine.toml").write_text(MINE, encoding="utf-8")
     plan = ("install-snapshot", "--profile", "mine.toml", "--profile", "all", "--max-images", "1")

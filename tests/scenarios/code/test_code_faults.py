@@ -251,6 +251,7 @@ def test_a_fault_that_never_fires_is_told() -> None:
     assert report.silent_faults == ("rename #9: fail EIO",)
 
 
+@pytest.mark.slow
 def test_an_error_that_no_fault_has_caused_is_still_one_of_the_workload() -> None:
     def workload(directory: SimulatedDirectory, _ack: Acknowledge) -> None:
         (directory / "f").touch()

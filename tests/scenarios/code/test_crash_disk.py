@@ -79,6 +79,7 @@ def swallowing_a_refusal(disk: CrashDisk) -> None:
         os.fork()
 
 
+@pytest.mark.slow
 def test_a_call_that_no_disk_sees_is_refused_even_if_swallowed() -> None:
     with CrashDisk() as disk, pytest.raises(UnroutedCallError):
         swallowing_a_refusal(disk)

@@ -132,6 +132,7 @@ def test_a_kill_in_the_middle_of_a_rewrite_needs_no_power_cut() -> None:
     assert finding.cure.startswith("no sync: /simulated/log is written in place")
 
 
+@pytest.mark.slow
 def test_a_sector_of_garbage_is_reported_only_if_it_is_asked_for() -> None:
     def workload(directory: SimulatedDirectory, _ack: Acknowledge) -> None:
         for state in (b"0", b"1"):
@@ -222,6 +223,7 @@ def test_images_beyond_the_budget_are_counted_and_leave_the_answer_open() -> Non
     assert verdict.unjudged == whole.images - 10
 
 
+@pytest.mark.slow
 def test_a_budget_that_is_too_small_for_all_images_lasts_to_the_last_crash_point() -> None:
     """The log that nobody syncs or reads gives each crash point more images than the budget has."""
 

@@ -376,6 +376,7 @@ def leave(status: object) -> NoReturn:
     sys.exit(status)  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 def test_an_exit_without_an_error_ends_workload_and_check() -> None:
     def workload(directory: str, ack: Acknowledge) -> None:
         write(directory, ack)
@@ -400,6 +401,7 @@ def test_an_exit_with_an_error_is_no_workload() -> None:
         crash_test(workload, wants_the_file)
 
 
+@pytest.mark.slow
 def test_what_a_program_leaves_open_is_flushed_at_its_end() -> None:
     """The buffer is lost to a kill after the acknowledgement, and written at the normal end."""
     kept = []

@@ -127,6 +127,7 @@ EXAMPLES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("source", "printed"), EXAMPLES, ids=["observe", "faults"])
 def test_an_example_prints_what_stands_below_it(source: str, printed: str, tmp_path: Path) -> None:
     done = subprocess.run(

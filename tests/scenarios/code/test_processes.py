@@ -93,6 +93,7 @@ def test_a_cache_is_empty_after_a_crash(read: Callable[[Path], str]) -> None:
     assert not CACHE, "nothing has run in this process"
 
 
+@pytest.mark.slow
 def test_without_isolation_memory_outlives_the_crash() -> None:
     def check(directory: SimulatedDirectory, acked: list[object]) -> str | None:
         return "gone" if acked and read_by_dict(directory / "settings") != "blue" else None
@@ -116,6 +117,7 @@ def lazy_pool() -> ThreadPoolExecutor:
     return POOLS[0]
 
 
+@pytest.mark.slow
 def test_a_pool_is_made_anew_after_a_crash() -> None:
     def look(directory: SimulatedDirectory, acked: list[object]) -> str | None:
         return "gone" if acked and (directory / "settings").read_text() != "blue" else None
@@ -147,6 +149,7 @@ def test_a_pool_from_before_is_told_and_writes_nothing(
     assert pool_from_before.submit(int).result() == 0, "the pool itself goes on"
 
 
+@pytest.mark.slow
 def test_a_thread_from_before_that_is_waited_for_is_named() -> None:
     todo: queue.Queue[Callable[[], None] | None] = queue.Queue()
 
@@ -245,6 +248,7 @@ def test_the_clock_goes_on_from_the_crash() -> None:
 # Processes that do not end well.
 
 
+@pytest.mark.slow
 def test_a_check_whose_process_ends_is_told() -> None:
     def check(directory: SimulatedDirectory, acked: list[object]) -> str | None:
         if acked and not (directory / "settings").read_text():
@@ -257,6 +261,7 @@ def test_a_check_whose_process_ends_is_told() -> None:
     ]
 
 
+@pytest.mark.slow
 def test_a_workload_whose_process_ends_is_told() -> None:
     def workload(directory: SimulatedDirectory, ack: Acknowledge) -> None:
         save(directory, ack)
@@ -282,6 +287,7 @@ def test_a_check_that_waits_for_ever_is_told() -> None:
 # What goes from one process to another.
 
 
+@pytest.mark.slow
 def test_a_token_is_taken_as_it_is_when_it_is_acknowledged() -> None:
     def workload(directory: SimulatedDirectory, ack: Acknowledge) -> None:
         done: list[int] = []
@@ -309,6 +315,7 @@ def test_a_token_that_cannot_be_sent_is_refused_at_once() -> None:
         outcomes(workload, lambda _d, acked: "gone" if acked else None)
 
 
+@pytest.mark.slow
 def test_both_ways_to_isolate_see_the_same_of_code_without_memory() -> None:
     def check(directory: SimulatedDirectory, acked: list[object]) -> str | None:
         return "gone" if acked and (directory / "settings").read_text() != "blue" else None
@@ -326,6 +333,7 @@ def test_there_are_two_ways_to_isolate() -> None:
         crash_test(save, lambda _d, _a: None, isolation="spawn")  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 def test_runs_that_differ_are_told() -> None:
     numbers = iter(os.urandom(64))
 

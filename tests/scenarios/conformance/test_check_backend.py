@@ -121,6 +121,7 @@ def test_batches_of_a_store_that_writes_entry_by_entry_are_not_atomic() -> None:
     assert "inside the batch" in card["unacked_whole_or_absent"].reason
 
 
+@pytest.mark.slow
 def test_a_factory_that_raises_is_reported_check_by_check() -> None:
     card = check_backend(raising, checks=["basics.append_read_each", "basics.full_range"])
     assert [result.outcome for result in card.results] == [Outcome.FAIL] * 2
@@ -201,6 +202,7 @@ def test_names_of_checks_are_unique_within_their_group_and_say_what_they_ask() -
     assert {need for check in CHECKS for need in check.needs} <= set(Capability)
 
 
+@pytest.mark.slow
 def test_a_store_of_plain_python_that_ends_the_process_is_refused_that() -> None:
     card = check_backend(ending, checks=["basics.append_read_each"])
     assert "os._exit" in card["append_read_each"].reason

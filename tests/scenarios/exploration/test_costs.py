@@ -49,6 +49,7 @@ def test_forgetting_recoveries_costs_recoveries_and_changes_no_verdict() -> None
     assert usual.recoveries < forgetful.recoveries < 2 * usual.recoveries
 
 
+@pytest.mark.slow
 def test_what_an_exploration_remembers_goes_with_it() -> None:
     explore(RUN, SEQUENTIAL)  # fills what is kept for all, such as hashes of blocks
     gc.collect()

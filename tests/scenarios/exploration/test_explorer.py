@@ -291,6 +291,7 @@ def test_images_chosen_by_what_is_read_show_all_that_can_go_wrong(
     assert kinds(every) == kinds(some) != set()
 
 
+@pytest.mark.slow
 def test_forked_points_are_not_complete_for_crashes_inside_recoveries() -> None:
     recording = record(FEW_STEPS, PUBLISHED)
     sweep = explore(recording, XFS, limits=Limits(max_sets_per_point=64, depth=1))

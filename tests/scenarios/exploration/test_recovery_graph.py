@@ -124,6 +124,7 @@ def test_names_that_a_recovery_shows_and_does_not_sync_are_missed_after_the_next
     assert {"O9", "O15"} <= {finding.problem.invariant for finding in found.findings}
 
 
+@pytest.mark.slow
 def test_the_same_is_asked_after_a_power_cut_without_any_kill() -> None:
     """A planted bug: each opening takes a new term, shows it, and leaves its name unsynced."""
     inner = builtin_over(NoDirectorySyncOnceMade)

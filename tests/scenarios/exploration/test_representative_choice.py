@@ -8,6 +8,7 @@ from wavetank.scenarios.mutants.mutant_run import record_trial
 from wavetank.sim import POSIX
 
 
+@pytest.mark.slow
 def test_a_choice_by_groups_finds_what_single_ops_do_not() -> None:
     """The creation of a store without the sync of its directory."""
     site, trials = next(

@@ -46,6 +46,7 @@ def test_the_engine_recovers_with_each_fault_at_each_operation() -> None:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["snapshot-compaction", "install-snapshot"])
 def test_recoveries_from_snapshots_half_replaced_fail_at_each_operation(name: str) -> None:
     workload = short(name, 100)
@@ -70,6 +71,7 @@ def problems_of(opener: Callable[[Site], Storage], operations: int = 36) -> str:
     return "\n".join(map(str, sweep.problems))
 
 
+@pytest.mark.slow
 def test_a_recovery_that_begins_anew_where_it_cannot_read_is_found_out() -> None:
     def opened(site: Site) -> Storage:
         try:

@@ -32,6 +32,7 @@ pytestmark = pytest.mark.idle_faults
 ENGINE = BUILTIN
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["mixed", "log-conflict"])
 def test_the_engine_copes_with_each_fault_at_each_operation(name: str) -> None:
     workload = shorten(SCENARIOS[name].workload(seed=1), ENGINE, 40)

@@ -61,6 +61,7 @@ def test_a_store_that_does_little_is_asked_for_little() -> None:
         assert record(case.workload, store).problems == ()
 
 
+@pytest.mark.slow
 def test_a_store_gets_numbers_and_directories_that_it_takes() -> None:
     plain = drawer_for(find_store("plain_stores:PLAIN_STORE"), DRAWER.profiles)
     assert (plain.largest, plain.deep, plain.has_faults) == (2**64 - 1, True, False)

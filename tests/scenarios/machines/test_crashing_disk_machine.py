@@ -100,6 +100,7 @@ def test_a_forgotten_sync_is_found_in_two_steps(machine: type[CrashingDiskMachin
     assert f"no sync of the file {CrashDisk().directory}/" in told
 
 
+@pytest.mark.slow
 def test_it_runs_without_its_test_case_and_leaves_python_its_files() -> None:
     chosen = settings(NotesMachine.TestCase.settings, max_examples=3, database=None)
     run_state_machine_as_test(NotesMachine, settings=chosen)

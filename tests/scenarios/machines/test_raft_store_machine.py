@@ -67,6 +67,7 @@ CUTS = ("cut_power", "cut_power_during")
 COMPACTIONS = ("truncate_prefix", "save_snapshot", "install_snapshot")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("bug", ["S2", "T3"])
 def test_a_planted_bug_is_found_and_made_short(bug: str) -> None:
     assert 1 <= len(is_found(bug, FEW)) <= STEPS_AT_MOST
@@ -81,6 +82,7 @@ def test_a_race_is_found_by_calls_beside_one_another() -> None:
     ]
 
 
+@pytest.mark.slow
 def test_what_takes_its_threads_from_elsewhere_is_not_asked_to_work_beside() -> None:
     declared = BUILTIN.capabilities - {Capability.SITE_RUNTIME}
     run(machine_of(RACES["L2"].backend, schedules=4, capabilities=declared), 30)
@@ -121,10 +123,12 @@ def test_a_published_store_is_reported() -> None:
     assert len(printed(caught.value)) <= STEPS_AT_MOST
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_program() -> None:
     assert is_found("S2", FEW) == is_found("S2", FEW)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("bug", ["S2", "T3"])
 def test_what_was_printed_runs_by_itself_and_fails_again(bug: str) -> None:
     with pytest.raises(BrokenPromiseError) as caught:

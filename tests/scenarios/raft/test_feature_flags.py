@@ -82,6 +82,7 @@ def test_so_they_do_when_the_recovery_crashes_too(name: str) -> None:
     assert sweep(name, FileStorageOptions(preallocate=700), Limits(depth=1)).findings == ()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name", [name if name == "leader-steady" else slow(name) for name in SCENARIOS]
 )

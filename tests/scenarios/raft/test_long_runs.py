@@ -54,6 +54,7 @@ def backend(kind: type[_Store]) -> StoreAdapter:
     return StoreAdapter(name="tried", factory=opened, capabilities=BUILTIN.capabilities)
 
 
+@pytest.mark.slow
 def test_a_step_costs_the_same_in_a_long_run() -> None:
     def run(count: int) -> None:
         recording = record(appends(count), backend(_Store))

@@ -107,6 +107,7 @@ def test_a_broken_store_fails() -> None:
     assert len(set(identifiers)) == len(identifiers)
 
 
+@pytest.mark.slow
 def test_the_engine_is_safe_on_ext4_as_it_is_mounted_by_default() -> None:
     plan = RunPlan(scenarios=("log-conflict",), seeds=(0,), profiles=("ext4",), backend="builtin")
     result = run(plan)

@@ -119,6 +119,7 @@ def test_each_image_is_counted_at_the_crash_point_that_met_it_first(result: RunR
         assert {point.broken for point in each.points} == {()}
 
 
+@pytest.mark.slow
 def test_a_crash_point_names_the_invariants_that_its_images_broke() -> None:
     (result,) = run(CANARY).results
     broken = [point for point in result.points if point.broken]
@@ -146,6 +147,7 @@ def test_schedules_and_cluster_runs_are_events_of_their_profile() -> None:
     ]
 
 
+@pytest.mark.slow
 def test_workloads_of_a_family_are_numbered() -> None:
     plan = evolve(PLAN, scenarios=("exhaustive-2",), profiles=("sequential",))
     events = [event.what for event in events_of(run(plan))]
@@ -153,6 +155,7 @@ def test_workloads_of_a_family_are_numbered() -> None:
     assert [number for number, _ in groupby(workloads)] == list(range(workloads[-1] + 1))
 
 
+@pytest.mark.slow
 def test_other_processes_give_the_same_events(events: list[Event]) -> None:
     with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as executor:
         assert list(events_of(run(PLAN, executor=executor))) == events

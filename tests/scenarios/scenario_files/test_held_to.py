@@ -71,6 +71,7 @@ UNSYNCED = scenario_from_toml("""
 """)
 
 
+@pytest.mark.slow
 def test_a_promise_that_an_option_gives_up_can_be_demanded_and_replays_so() -> None:
     assert result_of(UNSYNCED).relaxed == ("appends_durable",)
     assert kinds(result_of(UNSYNCED)) == []

@@ -273,6 +273,7 @@ def test_a_race_is_three_calls_and_one_departure() -> None:
     assert shrink(now.case, budget=10_000).case == now.case
 
 
+@pytest.mark.slow
 def test_parts_of_a_budget_shrink_a_race_as_the_whole_does() -> None:
     half = shrink(race(), budget=60)
     assert shrink(half, budget=60) == shrink(race(), budget=120)

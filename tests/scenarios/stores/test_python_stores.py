@@ -72,6 +72,7 @@ class NotingStore(PlainStore):
         Path(self.directory, "grown").write_bytes(b"yes")
 
 
+@pytest.mark.slow
 def test_a_plain_store_and_what_it_spawns_are_recorded_on_the_simulated_disk() -> None:
     recording = record(FEW_STEPS, NotingStore)
     assert recording.problems == ()
@@ -96,11 +97,13 @@ class ReadingStore(PlainStore):
         return self.get_log_entries(last, last + 1)[0].term if last >= self.first_log_index else 0
 
 
+@pytest.mark.slow
 def test_a_property_that_reads_files_finds_those_of_the_simulated_disk() -> None:
     recording = record(FEW_STEPS, ReadingStore)
     assert (recording.problems, recording.steps_run) == ((), len(FEW_STEPS.steps))
 
 
+@pytest.mark.slow
 def test_a_finding_on_a_plain_store_is_found_told_and_judged_again() -> None:
     recording = record(FEW_STEPS, PLAIN_WITHOUT_DIRECTORY_SYNC)
     sweep = explore(recording, SEQUENTIAL)
@@ -112,6 +115,7 @@ def test_a_finding_on_a_plain_store_is_found_told_and_judged_again() -> None:
     assert not REAL.exists()
 
 
+@pytest.mark.slow
 def test_no_cure_lies_inside_one_write_or_right_before_the_crash() -> None:
     other = LogEntry(2, 2, b"TWO")
     workload = evolve(FEW_STEPS, steps=(*FEW_STEPS.steps[:3], Append((other,))))
@@ -155,6 +159,7 @@ def test_outside_the_simulation_a_plain_store_is_refused_before_anything_is_touc
     assert not REAL.exists()
 
 
+@pytest.mark.slow
 def test_in_a_real_directory_a_plain_store_is_a_store_like_any_other(tmp_path: Path) -> None:
     site = Site(
         fs=SimFileSystem(SimDisk()),
@@ -187,6 +192,7 @@ def test_operations_of_a_plain_store_cannot_be_made_to_fail() -> None:
     assert not REAL.exists()
 
 
+@pytest.mark.slow
 def test_a_process_ends_when_a_store_is_opened_on_another_disk() -> None:
     def site() -> Site:
         fs = SimFileSystem(SimDisk())

@@ -79,6 +79,7 @@ def test_a_name_that_closes_a_circle_cannot_be_looked_up() -> None:
         assert caught.value.errno == errno.ELOOP
 
 
+@pytest.mark.slow
 def test_python_code_walks_to_the_end_of_a_circle() -> None:
     with PythonFiles() as files:
         for image in images_of_split_renames(files.directory):

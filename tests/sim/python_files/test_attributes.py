@@ -64,6 +64,7 @@ def test_a_look_is_one_that_may_decide_something() -> None:
     assert seen == {name: kinds for name, (_, kinds) in LOOKS.items()}
 
 
+@pytest.mark.slow
 def test_a_look_in_a_forked_process_counts_here() -> None:
     with PythonFiles() as files:
         image = pickle.loads(pickle.dumps(files.empty_image()))
@@ -95,6 +96,7 @@ def test_attributes_outlive_the_process() -> None:
             assert (stat.S_IMODE(folder.st_mode), folder.st_uid, folder.st_gid) == (0o700, 3, 4)
 
 
+@pytest.mark.slow
 def test_a_change_dates_its_file_and_its_directory() -> None:
     def times(directory: str) -> list[int]:
         return [os.stat(path).st_mtime_ns for path in (f"{directory}/f", directory)]
@@ -145,6 +147,7 @@ def test_each_call_is_one_micro_op() -> None:
     ]
 
 
+@pytest.mark.slow
 def test_extended_attributes_are_those_of_linux() -> None:
     def fails(call: Callable[[], object]) -> int | None:
         with pytest.raises(OSError, match=r"\[Errno") as error:

@@ -46,7 +46,13 @@ REFUSED: dict[str, Callable[[str], object]] = {
 }
 
 
-@pytest.mark.parametrize("call", REFUSED.values(), ids=REFUSED)
+@pytest.mark.parametrize(
+    "call",
+    [
+        pytest.param(call, id=name, marks=() if name in ("fsync", "syscall") else pytest.mark.slow)
+        for name, call in REFUSED.items()
+    ],
+)
 def test_a_call_of_c_with_what_is_simulated_is_refused(call: Callable[[str], object]) -> None:
     with PythonFiles() as files:
         with (
@@ -82,6 +88,7 @@ def test_nothing_is_watched_afterwards(tmp_path: pathlib.Path) -> None:
         assert library.access(os.fsencode(tmp_path), os.R_OK) == 0
 
 
+@pytest.mark.slow
 def test_a_thread_from_before_is_refused_as_well() -> None:
     go, told = threading.Event(), list[Exception]()
 

@@ -151,6 +151,7 @@ STARTS: dict[str, Callable[..., object]] = {
 }
 
 
+@pytest.mark.slow
 def test_a_program_is_missing_unless_it_would_see_the_directory() -> None:
     with PythonFiles() as files:
         for name, start in STARTS.items():
@@ -180,6 +181,7 @@ def test_a_program_in_the_directory_is_refused() -> None:
                 subprocess.run(["true"], check=True)
 
 
+@pytest.mark.slow
 def test_what_asks_the_machine_through_a_program_goes_on_without() -> None:
     with PythonFiles() as files, files.process(SimDisk(files.empty_image())):
         platform.processor()
@@ -202,6 +204,7 @@ def test_a_database_in_memory_is_used_as_it_is() -> None:
             assert list(disk.log) == [], name
 
 
+@pytest.mark.slow
 def test_a_database_in_memory_gets_no_file() -> None:
     with PythonFiles() as files:
         for words, _ in processes(files, ["ATTACH '{}' AS other", "VACUUM INTO '{}'"]):
@@ -230,6 +233,7 @@ def test_other_databases_in_c_are_refused(name: str) -> None:
         database.open(f"{directory}/db", "c")
 
 
+@pytest.mark.slow
 def test_what_gets_past_the_routes_is_stopped() -> None:
     # Nobody can find a function that is kept in a local variable.
     past = os.open

@@ -125,6 +125,7 @@ def test_what_is_kept_is_routed() -> None:
     assert moved == dict.fromkeys(KEPT, (["g"], 3))
 
 
+@pytest.mark.slow
 def test_keys_keep_their_order_and_are_found() -> None:
     with PythonFiles() as files, files.process(SimDisk(files.empty_image())):
         assert list(KEYS.items()) == [(os.replace, "move"), (os.fsync, "sync")]
@@ -159,6 +160,7 @@ def test_all_is_put_back_as_it_was() -> None:
     assert by_default.__defaults__ == (real,)
 
 
+@pytest.mark.slow
 def test_what_is_kept_meanwhile_is_put_back() -> None:
     kept: list[object] = []
     with PythonFiles() as files, files.process(SimDisk(files.empty_image())):
@@ -174,6 +176,7 @@ WAITING = map(os.fsync, iter(range(1 << 30, (1 << 30) + 1)))
 OPENING = {"jobs": map(open, ["/simulated/f"])}
 
 
+@pytest.mark.slow
 def test_what_cannot_be_replaced_is_named_when_it_is_called() -> None:
     with PythonFiles() as files:
         disk = SimDisk(files.empty_image())
@@ -192,6 +195,7 @@ def test_what_cannot_be_replaced_is_named_when_it_is_called() -> None:
             next(OPENING["jobs"])
 
 
+@pytest.mark.slow
 def test_a_local_variable_is_told_by_its_error() -> None:
     def sync(call: Callable[[int], None], descriptor: int) -> None:
         call(descriptor)
@@ -205,6 +209,7 @@ def test_a_local_variable_is_told_by_its_error() -> None:
         sync(unfound, os.open(f"{files.directory}/f", os.O_CREAT))
 
 
+@pytest.mark.slow
 def test_an_error_of_the_code_itself_stays_one() -> None:
     with PythonFiles() as files:
         closed = socket.socket()
@@ -236,6 +241,7 @@ LOCK = threading.Lock()
 CONDITION = threading.Condition()
 
 
+@pytest.mark.slow
 def test_locks_are_put_back() -> None:
     native = LOCK
     with PythonFiles():

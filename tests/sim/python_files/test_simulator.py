@@ -122,6 +122,7 @@ def test_a_synchronous_descriptor_syncs_with_each_write(flag: int, expected: Syn
     assert kinds == [expected, expected]
 
 
+@pytest.mark.slow
 def test_what_was_not_flushed_never_reaches_the_disk() -> None:
     kept: list[io.TextIOWrapper] = []
 
@@ -145,6 +146,7 @@ def test_a_file_of_an_earlier_process_cannot_be_read() -> None:
             file.read(1)
 
 
+@pytest.mark.slow
 def test_pointers_and_positions_are_those_of_linux() -> None:
     def code(directory: str) -> None:
         descriptor = os.open(f"{directory}/f", os.O_CREAT | os.O_RDWR)
@@ -188,6 +190,7 @@ def test_appending_goes_to_the_end_whatever_the_offset() -> None:
     assert shown(disk_after(code)) == {"/simulated/f": b"abcdef"}
 
 
+@pytest.mark.slow
 def test_directories_links_and_descriptors_of_directories() -> None:
     def code(directory: str) -> None:
         os.makedirs(f"{directory}/a/b")
@@ -278,6 +281,7 @@ def test_what_was_written_to_a_mapping_stays_though_nobody_holds_it() -> None:
     assert ops(disk)[-3:] == ["data 1+2", "+g", "-f"]
 
 
+@pytest.mark.slow
 def test_temporary_files_land_on_the_simulated_disk_with_names_that_repeat() -> None:
     def code(directory: str) -> None:
         with tempfile.NamedTemporaryFile("w", dir=directory, delete=False) as file:
@@ -314,6 +318,7 @@ def test_real_files_are_read_and_never_changed(tmp_path: pathlib.Path) -> None:
     assert there.read_text() == "real"
 
 
+@pytest.mark.slow
 def test_what_is_only_real_cannot_be_removed(tmp_path: pathlib.Path) -> None:
     (tmp_path / "there").touch()
     with pytest.raises(UnroutedCallError, match="real machine"):
@@ -345,6 +350,7 @@ class Holder:
 """
 
 
+@pytest.mark.slow
 def test_names_are_found_wherever_a_module_keeps_them(monkeypatch: pytest.MonkeyPatch) -> None:
     module = ModuleType("captured")
     monkeypatch.setitem(sys.modules, "captured", module)
@@ -362,6 +368,7 @@ def test_names_are_found_wherever_a_module_keeps_them(monkeypatch: pytest.Monkey
     assert (module.move, module.Holder.make, module.by_default.__defaults__) == real
 
 
+@pytest.mark.slow
 def test_what_a_module_takes_meanwhile_is_put_back(monkeypatch: pytest.MonkeyPatch) -> None:
     module = ModuleType("captured")
     monkeypatch.setitem(sys.modules, "captured", module)
@@ -381,6 +388,7 @@ def held(function: Callable[..., object]) -> Callable[..., object]:
 MOVE, LIST = held(os.replace), partial(os.listdir)
 
 
+@pytest.mark.slow
 def test_what_a_closure_or_a_partial_holds_from_before_is_found_and_put_back() -> None:
     listed: list[object] = []
 
@@ -397,6 +405,7 @@ def test_what_a_closure_or_a_partial_holds_from_before_is_found_and_put_back() -
     assert os.replace.__module__ == "posix"
 
 
+@pytest.mark.slow
 def test_time_passes_when_somebody_looks() -> None:
     def code(_: str) -> None:
         start = time.monotonic()
@@ -409,6 +418,7 @@ def test_time_passes_when_somebody_looks() -> None:
     disk_after(code)
 
 
+@pytest.mark.slow
 def test_an_event_loop_waits_in_virtual_time() -> None:
 
     def code(_: str) -> None:
@@ -419,6 +429,7 @@ def test_an_event_loop_waits_in_virtual_time() -> None:
     disk_after(code)
 
 
+@pytest.mark.slow
 def test_the_number_of_a_process_that_is_gone_is_nobodys() -> None:
     with PythonFiles() as files:
         disk = SimDisk(files.empty_image())
@@ -429,6 +440,7 @@ def test_the_number_of_a_process_that_is_gone_is_nobodys() -> None:
             os.kill(holder, 0)
 
 
+@pytest.mark.slow
 def test_threads_of_the_code_are_inside_and_others_are_not(tmp_path: pathlib.Path) -> None:
     told = threading.Event()
 
@@ -480,6 +492,7 @@ def with_number_of(number: int, code: Callable[[], object], *, plain: bool) -> b
     return False
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("plain", [False, True], ids=["Thread", "start_new_thread"])
 def test_a_thread_with_the_number_of_an_ended_outsider_is_inside(
     plain: bool,  # noqa: FBT001 - two ways to start a thread
@@ -558,6 +571,7 @@ def test_a_thread_from_before_the_process_is_refused_the_simulated_directory() -
     assert not os.path.lexists("/simulated")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("in_thread", [False, True])
 def test_code_that_does_not_end_is_stopped(in_thread: bool) -> None:  # noqa: FBT001 - two ways
     caught: list[BaseException] = []
@@ -600,6 +614,7 @@ def test_code_that_swallows_every_exception_is_stopped_too() -> None:
         files.call(SimDisk(files.empty_image()), spin, limit_s=0.1)
 
 
+@pytest.mark.slow
 def test_a_thread_that_outlives_its_process_touches_no_other_disk() -> None:
     going_on = threading.Event()
     threads: list[threading.Thread] = []
@@ -634,6 +649,7 @@ def test_the_directory_must_not_be_a_real_one(tmp_path: pathlib.Path) -> None:
         pass
 
 
+@pytest.mark.slow
 def test_a_descriptor_can_begin_and_cease_to_append() -> None:
     with PythonFiles() as files:
         disk = SimDisk(files.empty_image())

@@ -208,6 +208,7 @@ def on_the_real_one(program: list[Call]) -> list[object]:
         return made(directory, program)
 
 
+@pytest.mark.slow
 @settings(max_examples=4)
 @given(programs=st.lists(st.lists(calls, max_size=12), min_size=10, max_size=10))
 @example(
@@ -235,6 +236,7 @@ plain = st.one_of(
 )
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 @settings(max_examples=4)
 @given(programs=st.lists(st.lists(plain, max_size=8), min_size=6, max_size=6))

@@ -119,6 +119,7 @@ def test_a_failure_of_an_own_profile_with_options_and_faults_becomes_a_test() ->
         test_of(source)()
 
 
+@pytest.mark.slow
 def test_a_workload_ends_with_the_step_of_the_crash() -> None:
     (case, violation) = found_by(SEQUENTIAL)[0]
     assert case.crash is not None

@@ -37,6 +37,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> SoakReport:
     return soak(LIFE, tmp_path_factory.mktemp("life"), on_progress=quiet)
 
 
+@pytest.mark.slow
 def test_a_life_grows_neither_on_the_disk_nor_in_memory(report: SoakReport) -> None:
     assert report.kills == 8
     # Compactions go on in the background, so that a restart may come before one or after it.

@@ -111,6 +111,7 @@ def test_without_a_depth_it_is_not_seen(programs: Path, tmp_path: Path) -> None:
     assert found["profiles"][0]["recoveries"] == 0
 
 
+@pytest.mark.slow
 def test_a_complaint_that_takes_one_crash_is_not_told_again_with_two(
     programs: Path, tmp_path: Path
 ) -> None:

@@ -26,15 +26,19 @@ SITUATIONS = {
     "persistent": ["--checker", "persistent", "--check", f"sh -c '{HANGS}' -", "--", *WRITES],
 }
 
-pytestmark = pytest.mark.skipif(
-    shutil.which("strace") is None, reason="needs strace: apt-get install strace"
-)
+pytestmark = [
+    pytest.mark.usefixtures("interruptible"),
+    pytest.mark.skipif(
+        shutil.which("strace") is None, reason="needs strace: apt-get install strace"
+    ),
+]
 
 
 def slowly(*values: str) -> object:
     return pytest.param(*values, marks=pytest.mark.slow)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("situation", "recorder", "name"),
     [

@@ -94,6 +94,7 @@ def test_nobody_has_to_know_what_to_check(
     assert outcomes(explored(saving(save, acks=acks), observe)) == expected
 
 
+@pytest.mark.slow
 def test_what_never_was_is_shown_beside_what_was_possible() -> None:
     report = explored(saving(save_in_place, acks=True), load)
     finding = report.findings[0]

@@ -142,6 +142,7 @@ def deadlocking(directory: SimulatedDirectory, ack: Acknowledge) -> None:
     ack("moved")
 
 
+@pytest.mark.slow
 def test_a_deadlock_is_the_finding_of_its_schedule() -> None:
     with pytest.raises(InterleavingFinding, match="deadlock") as caught:
         crash_test(deadlocking, profiles=PROFILES, schedules=20)
@@ -158,6 +159,7 @@ def test_what_fails_in_the_usual_schedule_is_no_finding() -> None:
         crash_test(fails, profiles=PROFILES, schedules=5)
 
 
+@pytest.mark.slow
 def test_coroutines_sleep_in_virtual_time() -> None:
     async def write(directory: SimulatedDirectory, _: Acknowledge) -> None:
         import asyncio  # noqa: PLC0415 - as a user would

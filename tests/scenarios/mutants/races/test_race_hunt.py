@@ -83,6 +83,7 @@ def test_a_hunt_that_sees_nothing_ends_with_its_bound() -> None:
     assert (hunt.sighting, hunt.runs) == (None, 7)
 
 
+@pytest.mark.slow
 def test_the_zoo_hunts_races_beside_bugs() -> None:
     result = run_zoo(["V1"])
     assert (result.bugs, [race.id for race in result.races]) == ((), ["V1"])

@@ -248,6 +248,7 @@ def test_a_plan_with_a_line_that_is_no_fault_is_refused_before_anything_runs() -
         run(plan)
 
 
+@pytest.mark.slow
 def test_a_finding_is_replayed_with_its_faults() -> None:
     line = "fsync log.dat #2: fail EIO ext4"
     plan = RunPlan(
@@ -305,6 +306,7 @@ def test_the_engine_stands_every_flipped_bit(line: str) -> None:
     assert dict(result.faults_fired)[line] > 0
 
 
+@pytest.mark.slow
 def test_a_store_that_takes_a_flipped_byte_for_what_was_written_is_found_out() -> None:
     found = {(each.invariant, each.kind): each for each in swept(PAYLOAD_BIT, PUBLISHED).violations}
     wrong = found["O2", "wrong bytes accepted: acknowledged entry altered"]
@@ -417,6 +419,7 @@ def test_a_crash_of_the_plan_finds_what_a_store_that_is_wrong_loses() -> None:
     }
 
 
+@pytest.mark.slow
 def test_a_store_that_cuts_its_log_at_damage_and_calls_that_success_is_found_out() -> None:
     line = "read log.dat: flip bit 0 at 606"
     plan = RunPlan(

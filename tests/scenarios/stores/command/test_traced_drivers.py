@@ -113,6 +113,7 @@ def test_a_crash_image_is_laid_out_for_the_next_driver() -> None:
             second.load_state()
 
 
+@pytest.mark.slow
 @needs_gcc
 def test_a_right_driver_has_no_findings_and_every_run_is_the_same() -> None:
     store = find_store(f"command:{journal()} {{dir}}")

@@ -41,6 +41,7 @@ def test_sleeps_timers_and_timeouts_are_exact() -> None:
     assert run(code) == [("later", 5.0), 10.0, 3610.0]
 
 
+@pytest.mark.slow
 def test_executors_work_on_scheduled_threads() -> None:
     async def code(directory: Path) -> list[object]:
         loop = asyncio.get_running_loop()
@@ -69,6 +70,7 @@ def test_sets_of_tasks_have_the_same_order_each_time() -> None:
     assert run(code) == run(code)
 
 
+@pytest.mark.slow
 def test_a_coroutine_that_yields_until_a_deadline_reaches_it() -> None:
     async def code(_: Path) -> bool:
         loop = asyncio.get_running_loop()
@@ -80,6 +82,7 @@ def test_a_coroutine_that_yields_until_a_deadline_reaches_it() -> None:
     assert run(code)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("call", "words"),
     [

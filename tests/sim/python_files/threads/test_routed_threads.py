@@ -46,6 +46,7 @@ def together(*works: Callable[[], object]) -> None:
         thread.join()
 
 
+@pytest.mark.slow
 def test_waits_take_virtual_time_and_end_when_they_say(run: Run) -> None:
     def code(_: Path) -> list[tuple[str, bool, float]]:
         told: list[tuple[str, bool, float]] = []
@@ -83,6 +84,7 @@ def test_waits_take_virtual_time_and_end_when_they_say(run: Run) -> None:
     assert time.perf_counter() - before < 60
 
 
+@pytest.mark.slow
 def test_primitives_of_threading_do_what_they_say(run: Run) -> None:
     def code(_: Path) -> list[object]:
         told: list[object] = []
