@@ -107,6 +107,7 @@ def test_it_holds_one_package_with_types_and_data_and_nothing_else(wheel: Path) 
     assert "wavetank/scenarios/catalogue/lives/mixed.toml" in sources
 
 
+@pytest.mark.slow
 def test_it_works_beside_a_package_of_the_same_name_as_a_room(
     wheel: Path, installed: Path, tmp_path: Path
 ) -> None:

@@ -241,6 +241,7 @@ def test_an_internal_error_exits_with_3_behind_what_there_is(tmp_path: Path) -> 
 
 @pytest.mark.usefixtures("interruptible")
 @pytest.mark.parametrize("workers", ["1", "2"])
+@pytest.mark.slow
 def test_an_interrupted_run_says_how_to_go_on(tmp_path: Path, workers: str) -> None:
     arguments = [sys.executable, "-m", "wavetank", "run", *SMALL, "--seeds", "0:10000"]
     with subprocess.Popen(

@@ -73,6 +73,7 @@ def test_replay_runs_the_same_schedule(race: dict[str, Any]) -> None:
     assert f"FAILED {race['id']}: the same schedule ran again: it breaks O13 again" in done.stdout
 
 
+@pytest.mark.slow
 def test_show_draws_the_calls_as_lanes(race: dict[str, Any]) -> None:
     shown = invoke("show", race["id"]).stdout
     assert "<- impossible here" in shown

@@ -46,6 +46,8 @@ LONG: Final = frozenset(
     }
 )
 """Cases that take more than two seconds, for their images or for their imports."""
+QUICK: Final = {"write_text, replace", "mkstemp, fsync, replace, fsync of the directory"}
+"""The wrong way and the right one: what the default run of the tests shows of the table."""
 
 
 def rows_below(heading: str) -> list[dict[str, str]]:
@@ -74,7 +76,9 @@ def installed(package: str) -> str | None:
 
 
 def marked(name: str) -> list[pytest.MarkDecorator]:
-    return [pytest.mark.minutes] if name in LONG else []
+    if name in LONG:
+        return [pytest.mark.minutes]
+    return [] if name in QUICK else [pytest.mark.slow]
 
 
 def test_every_case_has_its_row() -> None:

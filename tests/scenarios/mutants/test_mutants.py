@@ -134,6 +134,7 @@ SHOW_IT_AT_ONCE = {
 
 
 @each_bug()
+@pytest.mark.slow
 def test_a_variant_is_right_without_crashes(bug: PlantedBug) -> None:
     if not bug.trial.needs_crash:
         pytest.skip("it is wrong while it runs")

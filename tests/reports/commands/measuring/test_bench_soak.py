@@ -55,6 +55,7 @@ def test_a_life_grows_neither_on_the_disk_nor_in_memory(report: SoakReport) -> N
     assert late.python_blocks - early.python_blocks < 10 * (len(report.samples) - 6)
 
 
+@pytest.mark.slow
 def test_growth_is_the_last_quarter_against_the_second(report: SoakReport) -> None:
     sizes = [9, 9, 4, 2, 1, 1, 6, 8]
     samples = tuple(
