@@ -75,7 +75,7 @@ def kinds(sweep: Exploration) -> set[tuple[str, str]]:
     ids=lambda profile: profile.name,
 )
 @pytest.mark.parametrize("name", SCENARIOS)
-@pytest.mark.parametrize("seed", [0, 1])
+@pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.slow)])
 def test_the_engine_is_never_reported(name: str, profile: Profile, seed: int) -> None:
     recording = record(SCENARIOS[name].workload(seed), BUILTIN)
     sweep = explore(recording, profile)

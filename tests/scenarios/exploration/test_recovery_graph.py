@@ -273,6 +273,7 @@ def images_within(recording: Recording, profile: Profile, depth: int) -> set[byt
 
 @pytest.mark.parametrize("profile", [SEQUENTIAL, XFS, EXT4], ids=lambda profile: profile.name)
 @pytest.mark.parametrize("depth", [1, 2, 3])
+@pytest.mark.slow
 def test_every_image_within_so_many_crashes_is_judged(profile: Profile, depth: int) -> None:
     """Some are met at the depth limit first, and by a shorter way later."""
     workload = evolve(FEW_STEPS, steps=FEW_STEPS.steps[:1])

@@ -147,6 +147,7 @@ def test_a_variant_is_right_without_crashes(bug: PlantedBug) -> None:
 
 
 @each_bug()
+@pytest.mark.slow
 def test_a_kill_is_an_invariant_broken_on_a_legal_image(bug: PlantedBug) -> None:
     if not bug.trial.needs_crash:
         pytest.skip("it needs no image")

@@ -123,6 +123,7 @@ def test_what_is_small_stays_as_it_is(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("parts", [(8, 8), (1, 15), (3, 5, 8)])
+@pytest.mark.slow
 def test_parts_of_a_budget_do_what_the_whole_does(name: str, parts: tuple[int, ...]) -> None:
     whole = shrink(found(name), budget=sum(parts), store=store_of(name))
     now = Shrinking(case=found(name))

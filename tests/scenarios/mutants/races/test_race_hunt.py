@@ -26,6 +26,7 @@ FAST = {
 
 
 @pytest.mark.parametrize("race", FAST)
+@pytest.mark.slow
 def test_a_race_is_shown_by_its_scenario_within_its_bound(race: str) -> None:
     scenario, bound = FAST[race]
     hunt = hunt_race(

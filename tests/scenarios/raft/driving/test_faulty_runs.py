@@ -445,6 +445,7 @@ ROOM_ENOUGH: Final = "any: fail ENOSPC from 65536 bytes written"
 @pytest.mark.parametrize(
     "line", [words.example for words in VOCABULARY if words.example != ROOM_ENOUGH]
 )
+@pytest.mark.slow
 def test_the_engine_is_right_under_each_line_of_the_vocabulary(line: str) -> None:
     plan = RunPlan(
         scenarios=("mixed",),
@@ -508,6 +509,7 @@ def test_the_engine_is_right_under_each_line_of_the_vocabulary(line: str) -> Non
         ),
     ],
 )
+@pytest.mark.slow
 def test_the_engine_is_right_under_two_faults(scenario: str, lines: tuple[str, ...]) -> None:
     plan = RunPlan(
         scenarios=(scenario,),

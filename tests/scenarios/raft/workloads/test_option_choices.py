@@ -119,6 +119,7 @@ def plan(
     [("sequential", 100), pytest.param("posix", 500, marks=pytest.mark.minutes)],
 )
 @pytest.mark.parametrize("name", OPTION_CHOICES)
+@pytest.mark.slow
 def test_the_engine_keeps_what_each_choice_leaves_of_its_contract(
     name: str, profile: str, least: int
 ) -> None:
