@@ -1,6 +1,7 @@
 """Settings for every test: no examples are timed, and a fault that never fires fails its test."""
 
 import sys
+import zlib
 from collections import Counter
 from collections.abc import Iterator
 
@@ -66,7 +67,24 @@ def _faults_fire(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
         assert idle == sorted(marker.args if marker else ())
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let a run take a share of the tests, always the same one, so that others take the rest."""
+    parser.addoption("--share", metavar="K/N", help="run the K-th of N shares of the tests, from 0")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Take the share that is asked for, and put the tests in the order that costs least."""
+    share = config.getoption("--share")
+    if share:
+        number, count = map(int, share.split("/"))
+        taken = {each for each in items if zlib.crc32(each.nodeid.encode()) % count == number}
+        config.hook.pytest_deselected(items=[each for each in items if each not in taken])
+        items[:] = [each for each in items if each in taken]
+    _begin_with_searches(items)
+
+
+def _begin_with_searches(items: list[pytest.Item]) -> None:
     """Begin with the tests that search the whole heap for functions and locks, half on each worker.
 
     Later in a run the heap is larger, and each search takes longer.

@@ -76,6 +76,14 @@ def test_a_program_that_remembers_both_syncs_passes(saver: list[str], tmp_path: 
     assert all(each["complete"] for each in found["profiles"])
 
 
+def test_what_has_looked_at_no_image_has_not_passed(saver_in_c: str, tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    words = ["--ack", "acks", "--check", CHECK, "--dir", "data", "--max-seconds", "0.000001"]
+    done = wavetank("trace", *words, "--", saver_in_c, "data", "acks", *BOTH, cwd=tmp_path)
+    assert done.returncode == 4
+    assert "0 images" in done.stdout
+
+
 def test_a_forgotten_sync_is_found_with_the_same_cure_in_each_language(
     saver: list[str], tmp_path: Path
 ) -> None:
