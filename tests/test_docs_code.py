@@ -129,6 +129,8 @@ NOT_RUN: Final = (
     "wavetank run --backend raftlock-published --profile all",
     "wavetank diff latest wavetank.ndjson",  # an artifact of a job
     "wavetank verify /var/lib/node-1/raft",
+    "wavetank trace --checker persistent --check 'python programs.py",  # test_traced_scorecards.py
+    "wavetank trace --depth 1",  # test_trace_depth.py, with a store of its own
 )
 """What is read, and not run: it takes long, or needs what only its reader has."""
 

@@ -157,6 +157,7 @@ def test_a_command_that_starts_no_driver_exits_2(arguments: tuple[str, ...], sai
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("interruptible")
 @pytest.mark.parametrize("end", ["limit", "interrupt"])
 def test_nothing_is_left_running(tmp_path: Path, end: str) -> None:
     """A driver that hangs, and ignores the end of its input, is killed with the check."""
