@@ -14,6 +14,7 @@ import click
 
 from wavetank.reports.arguments.choices import choose_all
 from wavetank.reports.commands.html_report import typed_command, write_html
+from wavetank.reports.commands.measuring.options import markdown_option, rounds_option
 from wavetank.reports.commands.measuring.page_blocks import write_block
 from wavetank.reports.commands.options import format_option, report_option
 from wavetank.reports.exit_codes import ExitCode
@@ -24,13 +25,11 @@ if TYPE_CHECKING:
     from wavetank.reports.bench.rounds import Spread
 
 __all__ = [
-    "LEAST_ROUNDS",
     "bench_markdown",
     "bench_text",
     "engine_command",
 ]
 
-LEAST_ROUNDS: Final = 7
 COMMAND: Final = "bench engine"
 
 _HELP: Final = """Time the engine and other stores on a real disk.
@@ -56,14 +55,7 @@ _LEGEND: Final = (
 @click.option(
     "--quick", is_flag=True, help="Do less work in each round; the whole run takes under a minute."
 )
-@click.option(
-    "--rounds",
-    type=click.IntRange(min=LEAST_ROUNDS),
-    default=LEAST_ROUNDS,
-    show_default=True,
-    metavar="N",
-    help="Rounds, in each of which every contender takes one turn.",
-)
+@rounds_option
 @click.option(
     "--only",
     "patterns",
@@ -85,12 +77,7 @@ _LEGEND: Final = (
     metavar="DIR",
     help="Directory on the disk to measure; a temporary directory is made in it.",
 )
-@click.option(
-    "--markdown",
-    type=click.Path(exists=True, dir_okay=False, writable=True, path_type=Path),
-    metavar="FILE",
-    help="Also replace the table between the marks in FILE, a page such as docs/performance.md.",
-)
+@markdown_option
 @format_option
 @report_option("html")
 @click.pass_context

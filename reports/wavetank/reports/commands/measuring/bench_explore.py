@@ -11,7 +11,7 @@ import click
 
 from wavetank.reports.arguments.choices import choose_all
 from wavetank.reports.commands.html_report import typed_command, write_html
-from wavetank.reports.commands.measuring.bench_engine import LEAST_ROUNDS
+from wavetank.reports.commands.measuring.options import markdown_option, rounds_option
 from wavetank.reports.commands.measuring.page_blocks import write_block
 from wavetank.reports.commands.options import format_option, report_option
 from wavetank.reports.exit_codes import ExitCode
@@ -43,14 +43,7 @@ Examples:
 @click.option(
     "--quick", is_flag=True, help="Do less in each round; the whole run takes under a minute."
 )
-@click.option(
-    "--rounds",
-    type=click.IntRange(min=LEAST_ROUNDS),
-    default=LEAST_ROUNDS,
-    show_default=True,
-    metavar="N",
-    help="Rounds, in each of which every contender takes one turn.",
-)
+@rounds_option
 @click.option(
     "--only",
     "patterns",
@@ -66,12 +59,7 @@ Examples:
     help="Directory on a tmpfs for the contenders that write files; a temporary directory is made "
     "in it.  [default: /dev/shm where there is one]",
 )
-@click.option(
-    "--markdown",
-    type=click.Path(exists=True, dir_okay=False, writable=True, path_type=Path),
-    metavar="FILE",
-    help="Also replace the tables between the marks in FILE, a page such as docs/performance.md.",
-)
+@markdown_option
 @format_option
 @report_option("html")
 @click.pass_context

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from wavetank.reports.commands.measuring.options import markdown_option
 from wavetank.reports.commands.measuring.page_blocks import write_block
 from wavetank.reports.commands.options import format_option
 from wavetank.reports.exit_codes import ExitCode
@@ -68,12 +69,7 @@ Examples:
     metavar="DIR",
     help="Directory on the disk to use; a temporary directory is made in it.",
 )
-@click.option(
-    "--markdown",
-    type=click.Path(exists=True, dir_okay=False, writable=True, path_type=Path),
-    metavar="FILE",
-    help="Also replace the table between the marks in FILE, a page such as docs/performance.md.",
-)
+@markdown_option
 @format_option
 @click.pass_context
 def soak_command(
